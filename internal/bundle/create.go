@@ -1,0 +1,175 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bufio"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+)
+
+// envelopeName is the first member of a bundle.
+const envelopeName = "manifest.json"
+
+// Release is what a bundle is made from.
+type Release struct {
+	Manifest ota.Manifest // without Files, which Create fills in
+	Files    []string     // paths, 1 to ota.MaxFiles
+	Chunk    int64        // bytes; 0 means DefaultChunk
+	Zstd     bool         // compress the files
+	Keys     []ed25519.PrivateKey
+}
+
+// Create writes a bundle to path and returns its manifest. The file appears
+// whole or not at all.
+func Create(path string, release Release) (*ota.Manifest, error) {
+	if n := len(release.Files); n < 1 || n > ota.MaxFiles {
+		return nil, fmt.Errorf("cannot make a package of %d files: it has 1 to %d", n, ota.MaxFiles)
+	}
+	work, err := os.MkdirTemp(filepath.Dir(path), ".pack-*")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a package: %w", err)
+	}
+	defer os.RemoveAll(work)
+
+	manifest := release.Manifest
+	if manifest.Created.IsZero() {
+		manifest.Created = time.Now()
+	}
+	sources := make([]string, len(release.Files))
+	for i, source := range release.Files {
+		file, transferred, err := release.prepare(source, filepath.Join(work, fmt.Sprint(i)))
+		if err != nil {
+			return nil, err
+		}
+		manifest.Files = append(manifest.Files, file)
+		sources[i] = transferred
+	}
+	envelope, err := Seal(&manifest, release.Keys...)
+	if err != nil {
+		return nil, err
+	}
+	packed := filepath.Join(work, "bundle")
+	if err := write(packed, envelope, &manifest, sources); err != nil {
+		return nil, fmt.Errorf("cannot write the package: %w", err)
+	}
+	return &manifest, os.Rename(packed, path)
+}
+
+// Seal signs a manifest.
+func Seal(manifest *ota.Manifest, keys ...ed25519.PrivateKey) (ota.Envelope, error) {
+	payload, err := wire.EncodeManifest(manifest)
+	if err != nil {
+		return ota.Envelope{}, err
+	}
+	return wire.Sign(wire.ManifestType, payload, keys...)
+}
+
+// prepare describes one file and returns the path of the bytes to transfer:
+// the file itself, or a compressed copy at scratch.
+func (r *Release) prepare(source, scratch string) (ota.File, string, error) {
+	image, err := describePath(filepath.Base(source), source, r.Chunk)
+	if err != nil || !r.Zstd {
+		return image, source, err
+	}
+	if err := compress(source, scratch); err != nil {
+		return ota.File{}, "", fmt.Errorf("cannot compress %s: %w", source, err)
+	}
+	file, err := describePath(image.Name, scratch, r.Chunk)
+	if err != nil {
+		return ota.File{}, "", err
+	}
+	file.Encoding = ota.Zstd
+	file.Output = &ota.Output{Size: image.Size, SHA256: image.SHA256}
+	return file, scratch, nil
+}
+
+func describePath(name, path string, chunk int64) (ota.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
+	}
+	defer f.Close()
+	return Describe(name, f, chunk)
+}
+
+// compressionWindow bounds the memory that a device needs to decode.
+const compressionWindow = 1 << 20
+
+func compress(source, target string) (err error) {
+	in, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	return Compress(out, in)
+}
+
+// Compress writes what it reads as a zstd frame that devices can decode.
+func Compress(w io.Writer, r io.Reader) error {
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(compressionWindow))
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(z, r); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// write lays out the archive.
+func write(path string, envelope ota.Envelope, manifest *ota.Manifest, sources []string) (err error) {
+	header, err := wire.EncodeEnvelope(envelope)
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	buffered := bufio.NewWriter(out)
+	archive := tar.NewWriter(buffered)
+	member := func(name string, size int64) error {
+		return archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, ModTime: manifest.Created})
+	}
+	if err := member(envelopeName, int64(len(header))); err != nil {
+		return err
+	}
+	if _, err := archive.Write(header); err != nil {
+		return err
+	}
+	for i, f := range manifest.Files {
+		if err := member(f.Name, f.Size); err != nil {
+			return err
+		}
+		if err := appendFile(archive, sources[i]); err != nil {
+			return err
+		}
+	}
+	return errors.Join(archive.Close(), buffered.Flush(), out.Sync())
+}
+
+func appendFile(w io.Writer, path string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	_, err = io.Copy(w, in)
+	return err
+}
