@@ -1,0 +1,260 @@
+// Package cli is the frame of both programs' command lines: verbs with flags,
+// help that teaches, and one exit code for each way to end.
+//
+// One flow through it: main describes its verbs in a Program and calls Main;
+// the verb is found, its flags are parsed, its function runs with a context that
+// ends at the first interrupt; the error it returns becomes a line on standard
+// error and the exit code.
+//
+// The package knows nothing of what the verbs do.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// Exit codes that every verb has. Programs add their own from 3 on.
+const (
+	OK          = 0
+	Failed      = 1
+	Usage       = 2   // a wrong flag, argument or input file
+	Interrupted = 130 // ended by a signal
+)
+
+// Program is a command line.
+type Program struct {
+	Name    string
+	Summary string // one sentence
+	Verbs   []Verb
+	Exits   []ExitLine // the codes beside 0 and 2, for the help
+}
+
+// ExitLine explains an exit code.
+type ExitLine struct {
+	Code    int
+	Meaning string
+}
+
+// Verb is one thing that a program does.
+type Verb struct {
+	Name    string
+	Args    string // how arguments are shown: SCENARIO
+	Summary string // one line
+	Help    string // what a new user must know, with examples
+	// Flags declares the verb's flags and returns the function that runs it.
+	Flags func(flags *pflag.FlagSet) Action
+}
+
+// Action runs a verb with its arguments. It returns nil for exit code 0.
+type Action func(ctx context.Context, streams Streams, args []string) error
+
+// Streams are the program's standard streams.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Exit is an error that chooses the exit code.
+type Exit struct {
+	Code int
+	Err  error // nil if everything has been said already
+}
+
+// Error gives the text of the error.
+func (e *Exit) Error() string {
+	if e.Err == nil {
+		return ""
+	}
+	return e.Err.Error()
+}
+
+// Unwrap gives the error.
+func (e *Exit) Unwrap() error { return e.Err }
+
+// Exitf makes an error with an exit code.
+func Exitf(code int, format string, args ...any) error {
+	return &Exit{code, fmt.Errorf(format, args...)}
+}
+
+// Main runs the program with the arguments of the process and returns its exit
+// code. The first interrupt or termination ends the context; the second ends
+// the process at once.
+func (p *Program) Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal is not caught any more
+	return p.Run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+}
+
+// Run runs the program with other arguments and streams.
+func (p *Program) Run(ctx context.Context, streams Streams, args []string) int {
+	if len(args) == 0 {
+		p.help(streams.Err)
+		return Usage
+	}
+	name := args[0]
+	switch name {
+	case "help", "-h", "--help":
+		return p.helpVerb(streams, args[1:])
+	case "--version":
+		name = "version"
+	}
+	verb := p.verb(name)
+	if verb == nil {
+		return p.unknown(streams, name)
+	}
+	return p.finish(streams, verb, p.run(ctx, streams, verb, args[1:]))
+}
+
+// run parses the verb's flags and calls it.
+func (p *Program) run(ctx context.Context, streams Streams, verb *Verb, args []string) error {
+	flags := p.flagSet(verb)
+	action := verb.Flags(flags)
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		p.verbHelp(streams.Out, verb)
+		return nil
+	case err != nil:
+		return &Exit{Usage, err}
+	}
+	return action(ctx, streams, flags.Args())
+}
+
+func (p *Program) flagSet(verb *Verb) *pflag.FlagSet {
+	flags := pflag.NewFlagSet(p.Name+" "+verb.Name, pflag.ContinueOnError)
+	flags.Usage = func() {}
+	flags.SetOutput(io.Discard)
+	flags.SortFlags = false
+	return flags
+}
+
+// finish prints an error and gives its exit code.
+func (p *Program) finish(streams Streams, verb *Verb, err error) int {
+	if err == nil {
+		return OK
+	}
+	code := Failed
+	var exit *Exit
+	if errors.As(err, &exit) {
+		code = exit.Code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(streams.Err, "%s %s: %s\n", p.Name, verb.Name, text)
+		if code == Usage && !strings.Contains(text, "\n") {
+			fmt.Fprintf(streams.Err, "See '%s help %s'.\n", p.Name, verb.Name)
+		}
+	}
+	return code
+}
+
+func (p *Program) verb(name string) *Verb {
+	for i := range p.Verbs {
+		if p.Verbs[i].Name == name {
+			return &p.Verbs[i]
+		}
+	}
+	return nil
+}
+
+// unknown says that there is no such verb.
+func (p *Program) unknown(streams Streams, name string) int {
+	fmt.Fprintf(streams.Err, "%s: there is no verb %q%s\nSee '%s help'.\n", p.Name, name, p.suggest(name), p.Name)
+	return Usage
+}
+
+// suggest finds the verb that a wrong one was meant to be: one that begins with
+// it, or that one slip of the fingers makes of it.
+func (p *Program) suggest(name string) string {
+	for _, v := range p.Verbs {
+		if len(name) > 1 && strings.HasPrefix(v.Name, name) || slip(name, v.Name) {
+			return fmt.Sprintf("; did you mean %q?", v.Name)
+		}
+	}
+	return ""
+}
+
+// slip reports whether two words of several letters differ by one letter that is
+// missing, too many or wrong, or by two neighbours that changed places.
+func slip(a, b string) bool {
+	if min(len(a), len(b)) < 2 {
+		return false
+	}
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	swapped := len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
+	return len(a) <= 1 && len(b) <= 1 || swapped
+}
+
+func (p *Program) help(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n\nUsage: %s VERB [FLAGS] [ARGUMENTS]\n\nVerbs:\n", p.Name, p.Summary, p.Name)
+	for _, v := range p.Verbs {
+		fmt.Fprintf(w, "  %-10s %s\n", v.Name, v.Summary)
+	}
+	fmt.Fprintf(w, "\n'%s help VERB' explains a verb with examples.\n\nExit codes:\n", p.Name)
+	fmt.Fprintf(w, "  %-4d %s\n", OK, "done")
+	for _, e := range p.Exits {
+		fmt.Fprintf(w, "  %-4d %s\n", e.Code, e.Meaning)
+	}
+}
+
+func (p *Program) helpVerb(streams Streams, args []string) int {
+	if len(args) == 0 {
+		p.help(streams.Out)
+		return OK
+	}
+	verb := p.verb(args[0])
+	if verb == nil {
+		return p.unknown(streams, args[0])
+	}
+	p.verbHelp(streams.Out, verb)
+	return OK
+}
+
+func (p *Program) verbHelp(w io.Writer, verb *Verb) {
+	flags := p.flagSet(verb)
+	verb.Flags(flags)
+	usage := p.Name + " " + verb.Name
+	if flags.HasFlags() {
+		usage += " [FLAGS]"
+	}
+	if verb.Args != "" {
+		usage += " " + verb.Args
+	}
+	fmt.Fprintf(w, "%s\n\nUsage: %s\n", verb.Summary, usage)
+	if verb.Help != "" {
+		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(verb.Help))
+	}
+	if flags.HasFlags() {
+		fmt.Fprintf(w, "\nFlags:\n%s", flags.FlagUsages())
+	}
+}
+
+// OneArg returns the only argument, or says what is expected.
+func OneArg(args []string, what string) (string, error) {
+	if len(args) != 1 {
+		return "", Exitf(Usage, "want one argument, %s, and got %d", what, len(args))
+	}
+	return args[0], nil
+}
+
+// NoArgs refuses arguments.
+func NoArgs(args []string) error {
+	if len(args) > 0 {
+		return Exitf(Usage, "takes no arguments, and got %q", args[0])
+	}
+	return nil
+}

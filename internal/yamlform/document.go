@@ -1,0 +1,147 @@
+package yamlform
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxBytes is the size of the largest document that is read.
+const MaxBytes = 1 << 20
+
+// Document is a YAML document that is being read, and what was found wrong with
+// it so far. It is not safe for concurrent use.
+type Document struct {
+	name     string
+	root     *Map
+	maps     []*Map // all that the program has opened
+	problems []Problem
+	warnings []Problem
+}
+
+// Parse takes in a document. Whatever is wrong with it, Parse gives a Document
+// that can be read; Err then tells. The name stands in front of every problem:
+// give the path by which the user knows the file.
+func Parse(name string, data []byte) *Document {
+	d := &Document{name: name}
+	node := d.decode(data)
+	if node != nil && !d.wellFormed(node) {
+		node = nil
+	}
+	d.root = d.open(node, node, "")
+	return d
+}
+
+// Root is the mapping that the document consists of.
+func (d *Document) Root() *Map { return d.root }
+
+// Err ends the reading. It returns every mistake as an *Error, or nil: those
+// found by the reads, those reported by the program, and the keys that the
+// program has not asked for.
+func (d *Document) Err() error {
+	problems := append([]Problem(nil), d.problems...)
+	for _, m := range d.maps {
+		problems = append(problems, m.unknownKeys()...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	problems = inOrder(problems)
+	n := min(len(problems), MaxProblems)
+	return &Error{Name: d.name, Problems: problems[:n], More: len(problems) - n}
+}
+
+// Warnings returns what Map.Warnf has collected, one printed line each, in the
+// document's order.
+func (d *Document) Warnings() []string { return describe(d.name, inOrder(d.warnings)) }
+
+// decode finds the root node: a mapping, the only document of the file.
+func (d *Document) decode(data []byte) *yaml.Node {
+	if len(data) > MaxBytes {
+		d.problem(nil, "", "is %d bytes long; at most %d are read", len(data), MaxBytes)
+		return nil
+	}
+	if p, ok := unreadable(data); ok {
+		d.problems = append(d.problems, p)
+		return nil
+	}
+	in := yaml.NewDecoder(bytes.NewReader(data))
+	first, err := nextDocument(in)
+	if errors.Is(err, io.EOF) {
+		d.problem(nil, "", "is empty")
+		return nil
+	}
+	if err != nil {
+		d.problems = append(d.problems, syntaxProblem(data, err))
+		return nil
+	}
+	if second, err := nextDocument(in); !errors.Is(err, io.EOF) {
+		d.problem(second, "", "goes on after the end of the document; one file holds one document")
+	}
+	root := first.Content[0]
+	if root.Kind != yaml.MappingNode {
+		d.problem(root, "", "want keys with values, this is %s", describeKind(root))
+		return nil
+	}
+	return root
+}
+
+// nextDocument reads one document node. The YAML library panics on some inputs
+// that it does not expect; to a user that is one more syntax error.
+func nextDocument(in *yaml.Decoder) (node *yaml.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot be understood as YAML: %v", r)
+		}
+	}()
+	node = new(yaml.Node)
+	if err := in.Decode(node); err != nil {
+		return nil, err
+	}
+	if len(node.Content) == 0 {
+		return nil, io.EOF
+	}
+	return node, nil
+}
+
+// open makes the Map of a mapping. A nil node makes one that has no keys; at is
+// where problems of keys that are not there are reported.
+func (d *Document) open(node, at *yaml.Node, path string) *Map {
+	m := &Map{doc: d, node: node, at: at, path: path}
+	if node != nil {
+		d.maps = append(d.maps, m)
+	}
+	return m
+}
+
+// problem notes a mistake at a node; nil is the document itself.
+func (d *Document) problem(at *yaml.Node, path, format string, args ...any) {
+	d.problems = append(d.problems, problemAt(at, path, format, args...))
+}
+
+func problemAt(at *yaml.Node, path, format string, args ...any) Problem {
+	p := Problem{Path: path, Text: fmt.Sprintf(format, args...)}
+	if at != nil {
+		p.Line, p.Column = at.Line, at.Column
+	}
+	return p
+}
+
+// describeKind says what a node is, for people.
+func describeKind(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	if isNull(n) {
+		return "empty"
+	}
+	return "the single value " + quote(n.Value)
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
