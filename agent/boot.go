@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"fmt"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// boot takes what the start found, and settles what the restart means for an
+// upgrade in progress. Then advance goes on by the state alone.
+func (m *Machine) boot(in Booted) {
+	m.booted, m.bootID, m.readings = true, in.BootID, in.Readings
+	for _, found := range in.Components {
+		m.found(found)
+	}
+	run := m.state.Run
+	if run == nil {
+		return
+	}
+	m.dropUnconfigured()
+	if i := run.active(nil); i >= 0 && run.Parts[i].Step != StepNone {
+		m.restarted(i)
+	}
+}
+
+// found notes one component's version and takes up the package kept for it, or
+// drops one that is of no use any more.
+func (m *Machine) found(f Found) {
+	k := m.state.component(f.ID)
+	if k < 0 {
+		return
+	}
+	if c := &m.state.Components[k]; ota.ValidVersion(f.Version) && f.Version != c.Version {
+		c.Version = f.Version
+		m.dirty = true
+	}
+	switch i := m.keptFor(f); {
+	case f.Package == nil:
+	case i < 0:
+		m.effect(Forget{f.ID})
+	default:
+		m.work[i].pkg = f.Package
+		if m.state.Run.Parts[i].Step != StepNone {
+			// The files are staged; the manifest is only good to name them.
+			m.work[i].manifest, _ = m.openManifest(i, f.Package)
+		}
+	}
+}
+
+// keptFor returns the part in work that a kept package is for; -1 if none.
+func (m *Machine) keptFor(f Found) int {
+	run := m.state.Run
+	if run == nil || f.Package == nil || f.Package.Plan != run.Plan.ID || f.Package.Component != f.ID {
+		return -1
+	}
+	if i := run.Plan.Component(f.ID); i >= 0 && (run.Parts[i].Step != StepNone || run.Parts[i].begun()) {
+		return i
+	}
+	return -1
+}
+
+// dropUnconfigured ends the parts whose component is no longer configured:
+// nothing can be done for them any more.
+func (m *Machine) dropUnconfigured() {
+	run := m.state.Run
+	for i := range run.Parts {
+		part := &run.Parts[i]
+		switch {
+		case m.has(i) || run.Answer != Accepted:
+		case part.Step == StepNone && !part.Status.InProgress():
+			part.Again = false
+		default:
+			m.dropPart(i, part)
+		}
+	}
+}
+
+func (m *Machine) dropPart(i int, part *Part) {
+	part.Again = false
+	if part.goingBack() {
+		m.wentBack(i)
+		return
+	}
+	status := ota.UpgradeFailed
+	if part.Status == ota.ReadyToDownload || part.Status == ota.Downloading {
+		status = ota.DownloadFailed
+	}
+	m.step(part, StepNone)
+	m.fail(i, status, &ota.Failure{Code: ota.InstallerFailed, Detail: "the component is not configured any more"})
+}
+
+// restarted settles a restart in the middle of an upgrade: the one that was
+// owed, or one that nobody asked for, which is counted.
+func (m *Machine) restarted(i int) {
+	part := &m.state.Run.Parts[i]
+	owed := part.Step == StepRestart || part.Step == StepReturn
+	happened := owed && (part.Owed != firmware.RestartSystem || part.BootID != m.bootID)
+	switch {
+	case happened && part.Step == StepRestart:
+		m.step(part, StepTrial)
+	case happened:
+		m.wentBack(i)
+	default:
+		m.countRestart(i, part)
+	}
+}
+
+// countRestart breaks loops: after too many restarts the device goes back, and
+// if it restarts as often on the way back it reports where it stands.
+func (m *Machine) countRestart(i int, part *Part) {
+	m.dirty = true
+	if part.goingBack() {
+		part.Restarts++
+		if part.Restarts > m.maxRestarts() {
+			part.Failure = &ota.Failure{Code: part.Failure.Code, Detail: part.Failure.Detail + "; going back was given up after too many restarts"}
+			m.wentBack(i)
+		}
+		return
+	}
+	s := &m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)].Suspect
+	s.Restarts++
+	switch {
+	case s.Restarts > m.maxRestarts():
+		m.goBack(part, &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("%d restarts within the upgrade", s.Restarts)})
+	case part.Step == StepConfirm:
+		// The cut may have sent the component back to its previous version.
+		m.step(part, StepTrial)
+	}
+}

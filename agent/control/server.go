@@ -1,0 +1,240 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+)
+
+const (
+	maxBody     = 2 * ota.MaxDetail // bytes of a request
+	patience    = 10 * time.Second  // for one request, in either direction
+	leaveWithin = 2 * time.Second   // for requests in progress when the server ends
+)
+
+// Agent is the running agent.
+type Agent interface {
+	// Status says what the device does.
+	Status(ctx context.Context) (Status, error)
+	// Post queues an input and returns at once.
+	Post(in agent.Input)
+}
+
+// Server answers the operator's requests.
+type Server struct {
+	Path   string       // of the socket; its directory must exist
+	Mode   fs.FileMode  // of the socket; 0 for 0660
+	Agent  Agent        // what the requests are about
+	Logger *slog.Logger // nil discards
+}
+
+// Validate says everything that is wrong with the server's fields.
+func (s *Server) Validate() error {
+	var problems []error
+	if s.Path == "" {
+		problems = append(problems, errors.New("no path of a control socket is configured"))
+	}
+	if s.Mode&^fs.ModePerm != 0 {
+		problems = append(problems, fmt.Errorf("mode %o of the control socket is not in 0..777", s.Mode))
+	}
+	if s.Agent == nil {
+		problems = append(problems, errors.New("the control socket has no agent"))
+	}
+	return errors.Join(problems...)
+}
+
+// Run serves the socket until ctx ends and then removes it. It returns an error
+// if it cannot listen, or when listening ends by itself.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	listener, err := s.listen()
+	if err != nil {
+		return err
+	}
+	log := s.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	server := &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: patience,
+		ReadTimeout:       patience,
+		WriteTimeout:      patience,
+		IdleTimeout:       patience,
+		MaxHeaderBytes:    maxBody,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
+		defer cancel()
+		if server.Shutdown(leave) != nil {
+			_ = server.Close()
+		}
+	})
+	log.Info("control socket is open", "path", s.Path)
+	err = server.Serve(listener)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("cannot serve the control socket: %w", err)
+}
+
+// listen opens the socket. What a killed agent has left is removed, but only a
+// socket on which nobody answers.
+func (s *Server) listen() (net.Listener, error) {
+	if err := removeStale(s.Path); err != nil {
+		return nil, fmt.Errorf("cannot open the control socket: %w", err)
+	}
+	listener, err := net.Listen("unix", s.Path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the control socket: %w", err)
+	}
+	mode := s.Mode
+	if mode == 0 {
+		mode = 0o660
+	}
+	if err := os.Chmod(s.Path, mode); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot protect the control socket: %w", err), listener.Close())
+	}
+	return listener, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s exists and is not a socket: remove it, or configure another control_socket", path)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return fmt.Errorf("another agent answers at %s: stop it, or configure another control_socket", path)
+	}
+	return os.Remove(path)
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("POST /v1/check", s.check)
+	mux.HandleFunc("POST /v1/confirm", func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, true) })
+	mux.HandleFunc("POST /v1/refuse", func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, false) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, http.StatusNotFound, "this agent does not know this request: does the client have the agent's version?")
+	})
+	return mux
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	status, err := s.Agent.Status(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, status)
+}
+
+func (s *Server) check(w http.ResponseWriter, r *http.Request) {
+	status, err := s.Agent.Status(r.Context())
+	switch {
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+	case !status.Connected:
+		refuse(w, http.StatusConflict, "the device is not connected; it asks for a plan by itself when it is")
+	default:
+		s.Agent.Post(agent.CheckRequested{})
+		answer(w, http.StatusAccepted, done{"the platform is asked for a plan"})
+	}
+}
+
+// decide posts the operator's answer, if there is a plan that waits for one.
+func (s *Server) decide(w http.ResponseWriter, r *http.Request, accept bool) {
+	detail, err := readDetail(w, r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	status, err := s.Agent.Status(r.Context())
+	switch {
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
+		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
+	default:
+		s.Agent.Post(agent.Decided{Accept: accept, Detail: detail})
+		answer(w, http.StatusAccepted, done{verb(accept) + " plan " + status.Plan.ID})
+	}
+}
+
+func verb(accept bool) string {
+	if accept {
+		return "confirmed"
+	}
+	return "refused"
+}
+
+// reason is the body of confirm and refuse. An empty body is one without a
+// detail.
+type reason struct {
+	Detail string `json:"detail,omitempty"`
+}
+
+func readDetail(w http.ResponseWriter, r *http.Request) (string, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return "", fmt.Errorf("the request is longer than %d bytes or was cut off", maxBody)
+	}
+	var why reason
+	if len(body) > 0 {
+		if err := json.Unmarshal(body, &why); err != nil {
+			return "", fmt.Errorf("the request is not the JSON object {\"detail\":\"…\"}: %w", err)
+		}
+	}
+	if len(why.Detail) > ota.MaxDetail {
+		return "", fmt.Errorf("the detail has %d bytes, at most %d are taken", len(why.Detail), ota.MaxDetail)
+	}
+	return strings.TrimSpace(why.Detail), nil
+}
+
+// done is the body of a request that was carried out, refusal of one that was
+// not.
+type (
+	done struct {
+		Done string `json:"done"`
+	}
+	refusal struct {
+		Error string `json:"error"`
+	}
+)
+
+func refuse(w http.ResponseWriter, code int, why string) { answer(w, code, refusal{why}) }
+
+// answer writes a body. A client that has gone away is no matter.
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body)
+}

@@ -1,0 +1,110 @@
+package control
+
+import (
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+)
+
+// Status is the document that GET /v1/status answers. Fields may be added to it;
+// none is renamed.
+type Status struct {
+	Product    string      `json:"product"`
+	Device     string      `json:"device"`
+	Agent      string      `json:"agent"`          // name and version of the agent
+	Uptime     int64       `json:"uptime_seconds"` // of the agent
+	Connected  bool        `json:"connected"`
+	Since      *time.Time  `json:"connected_since,omitempty"`
+	Waiting    string      `json:"waiting"` // one sentence: what the device does or waits for
+	Components []Component `json:"components"`
+	Plan       *Plan       `json:"plan,omitempty"`  // in hand; left out before the first
+	Pending    int         `json:"pending_reports"` // not acknowledged by the platform
+	Journal    Journal     `json:"journal"`
+}
+
+// Component is what one component of the device runs.
+type Component struct {
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+	Version string `json:"version"` // empty if it never answered
+	Release int64  `json:"release"` // highest release counter that has run
+}
+
+// AnswerAsking is the Answer of a plan that waits for confirm or refuse.
+const AnswerAsking = "asking"
+
+// Plan is the plan in hand.
+type Plan struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Attempt    int       `json:"attempt"`
+	Ends       time.Time `json:"ends"`
+	Answer     string    `json:"answer"` // unanswered, asking, refused, accepted or closed
+	Components []Part    `json:"components"`
+}
+
+// Part is one component's part of the plan in hand.
+type Part struct {
+	ID      string   `json:"id"`
+	Status  string   `json:"status"`  // by its name in messages
+	Version string   `json:"version"` // what the component runs now
+	Target  string   `json:"target"`
+	Done    int64    `json:"done,omitempty"`  // verified bytes of the running download
+	Total   int64    `json:"total,omitempty"` // bytes of it
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// Failure is why a component failed, or why it goes back.
+type Failure struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Journal is how the state on disk does.
+type Journal struct {
+	Saves   uint64 `json:"saves"`             // since the state directory was new
+	Trouble string `json:"trouble,omitempty"` // why the state cannot be saved
+	Worn    string `json:"worn,omitempty"`    // what did not verify at the start
+}
+
+// NewStatus writes down a view of the agent. The caller adds what the view does
+// not know: agent, uptime, since and the journal's health.
+func NewStatus(v agent.View) Status {
+	s := Status{
+		Product: v.Identity.Product, Device: v.Identity.Device,
+		Connected: v.Connected, Waiting: v.Waiting, Pending: v.Pending,
+		Components: make([]Component, 0, len(v.Components)),
+		Journal:    Journal{Trouble: v.Trouble},
+	}
+	versions := make(map[string]string, len(v.Components))
+	for _, c := range v.Components {
+		versions[c.ID] = c.Version
+		s.Components = append(s.Components, Component{ID: c.ID, Type: string(c.Type), Version: c.Version, Release: c.Release})
+	}
+	if v.Plan != nil {
+		s.Plan = newPlan(v.Plan, versions)
+	}
+	return s
+}
+
+func newPlan(v *agent.PlanView, versions map[string]string) *Plan {
+	p := &Plan{
+		ID: v.ID, Name: v.Name, Attempt: v.Attempt, Ends: v.Ends, Answer: v.Answer,
+		Components: make([]Part, 0, len(v.Components)),
+	}
+	for _, c := range v.Components {
+		p.Components = append(p.Components, Part{
+			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], Target: c.Target,
+			Done: c.Done, Total: c.Total, Failure: newFailure(c.Failure),
+		})
+	}
+	return p
+}
+
+func newFailure(f *ota.Failure) *Failure {
+	if f == nil {
+		return nil
+	}
+	return &Failure{Code: string(f.Code), Detail: f.Detail}
+}

@@ -1,0 +1,162 @@
+package download
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"otafleet/internal/ota"
+)
+
+// cheapSkip is how many bytes of an answer that starts too early are discarded
+// without another try elsewhere.
+const cheapSkip = 1 << 20
+
+// ask is what a request asks for: the bytes from first to last of a file of
+// size bytes, of the object that had etag, if it is set.
+type ask struct {
+	first, last int64
+	size        int64
+	etag        string
+}
+
+// rangeHeader is the ask as a Range header.
+func (q ask) rangeHeader() string { return fmt.Sprintf("bytes=%d-%d", q.first, q.last) }
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	length int64 // of the body as announced; -1 if unknown
+	body   io.ReadCloser
+}
+
+// refusal is why a request brought nothing more: the code to report if it was
+// the last one, and whether the address should be asked again.
+type refusal struct {
+	ota.Failure
+	gone bool
+}
+
+func refusef(code ota.Code, format string, args ...any) *refusal {
+	return &refusal{Failure: ota.Failure{Code: code, Detail: fmt.Sprintf(format, args...)}}
+}
+
+// judge checks status and headers of an answer and returns where in the file
+// its body starts, and whether it is the whole file. It believes them only as
+// far as they agree with the ask; the hashes decide about the body.
+func (a *answer) judge(from *address, q ask) (start int64, whole bool, err error) {
+	switch a.status {
+	case http.StatusPartialContent:
+		start, err = judgeRange(a.header.Get("Content-Range"), q)
+	case http.StatusOK:
+		whole, err = true, judgeWhole(a.length, q)
+	default:
+		err = refuseStatus(a.status, from)
+	}
+	if encoding := a.header.Get("Content-Encoding"); err == nil && encoding != "" && encoding != "identity" {
+		err = refusef(ota.HTTPError, "encoded as %.32q, which was not asked for", encoding)
+	}
+	if err == nil {
+		err = from.match(a.header.Get("ETag"))
+	}
+	if err == nil && q.first-start > cheapSkip && !from.ignoresRange {
+		from.ignoresRange = true
+		err = refusef(ota.HTTPError, "it starts at byte %d instead of %d", start, q.first)
+	}
+	return start, whole, err
+}
+
+// refuseStatus maps a status other than 200 and 206.
+func refuseStatus(status int, from *address) error {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
+		r := refusef(ota.URLExpired, "HTTP status %d", status)
+		r.gone = true
+		return r
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		return refusef(ota.SizeMismatch, "HTTP status 416: the object is shorter than the manifest says")
+	case status == http.StatusPreconditionFailed && from.etag != "":
+		from.etag = ""
+		return refusef(ota.HTTPError, "HTTP status 412: the object has changed")
+	case from.url == nil && status >= 500:
+		return refusef(ota.StorageUnavailable, "HTTP status %d", status)
+	}
+	return refusef(ota.HTTPError, "HTTP status %d", status)
+}
+
+// judgeRange checks a Content-Range against the ask.
+func judgeRange(text string, q ask) (start int64, err error) {
+	start, end, total, err := parseContentRange(text)
+	switch {
+	case err != nil:
+		return 0, refusef(ota.HTTPError, "Content-Range %.64q: %v", text, err)
+	case total >= 0 && total != q.size:
+		return 0, refusef(ota.SizeMismatch, "the object has %d bytes, the manifest says %d", total, q.size)
+	case start > q.first || end < q.first:
+		return 0, refusef(ota.HTTPError, "bytes %d to %d came for %d to %d", start, end, q.first, q.last)
+	}
+	return start, nil
+}
+
+// judgeWhole checks the announced length of an answer that ignores the range.
+func judgeWhole(length int64, q ask) error {
+	if length >= 0 && length != q.size {
+		return refusef(ota.SizeMismatch, "the object has %d bytes, the manifest says %d", length, q.size)
+	}
+	return nil
+}
+
+// match compares the entity tag of an answer with the one before. The hashes
+// decide whether the bytes are right; a changed object costs one request, so
+// that mirrors which have not changed are asked before it.
+func (a *address) match(etag string) error {
+	if !strings.HasPrefix(etag, `"`) || len(etag) > 256 {
+		etag = "" // none, weak or absurd
+	}
+	before := a.etag
+	a.etag = etag
+	if before != "" && etag != "" && before != etag {
+		return refusef(ota.HTTPError, "the object has changed since the last request")
+	}
+	return nil
+}
+
+// parseContentRange reads "bytes first-last/total". total is -1 where it is
+// given as unknown.
+func parseContentRange(text string) (first, last, total int64, err error) {
+	unit, rest, _ := strings.Cut(text, " ")
+	if !strings.EqualFold(unit, "bytes") {
+		return 0, 0, 0, errors.New("not a range of bytes")
+	}
+	span, size, _ := strings.Cut(strings.TrimSpace(rest), "/")
+	from, to, _ := strings.Cut(span, "-")
+	total = -1
+	if size != "*" {
+		if total, err = parseOffset(size); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	if first, err = parseOffset(from); err != nil {
+		return 0, 0, 0, err
+	}
+	if last, err = parseOffset(to); err != nil {
+		return 0, 0, 0, err
+	}
+	if last < first || total >= 0 && last >= total {
+		return 0, 0, 0, errors.New("its ends contradict each other")
+	}
+	return first, last, total, nil
+}
+
+// parseOffset reads decimal digits and nothing else.
+func parseOffset(text string) (int64, error) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, errors.New("not a number of bytes")
+	}
+	return int64(n), nil
+}

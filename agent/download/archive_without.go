@@ -1,0 +1,16 @@
+//go:build noarchive
+
+package download
+
+import (
+	"context"
+	"errors"
+)
+
+var errNoArchive = errors.New("this program was built without archives and local sources (tag noarchive)")
+
+func (Unpacker) extract(string, string, string) error { return errNoArchive }
+
+func copyFile(context.Context, string, string) error { return errNoArchive }
+
+func inspect(context.Context, string, string, *contents) error { return errNoArchive }

@@ -1,0 +1,157 @@
+package download
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// What a zero Config means.
+const (
+	DefaultStallTimeout = 30 * time.Second
+	DefaultAttempts     = 5
+	DefaultParallel     = 2
+	DefaultUserAgent    = "ota-agent"
+)
+
+// maxParallel bounds the chunk buffers that a Fetcher may hold.
+const maxParallel = 4096
+
+// Config says how a Fetcher downloads.
+type Config struct {
+	// RateLimit is the most bytes a second, over all downloads of the Fetcher;
+	// 0 means no limit.
+	RateLimit int64
+	// StallTimeout ends a request that has brought too little for so long: no
+	// answer, or less than 64 bytes a second; 0 means 30 s.
+	StallTimeout time.Duration
+	// Attempts is the number of consecutive requests without a new verified
+	// chunk at which a download has failed, over all addresses; 0 means 5.
+	Attempts int
+	// Parallel is the number of downloads that run at once; 0 means 2. Further
+	// ones wait.
+	Parallel int
+	// UserAgent names the agent to the servers; empty means "ota-agent".
+	UserAgent string
+	// Storage opens s3:// addresses; nil skips them.
+	Storage *Storage
+	// Transport carries every request; nil means a transport of the Fetcher's
+	// own, with the proxy of the environment and TLS 1.2 or later.
+	Transport http.RoundTripper
+	// Now is the clock that addresses expire by; nil means time.Now.
+	Now func() time.Time
+	// Jitter draws the pause before another request, between 0 and limit; nil
+	// draws evenly. It may be called from several downloads at once.
+	Jitter func(limit time.Duration) time.Duration
+	Log    *slog.Logger // nil discards
+}
+
+// Validate reports every problem of the configuration at once.
+func (c Config) Validate() error {
+	var problems []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(c.RateLimit < 0, "rate limit %d: must not be negative", c.RateLimit)
+	refuse(c.StallTimeout < 0, "stall time-out %s: must not be negative", c.StallTimeout)
+	refuse(c.Attempts < 0, "attempts %d: must not be negative", c.Attempts)
+	refuse(c.Parallel < 0 || c.Parallel > maxParallel, "parallel %d: must be 0 to %d", c.Parallel, maxParallel)
+	if c.Storage != nil {
+		problems = append(problems, c.Storage.Validate())
+	}
+	return errors.Join(problems...)
+}
+
+func (c Config) withDefaults() Config {
+	c.StallTimeout = cmp.Or(c.StallTimeout, DefaultStallTimeout)
+	c.Attempts = cmp.Or(c.Attempts, DefaultAttempts)
+	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
+	c.UserAgent = cmp.Or(c.UserAgent, DefaultUserAgent)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Jitter == nil {
+		c.Jitter = func(limit time.Duration) time.Duration { return rand.N(limit + 1) }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Storage is an S3-compatible object store that the device has credentials
+// for. Each key is given as a value or as a file; a file is read again for
+// every download, so that it may be renewed under a running agent.
+type Storage struct {
+	Endpoint      string // https://host[:port] or http://host[:port]
+	Region        string // empty means what the endpoint's name says, else us-east-1
+	AccessKey     string
+	SecretKey     string
+	AccessKeyFile string
+	SecretKeyFile string
+	// PathStyle addresses https://host/bucket/key instead of
+	// https://bucket.host/key.
+	PathStyle bool
+}
+
+// Validate reports every problem of the storage at once. It reads no file.
+func (s *Storage) Validate() error {
+	var problems []error
+	u, err := url.Parse(s.Endpoint)
+	switch {
+	case err != nil:
+		problems = append(problems, errors.New("storage endpoint: not a URL"))
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		problems = append(problems, fmt.Errorf("storage endpoint %q: must be https://host or http://host", u.Redacted()))
+	case u.User != nil, strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
+		problems = append(problems, fmt.Errorf("storage endpoint %q: must have nothing beside scheme, host and port", u.Redacted()))
+	}
+	if (s.AccessKey == "") == (s.AccessKeyFile == "") {
+		problems = append(problems, errors.New("storage access key: give either the key or its file"))
+	}
+	if (s.SecretKey == "") == (s.SecretKeyFile == "") {
+		problems = append(problems, errors.New("storage secret key: give either the key or its file"))
+	}
+	return errors.Join(problems...)
+}
+
+// LogValue leaves the keys out of every log.
+func (s *Storage) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("endpoint", s.Endpoint), slog.String("region", s.Region))
+}
+
+// keys returns the credentials.
+func (s *Storage) keys() (access, secret string, err error) {
+	access, err = oneOf(s.AccessKey, s.AccessKeyFile)
+	if err != nil {
+		return "", "", fmt.Errorf("cannot read the storage's access key: %w", err)
+	}
+	secret, err = oneOf(s.SecretKey, s.SecretKeyFile)
+	if err != nil {
+		return "", "", fmt.Errorf("cannot read the storage's secret key: %w", err)
+	}
+	return access, secret, nil
+}
+
+func oneOf(value, file string) (string, error) {
+	if file == "" {
+		return value, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	if value = strings.TrimSpace(string(text)); value == "" {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	return value, nil
+}

@@ -1,0 +1,101 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+)
+
+// Fetcher downloads packages. It implements agent.Fetcher and may be used by
+// any number of goroutines.
+type Fetcher struct {
+	// Immutable.
+	config    Config
+	transport http.RoundTripper
+	client    *http.Client
+	limit     *rate.Limiter // nil for none
+	slots     chan struct{} // one for each download that may run
+
+	buffers sync.Pool // of *[]byte, each a chunk of some download
+}
+
+var _ agent.Fetcher = (*Fetcher)(nil)
+
+// New makes a Fetcher. It fails with every problem of the configuration.
+func New(config Config) (*Fetcher, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("cannot set up downloads: %w", err)
+	}
+	config = config.withDefaults()
+	f := &Fetcher{config: config, transport: config.Transport, slots: make(chan struct{}, config.Parallel)}
+	if f.transport == nil {
+		f.transport = newTransport(config.StallTimeout)
+	}
+	f.client = newClient(f.transport)
+	if config.RateLimit > 0 {
+		// A tenth of a second at once, so that the rate is even and no read is tiny.
+		burst := min(max(config.RateLimit/10, 512), readSize)
+		f.limit = rate.NewLimiter(rate.Limit(config.RateLimit), int(burst))
+	}
+	return f, nil
+}
+
+// Fetch downloads every file of the job into its place. On success every chunk
+// is verified and durable. When ctx ends first, the result is a Failure with
+// code internal; its caller has cancelled it and ignores it.
+func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
+	d := &download{fetcher: f, job: job, fruitless: max(0, job.Fruitless), log: f.config.Log}
+	need, err := d.run(ctx)
+	return agent.FetchResult{Need: need, Failure: asFailure(err), Fruitless: d.fruitless}
+}
+
+// Close drops idle connections. The Fetcher can still be used.
+func (f *Fetcher) Close() { f.client.CloseIdleConnections() }
+
+// enter waits for a slot.
+func (f *Fetcher) enter(ctx context.Context) error {
+	select {
+	case f.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// leave gives the slot back. The last one to leave drops idle connections: the
+// next download is hours or weeks away.
+func (f *Fetcher) leave() {
+	<-f.slots
+	if len(f.slots) == 0 && f.config.Transport == nil {
+		f.client.CloseIdleConnections()
+	}
+}
+
+// buffer takes a buffer of size bytes out of the pool.
+func (f *Fetcher) buffer(size int) *[]byte {
+	if b, ok := f.buffers.Get().(*[]byte); ok && cap(*b) >= size {
+		*b = (*b)[:size]
+		return b
+	}
+	b := make([]byte, size)
+	return &b
+}
+
+// asFailure is the failure to report for what ended a download.
+func asFailure(err error) *ota.Failure {
+	var failure *ota.Failure
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failure):
+		return failure
+	}
+	return &ota.Failure{Code: ota.Internal, Detail: "the download was stopped: " + err.Error()}
+}

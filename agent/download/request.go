@@ -1,0 +1,137 @@
+package download
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+const (
+	maxRedirects   = 5
+	maxHeaderBytes = 64 << 10
+	slowestRate    = 64 // bytes a second below which an answer counts as stalled
+)
+
+// errStalled is the cause of a request's end when its watch has run out.
+var errStalled = errors.New("stalled")
+
+// newTransport makes the transport of a Fetcher that is not given one. HTTP/2
+// is left out: one stream at a time gains nothing from it, and its buffers are
+// memory that a small device lacks.
+func newTransport(patience time.Duration) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    patience,
+		ResponseHeaderTimeout:  patience,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        15 * time.Second,
+		DisableCompression:     true,
+	}
+}
+
+// newClient follows redirects within limits and keeps no cookies.
+func newClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}
+}
+
+// checkRedirect allows five redirects that do not leave http and https, and
+// never from https to http. The address left is not told to the next server:
+// its query may be a signature.
+func checkRedirect(next *http.Request, via []*http.Request) error {
+	next.Header.Del("Referer")
+	last := via[len(via)-1].URL.Scheme
+	switch scheme := next.URL.Scheme; {
+	case len(via) > maxRedirects:
+		return refusef(ota.HTTPError, "more than %d redirects", maxRedirects)
+	case scheme != "https" && scheme != "http":
+		return refusef(ota.HTTPError, "redirect to scheme %.16q refused", scheme)
+	case last == "https" && scheme == "http":
+		return refusef(ota.HTTPError, "redirect from https to http refused")
+	}
+	return nil
+}
+
+// openHTTP asks a presigned or public address.
+func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, refusef(ota.HTTPError, "the address cannot be asked")
+	}
+	request.Header.Set("User-Agent", f.config.UserAgent)
+	request.Header.Set("Accept-Encoding", "identity")
+	request.Header.Set("Range", q.rangeHeader())
+	if q.etag != "" {
+		request.Header.Set("If-Match", q.etag)
+	}
+	response, err := f.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
+}
+
+// explain turns the error that ended a request into the refusal to count.
+// Addresses are left out of it: they carry signatures.
+func explain(ctx context.Context, err error, stall time.Duration) *refusal {
+	var known *refusal
+	var address *url.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(context.Cause(ctx), errStalled):
+		return refusef(ota.NetworkTimeout, "too little arrived within %s", stall)
+	case errors.As(err, &address):
+		err = address.Err
+	}
+	return refusef(ota.NetworkTimeout, "%v", err)
+}
+
+// watch ends a request that brings too little: its timer is set again only
+// when enough bytes have come since it was set.
+type watch struct {
+	timer *time.Timer
+	after time.Duration
+	least int // bytes
+	got   int // bytes since the timer was set
+	stop  context.CancelCauseFunc
+}
+
+// newWatch returns a context that ends with errStalled. The caller stops the
+// watch with end.
+func newWatch(ctx context.Context, after time.Duration) (context.Context, *watch) {
+	ctx, stop := context.WithCancelCause(ctx)
+	w := &watch{after: after, least: max(1, int(slowestRate*after/time.Second)), stop: stop}
+	w.timer = time.AfterFunc(after, func() { stop(errStalled) })
+	return ctx, w
+}
+
+// received counts n bytes.
+func (w *watch) received(n int) {
+	if w.got += n; w.got >= w.least {
+		w.restart()
+	}
+}
+
+// pause lets the device itself take its time, until restart.
+func (w *watch) pause() { w.timer.Stop() }
+
+// restart gives the server the whole time again.
+func (w *watch) restart() {
+	w.got = 0
+	w.timer.Reset(w.after)
+}
+
+// end stops the watch and whatever still runs of the request.
+func (w *watch) end() {
+	w.timer.Stop()
+	w.stop(nil)
+}

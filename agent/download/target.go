@@ -1,0 +1,204 @@
+package download
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"syscall"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// chunkState says what is known of one chunk.
+type chunkState uint8
+
+const (
+	missing chunkState = iota
+	kept               // verified and in place
+	bad                // arrived with a wrong hash: to be fetched alone
+)
+
+// target is one file on its way into its place.
+type target struct {
+	file   *ota.File
+	place  firmware.Place
+	chunks []chunkState
+	left   int   // chunks that are not kept
+	have   int64 // bytes of the kept ones
+
+	// whole hashes the file's bytes in order; the first followed chunks are in.
+	whole    hash.Hash
+	followed int
+}
+
+// newTarget checks that the file is described well enough to be verified. The
+// manifest's reader has checked it before; a download does not depend on that.
+func newTarget(file *ota.File, place firmware.Place) (*target, error) {
+	n := len(file.Chunks)
+	switch {
+	case place == nil:
+		return nil, fmt.Errorf("file %s has no place", file.Name)
+	case file.Size < 0 || file.Size > ota.MaxFileSize:
+		return nil, fmt.Errorf("file %s: size %d is out of range", file.Name, file.Size)
+	case file.Size > 0 && (file.Chunk < 1 || file.Chunk > ota.MaxChunk):
+		return nil, fmt.Errorf("file %s: chunk of %d bytes is out of range", file.Name, file.Chunk)
+	case file.Size == 0 && n != 0, file.Size > 0 && int64(n) != (file.Size+file.Chunk-1)/file.Chunk:
+		return nil, fmt.Errorf("file %s: %d chunk hashes do not fit its size", file.Name, n)
+	}
+	return &target{file: file, place: place, chunks: make([]chunkState, n), left: n, whole: sha256.New()}, nil
+}
+
+// scan reads the place and keeps the chunks that are there already. A place
+// that cannot be read is one that holds nothing.
+func (t *target) scan(ctx context.Context, buf []byte) error {
+	for i := range t.chunks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		offset, length := t.file.ChunkAt(i)
+		n, _ := t.place.ReadAt(buf[:length], offset)
+		if n == 0 {
+			return nil // the place ends here
+		}
+		if t.matches(i, buf[:n]) {
+			t.keep(i, buf[:n])
+		}
+	}
+	return nil
+}
+
+// matches reports whether data is chunk i.
+func (t *target) matches(i int, data []byte) bool {
+	_, length := t.file.ChunkAt(i)
+	return int64(len(data)) == length && sha256.Sum256(data) == t.file.Chunks[i]
+}
+
+// write makes a verified chunk durable. Only now is it kept.
+func (t *target) write(i int, data []byte) error {
+	offset, _ := t.file.ChunkAt(i)
+	if _, err := t.place.WriteAt(data, offset); err != nil {
+		return placeFailure("write", t.file.Name, err)
+	}
+	if err := t.place.Sync(); err != nil {
+		return placeFailure("sync", t.file.Name, err)
+	}
+	t.keep(i, data)
+	return nil
+}
+
+// keep notes that chunk i, which is data, is in place.
+func (t *target) keep(i int, data []byte) {
+	t.chunks[i] = kept
+	t.left--
+	t.have += int64(len(data))
+	if i == t.followed {
+		t.whole.Write(data)
+		t.followed++
+	}
+}
+
+// run returns the next chunks to ask for, first to end-1: a run of missing ones,
+// or a single bad one.
+func (t *target) run() (first, end int) {
+	for first < len(t.chunks) && t.chunks[first] == kept {
+		first++
+	}
+	if first == len(t.chunks) || t.chunks[first] == bad {
+		return first, min(first+1, len(t.chunks))
+	}
+	for end = first; end < len(t.chunks) && t.chunks[end] == missing; end++ {
+	}
+	return first, end
+}
+
+// lastLeft is one more than the last chunk that is not kept.
+func (t *target) lastLeft() int {
+	end := len(t.chunks)
+	for end > 0 && t.chunks[end-1] == kept {
+		end--
+	}
+	return end
+}
+
+// finish checks the whole file's hash, once every chunk is kept.
+func (t *target) finish(ctx context.Context, buf []byte) error {
+	for t.followed < len(t.chunks) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		offset, length := t.file.ChunkAt(t.followed)
+		if n, err := t.place.ReadAt(buf[:length], offset); int64(n) < length {
+			return placeFailure("read", t.file.Name, err)
+		}
+		t.whole.Write(buf[:length])
+		t.followed++
+	}
+	if ota.Digest(t.whole.Sum(nil)) != t.file.SHA256 {
+		return &ota.Failure{Code: ota.DigestMismatch,
+			Detail: fmt.Sprintf("file %s: every chunk is right, but the manifest's sha256 is of other bytes", t.file.Name)}
+	}
+	return nil
+}
+
+// placeFailure names what went wrong with a place. A place may name it itself.
+func placeFailure(verb, file string, err error) error {
+	var failure *ota.Failure
+	if errors.As(err, &failure) {
+		return failure
+	}
+	code := ota.WriteFailed
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		code = ota.SpaceLow
+	}
+	return &ota.Failure{Code: code, Detail: fmt.Sprintf("cannot %s the place of %s: %v", verb, file, err)}
+}
+
+// Verify says how many bytes of the files are not in their places yet, by the
+// signed hashes. When none are missing, it has checked the whole files too: it
+// then fails with code digest_mismatch where a manifest contradicts itself.
+func Verify(ctx context.Context, files []ota.File, places []firmware.Place) (missing int64, err error) {
+	targets, err := newTargets(files, places)
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, largestChunk(targets))
+	for _, t := range targets {
+		if err := t.scan(ctx, buf); err != nil {
+			return 0, fmt.Errorf("cannot verify %s: %w", t.file.Name, err)
+		}
+		if missing += t.file.Size - t.have; t.left > 0 {
+			continue
+		}
+		if err := t.finish(ctx, buf); err != nil {
+			return 0, err
+		}
+	}
+	return missing, nil
+}
+
+func newTargets(files []ota.File, places []firmware.Place) ([]*target, error) {
+	if len(files) != len(places) {
+		return nil, &ota.Failure{Code: ota.Internal, Detail: fmt.Sprintf("%d files have %d places", len(files), len(places))}
+	}
+	targets := make([]*target, len(files))
+	for i := range files {
+		t, err := newTarget(&files[i], places[i])
+		if err != nil {
+			return nil, &ota.Failure{Code: ota.ManifestMismatch, Detail: err.Error()}
+		}
+		targets[i] = t
+	}
+	return targets, nil
+}
+
+// largestChunk is the size of the buffer that the targets need.
+func largestChunk(targets []*target) int {
+	var n int64
+	for _, t := range targets {
+		n = max(n, min(t.file.Chunk, t.file.Size))
+	}
+	return int(n)
+}

@@ -1,0 +1,204 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/reporter"
+)
+
+// How long an installer may ask to be called again (the protocol's rule 7.8).
+const (
+	retryFirst  = 5 * time.Second
+	retryCap    = 5 * time.Minute
+	retryGiveUp = 24 * time.Hour
+)
+
+// inspectWait is how long the start waits for a component to say what it runs.
+// A modem may take most of it after power comes; one that is silent must not
+// keep the others from being upgraded.
+const inspectWait = 90 * time.Second
+
+// startEffect runs an effect beside the machine and posts its result. There is
+// one at a time: it begins when the one before it, which may have been
+// cancelled, has let go of the component.
+func (r *Runner) startEffect(out Output) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	before, ended := r.opEnded, make(chan struct{})
+	r.cancelOp, r.opEnded = cancel, ended
+	r.tasks.Go(func() {
+		defer close(ended)
+		defer cancel()
+		if before != nil {
+			<-before
+		}
+		if result := r.perform(ctx, out); ctx.Err() == nil {
+			r.Post(result)
+		}
+	})
+}
+
+func (r *Runner) perform(ctx context.Context, out Output) Input {
+	switch out := out.(type) {
+	case Fetch:
+		return r.fetch(ctx, out)
+	case Stage:
+		return Staged{out.Op, r.attempt(ctx, out.Job, "stage", func(i firmware.Installer) error {
+			return i.Stage(ctx, out.Job)
+		})}
+	case Activate:
+		restart := firmware.RestartNone
+		failure := r.attempt(ctx, out.Job, "activate", func(i firmware.Installer) (err error) {
+			restart, err = i.Activate(ctx, out.Job)
+			return err
+		})
+		return Activated{out.Op, restart, failure}
+	case CheckHealth:
+		return r.checkHealth(ctx, out)
+	case Confirm:
+		return Confirmed{out.Op, r.attempt(ctx, out.Job, "confirm", func(i firmware.Installer) error {
+			return i.Confirm(ctx, out.Job)
+		})}
+	case Revert:
+		return r.revert(ctx, out)
+	}
+	panic(fmt.Sprintf("internal error: unknown output %T", out))
+}
+
+// fetch keeps the package's address for the next start, then fills the inactive
+// places.
+func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
+	failed := func(failure *ota.Failure) Input {
+		return Fetched{Op: out.Op, Failure: failure, Fruitless: out.Fruitless}
+	}
+	if err := r.equipment.Desk.KeepPackage(out.Package); err != nil {
+		return failed(asFailure(err, ota.WriteFailed))
+	}
+	var places []firmware.Place
+	failure := r.attempt(ctx, out.Job, "open", func(i firmware.Installer) (err error) {
+		places, err = i.Open(ctx, out.Job)
+		return err
+	})
+	if failure != nil {
+		return failed(failure)
+	}
+	defer func() {
+		for _, p := range places {
+			p.Close() // every chunk was synced when it was written
+		}
+	}()
+	var pace reporter.Pace
+	result := r.equipment.Fetcher.Fetch(ctx, FetchJob{
+		Files: out.Job.Files, Addresses: out.Package.Files, Places: places,
+		Fruitless: out.Fruitless, Renewed: out.Renewed,
+		Started: func() { r.Post(FetchStarted{out.Op}) },
+		Progress: func(done, total int64) {
+			if pace.Due(time.Now()) {
+				r.Post(FetchProgressed{out.Op, done, total})
+			}
+		},
+	})
+	ended := Fetched{Op: out.Op, Need: result.Need, Fruitless: result.Fruitless}
+	if result.Failure != nil {
+		ended.Failure = asFailure(result.Failure, ota.Internal)
+	}
+	return ended
+}
+
+// checkHealth asks the component for its version, then the device for its
+// health.
+func (r *Runner) checkHealth(ctx context.Context, out CheckHealth) Input {
+	var found firmware.Inspection
+	failure := r.attempt(ctx, out.Job, "inspect", func(i firmware.Installer) (err error) {
+		found, err = i.Inspect(ctx)
+		return err
+	})
+	if failure != nil {
+		return HealthChecked{Op: out.Op, Failure: failure}
+	}
+	if found.Version == out.Job.Target {
+		if err := r.equipment.Health.Check(ctx); err != nil {
+			failure = asFailure(err, ota.HealthCheckFailed)
+		}
+	}
+	return HealthChecked{out.Op, found.Version, failure}
+}
+
+func (r *Runner) revert(ctx context.Context, out Revert) Input {
+	restart := firmware.RestartNone
+	failure := r.attempt(ctx, out.Job, "revert", func(i firmware.Installer) (err error) {
+		restart, err = i.Revert(ctx, out.Job)
+		return err
+	})
+	done := RevertDone{Op: out.Op, Restart: restart, Failure: failure}
+	if installer, err := r.installer(out.Job.Component); err == nil {
+		if found, err := installer.Inspect(ctx); err == nil {
+			done.Version = found.Version
+		}
+	}
+	return done
+}
+
+// attempt calls an installer, again and again while it asks for that.
+func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, call func(firmware.Installer) error) *ota.Failure {
+	installer, err := r.installer(job.Component)
+	if err != nil {
+		return asFailure(err, ota.InstallerFailed)
+	}
+	began := time.Now()
+	for wait := retryFirst; ; wait = min(2*wait, retryCap) {
+		err := call(installer)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, firmware.ErrRetry):
+			return asFailure(err, ota.InstallerFailed)
+		case time.Since(began) >= retryGiveUp:
+			return &ota.Failure{Code: ota.InstallerFailed, Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
+		}
+		r.log.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
+		if sleep(ctx, wait) != nil {
+			return &ota.Failure{Code: ota.InstallerFailed, Detail: "cancelled"}
+		}
+	}
+}
+
+func (r *Runner) installer(component string) (firmware.Installer, error) {
+	if find := r.equipment.Installer; find != nil {
+		if i := find(component); i != nil {
+			return i, nil
+		}
+	}
+	return nil, fmt.Errorf("component %s has no installer", component)
+}
+
+// inspectAll asks every component what it runs, all at once.
+func (r *Runner) inspectAll() []Found {
+	ctx, cancel := context.WithTimeout(r.ctx, inspectWait)
+	defer cancel()
+	found := make([]Found, len(r.machine.config.Components))
+	var asked sync.WaitGroup
+	for i, c := range r.machine.config.Components {
+		found[i] = Found{ID: c.ID, Package: r.equipment.Desk.KeptPackage(c.ID)}
+		installer, err := r.installer(c.ID)
+		if err != nil {
+			r.log.Error("cannot inspect", "component", c.ID, "error", err)
+			continue
+		}
+		asked.Go(func() {
+			inspection, err := installer.Inspect(ctx)
+			if err != nil {
+				r.log.Warn("component does not say what it runs", "component", c.ID, "error", err)
+				return
+			}
+			found[i].Version = inspection.Version
+		})
+	}
+	asked.Wait()
+	return found
+}

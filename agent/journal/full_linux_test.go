@@ -1,0 +1,40 @@
+package journal_test
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent/journal"
+)
+
+// TestFullFileSystem saves on a real file system without a free block, which
+// only root can make.
+func TestFullFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
+		t.Skip("cannot mount a small file system: ", err)
+	}
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
+
+	j, _ := loaded(t, journal.Config{Dir: dir, Reserve: 64 << 10})
+	ballast, err := os.Create(filepath.Join(dir, "ballast"))
+	require.NoError(t, err)
+	for err == nil {
+		_, err = ballast.Write(make([]byte, 4096))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NoError(t, ballast.Close())
+
+	for n := range 10 {
+		require.NoError(t, j.Save(numbered(n)))
+	}
+	assert.ErrorIs(t, j.KeepPackage(packageFor("app", 1)), syscall.ENOSPC)
+	require.NoError(t, j.Close())
+	_, state := loaded(t, journal.Config{Dir: dir})
+	assert.Equal(t, 9, number(state))
+}

@@ -1,0 +1,224 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+
+	"otafleet/agent"
+)
+
+// DefaultReserve is the size of each of the two files at their creation, in
+// bytes: room for a plan in hand, the plans before it and some hundred reports.
+const DefaultReserve = 128 << 10
+
+// Config says where a journal is kept.
+type Config struct {
+	Dir     string       // the state directory; made if it is missing
+	Reserve int64        // bytes of each file at its creation; 0 for DefaultReserve
+	Disk    Disk         // nil for the file system at Dir, which is then locked
+	Logger  *slog.Logger // nil discards
+}
+
+// Validate says everything that is wrong with the configuration.
+func (c *Config) Validate() error {
+	var problems []error
+	if c.Dir == "" && c.Disk == nil {
+		problems = append(problems, errors.New("no state directory is configured"))
+	}
+	if c.Reserve < 0 || c.Reserve > MaxState {
+		problems = append(problems, fmt.Errorf("reserve of %d bytes is not in 0..%d", c.Reserve, MaxState))
+	}
+	return errors.Join(problems...)
+}
+
+// Journal is the kept state of one device. Its methods may be called from any
+// goroutine.
+type Journal struct {
+	disk Disk
+	lock io.Closer // nil on a Disk of the caller's
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	files   [2]File
+	loaded  bool   // latest and counter are known
+	latest  int    // index of the file with the current state
+	counter uint64 // of the current state; 1 is the record of a new directory
+	failure error  // of the last Save
+	worn    error  // what was wrong with a file at Load
+}
+
+// Open locks the state directory and prepares the two files. Another process on
+// the same directory gives a *Busy.
+func Open(cfg Config) (*Journal, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	j := &Journal{disk: cfg.Disk, log: cfg.Logger}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	if j.disk == nil {
+		d, err := openDirectory(cfg.Dir)
+		if err != nil {
+			return nil, err
+		}
+		lock, err := d.lock()
+		if err != nil {
+			return nil, errors.Join(err, d.root.Close())
+		}
+		j.disk, j.lock = d, closers{lock, d.root}
+	}
+	reserve := cfg.Reserve
+	if reserve == 0 {
+		reserve = DefaultReserve
+	}
+	if err := j.prepare(reserve); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var errs []error
+	for _, one := range c {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// prepare makes what is missing and opens both files.
+func (j *Journal) prepare(reserve int64) error {
+	if err := j.sweep(); err != nil {
+		return err
+	}
+	if err := j.create(reserve); err != nil {
+		return fmt.Errorf("cannot create the state: %w", err)
+	}
+	for i := range j.files {
+		f, err := j.disk.Open(fileName(i))
+		if err != nil {
+			return fmt.Errorf("cannot open the state: %w", err)
+		}
+		j.files[i] = f
+		// Without its reserve a journal works, but a disk that fills up later
+		// can stop it.
+		if err := fill(f, reserve); err != nil {
+			j.log.Warn("cannot reserve space for the state: a full disk may stop the agent", "file", fileName(i), "error", err)
+		}
+	}
+	return nil
+}
+
+// create makes the missing files, each whole or not at all. In a new directory
+// the first one starts with the record of a device that has saved nothing. So
+// there is a record that verifies from the first moment on, and where there is
+// none, one has been lost: a torn first save and a damaged state are never
+// mistaken for each other.
+func (j *Journal) create(reserve int64) error {
+	names, err := j.disk.Names()
+	if err != nil {
+		return err
+	}
+	content := make([]byte, max(reserve, int64(frameSize)))
+	if !slices.Contains(names, fileName(0)) && !slices.Contains(names, fileName(1)) {
+		copy(content, record{counter: 1}.encode())
+	}
+	for i := range j.files {
+		if slices.Contains(names, fileName(i)) {
+			continue
+		}
+		if err := j.replace(fileName(i), content); err != nil {
+			return err
+		}
+		clear(content)
+	}
+	return nil
+}
+
+func fileName(i int) string { return fmt.Sprintf("state.%d", i) }
+
+// fill brings a file that was made with a smaller reserve to its size.
+func fill(f File, reserve int64) error {
+	size, err := f.Size()
+	if err != nil || size >= reserve {
+		return err
+	}
+	if _, err := f.WriteAt(make([]byte, reserve-size), size); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// Save replaces the kept state. It returns after the state would survive a power
+// cut. After an error the state before it is still whole.
+func (j *Journal) Save(state *agent.State) error {
+	payload, err := agent.EncodeState(state)
+	if err != nil {
+		return fmt.Errorf("cannot encode the state: %w", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.files[1] == nil:
+		return fmt.Errorf("cannot save the state: %w", os.ErrClosed)
+	case !j.loaded: // which file holds the latest state is not known
+		return errors.New("cannot save the state before it has been loaded")
+	}
+	j.failure = j.write(payload)
+	return j.failure
+}
+
+func (j *Journal) write(payload []byte) error {
+	if len(payload) > MaxState {
+		return fmt.Errorf("cannot save the state: %d bytes, at most %d are kept", len(payload), MaxState)
+	}
+	next := record{counter: j.counter + 1, payload: payload}
+	older := 1 - j.latest
+	if _, err := j.files[older].WriteAt(next.encode(), 0); err != nil {
+		return fmt.Errorf("cannot save the state: %w", err)
+	}
+	if err := j.files[older].Sync(); err != nil {
+		return fmt.Errorf("cannot save the state: %w", err)
+	}
+	j.latest, j.counter = older, next.counter
+	return nil
+}
+
+// Health is how the journal does, for people.
+type Health struct {
+	Saves   uint64 // since the state directory was new
+	Failure error  // of the last Save; nil when it succeeded
+	Worn    error  // a file that did not verify at the start; nil when both did
+}
+
+// Health says how the journal does.
+func (j *Journal) Health() Health {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return Health{Saves: max(j.counter, 1) - 1, Failure: j.failure, Worn: j.worn}
+}
+
+// Close lets go of the files and of the directory.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var errs []error
+	for i, f := range j.files {
+		if f != nil {
+			errs = append(errs, f.Close())
+			j.files[i] = nil
+		}
+	}
+	if j.lock != nil {
+		errs = append(errs, j.lock.Close())
+		j.lock = nil
+	}
+	return errors.Join(errs...)
+}

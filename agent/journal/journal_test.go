@@ -1,0 +1,392 @@
+package journal_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent"
+	"otafleet/agent/journal"
+	"otafleet/internal/ota"
+)
+
+var (
+	_ agent.Store = (*journal.Journal)(nil)
+	_ agent.Desk  = (*journal.Journal)(nil)
+)
+
+func packageFor(component string, attempt int) *ota.Package {
+	return &ota.Package{
+		Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Plan: "p-17", Attempt: attempt, Component: component,
+		Envelope: ota.Envelope{
+			PayloadType: "application/vnd.ota.manifest.v1+json", Payload: []byte(`{}`),
+			Signatures: []ota.Signature{{KeyID: strings.Repeat("ab", 32), Sig: make([]byte, 64)}},
+		},
+		Files: []ota.FileAddress{{Name: "app.bin", URLs: []string{"https://oss.example.com/app.bin?sig=1&x=2"}}},
+	}
+}
+
+func open(t *testing.T, cfg journal.Config) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, j.Close()) })
+	return j
+}
+
+// loaded is open, with the state that was found.
+func loaded(t *testing.T, cfg journal.Config) (*journal.Journal, *agent.State) {
+	t.Helper()
+	j := open(t, cfg)
+	state, err := j.Load()
+	require.NoError(t, err)
+	return j, state
+}
+
+func TestSaveComesAfterLoad(t *testing.T) {
+	j := open(t, journal.Config{Disk: newMemory()})
+	assert.ErrorContains(t, j.Save(numbered(1)), "before it has been loaded")
+}
+
+func TestStateSurvivesRestarts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lib", "ota-agent")
+	for n := range 7 {
+		j, err := journal.Open(journal.Config{Dir: dir})
+		require.NoError(t, err)
+		state, err := j.Load()
+		require.NoError(t, err)
+		require.Equal(t, n, number(state))
+		require.NoError(t, j.Save(numbered(n+1)))
+		assert.Equal(t, journal.Health{Saves: uint64(n) + 1}, j.Health())
+		require.NoError(t, j.Close())
+		assert.ErrorIs(t, j.Save(numbered(n)), fs.ErrClosed)
+	}
+}
+
+func TestNothingIsReadableByOthers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	j := open(t, journal.Config{Dir: dir})
+	require.NoError(t, j.KeepPackage(packageFor("app", 1)))
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o700), info.Mode().Perm())
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 4)
+	for _, f := range files {
+		info, err := f.Info()
+		require.NoError(t, err)
+		assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), f.Name())
+	}
+}
+
+func TestReserveIsTakenAtOnceAndOnlyGrows(t *testing.T) {
+	dir := t.TempDir()
+	for _, step := range []struct{ reserve, size int64 }{{4096, 4096}, {8192, 8192}, {1000, 8192}} {
+		j, err := journal.Open(journal.Config{Dir: dir, Reserve: step.reserve})
+		require.NoError(t, err)
+		require.NoError(t, j.Close())
+		for _, name := range []string{"state.0", "state.1"} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			require.NoError(t, err)
+			assert.Equal(t, step.size, info.Size())
+		}
+	}
+}
+
+func TestSecondAgentIsTurnedAway(t *testing.T) {
+	dir := t.TempDir()
+	first, err := journal.Open(journal.Config{Dir: dir})
+	require.NoError(t, err)
+	_, err = journal.Open(journal.Config{Dir: dir})
+	var busy *journal.Busy
+	require.ErrorAs(t, err, &busy)
+	assert.Equal(t, os.Getpid(), busy.PID)
+	assert.ErrorContains(t, err, dir)
+	require.NoError(t, first.Close())
+	open(t, journal.Config{Dir: dir})
+}
+
+func TestFullDiskStopsNoSave(t *testing.T) {
+	disk := newMemory()
+	j, _ := loaded(t, journal.Config{Disk: disk, Reserve: 700})
+	require.NoError(t, j.Save(numbered(1)))
+	require.NoError(t, j.KeepPackage(packageFor("app", 1)))
+	disk.space = 0
+
+	for range 4 {
+		require.NoError(t, j.Save(numbered(12)))
+	}
+	assert.ErrorIs(t, j.KeepPackage(packageFor("app", 2)), syscall.ENOSPC)
+	assert.Equal(t, 1, j.KeptPackage("app").Attempt, "the address before is still there")
+	assert.ErrorIs(t, j.Save(numbered(2)), syscall.ENOSPC, "a record that outgrows its file")
+	assert.ErrorIs(t, j.Health().Failure, syscall.ENOSPC)
+
+	again, state := loaded(t, journal.Config{Disk: disk, Reserve: 700})
+	assert.Equal(t, 12, number(state))
+
+	disk.space = 1 << 20
+	require.NoError(t, again.Save(numbered(2)))
+	assert.NoError(t, again.Health().Failure)
+}
+
+func TestFailedWriteLeavesTheStateBefore(t *testing.T) {
+	disk := newMemory()
+	j, _ := loaded(t, journal.Config{Disk: disk})
+	require.NoError(t, j.Save(numbered(1)))
+	disk.broken = errors.New("input/output error")
+	assert.ErrorIs(t, j.Save(numbered(2)), disk.broken)
+	disk.broken = nil
+	_, state := loaded(t, journal.Config{Disk: disk})
+	assert.Equal(t, 1, number(state))
+	require.NoError(t, j.Save(numbered(3)))
+}
+
+func TestOneDamagedFileFallsBack(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(journal.Config{Dir: dir})
+	require.NoError(t, err)
+	_, err = j.Load()
+	require.NoError(t, err)
+	require.NoError(t, j.Save(numbered(1))) // in state.1
+	require.NoError(t, j.Save(numbered(2))) // in state.0
+	require.NoError(t, j.Close())
+	damage(t, filepath.Join(dir, "state.0"), 40)
+
+	var log bytes.Buffer
+	j = open(t, journal.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	state, err := j.Load()
+	require.NoError(t, err)
+	assert.Equal(t, 1, number(state))
+	assert.ErrorContains(t, j.Health().Worn, "state.0: checksum does not match")
+	assert.Contains(t, log.String(), "checksum does not match")
+	require.NoError(t, j.Save(numbered(3)))
+	state, err = j.Load()
+	require.NoError(t, err)
+	assert.Equal(t, 3, number(state))
+}
+
+func TestTwoDamagedFilesAreKeptAside(t *testing.T) {
+	dir := t.TempDir()
+	for n := 1; n <= 6; n++ {
+		j, err := journal.Open(journal.Config{Dir: dir, Reserve: 1000})
+		require.NoError(t, err)
+		_, _ = j.Load()
+		require.NoError(t, j.Save(numbered(1)))
+		require.NoError(t, j.Save(numbered(2)))
+		require.NoError(t, j.Close())
+		damage(t, filepath.Join(dir, "state.0"), 40)
+		damage(t, filepath.Join(dir, "state.1"), 0)
+
+		j, err = journal.Open(journal.Config{Dir: dir, Reserve: 1000})
+		require.NoError(t, err)
+		state, err := j.Load()
+		var damaged *journal.Damaged
+		require.ErrorAs(t, err, &damaged)
+		assert.Nil(t, state)
+		assert.ErrorContains(t, err, "state.0: checksum does not match, state.1: not a state record")
+		assert.ErrorContains(t, err, "reports its inventory")
+		if n <= 4 {
+			assert.Len(t, damaged.Kept, 2)
+			assert.FileExists(t, filepath.Join(dir, damaged.Kept[1]))
+		} else {
+			assert.Len(t, damaged.Losses, 2)
+		}
+		require.NoError(t, j.Save(numbered(3)), "the journal works all the same")
+		require.NoError(t, j.Close())
+	}
+}
+
+func TestLostFilesAreNoEmptyDevice(t *testing.T) {
+	dir := t.TempDir()
+	zeros := make([]byte, 1000)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "state.0"), zeros, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "state.1"), zeros, 0o600))
+	_, err := open(t, journal.Config{Dir: dir}).Load()
+	var damaged *journal.Damaged
+	require.ErrorAs(t, err, &damaged)
+	assert.ErrorContains(t, err, "all zeros")
+}
+
+func TestOneLostFileIsMadeAgain(t *testing.T) {
+	for _, name := range []string{"state.0", "state.1"} {
+		dir := t.TempDir()
+		j, err := journal.Open(journal.Config{Dir: dir})
+		require.NoError(t, err)
+		_, err = j.Load()
+		require.NoError(t, err)
+		require.NoError(t, j.Save(numbered(1)))
+		require.NoError(t, j.Save(numbered(2)))
+		require.NoError(t, j.Close())
+		require.NoError(t, os.Remove(filepath.Join(dir, name)))
+		j, state := loaded(t, journal.Config{Dir: dir})
+		assert.Contains(t, []int{1, 2}, number(state))
+		require.NoError(t, j.Save(numbered(3)))
+	}
+}
+
+// TestStateOfNewerAgent goes back to this agent from one that wrote what it
+// cannot read, saves, and comes forward again: what the newer agent had saved
+// must not be taken for the latest.
+func TestStateOfNewerAgent(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(journal.Config{Dir: dir})
+	require.NoError(t, err)
+	_, err = j.Load()
+	require.NoError(t, err)
+	for n := 1; n <= 4; n++ {
+		require.NoError(t, j.Save(numbered(n)))
+	}
+	require.NoError(t, j.Close())
+	for _, name := range []string{"state.0", "state.1"} {
+		rewrite(t, filepath.Join(dir, name), `"format":1`, `"format":9`)
+	}
+	j = open(t, journal.Config{Dir: dir})
+	_, err = j.Load()
+	var damaged *journal.Damaged
+	require.ErrorAs(t, err, &damaged)
+	require.Len(t, damaged.Kept, 2)
+	require.NoError(t, j.Save(numbered(5)))
+	require.NoError(t, j.Close())
+	for _, name := range []string{"state.0", "state.1"} {
+		rewrite(t, filepath.Join(dir, name), `"format":9`, `"format":1`)
+	}
+	_, state := loaded(t, journal.Config{Dir: dir})
+	assert.Equal(t, 5, number(state))
+}
+
+// TestOtherFormatOfRecord meets a file of another version of this package.
+func TestOtherFormatOfRecord(t *testing.T) {
+	dir := t.TempDir()
+	open(t, journal.Config{Dir: dir, Reserve: 100})
+	damage(t, filepath.Join(dir, "state.0"), 11)
+	disk := newMemory()
+	content, err := os.ReadFile(filepath.Join(dir, "state.0"))
+	require.NoError(t, err)
+	disk.live["state.0"] = &inode{live: content}
+	_, err = open(t, journal.Config{Disk: disk}).Load()
+	assert.ErrorContains(t, err, "format version 0, this agent reads 1")
+}
+
+// rewrite replaces a part of a record by another of the same length and sums it
+// up again.
+func rewrite(t *testing.T, path, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	b = bytes.Replace(b, []byte(from), []byte(to), 1)
+	end := 24 + binary.BigEndian.Uint32(b[20:])
+	sum := sha256.Sum256(b[:end])
+	copy(b[end:], sum[:])
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+}
+
+func damage(t *testing.T, path string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, at)
+	require.NoError(t, err)
+	b[0] ^= 1
+	_, err = f.WriteAt(b, at)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+func TestPackages(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Config{Dir: dir})
+	assert.Nil(t, j.KeptPackage("app"))
+	require.NoError(t, j.KeepPackage(packageFor("app", 1)))
+	require.NoError(t, j.KeepPackage(packageFor("app", 2)))
+	require.NoError(t, j.KeepPackage(packageFor("rootfs", 1)))
+	assert.Equal(t, packageFor("app", 2), j.KeptPackage("app"))
+	j.ForgetPackage("app")
+	j.ForgetPackage("app")
+	assert.Nil(t, j.KeptPackage("app"))
+	assert.Equal(t, packageFor("rootfs", 1), j.KeptPackage("rootfs"))
+	assert.NoFileExists(t, filepath.Join(dir, "package-app.json"))
+}
+
+func TestDamagedPackagesAreDropped(t *testing.T) {
+	whole := func(t *testing.T, dir string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, "package-rootfs.json"))
+		require.NoError(t, err)
+		return b
+	}
+	for name, content := range map[string]func(t *testing.T, dir string) []byte{
+		"empty":             func(*testing.T, string) []byte { return nil },
+		"cut off":           func(t *testing.T, dir string) []byte { return whole(t, dir)[:100] },
+		"another component": whole,
+		"too long":          func(*testing.T, string) []byte { return bytes.Repeat([]byte(" "), ota.MaxPayload+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			j := open(t, journal.Config{Dir: dir})
+			require.NoError(t, j.KeepPackage(packageFor("rootfs", 1)))
+			path := filepath.Join(dir, "package-app.json")
+			require.NoError(t, os.WriteFile(path, content(t, dir), 0o600))
+			assert.Nil(t, j.KeptPackage("app"))
+			assert.NoFileExists(t, path)
+		})
+	}
+}
+
+func TestPackageNamesStayInside(t *testing.T) {
+	j := open(t, journal.Config{Disk: newMemory()})
+	for _, id := range []string{"", "..", "../../etc/passwd", "a/b", strings.Repeat("a", 33)} {
+		assert.Error(t, j.KeepPackage(packageFor(id, 1)), id)
+		assert.Nil(t, j.KeptPackage(id), id)
+		j.ForgetPackage(id)
+	}
+}
+
+func TestConfigProblemsAreSaidTogether(t *testing.T) {
+	_, err := journal.Open(journal.Config{Reserve: -1})
+	assert.ErrorContains(t, err, "no state directory")
+	assert.ErrorContains(t, err, "reserve of -1 bytes")
+	_, err = journal.Open(journal.Config{Dir: filepath.Join(t.TempDir(), strings.Repeat("x", 300))})
+	assert.ErrorContains(t, err, "cannot make the state directory")
+}
+
+// FuzzLoad puts arbitrary bytes in both files: Load must give a state or an
+// error, and the journal must work after either.
+func FuzzLoad(f *testing.F) {
+	disk := newMemory()
+	j, err := journal.Open(journal.Config{Disk: disk, Reserve: 600})
+	require.NoError(f, err)
+	_, err = j.Load()
+	require.NoError(f, err)
+	require.NoError(f, j.Save(numbered(1)))
+	f.Add(disk.live["state.0"].live, disk.live["state.1"].live)
+	f.Add([]byte{}, []byte("OTASTATE"))
+	f.Add([]byte("OTASTATE\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\xff\xff\xff\xff"), make([]byte, 100))
+	f.Fuzz(func(t *testing.T, zero, one []byte) {
+		disk := newMemory()
+		disk.live["state.0"] = &inode{live: zero}
+		disk.live["state.1"] = &inode{live: one}
+		j, err := journal.Open(journal.Config{Disk: disk, Reserve: 600})
+		require.NoError(t, err)
+		if _, err := j.Load(); err != nil {
+			var damaged *journal.Damaged
+			require.ErrorAs(t, err, &damaged)
+		}
+		require.NoError(t, j.Save(numbered(1)))
+		state, err := j.Load()
+		require.NoError(t, err)
+		require.Equal(t, 1, number(state))
+	})
+}

@@ -1,0 +1,166 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"otafleet/agent"
+)
+
+// maxKept bounds the damaged files that are kept aside. The first ones tell
+// most, so later ones are not kept.
+const maxKept = 4
+
+// Damaged says that neither file gives a state although one was saved. The
+// journal works all the same and holds no state: a device that refused to start
+// could not be repaired over the air any more, whereas one that starts anew
+// reports its inventory, and the platform decides what to do with it. It must be
+// said loudly, since an upgrade may have been forgotten half done.
+type Damaged struct {
+	Causes []error  // what is wrong with each file
+	Kept   []string // names of copies of them in the state directory
+	Losses []error  // why a copy could not be kept
+}
+
+// Error says what was found and what to do about it.
+func (d *Damaged) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the saved state is damaged (%s); the device starts without it and reports its inventory", joined(d.Causes))
+	if len(d.Kept) > 0 {
+		fmt.Fprintf(&b, "; copies are kept as %s: check the storage for faults, then remove them", strings.Join(d.Kept, ", "))
+	}
+	if len(d.Losses) > 0 {
+		fmt.Fprintf(&b, "; not kept: %s", joined(d.Losses))
+	}
+	return b.String()
+}
+
+func joined(errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// generation is what Load finds in one file: a state, or what is wrong.
+type generation struct {
+	record // verified, also where its state does not decode
+	state  *agent.State
+	err    error
+}
+
+// Load gives the saved state: nil without an error on a device that never saved
+// one, nil with a *Damaged if there was one that cannot be read. It comes before
+// the first Save.
+func (j *Journal) Load() (*agent.State, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var found [2]generation
+	for i := range found {
+		if j.files[i] == nil {
+			return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
+		}
+		found[i] = readGeneration(j.files[i])
+		if err := found[i].err; err != nil && !errors.Is(err, errBlank) {
+			j.worn = fmt.Errorf("%s: %w", fileName(i), err)
+		}
+	}
+	// A record of a newer agent verifies and does not decode. Its counter counts
+	// all the same: that agent, come back, must not take it for the latest.
+	j.counter = max(found[0].counter, found[1].counter)
+	j.loaded, j.latest = true, 0
+	if found[0].err != nil || (found[1].err == nil && found[1].counter > found[0].counter) {
+		j.latest = 1
+	}
+	if found[j.latest].err != nil {
+		return nil, j.keepAside(found)
+	}
+	if j.worn != nil {
+		j.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", j.worn)
+	}
+	return found[j.latest].state, nil
+}
+
+func readGeneration(f File) generation {
+	r, err := readRecord(f)
+	if err != nil {
+		return generation{err: err}
+	}
+	if len(r.payload) == 0 { // of a new directory
+		return generation{record: r}
+	}
+	state, err := agent.DecodeState(r.payload)
+	return generation{record: r, state: state, err: err}
+}
+
+func readRecord(f File) (record, error) {
+	content, err := readAll(f, MaxState+frameSize)
+	if err != nil {
+		return record{}, err
+	}
+	return parseRecord(content)
+}
+
+// readAll reads a file, or the first limit bytes of a larger one.
+func readAll(f File, limit int) ([]byte, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	content := make([]byte, min(size, int64(limit)))
+	n, err := f.ReadAt(content, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return content[:n], nil
+}
+
+// keepAside copies the damaged files for whoever looks into it. The files
+// themselves stay in use: they hold the space that a full disk would not give
+// again.
+func (j *Journal) keepAside(found [2]generation) *Damaged {
+	damaged := &Damaged{}
+	for i, g := range found {
+		damaged.Causes = append(damaged.Causes, fmt.Errorf("%s: %w", fileName(i), g.err))
+		if errors.Is(g.err, errBlank) {
+			continue
+		}
+		kept, err := j.copyAside(i)
+		if err != nil {
+			damaged.Losses = append(damaged.Losses, fmt.Errorf("%s: %w", fileName(i), err))
+			continue
+		}
+		damaged.Kept = append(damaged.Kept, kept)
+	}
+	return damaged
+}
+
+func (j *Journal) copyAside(i int) (string, error) {
+	name, err := j.freeName(fileName(i) + ".corrupt-")
+	if err != nil {
+		return "", err
+	}
+	content, err := readAll(j.files[i], MaxState+frameSize)
+	if err != nil {
+		return "", err
+	}
+	return name, j.replace(name, content)
+}
+
+func (j *Journal) freeName(prefix string) (string, error) {
+	names, err := j.disk.Names()
+	if err != nil {
+		return "", err
+	}
+	for n := 1; n <= maxKept; n++ {
+		if name := fmt.Sprintf("%s%d", prefix, n); !slices.Contains(names, name) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("%d copies are kept already", maxKept)
+}

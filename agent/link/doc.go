@@ -1,0 +1,29 @@
+// Package link is the MQTT session of one device with the platform: the agent's
+// only door to paho.golang.
+//
+// One flow through it: Run connects to one of the brokers, subscribes to the
+// device's topics and delivers Connected; every message that arrives is decoded
+// by package wire and delivered; messages that the agent hands to Send leave in
+// their order; when the connection is lost, Run delivers Disconnected, waits a
+// random while and connects again, for ever. At the end it says goodbye.
+//
+// # Nothing is carried over
+//
+// A message that was not acknowledged when the connection broke is forgotten.
+// What must arrive, the agent sends again after the next Connected, from its own
+// record on disk: a second memory in the session would only send it twice. The
+// broker, on its side, keeps what the platform sends while the device is away
+// (Clean Start 0, Session Expiry).
+//
+// # Many devices in one process
+//
+// The simulator runs tens of thousands of Links at once. Two of paho's parts are
+// therefore replaced through the interfaces it has for this: the keep-alive is a
+// timer instead of a goroutine, and the session keeps only what is in flight on
+// the present connection. The connection itself is wrapped so that a packet is
+// one write, and one that is too large or malformed is refused before paho
+// takes memory for it.
+//
+// The package does not decide what to send, and gives no guarantee beyond the
+// connection: that is the agent's outbox.
+package link

@@ -1,0 +1,239 @@
+package link_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/internal/ota"
+)
+
+// mosquitto runs a real broker with a configuration and gives its address.
+func mosquitto(t testing.TB, config ...string) string {
+	t.Helper()
+	program, err := exec.LookPath("/usr/sbin/mosquitto")
+	if err != nil {
+		t.Skip("mosquitto is not installed")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := free.Addr().String()
+	require.NoError(t, free.Close())
+	_, port, _ := net.SplitHostPort(address)
+	file := filepath.Join(t.TempDir(), "mosquitto.conf")
+	text := "user root\nallow_anonymous true\nlistener " + port + " 127.0.0.1\n" + strings.Join(config, "\n")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	broker := exec.Command(program, "-c", file)
+	require.NoError(t, broker.Start())
+	t.Cleanup(func() {
+		_ = broker.Process.Kill()
+		_ = broker.Wait()
+	})
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}, patience, 10*time.Millisecond)
+	return address
+}
+
+// platform connects to a broker as a platform does, subscribed to every device.
+func platform(t *testing.T, address string) *peer {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	p := &peer{Conn: conn}
+	p.send(&packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "platform", CleanStart: true, Properties: &packets.Properties{}})
+	require.NotNil(t, p.until(packets.CONNACK))
+	p.send(&packets.Subscribe{
+		PacketID: 1, Properties: &packets.Properties{},
+		Subscriptions: []packets.SubOptions{{Topic: "ota/v1/+/+/up/+", QoS: 1}},
+	})
+	require.NotNil(t, p.until(packets.SUBACK))
+	return p
+}
+
+// kind waits for a message of a device and gives the last level of its topic.
+func (p *peer) kind(t *testing.T) string {
+	t.Helper()
+	packet := p.until(packets.PUBLISH)
+	require.NotNil(t, packet, "no message came")
+	publish := packet.Content.(*packets.Publish)
+	p.acknowledge(publish)
+	return strings.TrimPrefix(publish.Topic, topics+"up/")
+}
+
+func TestBrokerKeepsMessagesOfAnAbsentDevice(t *testing.T) {
+	address := mosquitto(t)
+	desk := platform(t, address)
+	in := newInbox()
+	l, stop := start(t, config("mqtt://"+address, in))
+	require.Equal(t, agent.Connected{}, in.next(t))
+	for seq := range 50 {
+		l.Send(report(seq + 1))
+	}
+	for range 50 {
+		require.Equal(t, "status", desk.kind(t))
+	}
+	stop()
+	require.Equal(t, agent.Disconnected{}, in.next(t))
+	require.Equal(t, "offline", desk.kind(t))
+
+	for seq := range 5 {
+		desk.down(uint16(seq+1), topics+"down/ack", fmt.Sprintf(`{"plan":"p-17","seq":%d}`, seq+1))
+		require.NotNil(t, desk.until(packets.PUBACK))
+	}
+	run(t, l)
+	require.Equal(t, agent.Connected{}, in.next(t))
+	for seq := range 5 {
+		require.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: seq + 1}}, in.next(t))
+	}
+}
+
+func TestWillAfterAPowerCut(t *testing.T) {
+	address := mosquitto(t)
+	desk := platform(t, address)
+	in := newInbox()
+	l, err := link.New(config("mqtt://"+address, in))
+	require.NoError(t, err)
+	ctx, cut := context.WithCancelCause(t.Context())
+	ended := make(later[error], 1)
+	go func() { ended <- l.Run(ctx) }()
+	require.Equal(t, agent.Connected{}, in.next(t))
+	cut(link.ErrAbrupt)
+	assert.NoError(t, ended.wait(t))
+	assert.Equal(t, "offline", desk.kind(t))
+}
+
+// TestTakeover runs two devices of one identity: both go on, neither floods.
+func TestTakeover(t *testing.T) {
+	address := mosquitto(t)
+	first, second := newInbox(), newInbox()
+	start(t, config("mqtt://"+address, first))
+	require.Equal(t, agent.Connected{}, first.next(t))
+	start(t, config("mqtt://"+address, second))
+	require.Equal(t, agent.Connected{}, second.next(t))
+	require.Equal(t, agent.Disconnected{}, first.next(t))
+	require.Equal(t, agent.Connected{}, first.next(t))
+}
+
+func TestTLSWithClientCertificate(t *testing.T) {
+	ca := newAuthority(t)
+	broker := ca.issue(t, "broker")
+	address := mosquitto(t, "cafile "+ca.file, "certfile "+broker.certFile, "keyfile "+broker.keyFile,
+		"require_certificate true", "use_identity_as_username true")
+	in := newInbox()
+	cfg := config("mqtts://"+address, in)
+	cfg.TLS = ca.client(t, "gw-0001")
+	start(t, cfg)
+	assert.Equal(t, agent.Connected{}, in.next(t))
+
+	t.Run("another authority's broker", func(t *testing.T) {
+		cfg := config("mqtts://"+address, newInbox())
+		cfg.TLS = newAuthority(t).client(t, "gw-0001")
+		l, _ := start(t, cfg)
+		assert.Eventually(t, func() bool { return strings.Contains(l.Health().Trouble, "certificate") }, patience, time.Millisecond)
+	})
+	t.Run("without the certificate", func(t *testing.T) {
+		cfg := config("mqtts://"+address, newInbox())
+		cfg.TLS = ca.client(t, "gw-0001")
+		cfg.TLS.Certificates = nil
+		l, _ := start(t, cfg)
+		assert.Eventually(t, func() bool { return l.Health().Trouble != "" }, patience, time.Millisecond)
+	})
+}
+
+// idle connects n links and gives what they take when nothing happens.
+func idle(t testing.TB, address string, n int) (goroutines, heap, stack, resident float64) {
+	t.Helper()
+	up := make(chan struct{}, n)
+	measure := func() (int, runtime.MemStats, float64) {
+		var m runtime.MemStats
+		for range 4 { // stacks shrink by half with each
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		return runtime.NumGoroutine(), m, rss(t)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	g0, m0, r0 := measure()
+	ended := make(chan error, n)
+	for i := range n {
+		l, err := link.New(link.Config{
+			Identity: ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gw-%06d", i)}, URLs: []string{"mqtt://" + address},
+			Deliver: func(in agent.Input) {
+				if _, ok := in.(agent.Connected); ok {
+					up <- struct{}{}
+				}
+			},
+		})
+		require.NoError(t, err)
+		go func() { ended <- l.Run(ctx) }()
+		if i%64 == 63 { // not all in one moment: a herd's peak is not this measure's matter
+			for range 64 {
+				<-up
+			}
+		}
+	}
+	for range n % 64 {
+		<-up
+	}
+	g1, m1, r1 := measure()
+	cancel(link.ErrAbrupt)
+	for range n {
+		require.NoError(t, <-ended)
+	}
+	each := func(v float64) float64 { return v / float64(n) }
+	return each(float64(g1 - g0)), each(float64(m1.HeapAlloc) - float64(m0.HeapAlloc)), each(float64(m1.StackInuse) - float64(m0.StackInuse)), each(r1 - r0)
+}
+
+// rss is the resident memory of this process in bytes.
+func rss(t testing.TB) float64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	var size, resident int
+	_, err = fmt.Sscan(string(text), &size, &resident)
+	require.NoError(t, err)
+	return float64(resident * os.Getpagesize())
+}
+
+// TestIdleLinksAreSmall also finds goroutines that stay behind.
+func TestIdleLinksAreSmall(t *testing.T) {
+	address := mosquitto(t)
+	before := runtime.NumGoroutine()
+	goroutines, heap, _, _ := idle(t, address, 200)
+	assert.LessOrEqual(t, goroutines, 3.1)
+	assert.Less(t, heap, 8192.0)
+	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "goroutines stay behind")
+	}
+}
+
+func BenchmarkIdleLinks(b *testing.B) {
+	address := mosquitto(b, "max_connections -1")
+	for range b.N {
+		goroutines, heap, stack, resident := idle(b, address, 1000)
+		b.ReportMetric(goroutines, "goroutines/link")
+		b.ReportMetric(heap, "heap-B/link")
+		b.ReportMetric(stack, "stack-B/link")
+		b.ReportMetric(resident, "rss-B/link")
+	}
+}

@@ -1,0 +1,242 @@
+package agent
+
+import (
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/reporter"
+)
+
+// Config is what a Machine knows of its device. Machines of one fleet may share
+// it; it is never changed.
+type Config struct {
+	Agent      string // name and version of the program
+	Hardware   string // revision that manifests may ask for; empty if unknown
+	Via        string // the gateway that speaks for the device, if one does
+	Components []ComponentConfig
+	// Open verifies an envelope and returns the manifest in it. It must always
+	// give the same answer to the same envelope.
+	Open func(ota.Envelope) (*ota.Manifest, error)
+	// AskFirst leaves the answer to a plan to the operator (Decided).
+	AskFirst bool
+	// ContactTimeout is how long a healthy new version may stay without
+	// contact to the platform before it is taken back; 0 means 30 min.
+	ContactTimeout time.Duration
+	// MaxRestarts is how many unasked restarts within one upgrade to one image
+	// are borne before it is given up (code interrupted); 0 means 10.
+	MaxRestarts int
+}
+
+// ComponentConfig is one component of the device.
+type ComponentConfig struct {
+	ID   string
+	Type ota.ComponentType
+}
+
+// Machine is the upgrade state machine of one device. It does no input or
+// output, starts no goroutine and reads no clock: Handle turns what happened
+// into what to do. It is not safe for concurrent use.
+type Machine struct {
+	id     ota.Identity
+	config *Config
+
+	state  State // all but Reports, which outbox holds
+	outbox reporter.Outbox
+
+	// What a restart forgets.
+	now       time.Time
+	booted    bool
+	bootID    string
+	connected bool
+	readings  Readings
+	asking    bool     // the plan in hand waits for the operator
+	refusal   *refusal // why the plan in hand was refused
+	work      []work   // one for each part of the run
+	op        Op       // the last effect's number
+	running   Op       // the effect in progress; 0 if none
+	kind      effectKind
+	pace      reporter.Pace
+	address   backoff           // asking for a package address again
+	request   backoff           // asking for a plan again, while no answer comes
+	unasked   ota.AddressReason // a question for an address that had no connection to go out on
+	resend    backoff           // sending unacknowledged reports again
+	contact   time.Time         // when a healthy version without contact is taken back
+	progress  FetchProgressed
+	timer     time.Time // of the last SetTimer
+
+	// What one Handle gathers.
+	dirty    bool // the state must be saved
+	announce bool // the platform must hear what runs now
+	sends    []Output
+	effects  []Output
+}
+
+// work is what the device holds in memory of a part's package.
+type work struct {
+	pkg       *ota.Package  // addresses; nil while waiting for them
+	manifest  *ota.Manifest // verified; nil until then
+	fruitless int           // consecutive requests without a new chunk
+	healthy   bool          // the new version has passed its checks since the start
+}
+
+// New returns the machine of a device with the state that it last saved; nil
+// for a device that never saved one. Its first input must be Booted.
+func New(id ota.Identity, config *Config, saved *State) *Machine {
+	m := &Machine{id: id, config: config}
+	if saved != nil {
+		m.state = *saved.snapshot()
+		m.outbox = reporter.Restore(saved.Reports)
+		m.state.Reports = nil
+	}
+	m.matchComponents()
+	if run := m.state.Run; run != nil {
+		m.work = make([]work, len(run.Parts))
+	}
+	return m
+}
+
+// matchComponents gives the state one Component for each configured one, and
+// keeps what was known of it.
+func (m *Machine) matchComponents() {
+	known := m.state
+	m.state.Components = make([]Component, len(m.config.Components))
+	for i, c := range m.config.Components {
+		m.state.Components[i].ID = c.ID
+		if k := known.component(c.ID); k >= 0 {
+			m.state.Components[i] = known.Components[k]
+		}
+	}
+}
+
+// Handle advances the device by one input and says what to do. Outputs are
+// executed in order; a Save must be durable before the next one starts.
+func (m *Machine) Handle(now time.Time, in Input) []Output {
+	m.now = now
+	if _, start := in.(Booted); start == m.booted {
+		return nil // nothing can be decided before the start is known, and there is one
+	}
+	m.apply(in)
+	m.advance()
+	m.flush()
+	if m.announce {
+		m.announce = false
+		m.inventory(!m.working())
+	}
+	m.schedule()
+	return m.outputs()
+}
+
+// outputs hands over what this Handle gathered: the Save first, then messages,
+// then effects.
+func (m *Machine) outputs() []Output {
+	var out []Output
+	if m.dirty {
+		m.dirty = false
+		saved := m.state.snapshot()
+		saved.Reports = m.outbox.Queue()
+		out = make([]Output, 0, 1+len(m.sends)+len(m.effects))
+		out = append(out, Save{saved})
+	}
+	out = append(out, m.sends...)
+	out = append(out, m.effects...)
+	m.sends, m.effects = nil, nil
+	return out
+}
+
+func (m *Machine) apply(in Input) {
+	switch in := in.(type) {
+	case Booted:
+		m.boot(in)
+	case Measured:
+		m.readings = in.Readings
+		m.reconsider()
+	case Connected:
+		m.connect()
+	case Disconnected:
+		m.connected = false
+	case Received:
+		m.receive(in.Message)
+	case BadPlan:
+		m.badPlan(in)
+	case CheckRequested:
+		m.inventory(!m.working())
+	case Decided:
+		m.decided(in)
+	case Tick:
+		m.tick()
+	case FetchStarted:
+		if m.current(in.Op, fetching) {
+			m.fetchStarted()
+		}
+	case FetchProgressed:
+		if m.current(in.Op, fetching) {
+			m.fetchProgressed(in)
+		}
+	default:
+		m.effectEnded(in)
+	}
+}
+
+func (m *Machine) receive(message ota.Down) {
+	switch message := message.(type) {
+	case *ota.Plan:
+		m.request = backoff{}
+		m.planArrived(message)
+	case *ota.Package:
+		m.packageArrived(message)
+	case *ota.Ack:
+		m.acked(message)
+	case *ota.Termination:
+		m.terminated(message)
+	case *ota.NoPlan:
+		// The device asks again at its next connection, and the platform pushes
+		// a plan that comes up in between.
+		m.request = backoff{}
+	}
+}
+
+func (m *Machine) contactTimeout() time.Duration {
+	if m.config.ContactTimeout > 0 {
+		return m.config.ContactTimeout
+	}
+	return 30 * time.Minute
+}
+
+func (m *Machine) maxRestarts() int {
+	if m.config.MaxRestarts > 0 {
+		return m.config.MaxRestarts
+	}
+	return 10
+}
+
+func (m *Machine) effect(out Output) { m.effects = append(m.effects, out) }
+
+func (m *Machine) send(message ota.Up) {
+	if m.connected {
+		m.sends = append(m.sends, Send{message})
+	}
+}
+
+// job is what an installer is told of part i.
+func (m *Machine) job(i int) firmware.Job {
+	run := m.state.Run
+	job := firmware.Job{
+		Component: run.Plan.Components[i].ID,
+		Source:    run.Parts[i].From,
+		Target:    run.Plan.Components[i].Target,
+	}
+	if manifest := m.work[i].manifest; manifest != nil {
+		job.Files = manifest.Files
+	}
+	return job
+}
+
+// version is what a component runs, as last known; empty if it never answered
+// or the device does not have it.
+func (m *Machine) version(component string) string {
+	if i := m.state.component(component); i >= 0 {
+		return m.state.Components[i].Version
+	}
+	return ""
+}

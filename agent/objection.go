@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"fmt"
+
+	"otafleet/internal/ota"
+)
+
+// objection says why the device cannot agree to the plan in hand now; nil if it
+// can.
+func (m *Machine) objection() *refusal {
+	plan := m.state.Run.Plan
+	if !plan.Ends.IsZero() && !m.now.Before(plan.Ends) {
+		return &refusal{reason: ota.ReasonExpired, detail: "the plan ended at " + plan.Ends.UTC().Format("2006-01-02 15:04:05Z")}
+	}
+	for i := range plan.Components {
+		if r := m.incompatible(i); r != nil {
+			return r
+		}
+	}
+	if !m.needsWork() {
+		return nil
+	}
+	return m.unready(plan.Conditions)
+}
+
+// incompatible says why a component of the plan does not fit the device.
+func (m *Machine) incompatible(i int) *refusal {
+	run := m.state.Run
+	c := &run.Plan.Components[i]
+	no := func(format string, args ...any) *refusal {
+		return &refusal{reason: ota.ReasonIncompatible, detail: fmt.Sprintf(format, args...)}
+	}
+	k := m.state.component(c.ID)
+	if k < 0 {
+		return no("component %s: the device has none", c.ID)
+	}
+	if have := m.config.Components[k].Type; have != c.Type {
+		return no("component %s: is of type %s, not %s", c.ID, have, c.Type)
+	}
+	version := m.state.Components[k].Version
+	switch {
+	case version == "":
+		return no("component %s: does not say which version it runs", c.ID)
+	case run.Parts[i].Status.Done() || version == c.Target || c.StartsFrom(version):
+		return nil
+	}
+	return no("component %s: runs %s, the package starts from %v", c.ID, version, c.Sources)
+}
+
+// unready says which condition does not hold at the moment. A condition without
+// a sensor holds.
+func (m *Machine) unready(c ota.Conditions) *refusal {
+	r := &m.readings
+	switch {
+	case r.Busy:
+		return &refusal{reason: ota.ReasonBusy, detail: "the device asks not to be disturbed"}
+	case c.MinBattery != nil && r.Battery != nil && *r.Battery < *c.MinBattery:
+		return &refusal{reason: ota.ReasonBattery, detail: fmt.Sprintf("%d %% < %d %%", *r.Battery, *c.MinBattery)}
+	case c.MinRSSI != nil && r.RSSI != nil && *r.RSSI < *c.MinRSSI:
+		return &refusal{reason: ota.ReasonSignal, detail: fmt.Sprintf("%d dBm < %d dBm", *r.RSSI, *c.MinRSSI)}
+	case r.FreeBytes != nil && *r.FreeBytes < c.Space:
+		return &refusal{reason: ota.ReasonSpace, detail: fmt.Sprintf("%d bytes free < %d bytes", *r.FreeBytes, c.Space)}
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+// maxPending is how many unacknowledged reports a device bears before it
+// refuses new plans: the platform does not store what it is told, and the
+// journal is bounded.
+const maxPending = 256
+
+// refusal is why a plan is refused.
+type refusal struct {
+	reason  ota.Reason
+	detail  string
+	retryAt time.Time
+}
+
+// planArrived takes a plan: a new one, one sent again, or one retried.
+func (m *Machine) planArrived(plan *ota.Plan) {
+	switch run := m.state.find(plan.ID); {
+	case run == nil:
+		m.newPlan(plan)
+	case plan.Attempt <= run.Attempt:
+		m.planAgain(run, plan)
+	default:
+		m.planRetried(run, plan)
+	}
+}
+
+// newPlan takes up a plan that the device has not seen before. The one in hand
+// is closed if it waits for a retry, and keeps the device busy if it does not.
+func (m *Machine) newPlan(plan *ota.Plan) {
+	if m.busyWith(plan) {
+		return
+	}
+	m.takeUp(newRun(plan))
+	m.receivePlan()
+	m.evaluate()
+}
+
+// busyWith refuses a plan because of another one in progress, or because too
+// many reports are waiting for the platform.
+func (m *Machine) busyWith(plan *ota.Plan) bool {
+	run := m.state.Run
+	switch {
+	case run != nil && run.Plan.ID != plan.ID && run.inProgress():
+		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonBusy, detail: "plan " + run.Plan.ID + " is in progress"})
+	case m.outbox.Len() > maxPending:
+		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonBusy,
+			detail: fmt.Sprintf("%d reports are not acknowledged", m.outbox.Len())})
+	default:
+		return false
+	}
+	return true
+}
+
+// takeUp makes run the one in hand and remembers the one before it.
+func (m *Machine) takeUp(run *Run) {
+	m.state.retire()
+	m.state.Run = run
+	m.work = make([]work, len(run.Parts))
+	m.asking, m.refusal = false, nil
+	m.dirty = true
+}
+
+// receivePlan reports every part that was not reported before.
+func (m *Machine) receivePlan() {
+	for i := range m.state.Run.Parts {
+		if m.state.Run.Parts[i].Status == ota.PlanNotReceived {
+			m.report(i, ota.PlanReceived, nil)
+		}
+	}
+}
+
+// planAgain answers a plan that the device has seen: with the same answer if it
+// agreed, anew if it did not. A message of an attempt before the one that the
+// device knows has been overtaken, and asks nothing.
+func (m *Machine) planAgain(run *Run, plan *ota.Plan) {
+	switch {
+	case run.Answer == Accepted:
+		m.decide(plan.ID, run.Attempt, nil)
+	case run.Answer == Closed || plan.Attempt < run.Attempt || m.busyWith(plan):
+	default:
+		m.takeUpAgain(run, plan)
+	}
+}
+
+// planRetried takes up a plan again with a higher attempt. If the device is
+// still at work on it, it goes on, and tries again what has failed so far.
+func (m *Machine) planRetried(run *Run, plan *ota.Plan) {
+	switch {
+	case run == m.state.Run && run.inProgress():
+		run.Attempt = plan.Attempt
+		for i := range run.Parts {
+			part := &run.Parts[i]
+			part.Again = (part.Status.Failed() || part.goingBack()) && m.has(i)
+		}
+		m.dirty = true
+		m.decide(plan.ID, run.Attempt, nil)
+	case !m.busyWith(plan):
+		m.takeUpAgain(run, plan)
+	}
+}
+
+// takeUpAgain evaluates a plan anew that the device knows, in hand or past.
+func (m *Machine) takeUpAgain(run *Run, plan *ota.Plan) {
+	again := run.adopt(plan)
+	m.state.forget(run)
+	m.takeUp(again)
+	m.receivePlan()
+	m.evaluate()
+}
+
+// evaluate answers the plan in hand, or leaves the answer to the operator.
+func (m *Machine) evaluate() {
+	switch r := m.objection(); {
+	case r != nil:
+		m.refuse(r)
+	case m.config.AskFirst && m.needsWork():
+		m.asking = true
+		m.effect(Ask{m.state.Run.Plan})
+	default:
+		m.accept()
+	}
+}
+
+// needsWork reports whether some part has something to upgrade.
+func (m *Machine) needsWork() bool {
+	run := m.state.Run
+	for i, c := range run.Plan.Components {
+		if !run.Parts[i].Status.Done() && m.version(c.ID) != c.Target {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) refuse(r *refusal) {
+	run := m.state.Run
+	run.Answer, m.refusal, m.asking = Refused, r, false
+	m.dirty = true
+	m.decide(run.Plan.ID, run.Attempt, r)
+}
+
+// accept is the point of no return: the answer is saved before it is sent.
+func (m *Machine) accept() {
+	run := m.state.Run
+	run.Answer, m.refusal, m.asking = Accepted, nil, false
+	m.dirty = true
+	m.decide(run.Plan.ID, run.Attempt, nil)
+	for i, c := range run.Plan.Components {
+		part := &run.Parts[i]
+		switch upToDate := m.version(c.ID) == c.Target; {
+		case part.Status == ota.PlanReceived && upToDate:
+			m.report(i, ota.NoUpdateRequired, nil)
+		case part.Status == ota.PlanReceived:
+			m.report(i, ota.UpgradeConfirmed, nil)
+		case part.Status.Failed():
+			// If somebody else brought the target in the meantime the part stays
+			// failed: the status table has no way from there to an end without a
+			// package, and the device must not wait for one.
+			part.Again = !upToDate
+		}
+	}
+	m.address = backoff{}
+}
+
+// decide sends an answer; nil agrees. Reports that came before it go first.
+func (m *Machine) decide(plan string, attempt int, r *refusal) {
+	m.flush()
+	d := &ota.Decision{Time: m.now, Plan: plan, Attempt: attempt, Accept: r == nil}
+	if r != nil {
+		d.Reason, d.Detail, d.RetryAt = r.reason, r.detail, r.retryAt
+	}
+	m.send(d)
+}
+
+// badPlan refuses a plan that cannot be read, unless the device has agreed to
+// it when it could.
+func (m *Machine) badPlan(in BadPlan) {
+	if run := m.state.find(in.Plan); run != nil && run.Answer == Accepted && in.Attempt <= run.Attempt {
+		return
+	}
+	m.decide(in.Plan, in.Attempt, &refusal{reason: ota.ReasonInvalidPlan, detail: in.Detail})
+}
+
+// decided takes the operator's answer, if one is waited for. Conditions are
+// looked at again, since the question may be hours old.
+func (m *Machine) decided(in Decided) {
+	if !m.asking || in.Plan != "" && in.Plan != m.state.Run.Plan.ID {
+		return
+	}
+	m.asking = false
+	switch r := m.objection(); {
+	case !in.Accept:
+		m.refuse(&refusal{reason: ota.ReasonDeclined, detail: in.Detail})
+	case r != nil:
+		m.refuse(r)
+	default:
+		m.accept()
+	}
+}
+
+// terminated closes a plan, in hand or past, that the device has not agreed to.
+// A device that has goes on to the end.
+func (m *Machine) terminated(t *ota.Termination) {
+	run := m.state.find(t.Plan)
+	if run == nil || run.Answer == Accepted || run.Answer == Closed {
+		return
+	}
+	if run == m.state.Run {
+		m.asking = false
+	}
+	run = m.state.own(run)
+	run.Answer = Closed
+	m.dirty = true
+	for i := range run.Parts {
+		if part := &run.Parts[i]; part.Status == ota.PlanReceived {
+			part.Failure, part.FailedIn = &ota.Failure{Code: t.Code()}, run.Attempt
+			m.reportOn(run, i, ota.UpgradeFailed, part.Failure)
+		}
+	}
+}
+
+// reconsider asks for the plan again when the reason of its refusal has gone,
+// rather than wait for the platform's next push.
+func (m *Machine) reconsider() {
+	run := m.state.Run
+	if run == nil || run.Answer != Refused || m.refusal == nil || !m.connected {
+		return
+	}
+	if m.refusal.reason == ota.ReasonDeclined || m.objection() != nil {
+		return
+	}
+	m.refusal = nil // ask once; the answer is evaluated anew
+	m.inventory(true)
+}

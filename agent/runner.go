@@ -1,0 +1,288 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Equipment is the real parts of a device. Every field is needed but those that
+// say otherwise.
+type Equipment struct {
+	Link    Link
+	Store   Store
+	Desk    Desk
+	Fetcher Fetcher
+	// Installer finds the installer of a component; nil if it has none.
+	Installer func(component string) firmware.Installer
+	Health    Health
+	Power     Power
+	Sensors   Sensors
+	Confirmer Confirmer // answers plans when the machine asks first; nil leaves it to Post(Decided)
+	// Now is the wall clock; nil means time.Now.
+	Now func() time.Time
+	// Logger takes what the device does; nil discards it.
+	Logger *slog.Logger
+}
+
+// Runner executes the outputs of a Machine on the equipment of one device. Its
+// methods may be called from any goroutine.
+//
+// It needs no goroutine while nothing happens: an input that is posted to an
+// idle Runner starts one, which ends when the inputs are used up. That is what
+// lets one process hold a hundred thousand of them.
+type Runner struct {
+	equipment Equipment
+	log       *slog.Logger
+	ctx       context.Context
+	cancel    context.CancelFunc
+	tasks     *sync.WaitGroup
+
+	mu       sync.Mutex // guards the following
+	queue    []Input
+	draining bool // somebody works on the queue; true from the start until Booted is in it
+	timer    *time.Timer
+
+	machineMu sync.Mutex // guards the following; held only while the machine thinks
+	machine   *Machine
+	trouble   string // why the last Save or Restart failed; empty if it did not
+
+	// Owned by the draining goroutine.
+	cancelOp context.CancelFunc // stops the running effect
+	opEnded  chan struct{}      // closed when it has stopped
+	halted   bool               // a restart is under way: nothing more is executed
+	steps    stepLog
+}
+
+// NewRunner returns the runner of a machine that has handled nothing yet.
+func NewRunner(machine *Machine, equipment Equipment) *Runner {
+	if equipment.Now == nil {
+		equipment.Now = time.Now
+	}
+	if equipment.Logger == nil {
+		equipment.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Runner{equipment: equipment, log: equipment.Logger, machine: machine, draining: true,
+		steps: newStepLog(equipment.Logger, machine.state.Run)}
+}
+
+// Run starts the device and serves it until ctx ends. It returns when every
+// effect has stopped. bootID changes with every restart of the system.
+func (r *Runner) Run(ctx context.Context, bootID string) error {
+	var tasks sync.WaitGroup
+	r.Start(ctx, &tasks, bootID)
+	<-ctx.Done()
+	r.Stop()
+	tasks.Wait()
+	return nil
+}
+
+// Start inspects the components and hands the machine its first input; what is
+// posted before that waits. All goroutines belong to tasks. To end them, call
+// Stop and wait for tasks; Stop is needed even if ctx has ended. Post may be
+// called only after Start.
+func (r *Runner) Start(ctx context.Context, tasks *sync.WaitGroup, bootID string) {
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	r.tasks = tasks
+	r.tasks.Go(func() {
+		found := r.inspectAll()
+		readings := r.equipment.Sensors.Read(r.ctx)
+		r.mu.Lock()
+		r.queue = append([]Input{Booted{BootID: bootID, Components: found, Readings: readings}}, r.queue...)
+		r.mu.Unlock()
+		r.drain()
+	})
+}
+
+// Stop ends the device as a power cut does: no further output is executed and
+// the running effect is cancelled. Nothing that is posted after it starts a
+// goroutine, so that its tasks can be waited for.
+func (r *Runner) Stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancel()
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
+// Post queues an input for the machine and returns at once.
+func (r *Runner) Post(in Input) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return
+	}
+	r.queue = append(r.queue, in)
+	if !r.draining {
+		r.draining = true
+		r.tasks.Go(r.drain)
+	}
+}
+
+// drain handles inputs until none is left.
+func (r *Runner) drain() {
+	for {
+		in, ok := r.next()
+		if !ok {
+			return
+		}
+		if received, is := in.(Received); is {
+			if _, plan := received.Message.(*ota.Plan); plan {
+				r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
+			}
+		}
+		r.handle(in)
+	}
+}
+
+func (r *Runner) next() (Input, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() != nil || len(r.queue) == 0 {
+		r.queue, r.draining = nil, false
+		return nil, false
+	}
+	in := r.queue[0]
+	r.queue = r.queue[1:]
+	return in, true
+}
+
+func (r *Runner) handle(in Input) {
+	if r.halted {
+		return
+	}
+	r.machineMu.Lock()
+	outputs := r.machine.Handle(r.equipment.Now(), in)
+	r.machineMu.Unlock()
+	for _, out := range outputs {
+		if r.ctx.Err() != nil || r.halted {
+			return
+		}
+		r.execute(out)
+	}
+}
+
+func (r *Runner) execute(out Output) {
+	switch out := out.(type) {
+	case Save:
+		r.save(out.State)
+		r.steps.reports(out.State)
+	case Send:
+		if d, is := out.Message.(*ota.Decision); is {
+			r.steps.decision(d)
+		}
+		r.equipment.Link.Send(out.Message)
+	case SetTimer:
+		r.setTimer(out.At)
+	case Ask:
+		r.ask(out.Plan)
+	case Cancel:
+		r.cancelOp()
+	case Forget:
+		r.equipment.Desk.ForgetPackage(out.Component)
+	case Restart:
+		r.restart(out.Scope)
+	default:
+		r.startEffect(out)
+	}
+}
+
+// save does not return before the state is durable, because nothing that comes
+// after may happen without it. A full disk stops the device's upgrade, not the
+// device: inputs wait, and nothing is lost.
+func (r *Runner) save(state *State) {
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		err := r.equipment.Store.Save(state)
+		r.setTrouble(err)
+		if err == nil || r.ctx.Err() != nil {
+			return
+		}
+		r.log.Error("cannot save the state; trying again", "error", err, "wait", wait)
+		if sleep(r.ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+func (r *Runner) setTrouble(err error) {
+	r.machineMu.Lock()
+	defer r.machineMu.Unlock()
+	r.trouble = ""
+	if err != nil {
+		r.trouble = err.Error()
+	}
+}
+
+func (r *Runner) setTimer(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+	if !at.IsZero() && r.ctx.Err() == nil {
+		r.timer = time.AfterFunc(max(0, at.Sub(r.equipment.Now())), func() { r.Post(Tick{}) })
+	}
+}
+
+// ask puts a plan to the confirm command, if there is one.
+func (r *Runner) ask(plan *ota.Plan) {
+	if r.equipment.Confirmer == nil {
+		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "plan", plan.ID)
+		return
+	}
+	r.tasks.Go(func() {
+		accept, detail, err := r.equipment.Confirmer.Confirm(r.ctx, plan)
+		if err != nil {
+			r.log.Warn("cannot ask for confirmation; the plan waits for the operator", "plan", plan.ID, "error", err)
+			return
+		}
+		r.Post(Decided{Accept: accept, Detail: detail, Plan: plan.ID})
+	})
+}
+
+// restart hands over to the next start. The machine handles nothing more: its
+// state is saved, and the restart begins from there. One that is refused is
+// asked for again, since the device can do nothing else.
+func (r *Runner) restart(scope firmware.Restart) {
+	r.halted = true
+	r.log.Info("restarting", "scope", string(scope))
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		err := r.equipment.Power.Restart(scope)
+		if err == nil {
+			return
+		}
+		r.setTrouble(fmt.Errorf("cannot restart: %w", err))
+		r.log.Error("cannot restart; trying again", "scope", string(scope), "error", err, "wait", wait)
+		if sleep(r.ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// View is what the device is doing, for people.
+func (r *Runner) View() View {
+	r.machineMu.Lock()
+	defer r.machineMu.Unlock()
+	v := r.machine.View()
+	v.Trouble = r.trouble
+	return v
+}
+
+// sleep waits, unless ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+// connect begins a session: what runs, then every report that is not
+// acknowledged, then the answer to a plan if the platform may not have it.
+func (m *Machine) connect() {
+	m.connected = true
+	m.outbox.Replay()
+	m.address.rewind()
+	m.resend, m.request, m.contact = backoff{}, backoff{}, time.Time{}
+	m.announce = false
+	m.inventory(!m.working())
+	m.flush()
+	i := m.waitsForAddress()
+	if i >= 0 && m.state.Run.awaits(i) {
+		m.decide(m.state.Run.Plan.ID, m.state.Run.Attempt, nil)
+	}
+	if i >= 0 && m.unasked != "" {
+		m.askAddress(i, m.unasked)
+	}
+}
+
+// working reports whether a plan is in progress.
+func (m *Machine) working() bool { return m.state.Run != nil && m.state.Run.inProgress() }
+
+// inventory tells the platform what runs; request asks it for a plan. A
+// component that never answered is left out, since nothing true can be said.
+func (m *Machine) inventory(request bool) {
+	inv := &ota.Inventory{
+		Time: m.now, Agent: m.config.Agent, Request: request, Via: m.config.Via,
+		Battery: m.readings.Battery, RSSI: m.readings.RSSI, FreeBytes: m.readings.FreeBytes,
+		Components: make([]ota.ComponentVersion, 0, len(m.state.Components)),
+	}
+	for i, c := range m.state.Components {
+		if c.Version != "" {
+			inv.Components = append(inv.Components, ota.ComponentVersion{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version})
+		}
+	}
+	if m.working() {
+		run := m.state.Run
+		inv.Running = &ota.Running{Plan: run.Plan.ID, Attempt: run.Attempt, Seq: run.LastSeq}
+	}
+	m.send(inv)
+	if request && m.connected {
+		m.request.arm(m.now, requestWait)
+	}
+}
+
+// report moves part i to a status and queues the report of it. The status table
+// forbids what must not happen; a machine that tries is broken, and says so
+// instead of sending something false.
+func (m *Machine) report(i int, status ota.Status, failure *ota.Failure) {
+	m.reportOn(m.state.Run, i, status, failure)
+}
+
+// reportOn is report for a run that need not be the one in hand.
+func (m *Machine) reportOn(run *Run, i int, status ota.Status, failure *ota.Failure) {
+	part := &run.Parts[i]
+	if err := ota.Legal(part.Status, status, failure); err != nil {
+		panic("internal error: component " + run.Plan.Components[i].ID + ": " + err.Error())
+	}
+	part.Status = status
+	r := m.outbox.Add(run.LastSeq, ota.Report{
+		// What is kept on disk has milliseconds; a report must not change there.
+		Time: m.now.UTC().Truncate(time.Millisecond), Plan: run.Plan.ID, Attempt: run.Attempt,
+		Component: run.Plan.Components[i].ID, Status: status,
+		Version: m.version(run.Plan.Components[i].ID), Failure: failure,
+	})
+	run.LastSeq = r.Seq
+	m.dirty = true
+}
+
+// flush sends the reports that this session has not sent.
+func (m *Machine) flush() {
+	if !m.connected {
+		return
+	}
+	unsent := m.outbox.Unsent()
+	for i := range unsent {
+		m.send(&unsent[i])
+	}
+}
+
+// acked drops what the platform has stored. A queue that shrinks is not worth a
+// write, since sending a report again is harmless; one that becomes empty is.
+func (m *Machine) acked(a *ota.Ack) {
+	if m.outbox.Ack(a.Plan, a.Seq) == 0 {
+		return
+	}
+	m.resend = backoff{}
+	if m.outbox.Len() == 0 {
+		m.dirty = true
+	}
+}

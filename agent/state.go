@@ -1,0 +1,162 @@
+package agent
+
+import (
+	"slices"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// State is everything that a device must know after a power cut. A Save carries
+// a State that no later step changes.
+type State struct {
+	Components []Component  // one for each configured component, in configuration order
+	Run        *Run         // the plan in hand; nil before the first
+	Past       []*Run       // plans before it, oldest first, at most MaxPast
+	Reports    []ota.Report // numbered and not acknowledged, oldest first
+}
+
+// MaxPast is how many earlier plans a device remembers, so that it neither runs
+// one again nor uses a number of its reports twice.
+const MaxPast = 8
+
+// Component is what the device remembers of a component over all plans.
+type Component struct {
+	ID      string
+	Version string // last known
+	Release int64  // highest release counter that has run
+	Suspect Suspect
+}
+
+// Suspect counts the restarts within an upgrade to one image, over all plans
+// and attempts, until the image runs or another one is tried: the loop breaker.
+type Suspect struct {
+	Image    ota.Digest
+	Restarts int
+}
+
+// Answer is what the device has said to a plan.
+type Answer uint8
+
+// The answers.
+const (
+	Unanswered Answer = iota // evaluated when it comes again, or waiting for the operator
+	Refused                  // not stored as the answer: the plan may come again
+	Accepted                 // remembered: the point of no return
+	Closed                   // terminated or expired before it was accepted
+)
+
+// Run is a plan and how far the device has come with it.
+type Run struct {
+	Plan    *ota.Plan
+	Attempt int
+	LastSeq int // the last report number used
+	Answer  Answer
+	Parts   []Part // one for each of Plan.Components
+}
+
+// Step is what the device does within the status of a component, where the
+// status alone does not tell.
+type Step uint8
+
+// The steps of an upgrade, in their order.
+const (
+	StepNone     Step = iota
+	StepActivate      // the staged version is being made the one that runs next
+	StepRestart       // a restart is owed
+	StepTrial         // the new version runs and must prove its health and reach the platform
+	StepConfirm       // it is being made permanent
+	StepRevert        // the previous version is being brought back
+	StepReturn        // a restart into the previous version is owed
+)
+
+// snapshot copies what later steps change in place: a Run and its Parts. Plans
+// and reports never change and are shared.
+func (s *State) snapshot() *State {
+	c := *s
+	c.Components = append([]Component(nil), s.Components...)
+	if s.Run != nil {
+		run := *s.Run
+		run.Parts = append([]Part(nil), s.Run.Parts...)
+		c.Run = &run
+	}
+	return &c
+}
+
+// find returns the run of a plan, in hand or past; nil if there is none.
+func (s *State) find(plan string) *Run {
+	if s.Run != nil && s.Run.Plan.ID == plan {
+		return s.Run
+	}
+	for _, run := range s.Past {
+		if run.Plan.ID == plan {
+			return run
+		}
+	}
+	return nil
+}
+
+// retire moves the run in hand to the past ones.
+func (s *State) retire() {
+	if s.Run == nil {
+		return
+	}
+	past := append(make([]*Run, 0, MaxPast+1), s.Past...)
+	past = append(past, s.Run)
+	s.Past, s.Run = past[max(0, len(past)-MaxPast):], nil
+}
+
+// forget drops a run, in hand or past.
+func (s *State) forget(run *Run) {
+	if s.Run == run {
+		s.Run = nil
+		return
+	}
+	past := make([]*Run, 0, MaxPast)
+	for _, p := range s.Past {
+		if p != run {
+			past = append(past, p)
+		}
+	}
+	s.Past = past
+}
+
+// own returns a run that may be changed in place: the one in hand, or a copy
+// that takes the place of a past one, which a saved state may share.
+func (s *State) own(run *Run) *Run {
+	if run == s.Run {
+		return run
+	}
+	copied := *run
+	copied.Parts = append([]Part(nil), run.Parts...)
+	past := append([]*Run(nil), s.Past...)
+	past[slices.Index(past, run)] = &copied
+	s.Past = past
+	return &copied
+}
+
+// component returns the index of a component; -1 if there is none.
+func (s *State) component(id string) int {
+	for i := range s.Components {
+		if s.Components[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// Part is the progress of one component under a plan.
+type Part struct {
+	Status   ota.Status
+	Step     Step
+	FailedIn int              // the attempt in which it failed, or began to go back; 0 if it did not
+	Again    bool             // it failed, or goes back, and is to be tried again
+	Renewed  bool             // addresses were asked for because all mirrors failed, in this attempt
+	From     string           // the version that ran before
+	Image    ota.Digest       // of the package in work, for the loop breaker
+	Release  int64            // of the package in work
+	Failure  *ota.Failure     // why the device goes back, or why the part failed
+	Owed     firmware.Restart // the restart of StepRestart and StepReturn
+	BootID   string           // the boot in which a system restart became owed
+	Restarts int              // unasked restarts on the way back
+}

@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+)
+
+// stateFormat numbers the form on disk. A higher number than the program knows
+// is refused, since what it adds might matter.
+const stateFormat = 1
+
+// The form of a State on disk. Plans and reports stand in it as the messages
+// that they came or leave as. Names here lie on disks in the field: they may be
+// added to, and never change their meaning.
+type stateRecord struct {
+	Format     int               `json:"format"`
+	Components []componentRecord `json:"components"`
+	Run        *runRecord        `json:"run,omitempty"`
+	Past       []*runRecord      `json:"past,omitempty"`
+	Reports    []json.RawMessage `json:"reports,omitempty"`
+}
+
+type componentRecord struct {
+	ID       string `json:"id"`
+	Version  string `json:"version,omitempty"`
+	Release  int64  `json:"release,omitempty"`
+	Suspect  string `json:"suspect,omitempty"` // image, hex
+	Restarts int    `json:"restarts,omitempty"`
+}
+
+type runRecord struct {
+	Plan    json.RawMessage `json:"plan"`
+	Attempt int             `json:"attempt"`
+	LastSeq int             `json:"last_seq"`
+	Answer  string          `json:"answer"`
+	Parts   []partRecord    `json:"parts"`
+}
+
+type partRecord struct {
+	Status   string         `json:"status"`
+	Step     string         `json:"step,omitempty"`
+	FailedIn int            `json:"failed_in,omitempty"`
+	Again    bool           `json:"again,omitempty"`
+	Renewed  bool           `json:"renewed,omitempty"`
+	From     string         `json:"from,omitempty"`
+	Image    string         `json:"image,omitempty"` // hex
+	Release  int64          `json:"release,omitempty"`
+	Failure  *failureRecord `json:"failure,omitempty"`
+	Owed     string         `json:"owed,omitempty"`
+	BootID   string         `json:"boot_id,omitempty"`
+	Restarts int            `json:"restarts,omitempty"`
+}
+
+type failureRecord struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+var stepNames = [...]string{
+	StepNone: "", StepActivate: "activate", StepRestart: "restart", StepTrial: "trial",
+	StepConfirm: "confirm", StepRevert: "revert", StepReturn: "return",
+}
+
+// EncodeState gives the form of a state on disk.
+func EncodeState(s *State) ([]byte, error) {
+	record := stateRecord{Format: stateFormat, Components: make([]componentRecord, len(s.Components))}
+	for i, c := range s.Components {
+		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
+	}
+	for i := range s.Reports {
+		_, payload, err := wire.EncodeUp(&s.Reports[i])
+		if err != nil {
+			return nil, fmt.Errorf("cannot encode report %d of plan %s: %w", s.Reports[i].Seq, s.Reports[i].Plan, err)
+		}
+		record.Reports = append(record.Reports, payload)
+	}
+	for _, run := range s.Past {
+		r, err := encodeRun(run)
+		if err != nil {
+			return nil, err
+		}
+		record.Past = append(record.Past, r)
+	}
+	if s.Run != nil {
+		var err error
+		if record.Run, err = encodeRun(s.Run); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(record)
+}
+
+func encodeRun(run *Run) (*runRecord, error) {
+	_, plan, err := wire.EncodeDown(run.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode plan %s: %w", run.Plan.ID, err)
+	}
+	record := &runRecord{Plan: plan, Attempt: run.Attempt, LastSeq: run.LastSeq,
+		Answer: answerNames[run.Answer], Parts: make([]partRecord, len(run.Parts))}
+	for i, p := range run.Parts {
+		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
+			Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
+			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts}
+		if p.Failure != nil {
+			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}
+		}
+	}
+	return record, nil
+}
+
+func encodeDigest(d ota.Digest) string {
+	if d == (ota.Digest{}) {
+		return ""
+	}
+	return hex.EncodeToString(d[:])
+}

@@ -1,0 +1,229 @@
+package agent
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+)
+
+// maxSeq bounds the number of a report on disk, far above any that is reached.
+const maxSeq = 1 << 30
+
+// DecodeState reads a state from its form on disk. It refuses what EncodeState
+// could not have written, so that a machine never starts from nonsense.
+func DecodeState(data []byte) (*State, error) {
+	var record stateRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return nil, fmt.Errorf("cannot read the state: %w", err)
+	}
+	if record.Format < 1 || record.Format > stateFormat {
+		return nil, fmt.Errorf("cannot read the state: its format is %d, and this program knows 1 to %d; install a newer ota-agent", record.Format, stateFormat)
+	}
+	s := &State{}
+	for i, c := range record.Components {
+		image, err := decodeDigest(c.Suspect)
+		if err != nil || !ota.ValidComponentID(c.ID) || c.Restarts < 0 {
+			return nil, fmt.Errorf("cannot read the state: components[%d] is malformed", i)
+		}
+		s.Components = append(s.Components, Component{c.ID, c.Version, c.Release, Suspect{image, c.Restarts}})
+	}
+	for _, decode := range []func(*State, *stateRecord) error{decodeRuns, decodeReports} {
+		if err := decode(s, &record); err != nil {
+			return nil, fmt.Errorf("cannot read the state: %w", err)
+		}
+	}
+	return s, nil
+}
+
+func decodeRuns(s *State, record *stateRecord) (err error) {
+	if len(record.Past) > MaxPast {
+		return fmt.Errorf("%d past plans, at most %d are kept", len(record.Past), MaxPast)
+	}
+	for i, r := range record.Past {
+		if r == nil {
+			return fmt.Errorf("past[%d] is null", i)
+		}
+		run, err := decodeRun(r)
+		switch {
+		case err != nil:
+			return fmt.Errorf("past[%d]: %w", i, err)
+		case s.find(run.Plan.ID) != nil:
+			return fmt.Errorf("plan %s stands in it twice", run.Plan.ID)
+		}
+		s.Past = append(s.Past, run)
+	}
+	if record.Run == nil {
+		return nil
+	}
+	run, err := decodeRun(record.Run)
+	switch {
+	case err != nil:
+		return fmt.Errorf("run: %w", err)
+	case s.find(run.Plan.ID) != nil:
+		return fmt.Errorf("plan %s stands in it twice", run.Plan.ID)
+	}
+	s.Run = run
+	return nil
+}
+
+// decodeReports reads the reports, none of which may carry a number that its
+// plan has not used.
+func decodeReports(s *State, record *stateRecord) error {
+	for i, payload := range record.Reports {
+		up, err := wire.DecodeUp(wire.KindStatus, payload)
+		if err != nil {
+			return fmt.Errorf("reports[%d]: %w", i, err)
+		}
+		report, ok := up.(*ota.Report)
+		if !ok {
+			return fmt.Errorf("reports[%d] is a %T", i, up)
+		}
+		if run := s.find(report.Plan); run != nil && report.Seq > run.LastSeq {
+			return fmt.Errorf("reports[%d]: number %d of plan %s, whose last is %d", i, report.Seq, report.Plan, run.LastSeq)
+		}
+		s.Reports = append(s.Reports, *report)
+	}
+	return nil
+}
+
+func decodeRun(record *runRecord) (*Run, error) {
+	down, err := wire.DecodeDown(wire.KindPlan, record.Plan)
+	if err != nil {
+		return nil, err
+	}
+	plan, ok := down.(*ota.Plan)
+	if !ok || len(record.Parts) != len(plan.Components) {
+		return nil, fmt.Errorf("plan %s: the parts do not match the components", plan.ID)
+	}
+	if record.LastSeq < 0 || record.LastSeq > maxSeq || record.Attempt < 1 || record.Attempt > ota.MaxAttempt {
+		return nil, fmt.Errorf("plan %s: attempt %d, last report %d", plan.ID, record.Attempt, record.LastSeq)
+	}
+	run := &Run{Plan: plan, Attempt: record.Attempt, LastSeq: record.LastSeq, Parts: make([]Part, len(record.Parts))}
+	answer, known := index(answerNames[:], record.Answer)
+	if !known {
+		return nil, fmt.Errorf("plan %s: unknown answer %q", plan.ID, record.Answer)
+	}
+	run.Answer = Answer(answer)
+	for i := range record.Parts {
+		part := &run.Parts[i]
+		*part, err = decodePart(&record.Parts[i])
+		if err == nil && run.Answer != Accepted && (part.Step != StepNone || part.begun()) {
+			err = fmt.Errorf("step %q, status %s of a plan that was not accepted", stepNames[part.Step], part.Status)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: component %s: %w", plan.ID, plan.Components[i].ID, err)
+		}
+	}
+	return run, nil
+}
+
+func decodePart(record *partRecord) (Part, error) {
+	status, known := ota.ParseStatus(record.Status)
+	if !known {
+		return Part{}, fmt.Errorf("unknown status %q", record.Status)
+	}
+	step, known := index(stepNames[:], record.Step)
+	if !known {
+		return Part{}, fmt.Errorf("unknown step %q", record.Step)
+	}
+	image, err := decodeDigest(record.Image)
+	if err != nil {
+		return Part{}, fmt.Errorf("image: %w", err)
+	}
+	owed := firmware.Restart(record.Owed)
+	if owed != "" && !owed.Valid() {
+		return Part{}, fmt.Errorf("unknown restart %q", record.Owed)
+	}
+	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
+		Renewed: record.Renewed, From: record.From, Image: image, Release: record.Release,
+		Owed: owed, BootID: record.BootID, Restarts: record.Restarts}
+	if record.Failure != nil {
+		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}
+	}
+	return part, part.check()
+}
+
+// check refuses combinations that no run of the machine can reach, and that it
+// could not go on from.
+func (p *Part) check() error {
+	if p.Restarts < 0 || p.FailedIn < 0 {
+		return fmt.Errorf("%d restarts, failed in attempt %d", p.Restarts, p.FailedIn)
+	}
+	if p.Failure != nil && !validCode(p.Failure.Code) {
+		return fmt.Errorf("malformed code %q", p.Failure.Code)
+	}
+	return p.checkStep()
+}
+
+// checkStep holds the step against the status.
+func (p *Part) checkStep() error {
+	switch {
+	case p.Status.Failed() && p.Failure == nil:
+		return fmt.Errorf("status %s needs a failure", p.Status)
+	case p.Status == ota.Upgrading && p.Step == StepNone:
+		return fmt.Errorf("status %s without a step", p.Status)
+	case p.goingBack():
+		return p.checkBack()
+	case p.Step != StepNone && p.Status != ota.Upgrading:
+		return fmt.Errorf("step %q does not belong to status %s", stepNames[p.Step], p.Status)
+	case p.Step == StepRestart:
+		return p.checkOwed()
+	}
+	return nil
+}
+
+func (p *Part) checkBack() error {
+	switch {
+	case p.Failure == nil:
+		return fmt.Errorf("step %q needs a failure", stepNames[p.Step])
+	case !p.Status.MayBecome(ota.UpgradeFailed):
+		return fmt.Errorf("step %q does not belong to status %s", stepNames[p.Step], p.Status)
+	case p.Status == ota.UpgradeSucceeded && p.Failure.Code != ota.Reverted:
+		return fmt.Errorf("step %q after success for %s", stepNames[p.Step], p.Failure.Code)
+	case p.Step == StepReturn:
+		return p.checkOwed()
+	}
+	return nil
+}
+
+func (p *Part) checkOwed() error {
+	if p.Owed != firmware.RestartProcess && p.Owed != firmware.RestartSystem {
+		return fmt.Errorf("step %q owes no restart", stepNames[p.Step])
+	}
+	return nil
+}
+
+// validCode reports whether a code can be reported. It need not be known: a
+// newer program may have saved it.
+func validCode(code ota.Code) bool {
+	for i := range len(code) {
+		if (code[i] < 'a' || code[i] > 'z') && code[i] != '_' {
+			return false
+		}
+	}
+	return len(code) >= 1 && len(code) <= 64
+}
+
+func decodeDigest(text string) (d ota.Digest, err error) {
+	if text == "" {
+		return d, nil
+	}
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(d) {
+		return d, fmt.Errorf("malformed digest")
+	}
+	return ota.Digest(raw), nil
+}
+
+func index(names []string, name string) (int, bool) {
+	for i, n := range names {
+		if n == name {
+			return i, true
+		}
+	}
+	return 0, false
+}

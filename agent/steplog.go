@@ -1,0 +1,70 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+
+	"otafleet/internal/ota"
+)
+
+// stepLog writes a line for each step that a device takes, once, though reports
+// are kept and sent again.
+type stepLog struct {
+	log  *slog.Logger
+	plan string
+	seq  int // the last report that was logged
+}
+
+// newStepLog goes on behind the reports of a saved state.
+func newStepLog(log *slog.Logger, run *Run) stepLog {
+	l := stepLog{log: log}
+	if run != nil {
+		l.plan, l.seq = run.Plan.ID, run.LastSeq
+	}
+	return l
+}
+
+// reports logs the reports that are new in a state.
+func (l *stepLog) reports(s *State) {
+	if s.Run == nil || !l.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	if l.plan != s.Run.Plan.ID {
+		l.plan, l.seq = s.Run.Plan.ID, s.Run.LastSeq-unacknowledged(s)
+	}
+	for i := range s.Reports {
+		if r := &s.Reports[i]; r.Plan == l.plan && r.Seq > l.seq {
+			l.report(r)
+		}
+	}
+	l.seq = s.Run.LastSeq
+}
+
+// unacknowledged counts the reports of the plan in hand that are kept.
+func unacknowledged(s *State) int {
+	n := 0
+	for i := range s.Reports {
+		if s.Reports[i].Plan == s.Run.Plan.ID {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *stepLog) report(r *ota.Report) {
+	args := []any{"plan", r.Plan, "component", r.Component, "step", r.Status.String(), "runs", r.Version}
+	if r.Failure == nil {
+		l.log.Info("upgrade step", args...)
+		return
+	}
+	l.log.Warn("upgrade step", append(args, "code", string(r.Failure.Code), "detail", r.Failure.Detail)...)
+}
+
+// decision logs an answer to a plan.
+func (l *stepLog) decision(d *ota.Decision) {
+	if d.Accept {
+		l.log.Info("plan accepted", "plan", d.Plan, "attempt", d.Attempt)
+		return
+	}
+	l.log.Info("plan refused", "plan", d.Plan, "attempt", d.Attempt, "reason", string(d.Reason), "detail", d.Detail)
+}

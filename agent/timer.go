@@ -1,0 +1,165 @@
+package agent
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+// Waiting times. The first is the protocol's (section 3, item 4).
+const (
+	addressWait    = 30 * time.Second   // for an address, before asking for it
+	addressWaitCap = 10 * time.Minute   // between two requests, after doubling
+	addressGiveUp  = 7 * 24 * time.Hour // without any address: the platform has forgotten the plan
+	requestWait    = 30 * time.Second   // for a plan or the word that there is none, before asking again
+	requestWaitCap = time.Hour
+	resendWait     = time.Minute // for an acknowledgement, before sending again
+	resendWaitCap  = 10 * time.Minute
+)
+
+// backoff is a time that moves away: each call of next doubles the wait.
+type backoff struct {
+	at    time.Time // when it is due; zero until armed
+	wait  time.Duration
+	since time.Time // when it was first armed
+}
+
+// arm sets the first time, if none is set.
+func (b *backoff) arm(now time.Time, wait time.Duration) {
+	if b.since.IsZero() {
+		b.since = now
+	}
+	if b.at.IsZero() {
+		b.at, b.wait = now.Add(wait), wait
+	}
+}
+
+// rewind starts the waits anew, and keeps since when.
+func (b *backoff) rewind() { *b = backoff{since: b.since} }
+
+// next sets the following time, up to limit away.
+func (b *backoff) next(now time.Time, limit time.Duration) {
+	b.wait = min(2*b.wait, limit)
+	b.at = now.Add(b.wait)
+}
+
+func (b *backoff) due(now time.Time) bool { return !b.at.IsZero() && !now.Before(b.at) }
+
+// waitsForAddress returns the part that cannot go on without an address; -1 if
+// there is none.
+func (m *Machine) waitsForAddress() int {
+	run := m.state.Run
+	if run == nil || m.running != 0 {
+		return -1
+	}
+	i := run.active(m.work)
+	if i < 0 || run.Parts[i].Step != StepNone || m.work[i].pkg != nil {
+		return -1
+	}
+	return i
+}
+
+// schedule asks for a Tick at the next time that something is due.
+func (m *Machine) schedule() {
+	var next time.Time
+	consider := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if m.connected {
+		if m.waitsForAddress() >= 0 {
+			m.address.arm(m.now, addressWait)
+			consider(m.address.at)
+		}
+		if m.outbox.Len() > 0 {
+			m.resend.arm(m.now, resendWait)
+			consider(m.resend.at)
+		}
+		consider(m.request.at)
+	} else {
+		consider(m.contact)
+	}
+	consider(m.planEnds())
+	if !next.Equal(m.timer) {
+		m.timer = next
+		m.effect(SetTimer{next})
+	}
+}
+
+// planEnds is when the question to the operator becomes pointless; zero if none
+// waits for an answer.
+func (m *Machine) planEnds() time.Time {
+	if !m.asking {
+		return time.Time{}
+	}
+	return m.state.Run.Plan.Ends
+}
+
+// tick does what is due.
+func (m *Machine) tick() {
+	m.timer = time.Time{}
+	if m.connected {
+		m.repeat()
+	}
+	if !m.contact.IsZero() && !m.connected && !m.now.Before(m.contact) {
+		m.contact = time.Time{}
+		_, part := m.active()
+		m.goBack(part, &ota.Failure{Code: ota.HealthCheckFailed,
+			Detail: "no contact to the platform within " + m.contactTimeout().String()})
+	}
+	if ends := m.planEnds(); !ends.IsZero() && !m.now.Before(ends) {
+		m.evaluate() // refuses it as expired
+	}
+}
+
+// repeat says again what the platform has not answered. A connection that holds
+// may lose a message all the same: the platform, or its broker, may restart.
+func (m *Machine) repeat() {
+	if i := m.waitsForAddress(); i >= 0 && m.address.due(m.now) {
+		m.addressMissing(i)
+	}
+	if m.outbox.Len() > 0 && m.resend.due(m.now) {
+		m.outbox.Replay()
+		m.resend.next(m.now, resendWaitCap)
+	}
+	if m.request.due(m.now) {
+		m.request.next(m.now, requestWaitCap)
+		m.inventory(!m.working())
+	}
+}
+
+// askAddress asks the platform for an address of part i, and again later if
+// none comes. Without a connection the question waits for the next one.
+func (m *Machine) askAddress(i int, reason ota.AddressReason) {
+	m.unasked = ""
+	if !m.connected {
+		m.unasked = reason
+		return
+	}
+	run := m.state.Run
+	m.send(&ota.AddressRequest{Time: m.now, Plan: run.Plan.ID, Attempt: run.Attempt,
+		Component: run.Plan.Components[i].ID, Reason: reason})
+	m.address.arm(m.now, addressWait)
+}
+
+// addressMissing asks once more, or gives up on a platform that has not sent an
+// address for a week: a device must not be busy with a forgotten plan for ever.
+func (m *Machine) addressMissing(i int) {
+	// After a long time without a connection the first question comes first.
+	if m.now.Sub(m.address.since) < addressGiveUp || m.address.wait == addressWait {
+		m.askAddress(i, ota.AddressMissing)
+		m.address.next(m.now, addressWaitCap)
+		return
+	}
+	failure := &ota.Failure{Code: ota.URLExpired, Detail: "no package address for " + addressGiveUp.String()}
+	switch part := &m.state.Run.Parts[i]; part.Status {
+	case ota.ReadyToDownload, ota.Downloading:
+		m.fail(i, ota.DownloadFailed, failure)
+	case ota.DownloadFailed, ota.UpgradeFailed:
+		part.Again = false
+		m.dirty = true
+	default:
+		m.fail(i, ota.UpgradeFailed, failure)
+	}
+}
