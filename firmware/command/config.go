@@ -1,0 +1,131 @@
+// Package command installs a component by means of a handler: an executable
+// that knows the component, called once for each step as
+//
+//	HANDLER inspect|stage|activate|confirm|revert
+//
+// One flow through it: the files of a package come to the state directory;
+// Stage verifies and decodes them and calls the handler with their paths;
+// Activate and Confirm call it again, and Revert calls it if Stage ever did. A
+// verb may be called again after a cut and must then finish or start over.
+//
+// The handler finds in its environment OTA_COMPONENT, OTA_SOURCE, OTA_TARGET,
+// OTA_FILES (absolute paths, one a line) and OTA_WORK_DIR, a directory of its
+// own that lasts until another job begins, and is its working directory. For
+// inspect, which belongs to no job, source, target and files are empty. The
+// files are there in stage and activate; a patch (bsdiff) comes as it is.
+// Beside these it has PATH and HOME of the agent, and nothing else.
+//
+// The last line that it prints on stdout is a JSON object: for inspect
+// {"version":"1.0.0"}, for activate {"restart":"none|process|system"}, which
+// revert may print too. Exit code 0 means done, 75 try again later, anything
+// else failed; the end of stderr becomes the error's detail.
+//
+// The package knows nothing of any component, and trusts the handler.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Config describes a component and its handler.
+type Config struct {
+	// Component is the component's id.
+	Component string
+	// Path is the handler, absolute.
+	Path string
+	// StateDir is the installer's own directory for this component, absolute.
+	StateDir string
+	// Limits bound each verb.
+	Limits Limits
+	// Grace is given to a handler between SIGTERM and SIGKILL; 0 for 5 s.
+	Grace time.Duration
+	// Capacity is the largest image in bytes; 0 for no limit but free space.
+	Capacity int64
+	// Disk makes the installer's own changes; the zero Disk is the real one.
+	Disk firmware.Disk
+	// Logger is told of each call; nil discards.
+	Logger *slog.Logger
+}
+
+// Limits are the times that each verb may take. 0 stands for 1 min for inspect
+// and 30 min for the others.
+type Limits struct {
+	Inspect, Stage, Activate, Confirm, Revert time.Duration
+}
+
+const (
+	defaultInspectLimit = time.Minute
+	defaultLimit        = 30 * time.Minute
+)
+
+// verb is a step of a handler.
+type verb string
+
+const (
+	inspect  verb = "inspect"
+	stage    verb = "stage"
+	activate verb = "activate"
+	confirm  verb = "confirm"
+	revert   verb = "revert"
+)
+
+func (l Limits) of(v verb) time.Duration {
+	limit, fallback := map[verb]time.Duration{
+		inspect: l.Inspect, stage: l.Stage, activate: l.Activate, confirm: l.Confirm, revert: l.Revert,
+	}[v], defaultLimit
+	if v == inspect {
+		fallback = defaultInspectLimit
+	}
+	if limit == 0 {
+		return fallback
+	}
+	return limit
+}
+
+// Validate says everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var problems []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	l := c.Limits
+	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
+	wrong(!filepath.IsAbs(c.Path), "handler %q is not an absolute path", c.Path)
+	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	wrong(min(l.Inspect, l.Stage, l.Activate, l.Confirm, l.Revert, c.Grace) < 0, "a time limit is negative")
+	wrong(c.Capacity < 0, "capacity %d is negative", c.Capacity)
+	return errors.Join(problems...)
+}
+
+// Installer installs one component through its handler.
+type Installer struct {
+	cfg       Config
+	work      string // the handler's own directory
+	workspace firmware.Workspace
+	log       *slog.Logger
+}
+
+// New makes the installer of one component. It touches no file.
+func New(cfg Config) (*Installer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Installer{
+		cfg:       cfg,
+		work:      filepath.Join(cfg.StateDir, "work"),
+		workspace: firmware.Workspace{Dir: cfg.StateDir, Disk: cfg.Disk},
+		log:       cfg.Logger.With("component", cfg.Component),
+	}, nil
+}

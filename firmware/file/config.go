@@ -1,0 +1,131 @@
+// Package file installs a component that is one file, or one directory unpacked
+// from archives, at a fixed path.
+//
+// One flow through it: the bytes of the new version stream into
+// "<path>.ota-next", on the file system of the live file, so there is no second
+// copy (encoded files and archives come to the state directory first). Stage
+// checks the whole image, gives it the live file's owner and mode, and notes
+// both versions in a small record. Activate exchanges the two names in one step,
+// so that there is always a live file, calls the old one "<path>.ota-previous"
+// and runs the After command. Revert exchanges them back.
+//
+// After a cut at any moment the names on the disk say how far it came: the
+// record knows each version by inode and, where that has changed, by content,
+// so it need not be written at the moment of the exchange. What is live and
+// matches no version that the record knows is reported as "unknown".
+//
+// A directory is known by its inode, so that an application may write into it;
+// a directory that somebody copied is known by its content.
+//
+// The package does not download, and does not unpack by itself: see Unpacker.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Config describes the component.
+type Config struct {
+	// Path is the live file or directory, absolute. Its directory must be
+	// writable: the names Path.ota-next and Path.ota-previous are used beside it.
+	Path string
+	// Version is what the component is said to run until the first job is staged.
+	Version string
+	// StateDir is the installer's own directory for this component, absolute.
+	StateDir string
+	// Unpack makes Path a directory, into which every file of a package is
+	// unpacked. No two of them may have an entry of the same name at the top.
+	Unpack bool
+	// Unpacker unpacks; needed with Unpack.
+	Unpacker Unpacker
+	// Capacity is the largest image in bytes; 0 for no limit but free space.
+	Capacity int64
+	// After is a command with its arguments that is run after each switch, in
+	// either direction, and again when a step is repeated. Empty for none.
+	After []string
+	// AfterLimit is how long After may take; 0 for 2 min.
+	AfterLimit time.Duration
+	// Mode is what a new version gets; 0 for the live one's, or 0755.
+	Mode fs.FileMode
+	// Restart is needed before a new version runs; empty for none.
+	Restart firmware.Restart
+	// Disk makes the changes; the zero Disk is the real one.
+	Disk firmware.Disk
+	// Logger is told what is unusual; nil discards.
+	Logger *slog.Logger
+}
+
+// Unpacker unpacks an archive. Package download has one.
+type Unpacker interface {
+	// Unpack unpacks the file at archive, whose format name tells by its
+	// ending, into dir, which is empty or does not exist. It writes nothing
+	// outside dir and bounds what it writes.
+	Unpack(ctx context.Context, archive, name, dir string) error
+}
+
+const (
+	defaultAfterLimit = 2 * time.Minute
+	defaultMode       = 0o755
+	modeBits          = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+)
+
+// Validate says everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var problems []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(!filepath.IsAbs(c.Path) || filepath.Clean(c.Path) == "/", "path %q is not the absolute path of a file", c.Path)
+	wrong(!ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version, ota.MaxVersion)
+	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	wrong(c.Unpack && c.Unpacker == nil, "unpack is set, and this program has nothing to unpack with")
+	wrong(c.Capacity < 0 || c.AfterLimit < 0, "a limit is negative")
+	wrong(len(c.After) > 0 && c.After[0] == "", "after names no program")
+	wrong(c.Mode&^modeBits != 0, "mode %v has more than permission bits", c.Mode)
+	wrong(c.Restart != "" && !c.Restart.Valid(), "restart %q is not none, process or system", c.Restart)
+	return errors.Join(problems...)
+}
+
+// Installer installs the file or directory of one component.
+type Installer struct {
+	cfg       Config // with its defaults filled in
+	next      string // where a new version waits
+	previous  string // where the old one stays
+	workspace firmware.Workspace
+	log       *slog.Logger
+}
+
+// New makes the installer of one component. It touches no file.
+func New(cfg Config) (*Installer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.Path, cfg.StateDir = filepath.Clean(cfg.Path), filepath.Clean(cfg.StateDir)
+	if cfg.AfterLimit == 0 {
+		cfg.AfterLimit = defaultAfterLimit
+	}
+	if cfg.Restart == "" {
+		cfg.Restart = firmware.RestartNone
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Installer{
+		cfg:       cfg,
+		next:      cfg.Path + ".ota-next",
+		previous:  cfg.Path + ".ota-previous",
+		workspace: firmware.Workspace{Dir: cfg.StateDir, Disk: cfg.Disk},
+		log:       cfg.Logger,
+	}, nil
+}

@@ -1,0 +1,227 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Inspect says which version is live.
+func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
+	rec, err := in.load()
+	if err != nil {
+		return firmware.Inspection{}, err
+	}
+	version, err := in.version(ctx, rec)
+	if err != nil {
+		return firmware.Inspection{}, err
+	}
+	return firmware.Inspection{Version: version, Capacity: in.cfg.Capacity}, nil
+}
+
+// Open opens "<path>.ota-next" itself for a plain file, and files in the state
+// directory for what must be decoded or unpacked first. The previous version
+// of an earlier job makes room for the new one.
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+	if err := in.accept(job); err != nil {
+		return nil, err
+	}
+	if err := in.begin(ctx, job); err != nil {
+		return nil, firmware.WriteFailure(err)
+	}
+	if err := firmware.CheckSpace(in.needs(job)); err != nil {
+		return nil, err
+	}
+	if in.direct(job) {
+		return in.workspace.Places(job, func(string) string { return in.next })
+	}
+	return in.workspace.Places(job, nil)
+}
+
+// accept refuses a job that this installer cannot do.
+func (in *Installer) accept(job firmware.Job) error {
+	if err := job.Validate(); err != nil {
+		return err
+	}
+	if len(job.Files) > 1 && !in.cfg.Unpack {
+		return firmware.Failf(ota.ManifestMismatch,
+			"%s is one file, the package has %d; only a component with unpack takes more", in.cfg.Path, len(job.Files))
+	}
+	if err := job.RefuseDeltas(); err != nil {
+		return err
+	}
+	return job.CheckCapacity(in.cfg.Capacity)
+}
+
+// begin makes the inactive place belong to the job.
+func (in *Installer) begin(ctx context.Context, job firmware.Job) error {
+	rec, err := in.load()
+	if err != nil {
+		return err
+	}
+	held, err := in.workspace.Holds(job)
+	if err != nil {
+		return err
+	}
+	if held && rec.belongs(job) && rec.Activated {
+		// After a cut within Activate the old version may still have the name
+		// of the place.
+		return in.keepSource(ctx, rec)
+	}
+	if !held && rec != nil {
+		// The record first gives up the previous version, which is dropped then.
+		version, err := in.version(ctx, rec)
+		if err != nil {
+			return err
+		}
+		live, err := describe(ctx, in.cfg.Path, version)
+		if err != nil {
+			return err
+		}
+		if err := in.save(&record{Source: live}); err != nil {
+			return err
+		}
+	}
+	return in.workspace.Begin(job, in.next, in.previous)
+}
+
+// direct reports whether the job's bytes are the image, so that they can be
+// written where it shall be.
+func (in *Installer) direct(job firmware.Job) bool {
+	return !in.cfg.Unpack && job.Files[0].Encoding == ota.Plain
+}
+
+// needs is what the job occupies. How much an archive holds is not known
+// before it is unpacked; it is at least its own size.
+func (in *Installer) needs(job firmware.Job) []firmware.Need {
+	if in.direct(job) {
+		return []firmware.Need{{Path: in.next, Size: job.Files[0].Size}}
+	}
+	var images int64
+	for i := range job.Files {
+		images += job.Files[i].Image().Size
+	}
+	next := firmware.Need{Path: in.next, Size: images}
+	if in.cfg.Unpack {
+		return append(in.workspace.Needs(job), next)
+	}
+	transferred := firmware.Need{Path: in.workspace.Path(job.Files[0].Name), Size: job.Files[0].Size}
+	return []firmware.Need{transferred, next}
+}
+
+// Stage turns the written bytes into a verified image at "<path>.ota-next".
+func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
+	if err := in.accept(job); err != nil {
+		return err
+	}
+	rec, err := in.load()
+	if err != nil {
+		return err
+	}
+	if done, err := in.staged(ctx, rec, job); err != nil || done {
+		return err
+	}
+	if held, err := in.workspace.Holds(job); err != nil {
+		return err
+	} else if !held {
+		return firmware.Failf(ota.InstallerFailed, "no place was opened for %s %s", job.Component, job.Target)
+	}
+	if err := in.build(ctx, job); err != nil {
+		return firmware.WriteFailure(err)
+	}
+	return firmware.WriteFailure(in.note(ctx, rec, job))
+}
+
+// staged reports whether the job's image is ready already, or live. An image of
+// the right content that is not the very one is made ready again.
+func (in *Installer) staged(ctx context.Context, rec *record, job firmware.Job) (bool, error) {
+	if !rec.belongs(job) || rec.Job != job.ID() {
+		return false, nil
+	}
+	if id, err := identify(in.next); err == nil && id == rec.Target.Identity {
+		return true, nil
+	}
+	return in.holds(ctx, in.cfg.Path, rec.Target, rec.Source)
+}
+
+// build makes the image, verified and durable.
+func (in *Installer) build(ctx context.Context, job firmware.Job) error {
+	file := &job.Files[0]
+	var err error
+	switch {
+	case in.cfg.Unpack:
+		err = in.unpack(ctx, job)
+	case in.direct(job):
+		if err = firmware.VerifyFile(ctx, file.Name, in.next, file.Image()); err == nil {
+			err = in.cfg.Disk.Sync(in.next)
+		}
+	default:
+		err = in.cfg.Disk.DecodeFile(ctx, file, in.workspace.Path(file.Name), in.next)
+	}
+	if err != nil {
+		return err
+	}
+	if err := in.dress(); err != nil {
+		return fmt.Errorf("cannot give %s the owner and mode of %s: %w", in.next, in.cfg.Path, err)
+	}
+	if err := in.cfg.Disk.Sync(in.next); err != nil {
+		return err
+	}
+	return in.cfg.Disk.Sync(filepath.Dir(in.next))
+}
+
+// dress gives the image the owner and mode of what it replaces.
+func (in *Installer) dress() error {
+	uid, gid, mode := os.Geteuid(), os.Getegid(), fs.FileMode(defaultMode)
+	info, err := os.Stat(in.cfg.Path)
+	switch {
+	case err == nil:
+		stat := info.Sys().(*syscall.Stat_t)
+		uid, gid = int(stat.Uid), int(stat.Gid)
+		if info.IsDir() == in.cfg.Unpack {
+			mode = info.Mode() & modeBits
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if in.cfg.Mode != 0 {
+		mode = in.cfg.Mode
+	}
+	return in.cfg.Disk.Dress(in.next, uid, gid, mode)
+}
+
+// note records both versions, when the image is complete.
+func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job) error {
+	version, err := in.version(ctx, rec)
+	if err != nil {
+		return err
+	}
+	source, err := describe(ctx, in.cfg.Path, version)
+	if err != nil {
+		return err
+	}
+	target, err := in.describeNext(ctx, job)
+	if err != nil {
+		return err
+	}
+	return in.save(&record{Job: job.ID(), Source: source, Target: target})
+}
+
+// describeNext notes the staged image; a plain file's digest is known by now.
+func (in *Installer) describeNext(ctx context.Context, job firmware.Job) (*image, error) {
+	if in.cfg.Unpack {
+		return describe(ctx, in.next, job.Target)
+	}
+	id, err := identify(in.next)
+	if err != nil {
+		return nil, err
+	}
+	return &image{Version: job.Target, Digest: imageDigest(job.Files[0].Image()), Identity: id}, nil
+}

@@ -1,0 +1,214 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Activate makes the staged image live.
+func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
+	rec, err := in.load()
+	if err != nil {
+		return "", err
+	}
+	if !rec.belongs(job) {
+		return "", firmware.Failf(ota.InstallerFailed, "%s %s is not staged", job.Component, job.Target)
+	}
+	live, err := in.holds(ctx, in.cfg.Path, rec.Target, rec.Source)
+	if err != nil {
+		return "", err
+	}
+	if !live {
+		if err := in.goLive(ctx, rec); err != nil {
+			return "", firmware.WriteFailure(err)
+		}
+	}
+	if err := in.keepSource(ctx, rec); err != nil {
+		return "", firmware.WriteFailure(err)
+	}
+	return in.cfg.Restart, in.after(ctx)
+}
+
+// goLive puts the staged image in the place of the live one.
+func (in *Installer) goLive(ctx context.Context, rec *record) error {
+	ready, err := in.holds(ctx, in.next, rec.Target, rec.Source)
+	if err != nil {
+		return err
+	}
+	if !ready {
+		return firmware.Failf(ota.InstallerFailed, "%s is not the image that was staged", in.next)
+	}
+	// What is live now is what Revert must bring back, whoever put it there.
+	version, err := in.version(ctx, rec)
+	if err != nil {
+		return err
+	}
+	if rec.Source, err = describe(ctx, in.cfg.Path, version); err != nil {
+		return err
+	}
+	rec.Activated = true
+	if err := in.save(rec); err != nil {
+		return err
+	}
+	if err := in.cfg.Disk.RemoveAll(in.previous); err != nil {
+		return err
+	}
+	if rec.Source.Absent {
+		return in.cfg.Disk.Rename(in.next, in.cfg.Path)
+	}
+	err = in.cfg.Disk.Exchange(in.next, in.cfg.Path)
+	if errors.Is(err, firmware.ErrNoExchange) {
+		return in.replace(err)
+	}
+	return err
+}
+
+// replace does without an exchange: the old file gets its second name first.
+func (in *Installer) replace(cause error) error {
+	info, err := os.Lstat(in.cfg.Path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() || in.cfg.Unpack {
+		return firmware.Failf(ota.InstallerFailed,
+			"cannot switch the directory %s without a moment in which it is missing: %v", in.cfg.Path, cause)
+	}
+	if err := in.cfg.Disk.Link(in.cfg.Path, in.previous); err != nil {
+		return firmware.Failf(ota.InstallerFailed, "cannot keep the previous version: %v (and %v)", err, cause)
+	}
+	return in.cfg.Disk.Rename(in.next, in.cfg.Path)
+}
+
+// keepSource gives the old version its name after an exchange.
+func (in *Installer) keepSource(ctx context.Context, rec *record) error {
+	if rec.Source == nil || rec.Source.Absent {
+		return nil
+	}
+	waits, err := in.holds(ctx, in.next, rec.Source, rec.Target)
+	if err != nil || !waits {
+		return err
+	}
+	return in.cfg.Disk.Rename(in.next, in.previous)
+}
+
+// Confirm frees what was kept of the package. The previous version stays.
+func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
+	rec, err := in.load()
+	if err != nil {
+		return err
+	}
+	if rec.belongs(job) {
+		live, err := in.holds(ctx, in.cfg.Path, rec.Target, rec.Source)
+		if err != nil {
+			return err
+		}
+		if live {
+			return firmware.WriteFailure(in.workspace.DropFiles())
+		}
+	}
+	return firmware.Failf(ota.VerifyFailed, "%s does not hold version %s", in.cfg.Path, job.Target)
+}
+
+// Revert brings the previous version back if the job's may be live, and drops
+// everything of the job.
+func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
+	rec, err := in.load()
+	if err != nil {
+		return "", err
+	}
+	if !rec.belongs(job) {
+		return firmware.RestartNone, in.abandon(ctx, rec, job)
+	}
+	if rec.Activated {
+		if err := in.goBack(ctx, rec); err != nil {
+			return "", firmware.WriteFailure(err)
+		}
+	}
+	if err := in.drop(); err != nil {
+		return "", firmware.WriteFailure(err)
+	}
+	if !rec.Activated {
+		return firmware.RestartNone, nil
+	}
+	return in.cfg.Restart, in.after(ctx)
+}
+
+// abandon drops a job that was opened and never staged.
+func (in *Installer) abandon(ctx context.Context, rec *record, job firmware.Job) error {
+	held, err := in.workspace.Holds(job)
+	if err != nil {
+		return err
+	}
+	if held {
+		return firmware.WriteFailure(in.drop())
+	}
+	version, err := in.version(ctx, rec)
+	if err == nil && version == job.Target && version != job.Source {
+		return fmt.Errorf("cannot go back from %s: the previous version is not kept any more", version)
+	}
+	return err
+}
+
+// goBack finds the old version under the names that it may have, and makes it
+// live.
+func (in *Installer) goBack(ctx context.Context, rec *record) error {
+	back, err := in.holds(ctx, in.cfg.Path, rec.Source, rec.Target)
+	if err != nil || back {
+		return err
+	}
+	if rec.Source.Absent {
+		return in.cfg.Disk.Rename(in.cfg.Path, in.next)
+	}
+	for _, path := range []string{in.previous, in.next} {
+		found, err := in.holds(ctx, path, rec.Source, rec.Target)
+		if err != nil {
+			return err
+		}
+		if found {
+			return in.swapBack(path)
+		}
+	}
+	return firmware.Failf(ota.InstallerFailed, "cannot go back to %s: it is neither at %s nor at %s", rec.Source.Version, in.previous, in.next)
+}
+
+func (in *Installer) swapBack(from string) error {
+	err := in.cfg.Disk.Exchange(from, in.cfg.Path)
+	if errors.Is(err, firmware.ErrNoExchange) || errors.Is(err, fs.ErrNotExist) {
+		return in.cfg.Disk.Rename(from, in.cfg.Path)
+	}
+	return err
+}
+
+// drop removes what the job left beside the live version. The marker goes last,
+// so that a cut before leaves a job whose places are empty.
+func (in *Installer) drop() error {
+	for _, path := range []string{in.next, in.previous} {
+		if err := in.cfg.Disk.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return in.workspace.Drop()
+}
+
+// after runs the command that makes a switch take effect.
+func (in *Installer) after(ctx context.Context) error {
+	if len(in.cfg.After) == 0 {
+		return nil
+	}
+	program := firmware.Program{Args: in.cfg.After, Dir: filepath.Dir(in.cfg.Path), Limit: in.cfg.AfterLimit}
+	outcome, err := program.Run(ctx)
+	if err == nil && outcome.Exit != 0 {
+		err = outcome.Failed()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot run %s after the switch: %w", in.cfg.After[0], err)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package firmware
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"otafleet/internal/ota"
+)
+
+// Workspace keeps the files of one job in a directory of its own, so that a
+// cut download goes on where it stopped and another job never finds foreign
+// bytes. It is for installers whose inactive place is a plain file.
+type Workspace struct {
+	// Dir is the directory of the component's state. The workspace owns
+	// job.json, files/ and images/ in it.
+	Dir  string
+	Disk Disk
+}
+
+// marker names the job whose bytes the workspace holds.
+type marker struct {
+	Job    string `json:"job"`
+	Target string `json:"target"`
+}
+
+// Path is the place of the file called name, which must be a valid file name.
+func (w Workspace) Path(name string) string { return filepath.Join(w.files(), name) }
+
+// image is where the file called name is decoded.
+func (w Workspace) image(name string) string { return filepath.Join(w.images(), name) }
+
+func (w Workspace) images() string { return filepath.Join(w.Dir, "images") }
+func (w Workspace) files() string  { return filepath.Join(w.Dir, "files") }
+func (w Workspace) marker() string { return filepath.Join(w.Dir, "job.json") }
+
+// Holds reports whether the workspace belongs to job. A job without its files
+// is known by its target.
+func (w Workspace) Holds(job Job) (bool, error) {
+	data, err := os.ReadFile(w.marker())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read the job's marker: %w", err)
+	}
+	var m marker
+	if json.Unmarshal(data, &m) != nil {
+		return false, nil // of no job: the bytes will be dropped
+	}
+	if len(job.Files) == 0 {
+		return m.Target == job.Target, nil
+	}
+	return m.Job == job.ID(), nil
+}
+
+// Begin makes the workspace belong to job. Bytes of another job are dropped
+// first, with what is at the paths elsewhere; bytes of the same job stay. The
+// marker is written last, so that it never vouches for bytes of another job.
+func (w Workspace) Begin(job Job, elsewhere ...string) error {
+	if held, err := w.Holds(job); err != nil || held {
+		return err
+	}
+	if err := w.Disk.MkdirAll(w.Dir); err != nil {
+		return fmt.Errorf("cannot make the state directory: %w", err)
+	}
+	for _, path := range append(elsewhere, w.images(), w.files(), w.marker()) {
+		if err := w.Disk.RemoveAll(path); err != nil {
+			return fmt.Errorf("cannot drop the files of an earlier job: %w", err)
+		}
+	}
+	if err := w.Disk.MkdirAll(w.files()); err != nil {
+		return fmt.Errorf("cannot make the directory of the job's files: %w", err)
+	}
+	data, err := json.Marshal(marker{Job: job.ID(), Target: job.Target})
+	if err != nil {
+		return fmt.Errorf("cannot encode the job's marker: %w", err)
+	}
+	return w.Disk.WriteFile(w.marker(), data)
+}
+
+// Places opens the place of each file of the job, in the order of the
+// manifest, after Begin. at gives the path of a file; nil stands for Path.
+func (w Workspace) Places(job Job, at func(name string) string) ([]Place, error) {
+	if at == nil {
+		at = w.Path
+	}
+	if err := w.Disk.MkdirAll(w.files()); err != nil {
+		return nil, WriteFailure(err)
+	}
+	places := make([]Place, 0, len(job.Files))
+	for i := range job.Files {
+		p, err := w.place(&job.Files[i], at(job.Files[i].Name))
+		if err != nil {
+			closeAll(places)
+			return nil, WriteFailure(fmt.Errorf("cannot open the place of %s: %w", job.Files[i].Name, err))
+		}
+		places = append(places, p)
+	}
+	return places, nil
+}
+
+func (w Workspace) place(file *ota.File, path string) (*place, error) {
+	f, err := w.Disk.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Disk.Sync(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &place{File: f, size: file.Size}, nil
+}
+
+// Needs is what the job's files will occupy, before and after decoding.
+func (w Workspace) Needs(job Job) []Need {
+	var needs []Need
+	for i := range job.Files {
+		f := &job.Files[i]
+		needs = append(needs, Need{Path: w.Path(f.Name), Size: f.Size})
+		if f.Encoding == ota.Zstd {
+			needs = append(needs, Need{Path: w.image(f.Name), Size: f.Image().Size})
+		}
+	}
+	return needs
+}
+
+// Image gives the path of a file that is ready for use, verified: the file
+// itself where it is not encoded, what it decodes to for zstd, and for a patch
+// the patch, which only some handlers can apply. It may be called again.
+func (w Workspace) Image(ctx context.Context, file *ota.File) (string, error) {
+	path := w.Path(file.Name)
+	if file.Encoding != ota.Zstd {
+		return path, VerifyFile(ctx, file.Name, path, ota.Output{Size: file.Size, SHA256: file.SHA256})
+	}
+	image := w.image(file.Name)
+	if VerifyFile(ctx, file.Name, image, file.Image()) == nil {
+		return image, nil
+	}
+	if err := w.Disk.MkdirAll(w.images()); err != nil {
+		return "", WriteFailure(err)
+	}
+	return image, w.Disk.DecodeFile(ctx, file, path, image)
+}
+
+// DropFiles removes the job's files, when they have become the image or will
+// not. The job stays the same.
+func (w Workspace) DropFiles() error {
+	return errors.Join(w.Disk.RemoveAll(w.images()), w.Disk.RemoveAll(w.files()))
+}
+
+// Drop removes the job's files, and forgets the job.
+func (w Workspace) Drop() error {
+	if err := w.Disk.RemoveAll(w.marker()); err != nil {
+		return err
+	}
+	return w.DropFiles()
+}
+
+// place is a plain file that takes the bytes of one file of a manifest.
+type place struct {
+	*File
+	size int64
+}
+
+// WriteAt refuses bytes beyond the end that the manifest gives, and names the
+// protocol code of a failure.
+func (p *place) WriteAt(b []byte, off int64) (int, error) {
+	if off < 0 || off > p.size-int64(len(b)) {
+		return 0, Failf(ota.WriteFailed, "%d bytes at %d do not fit a file of %d", len(b), off, p.size)
+	}
+	n, err := p.File.WriteAt(b, off)
+	return n, WriteFailure(err)
+}
+
+// Sync names the protocol code of a failure.
+func (p *place) Sync() error { return WriteFailure(p.File.Sync()) }
+
+func closeAll(places []Place) {
+	for _, p := range places {
+		// What was opened without a write has nothing to lose.
+		_ = p.Close()
+	}
+}
