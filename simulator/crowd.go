@@ -1,0 +1,146 @@
+package simulator
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// crowd is the devices that have arrived so far.
+type crowd struct {
+	count int
+	stop  context.CancelFunc
+
+	arriving sync.WaitGroup
+
+	calm int // owned by settled: devices before this one were settled when last looked at
+
+	mu      sync.Mutex // guards the following
+	devices []*device
+}
+
+// arriveAll lets the devices arrive at their times, until ctx ends.
+func (w *world) arriveAll(ctx context.Context) *crowd {
+	arrivals := w.arrivals()
+	ctx, stop := context.WithCancel(ctx)
+	c := &crowd{count: len(arrivals), stop: stop, devices: make([]*device, 0, len(arrivals))}
+	began := time.Now()
+	c.arriving.Go(func() {
+		for _, a := range arrivals {
+			pause(ctx, time.Until(began.Add(a.at)))
+			if ctx.Err() != nil {
+				return
+			}
+			w.arrive(c, a)
+		}
+	})
+	return c
+}
+
+// arrive makes a device and gives it power.
+func (w *world) arrive(c *crowd, a arrival) {
+	d := newDevice(w, a.fleet, a.n)
+	d.record(verdict.Event{Kind: verdict.Arrived, Text: a.fleet.spec.Name})
+	for _, f := range d.faults {
+		w.recorder.drawn(f.Name())
+	}
+	d.boot()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devices = append(c.devices, d)
+}
+
+// stopArriving lets no further device arrive.
+func (c *crowd) stopArriving() {
+	c.stop()
+	c.arriving.Wait()
+}
+
+// all returns the devices that have arrived.
+func (c *crowd) all() []*device {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.devices
+}
+
+// How long nothing must have happened anywhere before a fleet is taken to stay
+// as it is: when every device is at an end, after which the platform may have
+// another plan for it, and when some are not, which may still hear of one. Both
+// grow with the latency of the lines.
+const (
+	breath     = time.Second
+	leastQuiet = 5 * time.Second
+)
+
+// roundTrips is how often something goes there and back before a device that
+// has connected has agreed to a plan.
+const roundTrips = 8
+
+// quietTime is how long the devices of a scenario may be still before they are
+// taken to stay where they are.
+func quietTime(s *scenario.Scenario) time.Duration {
+	slowest := time.Duration(0)
+	for i := range s.Fleets {
+		slowest = max(slowest, s.Fleets[i].Link.Latency+s.Fleets[i].Link.Jitter)
+	}
+	return leastQuiet + 2*roundTrips*slowest
+}
+
+// settled reports whether all devices have arrived and nothing more will
+// happen.
+func (c *crowd) settled(w *world) bool {
+	devices := c.all()
+	if len(devices) < c.count {
+		return false
+	}
+	for c.calm < len(devices) && devices[c.calm].settled() {
+		c.calm++
+	}
+	if c.calm < len(devices) {
+		return false
+	}
+	c.calm = 0 // a settled device may have moved again: look once more
+	for _, d := range devices {
+		if !d.settled() {
+			return false
+		}
+	}
+	snapshot, still := w.recorder.now()
+	enough := w.quiet
+	if w.platform != nil && snapshot.Statuses[ota.DeviceNotUpgraded] == 0 {
+		enough -= leastQuiet - breath
+	}
+	return still >= enough
+}
+
+// checkTruth records a violation if the platform believes that the device was
+// upgraded and it does not run the target, or if it runs a version that nobody
+// meant it to.
+func (d *device) checkTruth() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.saved == nil || d.saved.Run == nil {
+		return
+	}
+	for i, c := range d.saved.Run.Plan.Components {
+		k := d.component(c.ID)
+		if k < 0 {
+			continue
+		}
+		part, runs := d.saved.Run.Parts[i], d.flashes[k].version()
+		if part.Step != agent.StepNone {
+			continue // it is on its way
+		}
+		if succeeded := part.Status == ota.UpgradeSucceeded; succeeded && runs != c.Target {
+			d.violation("component " + c.ID + " was reported upgraded to " + c.Target + " and runs " + runs)
+		}
+		if failed := part.Status.Failed() && !part.Again; failed && part.From != "" && runs != part.From {
+			d.violation("component " + c.ID + " was reported failed and runs " + runs + " instead of " + part.From)
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package simulator
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// How long a virtual device takes to start again.
+const (
+	processRestart = 100 * time.Millisecond
+	systemRestart  = time.Second
+)
+
+// device is a virtual device: what of it outlives a power cut, and the life that
+// it leads while it has power.
+type device struct {
+	// Immutable.
+	world    *world
+	fleet    *fleet
+	id       ota.Identity
+	line     *line
+	flashes  []*flash // one for each component of the fleet
+	readings agent.Readings
+	faults   []*fault.Injection
+
+	waiting atomic.Int32 // things will happen to it that many times
+
+	mu        sync.Mutex // guards the following
+	saved     *agent.State
+	packages  []*ota.Package // kept addresses, one for each component
+	numbered  numbers        // of the reports in saved states
+	told      told           // what a platform of others knows
+	busy      int            // component in work; -1 if none
+	boots     int
+	life      *life     // nil without power
+	dark      time.Time // no power until then
+	connected bool
+}
+
+// newDevice makes device n of a fleet, without power.
+func newDevice(w *world, f *fleet, n int) *device {
+	spec := f.spec
+	d := &device{world: w, fleet: f, id: spec.Identity(n), faults: w.faults.Draw(spec, n), busy: -1,
+		packages: make([]*ota.Package, len(spec.Components))}
+	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: &w.dialer}
+	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
+	for i, c := range spec.Components {
+		d.flashes = append(d.flashes, &flash{
+			chunks: &w.chunks, running: c.Version, restart: spec.Install.RestartFor(c.Type),
+			install: spec.Install.Time.At(fault.Uniform(w.seed, d.id.Device, "install", i)),
+			wrong:   d.violation,
+		})
+	}
+	return d
+}
+
+func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
+	if r == nil {
+		return nil
+	}
+	v := r.At(fault.Uniform(d.world.seed, d.id.Device, purpose, 0))
+	return &v
+}
+
+func (d *device) record(e verdict.Event) {
+	e.Device = d.id.Device
+	d.world.recorder.add(e)
+}
+
+func (d *device) violation(text string) { d.record(verdict.Event{Kind: verdict.Violation, Text: text}) }
+
+// journal is the device's memory as one life writes it.
+type journal struct {
+	device   *device
+	reported func(*ota.Report) // told of each report that is new in a state
+}
+
+// Save keeps the machine's state (agent.Store).
+func (j journal) Save(s *agent.State) error {
+	reports := j.device.keep(s)
+	for i := range reports {
+		j.device.record(verdict.ReportEvent(0, verdict.Numbered, j.device.id.Device, &reports[i]))
+		j.reported(&reports[i])
+	}
+	return nil
+}
+
+// keep keeps a state and returns the reports that no state before it had.
+func (d *device) keep(s *agent.State) []ota.Report {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.saved = s
+	var reports []ota.Report
+	for i := range s.Reports {
+		if r := &s.Reports[i]; d.numbered.raise(r.Plan, r.Seq) {
+			reports = append(reports, *r)
+		}
+	}
+	d.noteBusy(reports)
+	return reports
+}
+
+// numbers is the highest number seen of each plan's reports. A device has a
+// plan or two.
+type numbers []numbered
+
+type numbered struct {
+	plan string
+	seq  int
+}
+
+// raise takes a report's number and tells whether it is higher than all before
+// it.
+func (n *numbers) raise(plan string, seq int) bool {
+	for i := range *n {
+		if last := &(*n)[i]; last.plan == plan {
+			higher := seq > last.seq
+			last.seq = max(last.seq, seq)
+			return higher
+		}
+	}
+	*n = append(*n, numbered{plan, seq})
+	return true
+}
+
+// noteBusy remembers the component that is being worked on.
+func (d *device) noteBusy(reports []ota.Report) {
+	for i := range reports {
+		switch reports[i].Status {
+		case ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading:
+			d.busy = d.component(reports[i].Component)
+		}
+	}
+}
+
+func (d *device) component(id string) int {
+	for i, c := range d.fleet.spec.Components {
+		if c.ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// KeepPackage keeps an address (agent.Desk).
+func (d *device) KeepPackage(p *ota.Package) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := d.component(p.Component); i >= 0 {
+		d.packages[i] = p
+	}
+	return nil
+}
+
+// KeptPackage returns a kept address.
+func (d *device) KeptPackage(component string) *ota.Package {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := d.component(component); i >= 0 {
+		return d.packages[i]
+	}
+	return nil
+}
+
+// ForgetPackage drops a kept address.
+func (d *device) ForgetPackage(component string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := d.component(component); i >= 0 {
+		d.packages[i] = nil
+	}
+}
+
+// Read gives what the device measures (agent.Sensors).
+func (d *device) Read(context.Context) agent.Readings { return d.readings }
+
+// Check finds the device healthy (agent.Health); faults find it otherwise.
+func (d *device) Check(context.Context) error { return nil }
+
+// Restart restarts the agent or the device (agent.Power). It is called by the
+// life that it ends, which it must not wait for.
+func (d *device) Restart(scope firmware.Restart) error {
+	off := processRestart
+	if scope == firmware.RestartSystem {
+		off = systemRestart
+	}
+	d.endLife(nil, off)
+	return nil
+}
+
+// Busy is the component in work (fault.Body).
+func (d *device) Busy() (component string, install time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.busy < 0 {
+		return "", 0
+	}
+	return d.fleet.spec.Components[d.busy].ID, d.flashes[d.busy].install
+}
+
+// CutLine drops every connection (fault.Body).
+func (d *device) CutLine(down time.Duration) { d.line.cut(down) }
+
+// CutPower ends the device's life without a goodbye and starts another one
+// after a time (fault.Body).
+func (d *device) CutPower(cause string, off time.Duration) {
+	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
+	d.endLife(errPowerCut, off)
+	d.line.cut(0)
+}
+
+// Remeasure lets the agent look at its sensors, and gives it time to ask for its
+// plan again (fault.Body).
+func (d *device) Remeasure() {
+	if l := d.currentLife(); l != nil {
+		l.measure()
+	}
+	d.After(d.world.quiet, func() {})
+}
+
+// After does something after a time, unless the run ends before (fault.Body).
+// Until then the device is not settled.
+func (d *device) After(delay time.Duration, do func()) {
+	d.waiting.Add(1)
+	d.world.tasks.Go(func() {
+		defer d.waiting.Add(-1)
+		pause(d.world.ctx, delay)
+		if d.world.ctx.Err() == nil {
+			do()
+		}
+	})
+}
+
+// settled reports whether nothing more will happen to the device by itself.
+func (d *device) settled() bool {
+	if d.waiting.Load() > 0 {
+		return false
+	}
+	status := d.world.recorder.status(d.id.Device)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delivered := d.saved == nil || len(d.saved.Reports) == 0 // every report is acknowledged
+	switch status {
+	case ota.DeviceUpgrading:
+		return false
+	case ota.DeviceNotUpgraded:
+		return delivered && d.connected
+	}
+	return delivered && d.life != nil
+}
+
+// written is how many verified bytes were put in place over the device's lives.
+func (d *device) written() int64 {
+	var n int64
+	for _, f := range d.flashes {
+		n += f.writtenBytes()
+	}
+	return n
+}

@@ -1,0 +1,179 @@
+package fault_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/scenario"
+)
+
+// bench is one device with one fault. It is the gear and the body under the
+// fault, and notes what reaches them.
+type bench struct {
+	t     *testing.T
+	fault *fault.Injection
+	gear  fault.Gear
+
+	fired   int
+	busy    string
+	install time.Duration
+	cuts    []time.Duration // of the power
+	drops   []time.Duration // of the line
+	looks   int             // at the sensors
+	pending []pending
+
+	body      []byte // of every answer of the storage
+	sent      []ota.Up
+	delivered []agent.Input
+	reported  []ota.Report
+}
+
+// pending is something that happens after a time.
+type pending struct {
+	delay time.Duration
+	do    func()
+}
+
+// newBench puts a fault on a fleet of one device, which surely has it.
+func newBench(t *testing.T, f scenario.Fault) *bench {
+	f.Name, f.Chance = "mishap", 100
+	if f.Times == (scenario.Range[int]{}) {
+		f.Times = times(1)
+	}
+	s := &scenario.Scenario{
+		Fleets: []scenario.Fleet{{Name: "gw", Count: 1, Product: "p", Components: []ota.ComponentVersion{{ID: "app"}, {ID: "motor"}}}},
+		Faults: []scenario.Fault{f},
+	}
+	b := &bench{t: t, busy: "app", body: bytes.Repeat([]byte("0123456789"), 100)}
+	set := fault.NewSet(s, 1, func(device, name string) {
+		assert.Equal(t, "gw-000001 mishap", device+" "+name)
+		b.fired++
+	})
+	drawn := set.Draw(&s.Fleets[0], 1)
+	require.Len(t, drawn, 1)
+	assert.Equal(t, "mishap", drawn[0].Name())
+	b.fault = drawn[0]
+	b.boot()
+	return b
+}
+
+// boot starts the device, again.
+func (b *bench) boot() {
+	b.gear = b.fault.Equip(fault.Gear{
+		HTTP: b, Health: b, Sensors: b, Link: b, Body: b,
+		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },
+		Reported: func(r *ota.Report) { b.reported = append(b.reported, *r) },
+	})
+}
+
+func (b *bench) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Request: r, ContentLength: int64(len(b.body)),
+		Body: io.NopCloser(bytes.NewReader(b.body))}, nil
+}
+
+func (b *bench) Check(context.Context) error         { return nil }
+func (b *bench) Read(context.Context) agent.Readings { return agent.Readings{Battery: new(80)} }
+func (b *bench) Send(m ota.Up)                       { b.sent = append(b.sent, m) }
+
+func (b *bench) CutPower(cause string, off time.Duration) {
+	assert.Equal(b.t, "mishap", cause)
+	b.cuts = append(b.cuts, off)
+}
+func (b *bench) CutLine(down time.Duration)    { b.drops = append(b.drops, down) }
+func (b *bench) Remeasure()                    { b.looks++ }
+func (b *bench) Busy() (string, time.Duration) { return b.busy, b.install }
+func (b *bench) After(d time.Duration, do func()) {
+	b.pending = append(b.pending, pending{d, do})
+}
+
+// wait lets everything happen that is pending, and returns after which times.
+func (b *bench) wait() []time.Duration {
+	var delays []time.Duration
+	for len(b.pending) > 0 {
+		next := b.pending[0]
+		b.pending = b.pending[1:]
+		delays = append(delays, next.delay)
+		next.do()
+	}
+	return delays
+}
+
+// report is a report that the device makes durable, and sends.
+func (b *bench) report(component string, s ota.Status) {
+	r := &ota.Report{Component: component, Status: s}
+	b.gear.Reported(r)
+	b.gear.Link.Send(r)
+}
+
+// download asks the storage once, and gives what came.
+func (b *bench) download() (status int, body []byte, err error) {
+	b.t.Helper()
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://store/app.bin", nil)
+	require.NoError(b.t, err)
+	answer, err := b.gear.HTTP.RoundTrip(request)
+	require.NoError(b.t, err)
+	body, err = io.ReadAll(answer.Body)
+	require.NoError(b.t, answer.Body.Close())
+	return answer.StatusCode, body, err
+}
+
+// arrivePlan, arrivePackage and connect are what the link brings.
+func (b *bench) arrivePlan() { b.gear.Deliver(agent.Received{Message: &ota.Plan{ID: "spring"}}) }
+func (b *bench) connect()    { b.gear.Deliver(agent.Connected{}) }
+
+func (b *bench) arrivePackage(component string) *ota.Package {
+	sent := &ota.Package{Component: component, Envelope: ota.Envelope{Signatures: []ota.Signature{{Sig: []byte("signed")}}}}
+	b.gear.Deliver(agent.Received{Message: sent})
+	assert.Equal(b.t, "signed", string(sent.Envelope.Signatures[0].Sig), "the message may be shared")
+	got, is := b.delivered[len(b.delivered)-1].(agent.Received).Message.(*ota.Package)
+	require.True(b.t, is)
+	return got
+}
+
+// strikes lets the fault's place come so often, and returns what the device
+// suffered each time.
+func (b *bench) strikes(n int, come func() bool) []bool {
+	var struck []bool
+	for range n {
+		struck = append(struck, come())
+	}
+	return struck
+}
+
+func times(n int) scenario.Range[int] { return scenario.Range[int]{Lo: n, Hi: n} }
+
+func lasting(d time.Duration) scenario.Range[time.Duration] {
+	return scenario.Range[time.Duration]{Lo: d, Hi: d}
+}
+
+func delayed(d time.Duration) scenario.After { return scenario.After{Delay: lasting(d)} }
+
+func share(p scenario.Percent) scenario.After {
+	return scenario.After{Share: scenario.Range[scenario.Percent]{Lo: p, Hi: p}}
+}
+
+func countTrue(all []bool) int {
+	return len(slices.DeleteFunc(slices.Clone(all), func(b bool) bool { return !b }))
+}
+
+// tripFunc is a transport.
+type tripFunc func(*http.Request) (*http.Response, error)
+
+func (f tripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// withHTTP is the bench's gear with another storage.
+func withHTTP(b *bench, trip tripFunc) fault.Gear {
+	return fault.Gear{HTTP: trip, Health: b, Sensors: b, Link: b, Body: b,
+		Deliver: func(agent.Input) {}, Reported: func(*ota.Report) {}}
+}

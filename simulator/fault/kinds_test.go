@@ -1,0 +1,303 @@
+package fault_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// come lets a place come once, for the component app.
+func come(b *bench, p scenario.Place) {
+	status, is := p.Status()
+	switch {
+	case is:
+		b.report("app", status)
+	case p == scenario.AtConnect:
+		b.connect()
+	case p == scenario.AtReport:
+		b.report("app", ota.PlanReceived)
+	case p == scenario.AtBoot:
+		b.boot()
+	}
+	b.wait()
+}
+
+// suffer lets a place come once, and reports whether the device felt the kind
+// of fault.
+func suffer(b *bench, kind scenario.Kind, at scenario.Place) bool {
+	switch kind {
+	case scenario.Drop:
+		before := len(b.drops)
+		come(b, at)
+		return len(b.drops) > before
+	case scenario.PowerCut:
+		before := len(b.cuts)
+		come(b, at)
+		return len(b.cuts) > before
+	case scenario.Corrupt:
+		_, body, err := b.download()
+		return err == nil && !bytes.Equal(body, b.body)
+	case scenario.URLExpired, scenario.HTTPStatus:
+		status, _, _ := b.download()
+		return status >= http.StatusBadRequest
+	case scenario.Unhealthy:
+		return b.gear.Health.Check(context.Background()) != nil
+	case scenario.Refuse:
+		b.arrivePlan()
+		busy := b.gear.Sensors.Read(context.Background()).Busy
+		b.wait()
+		return busy
+	case scenario.BadSignature:
+		return string(b.arrivePackage("app").Envelope.Signatures[0].Sig) != "signed"
+	}
+	return false
+}
+
+// TestEveryKindStrikesAtEveryPlace holds that a fault strikes exactly as often
+// as it says, tells each time that it fired, and leaves the device alone
+// afterwards. It fails for a kind that the language has and nobody made.
+func TestEveryKindStrikesAtEveryPlace(t *testing.T) {
+	for _, row := range scenario.Kinds() {
+		for _, at := range row.Places {
+			t.Run(fmt.Sprint(row.Kind, " at ", at), func(t *testing.T) {
+				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Times: times(3), Status: http.StatusServiceUnavailable})
+				if at == scenario.AtBoot {
+					b.wait() // the first boot has come
+					assert.Len(t, b.cuts, 1)
+					assert.Equal(t, []bool{true, true, false, false}, b.strikes(4, func() bool { return suffer(b, row.Kind, at) }))
+				} else {
+					assert.Equal(t, []bool{true, true, true, false, false}, b.strikes(5, func() bool { return suffer(b, row.Kind, at) }))
+				}
+				assert.Equal(t, 3, b.fired)
+			})
+		}
+	}
+}
+
+// TestOnlyItsPlace holds that a fault at one status does not strike at another.
+func TestOnlyItsPlace(t *testing.T) {
+	always := []scenario.Place{scenario.AtBoot, scenario.AtReport} // there is a boot, and every status is reported
+	for _, kind := range []scenario.Kind{scenario.Drop, scenario.PowerCut} {
+		row, _ := kind.Row()
+		for _, at := range row.Places {
+			if slices.Contains(always, at) {
+				continue
+			}
+			b := newBench(t, scenario.Fault{Kind: kind, At: at})
+			for _, other := range row.Places {
+				if other != at && !slices.Contains(always, other) {
+					assert.False(t, suffer(b, kind, other), "%s at %s struck at %s", kind, at, other)
+				}
+			}
+			assert.True(t, suffer(b, kind, at))
+			assert.Equal(t, 1, b.fired)
+		}
+	}
+}
+
+func TestOnlyItsComponent(t *testing.T) {
+	for _, row := range scenario.Kinds() {
+		if !row.Takes(scenario.ParamComponent) {
+			continue
+		}
+		for _, at := range row.Places {
+			if at == scenario.AtConnect || at == scenario.AtBoot {
+				continue // no component is in work there
+			}
+			t.Run(fmt.Sprint(row.Kind, " at ", at), func(t *testing.T) {
+				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Component: "motor", Status: http.StatusNotFound})
+				assert.False(t, suffer(b, row.Kind, at), "app")
+				assert.Zero(t, b.fired)
+			})
+		}
+	}
+	b := newBench(t, scenario.Fault{Kind: scenario.Unhealthy, At: scenario.AtHealth, Component: "motor"})
+	b.busy = "motor"
+	assert.True(t, suffer(b, scenario.Unhealthy, scenario.AtHealth))
+}
+
+func TestDelayAndLength(t *testing.T) {
+	upgrading := scenario.At(ota.Upgrading)
+	tests := []struct {
+		name  string
+		fault scenario.Fault
+		delay time.Duration
+	}{
+		{"at once", scenario.Fault{At: upgrading}, 0},
+		{"after a time", scenario.Fault{At: upgrading, After: delayed(3 * time.Second)}, 3 * time.Second},
+		{"after a share", scenario.Fault{At: upgrading, After: share(25)}, 2 * time.Second},
+		{"after the boot", scenario.Fault{At: scenario.AtBoot, After: delayed(time.Second)}, time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.fault.Kind, tt.fault.For = scenario.PowerCut, lasting(30*time.Second)
+			b := newBench(t, tt.fault)
+			b.install = 8 * time.Second
+			if tt.fault.At == upgrading {
+				b.report("app", ota.Upgrading)
+			}
+			assert.Zero(t, b.fired, "it strikes later")
+			assert.Equal(t, []time.Duration{tt.delay}, b.wait())
+			assert.Equal(t, []time.Duration{30 * time.Second}, b.cuts)
+			assert.Equal(t, 1, b.fired)
+		})
+	}
+}
+
+// TestShareOfADownload breaks off where the share of the bytes has come.
+func TestShareOfADownload(t *testing.T) {
+	for _, percent := range []scenario.Percent{0.01, 10, 50, 99.9, 100} {
+		b := newBench(t, scenario.Fault{Kind: scenario.Drop, At: scenario.At(ota.Downloading), After: share(percent), For: lasting(time.Second)})
+		b.report("app", ota.Downloading) // the bytes count, not the report
+		assert.Empty(t, b.drops)
+		_, body, err := b.download()
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		assert.Equal(t, b.body[:min(percent.Of(1000), 999)], body, "%s", percent)
+		assert.Equal(t, []time.Duration{time.Second}, b.drops)
+		assert.Equal(t, 1, b.fired)
+		_, body, err = b.download()
+		require.NoError(t, err)
+		assert.Equal(t, b.body, body)
+	}
+}
+
+// TestUnreadBody gives an occurrence back whose byte was never asked for: the
+// fault strikes the next answer.
+func TestUnreadBody(t *testing.T) {
+	for _, kind := range []scenario.Kind{scenario.Drop, scenario.PowerCut, scenario.Corrupt, scenario.URLExpired} {
+		b := newBench(t, scenario.Fault{Kind: kind, At: scenario.At(ota.Downloading), After: share(50)})
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/app.bin", nil)
+		require.NoError(t, err)
+		answer, err := b.gear.HTTP.RoundTrip(request)
+		require.NoError(t, err)
+		_, err = io.ReadFull(answer.Body, make([]byte, 499))
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Zero(t, b.fired, kind)
+		_, body, _ := b.download()
+		assert.NotEqual(t, b.body, body, kind)
+		assert.Equal(t, 1, b.fired, kind)
+		require.NoError(t, answer.Body.Close(), "a second time gives nothing back")
+		_, body, err = b.download()
+		if kind != scenario.URLExpired {
+			require.NoError(t, err)
+			assert.Equal(t, b.body, body, kind)
+		}
+	}
+}
+
+func TestCorruptFlipsOneBit(t *testing.T) {
+	for _, after := range []scenario.After{{}, share(50), share(100)} {
+		b := newBench(t, scenario.Fault{Kind: scenario.Corrupt, At: scenario.At(ota.Downloading), After: after})
+		_, body, err := b.download()
+		require.NoError(t, err)
+		require.Len(t, body, len(b.body))
+		wrong := -1
+		for i := range body {
+			if body[i] != b.body[i] {
+				assert.Equal(t, -1, wrong, "only one byte is wrong")
+				assert.Equal(t, b.body[i]^1, body[i])
+				wrong = i
+			}
+		}
+		require.NotEqual(t, -1, wrong)
+		if after.ByShare() {
+			assert.Equal(t, min(after.Share.Lo.Of(1000), 999), wrong)
+		}
+	}
+}
+
+func TestStorageRefuses(t *testing.T) {
+	b := newBench(t, scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading), Status: http.StatusTooManyRequests})
+	status, body, err := b.download()
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusTooManyRequests, status)
+	assert.Equal(t, "<Error><Code>TooManyRequests</Code></Error>", string(body))
+
+	b = newBench(t, scenario.Fault{Kind: scenario.URLExpired, At: scenario.At(ota.Downloading), After: share(30)})
+	_, body, err = b.download()
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Len(t, body, 300)
+	status, _, _ = b.download()
+	assert.Equal(t, http.StatusForbidden, status, "what is asked next is refused")
+	status, _, _ = b.download()
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, 1, b.fired)
+}
+
+// TestRefusal spoils the reading that the reason is about, until the time is
+// up, over a restart of the device.
+func TestRefusal(t *testing.T) {
+	spoilt := map[ota.Reason]agent.Readings{
+		ota.ReasonBattery: {Battery: new(0)},
+		ota.ReasonSignal:  {Battery: new(80), RSSI: new(-150)},
+		ota.ReasonSpace:   {Battery: new(80), FreeBytes: new(int64(0))},
+		ota.ReasonBusy:    {Battery: new(80), Busy: true},
+	}
+	for _, reason := range scenario.Reasons() {
+		b := newBench(t, scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived), Reason: reason, For: lasting(time.Second)})
+		read := func() agent.Readings { return b.gear.Sensors.Read(t.Context()) }
+		healthy := agent.Readings{Battery: new(80)}
+		assert.Equal(t, healthy, read())
+		b.arrivePackage("app")
+		assert.Equal(t, healthy, read(), "only a plan counts")
+		b.arrivePlan()
+		assert.Equal(t, spoilt[reason], read(), reason)
+		b.boot()
+		assert.Equal(t, spoilt[reason], read(), reason)
+		assert.Zero(t, b.looks)
+		assert.Equal(t, []time.Duration{time.Second}, b.wait())
+		assert.Equal(t, healthy, read())
+		assert.Equal(t, 1, b.looks, "the agent must learn of it")
+		assert.Len(t, b.delivered, 2, "the plan reaches the device all the same")
+	}
+}
+
+// TestRestartsDoNotBringItBack holds that neither the strikes that are left nor
+// those done depend on the device's memory.
+func TestRestartsDoNotBringItBack(t *testing.T) {
+	b := newBench(t, scenario.Fault{Kind: scenario.PowerCut, At: scenario.At(ota.Upgrading), Times: times(2)})
+	for range 4 {
+		come(b, scenario.At(ota.Upgrading))
+		b.boot()
+	}
+	assert.Len(t, b.cuts, 2)
+	assert.Equal(t, 2, b.fired)
+}
+
+// TestTheReportStillLeaves: what is cut before a report is the line, not the
+// agent's will to send it.
+func TestTheReportStillLeaves(t *testing.T) {
+	b := newBench(t, scenario.Fault{Kind: scenario.Drop, At: scenario.AtReport, Component: "app"})
+	b.gear.Link.Send(&ota.Inventory{})
+	b.gear.Link.Send(&ota.Report{Component: "motor"})
+	assert.Empty(t, b.drops)
+	b.gear.Link.Send(&ota.Report{Component: "app"})
+	assert.Len(t, b.drops, 1)
+	assert.Len(t, b.sent, 3)
+}
+
+func TestFailedRequestsDoNotCount(t *testing.T) {
+	b := newBench(t, scenario.Fault{Kind: scenario.Corrupt, At: scenario.At(ota.Downloading)})
+	broken := errors.New("no route")
+	b.gear = b.fault.Equip(withHTTP(b, func(*http.Request) (*http.Response, error) { return nil, broken }))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/app.bin", nil)
+	require.NoError(t, err)
+	_, err = b.gear.HTTP.RoundTrip(request)
+	require.ErrorIs(t, err, broken)
+	b.boot()
+	assert.True(t, suffer(b, scenario.Corrupt, scenario.At(ota.Downloading)))
+}

@@ -1,0 +1,139 @@
+package fault
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// at calls act each time that the fault's place and moment come, with the
+// number of the occurrence.
+func (in *Injection) at(g Gear, act func(occurrence int)) Gear {
+	status, isStatus := in.fault.At.Status()
+	switch {
+	case in.fault.At == scenario.AtBoot:
+		in.later(g.Body, 0, act)
+	case in.fault.At == scenario.AtConnect:
+		return in.onConnect(g, act)
+	case in.fault.At == scenario.AtReport:
+		return in.onReport(g, act)
+	case isStatus && status == ota.Downloading && in.fault.After.ByShare():
+		return in.onTransfer(g, act)
+	case isStatus:
+		return in.onStatus(g, status, act)
+	}
+	return g
+}
+
+// later strikes after the fault's delay within a step of the given length.
+func (in *Injection) later(body Body, step time.Duration, act func(occurrence int)) {
+	occurrence, ok := in.strike()
+	if !ok {
+		return
+	}
+	body.After(in.delay(occurrence, step), func() {
+		in.tell()
+		act(occurrence)
+	})
+}
+
+// onConnect strikes when the session with the platform is up.
+func (in *Injection) onConnect(g Gear, act func(int)) Gear {
+	next, body := g.Deliver, g.Body
+	g.Deliver = func(input agent.Input) {
+		next(input)
+		if _, connected := input.(agent.Connected); connected {
+			in.later(body, 0, act)
+		}
+	}
+	return g
+}
+
+// onReport strikes just before a report leaves.
+func (in *Injection) onReport(g Gear, act func(int)) Gear {
+	next := g.Link
+	g.Link = sendFunc(func(m ota.Up) {
+		if r, report := m.(*ota.Report); report && in.about(r.Component) {
+			if occurrence, ok := in.strike(); ok {
+				in.tell()
+				act(occurrence)
+			}
+		}
+		next.Send(m)
+	})
+	return g
+}
+
+// onStatus strikes after a component has entered the status, durably.
+func (in *Injection) onStatus(g Gear, status ota.Status, act func(int)) Gear {
+	next, body := g.Reported, g.Body
+	g.Reported = func(r *ota.Report) {
+		next(r)
+		if r.Status == status && in.about(r.Component) {
+			_, install := body.Busy()
+			in.later(body, install, act)
+		}
+	}
+	return g
+}
+
+// onTransfer strikes when a share of a download's bytes has come.
+func (in *Injection) onTransfer(g Gear, act func(int)) Gear {
+	next, body := g.HTTP, g.Body
+	g.HTTP = tripFunc(func(r *http.Request) (*http.Response, error) {
+		answer, err := next.RoundTrip(r)
+		if component, _ := body.Busy(); err != nil || answer.StatusCode >= 300 || !in.about(component) {
+			return answer, err
+		}
+		if occurrence, ok := in.strike(); ok {
+			answer.Body = &interrupted{ReadCloser: answer.Body, left: in.offset(occurrence, answer.ContentLength), spare: in.spare, act: func() {
+				in.tell()
+				act(occurrence)
+			}}
+		}
+		return answer, err
+	})
+	return g
+}
+
+// offset is the byte of a body before which the occurrence strikes. The whole
+// of a body is all but its last byte: who has that does not read on.
+func (in *Injection) offset(occurrence int, length int64) int64 {
+	share := in.fault.After.Share.At(in.draw(aspectAfter, occurrence)).Share()
+	return max(0, min(int64(share*float64(length)), length-1))
+}
+
+// interrupted is a body that breaks off before one of its bytes.
+type interrupted struct {
+	io.ReadCloser
+	left  int64
+	act   func() // called once, where it breaks off
+	spare func() // called if it is closed before
+	done  bool
+}
+
+func (b *interrupted) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.once(b.act)
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+func (b *interrupted) Close() error {
+	b.once(b.spare)
+	return b.ReadCloser.Close()
+}
+
+func (b *interrupted) once(do func()) {
+	if !b.done {
+		b.done = true
+		do()
+	}
+}

@@ -1,0 +1,6 @@
+package fault
+
+// powerCut takes the device's power away.
+func (in *Injection) powerCut(g Gear) Gear {
+	return in.at(g, func(occurrence int) { g.Body.CutPower(in.fault.Name, in.length(occurrence)) })
+}

@@ -1,0 +1,233 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// flash is the simulated flash of one component: it outlives power cuts, and
+// knows which chunks it holds rather than the bytes. It keeps the contract of an
+// installer, but for one thing: it takes whole chunks only, as the agent writes
+// them.
+type flash struct {
+	// Immutable.
+	chunks  *chunks
+	install time.Duration    // that an activation takes
+	restart firmware.Restart // that an activation needs
+	// wrong is told of a write of bytes that do not have the signed digest.
+	wrong func(text string)
+
+	mu       sync.Mutex // guards the following
+	running  string
+	previous string // to go back to; empty if there is none
+	undone   string // the target of the job that was reverted last
+	next     image  // in the inactive place
+	written  int64  // verified bytes, over all jobs
+}
+
+// image is what lies in the inactive place.
+type image struct {
+	target string
+	files  []ota.File
+	have   [][]bool // chunks of each file
+	staged bool
+	active bool // running, or to run after the restart
+}
+
+var _ firmware.Installer = (*flash)(nil)
+
+// Inspect says what runs.
+func (f *flash) Inspect(context.Context) (firmware.Inspection, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return firmware.Inspection{Version: f.running}, nil
+}
+
+// Open gives the inactive place. Chunks of the same image are still there.
+func (f *flash) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.next.is(job) {
+		f.next = image{target: job.Target, files: job.Files, have: make([][]bool, len(job.Files))}
+		for i := range job.Files {
+			f.next.have[i] = make([]bool, len(job.Files[i].Chunks))
+		}
+	}
+	places := make([]firmware.Place, len(job.Files))
+	for i := range places {
+		places[i] = &sector{flash: f, file: &job.Files[i], have: f.next.have[i]}
+	}
+	return places, nil
+}
+
+// is reports whether the image is the job's.
+func (m *image) is(job firmware.Job) bool {
+	if m.target != job.Target || len(m.files) != len(job.Files) || m.active {
+		return false
+	}
+	for i := range m.files {
+		if m.files[i].SHA256 != job.Files[i].SHA256 {
+			return false
+		}
+	}
+	return true
+}
+
+// Stage checks that every chunk is there.
+func (f *flash) Stage(_ context.Context, job firmware.Job) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.next.is(job) {
+		return firmware.Failf(ota.WriteFailed, "the inactive place does not hold %s", job.Target)
+	}
+	for i, have := range f.next.have {
+		for k, ok := range have {
+			if !ok {
+				return firmware.Failf(ota.DigestMismatch, "%s: chunk %d is missing", job.Files[i].Name, k)
+			}
+		}
+	}
+	f.next.staged, f.previous, f.undone = true, "", ""
+	return nil
+}
+
+// Activate takes the time of an installation; a cut in it leaves the old
+// version running.
+func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
+	f.mu.Lock()
+	staged, active := f.next.staged && f.next.target == job.Target, f.next.active && f.running == job.Target
+	f.mu.Unlock()
+	switch {
+	case active:
+		return f.restart, nil
+	case !staged:
+		return firmware.RestartNone, firmware.Failf(ota.InstallerFailed, "%s is not staged", job.Target)
+	}
+	pause(ctx, f.install)
+	if ctx.Err() != nil {
+		return firmware.RestartNone, ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.previous, f.running = f.running, f.next.target
+	f.next.active = true
+	return f.restart, nil
+}
+
+// Confirm makes the running version permanent.
+func (f *flash) Confirm(_ context.Context, job firmware.Job) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.running != job.Target {
+		return firmware.Failf(ota.VerifyFailed, "runs %s, not %s", f.running, job.Target)
+	}
+	return nil
+}
+
+// Revert brings the previous version back.
+func (f *flash) Revert(_ context.Context, job firmware.Job) (firmware.Restart, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next.staged = false
+	switch {
+	case f.running == job.Target && f.previous != "":
+		f.running, f.previous, f.undone = f.previous, "", job.Target
+		f.next = image{}
+		return f.restart, nil
+	case f.undone == job.Target && f.running != job.Target:
+		return f.restart, nil // it was done before the power was cut
+	}
+	return firmware.RestartNone, nil
+}
+
+// writtenBytes is how many verified bytes were written.
+func (f *flash) writtenBytes() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.written
+}
+
+// version is what runs.
+func (f *flash) version() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.running
+}
+
+// sector is the inactive place of one file.
+type sector struct {
+	flash *flash
+	file  *ota.File
+	have  []bool // guarded by flash.mu
+}
+
+// WriteAt takes one whole chunk, as the agent writes them. The flash checks
+// what an unsimulated one could not: that the bytes are the signed ones.
+func (s *sector) WriteAt(p []byte, off int64) (int, error) {
+	i := int(off / s.file.Chunk)
+	at, length := int64(0), int64(-1)
+	if off >= 0 && i < len(s.have) {
+		at, length = s.file.ChunkAt(i)
+	}
+	if off != at || int64(len(p)) != length {
+		return 0, fmt.Errorf("cannot write %d bytes at %d: the flash takes whole chunks", len(p), off)
+	}
+	if !s.flash.chunks.put(s.file.Chunks[i], p) {
+		s.flash.wrong(fmt.Sprintf("%s: unverified bytes were written as chunk %d", s.file.Name, i))
+		return 0, fmt.Errorf("cannot write chunk %d: it is not the signed one", i)
+	}
+	s.flash.mu.Lock()
+	defer s.flash.mu.Unlock()
+	s.have[i] = true
+	s.flash.written += length
+	return len(p), nil
+}
+
+// ReadAt gives the chunks that were written, zeros where one was not, and the
+// end of the file behind the last one.
+func (s *sector) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, fmt.Errorf("cannot read at %d", off)
+	}
+	for n < len(p) {
+		i := int((off + int64(n)) / s.file.Chunk)
+		chunk, end := s.chunk(i)
+		within := off + int64(n) - int64(i)*s.file.Chunk
+		if end || within >= int64(len(chunk)) {
+			return n, io.EOF
+		}
+		n += copy(p[n:], chunk[within:])
+	}
+	return n, nil
+}
+
+// chunk returns what is read of chunk i; end is true behind the last written
+// one.
+func (s *sector) chunk(i int) (chunk []byte, end bool) {
+	s.flash.mu.Lock()
+	defer s.flash.mu.Unlock()
+	if i >= len(s.have) || !slices.Contains(s.have[i:], true) {
+		return nil, true
+	}
+	if s.have[i] {
+		chunk = s.flash.chunks.get(s.file.Chunks[i])
+	}
+	if chunk == nil {
+		_, length := s.file.ChunkAt(i)
+		chunk = make([]byte, length)
+	}
+	return chunk, false
+}
+
+// Sync does nothing: every write is durable.
+func (s *sector) Sync() error { return nil }
+
+// Close does nothing.
+func (s *sector) Close() error { return nil }

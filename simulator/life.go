@@ -1,0 +1,220 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/verdict"
+)
+
+// errPowerCut ends a life without a goodbye to the broker.
+var errPowerCut = link.ErrAbrupt
+
+// life is a device between two power cuts: the agent's own runner and link, on
+// gear that faults have been at.
+type life struct {
+	cancel  context.CancelCauseFunc
+	runner  *agent.Runner
+	link    *link.Link
+	sensors agent.Sensors
+	tasks   sync.WaitGroup
+}
+
+// boot gives the device power, unless the world has ended. Whoever looks for the
+// life waits for d.mu, and so finds it whole.
+func (d *device) boot() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.world.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancelCause(d.world.ctx)
+	l := &life{cancel: cancel}
+	gear := d.equip(l)
+	l.sensors = gear.Sensors
+	l.link = d.newLink(gear.Deliver)
+	l.runner = agent.NewRunner(agent.New(d.id, d.fleet.machine, d.saved), agent.Equipment{
+		Link: gear.Link, Store: journal{d, gear.Reported}, Desk: d, Fetcher: d.world.fetcherOf(d), Installer: d.installer,
+		Health: gear.Health, Power: d, Sensors: gear.Sensors,
+	})
+	d.boots++
+	d.life = l
+	l.runner.Start(withTransport(d.world.ctx, gear.HTTP), &l.tasks, fmt.Sprint("boot-", d.boots))
+	l.tasks.Go(func() { _ = l.link.Run(ctx) }) // it ends with ctx, and only then
+}
+
+// equip lets the device's faults at the interfaces of its agent.
+func (d *device) equip(l *life) fault.Gear {
+	gear := fault.Gear{
+		HTTP: d.line, Health: d, Sensors: d, Body: d,
+		Link:     late(func(m ota.Up) { d.send(l, m) }),
+		Deliver:  func(in agent.Input) { d.deliver(l, in) },
+		Reported: func(*ota.Report) {},
+	}
+	for _, f := range d.faults {
+		gear = f.Equip(gear)
+	}
+	return gear
+}
+
+// send passes a message of the agent to the link. What a platform of others is
+// told can only be recorded here.
+func (d *device) send(l *life, m ota.Up) {
+	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
+		d.record(verdict.AnswerEvent(d.id.Device, answer))
+	}
+	l.link.Send(m)
+}
+
+// late is a link that is made after what uses it.
+type late func(ota.Up)
+
+// Send sends a message.
+func (f late) Send(m ota.Up) { f(m) }
+
+func (d *device) newLink(deliver func(agent.Input)) *link.Link {
+	l, err := link.New(link.Config{
+		Identity: d.id, URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
+		Password: d.world.options.password(), Prefix: d.world.options.Prefix,
+		Deliver: deliver, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
+	})
+	if err != nil {
+		// The scenario and the options were checked; only a bug gets here.
+		panic("internal error: " + err.Error())
+	}
+	return l
+}
+
+// deliver passes what the link brings to the runner, and keeps the records.
+func (d *device) deliver(l *life, in agent.Input) {
+	switch in := in.(type) {
+	case agent.Connected:
+		d.setConnected(true)
+	case agent.Disconnected:
+		d.setConnected(false)
+	case agent.Received:
+		if ack, ok := in.Message.(*ota.Ack); ok && d.world.platform == nil {
+			d.acked(ack)
+		}
+	}
+	l.runner.Post(in)
+}
+
+func (d *device) setConnected(up bool) {
+	d.mu.Lock()
+	d.connected = up
+	d.mu.Unlock()
+	kind := verdict.Disconnected
+	if up {
+		kind = verdict.Connected
+	}
+	d.record(verdict.Event{Kind: kind})
+}
+
+// installer is the flash of a component.
+func (d *device) installer(component string) firmware.Installer {
+	if i := d.component(component); i >= 0 {
+		return d.flashes[i]
+	}
+	return nil
+}
+
+// measure lets the machine look at the sensors.
+func (l *life) measure() {
+	l.runner.Post(agent.Measured{Readings: l.sensors.Read(context.Background())})
+}
+
+func (d *device) currentLife() *life {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.life
+}
+
+// endLife takes the power away, and gives it back after a time. A device without
+// power stays dark for longer.
+func (d *device) endLife(cause error, off time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if until := time.Now().Add(off); until.After(d.dark) {
+		d.dark = until
+	}
+	l := d.life
+	if l == nil {
+		return
+	}
+	d.life = nil
+	l.stop(cause)
+	d.world.tasks.Go(func() {
+		l.tasks.Wait()
+		for left := d.darkness(); left > 0 && d.world.ctx.Err() == nil; left = d.darkness() {
+			pause(d.world.ctx, left)
+		}
+		d.boot()
+	})
+}
+
+// darkness is how long the device is still without power.
+func (d *device) darkness() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Until(d.dark)
+}
+
+// takeLife takes the power away for good; nil if there is none.
+func (d *device) takeLife() *life {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.life
+	d.life = nil
+	return l
+}
+
+// stop ends the life as cause says; it does not wait for its tasks.
+func (l *life) stop(cause error) {
+	l.cancel(cause)
+	l.runner.Stop()
+}
+
+// transportKey finds the transport of a device's downloads in a context: one
+// Fetcher serves the whole fleet, so that its buffers are few.
+type transportKey struct{}
+
+func withTransport(ctx context.Context, t http.RoundTripper) context.Context {
+	return context.WithValue(ctx, transportKey{}, t)
+}
+
+// ownTransport sends each request over the line of the device that makes it.
+type ownTransport struct{}
+
+// RoundTrip sends one request.
+func (ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t, ok := r.Context().Value(transportKey{}).(http.RoundTripper)
+	if !ok {
+		return nil, fmt.Errorf("internal error: a request without a device")
+	}
+	return t.RoundTrip(r)
+}
+
+// meter records what a device has downloaded.
+type meter struct {
+	agent.Fetcher
+	device *device
+}
+
+// Fetch downloads, and counts the verified bytes that this call put in place.
+func (m meter) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
+	before := m.device.written()
+	result := m.Fetcher.Fetch(ctx, job)
+	if n := m.device.written() - before; n > 0 {
+		m.device.record(verdict.Event{Kind: verdict.Downloaded, N: n})
+	}
+	return result
+}

@@ -1,0 +1,95 @@
+package simulator
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+	"otafleet/simulator/platform"
+	"otafleet/simulator/scenario"
+)
+
+// Options say how a scenario is run.
+type Options struct {
+	Scenario *scenario.Scenario
+	Seed     uint64 // of every draw; 0 means the scenario's
+
+	// BrokerURL is a broker to use instead of the embedded one. Without StandIn
+	// a real platform is expected behind it, with plans of its own; the
+	// scenario's are not created.
+	BrokerURL string
+	StandIn   bool   // with BrokerURL: the stand-in works through that broker
+	Username  string // of every device at that broker; empty means the device key
+	Password  []byte // of every device at that broker; empty for none; never logged
+	// PlatformUser and PlatformPassword are the stand-in's at that broker, which
+	// must let it read and write every device's topics.
+	PlatformUser     string
+	PlatformPassword []byte // never logged
+	Prefix           string // of the topics; empty means ota/v1
+	// Store is an object store for the stand-in to use instead of its own.
+	Store *platform.RemoteStore
+	// Trust says whose packages the devices accept, with a real platform. The
+	// stand-in signs with a key of the run.
+	Trust *wire.Trust
+
+	// Downloads is how many downloads run at once; 0 means 256.
+	Downloads int
+	// Started is called with the run once it is under way; nil for nobody.
+	Started func(*Run)
+	Logger  *slog.Logger // nil discards
+}
+
+// Validate joins everything that is wrong with the options.
+func (o *Options) Validate() error {
+	var problems []error
+	if o.Scenario == nil {
+		problems = append(problems, errors.New("no scenario is given"))
+	}
+	if o.StandIn && o.BrokerURL == "" {
+		problems = append(problems, errors.New("the stand-in needs no broker of its own: give a broker URL, or leave it embedded"))
+	}
+	if o.Store != nil && o.BrokerURL != "" && !o.StandIn {
+		problems = append(problems, errors.New("a real platform has a store of its own: give one to the stand-in only"))
+	}
+	problems = append(problems, o.checkLink())
+	if o.BrokerURL != "" && !o.StandIn {
+		if o.Trust == nil {
+			problems = append(problems, errors.New("a real platform signs with its own keys: give them, or allow unsigned packages"))
+		} else if err := o.Trust.Validate(); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkLink makes sure that every device can set its link up.
+func (o *Options) checkLink() error {
+	anyone := link.Config{Identity: ota.Identity{Product: "p", Device: "d"}, URLs: []string{"mqtt://127.0.0.1"},
+		Prefix: o.Prefix, Deliver: func(agent.Input) {}}
+	if o.BrokerURL != "" {
+		anyone.URLs = []string{o.BrokerURL}
+	}
+	return anyone.Validate()
+}
+
+func (o *Options) username(id ota.Identity) string {
+	if o.Username != "" {
+		return o.Username
+	}
+	return id.Device
+}
+
+func (o *Options) password() func() ([]byte, error) {
+	if len(o.Password) == 0 {
+		return nil
+	}
+	return func() ([]byte, error) { return o.Password, nil }
+}
+
+// reconnectCap is the longest pause between two connects of a device. A run
+// lasts minutes: with a device's own minute, an outage would dominate it.
+func (o *Options) reconnectCap() time.Duration { return 5 * time.Second }

@@ -1,0 +1,51 @@
+package simulator
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
+
+	"otafleet/simulator/verdict"
+)
+
+// peak watches what the process takes of the machine.
+type peak struct{ sockets int }
+
+func newPeak() *peak { return &peak{} }
+
+// look counts the open files, which are nearly all sockets.
+func (p *peak) look() {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return // not Linux
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(0)
+	if err != nil {
+		return
+	}
+	p.sockets = max(p.sockets, len(names))
+}
+
+func (p *peak) resources() verdict.Resources {
+	return verdict.Resources{PeakMemory: residentPeak(), Sockets: p.sockets}
+}
+
+// residentPeak is the most memory that the process has had resident, in bytes;
+// 0 where the system does not say.
+func residentPeak() int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+			kilobytes, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(value, "kB")), 10, 64)
+			return kilobytes << 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,284 @@
+// Package broker is an MQTT 5 broker inside the process: the meeting place of
+// a fleet and a platform that needs no set-up and forgets everything when it
+// is closed.
+//
+// One flow through it: a device connects and the access list (access.go)
+// decides by its user name and client id whether it may; it subscribes to its
+// own down topics, which the directory (directory.go) remembers for its
+// session; it publishes a report, which the broker hands to Config.Handle; the
+// platform answers with Publish, and the message waits in the device's session
+// (session.go) until the device is there and has acknowledged it.
+//
+// Connections, packets, wills and the expiry of sessions are the work of
+// mochi-mqtt, which only this package imports. Queues are not: mochi sends a
+// reconnected client its backlog in random order, past its Receive Maximum and
+// past the messages' expiry, looks up packet ids of both directions in one
+// map, spends about 10 KiB on the topic of a single device, and lets a client
+// that does not read hold up whoever publishes to it. So mochi sees every
+// device's subscription as one and the same, and package broker routes.
+//
+// The broker keeps nothing on disk and no retained messages, offers QoS 0 and
+// 1, and speaks MQTT 5 only.
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"sync"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"otafleet/internal/ota"
+)
+
+const (
+	listenerName   = "tcp"
+	connectTimeout = 10 * time.Second // from a connection's first byte to its CONNECT
+	acceptPause    = 50 * time.Millisecond
+	readBuffer     = 256 // bytes; larger packets are read into their own memory
+	receiveMaximum = 256 // messages a client may have unacknowledged
+)
+
+// Broker is a listening broker. Its methods may be called concurrently.
+type Broker struct {
+	// immutable
+	listener  net.Listener
+	server    *mqtt.Server
+	directory *directory
+	access    *access
+	handle    func(topic string, payload []byte)
+	secure    bool
+	log       *slog.Logger
+
+	work sync.WaitGroup // connections and writers
+
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// New returns a broker that listens. Connections wait until Run serves them.
+func New(cfg Config) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("cannot start the broker: %w", err)
+	}
+	if cfg.Address == "" {
+		cfg.Address = "127.0.0.1:0"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	listener, err := net.Listen("tcp", cfg.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the broker: %w", err)
+	}
+	b := &Broker{
+		listener: listener,
+		access:   newAccess(cfg),
+		handle:   cfg.Handle,
+		secure:   cfg.TLS != nil,
+		log:      cfg.Logger,
+		conns:    make(map[net.Conn]struct{}),
+	}
+	if b.secure {
+		b.listener = tls.NewListener(listener, cfg.TLS)
+	}
+	b.directory = newDirectory(b.spawn)
+	if b.server, err = b.newServer(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start the broker: %w", err), listener.Close())
+	}
+	return b, nil
+}
+
+// newServer sets mochi up. Topic aliases are off because mochi checks access
+// before it resolves them; retained messages because nobody could bound them;
+// the statistics topics because each round stops the world; its queue of
+// writes is as short as can be because sessions have their own; its log
+// because it would print packets, passwords included.
+func (b *Broker) newServer() (*mqtt.Server, error) {
+	limits := mqtt.NewDefaultServerCapabilities()
+	limits.MinimumProtocolVersion = 5
+	limits.MaximumPacketSize = ota.MaxPacket
+	limits.MaximumQos = 1
+	limits.ReceiveMaximum = receiveMaximum
+	limits.TopicAliasMaximum = 0
+	limits.RetainAvailable = 0
+	limits.MaximumClientWritesPending = 1
+	limits.Compatibilities.NoInheritedPropertiesOnAck = true
+	server := mqtt.New(&mqtt.Options{
+		Capabilities:            limits,
+		ClientNetReadBufferSize: readBuffer,
+		SysTopicResendInterval:  math.MaxInt64 / int64(time.Second),
+		InlineClient:            true,
+		Logger:                  slog.New(slog.DiscardHandler),
+	})
+	if err := server.AddHook(&hook{broker: b}, nil); err != nil {
+		return nil, err
+	}
+	// One subscription sees every message, wills included; route does the rest.
+	return server, server.Subscribe("#", 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) { b.route(pk) })
+}
+
+// Run serves until ctx ends or Close is called. It then cuts every connection
+// without a farewell, as a killed process would, forgets every session, and
+// returns when the last goroutine has ended; the address is free at once. A
+// Broker runs once.
+func (b *Broker) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = b.Close() })
+	defer stop()
+	if err := b.server.Serve(); err != nil {
+		return errors.Join(fmt.Errorf("cannot run the broker: %w", err), b.Close())
+	}
+	b.accept()
+	b.work.Wait()
+	return b.server.Close()
+}
+
+// Close stops listening, cuts every connection and makes Run return. It does
+// not wait for Run.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	err := b.listener.Close()
+	for conn := range b.conns {
+		cut(conn)
+	}
+	return err
+}
+
+// Addr is the address that the broker listens on.
+func (b *Broker) Addr() net.Addr { return b.listener.Addr() }
+
+// URL is the broker's address as clients write it.
+func (b *Broker) URL() string {
+	if b.secure {
+		return "mqtts://" + b.Addr().String()
+	}
+	return "mqtt://" + b.Addr().String()
+}
+
+// Publish sends a message with QoS 1 to a device's topic
+// <prefix>/<product>/<device>/down/<kind>. The message waits for as long as
+// the device's session lives, but at most for expiry when that is positive.
+// Without a session, and when 4 MiB wait for the device already, it is
+// dropped, as MQTT says. The payload must not be changed afterwards.
+func (b *Broker) Publish(topic string, payload []byte, expiry time.Duration) error {
+	if a, ok := b.access.parse(topic); !ok || a.direction != "down" || !ota.ValidKey(a.kind) {
+		return fmt.Errorf("cannot publish: topic %q is not %s/<product>/<device>/down/<kind>", topic, b.access.prefix)
+	}
+	if len(payload) > ota.MaxPayload {
+		return fmt.Errorf("cannot publish to %s: %d bytes are more than %d", topic, len(payload), ota.MaxPayload)
+	}
+	m := message{topic: topic, payload: payload, contentType: "application/json", qos: 1}
+	if expiry > 0 {
+		m.expires = time.Now().Add(expiry)
+	}
+	b.directory.deliver(m, "")
+	return nil
+}
+
+// Kick cuts the connection of a client without a farewell and reports whether
+// there was one. The client's session lives on.
+func (b *Broker) Kick(clientID string) bool { return b.directory.kick(clientID) }
+
+// Stats are counts of the moment.
+type Stats struct {
+	Connections int   // open connections, whether admitted or not
+	Sessions    int   // clients that the broker knows, connected or not
+	Dropped     int64 // messages given up because a session's queue was full
+}
+
+// Stats counts.
+func (b *Broker) Stats() Stats {
+	b.mu.Lock()
+	connections := len(b.conns)
+	b.mu.Unlock()
+	sessions, dropped := b.directory.count()
+	return Stats{Connections: connections, Sessions: sessions, Dropped: dropped}
+}
+
+// accept takes connections until the listener is closed. Any other error, such
+// as too many open files, passes.
+func (b *Broker) accept() {
+	for {
+		conn, err := b.listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			b.log.Warn("cannot accept a connection", "error", err)
+			time.Sleep(acceptPause)
+		case !b.keep(conn):
+			cut(conn)
+		}
+	}
+}
+
+// keep serves conn in a goroutine of its own, unless the broker is closed.
+func (b *Broker) keep(conn net.Conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.conns[conn] = struct{}{}
+	b.work.Go(func() {
+		_ = conn.SetDeadline(time.Now().Add(connectTimeout))
+		err := b.server.EstablishConnection(listenerName, conn)
+		b.log.Debug("connection ended", "remote", conn.RemoteAddr().String(), "error", err)
+		b.mu.Lock()
+		delete(b.conns, conn)
+		b.mu.Unlock()
+	})
+	return true
+}
+
+// spawn runs a session's writer, unless the broker is closed.
+func (b *Broker) spawn(write func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.work.Go(write)
+	}
+}
+
+// route takes a message that a client published, or that its will is.
+func (b *Broker) route(pk packets.Packet) {
+	m := message{
+		topic:       pk.TopicName,
+		payload:     pk.Payload,
+		contentType: pk.Properties.ContentType,
+		qos:         pk.FixedHeader.Qos,
+	}
+	if seconds := pk.Properties.MessageExpiryInterval; seconds > 0 {
+		m.expires = time.Now().Add(time.Duration(seconds) * time.Second)
+	}
+	if a, ok := b.access.parse(m.topic); ok && a.direction == "up" && b.handle != nil {
+		b.handle(m.topic, m.payload)
+	}
+	b.directory.deliver(m, pk.Origin)
+}
+
+// cut closes conn with a reset where it can, so that neither side lingers and
+// a TLS farewell is not waited for.
+func cut(conn net.Conn) {
+	raw := conn
+	if t, ok := conn.(*tls.Conn); ok {
+		raw = t.NetConn()
+	}
+	if t, ok := raw.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = raw.Close()
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"strings"
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+// product is the fleet of one product and its plans.
+type product struct {
+	key     string
+	byKey   map[string]*device
+	devices []*device // in order of their first message
+	plans   []*plan   // in order of creation
+	active  []*plan   // in order of activation, which is their priority; closed ones too
+}
+
+// device is what the platform knows of one device.
+type device struct {
+	product     *product
+	key         string
+	index       int // place in product.devices
+	components  []installed
+	tasks       []*task // one for each plan that has reached it
+	active      *task   // the one it has confirmed and not finished; nil if none
+	online      bool
+	sub         bool // another device speaks for it
+	autoConfirm bool
+}
+
+// installed is one component as last reported.
+type installed struct {
+	id, version string
+	kind        ota.ComponentType
+}
+
+func (d *device) identity() ota.Identity {
+	return ota.Identity{Product: d.product.key, Device: d.key}
+}
+
+func (e *Engine) product(key string) *product {
+	p := e.products[key]
+	if p == nil {
+		p = &product{key: key, byKey: map[string]*device{}}
+		e.products[key] = p
+	}
+	return p
+}
+
+// device finds a device and takes in one that is new; nil if the identity is
+// not one.
+func (e *Engine) device(id ota.Identity) *device {
+	if p := e.products[id.Product]; p != nil {
+		if d := p.byKey[id.Device]; d != nil {
+			return d
+		}
+	}
+	if !ota.ValidKey(id.Product) || !ota.ValidKey(id.Device) {
+		return nil
+	}
+	p := e.product(id.Product)
+	d := &device{product: p, key: strings.Clone(id.Device), index: len(p.devices)}
+	p.byKey[d.key] = d
+	p.devices = append(p.devices, d)
+	for _, plan := range p.plans {
+		if !plan.status.closed() && plan.admits(d) {
+			plan.admitted++
+		}
+	}
+	return d
+}
+
+// known finds a device without taking it in.
+func (e *Engine) known(id ota.Identity) *device {
+	p := e.products[id.Product]
+	if p == nil {
+		return nil
+	}
+	return p.byKey[id.Device]
+}
+
+// task finds the device's part of a plan; nil if the plan has not reached it.
+func (d *device) task(p *plan) *task {
+	for _, t := range d.tasks {
+		if t.plan == p {
+			return t
+		}
+	}
+	return nil
+}
+
+// taskOf is task by the plan's id.
+func (d *device) taskOf(id string) *task {
+	for _, t := range d.tasks {
+		if t.plan.spec.ID == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// version returns what a component runs; empty if the device has none such.
+func (d *device) version(id string, kind ota.ComponentType) string {
+	for i := range d.components {
+		if c := &d.components[i]; c.id == id && c.kind == kind {
+			return c.version
+		}
+	}
+	return ""
+}
+
+// learn keeps an inventory.
+func (e *Engine) learn(d *device, in *ota.Inventory) {
+	d.sub = in.Via != ""
+	n := min(len(in.Components), ota.MaxInventory)
+	if cap(d.components) < n {
+		d.components = make([]installed, n)
+	}
+	d.components = d.components[:n]
+	for i, c := range in.Components[:n] {
+		d.components[i] = installed{e.words.share(c.ID), e.words.share(c.Version), ota.ComponentType(e.words.share(string(c.Type)))}
+	}
+}
+
+// learnVersion keeps the version that a report names.
+func (e *Engine) learnVersion(d *device, component, version string) {
+	if version == "" {
+		return
+	}
+	for i := range d.components {
+		if d.components[i].id == component {
+			d.components[i].version = e.words.share(version)
+		}
+	}
+}
+
+// inventory takes in what a device runs and gives it what it waits for: a
+// withdrawn or retried plan, the address it lost, the plan it asked for. back
+// says that it was away.
+func (e *Engine) inventory(now time.Time, d *device, in *ota.Inventory, back bool) {
+	e.learn(d, in)
+	for _, p := range d.product.active {
+		e.observe(now, p, d)
+	}
+	answered := e.payDebts(now, d)
+	if t := d.active; t != nil {
+		answered = e.goOn(now, t, in.Running, back) || answered
+	}
+	for _, t := range d.tasks {
+		t.mayForget = t.seq > 0 && !t.runs(in.Running)
+	}
+	if in.Request && !answered {
+		e.answer(now, d)
+	}
+}
+
+// payDebts sends what could not be sent while the device was away, and says
+// whether a plan was among it.
+func (e *Engine) payDebts(now time.Time, d *device) bool {
+	for _, t := range d.tasks {
+		if t.ackDue {
+			e.acknowledge(t) // before a plan that could start its numbers over
+		}
+		switch {
+		case t.owed == owesTermination:
+			e.sendTermination(now, t)
+		case t.owed == owesPlan && d.active == nil && t.plan.openAt(now):
+			e.offer(now, t, logPushed)
+			return true
+		}
+	}
+	return false
+}
+
+// goOn continues with the plan that a device has confirmed, and says whether it
+// sent the plan. A device that does not say that it runs the plan either waits
+// for another attempt, which the address starts, or has lost its memory, and
+// then ignores the address and needs the plan; in this order the plan harms
+// neither.
+func (e *Engine) goOn(now time.Time, t *task, running *ota.Running, back bool) bool {
+	runs := t.runs(running)
+	if !runs && e.credit(now, t) {
+		return false
+	}
+	i := int(t.current)
+	waits := i >= 0 && t.waits(i)
+	if waits && !back && now.Sub(t.issued.time()) < addressOnItsWay && (runs || t.parts[i].status.Failed()) {
+		return false
+	}
+	if waits {
+		e.issue(now, t, i, IssueReconnect)
+	}
+	if !runs {
+		e.offer(now, t, logPushed)
+	}
+	return !runs
+}

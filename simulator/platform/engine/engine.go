@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+// Engine is the state of the platform. It is not safe for concurrent use; the
+// views read the same state and need the same owner or lock.
+type Engine struct {
+	products map[string]*product
+	plans    map[string]*plan
+	created  []*plan // in order of creation
+	packages map[packageKey]packageEntry
+	words    words
+	acks     ackQueue
+	wake     time.Time // when a plan next pushes or ends; zero if none does
+	arrivals [arrivals]int
+	out      []Output // what the current call returns; reused by the next one
+}
+
+// New returns a platform that knows no package, plan or device.
+func New() *Engine {
+	return &Engine{
+		products: map[string]*product{},
+		plans:    map[string]*plan{},
+		packages: map[packageKey]packageEntry{},
+		words:    newWords(),
+	}
+}
+
+// Handle advances the platform by one message or tick and says what to do. The
+// list is valid until the next call of Handle or Command. Time must not run
+// backwards by more than a device would notice.
+func (e *Engine) Handle(now time.Time, in Input) []Output {
+	e.begin()
+	switch in := in.(type) {
+	case Message:
+		e.message(now, in)
+	case Tick:
+		e.tick(now)
+	}
+	return e.out
+}
+
+// Command carries out an order, or says why it may not. The list is valid
+// until the next call of Handle or Command.
+func (e *Engine) Command(now time.Time, cmd Command) ([]Output, error) {
+	e.begin()
+	err := e.command(now, cmd)
+	return e.out, err
+}
+
+// NextTick is when the engine wants the next Tick; zero if it waits for none.
+func (e *Engine) NextTick() time.Time {
+	due, waiting := e.acks.due()
+	if waiting && (e.wake.IsZero() || due.Before(e.wake)) {
+		return due
+	}
+	return e.wake
+}
+
+func (e *Engine) command(now time.Time, cmd Command) error {
+	switch cmd := cmd.(type) {
+	case AddPackage:
+		return e.addPackage(cmd)
+	case CreatePlan:
+		return e.createPlan(now, &cmd.Plan)
+	case Activate:
+		return e.activate(now, cmd.Plan)
+	case Suspend:
+		return e.suspend(cmd.Plan)
+	case Resume:
+		return e.resume(cmd.Plan)
+	case Terminate:
+		return e.terminate(now, cmd.Plan)
+	case DeletePlan:
+		return e.deletePlan(cmd.Plan)
+	case RetryDevices:
+		return e.retryDevices(now, cmd)
+	case UserAnswer:
+		return e.userAnswer(now, cmd)
+	case AutoConfirm:
+		return e.autoConfirm(cmd)
+	}
+	return fmt.Errorf("cannot carry out %T: it is no command of this platform", cmd)
+}
+
+// message passes one message on to its rule. Whatever a device says proves that
+// it is online, but for its will.
+func (e *Engine) message(now time.Time, in Message) {
+	d := e.device(in.Device)
+	if d == nil {
+		return
+	}
+	_, gone := in.Message.(*ota.Offline)
+	back := !d.online
+	d.online = !gone
+	switch m := in.Message.(type) {
+	case *ota.Inventory:
+		e.inventory(now, d, m, back)
+	case *ota.Decision:
+		e.decision(now, d, m)
+	case *ota.Report:
+		e.report(now, d, m)
+	case *ota.Progress:
+		d.progress(m)
+	case *ota.AddressRequest:
+		e.addressRequest(now, d, m)
+	}
+}
+
+func (e *Engine) tick(now time.Time) {
+	e.flushAcks(now)
+	if !e.wake.IsZero() && !now.Before(e.wake) {
+		e.runPlans(now)
+	}
+}
+
+// begin empties the list of outputs, and lets go of one that a push to a whole
+// fleet has made large.
+func (e *Engine) begin() {
+	const usual = 1 << 12
+	clear(e.out)
+	e.out = e.out[:0]
+	if cap(e.out) > usual {
+		e.out = nil
+	}
+}
+
+func (e *Engine) emit(out Output) { e.out = append(e.out, out) }
+
+func (e *Engine) send(d *device, m ota.Down) { e.emit(Send{Device: d.identity(), Message: m}) }

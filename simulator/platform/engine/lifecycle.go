@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"otafleet/internal/ota"
+)
+
+// find returns a plan whose status allows an action.
+func (e *Engine) find(action, id string, allowed ...PlanStatus) (*plan, error) {
+	p := e.plans[id]
+	if p == nil {
+		return nil, fmt.Errorf("cannot %s plan %q: there is no such plan", action, id)
+	}
+	if !slices.Contains(allowed, p.status) {
+		return nil, fmt.Errorf("cannot %s plan %q: it is %s", action, id, p.status)
+	}
+	return p, nil
+}
+
+func (e *Engine) activate(now time.Time, id string) error {
+	p, err := e.find("activate", id, Inactivated)
+	if err != nil {
+		return err
+	}
+	if !now.Before(p.spec.End) {
+		return fmt.Errorf("cannot activate plan %q: its end %s has passed", id, p.spec.End.Format(time.RFC3339))
+	}
+	for _, key := range p.spec.White {
+		e.device(ota.Identity{Product: p.spec.Product, Device: key})
+	}
+	e.setStatus(p, ToBeUpgraded)
+	p.product.active = append(p.product.active, p)
+	for _, d := range p.product.devices {
+		e.observe(now, p, d)
+	}
+	if !p.spec.OnRequest {
+		p.nextPush = later(now, p.spec.Start)
+	}
+	e.runPlans(now)
+	return nil
+}
+
+func (e *Engine) suspend(id string) error {
+	p, err := e.find("suspend", id, ToBeUpgraded, Upgrading)
+	if err == nil {
+		e.setStatus(p, Suspended)
+	}
+	return err
+}
+
+func (e *Engine) resume(id string) error {
+	p, err := e.find("resume", id, Suspended)
+	if err != nil {
+		return err
+	}
+	e.setStatus(p, p.running())
+	return nil
+}
+
+// running is the status of a plan in effect.
+func (p *plan) running() PlanStatus {
+	for _, t := range p.tasks {
+		if t.started != 0 {
+			return Upgrading
+		}
+	}
+	return ToBeUpgraded
+}
+
+func (e *Engine) deletePlan(id string) error {
+	p, err := e.find("delete", id, Inactivated)
+	if err != nil {
+		return err
+	}
+	same := func(other *plan) bool { return other == p }
+	p.product.plans = slices.DeleteFunc(p.product.plans, same)
+	e.created = slices.DeleteFunc(e.created, same)
+	delete(e.plans, id)
+	return nil
+}
+
+func (e *Engine) terminate(now time.Time, id string) error {
+	p, err := e.find("terminate", id, ToBeUpgraded, Upgrading)
+	if err != nil {
+		return err
+	}
+	e.closePlan(now, p, ForcedTerminated)
+	e.scheduleWake()
+	return nil
+}
+
+// closePlan ends a plan for every device that has not confirmed. Confirmation
+// is the point of no return: the others go on.
+func (e *Engine) closePlan(now time.Time, p *plan, status PlanStatus) {
+	e.setStatus(p, status)
+	p.nextPush, p.known = time.Time{}, len(p.product.devices)
+	for _, t := range p.tasks {
+		if !t.confirmed {
+			e.withdraw(now, t)
+			e.settle(now, t)
+		}
+	}
+	if p.untouched() == ota.DeviceNotUpgraded {
+		return
+	}
+	for _, d := range p.product.devices {
+		if p.admits(d) && d.task(p) == nil {
+			e.emit(Changed{d.identity(), p.spec.ID, ota.DeviceNotUpgraded, p.untouched()})
+		}
+	}
+}
+
+// withdraw takes an unconfirmed plan back from a device that may have it: at
+// once if it is online, else when it is heard of again.
+func (e *Engine) withdraw(now time.Time, t *task) {
+	t.owed = owesNothing
+	for i := range t.parts {
+		if t.parts[i].status.Failed() {
+			t.parts[i].exhausted = true
+		}
+	}
+	if t.offered == 0 || ended(t.status) {
+		return
+	}
+	if !t.device.online {
+		t.owed = owesTermination
+		return
+	}
+	e.sendTermination(now, t)
+}
+
+func (e *Engine) sendTermination(now time.Time, t *task) {
+	t.owed = owesNothing
+	reason := ota.Terminated
+	if t.plan.status == Finished {
+		reason = ota.Ended
+	}
+	e.note(now, t, entry{kind: logWithdrawn, note: e.words.number(string(reason))})
+	e.send(t.device, &ota.Termination{Time: now, Plan: t.plan.spec.ID, Reason: reason})
+}
+
+func (e *Engine) setStatus(p *plan, s PlanStatus) {
+	p.status = s
+	e.emit(PlanChanged{p.spec.ID, s})
+}

@@ -1,0 +1,181 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/paho/session/state"
+
+	"otafleet/internal/wire"
+)
+
+const (
+	platformClient = "ota-sim-platform"
+	reconnectPause = time.Second
+	dialTimeout    = 10 * time.Second
+	// sessionKept is how long, in seconds, the broker keeps what devices send
+	// while the stand-in is away.
+	sessionKept = 3600
+	// maxWaiting bounds what waits for the broker, in messages. What is dropped
+	// is sent again when the device asks or comes back.
+	maxWaiting = 200_000
+)
+
+// session is the stand-in's connection to a broker of others.
+type session struct {
+	// Immutable.
+	address  string
+	url      string
+	user     string
+	password string
+	filter   string
+	handle   func(topic string, payload []byte)
+	log      *slog.Logger
+	wake     chan struct{}
+	state    *state.State // what is not acknowledged, over all connections
+
+	fresh bool // owned by Run: there was no connection yet
+
+	mu    sync.Mutex // guards the following
+	queue []*paho.Publish
+}
+
+func newSession(config Config, topics wire.Topics, handle func(string, []byte)) (*session, error) {
+	u, err := url.Parse(config.BrokerURL)
+	if err != nil || u.Scheme != "mqtt" || u.Host == "" {
+		return nil, fmt.Errorf("cannot use the broker %q: want mqtt://host:port", config.BrokerURL)
+	}
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), "1883")
+	}
+	return &session{address: address, url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
+		filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
+		state: state.NewInMemory(), fresh: true}, nil
+}
+
+// URL is the broker's address.
+func (s *session) URL() string { return s.url }
+
+// Publish queues a message; it leaves when the session is up.
+func (s *session) Publish(topic string, payload []byte, expiry time.Duration) error {
+	p := &paho.Publish{Topic: topic, QoS: 1, Payload: payload,
+		Properties: &paho.PublishProperties{ContentType: wire.ContentType}}
+	if expiry > 0 {
+		seconds := uint32(min(expiry/time.Second, 1<<32-1))
+		p.Properties.MessageExpiry = &seconds
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) >= maxWaiting {
+		return errors.New("too many messages wait for the broker")
+	}
+	s.queue = append(s.queue, p)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Run keeps the session until ctx ends.
+func (s *session) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := s.serve(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("no session with the broker; trying again", "broker", s.url, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(reconnectPause):
+		}
+	}
+	return nil
+}
+
+// serve holds one connection.
+func (s *session) serve(ctx context.Context) error {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", s.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	lost := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case lost <- err:
+		default:
+		}
+	}
+	client := paho.NewClient(paho.ClientConfig{
+		Conn: conn, Session: s.state,
+		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
+			s.handle(p.Packet.Topic, p.Packet.Payload)
+			return true, nil
+		}},
+		OnClientError:      fail,
+		OnServerDisconnect: func(d *paho.Disconnect) { fail(fmt.Errorf("the broker disconnected: reason %d", d.ReasonCode)) },
+	})
+	if err := s.open(ctx, client); err != nil {
+		return err
+	}
+	s.log.Info("connected to the broker", "broker", s.url)
+	err = s.pump(ctx, client, lost)
+	_ = client.Disconnect(&paho.Disconnect{})
+	return err
+}
+
+func (s *session) open(ctx context.Context, client *paho.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	expiry := uint32(sessionKept)
+	// A stand-in that was just made knows nothing of what devices told another.
+	connect := &paho.Connect{ClientID: platformClient, CleanStart: s.fresh, KeepAlive: 30, Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry}}
+	if s.user != "" {
+		connect.Username, connect.UsernameFlag = s.user, true
+		connect.Password, connect.PasswordFlag = []byte(s.password), s.password != ""
+	}
+	if _, err := client.Connect(ctx, connect); err != nil {
+		return err
+	}
+	s.fresh = false
+	_, err := client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: s.filter, QoS: 1}}})
+	return err
+}
+
+// pump sends what waits, until the connection is lost or ctx ends.
+func (s *session) pump(ctx context.Context, client *paho.Client, lost <-chan error) error {
+	for {
+		s.mu.Lock()
+		batch := s.queue
+		s.queue = nil
+		s.mu.Unlock()
+		for i, p := range batch {
+			if _, err := client.PublishWithOptions(ctx, p, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend}); err != nil {
+				s.putBack(batch[i:])
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-lost:
+			return err
+		case <-s.wake:
+		}
+	}
+}
+
+// putBack lets messages that could not be sent wait for the next connection.
+func (s *session) putBack(messages []*paho.Publish) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append(messages, s.queue...)
+}

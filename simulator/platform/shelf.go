@@ -1,0 +1,104 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"sync"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/platform/objectstore"
+)
+
+// shelf knows where packages lie and gives addresses of them.
+type shelf struct {
+	base        string
+	bucket      string
+	credentials objectstore.Credentials
+	store       *objectstore.Store // nil if it is somebody else's
+	plain       bool               // devices get s3:// addresses
+
+	packages sync.Map // reference -> *shelved
+}
+
+// shelved is one package on the shelf.
+type shelved struct {
+	envelope ota.Envelope
+	names    []string
+}
+
+// add uploads the files and returns the reference by which the package is found
+// again.
+func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) (string, error) {
+	reference := path.Join(manifest.Product, manifest.Component, string(manifest.Package), manifest.Source, manifest.Target)
+	p := &shelved{envelope: envelope}
+	for i := range manifest.Files {
+		f := &manifest.Files[i]
+		if err := s.put(ctx, path.Join(reference, f.Name), files[i], f.Size); err != nil {
+			return "", fmt.Errorf("file %s: %w", f.Name, err)
+		}
+		p.names = append(p.names, f.Name)
+	}
+	s.packages.Store(reference, p)
+	return reference, nil
+}
+
+// put stores one object, here or with a presigned request elsewhere.
+func (s *shelf) put(ctx context.Context, key string, content io.ReaderAt, size int64) error {
+	if s.store != nil {
+		_, err := s.store.PutReader(s.bucket, key, content, size)
+		return err
+	}
+	address, err := s.credentials.PresignPut(s.base, s.bucket, key, time.Now(), time.Hour)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, address, io.NewSectionReader(content, 0, size))
+	if err != nil {
+		return err
+	}
+	request.ContentLength = size
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("cannot upload: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 512))
+		return fmt.Errorf("cannot upload: the object store answered %s: %.200s", answer.Status, text)
+	}
+	return nil
+}
+
+// message builds the package message of one device and component.
+func (s *shelf) message(now time.Time, valid time.Duration, out engine.Issue) (*ota.Package, error) {
+	found, ok := s.packages.Load(out.Package)
+	if !ok {
+		return nil, fmt.Errorf("there is no package %s", out.Package)
+	}
+	p := found.(*shelved)
+	message := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: p.envelope}
+	for _, name := range p.names {
+		address, err := s.address(now, valid, path.Join(out.Package, name))
+		if err != nil {
+			return nil, err
+		}
+		address.Name = name
+		message.Files = append(message.Files, address)
+	}
+	return message, nil
+}
+
+// address is where a device gets one object, and until when.
+func (s *shelf) address(now time.Time, valid time.Duration, key string) (ota.FileAddress, error) {
+	if s.plain {
+		return ota.FileAddress{URLs: []string{"s3://" + s.bucket + "/" + key}}, nil
+	}
+	now = now.Truncate(time.Second) // as the signature tells it: an address must not say that it works longer
+	address, err := s.credentials.PresignGet(s.base, s.bucket, key, now, valid)
+	return ota.FileAddress{URLs: []string{address}, Expires: now.Add(valid)}, err
+}

@@ -1,0 +1,312 @@
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+	"otafleet/simulator/platform/broker"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/platform/objectstore"
+)
+
+// DefaultValidity is how long a package address works: the lifetime that real
+// platforms give theirs.
+const DefaultValidity = 15 * time.Minute
+
+// bucket holds the packages of the stand-in.
+const bucket = "packages"
+
+// Config says what the stand-in listens on and talks to. The zero value is
+// complete: free ports of the loopback, nothing kept.
+type Config struct {
+	BrokerAddress string // of the embedded broker; empty means a free port of 127.0.0.1
+	// BrokerURL is a broker to use instead of the embedded one: mqtt://host:port,
+	// with the platform's user name and password.
+	BrokerURL      string
+	BrokerUser     string
+	BrokerPassword string
+	// Credentials decides on devices' user names and passwords at the embedded
+	// broker; nil lets everybody in.
+	Credentials func(username, password string) bool
+	Prefix      string // of the topics; empty means ota/v1
+
+	StoreAddress string // of the object store; empty means a free port of 127.0.0.1
+	// Store is an object store to use instead of the embedded one.
+	Store *RemoteStore
+
+	Validity time.Duration // of package addresses; 0 means DefaultValidity
+	// Observe is told what happened, in order; nil for nobody. It is called with
+	// the stand-in locked, and must neither keep the facts nor call back.
+	Observe func(now time.Time, fact engine.Output)
+	Logger  *slog.Logger // nil discards
+}
+
+// RemoteStore is an S3-compatible object store beside the stand-in.
+type RemoteStore struct {
+	URL         string // http://host:port or https://host:port
+	Bucket      string
+	Credentials objectstore.Credentials
+	// DeviceKeys says that devices have keys of their own for the store: they get
+	// s3:// addresses instead of presigned ones.
+	DeviceKeys bool
+}
+
+// pipe carries messages between the stand-in and the devices' broker.
+type pipe interface {
+	// Publish hands a message over; a message may expire, if expiry is not 0.
+	Publish(topic string, payload []byte, expiry time.Duration) error
+	Run(ctx context.Context) error
+	URL() string
+}
+
+// StandIn is a platform. Its methods may be called from any goroutine.
+type StandIn struct {
+	// Immutable.
+	config   Config
+	log      *slog.Logger
+	topics   wire.Topics
+	pipe     pipe
+	embedded *broker.Broker // nil with a broker of others
+	store    *objectstore.Store
+	server   *objectstore.Server // nil with a store of others
+	shelf    shelf
+
+	wake chan struct{} // the time of the next tick has changed
+
+	mu     sync.Mutex // guards the following
+	engine *engine.Engine
+}
+
+// New returns a stand-in that listens. Nothing is answered until Run.
+func New(config Config) (*StandIn, error) {
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Validity == 0 {
+		config.Validity = DefaultValidity
+	}
+	s := &StandIn{config: config, log: config.Logger, topics: wire.Topics{Prefix: config.Prefix},
+		engine: engine.New(), wake: make(chan struct{}, 1)}
+	if err := s.openStore(); err != nil {
+		return nil, err
+	}
+	if err := s.openPipe(); err != nil {
+		return nil, errors.Join(err, s.closeStore())
+	}
+	return s, nil
+}
+
+func (s *StandIn) openPipe() (err error) {
+	if s.config.BrokerURL != "" {
+		s.pipe, err = newSession(s.config, s.topics, s.receive)
+		return err
+	}
+	s.embedded, err = broker.New(broker.Config{
+		Address: s.config.BrokerAddress, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
+		Handle: s.receive, Logger: s.log,
+	})
+	if err == nil {
+		s.pipe = s.embedded
+	}
+	return err
+}
+
+func (s *StandIn) openStore() (err error) {
+	if s.config.Store != nil {
+		r := s.config.Store
+		s.shelf = shelf{base: r.URL, bucket: r.Bucket, credentials: r.Credentials, plain: r.DeviceKeys}
+		return nil
+	}
+	credentials := objectstore.Credentials{AccessKey: "ota-sim", SecretKey: secret()}
+	if s.store, err = objectstore.New(objectstore.Config{Credentials: credentials}); err != nil {
+		return err
+	}
+	if s.server, err = objectstore.Listen(objectstore.ServerConfig{Address: s.config.StoreAddress, Handler: s.store}); err != nil {
+		return err
+	}
+	s.shelf = shelf{base: s.server.URL(), bucket: bucket, credentials: credentials, store: s.store}
+	return nil
+}
+
+func (s *StandIn) closeStore() error {
+	if s.server == nil {
+		return nil
+	}
+	return s.server.Close()
+}
+
+// Close lets go of a stand-in that is not run, and does nothing to one whose Run
+// has returned.
+func (s *StandIn) Close() error {
+	var err error
+	if s.embedded != nil {
+		err = s.embedded.Close()
+	}
+	return errors.Join(err, s.closeStore())
+}
+
+// secret makes a key that no other run has.
+func secret() string {
+	b := make([]byte, 20)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// BrokerURL is where devices connect.
+func (s *StandIn) BrokerURL() string { return s.pipe.URL() }
+
+// StoreURL is where packages are fetched from.
+func (s *StandIn) StoreURL() string { return s.shelf.base }
+
+// Run serves until ctx ends, or until the broker or the store fails.
+func (s *StandIn) Run(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	serve := func(run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	serve(s.pipe.Run)
+	if s.server != nil {
+		serve(s.server.Run)
+	}
+	s.tick(ctx)
+	parts.Wait()
+	if parent.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// tick calls the engine whenever it asks for it.
+func (s *StandIn) tick(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		next := s.engine.NextTick()
+		s.mu.Unlock()
+		timer.Reset(time.Hour)
+		if !next.IsZero() {
+			timer.Reset(max(0, time.Until(next)))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+			s.handle(engine.Tick{})
+		}
+	}
+}
+
+// receive takes one message of a device.
+func (s *StandIn) receive(topic string, payload []byte) {
+	id, _, kind, ok := s.topics.Parse(topic)
+	if !ok {
+		return
+	}
+	message, err := wire.DecodeUp(kind, payload)
+	if err != nil {
+		s.log.Warn("cannot read a device's message", "device", id.Device, "kind", kind, "error", err)
+		return
+	}
+	s.handle(engine.Message{Device: id, Message: message})
+}
+
+func (s *StandIn) handle(in engine.Input) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.execute(now, s.engine.Handle(now, in))
+	s.rearm()
+}
+
+// Command carries out an order of the operator, or says why it may not.
+func (s *StandIn) Command(cmd engine.Command) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	outputs, err := s.engine.Command(now, cmd)
+	s.execute(now, outputs)
+	s.rearm()
+	return err
+}
+
+// View lets look read the engine's views while nothing else happens.
+func (s *StandIn) View(look func(*engine.Engine)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	look(s.engine)
+}
+
+// rearm lets the ticker look at its next time again.
+func (s *StandIn) rearm() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// execute sends what the engine wants sent and shows what happened.
+func (s *StandIn) execute(now time.Time, outputs []engine.Output) {
+	for _, out := range outputs {
+		switch out := out.(type) {
+		case engine.Send:
+			s.send(now, out.Device, out.Message)
+		case engine.Issue:
+			s.issue(now, out)
+		}
+		if s.config.Observe != nil {
+			s.config.Observe(now, out)
+		}
+	}
+}
+
+func (s *StandIn) send(now time.Time, id ota.Identity, message ota.Down) {
+	kind, payload, err := wire.EncodeDown(message)
+	if err != nil {
+		s.log.Error("cannot encode a message", "device", id.Device, "error", err)
+		return
+	}
+	var expiry time.Duration
+	if plan, ok := message.(*ota.Plan); ok {
+		expiry = max(time.Second, plan.Ends.Sub(now))
+	}
+	if err := s.pipe.Publish(s.topics.Down(id, kind), payload, expiry); err != nil {
+		s.log.Debug("cannot publish", "device", id.Device, "kind", kind, "error", err)
+	}
+}
+
+// issue signs fresh addresses for one device.
+func (s *StandIn) issue(now time.Time, out engine.Issue) {
+	message, err := s.shelf.message(now, s.config.Validity, out)
+	if err != nil {
+		s.log.Error("cannot issue a package address", "device", out.Device.Device, "component", out.Component, "error", err)
+		return
+	}
+	s.send(now, out.Device, message)
+}
+
+// AddPackage puts a package's files, in the order of the manifest, onto the
+// shelf and makes the package available to plans.
+func (s *StandIn) AddPackage(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) error {
+	reference, err := s.shelf.add(ctx, envelope, manifest, files)
+	if err != nil {
+		return fmt.Errorf("cannot add the package of %s %s: %w", manifest.Component, manifest.Target, err)
+	}
+	return s.Command(engine.AddPackage{Manifest: *manifest, Reference: reference})
+}

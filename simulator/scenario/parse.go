@@ -1,0 +1,70 @@
+package scenario
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+)
+
+// Parse reads a scenario. The name stands in front of every mistake: give the
+// path by which the user knows the file. The error is a *yamlform.Error with
+// all mistakes at once.
+func Parse(name string, data []byte) (*Scenario, error) {
+	doc := yamlform.Parse(name, data)
+	m := doc.Root()
+	s := &Scenario{Seed: 1}
+	m.Require("scenario", "duration", "fleet")
+	m.Text("scenario", &s.Name, word)
+	m.Text("description", &s.Description, prose)
+	yamlform.Value(m, "seed", &s.Seed, parseSeed)
+	m.Duration("duration", &s.Duration, MinDuration, MaxDuration)
+	readFleets(m, s)
+	readPlans(m, s)
+	readFaults(m, s)
+	readExpect(m.Map("expect"), s)
+	m.Unsupported("events")
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func parseSeed(text string) (uint64, error) {
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a seed; want a whole number from 0 to %d", text, uint64(math.MaxUint64))
+	}
+	return seed, nil
+}
+
+// The rules of the texts in a scenario.
+
+func word(text string) error {
+	return yamlform.Words(ota.ValidKey, "want 1 to 64 characters of A-Z a-z 0-9 _ -")(text)
+}
+
+func componentID(text string) error {
+	return yamlform.Words(ota.ValidComponentID, "want 1 to 32 characters of A-Z a-z 0-9 _ . -")(text)
+}
+
+func version(text string) error {
+	return yamlform.Words(ota.ValidVersion, "want 1 to 64 printable characters")(text)
+}
+
+func prose(text string) error {
+	return yamlform.Line(strings.ReplaceAll(strings.TrimSpace(text), "\n", " "))
+}
+
+// names finds the second use of a name.
+type names map[string]bool
+
+func (n names) add(m *yamlform.Map, key, name string) {
+	if name != "" && n[name] {
+		m.Problemf(key, "%q is there already; names are unique", name)
+	}
+	n[name] = true
+}

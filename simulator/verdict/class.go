@@ -1,0 +1,55 @@
+package verdict
+
+import (
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// classify judges one device from what is known of it: the platform's view of
+// it first, since that is what an operator would see, then how far it came.
+func (d *device) classify() scenario.Class {
+	switch d.status() {
+	case ota.DeviceUpgraded:
+		return scenario.Upgraded
+	case ota.DeviceUpgradeFailed:
+		return scenario.UpgradeFailed
+	case ota.DeviceNoUpdateRequired:
+		return scenario.NoUpdateRequired
+	case ota.DeviceUpgrading:
+		return scenario.Unfinished
+	}
+	switch {
+	case !d.connected:
+		return scenario.Unreachable
+	case d.refused != "":
+		return scenario.Refused
+	}
+	return scenario.NotUpgraded
+}
+
+// status is that of the plan which says most. One that is still upgrading or
+// has failed must not be hidden by another that went well, and one that had
+// nothing to do must not hide another that had.
+func (d *device) status() ota.DeviceStatus {
+	most := ota.DeviceNotUpgraded
+	for i := range d.plans {
+		if s := d.plans[i].status; weight(s) > weight(most) {
+			most = s
+		}
+	}
+	return most
+}
+
+func weight(s ota.DeviceStatus) int {
+	switch s {
+	case ota.DeviceUpgrading:
+		return 4
+	case ota.DeviceUpgradeFailed:
+		return 3
+	case ota.DeviceUpgraded:
+		return 2
+	case ota.DeviceNoUpdateRequired:
+		return 1
+	}
+	return 0
+}
