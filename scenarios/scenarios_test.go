@@ -1,0 +1,140 @@
+package scenarios_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/scenarios"
+	"otafleet/simulator/scenario"
+)
+
+// bundled parses every bundled scenario.
+func bundled(t *testing.T) map[string]*scenario.Scenario {
+	t.Helper()
+	all := map[string]*scenario.Scenario{}
+	for _, name := range scenarios.Names() {
+		text, err := scenarios.Read(name)
+		require.NoError(t, err)
+		s, err := scenario.Parse(name+".yaml", text)
+		require.NoError(t, err)
+		all[name] = s
+	}
+	return all
+}
+
+func TestNamesAreTheFiles(t *testing.T) {
+	files, err := filepath.Glob("*.yaml")
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(f, ".yaml"))
+	}
+	assert.Equal(t, names, scenarios.Names())
+	assert.True(t, slices.IsSorted(names))
+}
+
+// TestEveryScenarioIsOnePage that says what it proves, and proves it.
+func TestEveryScenarioIsOnePage(t *testing.T) {
+	for name, s := range bundled(t) {
+		assert.Equal(t, name, s.Name)
+		assert.Regexp(t, `^[A-Z][^\n]{20,120}\.$`, s.Description, "%s: one sentence", name)
+		text, err := scenarios.Read(name)
+		require.NoError(t, err)
+		lines := strings.Split(string(text), "\n")
+		assert.LessOrEqual(t, len(lines), 70, name)
+		for i, line := range lines {
+			assert.LessOrEqual(t, len(line), 140, "%s:%d", name, i+1)
+		}
+		assert.NotEmpty(t, s.Expect.Devices, "%s: what becomes of the devices", name)
+		assert.NotEmpty(t, s.Expect.Reports, "%s: what becomes of the reports", name)
+		assert.True(t, s.Expect.AllFaultsFired || len(s.Faults) == 0, "%s: a fault that never strikes proves nothing", name)
+		assert.LessOrEqual(t, s.Duration, 2*time.Minute, "%s: it is run while somebody waits", name)
+	}
+}
+
+// TestSeedsDiffer lets the scenarios try different fleets.
+func TestSeedsDiffer(t *testing.T) {
+	seeds := map[uint64]string{}
+	for name, s := range bundled(t) {
+		assert.Empty(t, seeds[s.Seed], name)
+		seeds[s.Seed] = name
+	}
+}
+
+// TestCatalogue holds the README's table against the scenarios;
+// UPDATE_GOLDEN=1 writes it anew.
+func TestCatalogue(t *testing.T) {
+	const opening, closing = "<!-- catalogue -->\n", "<!-- /catalogue -->\n"
+	content, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	head, rest, opened := strings.Cut(string(content), opening)
+	_, tail, closed := strings.Cut(rest, closing)
+	require.True(t, opened && closed, "README.md needs the lines of a catalogue")
+	want := head + opening + catalogue(t) + closing + tail
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile("README.md", []byte(want), 0o644))
+		return
+	}
+	assert.Equal(t, want, string(content))
+}
+
+func catalogue(t *testing.T) string {
+	t.Helper()
+	all := bundled(t)
+	var b strings.Builder
+	b.WriteString("| scenario | devices | faults | what it proves |\n| --- | --- | --- | --- |\n")
+	for _, name := range scenarios.Names() {
+		var kinds []string
+		for _, f := range all[name].Faults {
+			if kind := "`" + string(f.Kind) + "`"; !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+		if kinds == nil {
+			kinds = []string{"none"}
+		}
+		fmt.Fprintf(&b, "| [%s](%s.yaml) | %d | %s | %s |\n", name, name, all[name].Devices(), strings.Join(kinds, ", "), all[name].Description)
+	}
+	return b.String()
+}
+
+func TestRead(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "mine.yaml")
+	require.NoError(t, os.WriteFile(own, []byte("scenario: mine\n"), 0o600))
+	text, err := scenarios.Read(own)
+	require.NoError(t, err)
+	assert.Equal(t, "scenario: mine\n", string(text))
+
+	text, err = scenarios.Read("happy.yaml")
+	require.NoError(t, err)
+	again, err := scenarios.Read("happy")
+	require.NoError(t, err)
+	assert.Equal(t, text, again)
+
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "happy"), 0o700))
+	t.Chdir(dir)
+	beside, err := scenarios.Read("happy")
+	require.NoError(t, err, "a directory of the same name is in nobody's way")
+	assert.Equal(t, text, beside)
+
+	for _, name := range []string{"none", "", "../scenarios/happy/..", dir} {
+		_, err = scenarios.Read(name)
+		require.ErrorContains(t, err, "; bundled ones are bad-line, brown-out, happy, refusals, thousand, wrong-signature")
+	}
+
+	large := filepath.Join(dir, "large.yaml")
+	require.NoError(t, os.WriteFile(large, make([]byte, 3<<20), 0o600))
+	text, err = scenarios.Read(large)
+	require.NoError(t, err)
+	_, err = scenario.Parse("large.yaml", text)
+	require.ErrorContains(t, err, "at most 1048576 are read")
+}
