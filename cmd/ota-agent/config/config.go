@@ -1,0 +1,201 @@
+// Package config reads the configuration file of ota-agent into a plain struct.
+//
+// One flow through it: Load reads the file, fills in the defaults, checks every
+// value, every path that must lead to a file and every pair of settings that
+// contradict each other, and returns either a Config on which the program can
+// rely or all mistakes at once, each with its line. What works and is unwise
+// becomes a warning.
+//
+// The package opens no connection, reads no secret and no key: it looks only
+// whether their files can be read.
+package config
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+)
+
+// Config is everything that the file says, with defaults where it is silent.
+// Paths are absolute: the file's relative ones start from its own directory.
+type Config struct {
+	Product       string // product key
+	Device        string // device key
+	Hardware      string // revision that manifests may name; empty if unknown
+	Broker        Broker
+	StateDir      string // default /var/lib/ota-agent
+	ControlSocket string // default /run/ota-agent.sock
+	Trust         Trust
+	Storage       *Storage // nil without credentials for an object store
+	Download      Download
+	Confirm       Confirm // default auto
+	// ConfirmCommand is run for each plan if Confirm is ConfirmByCommand: a
+	// program and its arguments.
+	ConfirmCommand []string
+	Conditions     Conditions
+	Components     []Component   // 1 to ota.MaxInventory, in the order of the inventory
+	Health         []HealthCheck // all must pass; none means that running is enough
+	// ContactTimeout is how long a new version may run without reaching the
+	// platform before it is taken back; default 30 min.
+	ContactTimeout time.Duration
+	Log            Log
+
+	Warnings []string // one line each, with its place in the file
+}
+
+// Broker says how the device reaches the platform.
+type Broker struct {
+	URLs          []*url.URL    // mqtt or mqtts, each with its port; tried in order
+	Username      string        // empty for none
+	PasswordFile  string        // empty for none
+	CAFile        string        // PEM; empty for the system's authorities
+	CertFile      string        // PEM; the client certificate, empty for none
+	KeyFile       string        // PEM; its key
+	Prefix        string        // of all topics; default ota/v1
+	KeepAlive     time.Duration // default 60 s
+	SessionExpiry time.Duration // default 24 h
+}
+
+// Trust says which packages the device accepts.
+type Trust struct {
+	Keys          []string // files, one public key each
+	Threshold     int      // how many of the keys must have signed; default 1
+	AllowUnsigned bool     // accept packages without any signature
+}
+
+// Storage is the device's own access to an S3-compatible object store.
+type Storage struct {
+	Endpoint      string // https://host[:port] or http://host[:port]
+	Region        string // empty for what the endpoint's name says
+	AccessKeyFile string
+	SecretKeyFile string
+	PathStyle     bool // bucket in the path, not in the host name
+}
+
+// Download bounds the downloads.
+type Download struct {
+	RateLimit    int64         // bytes a second over all downloads; 0 for no limit
+	StallTimeout time.Duration // default 30 s
+	Attempts     int           // consecutive requests without a new chunk; default 5
+	Parallel     int           // downloads at once; default 2
+}
+
+// Confirm says who agrees to a plan for which the conditions hold.
+type Confirm string
+
+// The three ways.
+const (
+	ConfirmAuto      Confirm = "auto"    // the agent
+	ConfirmByAsking  Confirm = "ask"     // the operator, with a verb of ota-agent
+	ConfirmByCommand Confirm = "command" // a program
+)
+
+// Conditions say where the device measures itself.
+type Conditions struct {
+	BatteryFile string   // holds percent; empty without a battery
+	RSSICommand []string // prints dBm; empty without a radio
+	BusyFile    string   // while it exists, the device must not be disturbed; empty for none
+}
+
+// Installer names an installer.
+type Installer string
+
+// The installers of this version.
+const (
+	InstallerFile    Installer = "file"
+	InstallerCommand Installer = "command"
+)
+
+// Component is a part of the device that can be upgraded.
+type Component struct {
+	ID        string
+	Type      ota.ComponentType
+	Installer Installer
+	Version   string            // what a file component runs before its first upgrade
+	File      *FileInstaller    // set with InstallerFile
+	Command   *CommandInstaller // set with InstallerCommand
+}
+
+// FileInstaller is the settings of a component that is a file or a directory.
+type FileInstaller struct {
+	Path    string
+	Unpack  bool             // the component is a directory, packages are archives
+	After   []string         // command after each switch, with its arguments; empty for none
+	Mode    fs.FileMode      // of a new version; 0 for that of the old one
+	Restart firmware.Restart // needed before a new version runs; default none
+}
+
+// CommandInstaller is the settings of a component with a handler of its own.
+type CommandInstaller struct {
+	Path    string        // an executable
+	Timeout time.Duration // of each verb; 0 for the installer's defaults
+}
+
+// HealthCheck is one thing that must work for a new version to stay. Exactly one
+// field is set.
+type HealthCheck struct {
+	HTTP    string   // an address that answers 2xx
+	Unit    string   // a systemd unit that is active
+	Command []string // a program that exits with 0, and its arguments
+}
+
+// Log says what is logged, to standard error.
+type Log struct {
+	Level  slog.Level // default info
+	Format LogFormat  // default text
+}
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The two formats.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// Load reads a configuration file. Mistakes in it are a *yamlform.Error that
+// lists them all.
+func Load(path string) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return parse(path, dir, data)
+}
+
+// readFile reads no more of a file than parse needs to say that it is too long.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, yamlform.MaxBytes+1))
+}
+
+func defaults() *Config {
+	return &Config{
+		Broker:         Broker{Prefix: "ota/v1", KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour},
+		StateDir:       "/var/lib/ota-agent",
+		ControlSocket:  "/run/ota-agent.sock",
+		Trust:          Trust{Threshold: 1},
+		Download:       Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2},
+		Confirm:        ConfirmAuto,
+		ContactTimeout: 30 * time.Minute,
+		Log:            Log{Level: slog.LevelInfo, Format: LogText},
+	}
+}

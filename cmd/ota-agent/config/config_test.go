@@ -1,0 +1,196 @@
+package config_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/cmd/ota-agent/config"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+)
+
+// place lays a configuration of testdata into a directory of its own, among the
+// files to which it refers, and gives its path.
+func place(t testing.TB, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for file, mode := range map[string]os.FileMode{
+		"password": 0o600, "access": 0o600, "secret": 0o600, "key.pem": 0o640, "everybody": 0o644,
+		"ca.pem": 0o644, "cert.pem": 0o644, "release.pub": 0o644, "spare.pub": 0o644,
+		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644,
+	} {
+		path := filepath.Join(dir, file)
+		require.NoError(t, os.WriteFile(path, []byte("x"), mode))
+		require.NoError(t, os.Chmod(path, mode)) // whatever the umask is
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "web"), 0o755))
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	path := filepath.Join(dir, "agent.yaml")
+	require.NoError(t, os.WriteFile(path, data, 0o644))
+	return path
+}
+
+func TestEveryKey(t *testing.T) {
+	path := place(t, "full.yaml")
+	at := func(name string) string { return filepath.Join(filepath.Dir(path), name) }
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	assert.Equal(t, &config.Config{
+		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
+		Broker: config.Broker{
+			URLs:     []*url.URL{{Scheme: "mqtts", Host: "ota.example.com:8883"}, {Scheme: "mqtt", Host: "127.0.0.1:1884"}},
+			Username: "gw-0001", PasswordFile: at("password"), CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem"),
+			Prefix: "ota/staging", KeepAlive: 30 * time.Second, SessionExpiry: time.Hour,
+		},
+		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
+		Trust:    config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
+		Storage:  &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
+		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3},
+		Confirm:  config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
+		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy"},
+		Components: []config.Component{
+			{ID: "app", Type: ota.Module, Installer: config.InstallerFile, Version: "1.10", File: &config.FileInstaller{
+				Path: at("app.bin"), After: []string{"sh", "-c", "true"}, Mode: 0o750, Restart: firmware.RestartProcess,
+			}},
+			{ID: "web", Type: ota.Module, Installer: config.InstallerFile, Version: "3_0", File: &config.FileInstaller{
+				Path: at("web"), Unpack: true, Restart: firmware.RestartNone,
+			}},
+			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
+				Path: at("handler"), Timeout: 5 * time.Minute,
+			}},
+		},
+		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
+		ContactTimeout: 10 * time.Minute,
+		Log:            config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
+		Warnings:       []string{},
+	}, c)
+}
+
+func TestDefaults(t *testing.T) {
+	path := place(t, "least.yaml")
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	assert.Equal(t, "ota/v1", c.Broker.Prefix)
+	assert.Equal(t, time.Minute, c.Broker.KeepAlive)
+	assert.Equal(t, 24*time.Hour, c.Broker.SessionExpiry)
+	assert.Equal(t, "/var/lib/ota-agent", c.StateDir)
+	assert.Equal(t, "/run/ota-agent.sock", c.ControlSocket)
+	assert.Equal(t, 1, c.Trust.Threshold)
+	assert.False(t, c.Trust.AllowUnsigned)
+	assert.Nil(t, c.Storage)
+	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2}, c.Download)
+	assert.Equal(t, config.ConfirmAuto, c.Confirm)
+	assert.Equal(t, 30*time.Minute, c.ContactTimeout)
+	assert.Equal(t, config.Log{Level: slog.LevelInfo, Format: config.LogText}, c.Log)
+	assert.Nil(t, c.Components[0].Command)
+	assert.Equal(t, firmware.RestartNone, c.Components[0].File.Restart)
+	assert.Empty(t, c.Health)
+	assert.Empty(t, c.Warnings)
+}
+
+// golden holds text against a file of testdata; UPDATE_GOLDEN=1 writes it anew.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), text)
+}
+
+func TestEveryMistake(t *testing.T) {
+	path := place(t, "mistakes.yaml")
+	c, err := config.Load(path)
+	assert.Nil(t, c)
+	var all *yamlform.Error
+	require.ErrorAs(t, err, &all)
+	golden(t, "mistakes.txt", strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "")+"\n")
+	assert.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestWarnings(t *testing.T) {
+	path := place(t, "unwise.yaml")
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	golden(t, "unwise.txt", strings.ReplaceAll(strings.Join(c.Warnings, "\n"), filepath.Dir(path)+"/", "")+"\n")
+}
+
+func TestRelativePathsStartFromTheFile(t *testing.T) {
+	path := place(t, "least.yaml")
+	t.Chdir(filepath.Dir(path))
+	c, err := config.Load("agent.yaml")
+	require.NoError(t, err)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(here, "release.pub"), c.Trust.Keys[0])
+}
+
+func TestFileThatCannotBeRead(t *testing.T) {
+	_, err := config.Load(filepath.Join(t.TempDir(), "agent.yaml"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, "cannot read the configuration: ")
+
+	_, err = config.Load(t.TempDir())
+	require.Error(t, err)
+
+	long := filepath.Join(t.TempDir(), "long.yaml")
+	require.NoError(t, os.WriteFile(long, make([]byte, 2<<20), 0o644))
+	_, err = config.Load(long)
+	assert.ErrorContains(t, err, "at most 1048576 are read")
+}
+
+func TestTrustNeedsKeys(t *testing.T) {
+	for trust, want := range map[string]string{
+		"{}":               "trust.keys: is missing; without a key the device can accept no package",
+		"{keys: []}":       "trust.keys: has 0 entries; want 1 to 16",
+		"{keys: [absent]}": "trust.keys[0]: cannot be read: ",
+		"{keys: [web]}":    "is not a file",
+	} {
+		path := place(t, "least.yaml")
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		text := strings.Replace(string(data), "{keys: [release.pub]}", trust, 1)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		_, err = config.Load(path)
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "\n")
+	}
+}
+
+// FuzzLoad loads arbitrary files: what comes out must be complete, anything else
+// must be an error that can be printed.
+func FuzzLoad(f *testing.F) {
+	for _, name := range []string{"full.yaml", "least.yaml", "unwise.yaml", "mistakes.yaml"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	path := place(f, "least.yaml")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		own := fmt.Sprintf("%s.%d", path, os.Getpid())
+		require.NoError(t, os.WriteFile(own, data, 0o600))
+		c, err := config.Load(own)
+		if err != nil {
+			assert.NotEmpty(t, err.Error())
+			return
+		}
+		assert.True(t, ota.ValidKey(c.Product) && ota.ValidKey(c.Device))
+		assert.NotEmpty(t, c.Broker.URLs)
+		for _, component := range c.Components {
+			assert.True(t, (component.File == nil) != (component.Command == nil))
+		}
+	})
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+)
+
+// maxSocketPath is what fits in a Unix socket's address, in bytes.
+const maxSocketPath = 107
+
+// parse reads a configuration whose relative paths start from dir.
+func parse(name, dir string, data []byte) (*Config, error) {
+	c, doc, in := defaults(), yamlform.Parse(name, data), base(dir)
+	m := doc.Root()
+	m.Require("product", "device", "broker", "trust", "components")
+	m.Text("product", &c.Product, key)
+	m.Text("device", &c.Device, key)
+	m.Text("hardware", &c.Hardware, revision)
+	readBroker(m.Map("broker"), in, &c.Broker)
+	in.path(m, "state_dir", &c.StateDir)
+	in.path(m, "control_socket", &c.ControlSocket)
+	if len(c.ControlSocket) > maxSocketPath {
+		m.Problemf("control_socket", "is a path of %d bytes; a socket's path has at most %d", len(c.ControlSocket), maxSocketPath)
+	}
+	readTrust(m.Map("trust"), in, &c.Trust)
+	c.Storage = readStorage(m.Map("storage"), in)
+	readDownload(m.Map("download"), &c.Download)
+	readConfirm(m, in, c)
+	readConditions(m.Map("conditions"), in, &c.Conditions)
+	c.Components = readComponents(m, in)
+	c.Health = readHealth(m, in)
+	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
+	readLog(m.Map("log"), &c.Log)
+	m.Unsupported("windows")
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	c.Warnings = doc.Warnings()
+	return c, nil
+}
+
+func key(text string) error {
+	return yamlform.Words(ota.ValidKey, "want 1 to 64 characters of A-Z a-z 0-9 _ -")(text)
+}
+
+func revision(text string) error {
+	return yamlform.Words(ota.ValidVersion, "want 1 to 64 printable characters")(text)
+}
+
+func readTrust(m *yamlform.Map, in base, t *Trust) {
+	const most = 16
+	yamlform.Values(m, "keys", &t.Keys, 1, most, in.existing)
+	m.Int("threshold", &t.Threshold, 1, most)
+	m.Bool("allow_unsigned", &t.AllowUnsigned)
+	switch {
+	case t.AllowUnsigned:
+		m.Warnf("allow_unsigned", "packages without a signature are installed: whoever can send one owns the device")
+	case m.Given() && !m.Has("keys"):
+		m.Problemf("keys", "is missing; without a key the device can accept no package")
+	case t.Threshold > len(t.Keys) && len(t.Keys) > 0:
+		m.Problemf("threshold", "wants %d signatures of %d keys; no package can have them", t.Threshold, len(t.Keys))
+	}
+}
+
+func readStorage(m *yamlform.Map, in base) *Storage {
+	var s Storage
+	m.Require("endpoint", "access_key_file", "secret_key_file")
+	m.Text("endpoint", &s.Endpoint, endpoint)
+	m.Text("region", &s.Region, revision)
+	in.secret(m, "access_key_file", &s.AccessKeyFile)
+	in.secret(m, "secret_key_file", &s.SecretKeyFile)
+	m.Bool("path_style", &s.PathStyle)
+	if u, err := url.Parse(s.Endpoint); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		m.Warnf("endpoint", "is not encrypted; want https")
+	}
+	if !m.Given() {
+		return nil
+	}
+	return &s
+}
+
+func endpoint(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return errors.New("is not an endpoint; want https://host[:port] or http://host[:port]")
+	}
+	return nil
+}
+
+func readDownload(m *yamlform.Map, d *Download) {
+	m.Rate("rate_limit", &d.RateLimit)
+	m.Duration("stall_timeout", &d.StallTimeout, time.Second, time.Hour)
+	m.Int("attempts", &d.Attempts, 1, 1000)
+	m.Int("parallel", &d.Parallel, 1, 16)
+}
+
+func readConfirm(m *yamlform.Map, in base, c *Config) {
+	yamlform.Enum(m, "confirm", &c.Confirm, ConfirmAuto, ConfirmByAsking, ConfirmByCommand)
+	in.command(m, "confirm_command", &c.ConfirmCommand)
+	switch given := m.Has("confirm_command"); {
+	case c.Confirm == ConfirmByCommand && !given:
+		m.Problemf("confirm_command", "is missing; confirm: command runs it")
+	case c.Confirm != ConfirmByCommand && given:
+		m.Problemf("confirm_command", "is run only with confirm: command")
+	}
+}
+
+func readConditions(m *yamlform.Map, in base, c *Conditions) {
+	in.path(m, "battery_file", &c.BatteryFile)
+	if c.BatteryFile != "" && readable(c.BatteryFile) != nil {
+		m.Warnf("battery_file", "cannot be read now; while it cannot, no condition on the battery holds the device back")
+	}
+	in.command(m, "rssi_command", &c.RSSICommand)
+	in.path(m, "busy_file", &c.BusyFile)
+}
+
+func readLog(m *yamlform.Map, l *Log) {
+	yamlform.Value(m, "level", &l.Level, func(text string) (slog.Level, error) {
+		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+		level, ok := levels[text]
+		if !ok {
+			return 0, fmt.Errorf("%q is not a level%s", text, yamlform.Suggest(text, []string{"debug", "info", "warn", "error"}))
+		}
+		return level, nil
+	})
+	yamlform.Enum(m, "format", &l.Format, LogText, LogJSON)
+}
+
+// loopback reports whether a host is this machine, where nobody listens in.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// readable says why the file at path cannot be read, or nil.
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}

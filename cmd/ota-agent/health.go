@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"otafleet/cmd/ota-agent/config"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+const (
+	// healthPatience is how long a check may fail before the new version counts
+	// as not healthy: services need a moment to start.
+	healthPatience = time.Minute
+	healthPause    = 2 * time.Second
+	healthLimit    = 20 * time.Second // for one try
+)
+
+// health runs the configured checks.
+type health struct {
+	checks []config.HealthCheck
+	broken string // why a new version of this program could not be started; empty if it could
+	log    *slog.Logger
+}
+
+// Check returns nil when every check has passed once, each within its time. A
+// new version of this program that could not even be started fails it at once.
+func (h *health) Check(ctx context.Context) error {
+	if broken := h.broken; broken != "" {
+		h.broken = "" // it is about one upgrade
+		return &ota.Failure{Code: ota.BootFailed, Detail: broken}
+	}
+	for _, c := range h.checks {
+		if err := h.await(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", describe(c), err)
+		}
+	}
+	return nil
+}
+
+func describe(c config.HealthCheck) string {
+	switch {
+	case c.HTTP != "":
+		return "health check " + c.HTTP
+	case c.Unit != "":
+		return "health check of unit " + c.Unit
+	}
+	return "health check " + strings.Join(c.Command, " ")
+}
+
+// await tries one check until it passes or patience ends.
+func (h *health) await(ctx context.Context, c config.HealthCheck) error {
+	deadline := time.Now().Add(healthPatience)
+	for {
+		err := try(ctx, c)
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		h.log.Debug("not healthy yet", "check", describe(c), "error", err)
+		timer := time.NewTimer(healthPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+func try(ctx context.Context, c config.HealthCheck) error {
+	switch {
+	case c.HTTP != "":
+		return tryHTTP(ctx, c.HTTP)
+	case c.Unit != "":
+		return tryCommand(ctx, []string{"systemctl", "is-active", c.Unit})
+	}
+	return tryCommand(ctx, c.Command)
+}
+
+func tryHTTP(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		return errors.New("answers " + answer.Status)
+	}
+	return nil
+}
+
+func tryCommand(ctx context.Context, args []string) error {
+	outcome, err := firmware.Program{Args: args, Limit: healthLimit}.Run(ctx)
+	if err != nil {
+		return err
+	}
+	if outcome.Exit != 0 {
+		return fmt.Errorf("exit code %d %s", outcome.Exit, strings.TrimSpace(outcome.Stderr))
+	}
+	return nil
+}

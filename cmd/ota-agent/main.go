@@ -1,0 +1,39 @@
+// Command ota-agent upgrades the components of one device: it takes plans from a
+// platform, downloads and verifies packages, installs them, and reports each
+// step. The same program, run with another verb, talks to the running agent.
+package main
+
+import (
+	"os"
+
+	"otafleet/internal/cli"
+)
+
+// version is set by the build.
+var version = "dev"
+
+// Exit codes beside those of every program (docs/OPERATOR.md lists them).
+const (
+	exitUnreachable = 3 // no agent answers on the control socket
+	exitRefused     = 4 // the agent answers, and cannot do that now
+	exitBusy        = 5 // another agent uses the state directory
+)
+
+func main() { os.Exit(program().Main()) }
+
+func program() *cli.Program {
+	return &cli.Program{
+		Name:    "ota-agent",
+		Summary: "keep the components of this device up to date, safely",
+		Verbs: []cli.Verb{
+			runVerb(), statusVerb(), checkVerb(), confirmVerb(), refuseVerb(), validateVerb(), cli.VersionVerb("ota-agent", version),
+		},
+		Exits: []cli.ExitLine{
+			{Code: cli.Failed, Meaning: "the verb failed"},
+			{Code: cli.Usage, Meaning: "a flag, an argument or the configuration is wrong"},
+			{Code: exitUnreachable, Meaning: "no agent answers on the control socket"},
+			{Code: exitRefused, Meaning: "the agent cannot do that now"},
+			{Code: exitBusy, Meaning: "another agent uses the state directory"},
+		},
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/cli"
+	"otafleet/scenarios"
+)
+
+func listVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "list",
+		Summary: "list the bundled scenarios",
+		Help: `Shows every bundled scenario with a sentence on what it proves. Run one by its
+name; 'ota-sim list NAME' prints its text, to start one of your own from.`,
+		Args:  "[NAME]",
+		Flags: func(*pflag.FlagSet) cli.Action { return list },
+	}
+}
+
+func list(_ context.Context, streams cli.Streams, args []string) error {
+	if len(args) > 0 {
+		name, err := cli.OneArg(args, "the name of a scenario")
+		if err != nil {
+			return err
+		}
+		text, err := scenarios.Read(name)
+		if err != nil {
+			return &cli.Exit{Code: cli.Usage, Err: err}
+		}
+		_, err = streams.Out.Write(text)
+		return err
+	}
+	for _, name := range scenarios.Names() {
+		s, err := readScenario(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(streams.Out, "%-16s %7d devices  %s\n", name, s.Devices(), s.Description)
+	}
+	return nil
+}
+
+func validateVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "validate",
+		Args:    "SCENARIO…",
+		Summary: "check scenarios without running them",
+		Help: `Reports every mistake of every file at once, with line and column. Exit code 2
+if there is any.`,
+		Flags: func(*pflag.FlagSet) cli.Action { return validate },
+	}
+}
+
+func validate(_ context.Context, streams cli.Streams, args []string) error {
+	if len(args) == 0 {
+		return cli.Exitf(cli.Usage, "want one scenario or more, and got none")
+	}
+	bad := 0
+	for _, name := range args {
+		s, err := readScenario(name)
+		if err != nil {
+			bad++
+			fmt.Fprintln(streams.Err, err)
+			continue
+		}
+		fmt.Fprintf(streams.Out, "%s: valid: %d devices, %d plans, %d faults\n", name, s.Devices(), len(s.Plans), len(s.Faults))
+	}
+	if bad > 0 {
+		return &cli.Exit{Code: cli.Usage}
+	}
+	return nil
+}

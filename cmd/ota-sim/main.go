@@ -1,0 +1,38 @@
+// Command ota-sim runs fleets of virtual upgrade agents through scripted
+// failures and judges what became of them. It also serves the stand-in platform
+// that they run against, and makes the signed packages that real devices take.
+package main
+
+import (
+	"os"
+
+	"otafleet/internal/cli"
+)
+
+// version is set by the build.
+var version = "dev"
+
+// Exit codes beside those of every program (README.md lists them).
+const (
+	exitPreflight   = 3
+	exitUnreachable = 4
+)
+
+func main() { os.Exit(program().Main()) }
+
+func program() *cli.Program {
+	return &cli.Program{
+		Name:    "ota-sim",
+		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
+		Verbs: []cli.Verb{
+			runVerb(), validateVerb(), listVerb(), platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
+		},
+		Exits: []cli.ExitLine{
+			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, or the verb failed"},
+			{Code: cli.Usage, Meaning: "a flag, an argument or the scenario is wrong"},
+			{Code: exitPreflight, Meaning: "the scenario does not fit this machine"},
+			{Code: exitUnreachable, Meaning: "the broker cannot be reached"},
+			{Code: cli.Interrupted, Meaning: "interrupted"},
+		},
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/cli"
+)
+
+// asProgram, in the environment, lets the test's binary be ota-sim.
+const asProgram = "OTA_SIM_RUN_AS_PROGRAM"
+
+// TestMain lets more tests run at once than there are processors: a run mostly
+// waits.
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// outcome is what a program left behind.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+// sim runs ota-sim in this process.
+func sim(t *testing.T, args ...string) outcome {
+	t.Helper()
+	return simUntil(t.Context(), args...)
+}
+
+// simUntil runs ota-sim in this process, with an interrupt when ctx ends.
+func simUntil(ctx context.Context, args ...string) outcome {
+	var out, err bytes.Buffer
+	code := program().Run(ctx, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &err}, args)
+	return outcome{code, out.String(), err.String()}
+}
+
+// process makes a process of ota-sim, through a shell if before is not empty.
+func process(t *testing.T, before string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	if before != "" {
+		script := before + ` && exec "$0" "$@"`
+		cmd = exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", script, self}, args...)...)
+	}
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+// file writes a file of a test.
+func file(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+// small is a scenario that is over soon.
+const small = `
+scenario: small
+description: A handful of devices.
+duration: 30s
+fleet: [{name: gw, count: 3, product: gw-200, components: [{id: app, type: module, version: 1.0.0}], install: {time: 10ms, restart: process}}]
+plans: [{name: spring, product: gw-200, components: [{id: app, package: full, target: 1.1.0, size: 10000}]}]
+`
+
+func TestHelpTeaches(t *testing.T) {
+	o := sim(t, "help")
+	assert.Equal(t, cli.OK, o.code)
+	for _, v := range program().Verbs {
+		assert.Contains(t, o.out, "  "+v.Name+" ", v.Name)
+		explained := sim(t, "help", v.Name)
+		assert.Equal(t, cli.OK, explained.code)
+		assert.Equal(t, explained, sim(t, v.Name, "--help"))
+		assert.Contains(t, explained.out, "Usage: ota-sim "+v.Name)
+		for line := range strings.SplitSeq(explained.out, "\n") {
+			if example, is := strings.CutPrefix(line, "  ota-sim "); is {
+				verb, _, _ := strings.Cut(example, " ")
+				assert.Equal(t, v.Name, verb, "an example of another verb: %s", line)
+			}
+		}
+	}
+	for _, code := range []string{"0 ", "1 ", "2 ", "3 ", "4 ", "130 "} {
+		assert.Contains(t, o.out, "\n  "+code, "exit code")
+	}
+}
+
+// TestUsage collects what a user may get wrong before anything happens.
+func TestUsage(t *testing.T) {
+	bad := file(t, "bad.yaml", "scenario: b a d\nduration: 1\n")
+	secret := file(t, "secret", "hush\n")
+	good := file(t, "small.yaml", small)
+	tests := []struct {
+		args []string
+		code int
+		err  string
+	}{
+		{nil, cli.Usage, "Usage: ota-sim VERB"},
+		{[]string{"rnu"}, cli.Usage, `there is no verb "rnu"; did you mean "run"?`},
+		{[]string{"run"}, cli.Usage, "want one argument, the scenario, and got 0"},
+		{[]string{"run", "a", "b"}, cli.Usage, "and got 2"},
+		{[]string{"run", "--sead", "1", good}, cli.Usage, "unknown flag: --sead"},
+		{[]string{"run", "--seed", "many", good}, cli.Usage, `invalid argument "many" for "--seed"`},
+		{[]string{"run", "thousnd"}, cli.Usage, "bundled ones are bad-line, brown-out, happy, refusals, thousand, wrong-signature"},
+		{[]string{"run", bad}, cli.Usage, "bad.yaml:2:11: duration"},
+		{[]string{"run", "--password-file", "none", good}, cli.Usage, "cannot read the secret"},
+		{[]string{"run", "--trust", "none", good}, cli.Usage, "cannot read the key"},
+		{[]string{"run", "--trust", secret, good}, cli.Usage, "secret:"},
+		{[]string{"run", "--stand-in", good}, cli.Usage, "give a broker URL"},
+		{[]string{"run", "--broker", "mqtt://127.0.0.1:1", good}, cli.Usage, "a real platform signs with its own keys"},
+		{[]string{"run", "--broker", "http://127.0.0.1:1", "--allow-unsigned", good}, cli.Usage, "the scheme must be mqtt or mqtts"},
+		{[]string{"run", "--prefix", "a/#", good}, cli.Usage, "prefix"},
+		{[]string{"run", "--store", "http://127.0.0.1:1", good}, cli.Usage, "--store needs --store-access-key and --store-secret-file"},
+		{[]string{"run", "--json", filepath.Join(good, "v.json"), good}, cli.Usage, "cannot write the verdict"},
+		{[]string{"run", "--junit", filepath.Dir(good), good}, cli.Usage, "cannot write the verdict"},
+		{[]string{"run", "--broker", "mqtt://127.0.0.1:1", "--allow-unsigned", good}, exitUnreachable, "cannot reach the broker"},
+		{[]string{"run", "--broker", "mqtt://127.0.0.1:1", "--stand-in", good}, exitUnreachable, "cannot reach the broker"},
+		{[]string{"validate"}, cli.Usage, "want one scenario or more"},
+		{[]string{"list", "none"}, cli.Usage, "bundled ones are"},
+		{[]string{"list", "a", "b"}, cli.Usage, "and got 2"},
+		{[]string{"version", "now"}, cli.Usage, "takes no arguments"},
+		{[]string{"keygen"}, cli.Usage, "the name of the key"},
+		{[]string{"platform", "now"}, cli.Usage, "takes no arguments"},
+		{[]string{"platform", "--credentials", "none"}, cli.Usage, "cannot read the credentials"},
+		{[]string{"platform", "--credentials", secret}, cli.Usage, "secret:1: want username:password"},
+		{[]string{"platform", "--addresses", "ftp"}, cli.Usage, "want presigned or s3"},
+		{[]string{"platform", "--addresses", "s3"}, cli.Usage, "needs --store"},
+		{[]string{"platform", "--broker", "nonsense"}, cli.Failed, "want mqtt://host:port"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			o := sim(t, tt.args...)
+			assert.Equal(t, tt.code, o.code)
+			assert.Contains(t, o.err, tt.err)
+			assert.Empty(t, o.out)
+			assert.NotContains(t, o.err, "hush")
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	bad := file(t, "bad.yaml", "scenario: b a d\nduration: 1\nflet: []\nfaults: [{name: a}, {name: a}]\n")
+	o := sim(t, "validate", "happy", bad, "none")
+	assert.Equal(t, cli.Usage, o.code)
+	assert.Equal(t, "happy: valid: 50 devices, 1 plans, 0 faults\n", o.out)
+	for _, mistake := range []string{":1:11: scenario:", ":2:11: duration:", ":3:1: flet: unknown key; did you mean \"fleet\"?", "fleet: is missing",
+		":4:10: faults[0].at: is missing", "faults[1].name: \"a\" is there already", "cannot read the scenario: open none"} {
+		assert.Contains(t, o.err, mistake)
+	}
+	o = sim(t, "validate", "happy", "thousand")
+	assert.Equal(t, cli.OK, o.code)
+	assert.Empty(t, o.err)
+}
+
+func TestList(t *testing.T) {
+	o := sim(t, "list")
+	assert.Equal(t, cli.OK, o.code)
+	assert.Len(t, strings.Split(strings.TrimSpace(o.out), "\n"), 6)
+	assert.Regexp(t, `(?m)^happy +50 devices  Nothing goes wrong`, o.out)
+	printed := sim(t, "list", "happy")
+	assert.Equal(t, cli.OK, printed.code)
+	own := file(t, "own.yaml", printed.out)
+	assert.Equal(t, cli.OK, sim(t, "validate", own).code, "what is printed can be run")
+}
+
+func TestVersion(t *testing.T) {
+	assert.Regexp(t, `^ota-sim dev \(go`, sim(t, "--version").out)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/bundle"
+	"otafleet/internal/cli"
+	"otafleet/internal/ota"
+	"otafleet/simulator/verdict"
+)
+
+type packFlags struct {
+	out            string
+	product        string
+	component      string
+	kind           string
+	delta          bool
+	source, target string
+	release        int64
+	allowDowngrade bool
+	hardware       []string
+	valid          time.Duration
+	chunk          int64
+	zstd           bool
+	keys           []string
+	unsigned       bool
+}
+
+func packVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "pack",
+		Args:    "FILE…",
+		Summary: "make a signed package of one component's files",
+		Help: `Writes one file with the signed manifest and the files, for 'ota-sim platform'
+and for real platforms' upload. The release counter goes up with every release
+of a component: devices refuse to go back below one that they have run, unless
+the manifest allows it.
+
+Examples:
+  ota-sim pack --key release.key --product gw-200 --component app \
+    --target 1.1.0 --release 2 --out app-1.1.0.ota app.bin
+  ota-sim pack --key release.key --product gw-200 --component motor --type mcu \
+    --target 3_1 --release 7 --hardware rev-b,rev-c --zstd --out motor-3_1.ota motor.img`,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			var f packFlags
+			flags.StringVar(&f.out, "out", "", "the package file to write (needed)")
+			flags.StringVar(&f.product, "product", "", "product key (needed)")
+			flags.StringVar(&f.component, "component", "", "component id (needed)")
+			flags.StringVar(&f.kind, "type", string(ota.Module), "type of the component: module or mcu")
+			flags.StringVar(&f.target, "target", "", "version that the files are (needed)")
+			flags.Int64Var(&f.release, "release", 0, "release counter of product and component (needed)")
+			flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "let devices go back to this release")
+			flags.BoolVar(&f.delta, "delta", false, "the files are a delta, which the component's handler applies")
+			flags.StringVar(&f.source, "source", "", "version that a delta starts from")
+			flags.StringSliceVar(&f.hardware, "hardware", nil, "hardware revisions that the package fits; none means all")
+			flags.DurationVar(&f.valid, "valid", 0, "how long devices may install the package; 0 means for ever")
+			flags.Int64Var(&f.chunk, "chunk", bundle.DefaultChunk, "bytes of a chunk, the least that is fetched again")
+			flags.BoolVar(&f.zstd, "zstd", false, "compress the files")
+			flags.StringArrayVar(&f.keys, "key", nil, "private key to sign with; may be repeated")
+			flags.BoolVar(&f.unsigned, "unsigned", false, "do not sign; only devices that allow it take such a package")
+			return f.run
+		},
+	}
+}
+
+func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) error {
+	release, err := f.releaseOf(args)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	manifest, err := bundle.Create(f.out, release)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(streams.Out, "%s: %s %s %s, release %d, %s to transfer\n", filepath.Base(f.out), manifest.Product,
+		manifest.Component, manifest.Target, manifest.Release, verdict.Bytes(manifest.TransferSize()))
+	for i := range manifest.Files {
+		file := &manifest.Files[i]
+		fmt.Fprintf(streams.Out, "  %s  %d bytes in %d chunks  sha256 %x\n", file.Name, file.Size, len(file.Chunks), file.SHA256)
+	}
+	return nil
+}
+
+func (f *packFlags) releaseOf(files []string) (bundle.Release, error) {
+	r := bundle.Release{Files: files, Chunk: f.chunk, Zstd: f.zstd, Manifest: ota.Manifest{
+		Product: f.product, Component: f.component, Type: ota.ComponentType(f.kind), Package: ota.Full,
+		Target: f.target, Release: f.release, AllowDowngrade: f.allowDowngrade, Hardware: f.hardware, Created: time.Now(),
+	}}
+	if f.delta {
+		r.Manifest.Package, r.Manifest.Source = ota.Delta, f.source
+	}
+	if f.valid > 0 {
+		r.Manifest.Expires = r.Manifest.Created.Add(f.valid)
+	}
+	switch {
+	case f.out == "":
+		return r, fmt.Errorf("--out is missing: where shall the package go?")
+	case len(files) == 0:
+		return r, fmt.Errorf("no file is given: what shall be packed?")
+	case f.release <= 0:
+		return r, fmt.Errorf("--release must be 1 or more, and higher than that of any release before")
+	case f.source != "" && !f.delta:
+		return r, fmt.Errorf("--source is for a --delta only")
+	case f.unsigned == (len(f.keys) > 0):
+		return r, fmt.Errorf("give the keys to sign with (--key, see ota-sim keygen), or say --unsigned")
+	}
+	for _, path := range f.keys {
+		key, err := readPrivateKey(path)
+		if err != nil {
+			return r, err
+		}
+		r.Keys = append(r.Keys, key)
+	}
+	return r, nil
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/bundle"
+	"otafleet/internal/cli"
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+)
+
+func TestKeygen(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "release")
+	o := sim(t, "keygen", name)
+	require.Equal(t, cli.OK, o.code, o.err)
+	public, err := readPublicKey(name + ".pub")
+	require.NoError(t, err)
+	private, err := readPrivateKey(name + ".key")
+	require.NoError(t, err)
+	assert.Equal(t, public, private.Public())
+	assert.Contains(t, o.out, "key id   "+wire.KeyID(public))
+	info, err := os.Stat(name + ".key")
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "nobody else may read it")
+	secret, err := os.ReadFile(name + ".key")
+	require.NoError(t, err)
+	assert.NotContains(t, o.out, strings.Split(string(secret), "\n")[1])
+
+	o = sim(t, "keygen", name)
+	assert.Equal(t, cli.Failed, o.code)
+	assert.Contains(t, o.err, "release.key exists and is not overwritten")
+	again, err := os.ReadFile(name + ".key")
+	require.NoError(t, err)
+	assert.Equal(t, secret, again)
+
+	require.NoError(t, os.Remove(name+".key"))
+	o = sim(t, "keygen", name)
+	assert.Contains(t, o.err, "release.pub exists and is not overwritten")
+	assert.NoFileExists(t, name+".key", "a key without its half is of no use")
+	assert.Equal(t, cli.Failed, sim(t, "keygen", filepath.Join(name, "none")).code)
+}
+
+// TestPack makes packages that can be opened and verified.
+func TestPack(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(path("app.bin"), []byte(strings.Repeat("new", 5000)), 0o600))
+	require.Equal(t, cli.OK, sim(t, "keygen", path("release")).code)
+	key, err := readPublicKey(path("release.pub"))
+	require.NoError(t, err)
+	pack := func(args ...string) *ota.Manifest {
+		out := path("app.ota")
+		o := sim(t, append([]string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2", "--out", out, path("app.bin")}, args...)...)
+		require.Equal(t, cli.OK, o.code, o.err)
+		assert.Contains(t, o.out, "app.ota: gw-200 app 1.1.0, release 2")
+		b, err := bundle.Open(out)
+		require.NoError(t, err)
+		defer b.Close()
+		if len(b.Envelope.Signatures) > 0 {
+			m, err := (&wire.Trust{Keys: []ed25519.PublicKey{key}}).Open(b.Envelope)
+			require.NoError(t, err)
+			return m
+		}
+		return b.Manifest
+	}
+	signed := []string{"--key", path("release.key")}
+	m := pack(signed...)
+	assert.Equal(t, ota.Module, m.Type)
+	assert.Equal(t, ota.Full, m.Package)
+	assert.True(t, m.Expires.IsZero())
+	require.Len(t, m.Files, 1)
+	assert.Equal(t, int64(15000), m.Files[0].Size)
+
+	m = pack(append(signed, "--type", "mcu", "--delta", "--source", "1.0.0", "--hardware", "rev-b,rev-c", "--valid", "24h", "--chunk", "1024", "--allow-downgrade")...)
+	assert.Equal(t, ota.MCU, m.Type)
+	assert.Equal(t, ota.Delta, m.Package)
+	assert.Equal(t, "1.0.0", m.Source)
+	assert.Equal(t, []string{"rev-b", "rev-c"}, m.Hardware)
+	assert.Len(t, m.Files[0].Chunks, 15)
+	assert.True(t, m.AllowDowngrade)
+	assert.False(t, m.Expires.IsZero())
+
+	m = pack("--unsigned", "--zstd")
+	assert.Equal(t, ota.Zstd, m.Files[0].Encoding)
+	assert.Less(t, m.Files[0].Size, int64(1000))
+	assert.Equal(t, int64(15000), m.Files[0].Image().Size)
+}
+
+func TestPackRefuses(t *testing.T) {
+	dir := t.TempDir()
+	image, out := file(t, "app.bin", "new"), filepath.Join(dir, "app.ota")
+	good := func(change ...string) []string {
+		args := []string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2", "--unsigned", "--out", out}
+		return append(args, change...)
+	}
+	tests := []struct {
+		args []string
+		err  string
+	}{
+		{[]string{"pack"}, "--out is missing"},
+		{good(), "no file is given"},
+		{good(image, "--release", "0"), "--release must be 1 or more"},
+		{good(image, "--source", "1.0.0"), "--source is for a --delta only"},
+		{good(image, "--key", image), "give the keys to sign with"},
+		{good(image, "--unsigned=false"), "give the keys to sign with"},
+		{good(image, "--unsigned=false", "--key", image), "app.bin:"},
+		{good(image, "--unsigned=false", "--key", "none"), "cannot read the key"},
+		{good(image, "--product", "g/w"), "product"},
+		{good(image, "--component", ""), "component"},
+		{good(image, "--type", "thing"), "type"},
+		{good(image, "--target", ""), "target"},
+		{good(image, "--delta"), "source"},
+		{good(image, "--chunk", "1"), "chunk"},
+		{good(filepath.Join(dir, "none")), "cannot read the file to pack"},
+		{good(image, image), "must not stand twice"},
+		{good(image, "--out", filepath.Join(dir, "none", "app.ota")), "cannot make a package"},
+	}
+	for _, tt := range tests {
+		o := sim(t, tt.args...)
+		assert.Contains(t, []int{cli.Failed, cli.Usage}, o.code, "%v", tt.args)
+		assert.Contains(t, o.err, tt.err, "%v", tt.args)
+		assert.Empty(t, o.out)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left, "nothing is left behind")
+}

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/bundle"
+	"otafleet/internal/cli"
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/engine"
+)
+
+// What --addresses may say.
+const (
+	presigned   = "presigned"
+	s3Addresses = "s3"
+)
+
+type platformFlags struct {
+	listen, storeListen  string
+	broker               string
+	username, secretFile string
+	devices              string
+	prefix               string
+	store                storeFlags
+	addresses            string
+	upgrades             []string
+	name                 string
+	retries              int
+	onFailure            string
+	minBattery, minRSSI  int
+	validity             time.Duration
+	untilDone            int
+}
+
+func platformVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "platform",
+		Summary: "serve the stand-in platform, with a plan if one is given",
+		Help: `Serves broker, object store and plan engine, ready at once. Each --upgrade is a
+package of 'ota-sim pack'; all of them together, in their order, become one plan
+for the product that they are for. What devices do is printed line by line.
+
+With --broker the platform works through a broker of yours, with --store its
+packages lie in an S3-compatible store of yours.
+
+The stand-in listens on the loopback and lets every device in, unless
+--credentials names a file with a line "username:password" for each of them.
+
+Examples:
+  ota-sim platform --upgrade app-1.1.0.ota
+  ota-sim platform --listen 0.0.0.0:1883 --store-listen 0.0.0.0:9000 \
+    --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
+  ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota`,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			var f platformFlags
+			flags.StringVar(&f.listen, "listen", "127.0.0.1:1883", "where the embedded broker listens")
+			flags.StringVar(&f.storeListen, "store-listen", "127.0.0.1:9000", "where the embedded object store listens")
+			flags.StringVar(&f.devices, "credentials", "", "file of username:password lines for the embedded broker; empty lets everybody in")
+			flags.StringVar(&f.broker, "broker", "", "broker to use instead of the embedded one: mqtt://host:port")
+			flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
+			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
+			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
+			f.store.define(flags)
+			flags.StringVar(&f.addresses, "addresses", presigned, "what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
+			flags.StringArrayVar(&f.upgrades, "upgrade", nil, "package to upgrade to; may be repeated, in the order of upgrade")
+			flags.StringVar(&f.name, "plan", "plan-1", "id of the plan")
+			flags.IntVar(&f.retries, "retries", 5, "automatic retries of each component, 0 to 5")
+			flags.StringVar(&f.onFailure, "on-failure", string(ota.Stop), "what a failed component means for the others: stop, continue or revert")
+			flags.IntVar(&f.minBattery, "min-battery", 0, "percent that a device's battery needs; 0 asks for none")
+			flags.IntVar(&f.minRSSI, "min-rssi", 0, "dBm that a device's signal needs; 0 asks for none")
+			flags.DurationVar(&f.validity, "validity", platform.DefaultValidity, "how long package addresses work")
+			flags.IntVar(&f.untilDone, "until-done", 0, "end when so many devices are upgraded or failed; exit code 1 if one failed")
+			return f.run
+		},
+	}
+}
+
+func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
+	if err := cli.NoArgs(args); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	journal := &journal{w: streams.Out, goal: f.untilDone, reached: cancel}
+	config, err := f.config(journal)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	standIn, err := platform.New(config)
+	if err != nil {
+		return err
+	}
+	journal.printf("broker %s, object store %s", standIn.BrokerURL(), standIn.StoreURL())
+	plan, err := f.prepare(ctx, standIn)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, standIn.Close())}
+	}
+	if plan != "" {
+		journal.printf("%s", plan)
+	}
+	if err := standIn.Run(ctx); err != nil {
+		return err
+	}
+	if journal.failed() {
+		return &cli.Exit{Code: cli.Failed}
+	}
+	return nil
+}
+
+func (f *platformFlags) config(j *journal) (platform.Config, error) {
+	c := platform.Config{
+		BrokerAddress: f.listen, BrokerURL: f.broker, BrokerUser: f.username, Prefix: f.prefix,
+		StoreAddress: f.storeListen, Validity: f.validity, Observe: j.observe,
+	}
+	password, err := readSecret(f.secretFile)
+	if err != nil {
+		return c, err
+	}
+	c.BrokerPassword = string(password)
+	if f.devices != "" {
+		known, err := readCredentials(f.devices)
+		if err != nil {
+			return c, err
+		}
+		c.Credentials = known.check
+	}
+	if c.Store, err = f.store.remote(); err != nil {
+		return c, err
+	}
+	switch {
+	case f.addresses == presigned:
+	case f.addresses != s3Addresses:
+		return c, fmt.Errorf("--addresses %s: want %s or %s", f.addresses, presigned, s3Addresses)
+	case c.Store == nil:
+		return c, fmt.Errorf("--addresses %s needs --store: no device has keys of the embedded one", s3Addresses)
+	default:
+		c.Store.DeviceKeys = true
+	}
+	return c, nil
+}
+
+// prepare puts the packages onto the shelf and one plan for all of them into
+// effect. It returns a line that says so.
+func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (string, error) {
+	if len(f.upgrades) == 0 {
+		return "", nil
+	}
+	spec := engine.PlanSpec{
+		ID: f.name, Name: f.name, Zone: time.UTC, Start: time.Now().Add(-time.Minute), End: time.Now().AddDate(1, 0, 0),
+		Mode: ota.Silent, Retries: f.retries, OnFailure: ota.OnFailure(f.onFailure),
+	}
+	if f.minBattery != 0 {
+		spec.MinBattery = &f.minBattery
+	}
+	if f.minRSSI != 0 {
+		spec.MinRSSI = &f.minRSSI
+	}
+	var names []string
+	for _, path := range f.upgrades {
+		m, err := addBundle(ctx, s, path)
+		if err != nil {
+			return "", err
+		}
+		if spec.Product != "" && spec.Product != m.Product {
+			return "", fmt.Errorf("%s is for product %s, the packages before it for %s: a plan has one product", path, m.Product, spec.Product)
+		}
+		spec.Product = m.Product
+		c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target}
+		if m.Package == ota.Delta {
+			c.Sources = []string{m.Source}
+		}
+		spec.Components = append(spec.Components, c)
+		names = append(names, m.Component+" to "+m.Target)
+	}
+	if err := s.Command(engine.CreatePlan{Plan: spec}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("plan %s for product %s: %s", f.name, spec.Product, strings.Join(names, ", then ")),
+		s.Command(engine.Activate{Plan: f.name})
+}
+
+// addBundle puts a package file onto the shelf. It stays open: its files are
+// served from it.
+func addBundle(ctx context.Context, s *platform.StandIn, path string) (*ota.Manifest, error) {
+	b, err := bundle.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]io.ReaderAt, len(b.Manifest.Files))
+	for i := range files {
+		files[i] = b.File(i)
+	}
+	return b.Manifest, s.AddPackage(ctx, b.Envelope, b.Manifest, files)
+}
+
+// credentials are the devices that may connect.
+type credentials map[string]string
+
+func (c credentials) check(username, password string) bool {
+	want, known := c[username]
+	return known && want == password
+}
+
+func readCredentials(path string) (credentials, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the credentials: %w", err)
+	}
+	known := credentials{}
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		user, password, ok := strings.Cut(line, ":")
+		if !ok || user == "" || password == "" {
+			return nil, fmt.Errorf("%s:%d: want username:password", path, i+1)
+		}
+		known[user] = password
+	}
+	if len(known) == 0 {
+		return nil, errors.New(path + ": names no device")
+	}
+	return known, nil
+}
+
+// journal prints what happens, a line each, and knows when the goal is reached.
+type journal struct {
+	goal    int
+	reached context.CancelFunc
+
+	mu    sync.Mutex // guards the following
+	w     io.Writer
+	ended map[string]ota.DeviceStatus
+}
+
+func (j *journal) printf(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	fmt.Fprintf(j.w, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
+
+func (j *journal) observe(_ time.Time, fact engine.Output) {
+	switch fact := fact.(type) {
+	case engine.Recorded:
+		j.report(fact)
+	case engine.Decided:
+		if fact.Decision.Accept {
+			j.printf("%s  agrees to plan %s", fact.Device.Device, fact.Decision.Plan)
+		} else {
+			j.printf("%s  refuses plan %s: %s %s", fact.Device.Device, fact.Decision.Plan, fact.Decision.Reason, fact.Decision.Detail)
+		}
+	case engine.Issue:
+		j.printf("%s  %s  address issued (%s, attempt %d)", fact.Device.Device, fact.Component, fact.Reason, fact.Attempt)
+	case engine.Changed:
+		j.printf("%s  is now: %s", fact.Device.Device, fact.To.Name())
+		j.end(fact.Device.Device, fact.To)
+	case engine.PlanChanged:
+		j.printf("plan %s is now: %s", fact.Plan, fact.Status)
+	}
+}
+
+func (j *journal) report(fact engine.Recorded) {
+	r := fact.Report
+	text := r.Status.Row().Name
+	if r.Failure != nil {
+		text += ": " + r.Failure.Error()
+	}
+	if fact.Arrival != engine.Stored {
+		text += fmt.Sprintf(" (%s, number %d)", fact.Arrival, r.Seq)
+	}
+	j.printf("%s  %s  %s", fact.Device.Device, r.Component, text)
+}
+
+// end counts a device at its end, and ends the platform when there are enough.
+func (j *journal) end(device string, status ota.DeviceStatus) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ended == nil {
+		j.ended = map[string]ota.DeviceStatus{}
+	}
+	if status == ota.DeviceUpgrading || status == ota.DeviceNotUpgraded {
+		delete(j.ended, device)
+		return
+	}
+	j.ended[device] = status
+	if j.goal > 0 && len(j.ended) >= j.goal {
+		// The last acknowledgements must get out.
+		time.AfterFunc(time.Second, j.reached)
+	}
+}
+
+func (j *journal) failed() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.ended {
+		if s == ota.DeviceUpgradeFailed {
+			return true
+		}
+	}
+	return false
+}

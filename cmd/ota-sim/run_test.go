@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/cli"
+	"otafleet/scenarios"
+)
+
+// TestBundledScenarios runs every one that is over soon.
+func TestBundledScenarios(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		if name == "thousand" {
+			continue // it takes a minute, and is what make run is for
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := sim(t, "run", "--quiet", name)
+			assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
+			assert.Contains(t, o.out, "\nHELD\n")
+			assert.Empty(t, o.err)
+		})
+	}
+}
+
+func TestVerdictInEveryForm(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	scenario := file(t, "small.yaml", small+"expect: {devices: {upgraded: 3}}\n")
+	o := sim(t, "run", scenario, "--json", filepath.Join(dir, "v.json"), "--junit", filepath.Join(dir, "v.xml"), "--seed", "7")
+	require.Equal(t, cli.OK, o.code, o.err)
+	assert.Regexp(t, `^small: 3 devices, broker mqtt://127\.0\.0\.1:\d+, at most 30s\n`, o.out)
+	assert.Contains(t, o.out, "arrived 3  connected ", "the live view, as lines")
+	assert.NotContains(t, o.out, "\x1b", "no colours in a file")
+	assert.Contains(t, o.out, "seed 7")
+
+	text, err := os.ReadFile(filepath.Join(dir, "v.json"))
+	require.NoError(t, err)
+	var v struct {
+		Held    bool
+		Seed    int
+		Classes struct{ All map[string]int }
+	}
+	require.NoError(t, json.Unmarshal(text, &v))
+	assert.True(t, v.Held)
+	assert.Equal(t, 7, v.Seed)
+	assert.Equal(t, 3, v.Classes.All["upgraded"])
+
+	text, err = os.ReadFile(filepath.Join(dir, "v.xml"))
+	require.NoError(t, err)
+	var suites struct {
+		Suite struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+		} `xml:"testsuite"`
+	}
+	require.NoError(t, xml.Unmarshal(text, &suites))
+	assert.Equal(t, 3, suites.Suite.Tests)
+	assert.Zero(t, suites.Suite.Failures)
+}
+
+// TestVerdictOnStandardOutput leaves nothing there but the JSON.
+func TestVerdictOnStandardOutput(t *testing.T) {
+	t.Parallel()
+	o := sim(t, "run", file(t, "small.yaml", small+"expect: {devices: {upgraded: 2}}\n"), "--json", "-")
+	assert.Equal(t, cli.Failed, o.code)
+	var v struct{ Held bool }
+	require.NoError(t, json.Unmarshal([]byte(o.out), &v))
+	assert.False(t, v.Held)
+	assert.Contains(t, o.err, "NOT HELD: 1 of 3 expectations failed")
+}
+
+// TestInterruptedProcess sends the signal of Ctrl-C to the program and gets a
+// verdict.
+func TestInterruptedProcess(t *testing.T) {
+	t.Parallel()
+	waiting := strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 20s},", 1)
+	cmd := process(t, "", "run", file(t, "small.yaml", waiting))
+	output, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	first := make([]byte, 6)
+	_, err = io.ReadFull(output, first)
+	require.NoError(t, err)
+	assert.Equal(t, "small:", string(first), "the run is under way")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	rest, err := io.ReadAll(output)
+	require.NoError(t, err)
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	assert.Equal(t, cli.Interrupted, exit.ExitCode())
+	assert.Contains(t, string(rest), "✗ the run came to its end")
+	assert.Contains(t, string(rest), "NOT HELD")
+}
+
+// TestInterruptedBeforeItBegins is no unreachable broker.
+func TestInterruptedBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	path := file(t, "small.yaml", small)
+	assert.Equal(t, cli.Interrupted, simUntil(ctx, "run", path, "--broker", "mqtt://127.0.0.1:1", "--allow-unsigned").code)
+	assert.Equal(t, cli.Interrupted, simUntil(ctx, "run", path).code)
+}
+
+// TestTooManyDevices follows the advice that the refusal gives.
+func TestTooManyDevices(t *testing.T) {
+	t.Parallel()
+	many := func(n int) string {
+		return file(t, "many.yaml", strings.Replace(small, "count: 3", fmt.Sprint("count: ", n), 1))
+	}
+	run := func(limit string, n int) (int, string) {
+		cmd := process(t, "ulimit -n "+limit, "run", "--quiet", "--broker", "mqtt://127.0.0.1:1", "--stand-in", many(n))
+		var out bytes.Buffer
+		cmd.Stderr = &out
+		var exit *exec.ExitError
+		require.ErrorAs(t, cmd.Run(), &exit, "nobody listens there")
+		return exit.ExitCode(), out.String()
+	}
+	code, text := run("700", 200)
+	assert.Equal(t, exitPreflight, code)
+	advice := regexp.MustCompile(`200 devices need 800 open files, and this process may have 700; raise the limit \((as root: )?ulimit -n (\d+)\), or run at most (\d+) devices`).
+		FindStringSubmatch(text)
+	require.NotNil(t, advice, text)
+	code, text = run(advice[2], 200)
+	assert.Equal(t, exitUnreachable, code, text)
+	var most int
+	_, err := fmt.Sscan(advice[3], &most)
+	require.NoError(t, err)
+	code, text = run("700", most)
+	assert.Equal(t, exitUnreachable, code, text)
+	code, _ = run("700", most+1)
+	assert.Equal(t, exitPreflight, code)
+}
+
+func TestFit(t *testing.T) {
+	assert.NoError(t, fit(1000, 2, 2600, 2600))
+	assert.EqualError(t, fit(1000, 2, 2599, 1<<20),
+		"1000 devices need 2600 open files, and this process may have 2599; raise the limit (ulimit -n 2600), or run at most 999 devices")
+	assert.EqualError(t, fit(1000, 1, 1024, 1024),
+		"1000 devices need 1600 open files, and this process may have 1024; raise the limit (as root: ulimit -n 1600), or run at most 424 devices")
+	assert.EqualError(t, fit(1, 2, 256, 4096),
+		"1 devices need 602 open files, and this process may have 256; raise the limit (ulimit -n 602)")
+}
+
+// TestAgainstTheStandInOfAnotherProcess runs devices against ota-sim platform.
+func TestAgainstTheStandInOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(path("app.bin"), bytes.Repeat([]byte("new"), 5000), 0o600))
+	require.Equal(t, cli.OK, sim(t, "keygen", path("release")).code)
+	o := sim(t, "pack", "--key", path("release.key"), "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2",
+		"--out", path("app.ota"), path("app.bin"))
+	require.Equal(t, cli.OK, o.code, o.err)
+
+	serving := process(t, "", "platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--upgrade", path("app.ota"), "--until-done", "3")
+	output, err := serving.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, serving.Start())
+	url := firstURL(t, output)
+	o = sim(t, "run", "--quiet", "--broker", url, "--trust", path("release.pub"), file(t, "small.yaml", small+"expect: {devices: {upgraded: 3}}\n"))
+	assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
+	log, err := io.ReadAll(output)
+	require.NoError(t, err)
+	require.NoError(t, serving.Wait(), "it ends by itself")
+	assert.Contains(t, string(log), "plan plan-1 for product gw-200: app to 1.1.0")
+	assert.Equal(t, 3, strings.Count(string(log), "is now: Upgraded"))
+}
+
+// firstURL reads the broker's address from the first line of the platform.
+func firstURL(t *testing.T, output io.Reader) string {
+	t.Helper()
+	var line []byte
+	for deadline := time.Now().Add(20 * time.Second); !bytes.HasSuffix(line, []byte("\n")); {
+		require.True(t, time.Now().Before(deadline))
+		one := make([]byte, 1)
+		_, err := io.ReadFull(output, one)
+		require.NoError(t, err, string(line))
+		line = append(line, one...)
+	}
+	url := regexp.MustCompile(`mqtt://[0-9.:]+`).FindString(string(line))
+	require.NotEmpty(t, url, string(line))
+	return url
+}
