@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent/control"
+	"otafleet/internal/ota"
+	"otafleet/test/harness"
+)
+
+func TestConfirmByAsking(t *testing.T) {
+	t.Parallel()
+	s := newSetting(t)
+	s.device.Settings["confirm"] = "ask"
+	agent := s.device.Start()
+	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
+	s.awaitQuestion()
+	assert.Contains(t, s.device.Do("status").Out, "plan p waits for your answer: ota-agent confirm, or ota-agent refuse")
+
+	refused := s.device.Do("refuse", "--reason", "the line is running")
+	assert.Equal(t, harness.Outcome{Out: "refused plan p\n"}, refused)
+	harness.Await(t, "the refusal", func() bool { return len(s.platform.Decisions("p")) > 0 })
+	assert.Equal(t, ota.ReasonDeclined, s.platform.Decisions("p")[0].Reason)
+	assert.Equal(t, "the line is running", s.platform.Decisions("p")[0].Detail)
+	assert.Contains(t, s.device.Do("status").Out, "plan p is refused (declined: the line is running)")
+	assert.Equal(t, 4, s.device.Do("confirm").Code, "nothing waits any more")
+
+	assert.Equal(t, 0, s.device.Do("check").Code)
+	s.awaitQuestion()
+	agent.Kill() // the question is asked again after a cut
+	s.device.Start()
+	s.awaitQuestion()
+	assert.Equal(t, harness.Outcome{Out: "confirmed plan p\n"}, s.device.Do("confirm"))
+	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
+	assert.Equal(t, succeeded, s.platform.Trail("p", "app"))
+	assert.Equal(t, "new", string(s.device.Read("app.bin")))
+}
+
+func (s *setting) awaitQuestion() {
+	s.t.Helper()
+	harness.Await(s.t, "a plan that waits for an answer", func() bool {
+		status, ok := s.status()
+		return ok && status.Plan != nil && status.Plan.Answer == control.AnswerAsking
+	})
+}
+
+// status asks the agent; false while it does not answer.
+func (s *setting) status() (status control.Status, ok bool) {
+	s.t.Helper()
+	outcome := s.device.Do("status", "--json")
+	if outcome.Code != 0 {
+		return status, false
+	}
+	require.NoError(s.t, json.Unmarshal([]byte(outcome.Out), &status))
+	return status, true
+}
+
+func TestConfirmByCommand(t *testing.T) {
+	t.Parallel()
+	s := newSetting(t)
+	s.device.Write("ask", []byte(`#!/bin/sh
+cd "$(dirname "$0")" || exit 1
+echo "$OTA_PLAN $OTA_ATTEMPT $OTA_COMPONENTS" >asked
+[ -e yes ] || { echo "nobody agrees" >&2; exit 1; }
+`), 0o755)
+	s.device.Settings["confirm"] = "command"
+	s.device.Settings["confirm_command"] = []string{s.device.Path("ask")}
+	s.device.Start()
+	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
+	harness.Await(t, "the refusal", func() bool { return len(s.platform.Decisions("p")) > 0 })
+	assert.Equal(t, ota.ReasonDeclined, s.platform.Decisions("p")[0].Reason)
+	assert.Equal(t, "nobody agrees", s.platform.Decisions("p")[0].Detail)
+	assert.Equal(t, "p 1 app 1.1.0 3\n", string(s.device.Read("asked")))
+	assert.Equal(t, "old", string(s.device.Read("app.bin")))
+
+	s.device.Write("yes", nil, 0o644)
+	assert.Equal(t, 0, s.device.Do("check").Code)
+	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
+	assert.Equal(t, "new", string(s.device.Read("app.bin")))
+}

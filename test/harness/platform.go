@@ -1,0 +1,205 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/engine"
+)
+
+// Platform is a stand-in platform within the test, which remembers what devices
+// told it.
+type Platform struct {
+	*platform.StandIn
+
+	t testing.TB
+
+	mu        sync.Mutex // guards the following
+	reports   []ota.Report
+	decisions []ota.Decision
+	arrivals  map[engine.Arrival]int
+	faults    map[string][]string // by plan: reports that should not have come as they did
+}
+
+// StartPlatform serves a stand-in until the test ends. The zero Config is
+// enough; its Observe is taken.
+func StartPlatform(t testing.TB, config platform.Config) *Platform {
+	t.Helper()
+	p := &Platform{t: t, arrivals: map[engine.Arrival]int{}, faults: map[string][]string{}}
+	config.Observe = p.observe
+	standIn, err := platform.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.StandIn = standIn
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- standIn.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the platform failed: %v", err)
+		}
+	})
+	return p
+}
+
+// observe keeps copies: the facts belong to the engine.
+func (p *Platform) observe(_ time.Time, fact engine.Output) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch fact := fact.(type) {
+	case engine.Recorded:
+		p.arrivals[fact.Arrival]++
+		switch fact.Arrival {
+		case engine.Stored:
+			p.reports = append(p.reports, *fact.Report)
+		case engine.Duplicate: // sent again after a cut, as it should be
+		default:
+			r := fact.Report
+			p.faults[r.Plan] = append(p.faults[r.Plan], fmt.Sprintf("number %d, %s %s: %s %v", r.Seq, r.Component, r.Status, fact.Arrival, fact.Cause))
+		}
+	case engine.Decided:
+		p.decisions = append(p.decisions, *fact.Decision)
+	}
+}
+
+// Plan is the plan that Offer makes: silent, for every device of Product, in
+// effect at once.
+type Plan struct {
+	ID        string
+	Retries   int
+	OnFailure ota.OnFailure // empty means stop
+	Sources   []string      // of every component; none means any
+}
+
+// Offer puts packages onto the shelf and a plan of all of them into effect.
+func (p *Platform) Offer(plan Plan, packages ...*Package) {
+	p.t.Helper()
+	spec := engine.PlanSpec{
+		ID: plan.ID, Name: plan.ID, Product: packages[0].Manifest.Product, Zone: time.UTC,
+		Start: time.Now().Add(-time.Minute), End: time.Now().Add(time.Hour),
+		Mode: ota.Silent, Retries: plan.Retries, OnFailure: plan.OnFailure,
+	}
+	for _, pkg := range packages {
+		p.Shelve(pkg)
+		m := pkg.Manifest
+		c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Sources: plan.Sources, Target: m.Target}
+		if m.Package == ota.Delta {
+			c.Sources = []string{m.Source}
+		}
+		spec.Components = append(spec.Components, c)
+	}
+	p.order(engine.CreatePlan{Plan: spec})
+	p.order(engine.Activate{Plan: plan.ID})
+}
+
+// Shelve makes a package available to plans.
+func (p *Platform) Shelve(pkg *Package) {
+	p.t.Helper()
+	if err := p.AddPackage(context.Background(), pkg.Envelope, pkg.Manifest, pkg.readers()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *Platform) order(c engine.Command) {
+	p.t.Helper()
+	if err := p.Command(c); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Status is a device's status under a plan.
+func (p *Platform) Status(plan string, d *Device) ota.DeviceStatus {
+	return p.device(plan, d).Status
+}
+
+func (p *Platform) device(plan string, d *Device) (view engine.DeviceView) {
+	p.View(func(e *engine.Engine) { view, _ = e.Device(plan, d.Identity().Device) })
+	return view
+}
+
+// AwaitStatus waits until a device has a status under a plan. It ends the test
+// if the device comes to another end first.
+func (p *Platform) AwaitStatus(plan string, d *Device, want ota.DeviceStatus) {
+	p.t.Helper()
+	var view engine.DeviceView
+	Await(p.t, fmt.Sprintf("plan %s: %s", plan, want.Name()), func() bool {
+		view = p.device(plan, d)
+		return view.Status == want || !view.Ended.IsZero()
+	})
+	if view.Status != want {
+		p.t.Fatalf("plan %s ended %s, not %s:\n%v", plan, view.Status.Name(), want.Name(), p.Trail(plan, ""))
+	}
+}
+
+// Reports gives the reports of a plan, in the order of their numbers.
+func (p *Platform) Reports(plan string) []ota.Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found []ota.Report
+	for _, r := range p.reports {
+		if r.Plan == plan {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// Trail gives the statuses that a component went through under a plan, with
+// their error codes: "downloading", "upgrade_failed: boot_failed". Without a
+// component it gives those of all, each with its component before it.
+func (p *Platform) Trail(plan, component string) []string {
+	var trail []string
+	for _, r := range p.Reports(plan) {
+		step := r.Status.String()
+		if r.Failure != nil {
+			step += ": " + string(r.Failure.Code)
+		}
+		switch component {
+		case r.Component:
+			trail = append(trail, step)
+		case "":
+			trail = append(trail, r.Component+" "+step)
+		}
+	}
+	return trail
+}
+
+// Decisions gives the answers to a plan.
+func (p *Platform) Decisions(plan string) []ota.Decision {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found []ota.Decision
+	for _, d := range p.decisions {
+		if d.Plan == plan {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// Arrivals counts the reports by what the ledger made of them.
+func (p *Platform) Arrivals() map[engine.Arrival]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.arrivals)
+}
+
+// Faults names the reports on a plan that came out of order, changed, against
+// the status table, or on a plan that nobody knows.
+func (p *Platform) Faults(plan string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.faults[plan])
+}
+
+// Online reports whether the platform hears a device.
+func (p *Platform) Online(plan string, d *Device) bool { return p.device(plan, d).Online }

@@ -1,0 +1,114 @@
+//go:build real
+
+package real_test
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform"
+	"otafleet/test/harness"
+)
+
+// The packages lie in a store of others, and the device gets addresses that the
+// platform has signed.
+func TestPresignedAddresses(t *testing.T) {
+	t.Parallel()
+	for scheme, secure := range map[string]bool{"http": false, "https": true} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			store, broker := startStore(t, secure), startMosquitto(t)
+			j := newJourney(t, broker, harness.Settings{"urls": []string{broker.url()}})
+			j.platformArgs = store.flags(store.url)
+			j.travel()
+		})
+	}
+}
+
+// The device has keys of its own, and is told bucket and key only.
+func TestStoreAddresses(t *testing.T) {
+	t.Parallel()
+	const key = "gw-200/app/full/1.1.0/app.bin"
+	t.Run("path style", func(t *testing.T) {
+		t.Parallel()
+		store, broker := startStore(t, false), startMosquitto(t)
+		front := store.front()
+		newKeeper(t, broker, store, front.url, true).travel()
+		assert.Equal(t, []get{{host: front.url[len("http://"):], path: "/" + bucket + "/" + key}}, front.asked())
+	})
+	t.Run("virtual host style", func(t *testing.T) {
+		t.Parallel()
+		store, broker := startStore(t, false), startMosquitto(t)
+		front := store.front()
+		j := newKeeper(t, broker, store, "http://"+domain, false)
+		j.environment = []string{"http_proxy=" + front.url} // nobody else knows that domain
+		j.travel()
+		assert.Equal(t, []get{{host: bucket + "." + domain, path: "/" + key}}, front.asked())
+	})
+}
+
+// newKeeper is a journey with a device that keeps keys of a store.
+func newKeeper(t *testing.T, broker *server, store *store, endpoint string, pathStyle bool) *journey {
+	t.Helper()
+	store.admit()
+	j := newJourney(t, broker, harness.Settings{"urls": []string{broker.url()}})
+	j.platformArgs = append(store.flags(store.url), "--addresses", "s3")
+	j.device.Settings["storage"] = harness.Settings{
+		"endpoint": endpoint, "region": region, "path_style": pathStyle,
+		"access_key_file": write(t, "access", deviceAccess+"\n"), "secret_key_file": write(t, "secret", deviceSecret+"\n"),
+	}
+	return j
+}
+
+// An agent that is killed in the middle of a large download asks the store for
+// what is missing and no more: the chunk that was on its way is all it costs.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	const size, chunk, kills = 20 << 20, 64 << 10, 3
+	store, broker := startStore(t, false), startMosquitto(t)
+	front := store.front()
+	key := harness.NewKey(t)
+	desk := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url(), Store: store.remote(front.url)})
+	device := harness.NewDevice(t, programs, broker.url(), key)
+	device.Settings["download"] = harness.Settings{"rate_limit": "4MiB/s"}
+	device.Components(harness.FileComponent("app", "1.0.0", nil))
+	device.Write("app.bin", []byte("old"), 0o755)
+	image := harness.Image(1, size)
+	desk.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, image, nil, key))
+
+	// verified is the first byte that the inactive place does not hold yet.
+	verified := func() int64 {
+		place, err := os.ReadFile(device.Path("app.bin.ota-next"))
+		if os.IsNotExist(err) {
+			return 0
+		}
+		require.NoError(t, err)
+		n := 0
+		for n < min(len(place), size) && bytes.Equal(place[n:min(n+chunk, len(place))], image[n:n+chunk]) {
+			n += chunk
+		}
+		return int64(n)
+	}
+	began := time.Now()
+	agent := device.Start()
+	for kill := range kills {
+		harness.Await(t, "some megabytes", func() bool { return verified() > int64(kill+1)*size/(kills+1) })
+		agent.Kill()
+		kept, before := verified(), len(front.asked())
+		agent = device.Start()
+		harness.Await(t, "the download goes on", func() bool { return len(front.asked()) > before })
+		assert.Equal(t, kept, front.asked()[before].from, "it goes on at the first byte that is missing")
+	}
+	desk.AwaitStatus("p", device, ota.DeviceUpgraded)
+	t.Logf("upgraded in %s with %d kills and %d requests", time.Since(began).Round(time.Millisecond), kills, len(front.asked()))
+	assert.Len(t, front.asked(), 1+kills, "no request but the first and one after each kill")
+	assert.True(t, bytes.Equal(image, device.Read("app.bin")))
+	assert.Empty(t, desk.Faults("p"))
+	assert.Zero(t, agent.Stop())
+}
