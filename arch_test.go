@@ -1,0 +1,192 @@
+// Package otafleet_test holds the rules of the house, as tests that fail with
+// the rule and its reason: here which package may import which, which package
+// is the only door to a module of others, and what must stay out of a device's
+// binary; in style_test.go how a file has to look; in docs_test.go that the
+// documents' tables are the code's.
+//
+// A new package needs a line in house, a new module one in doors. Whoever wants
+// to loosen a rule changes its line here, where a reviewer sees it.
+package otafleet_test
+
+import (
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// room is a line of the house: a package, or a pattern for several, and the
+// packages of ours that it may import, its tests in addition to that.
+type room struct{ pkg, uses, testsUse string }
+
+// house lists every package, the lowest floor first. A package may import from
+// its own floor and from those below it, never from above: what knows less can
+// be read, tested and used alone. The first line that fits counts.
+var house = []room{
+	{"internal/ota", "", ""},
+	{"internal/yamlform", "", ""},
+	{"internal/cli", "", ""},
+	{"internal/wire", "internal/ota", ""},
+	{"internal/bundle", "internal/wire internal/ota", ""},
+
+	{"reporter", "internal/ota", ""},
+	{"firmware", "internal/ota", "firmware/firmwaretest"},
+	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
+
+	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
+	{"agent/*", "agent firmware internal/*", ""},
+
+	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
+	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
+	{"simulator/verdict", "simulator/scenario internal/ota", ""},
+	{"simulator/platform/*", "internal/*", ""},
+	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
+	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
+	{"scenarios", "", "simulator/scenario"},
+
+	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
+	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
+
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""}, // the programs are run, not linked
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* internal/*"},
+	{".", "", "internal/ota"}, // these tests
+}
+
+// door is a module of others, the packages that may import it, the packages
+// whose tests alone may, and why it comes in there and nowhere else.
+type door struct{ module, pkgs, tests, reason string }
+
+// doors lists every module that the tree imports.
+var doors = []door{
+	{"github.com/eclipse/paho.golang", "agent/link simulator/platform", "simulator/platform/... test/...",
+		"one package keeps the MQTT session, so the rest can be run without a broker"},
+	{"github.com/mochi-mqtt/server", "simulator/platform/broker", "",
+		"the broker is the stand-in's; no device carries one"},
+	{"github.com/minio/minio-go", "agent/download", "simulator/platform/objectstore test/...",
+		"what a storage answers is checked where bytes are fetched"},
+	{"github.com/hashicorp/go-getter", "agent/download", "",
+		"it is not trusted for resume, size or digest; package download checks behind it"},
+	{"github.com/ulikunitz/xz", "agent/download", "",
+		"archives are measured before they are unpacked"},
+	{"github.com/klauspost/compress", "firmware firmware/firmwaretest internal/bundle agent/download simulator", "",
+		"a decoder takes memory as its input says; each of these gives it a limit"},
+	{"golang.org/x/time", "agent/download", "",
+		"only downloads are held to a rate"},
+	{"go.yaml.in/yaml", "internal/yamlform", "",
+		"one strict reader, which gives all mistakes at once, each with its line"},
+	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
+		"percentiles are a matter of judging"},
+	{"github.com/spf13/pflag", "internal/cli cmd/...", "",
+		"libraries take structs, programs take flags"},
+	{"golang.org/x/term", "cmd/ota-sim/...", "",
+		"only the program knows that somebody looks"},
+	{"golang.org/x/sys", "firmware/... agent/journal agent/control cmd/ota-agent/...", "",
+		"system calls stay beside the disk, the lock and the socket that need them"},
+	{"github.com/stretchr/testify", "firmware/firmwaretest test/harness", "...",
+		"it is for tests, and for the packages that exist for tests"},
+}
+
+// notOnDevices names what the agent's binary must not carry, and why.
+var notOnDevices = map[string]string{
+	module + "/simulator":                     "a device runs itself only",
+	module + "/firmware/firmwaretest":         "it is for tests",
+	"github.com/stretchr/testify":             "it is for tests",
+	"github.com/mochi-mqtt":                   "a device has no broker",
+	"github.com/HdrHistogram/hdrhistogram-go": "a device counts, it does not judge",
+	"github.com/aws":                          "minio-go speaks to every storage that we know",
+	"cloud.google.com/go":                     "minio-go speaks to every storage that we know",
+	"google.golang.org/grpc":                  "it alone is larger than the agent may be",
+	"google.golang.org/protobuf":              "the wire is JSON",
+	"github.com/prometheus/client_golang":     "the few metrics are a page of text",
+	"html/template":                           "it keeps every exported method in the binary",
+	"text/template":                           "it keeps every exported method in the binary",
+	"net/http/pprof":                          "it opens the agent's insides to its network",
+}
+
+func TestEveryPackageHasItsPlaceInTheHouse(t *testing.T) {
+	pkgs := packages(t)
+	for pkg := range pkgs {
+		if _, found := roomOf(pkg); !found {
+			t.Errorf("package %s is not in the table house: add it on its floor, with what it may import", pkg)
+		}
+	}
+	for _, r := range house {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(pkgs)), func(pkg string) bool { return covers(r.pkg, pkg) }) {
+			t.Errorf("the table house names %s, which does not exist: remove the line", r.pkg)
+		}
+	}
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, s := range sources(t) {
+		r, found := roomOf(s.pkg)
+		if !found {
+			continue // the test above says so
+		}
+		may := r.uses
+		if s.test {
+			may += " " + r.testsUse + " " + s.pkg
+		}
+		for _, imported := range s.imports() {
+			if ours, is := strings.CutPrefix(imported, module+"/"); is && !covers(may, ours) {
+				t.Errorf("%s imports %s; of ours it may import: %s", s.path, ours, may)
+			}
+		}
+	}
+}
+
+func TestModulesOfOthersComeInThroughTheirDoor(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imported := range s.imports() {
+			if host, _, _ := strings.Cut(imported, "/"); !strings.Contains(host, ".") {
+				continue // the standard library and ourselves
+			}
+			d, found := doorOf(imported)
+			may := d.pkgs
+			if s.test {
+				may += " " + d.tests
+			}
+			switch {
+			case !found:
+				t.Errorf("%s imports %s, which has no door: add it to the table doors, with its reason", s.path, imported)
+			case !covers(may, s.pkg):
+				t.Errorf("%s imports %s, whose door is %s: %s", s.path, imported, d.pkgs, d.reason)
+			}
+		}
+	}
+}
+
+func TestAgentBinaryStaysSmall(t *testing.T) {
+	list, err := exec.Command("go", "list", "-deps", "./cmd/ota-agent").Output()
+	require.NoError(t, err, "cannot list what cmd/ota-agent depends on")
+	for _, dependency := range strings.Fields(string(list)) {
+		for path, reason := range notOnDevices {
+			if within(path, dependency) {
+				t.Errorf("cmd/ota-agent depends on %s: %s", dependency, reason)
+			}
+		}
+	}
+}
+
+// roomOf finds the line of the house for a package.
+func roomOf(pkg string) (room, bool) {
+	for _, r := range house {
+		if covers(r.pkg, pkg) {
+			return r, true
+		}
+	}
+	return room{}, false
+}
+
+// doorOf finds the door for an import path.
+func doorOf(imported string) (door, bool) {
+	for _, d := range doors {
+		if within(d.module, imported) {
+			return d, true
+		}
+	}
+	return door{}, false
+}
