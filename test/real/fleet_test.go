@@ -22,12 +22,14 @@ const outage = 5 * time.Second
 
 // verdict is what of a run's verdict the test looks at.
 type verdict struct {
-	Held         bool
-	Seconds      float64
-	Devices      int
-	Classes      struct{ All map[string]int }
-	Reports      struct{ Numbered, Stored, Lost, Duplicate int }
-	Time         struct{ Upgrade struct{ P50, P99, Max float64 } }
+	Held    bool
+	Seconds float64
+	Devices int
+	Classes struct{ All map[string]int }
+	Reports struct{ Numbered, Stored, Lost, Duplicate int }
+	Time    struct {
+		Upgrade struct{ P50, P99, Max float64 }
+	}
 	Expectations []struct {
 		Name, Measured string
 		Held           bool
