@@ -1,0 +1,214 @@
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+)
+
+// life is a device between two power cuts: the agent's machine, and the effect
+// that it has under way.
+type life struct {
+	machine *agent.Machine
+	timer   uint64  // number of the last SetTimer
+	effect  *effect // nil if none is under way
+	fetch   *fetch  // the effect, if it is a download
+}
+
+// effect is one thing that the machine has asked for. Its result is of no use
+// when another one has taken its place.
+type effect struct{ _ byte }
+
+// boot gives the device power.
+func (d *device) boot() {
+	l := &life{machine: agent.New(d.id, d.config, d.saved)}
+	d.life = l
+	d.gear = fault.Gear{
+		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Body: d,
+		Deliver:  d.deliver,
+		Reported: func(*ota.Report) {},
+	}
+	for _, f := range d.faults {
+		d.gear = f.Equip(d.gear)
+	}
+	found := make([]agent.Found, len(d.fleet.Components))
+	for i, c := range d.fleet.Components {
+		found[i] = agent.Found{ID: c.ID, Version: d.flashes[i].running, Package: d.packages[i]}
+	}
+	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.gear.Sensors.Read(context.Background())})
+	if d.life != l {
+		return
+	}
+	switch {
+	case d.line.owner() == d:
+		d.line.connect()
+	case d.line.up:
+		d.session.open()
+	}
+}
+
+// deliver passes what the line brings to the machine.
+func (d *device) deliver(in agent.Input) {
+	if !d.alive() {
+		return
+	}
+	if received, is := in.(agent.Received); is {
+		if _, plan := received.Message.(*ota.Plan); plan {
+			d.handle(agent.Measured{Readings: d.gear.Sensors.Read(context.Background())})
+		}
+	}
+	d.handle(in)
+}
+
+// handle lets the machine decide, and does what it says.
+func (d *device) handle(in agent.Input) {
+	l := d.life
+	if l == nil {
+		return
+	}
+	for _, out := range l.machine.Handle(d.world.clock(), in) {
+		if d.life != l {
+			return
+		}
+		d.execute(l, out)
+	}
+}
+
+func (d *device) execute(l *life, out agent.Output) {
+	switch out := out.(type) {
+	case agent.Save:
+		d.save(out.State)
+	case agent.Send:
+		d.gear.Link.Send(out.Message)
+	case agent.SetTimer:
+		l.timer++
+		if number := l.timer; !out.At.IsZero() {
+			d.world.queue.add(max(d.world.now, out.At.Sub(d.world.run.epoch)), func() {
+				if d.life == l && l.timer == number {
+					d.handle(agent.Tick{})
+				}
+			})
+		}
+	case agent.Ask:
+	case agent.Cancel:
+		l.abandon()
+		l.effect = nil
+	case agent.Forget:
+		if i := d.component(out.Component); i >= 0 {
+			d.packages[i] = nil
+		}
+	case agent.Restart:
+		d.restart(out.Scope)
+	case agent.Fetch:
+		d.startFetch(l, out)
+	default:
+		d.perform(l, out)
+	}
+}
+
+// perform does what takes no time, or the time of an installation, and hands
+// the result to the machine.
+func (d *device) perform(l *life, out agent.Output) {
+	switch out := out.(type) {
+	case agent.Stage:
+		failure := d.operate(out.Job.Component, func(f *flash) error { return f.stage(&out.Job) })
+		d.finish(l, 0, agent.Staged{Op: out.Op, Failure: failure})
+	case agent.Activate:
+		d.activate(l, out)
+	case agent.CheckHealth:
+		d.finish(l, 0, d.checkHealth(out))
+	case agent.Confirm:
+		failure := d.operate(out.Job.Component, func(f *flash) error { return f.confirm(&out.Job) })
+		d.finish(l, 0, agent.Confirmed{Op: out.Op, Failure: failure})
+	case agent.Revert:
+		restart := firmware.RestartNone
+		failure := d.operate(out.Job.Component, func(f *flash) error {
+			restart = f.revert(&out.Job)
+			return nil
+		})
+		d.finish(l, 0, agent.RevertDone{Op: out.Op, Restart: restart, Version: d.version(out.Job.Component), Failure: failure})
+	default:
+		panic(fmt.Sprintf("internal error: unknown output %T", out))
+	}
+}
+
+// operate calls a component's installer.
+func (d *device) operate(component string, call func(*flash) error) *ota.Failure {
+	i := d.component(component)
+	if i < 0 {
+		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
+	}
+	return asFailure(call(&d.flashes[i]), ota.InstallerFailed)
+}
+
+// asFailure gives an error a code, unless it carries one.
+func asFailure(err error, code ota.Code) *ota.Failure {
+	var failure *ota.Failure
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failure):
+		return failure
+	}
+	return &ota.Failure{Code: code, Detail: err.Error()}
+}
+
+func (d *device) version(component string) string {
+	if i := d.component(component); i >= 0 {
+		return d.flashes[i].running
+	}
+	return ""
+}
+
+// activate takes the time of an installation; a cut in it leaves the old version
+// running.
+func (d *device) activate(l *life, out agent.Activate) {
+	restart := firmware.RestartNone
+	var already bool
+	failure := d.operate(out.Job.Component, func(f *flash) (err error) {
+		restart = f.restart
+		already, err = f.ready(&out.Job)
+		return err
+	})
+	if failure != nil || already {
+		d.finish(l, 0, agent.Activated{Op: out.Op, Restart: restart, Failure: failure})
+		return
+	}
+	f := &d.flashes[d.component(out.Job.Component)]
+	e := &effect{}
+	l.effect = e
+	d.world.after(f.install, func() {
+		if d.life == l && l.effect == e {
+			l.effect = nil
+			f.activate()
+			d.handle(agent.Activated{Op: out.Op, Restart: restart})
+		}
+	})
+}
+
+func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
+	version := d.version(out.Job.Component)
+	var failure *ota.Failure
+	if version == out.Job.Target {
+		failure = asFailure(d.gear.Health.Check(context.Background()), ota.HealthCheckFailed)
+	}
+	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
+}
+
+// finish hands over the result of an effect after the time that it takes.
+func (d *device) finish(l *life, takes time.Duration, result agent.Input) {
+	e := &effect{}
+	l.effect = e
+	d.world.after(takes, func() {
+		if d.life == l && l.effect == e {
+			l.effect = nil
+			d.handle(result)
+		}
+	})
+}
