@@ -40,6 +40,7 @@ var house = []room{
 	{"agent/*", "agent firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
+	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
 	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota", ""},
 	{"simulator/platform/*", "internal/*", ""},

@@ -34,7 +34,7 @@ type live struct {
 
 func startLive(w io.Writer, s *scenario.Scenario, run *simulator.Run) *live {
 	l := &live{w: w, scenario: s, run: run, terminal: isTerminal(w), quit: make(chan struct{})}
-	fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", s.Name, s.Devices(), run.BrokerURL(), s.Duration)
+	fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", s.Name, run.Snapshot().Devices, run.BrokerURL(), s.Duration)
 	l.done.Go(l.loop)
 	return l
 }

@@ -19,11 +19,14 @@ import (
 	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
 type runFlags struct {
 	seed          uint64
+	shard         string
+	only          []string
 	broker        string
 	standIn       bool
 	username      string
@@ -61,6 +64,8 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f runFlags
 			flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
+			flags.StringVar(&f.shard, "shard", "", "run part i of N, as i/N; every part of the same scenario and seed in a process of its own")
+			flags.StringArrayVar(&f.only, "only", nil, "device key: run this device and no other, with the same draws; may be repeated")
 			flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port")
 			flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
 			flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
@@ -95,7 +100,11 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err := options.Validate(); err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if err := preflight(s, f.broker == ""); err != nil {
+	selected, err := selection.New(s, options.Shard, options.Only)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if err := preflight(selected.Devices(), f.broker == ""); err != nil {
 		return &cli.Exit{Code: exitPreflight, Err: err}
 	}
 	if err := errors.Join(writable(f.json), writable(f.junit)); err != nil {
@@ -133,8 +142,13 @@ func readScenario(name string) (*scenario.Scenario, error) {
 
 func (f *runFlags) options(s *scenario.Scenario) (simulator.Options, error) {
 	o := simulator.Options{Scenario: s, Seed: f.seed, BrokerURL: f.broker, StandIn: f.standIn,
-		Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
+		Only: f.only, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
 	var err error
+	if f.shard != "" {
+		if o.Shard, err = selection.ParseShard(f.shard); err != nil {
+			return o, err
+		}
+	}
 	if o.Password, err = readSecret(f.passwordFile); err != nil {
 		return o, err
 	}
