@@ -158,10 +158,12 @@ expect:
 	assert.Equal(t, v.Figures.Bytes, last.Bytes)
 	assert.Equal(t, v.Figures.PowerCuts, last.PowerCuts)
 	fired := 0
-	for _, f := range v.Figures.Faults {
+	for i, f := range v.Figures.Faults {
 		fired += f.Fired
+		assert.Equal(t, simulator.Tally{Name: f.Name, N: f.Fired}, last.Faults[i])
 	}
-	assert.Equal(t, fired, last.Faults)
+	assert.Equal(t, fired, last.Fired())
+	assert.Contains(t, last.Failures, simulator.Tally{Name: string(ota.HealthCheckFailed), N: 4})
 }
 
 // TestPowerCutAtEveryStatus: wherever the power fails, the device ends upgraded.

@@ -197,10 +197,7 @@ func arrivalTime(f *scenario.Fleet, n int) time.Duration {
 type Run struct{ world *world }
 
 // Snapshot tells how the run stands.
-func (r *Run) Snapshot() Snapshot {
-	s, _ := r.world.recorder.now()
-	return s
-}
+func (r *Run) Snapshot() Snapshot { return r.world.recorder.now() }
 
 // BrokerURL is where the run's devices connect.
 func (r *Run) BrokerURL() string { return r.world.brokerURL }

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
-
 	"otafleet/internal/cli"
 	"otafleet/internal/wire"
 	"otafleet/scenarios"
@@ -201,7 +199,10 @@ func reachable(ctx context.Context, broker string) error {
 func (f *runFlags) simulate(ctx context.Context, w io.Writer, options simulator.Options) (*verdict.Verdict, error) {
 	var view *live
 	if !f.quiet {
-		options.Started = func(r *simulator.Run) { view = startLive(w, options.Scenario, r) }
+		options.Started = func(r *simulator.Run) {
+			fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", options.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), options.Scenario.Duration)
+			view = startLive(w, r)
+		}
 	}
 	v, err := simulator.Simulate(ctx, options)
 	if view != nil {
@@ -212,7 +213,7 @@ func (f *runFlags) simulate(ctx context.Context, w io.Writer, options simulator.
 
 // judge shows the verdict and turns it into the exit code.
 func (f *runFlags) judge(streams cli.Streams, text io.Writer, v *verdict.Verdict) error {
-	if err := v.WriteText(text, verdict.Style{Color: isTerminal(text)}); err != nil {
+	if err := v.WriteText(text, verdict.Style{Color: isColored(text)}); err != nil {
 		return err
 	}
 	if f.json == "-" {
@@ -258,9 +259,4 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return write(file)
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 }
