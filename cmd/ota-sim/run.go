@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type runFlags struct {
 	allowUnsigned bool
 	store         storeFlags
 	json, junit   string
+	metrics       string
 	quiet         bool
 }
 
@@ -76,6 +78,7 @@ Examples:
 			f.store.define(flags)
 			flags.StringVar(&f.json, "json", "", "write the verdict as JSON to this file; - for standard output")
 			flags.StringVar(&f.junit, "junit", "", "write the verdict as a JUnit report to this file")
+			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -195,11 +198,16 @@ func reachable(ctx context.Context, broker string) error {
 	return fmt.Errorf("cannot reach the broker: %w", err)
 }
 
-// simulate runs the scenario with a live view.
+// simulate runs the scenario with a live view and metrics.
 func (f *runFlags) simulate(ctx context.Context, w io.Writer, options simulator.Options) (*verdict.Verdict, error) {
+	metrics, err := startMetrics(f.metrics)
+	if err != nil {
+		return nil, err
+	}
 	var view *live
-	if !f.quiet {
-		options.Started = func(r *simulator.Run) {
+	options.Started = func(r *simulator.Run) {
+		metrics.watch(r, runLabels{options.Scenario.Name, cmp.Or(options.Seed, options.Scenario.Seed), "real", options.Shard.String()})
+		if !f.quiet {
 			fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", options.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), options.Scenario.Duration)
 			view = startLive(w, r)
 		}
@@ -208,7 +216,7 @@ func (f *runFlags) simulate(ctx context.Context, w io.Writer, options simulator.
 	if view != nil {
 		view.stop()
 	}
-	return v, err
+	return v, errors.Join(err, metrics.stop())
 }
 
 // judge shows the verdict and turns it into the exit code.
