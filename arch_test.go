@@ -40,6 +40,7 @@ var house = []room{
 	{"agent/*", "agent firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
+	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
 	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota", ""},
 	{"simulator/platform/*", "internal/*", ""},
@@ -79,6 +80,8 @@ var doors = []door{
 		"one strict reader, which gives all mistakes at once, each with its line"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
+	{"github.com/prometheus/common", "", "cmd/ota-sim",
+		"it reads our metrics as a server would; writing them takes none"},
 	{"github.com/spf13/pflag", "internal/cli cmd/...", "",
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "cmd/ota-sim/...", "",

@@ -2,102 +2,192 @@ package virtual
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"otafleet/agent"
-	"otafleet/internal/ota"
-	"otafleet/internal/wire"
-	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/stock"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
-// epoch is when a virtual run begins: any time would do, as long as it is always
-// the same.
-func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
-
-// run is what the worlds of a run share. It is never changed while they run.
-type run struct {
-	scenario *scenario.Scenario
-	seed     uint64
-	epoch    time.Time
-	packages map[string]*ware
-	configs  map[*scenario.Fleet]*agent.Config
+// Options say which devices of a scenario are run, and who looks on.
+type Options struct {
+	Scenario *scenario.Scenario
+	Seed     uint64          // of every draw; 0 means the scenario's
+	Shard    selection.Shard // the part of the devices; the zero value is all
+	Only     []string        // device keys: run these and no others; empty for all
+	Workers  int             // worlds that are run at once; 0 means one a core
+	// Record takes the events of one device, in their order, after its world has
+	// ended; nil for nobody. It is called from several goroutines, and must not
+	// keep the slice.
+	Record func([]verdict.Event) error
+	// Progress is told now and then how many devices have come to their end; nil
+	// for nobody.
+	Progress func(devices int)
 }
 
-// ware is a package as the platform hands it out.
-type ware struct {
-	stock.Package
-	urls []string // one for each file
-}
-
-// newRun prepares what the worlds share.
-func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
-	r := &run{scenario: s, seed: seed, epoch: epoch(), packages: map[string]*ware{}, configs: map[*scenario.Fleet]*agent.Config{}}
-	public, private := keys(seed)
-	made, err := stock.Make(s, seed, private, r.epoch)
+// Simulate runs a scenario in virtual time and sums it up. If ctx ends first, the
+// figures are about the devices that had come to their end, with an error that
+// wraps the context's.
+func Simulate(ctx context.Context, o Options) (*verdict.Figures, error) {
+	if o.Seed == 0 {
+		o.Seed = o.Scenario.Seed
+	}
+	chosen, err := selection.New(o.Scenario, o.Shard, o.Only)
 	if err != nil {
 		return nil, err
 	}
-	for i := range made {
-		w := &ware{Package: made[i]}
-		for k := range w.Manifest.Files {
-			w.urls = append(w.urls, "https://store.invalid/"+w.Reference+"/"+w.Manifest.Files[k].Name)
-		}
-		w.Bytes = nil // a modelled store serves none
-		r.packages[w.Reference] = w
+	r, err := newRun(o.Scenario, o.Seed)
+	if err != nil {
+		return nil, err
 	}
-	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})
-	for i := range s.Fleets {
-		f := &s.Fleets[i]
-		config := &agent.Config{Agent: "ota-sim", Open: open}
-		for _, c := range f.Components {
-			config.Components = append(config.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
-		}
-		r.configs[f] = config
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return r, nil
+	c := &crew{options: o, run: r, places: newPlaces(o.Scenario, chosen)}
+	return c.work(ctx)
 }
 
-// keys are the platform's, and the same for the same seed: nothing that they
-// sign leaves the run.
-func keys(seed uint64) (ed25519.PublicKey, ed25519.PrivateKey) {
-	var text [ed25519.SeedSize]byte
-	binary.LittleEndian.PutUint64(text[:], seed)
-	private := ed25519.NewKeyFromSeed(text[:])
-	return private.Public().(ed25519.PublicKey), private
+// crew runs the worlds of a run on several cores.
+type crew struct {
+	options Options
+	run     *run
+	places  *places
+	done    atomic.Int64 // devices
+
+	mu      sync.Mutex // guards the following
+	figures *verdict.Figures
+	failure error
 }
 
-// opener verifies the envelopes of the run's packages once, and any other one
-// each time.
-func (r *run) opener(trust *wire.Trust) func(ota.Envelope) (*ota.Manifest, error) {
-	return func(e ota.Envelope) (*ota.Manifest, error) {
-		for _, w := range r.packages {
-			if same(&e, &w.Envelope) {
-				return w.Manifest, nil
+// batch is how many worlds a worker takes at a time.
+const batch = 64
+
+func (c *crew) work(ctx context.Context) (*verdict.Figures, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var workers sync.WaitGroup
+	for range c.options.Workers {
+		workers.Go(func() {
+			if err := c.worker(ctx); err != nil {
+				stop()
+			}
+		})
+	}
+	workers.Wait()
+	if c.failure == nil && ctx.Err() != nil {
+		c.failure = ctx.Err()
+	}
+	return c.figures, c.failure
+}
+
+// worker runs worlds until none is left, and adds what it has seen.
+func (c *crew) worker(ctx context.Context) error {
+	j := verdict.NewJudge(c.options.Scenario, verdict.WithLogs)
+	var failure error
+	for failure == nil && ctx.Err() == nil {
+		taken := c.places.take(batch)
+		if len(taken) == 0 {
+			break
+		}
+		for _, p := range taken {
+			if failure = c.one(j, p); failure != nil {
+				break
 			}
 		}
-		return trust.Open(e)
 	}
+	figures := j.Figures(nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = errors.Join(c.failure, failure)
+	if c.figures == nil {
+		c.figures = figures
+	} else {
+		c.figures.Merge(figures)
+	}
+	return failure
 }
 
-// same reports whether two envelopes are one in memory.
-func same(a, b *ota.Envelope) bool {
-	return len(a.Payload) > 0 && len(b.Payload) == len(a.Payload) && &a.Payload[0] == &b.Payload[0] &&
-		len(a.Signatures) == len(b.Signatures) && len(a.Signatures) > 0 && &a.Signatures[0] == &b.Signatures[0]
+// one runs the world at a place.
+func (c *crew) one(j *verdict.Judge, p place) error {
+	w := newWorld(c.run, j, p, c.options.Record != nil)
+	w.play()
+	for _, d := range w.devices {
+		d.judge.Close()
+		if c.options.Record == nil {
+			continue
+		}
+		if err := c.options.Record(d.history); err != nil {
+			return fmt.Errorf("cannot record %s: %w", d.id.Device, err)
+		}
+	}
+	if done := c.done.Add(int64(len(w.devices))); c.options.Progress != nil {
+		c.options.Progress(int(done))
+	}
+	return nil
 }
 
-var _ = fmt.Sprint
-var _ = runtime.NumCPU
-var _ sync.Mutex
-var _ atomic.Int64
-var _ context.Context
-var _ fault.Gear
-var _ verdict.Event
+// places hands out the worlds of a run: each device, and each gateway with the
+// devices behind it.
+type places struct {
+	scenario *scenario.Scenario
+	chosen   *selection.Selection
+	behind   map[string][]int // by the gateway fleet's name, the fleets behind it
+
+	mu    sync.Mutex // guards the following
+	fleet int        // of the next world
+	n     int        // of its first device
+}
+
+func newPlaces(s *scenario.Scenario, chosen *selection.Selection) *places {
+	p := &places{scenario: s, chosen: chosen, behind: map[string][]int{}, n: 1}
+	for i := range s.Fleets {
+		if b := s.Fleets[i].Behind; b != "" {
+			p.behind[b] = append(p.behind[b], i)
+		}
+	}
+	return p
+}
+
+// take hands out up to most worlds; none when all are taken.
+func (p *places) take(most int) []place {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var taken []place
+	for len(taken) < most && p.fleet < len(p.scenario.Fleets) {
+		f := &p.scenario.Fleets[p.fleet]
+		if f.Behind != "" || p.n > f.Count {
+			p.fleet, p.n = p.fleet+1, 1
+			continue
+		}
+		if w, some := p.at(p.fleet, p.n); some {
+			taken = append(taken, w)
+		}
+		p.n++
+	}
+	return taken
+}
+
+// at is the world of device n of a fleet; false if none of it was chosen. A
+// gateway is there if only a device behind it was.
+func (p *places) at(fleet, n int) (place, bool) {
+	f := &p.scenario.Fleets[fleet]
+	w := place{devices: []position{{f, fleet, n}}, arrives: p.scenario.Arrival(f, n)}
+	some := p.chosen.Has(fleet, n)
+	for _, i := range p.behind[f.Name] {
+		sub := &p.scenario.Fleets[i]
+		for k := n; k <= sub.Count; k += f.Count {
+			if p.chosen.Has(i, k) {
+				w.devices = append(w.devices, position{sub, i, k})
+				some = true
+			}
+		}
+	}
+	return w, some
+}
+
+var _ time.Duration
