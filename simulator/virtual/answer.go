@@ -37,7 +37,10 @@ func newAnswer(f *fetch, file int) *answer {
 
 // begin lets the body begin.
 func (a *answer) begin(now time.Duration, bandwidth float64) {
-	a.rate, a.since, a.moments = bandwidth, now, a.exchange.InOrder()
+	a.rate, a.since = bandwidth, now
+	if a.moments == nil {
+		a.moments = a.exchange.InOrder()
+	}
 	if limit := float64(a.exchange.Rate); limit > 0 {
 		a.rate = min(a.rate, limit)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"otafleet/agent"
-	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
@@ -26,21 +25,24 @@ type device struct {
 	fleet    *scenario.Fleet
 	config   *agent.Config
 	id       ota.Identity
-	via      string // the gateway that speaks for it, if one does
 	line     *line
+	judge    *verdict.DeviceJudge
+	history  []verdict.Event // kept if somebody wants it
 	session  session
 	flashes  []flash // one for each component of the fleet
 	readings agent.Readings
 	faults   []*fault.Injection
 	random   random
 
-	waiting  int // things will happen to it that many times
+	answers  []userAnswer // that its users have not given
+	waiting  int          // things will happen to it that many times
 	saved    *agent.State
 	packages []*ota.Package // kept addresses, one for each component
 	numbered []numbered     // the highest number of each plan's reports
 	busy     int            // component in work; -1 if none
 	boots    int
 	dark     time.Duration // no power until then
+	gone     bool          // no power ever again
 
 	life *life // nil without power
 	gear fault.Gear
@@ -54,9 +56,9 @@ type numbered struct {
 
 // newDevice makes device n of a fleet, without power.
 func newDevice(w *world, f *scenario.Fleet, n int) *device {
-	d := &device{world: w, fleet: f, config: w.run.configs[f], id: f.Identity(n), busy: -1,
+	d := &device{world: w, fleet: f, config: w.run.config(f, n), id: f.Identity(n), busy: -1,
 		packages: make([]*ota.Package, len(f.Components)), flashes: make([]flash, len(f.Components))}
-	d.faults = w.run.faults(w).Draw(f, n)
+	d.faults = w.faults.Draw(f, n)
 	d.random = newRandom(w.run.seed, d.id.Device)
 	d.line = &line{world: w, spec: f.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.id.Device)}
 	d.session.device = d
@@ -79,7 +81,10 @@ func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
 // record notes what has happened to the device.
 func (d *device) record(e verdict.Event) {
 	e.At, e.Device = d.world.now, d.id.Device
-	d.world.run.record(d, e)
+	d.judge.Add(&e)
+	if d.world.keep {
+		d.history = append(d.history, e)
+	}
 }
 
 func (d *device) violation(format string, args ...any) {
@@ -87,16 +92,16 @@ func (d *device) violation(format string, args ...any) {
 }
 
 // clock is the device's own time of day.
-func (d *device) clock() time.Time { return d.world.clock() }
+func (d *device) clock() time.Time { return d.gear.Clock(d.world.clock()) }
 
 // alive reports whether the device has power.
 func (d *device) alive() bool { return d.life != nil }
 
 // arrive gives the device power for the first time.
-func (d *device) arrive() {
+func (d *device) arrive(j *verdict.Judge) {
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: d.fleet.Name})
 	for _, f := range d.faults {
-		d.world.run.drawn(d, f.Name())
+		j.Drawn(f.Name(), 1)
 	}
 	d.boot()
 }
@@ -155,17 +160,6 @@ func (d *device) Busy() (component string, install time.Duration) {
 	return d.fleet.Components[d.busy].ID, d.flashes[d.busy].install
 }
 
-// CutLine drops every connection (fault.Body).
-func (d *device) CutLine(down time.Duration) { d.line.cut(down) }
-
-// CutPower ends the device's life without a goodbye and starts another one
-// after a time (fault.Body).
-func (d *device) CutPower(cause string, off time.Duration) {
-	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
-	d.boots++
-	d.end(true, off)
-}
-
 // Remeasure lets the agent look at its sensors (fault.Body).
 func (d *device) Remeasure() {
 	if d.alive() {
@@ -182,48 +176,11 @@ func (d *device) After(delay time.Duration, do func()) {
 	})
 }
 
-// restart restarts the agent or the device.
-func (d *device) restart(scope firmware.Restart) {
-	off := processRestart
-	if scope == firmware.RestartSystem {
-		off = systemRestart
-		d.boots++
-	}
-	d.end(false, off)
-}
-
-// end takes the power away, and gives it back after a time. A device without
-// power stays dark for longer.
-func (d *device) end(abruptly bool, off time.Duration) {
-	d.dark = max(d.dark, d.world.now+off)
-	if !d.alive() {
-		return
-	}
-	d.life.abandon()
-	d.life = nil
-	if d.line.owner() == d {
-		d.line.hangUp(abruptly)
-	} else {
-		d.session.close(abruptly)
-	}
-	d.wake()
-}
-
-// wake gives the device its power back when it is no longer dark.
-func (d *device) wake() {
-	d.world.queue.add(d.dark, func() {
-		switch {
-		case d.alive():
-		case d.world.now < d.dark:
-			d.wake()
-		default:
-			d.boot()
-		}
-	})
-}
-
 // settled reports whether nothing more will happen to the device by itself.
 func (d *device) settled() bool {
+	if d.gone || d.line.dead == never {
+		return d.waiting == 0
+	}
 	return d.waiting == 0 && d.alive() && d.line.up && d.saved != nil && len(d.saved.Reports) == 0 && ended(d.saved)
 }
 

@@ -53,6 +53,10 @@ func (d *device) startFetch(l *life, out agent.Fetch) {
 	d.packages[i] = out.Package
 	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i], fruitless: out.Fruitless}
 	l.fetch, l.effect = f, nil
+	if failure := asFailure(d.gear.Operate(out.Job.Component, fault.Open), ota.InstallerFailed); failure != nil {
+		f.end(agent.Fetched{Failure: failure})
+		return
+	}
 	f.flash.open(&out.Job)
 	f.next()
 }
@@ -237,7 +241,7 @@ func (f *fetch) begin(a *answer) {
 	case x.Changed && tagged:
 		f.over(a, &ota.Failure{Code: ota.HTTPError, Detail: "the object has changed since the last request"})
 	default:
-		a.begin(f.device.world.now, f.device.line.bandwidth(f.device.world.now))
+		a.begin(f.device.world.now, f.device.line.bandwidth())
 		f.flow(a)
 	}
 }
@@ -289,13 +293,40 @@ func (f *fetch) reach(a *answer, at int64) {
 	f.over(a, nil)
 }
 
+// changeSpeed lets the answer under way go on as fast as the line is now.
+func (f *fetch) changeSpeed() {
+	if a := f.answer; a != nil && a.rate > 0 {
+		a.catchUp(f.device.world.now)
+		a.begin(f.device.world.now, f.device.line.bandwidth())
+		f.flow(a)
+	}
+}
+
+// freeze lets the answer under way wait until the line carries something again.
+func (f *fetch) freeze() {
+	a := f.answer
+	if a == nil {
+		return
+	}
+	a.catchUp(f.device.world.now)
+	still := f.device.line.frozen - f.device.world.now
+	if a.rate == 0 && still < download.DefaultStallTimeout {
+		f.at(a, still, func() { f.begin(a) })
+		return
+	}
+	f.stall(a, still)
+}
+
 // stall lets nothing come for a time.
 func (f *fetch) stall(a *answer, lasts time.Duration) {
 	if lasts >= download.DefaultStallTimeout {
 		f.at(a, download.DefaultStallTimeout, func() { f.over(a, stalled()) })
 		return
 	}
-	f.at(a, lasts, func() { f.reach(a, a.at) })
+	f.at(a, lasts, func() {
+		a.since = f.device.world.now
+		f.reach(a, a.at)
+	})
 }
 
 // over ends an answer, whole or for a reason, and keeps its right chunks.
@@ -316,7 +347,7 @@ func (f *fetch) over(a *answer, refused *ota.Failure) {
 // store puts the right chunks of an answer into the inactive place.
 func (f *fetch) store(a *answer) (gained, spoilt int, broken *ota.Failure) {
 	have, described := &f.flash.next.have[a.file], &f.flash.next.files[a.file]
-	inRow := 0
+	component, inRow := f.job.Job.Component, 0
 	for i := a.first; i < a.end; i++ {
 		offset, length := described.ChunkAt(i)
 		if offset+length-a.offset > a.at {
@@ -334,6 +365,9 @@ func (f *fetch) store(a *answer) (gained, spoilt int, broken *ota.Failure) {
 			continue
 		}
 		inRow = 0
+		if broken = asFailure(f.device.gear.Operate(component, fault.Write), ota.WriteFailed); broken != nil {
+			break
+		}
 		have.keep(i)
 		gained++
 		f.gained += length

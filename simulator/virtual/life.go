@@ -31,6 +31,9 @@ func (d *device) boot() {
 	d.life = l
 	d.gear = fault.Gear{
 		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Body: d,
+		Operate:  func(string, fault.Operation) error { return nil },
+		Version:  func(_, runs string) string { return runs },
+		Clock:    func(now time.Time) time.Time { return now },
 		Deliver:  d.deliver,
 		Reported: func(*ota.Report) {},
 	}
@@ -39,7 +42,8 @@ func (d *device) boot() {
 	}
 	found := make([]agent.Found, len(d.fleet.Components))
 	for i, c := range d.fleet.Components {
-		found[i] = agent.Found{ID: c.ID, Version: d.flashes[i].running, Package: d.packages[i]}
+		version, _ := d.inspect(c.ID)
+		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.packages[i]}
 	}
 	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.gear.Sensors.Read(context.Background())})
 	if d.life != l {
@@ -72,7 +76,7 @@ func (d *device) handle(in agent.Input) {
 	if l == nil {
 		return
 	}
-	for _, out := range l.machine.Handle(d.world.clock(), in) {
+	for _, out := range l.machine.Handle(d.clock(), in) {
 		if d.life != l {
 			return
 		}
@@ -89,7 +93,7 @@ func (d *device) execute(l *life, out agent.Output) {
 	case agent.SetTimer:
 		l.timer++
 		if number := l.timer; !out.At.IsZero() {
-			d.world.queue.add(max(d.world.now, out.At.Sub(d.world.run.epoch)), func() {
+			d.world.queue.add(max(d.world.now, out.At.Sub(d.clock())+d.world.now), func() {
 				if d.life == l && l.timer == number {
 					d.handle(agent.Tick{})
 				}
@@ -117,34 +121,39 @@ func (d *device) execute(l *life, out agent.Output) {
 func (d *device) perform(l *life, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Stage:
-		failure := d.operate(out.Job.Component, func(f *flash) error { return f.stage(&out.Job) })
+		failure := d.operate(out.Job.Component, fault.Stage, func(f *flash) error { return f.stage(&out.Job) })
 		d.finish(l, 0, agent.Staged{Op: out.Op, Failure: failure})
 	case agent.Activate:
 		d.activate(l, out)
 	case agent.CheckHealth:
 		d.finish(l, 0, d.checkHealth(out))
 	case agent.Confirm:
-		failure := d.operate(out.Job.Component, func(f *flash) error { return f.confirm(&out.Job) })
+		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error { return f.confirm(&out.Job) })
 		d.finish(l, 0, agent.Confirmed{Op: out.Op, Failure: failure})
 	case agent.Revert:
 		restart := firmware.RestartNone
-		failure := d.operate(out.Job.Component, func(f *flash) error {
+		failure := d.operate(out.Job.Component, fault.Revert, func(f *flash) error {
 			restart = f.revert(&out.Job)
 			return nil
 		})
-		d.finish(l, 0, agent.RevertDone{Op: out.Op, Restart: restart, Version: d.version(out.Job.Component), Failure: failure})
+		version, _ := d.inspect(out.Job.Component)
+		d.finish(l, 0, agent.RevertDone{Op: out.Op, Restart: restart, Version: version, Failure: failure})
 	default:
 		panic(fmt.Sprintf("internal error: unknown output %T", out))
 	}
 }
 
 // operate calls a component's installer.
-func (d *device) operate(component string, call func(*flash) error) *ota.Failure {
+func (d *device) operate(component string, op fault.Operation, call func(*flash) error) *ota.Failure {
 	i := d.component(component)
 	if i < 0 {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
 	}
-	return asFailure(call(&d.flashes[i]), ota.InstallerFailed)
+	err := d.gear.Operate(component, op)
+	if err == nil {
+		err = call(&d.flashes[i])
+	}
+	return asFailure(err, ota.InstallerFailed)
 }
 
 // asFailure gives an error a code, unless it carries one.
@@ -159,11 +168,13 @@ func asFailure(err error, code ota.Code) *ota.Failure {
 	return &ota.Failure{Code: code, Detail: err.Error()}
 }
 
-func (d *device) version(component string) string {
-	if i := d.component(component); i >= 0 {
-		return d.flashes[i].running
-	}
-	return ""
+// inspect asks a component what it runs; empty if it does not answer.
+func (d *device) inspect(component string) (version string, failure *ota.Failure) {
+	failure = d.operate(component, fault.Inspect, func(f *flash) error {
+		version = d.gear.Version(component, f.running)
+		return nil
+	})
+	return version, failure
 }
 
 // activate takes the time of an installation; a cut in it leaves the old version
@@ -171,7 +182,7 @@ func (d *device) version(component string) string {
 func (d *device) activate(l *life, out agent.Activate) {
 	restart := firmware.RestartNone
 	var already bool
-	failure := d.operate(out.Job.Component, func(f *flash) (err error) {
+	failure := d.operate(out.Job.Component, fault.Activate, func(f *flash) (err error) {
 		restart = f.restart
 		already, err = f.ready(&out.Job)
 		return err
@@ -192,10 +203,11 @@ func (d *device) activate(l *life, out agent.Activate) {
 	})
 }
 
+// checkHealth asks the component for its version, then the device for its
+// health.
 func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
-	version := d.version(out.Job.Component)
-	var failure *ota.Failure
-	if version == out.Job.Target {
+	version, failure := d.inspect(out.Job.Component)
+	if failure == nil && version == out.Job.Target {
 		failure = asFailure(d.gear.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}

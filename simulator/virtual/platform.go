@@ -24,17 +24,19 @@ const addressValidity = 15 * time.Minute
 
 // prepare puts the scenario's packages and plans into the engine.
 func (p *platform) prepare() {
-	for i := range p.world.run.packages {
-		p.command(engine.AddPackage{Manifest: *p.world.run.packages[i].manifest, Reference: p.world.run.packages[i].reference})
+	r := p.world.run
+	for _, w := range r.wares {
+		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
+	}
+	for i := range r.plans {
+		p.command(engine.CreatePlan{Plan: r.plans[i]})
 	}
 }
 
-// command carries out an order.
+// command carries out an order. One that comes too late, such as the suspension
+// of a plan that has ended, changes nothing.
 func (p *platform) command(cmd engine.Command) {
-	outputs, err := p.engine.Command(p.world.clock(), cmd)
-	if err != nil && p.world.run.complain != nil {
-		p.world.run.complain(err)
-	}
+	outputs, _ := p.engine.Command(p.world.clock(), cmd)
 	p.execute(outputs)
 }
 
@@ -91,12 +93,12 @@ func (p *platform) send(id ota.Identity, m ota.Down) {
 
 // address is the message with the address of a package.
 func (p *platform) address(out engine.Issue) *ota.Package {
-	made := p.world.run.find(out.Package)
+	made := p.world.run.ware(out.Package)
 	now := p.world.clock()
-	m := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: made.envelope,
-		Files: make([]ota.FileAddress, len(made.manifest.Files))}
+	m := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: made.Envelope,
+		Files: make([]ota.FileAddress, len(made.Manifest.Files))}
 	for i := range m.Files {
-		m.Files[i] = ota.FileAddress{Name: made.manifest.Files[i].Name, URLs: made.urls[i : i+1], Expires: now.Add(addressValidity)}
+		m.Files[i] = ota.FileAddress{Name: made.Manifest.Files[i].Name, URLs: made.urls[i : i+1], Expires: now.Add(addressValidity)}
 	}
 	return m
 }

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"otafleet/agent"
+	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/stock"
 )
@@ -21,7 +23,8 @@ type run struct {
 	scenario *scenario.Scenario
 	seed     uint64
 	epoch    time.Time
-	packages map[string]*ware
+	wares    []*ware
+	plans    []engine.PlanSpec
 	configs  map[*scenario.Fleet]*agent.Config
 	sign     func(*ota.Manifest) (ota.Envelope, error)
 }
@@ -34,7 +37,7 @@ type ware struct {
 
 // newRun prepares what the worlds share.
 func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
-	r := &run{scenario: s, seed: seed, epoch: epoch(), packages: map[string]*ware{}, configs: map[*scenario.Fleet]*agent.Config{}}
+	r := &run{scenario: s, seed: seed, epoch: epoch(), configs: map[*scenario.Fleet]*agent.Config{}}
 	public, private := keys(seed)
 	made, err := stock.Make(s, seed, private, r.epoch)
 	if err != nil {
@@ -46,8 +49,12 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 			w.urls = append(w.urls, "https://store.invalid/"+w.Reference+"/"+w.Manifest.Files[k].Name)
 		}
 		w.Bytes = nil // a modelled store serves none
-		r.packages[w.Reference] = w
+		r.wares = append(r.wares, w)
 	}
+	for i := range s.Plans {
+		r.plans = append(r.plans, stock.Plan(s, &s.Plans[i], r.epoch))
+	}
+	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})
 	for i := range s.Fleets {
 		f := &s.Fleets[i]
@@ -58,6 +65,29 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 		r.configs[f] = config
 	}
 	return r, nil
+}
+
+// ware finds a package by its reference, which the engine has from here.
+func (r *run) ware(reference string) *ware {
+	for _, w := range r.wares {
+		if w.Reference == reference {
+			return w
+		}
+	}
+	panic("internal error: unknown package " + reference)
+}
+
+// config is what the machine of a device knows of it. A fleet's devices share
+// it, but for those that a gateway speaks for.
+func (r *run) config(f *scenario.Fleet, n int) *agent.Config {
+	shared := r.configs[f]
+	if f.Behind == "" {
+		return shared
+	}
+	own := *shared
+	gateways, k := r.scenario.Gateway(f, n)
+	own.Via = gateways.Device(k)
+	return &own
 }
 
 // keys are the platform's, and the same for the same seed: nothing that they
@@ -73,7 +103,7 @@ func keys(seed uint64) (ed25519.PublicKey, ed25519.PrivateKey) {
 // each time.
 func (r *run) opener(trust *wire.Trust) func(ota.Envelope) (*ota.Manifest, error) {
 	return func(e ota.Envelope) (*ota.Manifest, error) {
-		for _, w := range r.packages {
+		for _, w := range r.wares {
 			if same(&e, &w.Envelope) {
 				return w.Manifest, nil
 			}
@@ -87,4 +117,3 @@ func same(a, b *ota.Envelope) bool {
 	return len(a.Payload) > 0 && len(b.Payload) == len(a.Payload) && &a.Payload[0] == &b.Payload[0] &&
 		len(a.Signatures) == len(b.Signatures) && len(a.Signatures) > 0 && &a.Signatures[0] == &b.Signatures[0]
 }
-

@@ -38,9 +38,12 @@ type line struct {
 	lastUp   time.Duration // when the last message up arrives
 	lastDown time.Duration
 
-	dead   time.Duration // down until then
-	frozen time.Duration // nothing passes until then
-	cuts   int           // of all connections, downloads too
+	dead      time.Duration // down until then
+	frozen    time.Duration // nothing passes until then
+	late      time.Duration // more latency, each way, until lateUntil
+	lateUntil time.Duration
+	slow      int64 // bytes a second at most, until slowUntil
+	slowUntil time.Duration
 }
 
 // conn is one MQTT connection. What is on its way when it ends abruptly is lost.
@@ -52,16 +55,70 @@ func (l *line) delay() time.Duration {
 	if l.spec.Jitter > 0 {
 		d += time.Duration((2*l.random.next() - 1) * float64(l.spec.Jitter))
 	}
+	if l.spec.Loss > 0 && l.random.next() < l.spec.Loss.Share() {
+		d += max(retransmission, 2*l.spec.Latency)
+	}
+	if l.world.now < l.lateUntil {
+		d += l.late
+	}
 	return d
 }
 
+// retransmission is the least time after which TCP sends a lost packet again.
+const retransmission = 200 * time.Millisecond
+
 // bandwidth is how fast downloads come, in bytes a second; infinite without a
-// limit.
-func (l *line) bandwidth(time.Duration) float64 {
-	if l.spec.Bandwidth == 0 {
-		return math.Inf(1)
+// limit. A lost packet holds up what follows it.
+func (l *line) bandwidth() float64 {
+	rate := math.Inf(1)
+	if l.spec.Bandwidth > 0 {
+		rate = float64(l.spec.Bandwidth)
 	}
-	return float64(l.spec.Bandwidth)
+	if l.world.now < l.slowUntil {
+		rate = min(rate, float64(l.slow))
+	}
+	if l.spec.Loss > 0 {
+		wait := max(retransmission, 2*l.spec.Latency).Seconds() * l.spec.Loss.Share()
+		rate = segment / (segment/rate + wait)
+	}
+	return rate
+}
+
+// segment is how many bytes of a download a lost packet holds up.
+const segment = 64 << 10
+
+// throttle passes at most so many bytes a second for a time. A download under
+// way goes on at the new speed.
+func (l *line) throttle(rate int64, lasting time.Duration) {
+	l.slow, l.slowUntil = rate, max(l.slowUntil, l.world.now+lasting)
+	l.changeSpeed()
+	l.world.queue.add(l.slowUntil, l.changeSpeed)
+}
+
+func (l *line) changeSpeed() {
+	for _, d := range l.speakers {
+		if d.alive() && d.life.fetch != nil {
+			d.life.fetch.changeSpeed()
+		}
+	}
+}
+
+// freeze lets nothing pass for a time. If it lasts, both ends take the connection
+// for lost.
+func (l *line) freeze(still time.Duration) {
+	l.frozen = max(l.frozen, l.world.now+still)
+	for _, d := range l.speakers {
+		if d.alive() && d.life.fetch != nil {
+			d.life.fetch.freeze()
+		}
+	}
+	if conn := l.conn; l.up && l.frozen-l.world.now >= silence {
+		l.world.after(silence, func() {
+			if l.conn == conn && l.up {
+				l.lose()
+			}
+		})
+	}
 }
 
 func (l *line) owner() *device { return l.speakers[0] }
@@ -146,13 +203,24 @@ func (l *line) lose() {
 
 // cut drops every connection and lets none up for a time.
 func (l *line) cut(down time.Duration) {
-	l.cuts++
 	l.dead = max(l.dead, l.world.now+down)
 	for _, d := range l.speakers {
 		d.interrupt()
 	}
+	l.cutSession()
+}
+
+// cutSession drops the session, and leaves downloads alone.
+func (l *line) cutSession() {
 	if l.up {
 		l.lose()
+	}
+}
+
+// forget lets the broker forget its sessions.
+func (l *line) forget() {
+	for _, d := range l.speakers {
+		d.session.known, d.session.kept = false, nil
 	}
 }
 
@@ -174,6 +242,7 @@ type held struct {
 func (s *session) open() {
 	l := s.device.line
 	s.known, s.up = true, true
+	s.device.answer()
 	s.device.record(verdict.Event{Kind: verdict.Connected})
 	s.device.gear.Deliver(agent.Connected{})
 	kept := s.kept

@@ -16,11 +16,13 @@ type world struct {
 	run      *run // shared by every world; never changed
 	now      time.Duration
 	queue    queue
+	faults   *fault.Set
+	keep     bool // events are kept for somebody
 	platform platform
 	devices  []*device // the gateway first
 }
 
-// at lets something happen after a time.
+// after lets something happen after a time.
 func (w *world) after(delay time.Duration, do func()) { w.queue.add(w.now+delay, do) }
 
 // clock is the time of day.
@@ -70,21 +72,25 @@ func (w *world) settled() bool {
 }
 
 // newWorld makes the world of one gateway or device.
-func newWorld(r *run, place place) *world {
-	w := &world{run: r}
+func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
+	w := &world{run: r, keep: keep}
+	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
+	w.faults.Sign = r.sign
 	w.platform.world = w
 	w.platform.engine = engine.New()
 	w.platform.prepare()
 	for _, p := range place.devices {
-		w.devices = append(w.devices, newDevice(w, p.fleet, p.n))
+		d := newDevice(w, p.fleet, p.n)
+		d.judge = j.Device(p.index, p.n)
+		w.devices = append(w.devices, d)
 	}
+	gateway := w.devices[0]
 	for _, d := range w.devices[1:] {
-		d.line = w.devices[0].line
+		d.line = gateway.line
 		d.line.speakers = append(d.line.speakers, d)
-		d.via = w.devices[0].id.Device
 	}
 	for _, d := range w.devices {
-		w.queue.add(place.arrives, d.arrive)
+		w.queue.add(place.arrives, func() { d.arrive(j) })
 	}
 	w.schedule()
 	return w
@@ -100,6 +106,7 @@ type place struct {
 // position is a device of the scenario.
 type position struct {
 	fleet *scenario.Fleet
+	index int // of the fleet, from 0
 	n     int // from 1
 }
 
@@ -121,5 +128,3 @@ func (w *world) fired(device, name string) {
 		}
 	}
 }
-
-var _ fault.Body = (*device)(nil)
