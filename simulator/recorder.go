@@ -6,6 +6,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
@@ -35,8 +36,8 @@ type Snapshot struct {
 	PowerCuts int
 }
 
-func newRecorder(devices int, faults []string) *recorder {
-	return &recorder{began: time.Now(), judge: verdict.NewJudge(faults...), snapshot: Snapshot{Devices: devices}, moved: time.Now()}
+func newRecorder(s *scenario.Scenario) *recorder {
+	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), snapshot: Snapshot{Devices: s.Devices()}, moved: time.Now()}
 }
 
 // add records an event of now.
