@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
@@ -121,4 +122,12 @@ func (p *progress) snapshot() Snapshot {
 	}
 	slices.SortStableFunc(s.Failures, func(a, b Tally) int { return cmp.Compare(b.N, a.N) })
 	return s
+}
+
+func faultNames(s *scenario.Scenario) []string {
+	names := make([]string, len(s.Faults))
+	for i := range s.Faults {
+		names[i] = s.Faults[i].Name
+	}
+	return names
 }

@@ -6,6 +6,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
@@ -21,8 +22,9 @@ type recorder struct {
 	ended    bool      // the devices are being switched off
 }
 
-func newRecorder(devices int, faults []string) *recorder {
-	return &recorder{began: time.Now(), judge: verdict.NewJudge(faults...), progress: newProgress(devices, faults), moved: time.Now()}
+// newRecorder records a run of so many of a scenario's devices.
+func newRecorder(s *scenario.Scenario, devices int) *recorder {
+	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), progress: newProgress(devices, faultNames(s)), moved: time.Now()}
 }
 
 // add records an event of now.

@@ -27,7 +27,7 @@ func spark(moments []Moment, figure func(*Moment) int, most int) string {
 		case n == 0:
 			b.WriteRune(' ')
 		default:
-			b.WriteRune(levels[min(len(levels)-1, n*len(levels)/(most+1))])
+			b.WriteRune(levels[(n*len(levels)-1)/most])
 		}
 	}
 	return b.String()

@@ -175,10 +175,15 @@ func (r *Reports) figure(name scenario.Figure) int {
 	return r.Duplicate
 }
 
-// Seconds prints a time as a person reads it: two digits behind the point below
-// a minute, whole seconds above.
+// Seconds prints a time as a person reads it: whole milliseconds below a tenth
+// of a second, two digits behind the point below a minute, whole seconds above.
 func Seconds(d time.Duration) string {
-	if d < time.Minute {
+	switch {
+	case d > 0 && d < time.Millisecond:
+		return "<1ms"
+	case d > 0 && d < 100*time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
 		return fmt.Sprintf("%.2fs", d.Seconds())
 	}
 	return d.Round(time.Second).String()

@@ -48,12 +48,16 @@ func (r *DeviceRecord) sentence() string {
 
 func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
 	fmt.Fprintf(b, "\nExpectations\n")
+	width := 38
+	for _, e := range v.Expectations {
+		width = max(width, min(len(e.Name), 60))
+	}
 	for _, e := range v.Expectations {
 		mark := style.paint(green, "✓")
 		if !e.Held {
 			mark = style.paint(red, "✗")
 		}
-		fmt.Fprintf(b, "  %s %-38s %s\n", mark, e.Name, style.paint(dim, e.Measured))
+		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, e.Name, style.paint(dim, e.Measured))
 	}
 	color := bold + green
 	if !v.Held {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
-	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
 )
 
@@ -137,7 +136,7 @@ func (s *ruleState) take(w *watch, e *Event) {
 	if s.open.valid && w.then.fits(e) {
 		s.open.valid = false
 		if late := e.At - s.open.at; w.rule.Within > 0 && late > w.rule.Within {
-			s.breakAt(s.open.at, fmt.Sprintf("%s, and %s only %s later", &w.rule.Match, w.rule.Then, yamlform.FormatDuration(late)))
+			s.breakAt(s.open.at, fmt.Sprintf("%s, and %s only %s later", &w.rule.Match, w.rule.Then, Seconds(late)))
 		}
 	}
 	if (w.after == nil || s.after) && w.match.fits(e) {
