@@ -40,7 +40,7 @@ var house = []room{
 	{"agent/*", "agent firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
-	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
+	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota", ""},
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes

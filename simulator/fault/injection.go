@@ -1,47 +1,21 @@
 package fault
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"time"
 
-	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
-// Gear is what a device's agent touches the world through. A fault replaces
-// what it needs by something that behaves worse.
-type Gear struct {
-	Exchange func(*Exchange) // of each request to the storage, before it happens
-	Health   agent.Health
-	Sensors  agent.Sensors
-	Link     agent.Link        // messages to the platform
-	Deliver  func(agent.Input) // messages from the platform, and the session's ups and downs
-	// Reported is told of each report, once, when the device has made it durable.
-	Reported func(*ota.Report)
-	Body     Body
-}
-
-// Body is what a fault can do to the device itself.
-type Body interface {
-	// CutPower stops the agent at once and starts it again after a time.
-	CutPower(fault string, off time.Duration)
-	// CutLine drops every connection and lets none up for a time.
-	CutLine(down time.Duration)
-	// Remeasure lets the agent look at its sensors.
-	Remeasure()
-	// After does something after a time, never from within the caller, unless the
-	// run ends before.
-	After(delay time.Duration, do func())
-	// Busy is the component in work and how long its installation takes; empty
-	// if there is none.
-	Busy() (component string, install time.Duration)
-}
-
 // Set holds the faults of a scenario and draws who has them.
 type Set struct {
+	// Sign signs a manifest as the platform's owner does. It is needed before
+	// Draw if the scenario has a fault of kind downgrade, and called from any
+	// goroutine.
+	Sign func(*ota.Manifest) (ota.Envelope, error)
+
 	scenario *scenario.Scenario
 	seed     uint64
 	fired    func(device, fault string)
@@ -180,14 +154,3 @@ func (in *Injection) delay(occurrence int, step time.Duration) time.Duration {
 func (in *Injection) about(component string) bool {
 	return in.fault.Component == "" || in.fault.Component == component
 }
-
-// The functions that are interfaces of the agent.
-type (
-	sendFunc   func(ota.Up)
-	healthFunc func(context.Context) error
-	sensorFunc func(context.Context) agent.Readings
-)
-
-func (f sendFunc) Send(m ota.Up)                             { f(m) }
-func (f healthFunc) Check(ctx context.Context) error         { return f(ctx) }
-func (f sensorFunc) Read(ctx context.Context) agent.Readings { return f(ctx) }
