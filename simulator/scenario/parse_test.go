@@ -25,6 +25,10 @@ func parseFile(t *testing.T, path string) (*scenario.Scenario, error) {
 
 func pointer[T any](v T) *T { return &v }
 
+func installed(c ota.ComponentVersion) scenario.Installed {
+	return scenario.Installed{ComponentVersion: c}
+}
+
 func seconds(lo, hi int) scenario.Range[time.Duration] {
 	return scenario.Range[time.Duration]{Lo: time.Duration(lo) * time.Second, Hi: time.Duration(hi) * time.Second}
 }
@@ -39,7 +43,7 @@ func TestEveryKey(t *testing.T) {
 	assert.Equal(t, 5010, s.Devices())
 	assert.Equal(t, []scenario.Fleet{{
 		Name: "gateways", Count: 5000, Product: "gw-200",
-		Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.10"}, {ID: "motor", Type: ota.MCU, Version: "3_0"}},
+		Components: []scenario.Installed{installed(ota.ComponentVersion{ID: "rootfs", Type: ota.Module, Version: "1.10"}), installed(ota.ComponentVersion{ID: "motor", Type: ota.MCU, Version: "3_0"})},
 		Battery:    &scenario.Range[int]{Lo: 20, Hi: 100},
 		RSSI:       &scenario.Range[int]{Lo: -110, Hi: -60},
 		Link:       scenario.Link{Bandwidth: 2 << 20, Latency: 80 * time.Millisecond, Jitter: 20 * time.Millisecond},
@@ -47,7 +51,7 @@ func TestEveryKey(t *testing.T) {
 		Install:    scenario.Install{Time: seconds(5, 20), Restart: firmware.RestartProcess},
 	}, {
 		Name: "cameras", Count: 10, Product: "cam-1",
-		Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "7"}},
+		Components: []scenario.Installed{installed(ota.ComponentVersion{ID: "app", Type: ota.Module, Version: "7"})},
 		Battery:    &scenario.Range[int]{Lo: 50, Hi: 50},
 		Arrive:     scenario.Arrive{Rate: 0.5},
 		Install:    scenario.Install{Time: seconds(5, 20)},
@@ -129,7 +133,7 @@ func TestDefaults(t *testing.T) {
 		Name: "least", Seed: 1, Duration: 30 * time.Second,
 		Fleets: []scenario.Fleet{{
 			Name: "one", Count: 1, Product: "p",
-			Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "1"}},
+			Components: []scenario.Installed{installed(ota.ComponentVersion{ID: "app", Type: ota.Module, Version: "1"})},
 			Install:    scenario.Install{Time: seconds(5, 20)},
 		}},
 	}, s)
