@@ -16,6 +16,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/agent/link"
 	"otafleet/internal/wire"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
@@ -311,7 +312,7 @@ func (w *world) judgeTruth(devices []*device) {
 func (w *world) endLives(devices []*device) {
 	for _, d := range devices {
 		if l := d.takeLife(); l != nil {
-			l.stop(errPowerCut)
+			l.stop(link.ErrAbrupt)
 			w.tasks.Go(l.tasks.Wait)
 		}
 	}

@@ -3,6 +3,7 @@ package fault_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -29,8 +30,14 @@ type bench struct {
 	busy    string
 	install time.Duration
 	cuts    []time.Duration // of the power
+	crashes []time.Duration
 	drops   []time.Duration // of the line
-	looks   int             // at the sensors
+	resets  int
+	still   []time.Duration // the line
+	slow    []string        // what the line suffers for a time
+	gone    bool
+	lost    bool // the line
+	looks   int  // at the sensors
 	pending []pending
 
 	body      []byte // of every answer of the storage
@@ -72,7 +79,9 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 // boot starts the device, again.
 func (b *bench) boot() {
 	b.gear = b.fault.Equip(fault.Gear{
-		Exchange: func(*fault.Exchange) {}, Health: b, Sensors: b, Link: b, Body: b,
+		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
+		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
+		Health: b, Sensors: b, Link: b, Body: b,
 		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },
 		Reported: func(r *ota.Report) { b.reported = append(b.reported, *r) },
 	})
@@ -85,6 +94,23 @@ func (b *bench) Send(m ota.Up)                       { b.sent = append(b.sent, m
 func (b *bench) CutPower(cause string, off time.Duration) {
 	assert.Equal(b.t, "mishap", cause)
 	b.cuts = append(b.cuts, off)
+}
+func (b *bench) Crash(cause string, off time.Duration) {
+	assert.Equal(b.t, "mishap", cause)
+	b.crashes = append(b.crashes, off)
+}
+func (b *bench) Vanish(cause string) {
+	assert.Equal(b.t, "mishap", cause)
+	b.gone = true
+}
+func (b *bench) ResetLine()                 { b.resets++ }
+func (b *bench) LoseLine()                  { b.lost = true }
+func (b *bench) FreezeLine(d time.Duration) { b.still = append(b.still, d) }
+func (b *bench) DelayLine(by, lasting time.Duration) {
+	b.slow = append(b.slow, fmt.Sprint(by, " more for ", lasting))
+}
+func (b *bench) ThrottleLine(rate int64, lasting time.Duration) {
+	b.slow = append(b.slow, fmt.Sprint(rate, " B/s for ", lasting))
 }
 func (b *bench) CutLine(down time.Duration)    { b.drops = append(b.drops, down) }
 func (b *bench) Remeasure()                    { b.looks++ }
