@@ -46,7 +46,11 @@ func Make(s *scenario.Scenario, seed uint64, key ed25519.PrivateKey, created tim
 				continue
 			}
 			made[name] = true
-			pkg, err := makeOne(p, c, seed, int64(i+1), key, created)
+			release := int64(c.Release)
+			if release == 0 {
+				release = int64(i + 1)
+			}
+			pkg, err := makeOne(p, c, seed, release, key, created)
 			if err != nil {
 				return nil, fmt.Errorf("cannot make the package of %s for plan %s: %w", c.ID, p.Name, err)
 			}
@@ -64,7 +68,7 @@ func makeOne(p *scenario.Plan, c *scenario.Component, seed uint64, release int64
 	}
 	manifest := &ota.Manifest{
 		Product: p.Product, Component: c.ID, Type: c.Type, Package: c.Package, Target: c.Target,
-		Release: release, Created: created, Files: []ota.File{file},
+		Release: release, AllowDowngrade: c.AllowDowngrade, Hardware: c.Hardware, Created: created, Files: []ota.File{file},
 	}
 	name := c.PackageOf(p.Product)
 	manifest.Source = name.Source

@@ -3,6 +3,7 @@ package virtual
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"otafleet/agent"
@@ -23,6 +24,7 @@ const (
 type device struct {
 	world    *world
 	fleet    *scenario.Fleet
+	n        int // of the fleet, from 1
 	config   *agent.Config
 	id       ota.Identity
 	line     *line
@@ -56,7 +58,7 @@ type numbered struct {
 
 // newDevice makes device n of a fleet, without power.
 func newDevice(w *world, f *scenario.Fleet, n int) *device {
-	d := &device{world: w, fleet: f, config: w.run.config(f, n), id: f.Identity(n), busy: -1,
+	d := &device{world: w, fleet: f, n: n, config: w.run.config(f, n), id: f.Identity(n), busy: -1,
 		packages: make([]*ota.Package, len(f.Components)), flashes: make([]flash, len(f.Components))}
 	d.faults = w.faults.Draw(f, n)
 	d.random = newRandom(w.run.seed, d.id.Device)
@@ -67,7 +69,20 @@ func newDevice(w *world, f *scenario.Fleet, n int) *device {
 		d.flashes[i] = flash{running: c.Version, restart: f.Install.RestartFor(c.Type),
 			install: f.Install.Time.At(fault.Uniform(w.run.seed, d.id.Device, "install", i))}
 	}
+	if slices.ContainsFunc(f.Components, func(c scenario.Installed) bool { return c.Release > 0 }) {
+		d.saved = factoryState(f)
+	}
 	return d
+}
+
+// factoryState is what the journal holds of a device that has run releases
+// before.
+func factoryState(f *scenario.Fleet) *agent.State {
+	s := &agent.State{Components: make([]agent.Component, len(f.Components))}
+	for i, c := range f.Components {
+		s.Components[i] = agent.Component{ID: c.ID, Version: c.Version, Release: int64(c.Release)}
+	}
+	return s
 }
 
 func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {

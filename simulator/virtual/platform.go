@@ -5,6 +5,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/stock"
 )
 
 // platform is the plan engine, and the broker between it and the devices.
@@ -28,8 +29,12 @@ func (p *platform) prepare() {
 	for _, w := range r.wares {
 		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
 	}
-	for i := range r.plans {
-		p.command(engine.CreatePlan{Plan: r.plans[i]})
+	devices := make([]stock.Device, len(p.world.devices))
+	for i, d := range p.world.devices {
+		devices[i] = stock.Device{Fleet: d.fleet, N: d.n}
+	}
+	for i := range r.scenario.Plans {
+		p.command(engine.CreatePlan{Plan: stock.Plan(r.scenario, &r.scenario.Plans[i], r.epoch, devices)})
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
-	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/stock"
 )
@@ -24,7 +23,6 @@ type run struct {
 	seed     uint64
 	epoch    time.Time
 	wares    []*ware
-	plans    []engine.PlanSpec
 	configs  map[*scenario.Fleet]*agent.Config
 	sign     func(*ota.Manifest) (ota.Envelope, error)
 }
@@ -50,9 +48,6 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 		}
 		w.Bytes = nil // a modelled store serves none
 		r.wares = append(r.wares, w)
-	}
-	for i := range s.Plans {
-		r.plans = append(r.plans, stock.Plan(s, &s.Plans[i], r.epoch))
 	}
 	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})

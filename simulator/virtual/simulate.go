@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
@@ -48,7 +47,10 @@ func Simulate(ctx context.Context, o Options) (*verdict.Figures, error) {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	c := &crew{options: o, run: r, places: newPlaces(o.Scenario, chosen)}
+	c := &crew{options: o, run: r, places: newPlaces(o.Scenario, chosen), sizes: verdict.Sizes(o.Scenario)}
+	for i := range c.sizes {
+		c.sizes[i].Devices = chosen.Count(i)
+	}
 	return c.work(ctx)
 }
 
@@ -57,7 +59,8 @@ type crew struct {
 	options Options
 	run     *run
 	places  *places
-	done    atomic.Int64 // devices
+	sizes   []verdict.FleetSize // of what was chosen
+	done    atomic.Int64        // devices
 
 	mu      sync.Mutex // guards the following
 	figures *verdict.Figures
@@ -100,14 +103,13 @@ func (c *crew) worker(ctx context.Context) error {
 			}
 		}
 	}
-	figures := j.Figures(nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failure = errors.Join(c.failure, failure)
 	if c.figures == nil {
-		c.figures = figures
+		c.figures = j.Figures(c.sizes)
 	} else {
-		c.figures.Merge(figures)
+		c.figures.Merge(j.Figures(nil))
 	}
 	return failure
 }
@@ -189,5 +191,3 @@ func (p *places) at(fleet, n int) (place, bool) {
 	}
 	return w, some
 }
-
-var _ time.Duration

@@ -78,12 +78,12 @@ func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
 	w.faults.Sign = r.sign
 	w.platform.world = w
 	w.platform.engine = engine.New()
-	w.platform.prepare()
 	for _, p := range place.devices {
 		d := newDevice(w, p.fleet, p.n)
 		d.judge = j.Device(p.index, p.n)
 		w.devices = append(w.devices, d)
 	}
+	w.platform.prepare()
 	gateway := w.devices[0]
 	for _, d := range w.devices[1:] {
 		d.line = gateway.line
