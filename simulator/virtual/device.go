@@ -43,6 +43,7 @@ type device struct {
 	numbered []numbered     // the highest number of each plan's reports
 	busy     int            // component in work; -1 if none
 	boots    int
+	outputs  int           // of its machine, executed so far
 	dark     time.Duration // no power until then
 	gone     bool          // no power ever again
 
@@ -96,7 +97,9 @@ func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
 // record notes what has happened to the device.
 func (d *device) record(e verdict.Event) {
 	e.At, e.Device = d.world.now, d.id.Device
-	d.judge.Add(&e)
+	if d.judge != nil {
+		d.judge.Add(&e)
+	}
 	if d.world.keep {
 		d.history = append(d.history, e)
 	}
@@ -133,6 +136,7 @@ func (d *device) save(s *agent.State) {
 		case ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading:
 			d.busy = d.component(r.Component)
 		}
+		d.watchReport(r)
 		d.record(verdict.ReportEvent(0, verdict.Numbered, d.id.Device, r))
 		d.gear.Reported(r)
 	}

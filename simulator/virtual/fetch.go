@@ -53,11 +53,14 @@ func (d *device) startFetch(l *life, out agent.Fetch) {
 	d.packages[i] = out.Package
 	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i], fruitless: out.Fruitless}
 	l.fetch, l.effect = f, nil
-	if failure := asFailure(d.gear.Operate(out.Job.Component, fault.Open), ota.InstallerFailed); failure != nil {
+	failure := d.operate(out.Job.Component, fault.Open, func(place *flash) error {
+		place.open(&out.Job)
+		return nil
+	})
+	if failure != nil {
 		f.end(agent.Fetched{Failure: failure})
 		return
 	}
-	f.flash.open(&out.Job)
 	f.next()
 }
 

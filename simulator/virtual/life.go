@@ -15,10 +15,16 @@ import (
 // life is a device between two power cuts: the agent's machine, and the effect
 // that it has under way.
 type life struct {
-	machine *agent.Machine
+	machine Brain
 	timer   uint64  // number of the last SetTimer
 	effect  *effect // nil if none is under way
 	fetch   *fetch  // the effect, if it is a download
+	healthy []bool  // the components whose new version has passed its checks
+
+	inbox   []agent.Input // what has happened and was not handled
+	busy    bool          // outputs are being executed
+	stuck   bool          // a save waits for the disk
+	failing bool          // the output being executed cannot write
 }
 
 // effect is one thing that the machine has asked for. Its result is of no use
@@ -27,7 +33,7 @@ type effect struct{ _ byte }
 
 // boot gives the device power.
 func (d *device) boot() {
-	l := &life{machine: agent.New(d.id, d.config, d.saved)}
+	l := &life{machine: d.world.think(agent.New(d.id, d.config, d.saved)), healthy: make([]bool, len(d.flashes))}
 	d.life = l
 	d.gear = fault.Gear{
 		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Body: d,
@@ -70,25 +76,79 @@ func (d *device) deliver(in agent.Input) {
 	d.handle(in)
 }
 
-// handle lets the machine decide, and does what it says.
+// handle lets the machine decide, and does what it says. What happens meanwhile
+// waits: while outputs are executed, and while a save waits for the disk.
 func (d *device) handle(in agent.Input) {
 	l := d.life
 	if l == nil {
 		return
 	}
-	for _, out := range l.machine.Handle(d.clock(), in) {
+	l.inbox = append(l.inbox, in)
+	if !l.busy && !l.stuck {
+		d.drain(l)
+	}
+}
+
+// drain handles inputs until none is left.
+func (d *device) drain(l *life) {
+	l.busy = true
+	for d.life == l && !l.stuck && len(l.inbox) > 0 {
+		in := l.inbox[0]
+		l.inbox = l.inbox[1:]
+		if len(l.inbox) == 0 {
+			l.inbox = nil
+		}
+		d.carryOut(l, l.machine.Handle(d.clock(), in))
+	}
+	l.busy = false
+}
+
+// carryOut executes outputs in order, until the device loses its power.
+func (d *device) carryOut(l *life, outputs []agent.Output) {
+	for i, out := range outputs {
+		trouble := d.world.look(d, out)
+		d.outputs++
+		if _, save := out.(agent.Save); save && trouble == FailWrite {
+			d.waitForDisk(l, outputs[i:])
+			return
+		}
+		if !trouble.before(d) {
+			return
+		}
+		l.failing = trouble == FailWrite
+		d.execute(l, out)
+		l.failing = false
+		if d.life == l {
+			trouble.after(d)
+		}
 		if d.life != l {
 			return
 		}
-		d.execute(l, out)
 	}
 }
+
+// waitForDisk tries a save again after a time, as the agent's Runner does:
+// nothing that comes behind it may happen before.
+func (d *device) waitForDisk(l *life, outputs []agent.Output) {
+	l.stuck = true
+	d.world.after(diskPause, func() {
+		if d.life == l {
+			l.stuck, l.busy = false, true
+			d.carryOut(l, outputs)
+			d.drain(l)
+		}
+	})
+}
+
+// diskPause is how long the agent waits before it tries a save again.
+const diskPause = time.Second
 
 func (d *device) execute(l *life, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Save:
 		d.save(out.State)
 	case agent.Send:
+		d.watchSend(out.Message)
 		d.gear.Link.Send(out.Message)
 	case agent.SetTimer:
 		l.timer++
@@ -124,11 +184,15 @@ func (d *device) perform(l *life, out agent.Output) {
 		failure := d.operate(out.Job.Component, fault.Stage, func(f *flash) error { return f.stage(&out.Job) })
 		d.finish(l, 0, agent.Staged{Op: out.Op, Failure: failure})
 	case agent.Activate:
+		d.watchActivate(out.Job.Component)
 		d.activate(l, out)
 	case agent.CheckHealth:
 		d.finish(l, 0, d.checkHealth(out))
 	case agent.Confirm:
-		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error { return f.confirm(&out.Job) })
+		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error {
+			d.watchConfirm(out.Job.Component)
+			return f.confirm(&out.Job)
+		})
 		d.finish(l, 0, agent.Confirmed{Op: out.Op, Failure: failure})
 	case agent.Revert:
 		restart := firmware.RestartNone
@@ -150,6 +214,9 @@ func (d *device) operate(component string, op fault.Operation, call func(*flash)
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
 	}
 	err := d.gear.Operate(component, op)
+	if err == nil && d.life.failing {
+		err = firmware.Failf(ota.WriteFailed, "the disk does not take it")
+	}
 	if err == nil {
 		err = call(&d.flashes[i])
 	}
@@ -209,6 +276,9 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 	version, failure := d.inspect(out.Job.Component)
 	if failure == nil && version == out.Job.Target {
 		failure = asFailure(d.gear.Health.Check(context.Background()), ota.HealthCheckFailed)
+	}
+	if failure == nil && version == out.Job.Target {
+		d.life.healthy[d.component(out.Job.Component)] = true
 	}
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
 }

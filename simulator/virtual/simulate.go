@@ -119,6 +119,9 @@ func (c *crew) one(j *verdict.Judge, p place) error {
 	w := newWorld(c.run, j, p, c.options.Record != nil)
 	w.play()
 	for _, d := range w.devices {
+		if d.judge == nil {
+			continue // a gateway whose devices alone were chosen
+		}
 		d.judge.Close()
 		if c.options.Record == nil {
 			continue
@@ -178,13 +181,13 @@ func (p *places) take(most int) []place {
 // gateway is there if only a device behind it was.
 func (p *places) at(fleet, n int) (place, bool) {
 	f := &p.scenario.Fleets[fleet]
-	w := place{devices: []position{{f, fleet, n}}, arrives: p.scenario.Arrival(f, n)}
 	some := p.chosen.Has(fleet, n)
+	w := place{devices: []position{{f, fleet, n, !some}}, arrives: p.scenario.Arrival(f, n)}
 	for _, i := range p.behind[f.Name] {
 		sub := &p.scenario.Fleets[i]
 		for k := n; k <= sub.Count; k += f.Count {
 			if p.chosen.Has(i, k) {
-				w.devices = append(w.devices, position{sub, i, k})
+				w.devices = append(w.devices, position{sub, i, k, false})
 				some = true
 			}
 		}

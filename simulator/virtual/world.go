@@ -3,6 +3,7 @@ package virtual
 import (
 	"time"
 
+	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform/engine"
@@ -18,6 +19,8 @@ type world struct {
 	queue    queue
 	faults   *fault.Set
 	keep     bool // events are kept for somebody
+	probe    Probe
+	mind     func(*agent.Machine) Brain // nil for the machine as it is
 	platform platform
 	devices  []*device // the gateway first
 }
@@ -71,6 +74,22 @@ func (w *world) settled() bool {
 	return true
 }
 
+// think gives a device its machine.
+func (w *world) think(m *agent.Machine) Brain {
+	if w.mind != nil {
+		return w.mind(m)
+	}
+	return m
+}
+
+// look asks what is to become of an output.
+func (w *world) look(d *device, out agent.Output) Trouble {
+	if w.probe == nil {
+		return NoTrouble
+	}
+	return w.probe.Output(d.id.Device, d.outputs, out)
+}
+
 // newWorld makes the world of one gateway or device.
 func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
 	w := &world{run: r, keep: keep}
@@ -80,7 +99,9 @@ func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
 	w.platform.engine = engine.New()
 	for _, p := range place.devices {
 		d := newDevice(w, p.fleet, p.n)
-		d.judge = j.Device(p.index, p.n)
+		if !p.extra {
+			d.judge = j.Device(p.index, p.n)
+		}
 		w.devices = append(w.devices, d)
 	}
 	w.platform.prepare()
@@ -106,8 +127,9 @@ type place struct {
 // position is a device of the scenario.
 type position struct {
 	fleet *scenario.Fleet
-	index int // of the fleet, from 0
-	n     int // from 1
+	index int  // of the fleet, from 0
+	n     int  // from 1
+	extra bool // it was not chosen, and is there for the others
 }
 
 // deviceNamed finds a device of this world.
