@@ -21,6 +21,7 @@ type world struct {
 	keep     bool // events are kept for somebody
 	probe    Probe
 	mind     func(*agent.Machine) Brain // nil for the machine as it is
+	limit    int                        // things that may still happen; negative for any number
 	platform platform
 	devices  []*device // the gateway first
 }
@@ -55,6 +56,10 @@ func (w *world) play() {
 		if !any || at >= end {
 			break
 		}
+		if w.limit == 0 {
+			break
+		}
+		w.limit--
 		w.now = at
 		w.queue.take()()
 	}
@@ -92,7 +97,7 @@ func (w *world) look(d *device, out agent.Output) Trouble {
 
 // newWorld makes the world of one gateway or device.
 func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
-	w := &world{run: r, keep: keep}
+	w := &world{run: r, keep: keep, limit: -1}
 	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
 	w.faults.Sign = r.sign
 	w.platform.world = w
