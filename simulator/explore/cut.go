@@ -98,7 +98,7 @@ func (s *script) Output(device string, number int, out agent.Output) virtual.Tro
 // writes reports whether an output writes something, so that the write can fail.
 func writes(out agent.Output) bool {
 	switch out.(type) {
-	case agent.Save, agent.Fetch, agent.Stage, agent.Activate, agent.Confirm:
+	case agent.Save, agent.Fetch, agent.Stage, agent.Activate, agent.Confirm, agent.Revert:
 		return true
 	}
 	return false
