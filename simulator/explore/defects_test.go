@@ -185,15 +185,6 @@ var defects = []defect{
 		}
 		return o
 	})},
-	{"a restart of the system is not noticed", func(s *spoilt) {
-		s.hear = func(in agent.Input) agent.Input {
-			if boot, is := in.(agent.Booted); is {
-				boot.BootID = "always the same"
-				return boot
-			}
-			return in
-		}
-	}},
 	{"no timer ever rings", each(func(o agent.Output) agent.Output {
 		if _, is := o.(agent.SetTimer); is {
 			return nil
