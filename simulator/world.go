@@ -54,6 +54,7 @@ type world struct {
 type fleet struct {
 	spec    *scenario.Fleet
 	machine *agent.Config
+	factory *agent.State // what a device remembers that has never run; never changed
 }
 
 // newWorld prepares a run. Nothing moves yet but the listeners.
@@ -95,9 +96,10 @@ func faultNames(s *scenario.Scenario) []string {
 }
 
 func newFleet(spec *scenario.Fleet, trust *wire.Trust) *fleet {
-	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: trust.Open}}
+	f := &fleet{spec: spec, factory: &agent.State{}, machine: &agent.Config{Agent: "ota-sim", Hardware: spec.Hardware, Open: trust.Open}}
 	for _, c := range spec.Components {
 		f.machine.Components = append(f.machine.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
+		f.factory.Components = append(f.factory.Components, agent.Component{ID: c.ID, Release: int64(c.Release)})
 	}
 	return f
 }
@@ -167,23 +169,11 @@ func (w *world) arrivals() []arrival {
 	all := make([]arrival, 0, w.scenario.Devices())
 	for _, f := range w.fleets {
 		for n := 1; n <= f.spec.Count; n++ {
-			all = append(all, arrival{arrivalTime(f.spec, n), f, n})
+			all = append(all, arrival{w.scenario.Arrival(f.spec, n), f, n})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 	return all
-}
-
-// arrivalTime is when device n of a fleet arrives.
-func arrivalTime(f *scenario.Fleet, n int) time.Duration {
-	at := f.Arrive.After
-	switch {
-	case f.Arrive.Rate > 0:
-		at += time.Duration(float64(n-1) / f.Arrive.Rate * float64(time.Second))
-	case f.Arrive.Over > 0:
-		at += time.Duration(float64(f.Arrive.Over) * float64(n-1) / float64(f.Count))
-	}
-	return at
 }
 
 // Run is a run under way.
