@@ -30,6 +30,7 @@ var tables = map[string]string{
 	"agent/link.refusals":                       "what a broker's reason codes mean",
 	"simulator/fault.kinds":                     "how each kind of fault is made",
 	"simulator.arrivalKinds":                    "events of what becomes of a report",
+	"simulator/verdict.kindNames":               "names of the kinds of events",
 	"simulator/platform/engine.arrivalNames":    "names of what becomes of a report",
 	"simulator/platform/engine.sentences":       "texts of the plan log",
 	"simulator/platform/engine.tellingReasons":  "the order in which reasons are told",
@@ -45,6 +46,7 @@ var pure = map[string]string{
 	"internal/yamlform":         "",
 	"reporter":                  "",
 	"agent":                     "runner.go effect.go", // they execute what the machine decides
+	"simulator/selection":       "",
 	"simulator/verdict":         "",
 	"simulator/platform/engine": "",
 }

@@ -11,12 +11,17 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 )
 
 // Options say how a scenario is run.
 type Options struct {
 	Scenario *scenario.Scenario
 	Seed     uint64 // of every draw; 0 means the scenario's
+	// Shard is the part of the devices that this process runs; the zero value is
+	// all of them. What is drawn for a device does not depend on it.
+	Shard selection.Shard
+	Only  []string // device keys: run these and no others; empty for all
 
 	// BrokerURL is a broker to use instead of the embedded one. Without StandIn
 	// a real platform is expected behind it, with plans of its own; the
@@ -54,6 +59,13 @@ func (o *Options) Validate() error {
 	}
 	if o.Store != nil && o.BrokerURL != "" && !o.StandIn {
 		problems = append(problems, errors.New("a real platform has a store of its own: give one to the stand-in only"))
+	}
+	if o.Scenario != nil {
+		_, err := selection.New(o.Scenario, o.Shard, o.Only)
+		problems = append(problems, err)
+	}
+	if o.StandIn && o.Prefix == "" && !o.Shard.Whole() {
+		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own, or a broker"))
 	}
 	problems = append(problems, o.checkLink())
 	if o.BrokerURL != "" && !o.StandIn {

@@ -21,6 +21,7 @@ import (
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -33,6 +34,7 @@ type world struct {
 	// Immutable after newWorld.
 	options   Options
 	scenario  *scenario.Scenario
+	selected  *selection.Selection
 	seed      uint64
 	platform  *platform.StandIn // nil with a platform of others
 	brokerURL string
@@ -69,8 +71,12 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
+	var err error
+	if w.selected, err = selection.New(w.scenario, options.Shard, options.Only); err != nil {
+		return nil, err
+	}
 	w.quiet = quietTime(w.scenario)
-	w.recorder = newRecorder(w.scenario.Devices(), faultNames(w.scenario))
+	w.recorder = newRecorder(w.scenario, w.selected.Devices())
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
 	})
@@ -85,14 +91,6 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i], trust))
 	}
 	return w, nil
-}
-
-func faultNames(s *scenario.Scenario) []string {
-	names := make([]string, len(s.Faults))
-	for i := range s.Faults {
-		names[i] = s.Faults[i].Name
-	}
-	return names
 }
 
 func newFleet(spec *scenario.Fleet, trust *wire.Trust) *fleet {
@@ -164,12 +162,14 @@ type arrival struct {
 	n     int
 }
 
-// arrivals lists all devices in the order in which they arrive.
+// arrivals lists the run's devices in the order in which they arrive.
 func (w *world) arrivals() []arrival {
-	all := make([]arrival, 0, w.scenario.Devices())
-	for _, f := range w.fleets {
+	all := make([]arrival, 0, w.selected.Devices())
+	for i, f := range w.fleets {
 		for n := 1; n <= f.spec.Count; n++ {
-			all = append(all, arrival{w.scenario.Arrival(f.spec, n), f, n})
+			if w.selected.Has(i, n) {
+				all = append(all, arrival{w.scenario.Arrival(f.spec, n), f, n})
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
@@ -180,10 +180,7 @@ func (w *world) arrivals() []arrival {
 type Run struct{ world *world }
 
 // Snapshot tells how the run stands.
-func (r *Run) Snapshot() Snapshot {
-	s, _ := r.world.recorder.now()
-	return s
-}
+func (r *Run) Snapshot() Snapshot { return r.world.recorder.now() }
 
 // BrokerURL is where the run's devices connect.
 func (r *Run) BrokerURL() string { return r.world.brokerURL }
@@ -215,7 +212,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	if failure = errors.Join(failure, w.close()); failure != nil {
 		return nil, failure
 	}
-	v := verdict.New(w.scenario, w.seed, "real", w.recorder.figures(verdict.Sizes(w.scenario)))
+	v := verdict.New(w.scenario, w.seed, "real", w.recorder.figures(w.sizes()))
 	v.Resources = peak.resources()
 	if ctx.Err() != nil {
 		v.Interrupt()
@@ -238,6 +235,15 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 		return fmt.Errorf("the stand-in platform has no session with %s after %s: are its user name and password right?", w.brokerURL, platformWait)
 	}
 	return nil
+}
+
+// sizes lists the fleets with the devices of them that the run has.
+func (w *world) sizes() []verdict.FleetSize {
+	sizes := verdict.Sizes(w.scenario)
+	for i := range sizes {
+		sizes[i].Devices = w.selected.Count(i)
+	}
+	return sizes
 }
 
 // settleEvery is how often the devices are asked whether they are done.

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"syscall"
-
-	"otafleet/simulator/scenario"
 )
 
 // spareFiles is what a process needs beside its devices: downloads in flight
@@ -13,7 +11,7 @@ const spareFiles = 600
 
 // preflight refuses a scenario for which the process may not open enough files.
 // With the embedded broker, both ends of every session are in this process.
-func preflight(s *scenario.Scenario, embedded bool) error {
+func preflight(devices int, embedded bool) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("cannot ask how many files may be open: %w", err)
@@ -22,7 +20,7 @@ func preflight(s *scenario.Scenario, embedded bool) error {
 	if embedded {
 		each = 2
 	}
-	return fit(uint64(s.Devices()), each, limit.Cur, limit.Max)
+	return fit(uint64(devices), each, limit.Cur, limit.Max)
 }
 
 // fit says what to do if so many devices, with so many open files each, need

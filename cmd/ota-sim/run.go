@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,18 +13,19 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
-
 	"otafleet/internal/cli"
 	"otafleet/internal/wire"
 	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
 type runFlags struct {
 	seed          uint64
+	shard         string
+	only          []string
 	broker        string
 	standIn       bool
 	username      string
@@ -35,6 +37,7 @@ type runFlags struct {
 	allowUnsigned bool
 	store         storeFlags
 	json, junit   string
+	metrics       string
 	quiet         bool
 }
 
@@ -61,6 +64,8 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f runFlags
 			flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
+			flags.StringVar(&f.shard, "shard", "", "run part i of N, as i/N; every part of the same scenario and seed in a process of its own")
+			flags.StringArrayVar(&f.only, "only", nil, "device key: run this device and no other, with the same draws; may be repeated")
 			flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port")
 			flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
 			flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
@@ -73,6 +78,7 @@ Examples:
 			f.store.define(flags)
 			flags.StringVar(&f.json, "json", "", "write the verdict as JSON to this file; - for standard output")
 			flags.StringVar(&f.junit, "junit", "", "write the verdict as a JUnit report to this file")
+			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -95,7 +101,11 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err := options.Validate(); err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if err := preflight(s, f.broker == ""); err != nil {
+	selected, err := selection.New(s, options.Shard, options.Only)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if err := preflight(selected.Devices(), f.broker == ""); err != nil {
 		return &cli.Exit{Code: exitPreflight, Err: err}
 	}
 	if err := errors.Join(writable(f.json), writable(f.junit)); err != nil {
@@ -133,8 +143,13 @@ func readScenario(name string) (*scenario.Scenario, error) {
 
 func (f *runFlags) options(s *scenario.Scenario) (simulator.Options, error) {
 	o := simulator.Options{Scenario: s, Seed: f.seed, BrokerURL: f.broker, StandIn: f.standIn,
-		Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
+		Only: f.only, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
 	var err error
+	if f.shard != "" {
+		if o.Shard, err = selection.ParseShard(f.shard); err != nil {
+			return o, err
+		}
+	}
 	if o.Password, err = readSecret(f.passwordFile); err != nil {
 		return o, err
 	}
@@ -183,22 +198,30 @@ func reachable(ctx context.Context, broker string) error {
 	return fmt.Errorf("cannot reach the broker: %w", err)
 }
 
-// simulate runs the scenario with a live view.
+// simulate runs the scenario with a live view and metrics.
 func (f *runFlags) simulate(ctx context.Context, w io.Writer, options simulator.Options) (*verdict.Verdict, error) {
+	metrics, err := startMetrics(f.metrics)
+	if err != nil {
+		return nil, err
+	}
 	var view *live
-	if !f.quiet {
-		options.Started = func(r *simulator.Run) { view = startLive(w, options.Scenario, r) }
+	options.Started = func(r *simulator.Run) {
+		metrics.watch(r, runLabels{options.Scenario.Name, cmp.Or(options.Seed, options.Scenario.Seed), "real", options.Shard.String()})
+		if !f.quiet {
+			fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", options.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), options.Scenario.Duration)
+			view = startLive(w, r)
+		}
 	}
 	v, err := simulator.Simulate(ctx, options)
 	if view != nil {
 		view.stop()
 	}
-	return v, err
+	return v, errors.Join(err, metrics.stop())
 }
 
 // judge shows the verdict and turns it into the exit code.
 func (f *runFlags) judge(streams cli.Streams, text io.Writer, v *verdict.Verdict) error {
-	if err := v.WriteText(text, verdict.Style{Color: isTerminal(text)}); err != nil {
+	if err := v.WriteText(text, verdict.Style{Color: isColored(text)}); err != nil {
 		return err
 	}
 	if f.json == "-" {
@@ -244,9 +267,4 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return write(file)
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 }

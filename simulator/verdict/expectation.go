@@ -29,7 +29,8 @@ func Held(all []Expectation) bool {
 // Expect holds the expectations of a scenario against the figures. Two are
 // always there, because no scenario may want them otherwise: every device is
 // accounted for, and nothing happened that never may.
-func Expect(x *scenario.Expect, f *Figures) []Expectation {
+func Expect(s *scenario.Scenario, f *Figures) []Expectation {
+	x := &s.Expect
 	unaccounted := f.Classes[scenario.Unaccounted]
 	all := []Expectation{
 		{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0},
@@ -38,15 +39,24 @@ func Expect(x *scenario.Expect, f *Figures) []Expectation {
 	for _, e := range x.Devices {
 		all = append(all, expectDevices(e, f))
 	}
+	for _, e := range x.Components {
+		all = append(all, expectComponent(e, s, f))
+	}
 	for _, e := range x.Reports {
 		n := f.Reports.figure(e.Figure)
 		all = append(all, Expectation{Name: e.String(), Measured: count(n, f.Reports.Numbered, e.Percent), Held: e.Holds(n, f.Reports.Numbered)})
 	}
 	for _, e := range x.Times {
-		all = append(all, expectTime(e, f.UpgradeTime))
+		all = append(all, expectTime(e, f))
+	}
+	for _, e := range x.FaultsFired {
+		all = append(all, expectFault(e, f))
 	}
 	if x.AllFaultsFired {
 		all = append(all, expectFired(f.Faults))
+	}
+	for i := range f.Rules {
+		all = append(all, expectRule(&f.Rules[i]))
 	}
 	return all
 }
@@ -70,20 +80,54 @@ func (f *Figures) fleet(name string) FleetCount {
 	return FleetCount{}
 }
 
+// expectComponent counts out of all devices that have the component.
+func expectComponent(e scenario.ComponentExpectation, s *scenario.Scenario, f *Figures) Expectation {
+	total := 0
+	for i := range s.Fleets {
+		if s.Fleets[i].Component(e.Component) != nil {
+			total += f.Fleets[i].Count
+		}
+	}
+	n := f.Components[e.Component][e.Status.String()]
+	return Expectation{Name: e.String(), Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}
+}
+
 // expectTime does not hold without a measurement: a limit that nothing was
 // measured against says nothing.
-func expectTime(e scenario.TimeExpectation, q Quantiles) Expectation {
-	if q.Count == 0 {
-		return Expectation{Name: e.String(), Measured: "no device was upgraded"}
+func expectTime(e scenario.TimeExpectation, f *Figures) Expectation {
+	times := f.Times.Of(e.Span)
+	if times.Count() == 0 {
+		return Expectation{Name: e.String(), Measured: nothingMeasured(e.Span)}
 	}
-	d := q.at(e.Quantile)
+	d := times.At(e.Quantile)
 	return Expectation{Name: e.String(), Measured: Seconds(d), Held: e.Holds(d)}
+}
+
+func nothingMeasured(span scenario.Span) string {
+	switch span {
+	case scenario.DecideSpan:
+		return "no device decided"
+	case scenario.DownloadSpan:
+		return "nothing was downloaded"
+	case scenario.InstallSpan:
+		return "nothing was installed"
+	}
+	return "no device was upgraded"
+}
+
+func expectFault(e scenario.FaultExpectation, f *Figures) Expectation {
+	for i := range f.Faults {
+		if fault := &f.Faults[i]; fault.Name == e.Fault {
+			return Expectation{Name: e.String(), Measured: fmt.Sprintf("fired %d times", fault.Fired), Held: e.Holds(fault.Fired, 0)}
+		}
+	}
+	return Expectation{Name: e.String(), Measured: "there is no such fault"}
 }
 
 func expectFired(faults []FaultCount) Expectation {
 	var never []string
-	for _, f := range faults {
-		if f.Fired == 0 {
+	for i := range faults {
+		if f := &faults[i]; f.Fired == 0 {
 			never = append(never, fmt.Sprintf("%s never fired (drawn for %d devices)", f.Name, f.Drawn))
 		}
 	}
@@ -91,6 +135,23 @@ func expectFired(faults []FaultCount) Expectation {
 		return Expectation{Name: "faults.fired: all", Measured: strings.Join(never, ", ")}
 	}
 	return Expectation{Name: "faults.fired: all", Measured: fmt.Sprintf("all %d fired", len(faults)), Held: true}
+}
+
+// expectRule names the device that broke the rule first, so that its log can be
+// looked up.
+func expectRule(r *RuleResult) Expectation {
+	e := Expectation{Name: r.Name, Fleet: r.Fleet, Measured: "no device broke it", Held: r.Broken == 0}
+	if !e.Held {
+		e.Measured = fmt.Sprintf("%s broke it: %s", devices(r.Broken), r.First()[0])
+	}
+	return e
+}
+
+func devices(n int) string {
+	if n == 1 {
+		return "1 device"
+	}
+	return fmt.Sprintf("%d devices", n)
 }
 
 func count(n, total int, percent bool) string {
@@ -114,22 +175,15 @@ func (r *Reports) figure(name scenario.Figure) int {
 	return r.Duplicate
 }
 
-func (q *Quantiles) at(name scenario.Quantile) time.Duration {
-	switch name {
-	case scenario.P50:
-		return q.P50
-	case scenario.P95:
-		return q.P95
-	case scenario.P99:
-		return q.P99
-	}
-	return q.Max
-}
-
-// Seconds prints a time as a person reads it: two digits behind the point below
-// a minute, whole seconds above.
+// Seconds prints a time as a person reads it: whole milliseconds below a tenth
+// of a second, two digits behind the point below a minute, whole seconds above.
 func Seconds(d time.Duration) string {
-	if d < time.Minute {
+	switch {
+	case d > 0 && d < time.Millisecond:
+		return "<1ms"
+	case d > 0 && d < 100*time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
 		return fmt.Sprintf("%.2fs", d.Seconds())
 	}
 	return d.Round(time.Second).String()
