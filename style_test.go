@@ -28,6 +28,7 @@ var tables = map[string]string{
 	"agent.stepSentences":                       "what the operator reads of a step",
 	"agent.answerNames":                         "names of the user's answers",
 	"agent/link.refusals":                       "what a broker's reason codes mean",
+	"simulator/fault.kinds":                     "how each kind of fault is made",
 	"simulator.arrivalKinds":                    "events of what becomes of a report",
 	"simulator/verdict.kindNames":               "names of the kinds of events",
 	"simulator/platform/engine.arrivalNames":    "names of what becomes of a report",

@@ -34,8 +34,8 @@ type device struct {
 
 	waiting atomic.Int32 // things will happen to it that many times
 
-	mu        sync.Mutex // guards the following
-	saved     *agent.State
+	mu        sync.Mutex     // guards the following
+	saved     *agent.State   // never changed
 	packages  []*ota.Package // kept addresses, one for each component
 	numbered  numbers        // of the reports in saved states
 	told      told           // what a platform of others knows
@@ -50,7 +50,7 @@ type device struct {
 // newDevice makes device n of a fleet, without power.
 func newDevice(w *world, f *fleet, n int) *device {
 	spec := f.spec
-	d := &device{world: w, fleet: f, id: spec.Identity(n), faults: w.faults.Draw(spec, n), busy: -1,
+	d := &device{world: w, fleet: f, id: spec.Identity(n), faults: w.faults.Draw(spec, n), busy: -1, saved: f.factory,
 		packages: make([]*ota.Package, len(spec.Components))}
 	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: &w.dialer}
 	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
@@ -241,7 +241,7 @@ func (d *device) settled() bool {
 	if d.gone || lost {
 		return true
 	}
-	delivered := d.saved == nil || len(d.saved.Reports) == 0 // every report is acknowledged
+	delivered := len(d.saved.Reports) == 0 // every report is acknowledged
 	switch status {
 	case ota.DeviceUpgrading:
 		return false

@@ -15,7 +15,7 @@ import (
 var errLineDown = errors.New("the line is down")
 
 // line is a virtual device's connection to everything else: a real socket with
-// the bandwidth and latency of the scenario, that can be cut, silenced and
+// the bandwidth, latency and loss of the scenario, that can be cut, silenced and
 // slowed down.
 type line struct {
 	spec   scenario.Link
@@ -163,10 +163,23 @@ func (l *line) delay(ctx context.Context, ways int) error {
 		jitter := time.Duration((2*l.random() - 1) * float64(l.spec.Jitter))
 		wait += time.Duration(ways) * (l.spec.Latency + jitter)
 	}
-	if wait > 0 {
+	if wait += l.resend(); wait > 0 {
 		pause(ctx, wait)
 	}
 	return ctx.Err()
+}
+
+// leastTimeout is the shortest time after which a packet that was lost is sent
+// again: TCP's.
+const leastTimeout = 200 * time.Millisecond
+
+// resend is how much longer a message takes, or a segment of a download, since a
+// packet of it may be lost.
+func (l *line) resend() time.Duration {
+	if l.spec.Loss == 0 || l.random() >= l.spec.Loss.Share() {
+		return 0
+	}
+	return max(leastTimeout, 2*l.spec.Latency)
 }
 
 // RoundTrip sends a download's request over the line. The connections behind it

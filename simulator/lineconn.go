@@ -129,7 +129,11 @@ type lineBody struct {
 	line *line
 	cuts int
 	owed time.Duration // of waiting, gathered until it is worth a sleep
+	part int           // bytes since the last segment
 }
+
+// segment is how many bytes of a download may lose one packet.
+const segment = 64 << 10
 
 // worthSleeping keeps a fast line from sleeping thousands of times a second.
 const worthSleeping = 5 * time.Millisecond
@@ -145,6 +149,9 @@ func (b *lineBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if _, rate := b.line.worst(); rate > 0 && n > 0 {
 		b.owed += overLine(n, rate)
+	}
+	for b.part += n; b.part >= segment; b.part -= segment {
+		b.owed += b.line.resend()
 	}
 	if b.owed >= worthSleeping {
 		pause(b.ctx, b.owed)

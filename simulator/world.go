@@ -56,6 +56,7 @@ type world struct {
 type fleet struct {
 	spec    *scenario.Fleet
 	machine *agent.Config
+	factory *agent.State // what a device remembers that has never run; never changed
 }
 
 // newWorld prepares a run. Nothing moves yet but the listeners.
@@ -93,9 +94,10 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 }
 
 func newFleet(spec *scenario.Fleet, trust *wire.Trust) *fleet {
-	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: trust.Open}}
+	f := &fleet{spec: spec, factory: &agent.State{}, machine: &agent.Config{Agent: "ota-sim", Hardware: spec.Hardware, Open: trust.Open}}
 	for _, c := range spec.Components {
 		f.machine.Components = append(f.machine.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
+		f.factory.Components = append(f.factory.Components, agent.Component{ID: c.ID, Release: int64(c.Release)})
 	}
 	return f
 }
@@ -166,24 +168,12 @@ func (w *world) arrivals() []arrival {
 	for i, f := range w.fleets {
 		for n := 1; n <= f.spec.Count; n++ {
 			if w.selected.Has(i, n) {
-				all = append(all, arrival{arrivalTime(f.spec, n), f, n})
+				all = append(all, arrival{w.scenario.Arrival(f.spec, n), f, n})
 			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 	return all
-}
-
-// arrivalTime is when device n of a fleet arrives.
-func arrivalTime(f *scenario.Fleet, n int) time.Duration {
-	at := f.Arrive.After
-	switch {
-	case f.Arrive.Rate > 0:
-		at += time.Duration(float64(n-1) / f.Arrive.Rate * float64(time.Second))
-	case f.Arrive.Over > 0:
-		at += time.Duration(float64(f.Arrive.Over) * float64(n-1) / float64(f.Count))
-	}
-	return at
 }
 
 // Run is a run under way.

@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"net/http"
 	"sync"
 	"time"
 
@@ -35,7 +34,7 @@ func (s *Set) Draw(fleet *scenario.Fleet, n int) []*Injection {
 		f := &s.scenario.Faults[i]
 		if f.Covers(fleet) && s.has(f, fleet, n, device) {
 			drawn = append(drawn, &Injection{
-				fault: f, device: device, seed: s.seed, fired: s.fired,
+				fault: f, set: s, fleet: fleet, device: device,
 				left: f.Times.At(draw(s.seed, device, f.Name, aspectTimes, 0)),
 			})
 		}
@@ -70,42 +69,26 @@ func (s *Set) ordinal(f *scenario.Fault, fleet *scenario.Fleet) int {
 type Injection struct {
 	// Immutable.
 	fault  *scenario.Fault
+	set    *Set
+	fleet  *scenario.Fleet
 	device string
-	seed   uint64
-	fired  func(device, fault string)
 
-	mu      sync.Mutex // guards the following
-	left    int        // strikes to come
-	struck  int        // strikes so far
-	spoiled int        // refusals whose cause lasts
+	mu       sync.Mutex // guards the following
+	left     int        // strikes to come
+	struck   int        // strikes so far
+	armed    int        // strikes whose next step has yet to come
+	causes   causes     // of refuse and disk_full
+	upgraded []string   // components, of downgrade
+	lie      lie        // of wrong_version
+	skew     time.Duration
 }
 
 // Name is the name of the fault.
 func (in *Injection) Name() string { return in.fault.Name }
 
 // Equip returns the gear with the fault in it. It is called at every start of
-// the device.
-func (in *Injection) Equip(g Gear) Gear {
-	switch in.fault.Kind {
-	case scenario.Drop:
-		return in.drop(g)
-	case scenario.Corrupt:
-		return in.corrupt(g)
-	case scenario.URLExpired:
-		return in.refuseAnswer(g, http.StatusForbidden)
-	case scenario.HTTPStatus:
-		return in.refuseAnswer(g, in.fault.Status)
-	case scenario.PowerCut:
-		return in.powerCut(g)
-	case scenario.Unhealthy:
-		return in.unhealthy(g)
-	case scenario.Refuse:
-		return in.refuse(g)
-	case scenario.BadSignature:
-		return in.badSignature(g)
-	}
-	return g
-}
+// the device, before its agent runs.
+func (in *Injection) Equip(g Gear) Gear { return kinds[in.fault.Kind](in, g) }
 
 // strike uses up one occurrence and returns its number, from 0. It returns
 // false when the fault has struck as often as it does.
@@ -128,16 +111,39 @@ func (in *Injection) spare() {
 	in.struck--
 }
 
+// arm notes that something is to come at the next occasion.
+func (in *Injection) arm() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.armed++
+}
+
+// disarm reports whether something is to come at this occasion.
+func (in *Injection) disarm() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.armed == 0 {
+		return false
+	}
+	in.armed--
+	return true
+}
+
 // tell says that the fault fired.
-func (in *Injection) tell() { in.fired(in.device, in.fault.Name) }
+func (in *Injection) tell() { in.set.fired(in.device, in.fault.Name) }
 
 func (in *Injection) draw(a aspect, occurrence int) float64 {
-	return draw(in.seed, in.device, in.fault.Name, a, occurrence)
+	return draw(in.set.seed, in.device, in.fault.Name, a, occurrence)
 }
 
 // length is how long the occurrence lasts.
 func (in *Injection) length(occurrence int) time.Duration {
 	return in.fault.For.At(in.draw(aspectFor, occurrence))
+}
+
+// extent is by how much the occurrence makes something more.
+func (in *Injection) extent(occurrence int) time.Duration {
+	return in.fault.By.At(in.draw(aspectBy, occurrence))
 }
 
 // delay is how long after the beginning of a step of the given length the

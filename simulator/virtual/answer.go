@@ -38,12 +38,6 @@ func newAnswer(f *fetch, file int) *answer {
 // begin lets the body begin.
 func (a *answer) begin(now time.Duration, bandwidth float64) {
 	a.rate, a.since = bandwidth, now
-	if a.moments == nil {
-		a.moments = a.exchange.InOrder()
-	}
-	if limit := float64(a.exchange.Rate); limit > 0 {
-		a.rate = min(a.rate, limit)
-	}
 }
 
 // next is the byte at which something happens next, and how long until then.

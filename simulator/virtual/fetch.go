@@ -188,7 +188,7 @@ func (f *fetch) ask(file int) {
 		return
 	}
 	f.answer = a
-	wait := max(line.delay()+line.delay()+a.exchange.Delay, line.frozen-d.world.now)
+	wait := max(line.delay()+line.delay(), line.frozen-d.world.now)
 	if wait >= download.DefaultStallTimeout {
 		f.at(a, download.DefaultStallTimeout, func() { f.over(a, stalled()) })
 		return
@@ -233,6 +233,9 @@ func (f *fetch) begin(a *answer) {
 	}
 	tagged := f.tagged
 	f.tagged = true
+	if x.Status == 0 {
+		a.moments = x.Answer()
+	}
 	switch {
 	case x.Status == http.StatusUnauthorized, x.Status == http.StatusForbidden, x.Status == http.StatusNotFound:
 		f.gone = fmt.Sprintf("HTTP status %d", x.Status)
