@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -160,39 +158,6 @@ func (w *world) close() error {
 // random is the source of what needs no seed: back-off and jitter.
 func (w *world) random() float64 { return rand.Float64() }
 
-// arrival is a device and when it gets power for the first time.
-type arrival struct {
-	at    time.Duration
-	fleet *fleet
-	n     int
-}
-
-// arrivals lists the run's devices in the order in which they arrive.
-func (w *world) arrivals() []arrival {
-	all := make([]arrival, 0, w.selected.Devices())
-	for i, f := range w.fleets {
-		for n := 1; n <= f.spec.Count; n++ {
-			if w.selected.Has(i, n) {
-				all = append(all, arrival{arrivalTime(f.spec, n), f, n})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
-	return all
-}
-
-// arrivalTime is when device n of a fleet arrives.
-func arrivalTime(f *scenario.Fleet, n int) time.Duration {
-	at := f.Arrive.After
-	switch {
-	case f.Arrive.Rate > 0:
-		at += time.Duration(float64(n-1) / f.Arrive.Rate * float64(time.Second))
-	case f.Arrive.Over > 0:
-		at += time.Duration(float64(f.Arrive.Over) * float64(n-1) / float64(f.Count))
-	}
-	return at
-}
-
 // Run is a run under way.
 type Run struct{ world *world }
 
@@ -216,11 +181,14 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
 	}
-	if options.Started != nil {
-		options.Started(&Run{w})
-	}
 	peak := newPeak()
-	failure := w.play(ctx, run, broken, peak)
+	failure := w.awaitPlatform(ctx)
+	if failure == nil {
+		if options.Started != nil {
+			options.Started(&Run{w})
+		}
+		failure = w.play(ctx, run, broken, peak)
+	}
 	stop()
 	serving.Wait()
 	if failure = errors.Join(failure, w.close()); failure != nil {
@@ -234,13 +202,21 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	return v, nil
 }
 
-// sizes lists the fleets with the devices of them that the run has.
-func (w *world) sizes() []verdict.FleetSize {
-	sizes := verdict.Sizes(w.scenario)
-	for i := range sizes {
-		sizes[i].Devices = w.selected.Count(i)
+// platformWait is how long the stand-in may take to open its session with a
+// broker of others.
+const platformWait = 30 * time.Second
+
+// awaitPlatform lets no device arrive before the stand-in hears what it says.
+func (w *world) awaitPlatform(ctx context.Context) error {
+	if w.platform == nil {
+		return nil
 	}
-	return sizes
+	patience, cancel := context.WithTimeout(ctx, platformWait)
+	defer cancel()
+	if err := w.platform.Hears(patience); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the stand-in platform has no session with %s after %s: are its user name and password right?", w.brokerURL, platformWait)
+	}
+	return nil
 }
 
 // settleEvery is how often the devices are asked whether they are done.

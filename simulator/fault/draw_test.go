@@ -21,7 +21,7 @@ func layout(f scenario.Fault, sizes ...int) *scenario.Scenario {
 			id = "motor"
 		}
 		s.Fleets = append(s.Fleets, scenario.Fleet{Name: fmt.Sprint("fleet-", i), Count: n, Product: "p",
-			Components: []ota.ComponentVersion{{ID: id}, {ID: "common"}}})
+			Components: []scenario.Installed{{ComponentVersion: ota.ComponentVersion{ID: id}}, {ComponentVersion: ota.ComponentVersion{ID: "common"}}}})
 	}
 	return s
 }

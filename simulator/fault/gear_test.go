@@ -52,7 +52,8 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 		f.Times = times(1)
 	}
 	s := &scenario.Scenario{
-		Fleets: []scenario.Fleet{{Name: "gw", Count: 1, Product: "p", Components: []ota.ComponentVersion{{ID: "app"}, {ID: "motor"}}}},
+		Fleets: []scenario.Fleet{{Name: "gw", Count: 1, Product: "p", Components: []scenario.Installed{
+			{ComponentVersion: ota.ComponentVersion{ID: "app"}}, {ComponentVersion: ota.ComponentVersion{ID: "motor"}}}}},
 		Faults: []scenario.Fault{f},
 	}
 	b := &bench{t: t, busy: "app", body: bytes.Repeat([]byte("0123456789"), 100)}

@@ -1,11 +1,20 @@
 package scenario
 
+import (
+	"cmp"
+
+	"otafleet/internal/ota"
+)
+
 // Expect is what must hold in the end. An empty one holds always.
 type Expect struct {
 	Devices        []DeviceExpectation // of the whole run, then by fleet
+	Components     []ComponentExpectation
 	Reports        []ReportExpectation
 	Times          []TimeExpectation
-	AllFaultsFired bool // every declared fault must have struck at least once
+	FaultsFired    []FaultExpectation
+	AllFaultsFired bool   // every declared fault must have struck at least once
+	Rules          []Rule // never first, then always
 }
 
 // Class is where a device ends. Every device ends in exactly one class;
@@ -73,41 +82,85 @@ func (e ReportExpectation) String() string {
 	return "reports." + string(e.Figure) + " " + e.Comparison.String()
 }
 
-// Quantile is the share of the devices that were as fast or faster.
+// ComponentExpectation is about the number of devices whose component has a
+// status at the end, by the last report that the platform stored: out of all
+// devices that have the component, those of which no report came included.
+type ComponentExpectation struct {
+	Component string
+	Status    ota.Status // never PlanNotReceived
+	Comparison
+}
+
+// String names the expectation: components.motor.upgrade_succeeded >= 99%.
+func (e ComponentExpectation) String() string {
+	return "components." + e.Component + "." + e.Status.String() + " " + e.Comparison.String()
+}
+
+// FaultExpectation is about how often a fault has struck, on all devices
+// together. Its comparison is never a share.
+type FaultExpectation struct {
+	Fault string // the fault's name
+	Comparison
+}
+
+// String names the expectation: faults.brown-out >= 10.
+func (e FaultExpectation) String() string { return "faults." + e.Fault + " " + e.Comparison.String() }
+
+// Span is a part of an upgrade whose time is measured.
+type Span string
+
+// The spans.
+const (
+	UpgradeSpan  Span = "upgrade"  // from the plan on the device to the end of its upgrade, of devices that were upgraded
+	DecideSpan   Span = "decide"   // from the plan on the device to its decision
+	DownloadSpan Span = "download" // of each component, from downloading to download_succeeded
+	InstallSpan  Span = "install"  // of each component, from upgrading to upgrade_succeeded or upgrade_failed
+)
+
+// Spans lists the spans in the order of a verdict.
+func Spans() []Span { return []Span{UpgradeSpan, DecideSpan, DownloadSpan, InstallSpan} }
+
+// Quantile is the share of the measurements that were as fast or faster.
 type Quantile string
 
 // The quantiles.
 const (
-	P50 Quantile = "p50"
-	P95 Quantile = "p95"
-	P99 Quantile = "p99"
-	Max Quantile = "max"
+	P50  Quantile = "p50"
+	P90  Quantile = "p90"
+	P95  Quantile = "p95"
+	P99  Quantile = "p99"
+	P999 Quantile = "p999"
+	Max  Quantile = "max"
 )
 
 // Quantiles lists the quantiles, fastest first.
-func Quantiles() []Quantile { return []Quantile{P50, P95, P99, Max} }
+func Quantiles() []Quantile { return []Quantile{P50, P90, P95, P99, P999, Max} }
 
 // Percent is the quantile as a percentage.
 func (q Quantile) Percent() Percent {
 	switch q {
 	case P50:
 		return 50
+	case P90:
+		return 90
 	case P95:
 		return 95
 	case P99:
 		return 99
+	case P999:
+		return 99.9
 	}
 	return 100
 }
 
-// TimeExpectation is about the time of an upgrade, from the plan's arrival on
-// the device to its end, over all devices that were upgraded.
+// TimeExpectation is about the time that a part of an upgrade takes.
 type TimeExpectation struct {
+	Span     Span // empty for UpgradeSpan
 	Quantile Quantile
 	Limit
 }
 
 // String names the expectation: time.upgrade.p99 < 5m.
 func (e TimeExpectation) String() string {
-	return "time.upgrade." + string(e.Quantile) + " " + e.Limit.String()
+	return "time." + string(cmp.Or(e.Span, UpgradeSpan)) + "." + string(e.Quantile) + " " + e.Limit.String()
 }

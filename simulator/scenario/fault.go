@@ -1,25 +1,9 @@
 package scenario
 
 import (
-	"slices"
 	"time"
 
 	"otafleet/internal/ota"
-)
-
-// Kind is what a fault does.
-type Kind string
-
-// The kinds of this version. Kinds says what each does and where.
-const (
-	Drop         Kind = "drop"
-	Corrupt      Kind = "corrupt"
-	URLExpired   Kind = "url_expired"
-	HTTPStatus   Kind = "http_status"
-	PowerCut     Kind = "power_cut"
-	Unhealthy    Kind = "unhealthy"
-	Refuse       Kind = "refuse"
-	BadSignature Kind = "bad_signature"
 )
 
 // Place is where in its life a fault strikes a device: a component status, or
@@ -37,53 +21,10 @@ const (
 // At is the place where a component enters a status.
 func At(s ota.Status) Place { return Place(s.String()) }
 
-// Status is the component status that the place is; false for the others.
-func (p Place) Status() (ota.Status, bool) { return ota.ParseStatus(string(p)) }
-
-// hasExtent reports whether a share of the place can be told: its bytes are
-// counted, or its time is drawn beforehand.
-func (p Place) hasExtent() bool { return p == At(ota.Downloading) || p == At(ota.Upgrading) }
-
-// The parameters that only some kinds have.
-const (
-	ParamComponent = "component" // the component it is about; without it, any
-	ParamAfter     = "after"     // when within the step
-	ParamFor       = "for"       // how long it lasts
-	ParamStatus    = "status"    // the HTTP status
-	ParamReason    = "reason"    // the reason of a refusal
-)
-
-// KindRow is one line of the table of faults.
-type KindRow struct {
-	Kind     Kind
-	Sentence string   // what happens to the device
-	Places   []Place  // where it can strike
-	Params   []string // what can be said of it besides its name, fleet, place, draw and times
-}
-
-// Kinds returns the table of faults: what the language accepts, and what package
-// fault must do.
-func Kinds() []KindRow {
-	statuses := statusPlaces()
-	download := []Place{At(ota.Downloading)}
-	return []KindRow{
-		{Drop, "the device's connections are cut, and stay so for a time",
-			append([]Place{AtConnect, AtReport}, statuses...), []string{ParamComponent, ParamAfter, ParamFor}},
-		{Corrupt, "the storage sends bytes that are not the package's",
-			download, []string{ParamComponent, ParamAfter}},
-		{URLExpired, "the storage answers that the address has expired",
-			[]Place{At(ota.ReadyToDownload), At(ota.Downloading)}, []string{ParamComponent, ParamAfter}},
-		{HTTPStatus, "the storage answers with an HTTP status of failure",
-			download, []string{ParamComponent, ParamAfter, ParamStatus}},
-		{PowerCut, "the device loses its power without warning, and starts again after a time",
-			append([]Place{AtBoot}, statuses...), []string{ParamComponent, ParamAfter, ParamFor}},
-		{Unhealthy, "the new version does not pass its health check",
-			[]Place{AtHealth}, []string{ParamComponent}},
-		{Refuse, "the device finds a reason to refuse the plan, which passes after a time",
-			[]Place{At(ota.PlanReceived)}, []string{ParamFor, ParamReason}},
-		{BadSignature, "the manifest is signed with a signature that does not verify",
-			[]Place{At(ota.UpgradeConfirmed)}, []string{ParamComponent}},
-	}
+// Places lists all places, in the order of a device's life as far as there is
+// one.
+func Places() []Place {
+	return append([]Place{AtBoot, AtConnect, AtReport, AtHealth}, statusPlaces()...)
 }
 
 // statusPlaces are the statuses that a device enters: all but the platform's
@@ -98,27 +39,28 @@ func statusPlaces() []Place {
 	return places
 }
 
-// Row is the kind's line of the table; false for an unknown kind.
-func (k Kind) Row() (KindRow, bool) {
-	for _, row := range Kinds() {
-		if row.Kind == k {
-			return row, true
-		}
-	}
-	return KindRow{}, false
-}
+// Status is the component status that the place is; false for the others.
+func (p Place) Status() (ota.Status, bool) { return ota.ParseStatus(string(p)) }
 
-// onAnswers reports whether the kind is about what the storage answers, of which
-// only bytes can be counted.
-func (k Kind) onAnswers() bool { return k == Corrupt || k == URLExpired || k == HTTPStatus }
+// hasExtent reports whether a share of the place can be told: its bytes are
+// counted, or its time is drawn beforehand.
+func (p Place) hasExtent() bool { return p == At(ota.Downloading) || p == At(ota.Upgrading) }
+
+// countsBytes reports whether a fault's moment is told in bytes alone: of what
+// the storage answers, and of what is written of it, nothing has a length in
+// time that is known beforehand.
+func (k Kind) countsBytes(at Place) bool {
+	switch k {
+	case Stall, Truncate, Corrupt, HTTPStatus, URLExpired:
+		return true
+	}
+	return k == WriteError && at == At(ota.Downloading)
+}
 
 // Reasons lists the reasons of a refusal that a device's sensors can give.
 func Reasons() []ota.Reason {
 	return []ota.Reason{ota.ReasonBattery, ota.ReasonSignal, ota.ReasonSpace, ota.ReasonBusy}
 }
-
-// Takes reports whether the kind has a parameter.
-func (r KindRow) Takes(param string) bool { return slices.Contains(r.Params, param) }
 
 // Fault is something that goes wrong on some devices. Either Chance or Exactly
 // is more than 0.
@@ -130,16 +72,33 @@ type Fault struct {
 	Kind      Kind
 	Chance    Percent              // the probability with which each device has it
 	Exactly   Percent              // the share of the devices that have it, chosen by the seed
-	Times     Range[int]           // how often it strikes a device that has it, at least once
+	Times     Range[int]           // how often it strikes a device that has it, at least once; once what lasts for good
 	After     After                // when within the step
 	For       Range[time.Duration] // how long it, or the cause of a refusal, lasts; 0 for as short as can be
-	Status    int                  // of http_status
+	By        Range[time.Duration] // of latency: how much more, above 0; of clock_skew: forward, or backward if negative
+	Rate      int64                // of slow: bytes a second, at least 1
+	Status    int                  // of http_status: 400 to 599
 	Reason    ota.Reason           // of refuse
+}
+
+// MaxSkew bounds by how much a clock can be wrong, both ways: a hundred years,
+// so that a device may believe that it is 1970.
+const MaxSkew = 876_000 * time.Hour
+
+// onLine reports whether the fault is about the line between a device and
+// everything else, which a device behind a gateway does not have.
+func (f *Fault) onLine() bool {
+	switch f.Kind {
+	case Drop, Reset, HalfOpen, Latency, Slow, NeverOnline:
+		return true
+	}
+	return f.At == AtConnect
 }
 
 // Covers reports whether devices of the fleet can have the fault.
 func (f *Fault) Covers(fleet *Fleet) bool {
-	return (f.Fleet == "" || f.Fleet == fleet.Name) && (f.Component == "" || fleet.Component(f.Component) != nil)
+	return (f.Fleet == "" || f.Fleet == fleet.Name) && (f.Component == "" || fleet.Component(f.Component) != nil) &&
+		(fleet.Behind == "" || !f.onLine())
 }
 
 // Reach is the number of devices that can have the fault: what Exactly is a

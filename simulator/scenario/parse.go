@@ -24,9 +24,9 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	m.Duration("duration", &s.Duration, MinDuration, MaxDuration)
 	readFleets(m, s)
 	readPlans(m, s)
+	readEvents(m, s)
 	readFaults(m, s)
 	readExpect(m.Map("expect"), s)
-	m.Unsupported("events")
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}

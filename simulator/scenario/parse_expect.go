@@ -4,25 +4,23 @@ import "otafleet/internal/yamlform"
 
 func readExpect(m *yamlform.Map, s *Scenario) {
 	readDevices(m.Map("devices"), s)
+	readComponents(m.Map("components"), s)
 	reports := m.Map("reports")
 	for _, figure := range Figures() {
 		e := ReportExpectation{Figure: figure}
-		yamlform.Value(reports, string(figure), &e.Comparison, parseComparison)
-		if reports.Has(string(figure)) {
+		if readComparison(reports, string(figure), &e.Comparison) {
 			s.Expect.Reports = append(s.Expect.Reports, e)
 		}
 	}
-	upgrade := m.Map("time").Map("upgrade")
-	for _, q := range Quantiles() {
-		e := TimeExpectation{Quantile: q}
-		yamlform.Value(upgrade, string(q), &e.Limit, parseLimit)
-		if upgrade.Has(string(q)) {
-			s.Expect.Times = append(s.Expect.Times, e)
-		}
-	}
-	fired := ""
-	yamlform.Enum(m.Map("faults"), "fired", &fired, "all")
-	s.Expect.AllFaultsFired = fired == "all"
+	readTimes(m.Map("time"), s)
+	readFired(m.Map("faults"), s)
+	readRules(m, s)
+}
+
+// readComparison reads a comparison, if there is one.
+func readComparison(m *yamlform.Map, key string, dst *Comparison) bool {
+	yamlform.Value(m, key, dst, parseComparison)
+	return m.Has(key)
 }
 
 // readDevices reads expectations of the whole run, and of each fleet below the
@@ -30,8 +28,8 @@ func readExpect(m *yamlform.Map, s *Scenario) {
 func readDevices(m *yamlform.Map, s *Scenario) {
 	readClasses(m, s, "")
 	read := names{}
-	for i := range s.Fleets {
-		if name := s.Fleets[i].Name; name != "" && !read[name] {
+	for _, name := range s.fleetNames() {
+		if !read[name] {
 			read[name] = true
 			readClasses(m.Map(name), s, name)
 		}
@@ -41,9 +39,58 @@ func readDevices(m *yamlform.Map, s *Scenario) {
 func readClasses(m *yamlform.Map, s *Scenario, fleet string) {
 	for _, class := range Classes() {
 		e := DeviceExpectation{Fleet: fleet, Class: class}
-		yamlform.Value(m, string(class), &e.Comparison, parseComparison)
-		if m.Has(string(class)) {
+		if readComparison(m, string(class), &e.Comparison) {
 			s.Expect.Devices = append(s.Expect.Devices, e)
+		}
+	}
+}
+
+// readComponents reads how components end, each below its id.
+func readComponents(m *yamlform.Map, s *Scenario) {
+	var all []Installed
+	for i := range s.Fleets {
+		all = append(all, s.Fleets[i].Components...)
+	}
+	for _, id := range componentIDs(all) {
+		statuses := m.Map(id)
+		for _, place := range statusPlaces() {
+			e := ComponentExpectation{Component: id}
+			e.Status, _ = place.Status()
+			if readComparison(statuses, string(place), &e.Comparison) {
+				s.Expect.Components = append(s.Expect.Components, e)
+			}
+		}
+	}
+}
+
+func readTimes(m *yamlform.Map, s *Scenario) {
+	for _, span := range Spans() {
+		quantiles := m.Map(string(span))
+		for _, q := range Quantiles() {
+			e := TimeExpectation{Span: span, Quantile: q}
+			yamlform.Value(quantiles, string(q), &e.Limit, parseLimit)
+			if quantiles.Has(string(q)) {
+				s.Expect.Times = append(s.Expect.Times, e)
+			}
+		}
+	}
+}
+
+// readFired reads how often faults strike: each below its name, and all.
+func readFired(m *yamlform.Map, s *Scenario) {
+	fired := ""
+	yamlform.Enum(m, allFaults, &fired, "all")
+	s.Expect.AllFaultsFired = fired == "all"
+	read := names{"": true, allFaults: true}
+	for i := range s.Faults {
+		e := FaultExpectation{Fault: s.Faults[i].Name}
+		if read[e.Fault] {
+			continue
+		}
+		read[e.Fault] = true
+		yamlform.Value(m, e.Fault, &e.Comparison, parseCount)
+		if m.Has(e.Fault) {
+			s.Expect.FaultsFired = append(s.Expect.FaultsFired, e)
 		}
 	}
 }

@@ -29,50 +29,52 @@ func readFaults(root *yamlform.Map, s *Scenario) {
 func readFault(m *yamlform.Map, s *Scenario) Fault {
 	f := Fault{Times: Range[int]{Lo: 1, Hi: 1}}
 	m.Require("name", "at", "do")
-	m.Text("name", &f.Name, word)
-	m.Text("fleet", &f.Fleet, word)
+	m.Text("name", &f.Name, faultName)
+	m.Text(ParamFleet, &f.Fleet, word)
 	m.Text(ParamComponent, &f.Component, componentID)
-	checkReach(m, &f, s)
+	s.checkFleet(m, f.Fleet)
+	s.checkComponent(m, f.Fleet, f.Component)
 	readKindAndPlace(m, &f)
+	checkReach(m, &f, s)
 	readDraw(m, &f, s)
-	yamlform.Value(m, "times", &f.Times, ranged(1, maxTimes, yamlform.ParseInt))
-	readParams(m, &f, s)
+	readParams(m, &f)
+	checkReason(m, &f, s)
+	checkReleases(m, &f, s)
 	return f
 }
 
-// checkReach finds the fleet and the component that the fault names.
-func checkReach(m *yamlform.Map, f *Fault, s *Scenario) {
-	var fleets []string
-	var has []ota.ComponentVersion
+// allFaults is the word for all faults in expect.faults.
+const allFaults = "fired"
+
+func faultName(text string) error {
+	if text == allFaults {
+		return errors.New(`"fired" stands for all faults in expect.faults; want another name`)
+	}
+	return word(text)
+}
+
+// checkComponent reports a component that no device of the fleet has; an empty
+// fleet is all devices.
+func (s *Scenario) checkComponent(m *yamlform.Map, fleet, id string) {
+	var has []Installed
 	for i := range s.Fleets {
-		fleet := &s.Fleets[i]
-		fleets = append(fleets, fleet.Name)
-		if f.Fleet == "" || f.Fleet == fleet.Name {
-			has = append(has, fleet.Components...)
+		if f := &s.Fleets[i]; fleet == "" || fleet == f.Name {
+			has = append(has, f.Components...)
 		}
 	}
-	if f.Fleet != "" && len(fleets) > 0 && s.Fleet(f.Fleet) == nil {
-		m.Problemf("fleet", "there is no fleet %q%s", f.Fleet, yamlform.Suggest(f.Fleet, fleets))
-	}
-	if ids := componentIDs(has); f.Component != "" && len(ids) > 0 && !slices.Contains(ids, f.Component) {
-		m.Problemf(ParamComponent, "no fleet in reach has the component %q%s", f.Component, yamlform.Suggest(f.Component, ids))
+	if ids := componentIDs(has); id != "" && len(ids) > 0 && !slices.Contains(ids, id) {
+		m.Problemf(ParamComponent, "no fleet in reach has the component %q%s", id, yamlform.Suggest(id, ids))
 	}
 }
 
 // readKindAndPlace reads what happens and where, which must go together.
 func readKindAndPlace(m *yamlform.Map, f *Fault) {
 	var kinds []Kind
-	var places []Place
 	for _, row := range Kinds() {
 		kinds = append(kinds, row.Kind)
-		for _, p := range row.Places {
-			if !slices.Contains(places, p) {
-				places = append(places, p)
-			}
-		}
 	}
 	yamlform.Enum(m, "do", &f.Kind, kinds...)
-	yamlform.Enum(m, "at", &f.At, places...)
+	yamlform.Enum(m, "at", &f.At, Places()...)
 	row, ok := f.Kind.Row()
 	if ok && f.At != "" && !slices.Contains(row.Places, f.At) {
 		m.Problemf("at", "%s cannot happen at %s; want one of %s", f.Kind, f.At, list(row.Places))
@@ -94,6 +96,24 @@ func list[T ~string](words []T) string {
 	return text
 }
 
+// checkReach reports a fault that no device can have.
+func checkReach(m *yamlform.Map, f *Fault, s *Scenario) {
+	if fleet := s.Fleet(f.Fleet); fleet != nil && fleet.Behind != "" && f.onLine() {
+		m.Problemf(ParamFleet, "devices of %q have no line of their own; name %q, which speaks for them", fleet.Name, fleet.Behind)
+	}
+	if f.Kind != SilentMCU {
+		return
+	}
+	has := func(fleet Fleet) bool {
+		return f.Covers(&fleet) && slices.ContainsFunc(fleet.Components, func(c Installed) bool {
+			return c.Type == ota.MCU && (f.Component == "" || f.Component == c.ID)
+		})
+	}
+	if len(s.Fleets) > 0 && !slices.ContainsFunc(s.Fleets, has) {
+		m.Problemf("do", "no device in reach has such a component of type mcu")
+	}
+}
+
 // readDraw reads who has the fault.
 func readDraw(m *yamlform.Map, f *Fault, s *Scenario) {
 	yamlform.Value(m, "chance", &f.Chance, parseShare)
@@ -109,35 +129,62 @@ func readDraw(m *yamlform.Map, f *Fault, s *Scenario) {
 	}
 }
 
-// parseShare reads the percentage of devices that have a fault.
-func parseShare(text string) (Percent, error) {
-	p, err := parsePercent(text)
-	if err == nil && p == 0 {
-		err = errors.New("want a share above 0%, or the fault never happens")
-	}
-	return p, err
-}
-
 // readParams reads the parameters that the kind has, and reports those that it
 // has not.
-func readParams(m *yamlform.Map, f *Fault, s *Scenario) {
+func readParams(m *yamlform.Map, f *Fault) {
 	row, ok := f.Kind.Row()
-	for _, param := range []string{ParamComponent, ParamAfter, ParamFor, ParamStatus, ParamReason} {
-		if m.Has(param) && ok && !row.Takes(param) {
+	for _, param := range params() {
+		switch {
+		case !ok:
+		case m.Has(param) && !row.Takes(param):
 			m.Problemf(param, "a fault of kind %s has no %s", f.Kind, param)
+		case !m.Has(param) && slices.Contains(row.Needs, param):
+			m.Problemf(param, "is missing; a fault of kind %s needs it", f.Kind)
 		}
 	}
+	yamlform.Value(m, ParamTimes, &f.Times, ranged(1, maxTimes, yamlform.ParseInt))
 	readAfter(m, f)
-	if f.Kind == Refuse {
-		f.Reason, f.For = ota.ReasonBusy, Range[time.Duration]{Lo: refusalTime, Hi: refusalTime}
-	}
-	yamlform.Value(m, ParamFor, &f.For, ranged(0, MaxDuration, yamlform.ParseDuration))
+	readExtent(m, f, slices.Contains(row.Needs, ParamFor))
 	if f.Kind == HTTPStatus {
 		f.Status = http.StatusServiceUnavailable
 	}
 	m.Int(ParamStatus, &f.Status, 400, 599)
+	if f.Kind == Refuse {
+		f.Reason = ota.ReasonBusy
+	}
 	yamlform.Enum(m, ParamReason, &f.Reason, Reasons()...)
-	checkReason(m, f, s)
+}
+
+// params are all parameters of faults.
+func params() []string {
+	return []string{ParamComponent, ParamTimes, ParamAfter, ParamFor, ParamBy, ParamRate, ParamStatus, ParamReason}
+}
+
+// readExtent reads how long and how much.
+func readExtent(m *yamlform.Map, f *Fault, lasting bool) {
+	least := time.Duration(0)
+	if lasting {
+		least = shortest
+	}
+	if f.Kind == Refuse {
+		f.For = Range[time.Duration]{Lo: refusalTime, Hi: refusalTime}
+	}
+	yamlform.Value(m, ParamFor, &f.For, ranged(least, MaxDuration, yamlform.ParseDuration))
+	lo, hi := shortest, maxLatency
+	if f.Kind == ClockSkew {
+		lo, hi = -MaxSkew, MaxSkew
+	}
+	yamlform.Value(m, ParamBy, &f.By, ranged(lo, hi, yamlform.ParseDuration))
+	yamlform.Value(m, ParamRate, &f.Rate, parseRateLeft)
+}
+
+// parseRateLeft reads what a slow line carries.
+func parseRateLeft(text string) (int64, error) {
+	rate, err := yamlform.ParseRate(text)
+	if err == nil && rate == 0 {
+		err = errors.New("want a rate above 0, such as 16KiB/s; half_open is a line that carries nothing")
+	}
+	return rate, err
 }
 
 // readAfter reads the moment within the step.
@@ -146,7 +193,7 @@ func readAfter(m *yamlform.Map, f *Fault) {
 	switch delay := f.After.Delay.Hi > 0; {
 	case f.After.ByShare() && f.At != "" && !f.At.hasExtent():
 		m.Problemf(ParamAfter, "%s has no length of which to take a share; want a duration", f.At)
-	case delay && f.Kind.onAnswers():
+	case delay && f.Kind.countsBytes(f.At):
 		m.Problemf(ParamAfter, "%s is counted in bytes; want a share, such as 50%%", f.Kind)
 	case delay && f.At == AtReport:
 		m.Problemf(ParamAfter, "at %s a fault strikes just before the report leaves; remove it", f.At)
@@ -165,5 +212,21 @@ func checkReason(m *yamlform.Map, f *Fault, s *Scenario) {
 		m.Problemf(ParamReason, "no plan asks for a battery, so none is refused for it; give a plan the condition min_battery")
 	case f.Reason == ota.ReasonSignal && !asks(func(c *Conditions) bool { return c.MinRSSI != nil }):
 		m.Problemf(ParamReason, "no plan asks for a signal, so none is refused for it; give a plan the condition min_rssi")
+	}
+}
+
+// checkReleases holds that some device can be offered less than it has run: by
+// its factory, or by an earlier plan.
+func checkReleases(m *yamlform.Map, f *Fault, s *Scenario) {
+	if f.Kind != Downgrade || len(s.Fleets) == 0 || len(s.Plans) > 1 {
+		return
+	}
+	ran := func(fleet Fleet) bool {
+		return f.Covers(&fleet) && slices.ContainsFunc(fleet.Components, func(c Installed) bool {
+			return c.Release > 0 && (f.Component == "" || f.Component == c.ID)
+		})
+	}
+	if !slices.ContainsFunc(s.Fleets, ran) {
+		m.Problemf("do", "no device in reach has run a release above 0, so none is older; give a component of the fleet a release")
 	}
 }

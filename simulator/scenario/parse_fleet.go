@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,11 +16,15 @@ const maxFleetName = ota.MaxKey - len("-1000000")
 
 func readFleets(root *yamlform.Map, s *Scenario) {
 	fleets, types := names{}, componentTypes{}
-	for _, m := range root.Maps("fleet", 1, MaxFleets) {
+	maps := root.Maps("fleet", 1, MaxFleets)
+	for _, m := range maps {
 		f := readFleet(m, s.Duration)
 		fleets.add(m, "name", f.Name)
 		types.agree(m, &f)
 		s.Fleets = append(s.Fleets, f)
+	}
+	for i, m := range maps {
+		checkBehind(m, &s.Fleets[i], s)
 	}
 	if n := s.Devices(); n > MaxDevices {
 		root.Problemf("fleet", "has %d devices in all; want at most %d", n, MaxDevices)
@@ -34,6 +37,8 @@ func readFleet(m *yamlform.Map, duration time.Duration) Fleet {
 	m.Text("name", &f.Name, fleetName)
 	m.Int("count", &f.Count, 1, MaxDevices)
 	m.Text("product", &f.Product, word)
+	m.Text("hardware", &f.Hardware, version)
+	m.Text("behind", &f.Behind, word)
 	ids := names{}
 	for _, c := range m.Maps("components", 1, ota.MaxComponents) {
 		next := readComponent(c)
@@ -44,8 +49,8 @@ func readFleet(m *yamlform.Map, duration time.Duration) Fleet {
 	optionalRange(m, "rssi", &f.RSSI, minRSSI, 0)
 	f.Link = readLink(m.Map("link"))
 	readInstall(m.Map("install"), &f.Install)
-	f.Arrive = readArrive(m.Map("arrive"))
-	if last := f.Arrive.last(f.Count); duration > 0 && last > duration {
+	f.Arrive = readArrive(m.Map("arrive"), f.Count)
+	if last := f.Arrive.At(f.Count, f.Count); f.Count > 0 && duration > 0 && last >= duration {
 		m.Problemf("arrive", "the last device arrives after %s, the run ends after %s",
 			yamlform.FormatDuration(last.Round(time.Second)), yamlform.FormatDuration(duration))
 	}
@@ -65,12 +70,13 @@ func fleetName(text string) error {
 	return yamlform.Words(short, fmt.Sprintf("want 1 to %d characters of A-Z a-z 0-9 _ -", maxFleetName))(text)
 }
 
-func readComponent(m *yamlform.Map) ota.ComponentVersion {
-	var c ota.ComponentVersion
+func readComponent(m *yamlform.Map) Installed {
+	var c Installed
 	m.Require("id", "type", "version")
 	m.Text("id", &c.ID, componentID)
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, version)
+	yamlform.Value(m, "release", &c.Release, parseRelease)
 	return c
 }
 
@@ -88,6 +94,28 @@ func (t componentTypes) agree(m *yamlform.Map, f *Fleet) {
 	}
 }
 
+// checkBehind finds the gateways of a fleet, and reports what they leave no room
+// for.
+func checkBehind(m *yamlform.Map, f *Fleet, s *Scenario) {
+	if f.Behind == "" {
+		return
+	}
+	switch gateways := s.Fleet(f.Behind); {
+	case gateways == nil:
+		m.Problemf("behind", "there is no fleet %q%s", f.Behind, yamlform.Suggest(f.Behind, s.fleetNames()))
+	case f.Behind == f.Name:
+		m.Problemf("behind", "a fleet cannot be behind itself")
+	case gateways.Behind != "":
+		m.Problemf("behind", "%q is behind %q itself; want a fleet whose devices have a line of their own", f.Behind, gateways.Behind)
+	}
+	if m.Has("link") {
+		m.Problemf("link", "is the gateway's; give it to the fleet %q", f.Behind)
+	}
+	if m.Has("arrive") {
+		m.Problemf("arrive", "is the gateway's, with which the devices behind it arrive; give it to the fleet %q", f.Behind)
+	}
+}
+
 // optionalRange reads a range of a thing that devices may not have.
 func optionalRange(m *yamlform.Map, key string, dst **Range[int], lo, hi int) {
 	var r Range[int]
@@ -97,12 +125,15 @@ func optionalRange(m *yamlform.Map, key string, dst **Range[int], lo, hi int) {
 	}
 }
 
+// maxLoss is a loss at which something still comes through.
+const maxLoss = 99
+
 func readLink(m *yamlform.Map) Link {
 	var l Link
 	m.Rate("bandwidth", &l.Bandwidth)
-	m.Duration("latency", &l.Latency, 0, time.Minute)
-	m.Duration("jitter", &l.Jitter, 0, time.Minute)
-	m.Unsupported("loss")
+	m.Duration("latency", &l.Latency, 0, maxLatency)
+	m.Duration("jitter", &l.Jitter, 0, maxLatency)
+	yamlform.Value(m, "loss", &l.Loss, yamlform.Between(0, maxLoss, parsePercent, show[Percent]))
 	if l.Jitter > l.Latency {
 		m.Problemf("jitter", "is more than the latency of %s, by which it would make messages arrive before they are sent",
 			yamlform.FormatDuration(l.Latency))
@@ -110,40 +141,96 @@ func readLink(m *yamlform.Map) Link {
 	return l
 }
 
-func readArrive(m *yamlform.Map) Arrive {
+// maxLatency bounds the latency of a line, one way.
+const maxLatency = time.Minute
+
+// readArrive reads when count devices arrive.
+func readArrive(m *yamlform.Map, count int) Arrive {
 	var a Arrive
 	var herd bool
-	given := 0
-	for _, key := range []string{"herd", "over", "rate"} {
+	forms, given := []string{"herd", "over", "rate", "stages"}, 0
+	for _, key := range forms {
 		if m.Has(key) {
 			given++
 		}
 		if m.Has(key) && given == 2 {
-			m.Problemf(key, "want only one of herd, over and rate")
+			m.Problemf(key, "want only one of %s", strings.Join(forms, ", "))
 		}
 	}
 	m.Bool("herd", &herd)
 	m.Duration("over", &a.Over, time.Millisecond, MaxDuration)
 	yamlform.Value(m, "rate", &a.Rate, parseFrequency)
+	a.Stages = readStages(m, count)
 	m.Duration("after", &a.After, 0, MaxDuration)
-	m.Unsupported("stages")
 	if m.Has("herd") && !herd {
-		m.Problemf("herd", "can only be true; for anything else give over or rate")
+		m.Problemf("herd", "can only be true; for anything else give over, rate or stages")
 	}
 	return a
 }
 
-// parseFrequency reads a number of devices a second, such as 100/s.
-func parseFrequency(text string) (float64, error) {
-	number, ok := strings.CutSuffix(text, "/s")
-	n, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(n >= 0.001 && n <= MaxDevices) {
-		return 0, fmt.Errorf("%q is not a rate of arrival; want 0.001/s to %d/s, such as 100/s", text, MaxDevices)
+// readStages reads the stages in which count devices arrive. Shares are rounded
+// as they add up, so that three thirds are the whole.
+func readStages(m *yamlform.Map, count int) []Stage {
+	var stages []Stage
+	var shares Percent
+	sum, good := 0, true
+	maps := m.Maps("stages", 1, MaxStages)
+	for i, sm := range maps {
+		var devices amount
+		stage := Stage{}
+		sm.Require("over")
+		sm.Duration("over", &stage.Over, 0, MaxDuration)
+		yamlform.Value(sm, "devices", &devices, parseAmount)
+		switch stage.Count = devices.number; {
+		case devices.given && devices.share > 0:
+			stage.Count = (shares + devices.share).Of(count) - shares.Of(count)
+			shares += devices.share
+		case !devices.given && !sm.Has("devices") && i == len(maps)-1:
+			stage.Count = max(count-sum, 0)
+		case !devices.given:
+			good = false
+			if !sm.Has("devices") {
+				sm.Problemf("devices", "is missing; only the last stage may do without, which takes the rest")
+			}
+		}
+		sum += stage.Count
+		stages = append(stages, stage)
 	}
-	return n, nil
+	if len(maps) > 0 && good && count > 0 && sum != count {
+		m.Problemf("stages", "have %d devices in all, the fleet has %d; leave devices out of the last stage to give it the rest", sum, count)
+	}
+	return stages
+}
+
+// amount is a number of devices or a share of a fleet.
+type amount struct {
+	number int
+	share  Percent
+	given  bool
+}
+
+func parseAmount(text string) (a amount, err error) {
+	if strings.HasSuffix(text, "%") {
+		a.share, err = parsePercent(text)
+	} else {
+		a.number, err = yamlform.Between(0, MaxDevices, yamlform.ParseInt, show[int])(text)
+	}
+	a.given = err == nil
+	return a, err
 }
 
 func readInstall(m *yamlform.Map, i *Install) {
 	yamlform.Value(m, "time", &i.Time, ranged(0, time.Hour, yamlform.ParseDuration))
 	yamlform.Enum(m, "restart", &i.Restart, firmware.RestartNone, firmware.RestartProcess, firmware.RestartSystem)
+}
+
+// fleetNames lists the fleets.
+func (s *Scenario) fleetNames() []string {
+	var all []string
+	for i := range s.Fleets {
+		if name := s.Fleets[i].Name; name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
 }

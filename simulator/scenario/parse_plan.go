@@ -34,8 +34,10 @@ type packages map[PackageName]Component
 func (p packages) add(m *yamlform.Map, product string, c *Component) {
 	name := c.PackageOf(product)
 	first, known := p[name]
-	if known && (first.Size != c.Size || first.Encoding != c.Encoding || first.Chunk != c.Chunk) {
-		m.Problemf("size", "size, encoding and chunk of this package are others in an earlier plan; they are one package")
+	same := first.Size == c.Size && first.Encoding == c.Encoding && first.Chunk == c.Chunk &&
+		first.Release == c.Release && first.AllowDowngrade == c.AllowDowngrade && slices.Equal(first.Hardware, c.Hardware)
+	if known && !same {
+		m.Problemf("target", "this package is described otherwise in an earlier plan; want the same size, encoding, chunk, release, allow_downgrade and hardware")
 	}
 	p[name] = *c
 }
@@ -49,7 +51,7 @@ func (p packages) size() int64 {
 }
 
 func readPlan(m *yamlform.Map, s *Scenario, made packages) Plan {
-	p := Plan{Mode: ota.Silent, Retries: MaxRetries, OnFailure: ota.Stop}
+	p := Plan{Mode: ota.Silent, Push: true, Rejection: DefaultRejection, Retries: MaxRetries, OnFailure: ota.Stop}
 	m.Require("name", "product", "components")
 	m.Text("name", &p.Name, planID)
 	m.Text("product", &p.Product, word)
@@ -57,6 +59,7 @@ func readPlan(m *yamlform.Map, s *Scenario, made packages) Plan {
 	if p.Product != "" && len(has) == 0 {
 		m.Problemf("product", "no fleet has the product %q%s", p.Product, yamlform.Suggest(p.Product, s.products()))
 	}
+	readLists(m, &p, s)
 	ids := names{}
 	for _, c := range m.Maps("components", 1, ota.MaxComponents) {
 		next := readPlanComponent(c, has)
@@ -65,6 +68,9 @@ func readPlan(m *yamlform.Map, s *Scenario, made packages) Plan {
 		p.Components = append(p.Components, next)
 	}
 	yamlform.Enum(m, "mode", &p.Mode, ota.Silent, ota.Manual)
+	readPeriod(m, &p, s)
+	readPush(m, &p)
+	readUsers(m, &p)
 	p.Conditions = readConditions(m.Map("conditions"))
 	m.Int("retries", &p.Retries, 0, MaxRetries)
 	yamlform.Enum(m, "on_failure", &p.OnFailure, ota.Stop, ota.Continue, ota.Revert)
@@ -76,7 +82,7 @@ func planID(text string) error {
 }
 
 // readPlanComponent reads a component of a plan for devices that have these.
-func readPlanComponent(m *yamlform.Map, has []ota.ComponentVersion) Component {
+func readPlanComponent(m *yamlform.Map, has []Installed) Component {
 	c := Component{Encoding: ota.Plain, Chunk: defaultChunk}
 	m.Require("id", "package", "target", "size")
 	m.Text("id", &c.ID, componentID)
@@ -87,6 +93,9 @@ func readPlanComponent(m *yamlform.Map, has []ota.ComponentVersion) Component {
 	m.Size("size", &c.Size, 1, ota.MaxFileSize)
 	yamlform.Enum(m, "encoding", &c.Encoding, ota.Plain, ota.Zstd)
 	m.Size("chunk", &c.Chunk, ota.MinChunk, ota.MaxChunk)
+	m.Texts("hardware", &c.Hardware, 1, ota.MaxHardware, version)
+	yamlform.Value(m, "release", &c.Release, parseRelease)
+	m.Bool("allow_downgrade", &c.AllowDowngrade)
 
 	if c.Package == ota.Delta && len(c.Sources) != 1 {
 		m.Problemf("sources", "has %d versions; a delta starts from exactly one", len(c.Sources))
@@ -103,9 +112,9 @@ func readPlanComponent(m *yamlform.Map, has []ota.ComponentVersion) Component {
 
 // checkPlanned finds the component among those that devices have, of which it
 // takes its type.
-func checkPlanned(m *yamlform.Map, c *Component, has []ota.ComponentVersion) {
+func checkPlanned(m *yamlform.Map, c *Component, has []Installed) {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
-	i := slices.IndexFunc(has, func(h ota.ComponentVersion) bool { return h.ID == c.ID })
+	i := slices.IndexFunc(has, func(h Installed) bool { return h.ID == c.ID })
 	switch {
 	case c.ID == "" || len(has) == 0:
 	case i < 0:
@@ -114,25 +123,6 @@ func checkPlanned(m *yamlform.Map, c *Component, has []ota.ComponentVersion) {
 		c.Type = has[i].Type
 	case c.Type != has[i].Type:
 		m.Problemf("type", "is %s; the fleet's %s is of type %s", c.Type, c.ID, has[i].Type)
-	}
-}
-
-// lowestRSSI is the least that a plan can ask for, in dBm.
-const lowestRSSI = -113
-
-func readConditions(m *yamlform.Map) Conditions {
-	var c Conditions
-	optionalInt(m, "min_battery", &c.MinBattery, 0, 100)
-	optionalInt(m, "min_rssi", &c.MinRSSI, lowestRSSI, 0)
-	return c
-}
-
-// optionalInt reads a number whose absence means something.
-func optionalInt(m *yamlform.Map, key string, dst **int, lo, hi int) {
-	var n int
-	m.Int(key, &n, lo, hi)
-	if m.Has(key) {
-		*dst = &n
 	}
 }
 
@@ -148,8 +138,8 @@ func (s *Scenario) products() []string {
 }
 
 // ofProduct lists the components of all fleets of a product.
-func (s *Scenario) ofProduct(product string) []ota.ComponentVersion {
-	var all []ota.ComponentVersion
+func (s *Scenario) ofProduct(product string) []Installed {
+	var all []Installed
 	for i := range s.Fleets {
 		if s.Fleets[i].Product == product {
 			all = append(all, s.Fleets[i].Components...)
@@ -159,7 +149,7 @@ func (s *Scenario) ofProduct(product string) []ota.ComponentVersion {
 }
 
 // componentIDs lists the ids, each once.
-func componentIDs(components []ota.ComponentVersion) []string {
+func componentIDs(components []Installed) []string {
 	var ids []string
 	for _, c := range components {
 		if c.ID != "" && !slices.Contains(ids, c.ID) {

@@ -11,52 +11,12 @@ import (
 	"otafleet/internal/yamlform"
 )
 
-// Range is one value, or all values from Lo to Hi, of which a device draws its
-// own evenly.
-type Range[T int | time.Duration | Percent] struct{ Lo, Hi T }
-
-// At is the value at the share u of the range, 0 <= u < 1: what a device draws
-// with the random number u. Each whole number of a range is equally likely.
-func (r Range[T]) At(u float64) T {
-	width := float64(r.Hi - r.Lo)
-	if half := T(1) / 2; half == 0 {
-		return min(r.Lo+T(u*(width+1)), r.Hi)
-	}
-	return r.Lo + T(u*width)
-}
-
-// String gives the form in a scenario: 3 or 5s..20s.
-func (r Range[T]) String() string {
-	if r.Lo == r.Hi {
-		return show(r.Lo)
-	}
-	return show(r.Lo) + ".." + show(r.Hi)
-}
-
 // show prints a value as the scenario gives it.
 func show[T any](v T) string {
 	if d, ok := any(v).(time.Duration); ok {
 		return yamlform.FormatDuration(d)
 	}
 	return fmt.Sprint(v)
-}
-
-// ranged makes a parse of a range, within bounds, of a parse of one value.
-func ranged[T int | time.Duration | Percent](lo, hi T, parse func(string) (T, error)) func(string) (Range[T], error) {
-	one := yamlform.Between(lo, hi, parse, show[T])
-	return func(text string) (r Range[T], err error) {
-		from, to, isRange := strings.Cut(text, "..")
-		if r.Lo, err = one(from); err != nil {
-			return r, err
-		}
-		if r.Hi = r.Lo; isRange {
-			r.Hi, err = one(to)
-		}
-		if err == nil && r.Lo > r.Hi {
-			err = fmt.Errorf("%s runs backwards; want %s..%s", text, to, from)
-		}
-		return r, err
-	}
 }
 
 // Percent is a share in hundredths, 0 to 100.
@@ -70,11 +30,6 @@ func (p Percent) Share() float64 { return float64(p) / 100 }
 
 // Of is the percentage of n, rounded to the nearest whole number.
 func (p Percent) Of(n int) int { return int(math.Round(float64(p) * float64(n) / 100)) }
-
-func parsePercent(text string) (Percent, error) {
-	p, err := yamlform.ParsePercent(text)
-	return Percent(p), err
-}
 
 // After says when within its step a fault strikes: at a share of the step, or
 // after a time. The zero value is the beginning of the step.
@@ -92,15 +47,6 @@ func (a After) String() string {
 		return a.Share.String()
 	}
 	return a.Delay.String()
-}
-
-func parseAfter(text string) (a After, err error) {
-	if strings.Contains(text, "%") {
-		a.Share, err = ranged(0, 100, parsePercent)(text)
-	} else {
-		a.Delay, err = ranged(0, MaxDuration, yamlform.ParseDuration)(text)
-	}
-	return a, err
 }
 
 // Op is the sign of a comparison.
@@ -168,19 +114,6 @@ func (c Comparison) String() string {
 	return s
 }
 
-func parseComparison(text string) (Comparison, error) {
-	op, value := cutOp(text)
-	if strings.HasSuffix(value, "%") {
-		p, err := yamlform.ParsePercent(value)
-		return Comparison{Op: op, Value: p, Percent: true}, err
-	}
-	n, err := strconv.ParseUint(value, 10, 32)
-	if err != nil {
-		return Comparison{}, fmt.Errorf(`%q is not a comparison; want a number or a share, such as 0, "<= 10" or ">= 99%%"`, text)
-	}
-	return Comparison{Op: op, Value: float64(n)}, nil
-}
-
 // Limit is what a time is expected to be.
 type Limit struct {
 	Op    Op
@@ -192,12 +125,3 @@ func (l Limit) Holds(d time.Duration) bool { return compare(d, l.Op, l.Value) }
 
 // String gives the form in a scenario: "< 5m".
 func (l Limit) String() string { return string(l.Op) + " " + yamlform.FormatDuration(l.Value) }
-
-func parseLimit(text string) (Limit, error) {
-	op, value := cutOp(text)
-	d, err := yamlform.ParseDuration(value)
-	if err != nil || d < 0 || op == Equal {
-		return Limit{}, fmt.Errorf(`%q is not a limit of time; want a sign and a duration, such as "< 5m"`, text)
-	}
-	return Limit{Op: op, Value: d}, nil
-}
