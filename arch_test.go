@@ -41,6 +41,7 @@ var house = []room{
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
+	{"simulator/preflight", "", ""},
 	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota", ""},
 	{"simulator/platform/*", "internal/*", ""},
