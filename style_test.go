@@ -30,6 +30,7 @@ var tables = map[string]string{
 	"agent/link.refusals":                       "what a broker's reason codes mean",
 	"simulator.arrivalKinds":                    "events of what becomes of a report",
 	"simulator.errPowerCut":                     "an error to compare with, under its name here",
+	"simulator/verdict.kindNames":               "names of the kinds of events",
 	"simulator/platform/engine.arrivalNames":    "names of what becomes of a report",
 	"simulator/platform/engine.sentences":       "texts of the plan log",
 	"simulator/platform/engine.tellingReasons":  "the order in which reasons are told",

@@ -106,7 +106,7 @@ expect:
 	assert.Equal(t, url, run.BrokerURL())
 	assert.Equal(t, v.Figures.Reports.Numbered, v.Figures.Reports.Stored)
 	assert.Equal(t, known.count(), v.Figures.Reports.Stored, "what it says it has is what it has")
-	assert.Equal(t, 20, v.Figures.UpgradeTime.Count)
+	assert.Equal(t, 20, v.Figures.Times.Upgrade.Count())
 	assert.Equal(t, map[string]map[string]int{"rootfs": {"upgrade_succeeded": 20}}, v.Figures.Components)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
@@ -79,6 +80,14 @@ type progress struct {
 
 func newProgress(devices int, faults []string) progress {
 	return progress{Snapshot: Snapshot{Devices: devices}, names: faults, faults: map[string]int{}, failures: map[string]int{}}
+}
+
+func faultNames(s *scenario.Scenario) []string {
+	names := make([]string, len(s.Faults))
+	for i := range s.Faults {
+		names[i] = s.Faults[i].Name
+	}
+	return names
 }
 
 // count takes one event.

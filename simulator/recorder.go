@@ -6,6 +6,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
@@ -21,8 +22,8 @@ type recorder struct {
 	ended    bool      // the devices are being switched off
 }
 
-func newRecorder(devices int, faults []string) *recorder {
-	return &recorder{began: time.Now(), judge: verdict.NewJudge(faults...), progress: newProgress(devices, faults), moved: time.Now()}
+func newRecorder(s *scenario.Scenario, devices int) *recorder {
+	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), progress: newProgress(devices, faultNames(s)), moved: time.Now()}
 }
 
 // add records an event of now.
@@ -39,6 +40,10 @@ func (r *recorder) add(e verdict.Event) {
 	}
 	if !r.ended || e.Kind != verdict.Disconnected {
 		r.progress.count(e)
+	}
+	if is == ota.DeviceUpgraded && was != is {
+		took, _ := r.judge.Took(e.Device)
+		r.progress.Upgrades.add(took)
 	}
 	r.progress.Statuses[was]--
 	r.progress.Statuses[is]++

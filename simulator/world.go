@@ -72,7 +72,7 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 		return nil, err
 	}
 	w.quiet = quietTime(w.scenario)
-	w.recorder = newRecorder(w.selected.Devices(), faultNames(w.scenario))
+	w.recorder = newRecorder(w.scenario, w.selected.Devices())
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
 	})
@@ -87,14 +87,6 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i], trust))
 	}
 	return w, nil
-}
-
-func faultNames(s *scenario.Scenario) []string {
-	names := make([]string, len(s.Faults))
-	for i := range s.Faults {
-		names[i] = s.Faults[i].Name
-	}
-	return names
 }
 
 func newFleet(spec *scenario.Fleet, trust *wire.Trust) *fleet {

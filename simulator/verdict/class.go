@@ -7,8 +7,8 @@ import (
 
 // classify judges one device from what is known of it: the platform's view of
 // it first, since that is what an operator would see, then how far it came.
-func (d *device) classify() scenario.Class {
-	switch d.status() {
+func (d *DeviceJudge) classify() scenario.Class {
+	switch d.status {
 	case ota.DeviceUpgraded:
 		return scenario.Upgraded
 	case ota.DeviceUpgradeFailed:
@@ -27,10 +27,10 @@ func (d *device) classify() scenario.Class {
 	return scenario.NotUpgraded
 }
 
-// status is that of the plan which says most. One that is still upgrading or
+// overall is the status of the plan which says most. One that is still upgrading or
 // has failed must not be hidden by another that went well, and one that had
 // nothing to do must not hide another that had.
-func (d *device) status() ota.DeviceStatus {
+func (d *DeviceJudge) overall() ota.DeviceStatus {
 	most := ota.DeviceNotUpgraded
 	for i := range d.plans {
 		if s := d.plans[i].status; weight(s) > weight(most) {

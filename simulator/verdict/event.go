@@ -1,32 +1,10 @@
 package verdict
 
 import (
+	"strings"
 	"time"
 
 	"otafleet/internal/ota"
-)
-
-// Kind says what an Event is.
-type Kind uint8
-
-// The kinds. The first group is seen at the device, the second at the platform.
-const (
-	Arrived      Kind = iota // the device was switched on for the first time; Text is its fleet
-	Connected                // a session was opened
-	Disconnected             // a session was lost
-	PowerCut                 // the power was cut; Text is the fault
-	Numbered                 // a report was made durable at the device
-	Downloaded               // N verified bytes were put in place
-	FaultFired               // fault Text fired
-	Violation                // something happened that never may; Text says what
-
-	Stored      // a report was stored by the platform
-	Answered    // the device's decision: N is 1 for yes, Text the reason of a refusal
-	StatusIs    // the device's status under a plan is N now (an ota.DeviceStatus)
-	Illegal     // a report broke the status table
-	OutOfOrder  // a report arrived after one with a higher number
-	Duplicate   // a report arrived again
-	Conflicting // a report arrived again with another content
 )
 
 // Event is one fact of a run.
@@ -39,8 +17,12 @@ type Event struct {
 	Status    ota.Status
 	Seq       int
 	N         int64
-	Text      string
+	Text      string // as the Kind says; of a report, the code of its failure
+	Detail    string // of a failure, as the device numbered it; at most 200 bytes
 }
+
+// keptDetail is how much of a failure's detail an event keeps, in bytes.
+const keptDetail = 200
 
 // ReportEvent is the event of a report, numbered by a device or stored by the
 // platform. Both ends make it the same way, so that contents can be compared.
@@ -49,6 +31,9 @@ func ReportEvent(at time.Duration, kind Kind, device string, r *ota.Report) Even
 		N: int64(contentHash(r))}
 	if r.Failure != nil {
 		e.Text = string(r.Failure.Code)
+		if kind == Numbered {
+			e.Detail = strings.ToValidUTF8(r.Failure.Detail[:min(len(r.Failure.Detail), keptDetail)], "")
+		}
 	}
 	return e
 }

@@ -6,29 +6,140 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// Figures are the sums of a run.
+// Figures are the sums of a run, or of a part of one: parts are merged.
 type Figures struct {
-	Devices     int                       // that the run was to have
-	Duration    time.Duration             // from the start to the last event
-	Classes     Counts                    // with those that never arrived as unaccounted
-	Fleets      []FleetCount              // in the order of the scenario
-	Components  map[string]map[string]int // component -> status -> devices
-	Reports     Reports
-	UpgradeTime Quantiles // from the plan at the device to Upgraded at the platform
-	Faults      []FaultCount
-	Bytes       int64 // verified bytes put in place
-	Sessions    int   // opened over the whole run
-	PowerCuts   int
+	Devices    int                       // that the run was to have
+	Duration   time.Duration             // from the start to the last event
+	Classes    Counts                    // with those that never arrived as unaccounted
+	Fleets     []FleetCount              // in the order of the scenario
+	Components map[string]map[string]int // component -> status -> devices
+	Reports    Reports
+	Times      Times
+	Faults     []FaultCount   // in the order of the scenario
+	Rules      []RuleResult   // in the order of the scenario
+	Refusals   map[string]int // reason -> decisions that said no
+	Codes      map[string]int // error code -> failures that the platform stored
+	Bytes      int64          // verified bytes put in place
+	Sessions   int            // opened over the whole run
+	PowerCuts  int
+	Violations int // things that never may happen
+	Series     Series
 
-	Violations      int // things that never may happen
-	FirstViolations []string
+	violations ranking[string]
+	slowest    ranking[*DeviceRecord]
+	failed     ranking[*DeviceRecord]
+	digest     Digest
 }
+
+// newFigures are those of a run of which nothing is known yet.
+func newFigures(s *scenario.Scenario) *Figures {
+	f := &Figures{
+		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{}, Codes: map[string]int{},
+		violations: ranking[string]{most: keptViolations},
+		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: keptFailed},
+	}
+	for i := range s.Fleets {
+		f.Fleets = append(f.Fleets, FleetCount{Name: s.Fleets[i].Name, Classes: Counts{}})
+	}
+	for i := range s.Faults {
+		f.Faults = append(f.Faults, FaultCount{Name: s.Faults[i].Name, Outcomes: Counts{}})
+	}
+	for i := range s.Expect.Rules {
+		f.Rules = append(f.Rules, newRuleResult(&s.Expect.Rules[i]))
+	}
+	return f
+}
+
+// Merge adds the figures of another part of the same scenario's run. In which
+// order parts are merged makes no difference.
+func (f *Figures) Merge(other *Figures) {
+	f.Devices += other.Devices
+	f.Duration = max(f.Duration, other.Duration)
+	f.Classes.merge(other.Classes)
+	for i := range other.Fleets {
+		f.Fleets[i].Count += other.Fleets[i].Count
+		f.Fleets[i].Classes.merge(other.Fleets[i].Classes)
+	}
+	for component, byStatus := range other.Components {
+		addAll(f.component(component), byStatus)
+	}
+	f.Reports.merge(&other.Reports)
+	f.Times.merge(&other.Times)
+	for i := range other.Faults {
+		f.Faults[i].merge(&other.Faults[i])
+	}
+	for i := range other.Rules {
+		f.Rules[i].merge(&other.Rules[i])
+	}
+	addAll(f.Refusals, other.Refusals)
+	addAll(f.Codes, other.Codes)
+	f.Bytes += other.Bytes
+	f.Sessions += other.Sessions
+	f.PowerCuts += other.PowerCuts
+	f.Violations += other.Violations
+	f.Series.merge(&other.Series)
+	f.violations.merge(&other.violations)
+	f.slowest.merge(&other.slowest)
+	f.failed.merge(&other.failed)
+	f.digest.merge(&other.digest)
+	f.addUnaccounted()
+}
+
+func addAll(to, from map[string]int) {
+	for key, n := range from {
+		to[key] += n
+	}
+}
+
+// addUnaccounted lets the classes sum to the number of devices.
+func (f *Figures) addUnaccounted() {
+	f.Classes.complement(f.Devices)
+	for i := range f.Fleets {
+		f.Fleets[i].Classes.complement(f.Fleets[i].Count)
+	}
+}
+
+// component is how many devices' component has each status.
+func (f *Figures) component(id string) map[string]int {
+	byStatus := f.Components[id]
+	if byStatus == nil {
+		byStatus = map[string]int{}
+		f.Components[id] = byStatus
+	}
+	return byStatus
+}
+
+// FirstViolations tells of some of the things that never may happen, at most 20,
+// in the order of the devices.
+func (f *Figures) FirstViolations() []string { return f.violations.values() }
+
+// Slowest are the devices whose upgrade took longest, at most 20, the slowest
+// first.
+func (f *Figures) Slowest() []*DeviceRecord { return f.slowest.values() }
+
+// Failed are the devices that somebody should look at, at most 50: first those
+// that did what never may happen, then those that broke a rule, those that failed
+// and those that did not come to an end; among these in the order of the devices.
+func (f *Figures) Failed() []*DeviceRecord { return f.failed.values() }
 
 // Counts is the number of devices of each class. The classes sum to the number
 // of devices.
 type Counts map[scenario.Class]int
 
-func (c Counts) sum() int {
+// complement counts as unaccounted what lacks to the number of devices.
+func (c Counts) complement(devices int) {
+	delete(c, scenario.Unaccounted)
+	c[scenario.Unaccounted] = devices - c.Sum()
+}
+
+func (c Counts) merge(other Counts) {
+	for class, n := range other {
+		c[class] += n
+	}
+}
+
+// Sum is the number of devices of all classes.
+func (c Counts) Sum() int {
 	n := 0
 	for _, devices := range c {
 		n += devices
@@ -54,15 +165,29 @@ type Reports struct {
 	Illegal     int // broke the status table
 }
 
-// Quantiles are the percentiles of a time.
-type Quantiles struct {
-	Count              int
-	P50, P95, P99, Max time.Duration
+func (r *Reports) merge(other *Reports) {
+	r.Numbered += other.Numbered
+	r.Stored += other.Stored
+	r.Lost += other.Lost
+	r.OutOfOrder += other.OutOfOrder
+	r.Duplicate += other.Duplicate
+	r.Conflicting += other.Conflicting
+	r.Illegal += other.Illegal
 }
 
 // FaultCount is what became of one declared fault.
 type FaultCount struct {
-	Name  string
-	Drawn int // devices for which it was drawn, of those that arrived
-	Fired int // times it fired
+	Name     string
+	Drawn    int    // devices for which it was drawn, of those that arrived
+	Fired    int    // times it fired
+	Outcomes Counts // where the devices ended that it struck
+}
+
+// Struck is how many devices the fault has struck.
+func (f *FaultCount) Struck() int { return f.Outcomes.Sum() }
+
+func (f *FaultCount) merge(other *FaultCount) {
+	f.Drawn += other.Drawn
+	f.Fired += other.Fired
+	f.Outcomes.merge(other.Outcomes)
 }

@@ -18,8 +18,26 @@ type history struct {
 	seqs  map[string]int
 }
 
+// newHistory is of a run of ten gateways.
 func newHistory(faults ...string) *history {
-	return &history{judge: verdict.NewJudge(faults...), seqs: map[string]int{}}
+	s := fleets("gw")
+	for _, name := range faults {
+		s.Faults = append(s.Faults, scenario.Fault{Name: name})
+	}
+	return historyOf(s)
+}
+
+func historyOf(s *scenario.Scenario) *history {
+	return &history{judge: verdict.NewJudge(s, verdict.WithLogs), seqs: map[string]int{}}
+}
+
+// fleets is a scenario of ten devices of each fleet.
+func fleets(names ...string) *scenario.Scenario {
+	s := &scenario.Scenario{Name: "history", Duration: time.Hour}
+	for _, name := range names {
+		s.Fleets = append(s.Fleets, scenario.Fleet{Name: name, Count: 10, Components: []scenario.Installed{{ComponentVersion: ota.ComponentVersion{ID: "app"}}}})
+	}
+	return s
 }
 
 func (h *history) add(e verdict.Event) *history {
@@ -94,7 +112,7 @@ func (h *history) figures(fleets ...verdict.FleetSize) *verdict.Figures {
 func gws(n int) verdict.FleetSize { return verdict.FleetSize{Name: "gw", Devices: n} }
 
 func TestClasses(t *testing.T) {
-	const d = "gw-1"
+	const d = "gw-000001"
 	tests := []struct {
 		name  string
 		write func(h *history)
@@ -132,7 +150,7 @@ func TestClasses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHistory()
-			h.connect("gw-2", "gw").upgrade("gw-2") // must not change it
+			h.connect("gw-000002", "gw").upgrade("gw-000002") // must not change it
 			tt.write(h)
 			f := h.figures(gws(2))
 			want := verdict.Counts{scenario.Upgraded: 1, scenario.Unaccounted: 0}
@@ -145,24 +163,24 @@ func TestClasses(t *testing.T) {
 
 // TestStrangers are devices at the same broker that are not of the run.
 func TestStrangers(t *testing.T) {
-	h := newHistory().connect("gw-1", "gw").upgrade("gw-1").upgrade("stranger").event(verdict.Violation, "stranger")
+	h := newHistory().connect("gw-000001", "gw").upgrade("gw-000001").upgrade("stranger").event(verdict.Violation, "stranger")
 	h.record(verdict.Duplicate, "stranger", h.report("stranger", "app", ota.PlanReceived))
+	status, arrived := h.judge.Status("stranger")
+	assert.False(t, arrived)
+	assert.Equal(t, ota.DeviceNotUpgraded, status)
+	status, arrived = h.judge.Status("gw-000001")
+	assert.True(t, arrived)
+	assert.Equal(t, ota.DeviceUpgraded, status)
 	f := h.figures(gws(1))
 	assert.Equal(t, verdict.Counts{scenario.Upgraded: 1, scenario.Unaccounted: 0}, f.Classes)
 	assert.Equal(t, verdict.Reports{Numbered: 7, Stored: 7}, f.Reports)
 	assert.Zero(t, f.Violations)
-	status, arrived := h.judge.Status("stranger")
-	assert.False(t, arrived)
-	assert.Equal(t, ota.DeviceNotUpgraded, status)
-	status, arrived = h.judge.Status("gw-1")
-	assert.True(t, arrived)
-	assert.Equal(t, ota.DeviceUpgraded, status)
 }
 
 // TestFleets are counted as the scenario has them, also one of which no device
 // arrived.
 func TestFleets(t *testing.T) {
-	h := newHistory().connect("cam-1", "cam").connect("gw-1", "gw").upgrade("gw-1")
+	h := historyOf(fleets("gw", "cam", "late")).connect("cam-000001", "cam").connect("gw-000001", "gw").upgrade("gw-000001")
 	f := h.figures(gws(3), verdict.FleetSize{Name: "cam", Devices: 1}, verdict.FleetSize{Name: "late", Devices: 2})
 	assert.Equal(t, 6, f.Devices)
 	assert.Equal(t, verdict.Counts{scenario.Upgraded: 1, scenario.NotUpgraded: 1, scenario.Unaccounted: 4}, f.Classes)
@@ -174,7 +192,7 @@ func TestFleets(t *testing.T) {
 }
 
 func TestReports(t *testing.T) {
-	const d = "gw-1"
+	const d = "gw-000001"
 	tests := []struct {
 		name  string
 		write func(h *history)
@@ -261,9 +279,9 @@ func TestContentOfReports(t *testing.T) {
 }
 
 func TestComponents(t *testing.T) {
-	h := newHistory().connect("gw-1", "gw").connect("gw-2", "gw").upgrade("gw-1").say("gw-2", ota.PlanReceived)
-	r := h.report("gw-2", "motor", ota.PlanReceived)
-	h.record(verdict.Numbered, "gw-2", r).record(verdict.Stored, "gw-2", r)
+	h := newHistory().connect("gw-000001", "gw").connect("gw-000002", "gw").upgrade("gw-000001").say("gw-000002", ota.PlanReceived)
+	r := h.report("gw-000002", "motor", ota.PlanReceived)
+	h.record(verdict.Numbered, "gw-000002", r).record(verdict.Stored, "gw-000002", r)
 	assert.Equal(t, map[string]map[string]int{
 		"app": {"upgrade_succeeded": 1, "plan_received": 1}, "motor": {"plan_received": 1},
 	}, h.figures(gws(2)).Components)
@@ -276,37 +294,39 @@ func TestUpgradeTime(t *testing.T) {
 	at := func(d string, second int, kind verdict.Kind, status ota.Status, n ota.DeviceStatus) {
 		h.judge.Add(verdict.Event{At: time.Duration(second) * time.Second, Kind: kind, Device: d, Plan: "spring", Status: status, N: int64(n), Text: "gw"})
 	}
-	for i, d := range []string{"a", "b", "c", "d"} {
+	for i, d := range []string{"gw-000001", "gw-000002", "gw-000003", "gw-000004"} {
 		at(d, i, verdict.Arrived, 0, 0)
 		at(d, 10, verdict.Numbered, ota.PlanReceived, 0)
-		if d != "d" { // which does not get through
+		if i < 3 { // which does not get through
 			at(d, 20+10*i, verdict.StatusIs, 0, ota.DeviceUpgraded)
 		}
 	}
-	at("d", 500, verdict.StatusIs, 0, ota.DeviceUpgradeFailed)
+	at("gw-000004", 500, verdict.StatusIs, 0, ota.DeviceUpgradeFailed)
 	f := h.figures(gws(4))
 	assert.Equal(t, 500*time.Second, f.Duration)
-	assert.Equal(t, 3, f.UpgradeTime.Count)
-	assert.InDelta(t, 20, f.UpgradeTime.P50.Seconds(), 0.1)
-	assert.InDelta(t, 30, f.UpgradeTime.P95.Seconds(), 0.1)
-	assert.InDelta(t, 30, f.UpgradeTime.P99.Seconds(), 0.1)
-	assert.InDelta(t, 30, f.UpgradeTime.Max.Seconds(), 0.1)
-	assert.Zero(t, newHistory().figures(gws(1)).UpgradeTime)
+	upgrade := f.Times.Of(scenario.UpgradeSpan)
+	assert.Equal(t, 3, upgrade.Count())
+	assert.InDelta(t, 20, upgrade.At(scenario.P50).Seconds(), 0.1)
+	for _, q := range []scenario.Quantile{scenario.P90, scenario.P95, scenario.P99, scenario.P999, scenario.Max} {
+		assert.Equal(t, 30*time.Second, upgrade.At(q), q)
+	}
+	assert.Zero(t, newHistory().figures(gws(1)).Times)
 }
 
 func TestOtherFigures(t *testing.T) {
-	h := newHistory("a", "b").connect("gw-1", "gw").event(verdict.Disconnected, "gw-1").event(verdict.Connected, "gw-1").event(verdict.PowerCut, "gw-1")
-	h.add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-1", N: 100}).add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-1", N: 50})
-	h.add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-1", Text: "b"}).add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-1", Text: "unknown"})
+	h := newHistory("a", "b").connect("gw-000001", "gw").event(verdict.Disconnected, "gw-000001").event(verdict.Connected, "gw-000001").event(verdict.PowerCut, "gw-000001")
+	h.add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 100}).add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 50})
+	h.add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "b"}).add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "unknown"})
 	h.judge.Drawn("a", 1)
 	h.judge.Drawn("b", 2)
 	h.judge.Drawn("unknown", 2)
 	for range 30 {
-		h.add(verdict.Event{Kind: verdict.Violation, Device: "gw-1", Text: "smoke"})
+		h.add(verdict.Event{Kind: verdict.Violation, Device: "gw-000001", Text: "smoke"})
 	}
 	f := h.figures(gws(1))
 	assert.Equal(t, []int64{2, 1, 150, 30}, []int64{int64(f.Sessions), int64(f.PowerCuts), f.Bytes, int64(f.Violations)})
-	assert.Equal(t, []verdict.FaultCount{{Name: "a", Drawn: 1}, {Name: "b", Drawn: 2, Fired: 1}}, f.Faults)
-	assert.Len(t, f.FirstViolations, 20)
-	assert.Equal(t, "gw-1: smoke", f.FirstViolations[0])
+	assert.Equal(t, []verdict.FaultCount{
+		{Name: "a", Drawn: 1, Outcomes: verdict.Counts{}}, {Name: "b", Drawn: 2, Fired: 1, Outcomes: verdict.Counts{scenario.NotUpgraded: 1}}}, f.Faults)
+	assert.Len(t, f.FirstViolations(), 20)
+	assert.Equal(t, "gw-000001: smoke", f.FirstViolations()[0])
 }

@@ -11,21 +11,28 @@ import (
 // The machine-readable form. Names here are relied on by scripts: they may be
 // added to, and never change their meaning.
 type document struct {
-	Scenario     string                    `json:"scenario"`
-	Held         bool                      `json:"held"`
-	Interrupted  bool                      `json:"interrupted"`
-	Seed         uint64                    `json:"seed"`
-	World        string                    `json:"world"`
-	Devices      int                       `json:"devices"`
-	Seconds      float64                   `json:"seconds"`
-	Classes      classDocument             `json:"classes"`
-	Components   map[string]map[string]int `json:"components"`
-	Reports      reportDocument            `json:"reports"`
-	Time         timeDocument              `json:"time"`
-	Faults       []faultDocument           `json:"faults"`
-	Expectations []expectationDocument     `json:"expectations"`
-	Violations   []string                  `json:"violations"`
-	Resources    resourceDocument          `json:"resources"`
+	Scenario      string                    `json:"scenario"`
+	Held          bool                      `json:"held"`
+	Interrupted   bool                      `json:"interrupted"`
+	Seed          uint64                    `json:"seed"`
+	World         string                    `json:"world"`
+	Part          string                    `json:"part,omitempty"`
+	Devices       int                       `json:"devices"`
+	Seconds       float64                   `json:"seconds"`
+	Classes       classDocument             `json:"classes"`
+	Components    map[string]map[string]int `json:"components"`
+	Reports       reportDocument            `json:"reports"`
+	Time          map[scenario.Span]spanDoc `json:"time"`
+	Faults        []faultDocument           `json:"faults"`
+	Refusals      map[string]int            `json:"refusals"`
+	Codes         map[string]int            `json:"codes"`
+	Expectations  []expectationDocument     `json:"expectations"`
+	Rules         []ruleDocument            `json:"rules"`
+	Violations    []string                  `json:"violations"`
+	Slowest       []deviceDocument          `json:"slowest"`
+	Failed        []deviceDocument          `json:"failed"`
+	HistoryDigest string                    `json:"history_digest"`
+	Resources     resourceDocument          `json:"resources"`
 }
 
 type classDocument struct {
@@ -43,22 +50,23 @@ type reportDocument struct {
 	Illegal     int `json:"illegal"`
 }
 
-type timeDocument struct {
-	Upgrade quantileDocument `json:"upgrade"`
-}
-
-type quantileDocument struct {
+type spanDoc struct {
 	Count int     `json:"count"`
 	P50   float64 `json:"p50"`
+	P90   float64 `json:"p90"`
 	P95   float64 `json:"p95"`
 	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
 	Max   float64 `json:"max"`
 }
 
 type faultDocument struct {
-	Name  string `json:"name"`
-	Drawn int    `json:"drawn"`
-	Fired int    `json:"fired"`
+	Name     string `json:"name"`
+	Declared string `json:"declared"`
+	Drawn    int    `json:"drawn"`
+	Fired    int    `json:"fired"`
+	Struck   int    `json:"struck"`
+	Outcomes Counts `json:"outcomes"`
 }
 
 type expectationDocument struct {
@@ -66,45 +74,99 @@ type expectationDocument struct {
 	Fleet    string `json:"fleet,omitempty"`
 	Measured string `json:"measured"`
 	Held     bool   `json:"held"`
+	Deferred bool   `json:"deferred,omitempty"`
+}
+
+type ruleDocument struct {
+	Name   string   `json:"name"`
+	Fleet  string   `json:"fleet,omitempty"`
+	Broken int      `json:"broken"`
+	First  []string `json:"first"`
+}
+
+type deviceDocument struct {
+	Device  string         `json:"device"`
+	Class   scenario.Class `json:"class"`
+	Seconds float64        `json:"seconds,omitempty"`
+	Faults  []string       `json:"faults"`
 }
 
 type resourceDocument struct {
-	PeakMemory int64 `json:"peak_memory_bytes"`
-	Sockets    int   `json:"sockets"`
-	Downloaded int64 `json:"downloaded_bytes"`
-	Sessions   int   `json:"sessions"`
-	PowerCuts  int   `json:"power_cuts"`
+	PeakMemory int64   `json:"peak_memory_bytes"`
+	Sockets    int     `json:"sockets"`
+	Downloaded int64   `json:"downloaded_bytes"`
+	Sessions   int     `json:"sessions"`
+	PowerCuts  int     `json:"power_cuts"`
+	Wall       float64 `json:"wall_seconds"`
+	CPU        float64 `json:"cpu_seconds"`
+	CPUs       int     `json:"cpus"`
+	Processes  int     `json:"processes"`
+	System     string  `json:"system"`
 }
 
 // WriteJSON writes the verdict for a program. Times are in seconds.
 func (v *Verdict) WriteJSON(w io.Writer) error {
 	f := v.Figures
 	d := document{
-		Scenario: v.Scenario, Held: v.Held, Interrupted: v.Interrupted, Seed: v.Seed, World: v.World,
+		Scenario: v.Scenario.Name, Held: v.Held, Interrupted: v.Interrupted, Seed: v.Seed, World: v.World, Part: v.Part,
 		Devices: f.Devices, Seconds: f.Duration.Seconds(),
 		Classes:    classDocument{All: f.Classes.complete(), Fleets: map[string]Counts{}},
-		Components: f.Components, Reports: reportDocument(f.Reports),
-		Time: timeDocument{quantileDocument{f.UpgradeTime.Count, seconds(f.UpgradeTime.P50), seconds(f.UpgradeTime.P95),
-			seconds(f.UpgradeTime.P99), seconds(f.UpgradeTime.Max)}},
-		Faults: []faultDocument{}, Expectations: []expectationDocument{}, Violations: f.FirstViolations,
-		Resources: resourceDocument{v.Resources.PeakMemory, v.Resources.Sockets, f.Bytes, f.Sessions, f.PowerCuts},
+		Components: f.Components, Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
+		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes,
+		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(),
+		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
+		HistoryDigest: v.HistoryDigest, Resources: v.resourceDocument(),
 	}
 	for _, fleet := range f.Fleets {
 		d.Classes.Fleets[fleet.Name] = fleet.Classes.complete()
 	}
-	for _, fault := range f.Faults {
-		d.Faults = append(d.Faults, faultDocument(fault))
+	for _, span := range scenario.Spans() {
+		d.Time[span] = newSpanDoc(f.Times.Of(span))
+	}
+	for i := range f.Faults {
+		d.Faults = append(d.Faults, faultDocument{f.Faults[i].Name, declared(&v.Scenario.Faults[i]),
+			f.Faults[i].Drawn, f.Faults[i].Fired, f.Faults[i].Struck(), f.Faults[i].Outcomes.complete()})
 	}
 	for _, e := range v.Expectations {
 		d.Expectations = append(d.Expectations, expectationDocument(e))
 	}
-	if d.Violations == nil {
-		d.Violations = []string{}
+	for i := range f.Rules {
+		r := &f.Rules[i]
+		d.Rules = append(d.Rules, ruleDocument{r.Name, r.Fleet, r.Broken, r.First()})
 	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false) // nobody reads it as a page, and ">= 99%" is easier to search for
 	return out.Encode(d)
+}
+
+func newSpanDoc(d *Distribution) spanDoc {
+	at := func(q scenario.Quantile) float64 { return seconds(d.At(q)) }
+	return spanDoc{d.Count(), at(scenario.P50), at(scenario.P90), at(scenario.P95), at(scenario.P99), at(scenario.P999), at(scenario.Max)}
+}
+
+// declared is which devices are to have a fault.
+func declared(f *scenario.Fault) string {
+	if f.Exactly > 0 {
+		return "exactly " + f.Exactly.String()
+	}
+	return f.Chance.String()
+}
+
+func deviceDocuments(records []*DeviceRecord) []deviceDocument {
+	all := make([]deviceDocument, len(records))
+	for i, r := range records {
+		all[i] = deviceDocument{r.Device, r.Class, seconds(r.Took), append([]string{}, r.Faults...)}
+	}
+	return all
+}
+
+func (v *Verdict) resourceDocument() resourceDocument {
+	r := &v.Resources
+	return resourceDocument{
+		PeakMemory: r.PeakMemory, Sockets: r.Sockets, Downloaded: v.Figures.Bytes, Sessions: v.Figures.Sessions, PowerCuts: v.Figures.PowerCuts,
+		Wall: seconds(r.Wall), CPU: seconds(r.CPU), CPUs: r.CPUs, Processes: max(1, r.Processes), System: r.System,
+	}
 }
 
 func seconds(d time.Duration) float64 { return d.Seconds() }

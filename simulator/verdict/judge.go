@@ -1,200 +1,137 @@
 package verdict
 
 import (
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
-// Judge gathers the events of a run. It keeps a few hundred bytes of each
-// device and nothing of the events themselves. It is not safe for concurrent
-// use. The zero value is not ready: see NewJudge.
+// Judge gathers the events of a run, or of some of its devices. It keeps a few
+// hundred bytes of each device that it has not closed, and nothing of the events
+// themselves unless it is told to keep logs. It is not safe for concurrent use;
+// several judges may share a run, and their figures are merged.
 type Judge struct {
-	devices map[string]*device // those that have arrived
-	plans   map[string]int     // a number for each
+	// Immutable.
+	scenario *scenario.Scenario
+	keepLogs bool
+	first    []int          // the ordinal of each fleet's first device
+	faults   map[string]int // by name, their place in the scenario
+	fleets   map[string]int // by name, likewise
+	watches  []watch        // the rules of the scenario
 
-	faults     map[string]*FaultCount
-	faultNames []string
-	violations []string
-	broken     int // all violations, of which only the first are kept
-	reports    Reports
-	bytes      int64
-	cuts       int
-	sessions   int
-	last       time.Duration
+	open    byDevice[*DeviceJudge]
+	free    []*DeviceJudge // closed, to be used again
+	sums    *Figures       // over the closed devices, and what needs no device
+	scratch []byte
 }
 
-// device is what is kept of one device.
-type device struct {
-	fleet     string
-	connected bool // ever
-	refused   string
-	plans     []tally
-	parts     []part
-	began     time.Duration // when it had its plan
-	ended     time.Duration // when it was upgraded
-}
+// Logs says whether a Judge keeps the last events of each device until it is
+// closed, about 8 KiB each, so that the figures have the logs of the devices that
+// failed or were slow.
+type Logs bool
 
-// tally is a device's part of one plan: its status, and both ends' view of its
-// reports.
-type tally struct {
-	plan              int
-	status            ota.DeviceStatus
-	numbered, arrived int
-	said, heard       uint64 // running hashes over the reports in order
-}
+// The two ways.
+const (
+	WithoutLogs Logs = false
+	WithLogs    Logs = true
+)
 
-// part is the last that the platform stored of a component.
-type part struct {
-	component string
-	status    ota.Status
-}
-
-// NewJudge returns a judge of a run in which the named faults are declared.
-func NewJudge(faults ...string) *Judge {
-	j := &Judge{
-		devices: map[string]*device{}, plans: map[string]int{},
-		faults: map[string]*FaultCount{}, faultNames: faults,
+// NewJudge returns a judge of a scenario's run.
+func NewJudge(s *scenario.Scenario, logs Logs) *Judge {
+	j := &Judge{scenario: s, keepLogs: bool(logs), faults: map[string]int{}, fleets: map[string]int{}, sums: newFigures(s)}
+	ordinal := 0
+	for i := range s.Fleets {
+		j.first = append(j.first, ordinal)
+		j.fleets[s.Fleets[i].Name] = i
+		ordinal += s.Fleets[i].Count
 	}
-	for _, name := range faults {
-		j.faults[name] = &FaultCount{Name: name}
+	for i := range s.Faults {
+		j.faults[s.Faults[i].Name] = i
+	}
+	for i := range s.Expect.Rules {
+		j.watches = append(j.watches, newWatch(&s.Expect.Rules[i], j.fleets))
 	}
 	return j
 }
 
 // Drawn notes for how many devices a fault was drawn.
 func (j *Judge) Drawn(fault string, devices int) {
-	if f := j.faults[fault]; f != nil {
-		f.Drawn += devices
+	if i, known := j.faults[fault]; known {
+		j.sums.Faults[i].Drawn += devices
 	}
 }
-
-// keptViolations bounds what is shown of a thoroughly broken run.
-const keptViolations = 20
 
 // Add takes one event. Events of one device must come in their order, its
 // arrival first; events of different devices may come in any. What is said of a
-// device that has not arrived is of no device of the run, and ignored.
+// device that has not arrived, or that the scenario does not have, is ignored.
 func (j *Judge) Add(e Event) {
-	d := j.devices[e.Device]
-	if d == nil {
-		if e.Kind != Arrived {
-			return
-		}
-		d = &device{}
-		j.devices[e.Device] = d
-	}
-	j.last = max(j.last, e.At)
-	switch e.Kind {
-	case FaultFired:
-		if f := j.faults[e.Text]; f != nil {
-			f.Fired++
-		}
-	case Violation:
-		j.broken++
-		if len(j.violations) < keptViolations {
-			j.violations = append(j.violations, e.Device+": "+e.Text)
-		}
-	case Illegal:
-		j.reports.Illegal++
-		j.tally(d, e.Plan).arrive(e)
-	case OutOfOrder:
-		j.reports.OutOfOrder++
-	case Duplicate:
-		j.reports.Duplicate++
-	case Conflicting:
-		j.reports.Conflicting++
-	default:
-		j.addOf(d, e)
+	if fleet, n, known := j.find(e.Device); known {
+		j.Device(fleet, n).Add(&e)
 	}
 }
 
-func (j *Judge) addOf(d *device, e Event) {
-	switch e.Kind {
-	case Arrived:
-		d.fleet = e.Text
-	case Connected:
-		d.connected = true
-		j.sessions++
-	case PowerCut:
-		j.cuts++
-	case Downloaded:
-		j.bytes += e.N
-	case Numbered:
-		j.numbered(d, e)
-	case Stored:
-		j.stored(d, e)
-	case Answered:
-		d.refused = e.Text
-		if e.N == 1 {
-			d.refused = ""
-		}
-	case StatusIs:
-		t := j.tally(d, e.Plan)
-		t.status = ota.DeviceStatus(e.N)
-		if t.status == ota.DeviceUpgraded {
-			d.ended = e.At
-		}
+// Device is the judge of one device: the n-th, from 1, of a fleet, from 0. It
+// spares the search by name for each event. It panics if the scenario has no
+// such device.
+func (j *Judge) Device(fleet, n int) *DeviceJudge {
+	place := j.open.at(j.ordinal(fleet, n))
+	if *place == nil {
+		*place = j.begin(fleet, n)
 	}
+	return *place
 }
 
-func (j *Judge) numbered(d *device, e Event) {
-	t := j.tally(d, e.Plan)
-	t.numbered++
-	t.said = t.said*31 + uint64(e.N)
-	if e.Status == ota.PlanReceived && d.began == 0 {
-		d.began = e.At
+func (j *Judge) ordinal(fleet, n int) int { return j.first[fleet] + n - 1 }
+
+// find takes a device's name apart: gateways-000012. The number has six digits,
+// or seven for the millionth.
+func (j *Judge) find(name string) (fleet, n int, known bool) {
+	dash := strings.LastIndexByte(name, '-')
+	if dash < 0 || len(name)-dash < 7 {
+		return 0, 0, false
 	}
-	j.reports.Numbered++
-}
-
-func (j *Judge) stored(d *device, e Event) {
-	j.tally(d, e.Plan).arrive(e)
-	d.part(e.Component).status = e.Status
-	j.reports.Stored++
-}
-
-// arrive takes a report at the platform, in its turn.
-func (t *tally) arrive(e Event) {
-	t.arrived++
-	t.heard = t.heard*31 + uint64(e.N)
-}
-
-func (j *Judge) tally(d *device, plan string) *tally {
-	id, known := j.plans[plan]
+	fleet, known = j.fleets[name[:dash]]
 	if !known {
-		id = len(j.plans)
-		j.plans[plan] = id
+		return 0, 0, false
 	}
-	for i := range d.plans {
-		if d.plans[i].plan == id {
-			return &d.plans[i]
-		}
+	n, err := strconv.Atoi(name[dash+1:])
+	f := &j.scenario.Fleets[fleet]
+	if err != nil || n < 1 || n > f.Count || f.Device(n) != name {
+		return 0, 0, false
 	}
-	d.plans = append(d.plans, tally{plan: id})
-	return &d.plans[len(d.plans)-1]
+	return fleet, n, true
 }
 
-func (d *device) part(component string) *part {
-	for i := range d.parts {
-		if d.parts[i].component == component {
-			return &d.parts[i]
-		}
-	}
-	d.parts = append(d.parts, part{component: component})
-	return &d.parts[len(d.parts)-1]
-}
-
-// Status is a device's status over all plans, and whether the device has arrived.
+// Status is a device's status over all plans, and whether the device has
+// arrived. It knows of devices that are not closed.
 func (j *Judge) Status(name string) (status ota.DeviceStatus, arrived bool) {
-	d := j.devices[name]
-	if d == nil {
+	fleet, n, known := j.find(name)
+	if !known {
 		return ota.DeviceNotUpgraded, false
 	}
-	return d.status(), true
+	d := j.open.get(j.ordinal(fleet, n))
+	if d == nil || *d == nil {
+		return ota.DeviceNotUpgraded, false
+	}
+	return (*d).status, (*d).arrived
+}
+
+// Took is how long the upgrade of a device took that is upgraded now, from the
+// plan at the device to Upgraded at the platform. It knows of devices that are
+// not closed.
+func (j *Judge) Took(name string) (took time.Duration, upgraded bool) {
+	fleet, n, known := j.find(name)
+	if !known {
+		return 0, false
+	}
+	d := j.open.get(j.ordinal(fleet, n))
+	if d == nil || *d == nil || (*d).status != ota.DeviceUpgraded {
+		return 0, false
+	}
+	return (*d).took(scenario.Upgraded), true
 }
 
 // FleetSize is how many devices a fleet of a run has.
@@ -212,70 +149,26 @@ func Sizes(s *scenario.Scenario) []FleetSize {
 	return sizes
 }
 
-// Figures sums up what was added. The fleets are those that the run was to have:
-// a device of them that never arrived is unaccounted.
+// Figures closes every device and sums up what was added; then the judge is at
+// its end. The fleets are those that it answers for: a device of them that never
+// arrived is unaccounted. Of several judges that share a run, one may answer for
+// all: give the others nil, and merge.
 func (j *Judge) Figures(fleets []FleetSize) *Figures {
-	f := &Figures{
-		Duration: j.last, Classes: Counts{}, Fleets: make([]FleetCount, len(fleets)),
-		Components: map[string]map[string]int{}, Reports: j.reports, Bytes: j.bytes, PowerCuts: j.cuts, Sessions: j.sessions,
-		Violations: j.broken, FirstViolations: j.violations,
-	}
-	byName := make(map[string]Counts, len(fleets))
-	for i, fleet := range fleets {
-		f.Devices += fleet.Devices
-		f.Fleets[i] = FleetCount{fleet.Name, fleet.Devices, Counts{}}
-		byName[fleet.Name] = f.Fleets[i].Classes
-	}
-	times := hdrhistogram.New(1, int64(24*time.Hour/time.Millisecond), 3)
-	for _, d := range j.devices {
-		class := d.classify()
-		f.Classes[class]++
-		if fleet := byName[d.fleet]; fleet != nil {
-			fleet[class]++
+	for _, d := range j.open.all() {
+		if *d != nil {
+			(*d).Close()
 		}
-		d.sum(f)
-		if class == scenario.Upgraded && d.ended > d.began {
-			// A value beyond a day cannot be recorded, and no run lasts that long.
-			_ = times.RecordValue(max(1, (d.ended - d.began).Milliseconds()))
+	}
+	f := j.sums
+	for _, fleet := range fleets {
+		f.Devices += fleet.Devices
+		if i, known := j.fleets[fleet.Name]; known {
+			f.Fleets[i].Count += fleet.Devices
 		}
 	}
 	f.addUnaccounted()
-	f.UpgradeTime = quantiles(times)
-	for _, name := range j.faultNames {
-		f.Faults = append(f.Faults, *j.faults[name])
-	}
 	return f
 }
 
-// addUnaccounted lets the classes sum to the number of devices.
-func (f *Figures) addUnaccounted() {
-	f.Classes[scenario.Unaccounted] = f.Devices - f.Classes.sum()
-	for i := range f.Fleets {
-		fleet := &f.Fleets[i]
-		fleet.Classes[scenario.Unaccounted] = fleet.Count - fleet.Classes.sum()
-	}
-}
-
-// sum adds what one device says of components and reports.
-func (d *device) sum(f *Figures) {
-	for _, p := range d.parts {
-		byStatus := f.Components[p.component]
-		if byStatus == nil {
-			byStatus = map[string]int{}
-			f.Components[p.component] = byStatus
-		}
-		byStatus[p.status.String()]++
-	}
-	for _, t := range d.plans {
-		f.Reports.Lost += max(0, t.numbered-t.arrived)
-		if t.numbered == t.arrived && t.said != t.heard {
-			f.Reports.Conflicting++
-		}
-	}
-}
-
-func quantiles(h *hdrhistogram.Histogram) Quantiles {
-	at := func(q float64) time.Duration { return time.Duration(h.ValueAtQuantile(q)) * time.Millisecond }
-	return Quantiles{Count: int(h.TotalCount()), P50: at(50), P95: at(95), P99: at(99),
-		Max: time.Duration(h.Max()) * time.Millisecond}
-}
+// last notes that something happened at this time.
+func (j *Judge) last(at time.Duration) { j.sums.Duration = max(j.sums.Duration, at) }

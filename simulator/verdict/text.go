@@ -32,37 +32,29 @@ func (s Style) paint(color, text string) string {
 	return color + text + reset
 }
 
-// barWidth is the length of a full bar, in characters.
-const barWidth = 30
-
-// bar draws a share as a bar. What is not nothing is at least a sliver.
-func bar(n, total int) string {
-	if n == 0 || total == 0 {
-		return ""
-	}
-	eighths := max(1, n*barWidth*8/total)
-	partial := []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
-	return strings.Repeat("█", eighths/8) + partial[eighths%8]
-}
-
 // WriteText writes the verdict for a person at a terminal.
 func (v *Verdict) WriteText(w io.Writer, style Style) error {
 	var b strings.Builder
 	v.writeHead(&b, style)
 	v.writeDevices(&b, style)
+	v.writeSeries(&b, style)
 	v.writeComponents(&b, style)
 	v.writeFigures(&b, style)
 	v.writeFaults(&b, style)
+	v.writeLooks(&b, style)
 	v.writeExpectations(&b, style)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func (v *Verdict) writeHead(b *strings.Builder, style Style) {
-	fmt.Fprintf(b, "\n%s  %s\n", style.paint(bold, v.Scenario), style.paint(dim, fmt.Sprintf("seed %d · %s world · %d devices · %s",
-		v.Seed, v.World, v.Figures.Devices, Seconds(v.Figures.Duration))))
-	if v.Description != "" {
-		fmt.Fprintf(b, "%s\n", v.Description)
+	facts := []string{fmt.Sprintf("seed %d", v.Seed), v.World + " world", fmt.Sprintf("%d devices", v.Figures.Devices), Seconds(v.Figures.Duration)}
+	if v.Part != "" {
+		facts = append(facts, v.Part)
+	}
+	fmt.Fprintf(b, "\n%s  %s\n", style.paint(bold, v.Scenario.Name), style.paint(dim, strings.Join(facts, " · ")))
+	if v.Scenario.Description != "" {
+		fmt.Fprintf(b, "%s\n", v.Scenario.Description)
 	}
 }
 
@@ -87,27 +79,43 @@ func (v *Verdict) writeDevices(b *strings.Builder, style Style) {
 		return
 	}
 	for _, fleet := range v.Figures.Fleets {
-		fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("%s: %s", fleet.Name, fleet.summary())))
+		fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("%s: %s", fleet.Name, fleet.Classes.summary())))
 	}
 }
 
-// summary lists a fleet's classes in one line.
-func (f *FleetCount) summary() string {
+// summary lists the classes that are not empty in one line.
+func (c Counts) summary() string {
 	var parts []string
 	for _, class := range scenario.Classes() {
-		if n := f.Classes[class]; n > 0 {
+		if n := c[class]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-func (v *Verdict) writeComponents(b *strings.Builder, style Style) {
-	ids := make([]string, 0, len(v.Figures.Components))
-	for id := range v.Figures.Components {
-		ids = append(ids, id)
+// writeSeries draws how many devices showed which status over time.
+func (v *Verdict) writeSeries(b *strings.Builder, style Style) {
+	moments := v.Figures.Series.Moments(v.Figures.Devices)
+	if len(moments) < 3 {
+		return
 	}
-	slices.Sort(ids)
+	fmt.Fprintf(b, "\nOver %s\n", Seconds(v.Figures.Duration))
+	for _, state := range []State{State(ota.DeviceUpgrading), State(ota.DeviceUpgraded), State(ota.DeviceUpgradeFailed), State(ota.DeviceNoUpdateRequired)} {
+		most := 0
+		for i := range moments {
+			most = max(most, moments[i].Devices[state])
+		}
+		if most == 0 {
+			continue
+		}
+		line := spark(moments, func(m *Moment) int { return m.Devices[state] }, most)
+		fmt.Fprintf(b, "  %-20s %s  %s\n", state.Name(), line, style.paint(dim, fmt.Sprintf("at most %d", most)))
+	}
+}
+
+func (v *Verdict) writeComponents(b *strings.Builder, style Style) {
+	ids := sortedKeys(v.Figures.Components)
 	if len(ids) == 0 {
 		return
 	}
@@ -129,20 +137,68 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(b, "  %-20s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	if q := f.UpgradeTime; q.Count > 0 {
-		line("plan to upgraded", "p50 %s   p95 %s   p99 %s   max %s", Seconds(q.P50), Seconds(q.P95), Seconds(q.P99), Seconds(q.Max))
+	for _, span := range scenario.Spans() {
+		if d := f.Times.Of(span); d.Count() > 0 {
+			line(spanName(span), "p50 %-9s p95 %-9s p99 %-9s max %s", Seconds(d.At(scenario.P50)), Seconds(d.At(scenario.P95)),
+				Seconds(d.At(scenario.P99)), Seconds(d.At(scenario.Max)))
+		}
 	}
 	line("downloaded", "%s verified%s", Bytes(f.Bytes), rate(f.Bytes, f.Duration))
 	line("reports", "%d numbered, %d stored, %s lost", f.Reports.Numbered, f.Reports.Stored, style.paintBad(f.Reports.Lost))
 	line("", "%s out of order, %s conflicting, %s illegal, %d sent again", style.paintBad(f.Reports.OutOfOrder),
 		style.paintBad(f.Reports.Conflicting), style.paintBad(f.Reports.Illegal), f.Reports.Duplicate)
+	if len(f.Codes) > 0 {
+		line("failures reported", "%s", tallyLine(f.Codes))
+	}
+	if len(f.Refusals) > 0 {
+		line("refusals", "%s", tallyLine(f.Refusals))
+	}
 	line("sessions", "%d opened, %d power cuts", f.Sessions, f.PowerCuts)
 	if v.Resources.PeakMemory > 0 {
 		line("this process", "%s of memory at most, %s a device", Bytes(v.Resources.PeakMemory), Bytes(v.Resources.PeakMemory/int64(max(1, f.Devices))))
 	}
-	for _, text := range f.FirstViolations {
+	for _, text := range f.FirstViolations() {
 		line("violation", "%s", style.paint(red, text))
 	}
+	line("history", "%s", style.paint(dim, v.HistoryDigest))
+}
+
+// spanName says what a span is in a few words.
+func spanName(span scenario.Span) string {
+	switch span {
+	case scenario.DecideSpan:
+		return "plan to decision"
+	case scenario.DownloadSpan:
+		return "a download"
+	case scenario.InstallSpan:
+		return "an installation"
+	}
+	return "plan to upgraded"
+}
+
+// tallyLine lists counts, the largest first.
+func tallyLine(counts map[string]int) string {
+	var parts []string
+	for _, key := range byCount(counts) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[key], key))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// byCount gives the keys, the one with the largest count first.
+func byCount(counts map[string]int) []string {
+	keys := sortedKeys(counts)
+	slices.SortStableFunc(keys, func(a, b string) int { return counts[b] - counts[a] })
+	return keys
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // paintBad prints a number that should be 0.
@@ -165,47 +221,16 @@ func (v *Verdict) writeFaults(b *strings.Builder, style Style) {
 		return
 	}
 	fmt.Fprintf(b, "\nFaults\n")
-	for _, f := range v.Figures.Faults {
+	for i := range v.Figures.Faults {
+		f := &v.Figures.Faults[i]
 		fired := fmt.Sprintf("fired %d times", f.Fired)
 		if f.Fired == 0 {
 			fired = style.paint(red, "never fired")
 		}
-		fmt.Fprintf(b, "  %-20s drawn for %d devices, %s\n", f.Name, f.Drawn, fired)
-	}
-}
-
-func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
-	fmt.Fprintf(b, "\nExpectations\n")
-	for _, e := range v.Expectations {
-		mark := style.paint(green, "✓")
-		if !e.Held {
-			mark = style.paint(red, "✗")
+		fmt.Fprintf(b, "  %-20s drawn for %s, %s", f.Name, devices(f.Drawn), fired)
+		if f.Struck() > 0 {
+			fmt.Fprintf(b, "  %s", style.paint(dim, "→ "+f.Outcomes.summary()))
 		}
-		fmt.Fprintf(b, "  %s %-38s %s\n", mark, e.Name, style.paint(dim, e.Measured))
+		b.WriteString("\n")
 	}
-	if v.Held {
-		fmt.Fprintf(b, "\n%s\n", style.paint(bold+green, "HELD"))
-		return
-	}
-	failed := 0
-	for _, e := range v.Expectations {
-		if !e.Held {
-			failed++
-		}
-	}
-	fmt.Fprintf(b, "\n%s\n", style.paint(bold+red, fmt.Sprintf("NOT HELD: %d of %d expectations failed", failed, len(v.Expectations))))
-}
-
-// Bytes prints a size with a binary unit.
-func Bytes(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, prefix := float64(n)/unit, 0
-	for value >= unit && prefix < 4 {
-		value /= unit
-		prefix++
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[prefix])
 }

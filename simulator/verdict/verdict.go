@@ -1,39 +1,85 @@
 package verdict
 
-import "otafleet/simulator/scenario"
+import (
+	"fmt"
+	"time"
+
+	"otafleet/simulator/scenario"
+)
 
 // Verdict is the outcome of a run.
 type Verdict struct {
-	Scenario     string
-	Description  string
-	Seed         uint64
-	World        string // real or virtual
-	Figures      *Figures
-	Expectations []Expectation
-	Held         bool
-	Resources    Resources
-	Interrupted  bool // the run was stopped before its end
+	Scenario      *scenario.Scenario
+	Seed          uint64
+	World         string // real or virtual
+	Figures       *Figures
+	Expectations  []Expectation
+	Held          bool
+	HistoryDigest string // of the recorded history: Digest.Of
+	Resources     Resources
+	Interrupted   bool // the run was stopped before its end
+
+	// What a reader needs to run it again. Each may be empty.
+	Text    string    // of the scenario's file
+	Source  string    // the file or bundled name that was run; empty means the scenario's name
+	Record  string    // the directory of the recorded history
+	Part    string    // which devices of the scenario were run, as a person says it; empty for all
+	Program string    // name and version of the program that ran it
+	Started time.Time // when the run began
 }
 
-// Resources is what the run took of the machine.
+// Resources is what the run took of the machine. What is not known is 0.
 type Resources struct {
-	PeakMemory int64 // bytes resident, at most
-	Sockets    int   // open at most
+	PeakMemory int64         // bytes resident, at most, of all processes together
+	Sockets    int           // open at most, of all processes together
+	Wall       time.Duration // from the start of the program's run to its end
+	CPU        time.Duration // of processors, user and system
+	CPUs       int           // processors of the machine
+	System     string        // linux/amd64
+	Processes  int           // that shared the run; 0 means one
+}
+
+// New holds the figures against the scenario's expectations.
+func New(s *scenario.Scenario, seed uint64, world string, f *Figures) *Verdict {
+	v := &Verdict{Scenario: s, Seed: seed, World: world, Figures: f}
+	v.Expectations = Expect(s, f)
+	v.Held = Held(v.Expectations)
+	v.HistoryDigest = f.digest.Of(s)
+	return v
 }
 
 // Interrupt says that the run was stopped before its end: what did not happen
 // might have happened later, so the verdict does not hold.
 func (v *Verdict) Interrupt() {
-	v.Interrupted, v.Held = true, false
-	v.Expectations = append(v.Expectations, Expectation{
-		Name: "the run came to its end", Measured: "interrupted after " + Seconds(v.Figures.Duration),
-	})
+	v.cutShort("interrupted after " + Seconds(v.Figures.Duration))
 }
 
-// New holds the figures against the scenario's expectations.
-func New(s *scenario.Scenario, seed uint64, world string, f *Figures) *Verdict {
-	v := &Verdict{Scenario: s.Name, Description: s.Description, Seed: seed, World: world, Figures: f}
-	v.Expectations = Expect(&s.Expect, f)
-	v.Held = Held(v.Expectations)
-	return v
+// Break says that the run's record has no end, so that the program must have
+// been killed: the verdict is about what was recorded, and does not hold.
+func (v *Verdict) Break() {
+	v.cutShort("the record breaks off after " + Seconds(v.Figures.Duration))
+}
+
+func (v *Verdict) cutShort(measured string) {
+	v.Interrupted, v.Held = true, false
+	v.Expectations = append(v.Expectations, Expectation{Name: "the run came to its end", Measured: measured})
+}
+
+// failed is how many expectations did not hold.
+func (v *Verdict) failed() int {
+	n := 0
+	for _, e := range v.Expectations {
+		if !e.Held {
+			n++
+		}
+	}
+	return n
+}
+
+// outcome is the verdict in a few words.
+func (v *Verdict) outcome() string {
+	if v.Held {
+		return "HELD"
+	}
+	return fmt.Sprintf("NOT HELD: %d of %d expectations failed", v.failed(), len(v.Expectations))
 }

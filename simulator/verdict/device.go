@@ -1,0 +1,316 @@
+package verdict
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// DeviceJudge judges one device of a run. A Judge hands it out; it is as little
+// safe for concurrent use as that one.
+type DeviceJudge struct {
+	judge   *Judge
+	fleet   int // its place in the scenario
+	n       int // of the device in its fleet, from 1
+	ordinal int // of the device in the run, from 0
+
+	arrived   bool
+	connected bool // ever
+	online    bool // now
+	status    ota.DeviceStatus
+	refused   string
+	plans     []tally
+	parts     []part // in the order of the fleet's components
+	began     time.Duration
+	ended     time.Duration
+	struck    []bool // by the faults of the scenario; nil if none was drawn
+	rules     []ruleState
+
+	violations []string
+	hash       DeviceHash
+	log        eventLog
+}
+
+// tally is a device's part of one plan: its status, both ends' view of its
+// reports, and when its decision was due.
+type tally struct {
+	plan              string
+	status            ota.DeviceStatus
+	numbered, arrived int
+	said, heard       uint64 // running hashes over the reports in order
+	received          moment
+	answered          bool
+}
+
+// part is one component: the last that the platform stored of it, and what is
+// measured.
+type part struct {
+	component   string
+	stored      bool
+	status      ota.Status
+	code        string // of the last failure that was stored
+	downloading moment
+	upgrading   moment
+}
+
+// moment is a time at which something began; invalid when it has ended.
+type moment struct {
+	at    time.Duration
+	valid bool
+}
+
+// begin makes a judge of a device, of a used one where there is one.
+func (j *Judge) begin(fleet, n int) *DeviceJudge {
+	var d *DeviceJudge
+	if last := len(j.free) - 1; last >= 0 {
+		d, j.free = j.free[last], j.free[:last]
+		clear(d.struck)
+		clear(d.rules)
+		*d = DeviceJudge{plans: d.plans[:0], parts: d.parts[:0], struck: d.struck, rules: d.rules, hash: d.hash, log: d.log.emptied()}
+	} else {
+		d = &DeviceJudge{struck: make([]bool, len(j.scenario.Faults)), rules: make([]ruleState, len(j.scenario.Expect.Rules))}
+	}
+	d.judge, d.fleet, d.n, d.ordinal = j, fleet, n, j.ordinal(fleet, n)
+	for _, c := range j.scenario.Fleets[fleet].Components {
+		d.parts = append(d.parts, part{component: c.ID})
+	}
+	return d
+}
+
+// Name is the device's key.
+func (d *DeviceJudge) Name() string { return d.judge.scenario.Fleets[d.fleet].Device(d.n) }
+
+// Add takes the device's next event. Its field Device is not looked at. Before
+// the device has arrived, everything is ignored.
+func (d *DeviceJudge) Add(e *Event) {
+	if e.Kind == Arrived && !d.arrived {
+		d.arrived = true
+		d.move(e.At, NotArrived, State(d.status))
+	}
+	if !d.arrived {
+		return
+	}
+	j := d.judge
+	j.last(e.At)
+	d.hash.Add(e, &j.scratch)
+	if j.keepLogs {
+		d.log.add(e)
+	}
+	switch e.Kind {
+	case Connected, Disconnected, PowerCut:
+		d.session(e)
+	case Downloaded:
+		j.sums.Bytes += e.N
+		j.sums.Series.at(e.At).Bytes += e.N
+	case FaultFired:
+		d.fault(e)
+	case Violation:
+		j.sums.Violations++
+		if len(d.violations) < keptViolations {
+			d.violations = append(d.violations, e.Text)
+		}
+	case Answered:
+		d.answer(e)
+	case StatusIs:
+		d.become(e)
+	default:
+		d.report(e)
+	}
+	d.judgeRules(e)
+}
+
+func (d *DeviceJudge) session(e *Event) {
+	sums := d.judge.sums
+	switch e.Kind {
+	case Connected:
+		d.connected = true
+		sums.Sessions++
+	case PowerCut:
+		sums.PowerCuts++
+	}
+	if online := e.Kind == Connected; online != d.online {
+		d.online = online
+		if online {
+			sums.Series.at(e.At).Online++
+		} else {
+			sums.Series.at(e.At).Online--
+		}
+	}
+}
+
+func (d *DeviceJudge) fault(e *Event) {
+	if i, known := d.judge.faults[e.Text]; known {
+		d.judge.sums.Faults[i].Fired++
+		d.struck[i] = true
+		d.judge.sums.Series.at(e.At).Faults++
+	}
+}
+
+func (d *DeviceJudge) answer(e *Event) {
+	sums := d.judge.sums
+	t := d.tally(e.Plan)
+	if t.received.valid && !t.answered {
+		sums.Times.Decide.Add(e.At - t.received.at)
+	}
+	t.answered = true
+	if e.N == 1 {
+		d.refused = ""
+		return
+	}
+	d.refused = e.Text
+	sums.Refusals[e.Text]++
+}
+
+// become takes the device's status under a plan.
+func (d *DeviceJudge) become(e *Event) {
+	t := d.tally(e.Plan)
+	t.status = ota.DeviceStatus(e.N)
+	if t.status == ota.DeviceUpgraded {
+		d.ended = e.At
+	}
+	if now := d.overall(); now != d.status {
+		d.move(e.At, State(d.status), State(now))
+		d.status = now
+	}
+}
+
+// move notes that the device goes from one state to another.
+func (d *DeviceJudge) move(at time.Duration, from, to State) {
+	slice := d.judge.sums.Series.at(at)
+	slice.Change[from]--
+	slice.Change[to]++
+}
+
+// report takes what either end says of a report.
+func (d *DeviceJudge) report(e *Event) {
+	sums := d.judge.sums
+	switch e.Kind {
+	case Numbered:
+		sums.Reports.Numbered++
+		d.numbered(e)
+	case Stored:
+		sums.Reports.Stored++
+		d.tally(e.Plan).arrive(e)
+		d.stored(e)
+	case Illegal:
+		sums.Reports.Illegal++
+		d.tally(e.Plan).arrive(e)
+	case OutOfOrder:
+		sums.Reports.OutOfOrder++
+	case Duplicate:
+		sums.Reports.Duplicate++
+	case Conflicting:
+		sums.Reports.Conflicting++
+	}
+}
+
+func (d *DeviceJudge) numbered(e *Event) {
+	t := d.tally(e.Plan)
+	t.numbered++
+	t.said = t.said*31 + uint64(e.N)
+	p, times := d.part(e.Component), &d.judge.sums.Times
+	switch e.Status {
+	case ota.PlanReceived:
+		if d.began == 0 {
+			d.began = e.At
+		}
+		if !t.received.valid {
+			t.received = moment{e.At, true}
+		}
+	case ota.Downloading:
+		p.downloading = moment{e.At, true}
+	case ota.DownloadSucceeded:
+		p.downloading.end(e.At, &times.Download)
+	case ota.DownloadFailed:
+		p.downloading.valid = false
+	case ota.Upgrading:
+		p.upgrading = moment{e.At, true}
+	case ota.UpgradeSucceeded, ota.UpgradeFailed:
+		p.upgrading.end(e.At, &times.Install)
+	}
+}
+
+// end measures what began at the moment.
+func (m *moment) end(at time.Duration, measured *Distribution) {
+	if m.valid {
+		measured.Add(at - m.at)
+	}
+	m.valid = false
+}
+
+func (d *DeviceJudge) stored(e *Event) {
+	p := d.part(e.Component)
+	p.status, p.stored, p.code = e.Status, true, e.Text
+	if e.Text != "" {
+		d.judge.sums.Codes[e.Text]++
+	}
+}
+
+// arrive takes a report at the platform, in its turn.
+func (t *tally) arrive(e *Event) {
+	t.arrived++
+	t.heard = t.heard*31 + uint64(e.N)
+}
+
+func (d *DeviceJudge) tally(plan string) *tally {
+	for i := range d.plans {
+		if d.plans[i].plan == plan {
+			return &d.plans[i]
+		}
+	}
+	d.plans = append(d.plans, tally{plan: plan})
+	return &d.plans[len(d.plans)-1]
+}
+
+func (d *DeviceJudge) part(component string) *part {
+	for i := range d.parts {
+		if d.parts[i].component == component {
+			return &d.parts[i]
+		}
+	}
+	d.parts = append(d.parts, part{component: component})
+	return &d.parts[len(d.parts)-1]
+}
+
+// Close sums the device up: nothing more comes of it. The judge that it was must
+// not be used any more.
+func (d *DeviceJudge) Close() {
+	j := d.judge
+	*j.open.at(d.ordinal) = nil
+	if d.arrived {
+		d.sum()
+	}
+	j.free = append(j.free, d)
+}
+
+// sum adds the device to the figures.
+func (d *DeviceJudge) sum() {
+	f := d.judge.sums
+	class := d.classify()
+	f.Classes[class]++
+	f.Fleets[d.fleet].Classes[class]++
+	for i := range d.parts {
+		if p := &d.parts[i]; p.stored {
+			f.component(p.component)[p.status.String()]++
+		}
+	}
+	for i := range d.plans {
+		t := &d.plans[i]
+		f.Reports.Lost += max(0, t.numbered-t.arrived)
+		if t.numbered == t.arrived && t.said != t.heard {
+			f.Reports.Conflicting++
+		}
+	}
+	for i, struck := range d.struck {
+		if struck {
+			f.Faults[i].Outcomes[class]++
+		}
+	}
+	if class == scenario.Upgraded && d.ended > d.began {
+		f.Times.Upgrade.Add(d.ended - d.began)
+	}
+	d.closeRules()
+	f.digest.set(d.ordinal, d.hash.Sum())
+	d.rank(class)
+}

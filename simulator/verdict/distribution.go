@@ -1,0 +1,137 @@
+package verdict
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"otafleet/simulator/scenario"
+)
+
+// Distribution is how long something took, over many times that it was measured:
+// a histogram with an error of at most 0.1%, and the longest time exactly. The
+// zero value is an empty one. Distributions of the parts of a run are merged.
+type Distribution struct {
+	histogram *hdrhistogram.Histogram // of microseconds; nil until something is added
+	longest   time.Duration
+}
+
+// newHistogram has a resolution of a microsecond, and a day as its end: no run
+// lasts longer.
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, int64(scenario.MaxDuration/time.Microsecond), 3)
+}
+
+// Add takes a measurement. Less than a microsecond counts as one, more than a
+// day as a day.
+func (d *Distribution) Add(t time.Duration) {
+	if d.histogram == nil {
+		d.histogram = newHistogram()
+	}
+	t = min(max(t, time.Microsecond), scenario.MaxDuration)
+	d.longest = max(d.longest, t)
+	// Only what lies beyond the histogram's end cannot be recorded.
+	_ = d.histogram.RecordValue(t.Microseconds())
+}
+
+// Merge adds the other one's measurements.
+func (d *Distribution) Merge(other *Distribution) {
+	if other.histogram == nil {
+		return
+	}
+	if d.histogram == nil {
+		d.histogram = newHistogram()
+	}
+	d.histogram.Merge(other.histogram)
+	d.longest = max(d.longest, other.longest)
+}
+
+// Count is the number of measurements.
+func (d *Distribution) Count() int {
+	if d.histogram == nil {
+		return 0
+	}
+	return int(d.histogram.TotalCount())
+}
+
+// At is the time that so large a share of the measurements stayed within; 0
+// without measurements.
+func (d *Distribution) At(q scenario.Quantile) time.Duration {
+	switch {
+	case d.histogram == nil:
+		return 0
+	case q == scenario.Max:
+		return d.longest
+	}
+	return min(d.longest, time.Duration(d.histogram.ValueAtPercentile(float64(q.Percent())))*time.Microsecond)
+}
+
+// Bar is a bar of a distribution: how many measurements lie above From, up to
+// and with To.
+type Bar struct {
+	From, To time.Duration
+	Count    int
+}
+
+// Bars divides the distribution into bars of one width, a round one, at most so
+// many.
+func (d *Distribution) Bars(most int) []Bar {
+	if d.Count() == 0 {
+		return nil
+	}
+	width := roundUp(d.longest/time.Duration(most) + 1)
+	bars := make([]Bar, (d.longest+width-1)/width)
+	for i := range bars {
+		bars[i].From, bars[i].To = time.Duration(i)*width, time.Duration(i+1)*width
+	}
+	for _, bar := range d.histogram.Distribution() {
+		if bar.Count > 0 {
+			i := min(int(time.Duration(bar.To)*time.Microsecond/width), len(bars)-1)
+			bars[i].Count += int(bar.Count)
+		}
+	}
+	return bars
+}
+
+// roundUp gives the next time that a person would write on an axis.
+func roundUp(d time.Duration) time.Duration {
+	for unit := time.Microsecond; unit < time.Second; unit *= 10 {
+		for _, n := range []time.Duration{1, 2, 5} {
+			if d <= n*unit {
+				return n * unit
+			}
+		}
+	}
+	for _, step := range []time.Duration{
+		time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+		time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+		time.Hour, 2 * time.Hour, 3 * time.Hour,
+	} {
+		if d <= step {
+			return step
+		}
+	}
+	return 6 * time.Hour
+}
+
+// Times are the distributions of the spans of an upgrade.
+type Times struct{ Upgrade, Decide, Download, Install Distribution }
+
+// Of is the distribution of a span.
+func (t *Times) Of(span scenario.Span) *Distribution {
+	switch span {
+	case scenario.DecideSpan:
+		return &t.Decide
+	case scenario.DownloadSpan:
+		return &t.Download
+	case scenario.InstallSpan:
+		return &t.Install
+	}
+	return &t.Upgrade
+}
+
+func (t *Times) merge(other *Times) {
+	for _, span := range scenario.Spans() {
+		t.Of(span).Merge(other.Of(span))
+	}
+}

@@ -1,0 +1,60 @@
+package verdict
+
+// Kind says what an Event is.
+type Kind uint8
+
+// The kinds. The first group is seen at the device, the second at the platform.
+const (
+	Arrived      Kind = iota // the device was switched on for the first time; Text is its fleet
+	Connected                // a session was opened
+	Disconnected             // a session was lost
+	PowerCut                 // the power was cut; Text is the fault
+	Numbered                 // a report was made durable at the device
+	Downloaded               // N verified bytes were put in place
+	FaultFired               // fault Text fired
+	Violation                // something happened that never may; Text says what
+
+	Stored      // a report was stored by the platform
+	Answered    // the device's decision: N is 1 for yes, Text the reason of a refusal
+	StatusIs    // the device's status under a plan is N now (an ota.DeviceStatus)
+	Illegal     // a report broke the status table
+	OutOfOrder  // a report arrived after one with a higher number
+	Duplicate   // a report arrived again
+	Conflicting // a report arrived again with another content
+	kindCount
+)
+
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	all := make([]Kind, kindCount)
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}
+
+// kindNames are the names in a recorded history, by Kind. They are released and
+// never reused.
+var kindNames = [kindCount]string{
+	Arrived: "arrived", Connected: "connected", Disconnected: "disconnected", PowerCut: "power_cut", Numbered: "numbered",
+	Downloaded: "downloaded", FaultFired: "fault_fired", Violation: "violation",
+	Stored: "stored", Answered: "answered", StatusIs: "status_is", Illegal: "illegal", OutOfOrder: "out_of_order",
+	Duplicate: "duplicate", Conflicting: "conflicting",
+}
+
+// String returns the name in a recorded history.
+func (k Kind) String() string {
+	if k >= kindCount {
+		return "unknown"
+	}
+	return kindNames[k]
+}
+
+// isReport reports whether the event is about a report.
+func (k Kind) isReport() bool {
+	switch k {
+	case Numbered, Stored, Illegal, OutOfOrder, Duplicate, Conflicting:
+		return true
+	}
+	return false
+}

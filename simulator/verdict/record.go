@@ -1,0 +1,141 @@
+package verdict
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// DeviceRecord is what is kept of a device that somebody will want to look at.
+type DeviceRecord struct {
+	Device     string
+	Fleet      string
+	Class      scenario.Class
+	Took       time.Duration // from the plan at the device to Upgraded at the platform; 0 if it was not upgraded
+	Refused    string        // the reason of its last answer, if that was no
+	Components []ComponentEnd
+	Faults     []string // that struck it
+	Violations []string
+	Rules      []string // that it broke
+
+	Log     []Event // its last events; none without logs
+	Earlier int     // how many events came before these
+}
+
+// ComponentEnd is the last that the platform stored of a component.
+type ComponentEnd struct {
+	Component string
+	Status    ota.Status
+	Code      string // of a failure
+}
+
+// How many devices and events are kept.
+const (
+	keptSlowest    = 20
+	keptFailed     = 50
+	keptEvents     = 60
+	keptViolations = 20
+)
+
+// rank keeps the device if it is among the slowest or the first failed ones.
+func (d *DeviceJudge) rank(class scenario.Class) {
+	f := d.judge.sums
+	for _, text := range d.violations {
+		f.violations.add(0, d.ordinal, d.Name()+": "+text)
+	}
+	if took := d.took(class); took > 0 && f.slowest.wants(-int64(took), d.ordinal) {
+		f.slowest.add(-int64(took), d.ordinal, d.record(class))
+	}
+	if key, failed := d.severity(class); failed && f.failed.wants(key, d.ordinal) {
+		f.failed.add(key, d.ordinal, d.record(class))
+	}
+}
+
+func (d *DeviceJudge) took(class scenario.Class) time.Duration {
+	if class != scenario.Upgraded {
+		return 0
+	}
+	return max(0, d.ended-d.began)
+}
+
+// severity says whether a person should look at the device, and how urgently:
+// the smallest first.
+func (d *DeviceJudge) severity(class scenario.Class) (key int64, failed bool) {
+	if len(d.violations) > 0 {
+		return 0, true
+	}
+	for i := range d.rules {
+		if d.rules[i].broken {
+			return 1, true
+		}
+	}
+	switch class {
+	case scenario.UpgradeFailed:
+		return 2, true
+	case scenario.Unfinished:
+		return 3, true
+	case scenario.Unreachable:
+		return 4, true
+	case scenario.NotUpgraded:
+		return 5, true
+	case scenario.Refused:
+		return 6, true
+	}
+	return 0, false
+}
+
+func (d *DeviceJudge) record(class scenario.Class) *DeviceRecord {
+	s := d.judge.scenario
+	r := &DeviceRecord{Device: d.Name(), Fleet: s.Fleets[d.fleet].Name, Class: class, Took: d.took(class), Refused: d.refused,
+		Log: d.log.list(), Earlier: d.log.earlier()}
+	r.Violations = append(r.Violations, d.violations...)
+	for i := range d.parts {
+		if p := &d.parts[i]; p.stored {
+			r.Components = append(r.Components, ComponentEnd{p.component, p.status, p.code})
+		}
+	}
+	for i, struck := range d.struck {
+		if struck {
+			r.Faults = append(r.Faults, s.Faults[i].Name)
+		}
+	}
+	for i := range d.rules {
+		if d.rules[i].broken {
+			r.Rules = append(r.Rules, s.Expect.Rules[i].Name)
+		}
+	}
+	return r
+}
+
+// eventLog keeps the last events of a device.
+type eventLog struct {
+	events []Event
+	total  int
+}
+
+func (l *eventLog) add(e *Event) {
+	if len(l.events) < keptEvents {
+		l.events = append(l.events, *e)
+	} else {
+		l.events[l.total%keptEvents] = *e
+	}
+	l.total++
+}
+
+// list gives a copy of what is kept, in order.
+func (l *eventLog) list() []Event {
+	if len(l.events) == 0 {
+		return nil
+	}
+	oldest := 0
+	if l.total > keptEvents {
+		oldest = l.total % keptEvents
+	}
+	return append(append([]Event(nil), l.events[oldest:]...), l.events[:oldest]...)
+}
+
+func (l *eventLog) earlier() int { return l.total - len(l.events) }
+
+// emptied is an empty log in the same memory.
+func (l *eventLog) emptied() eventLog { return eventLog{events: l.events[:0]} }
