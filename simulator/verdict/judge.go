@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,12 +96,24 @@ func (j *Judge) find(name string) (fleet, n int, known bool) {
 	if !known {
 		return 0, 0, false
 	}
-	n, err := strconv.Atoi(name[dash+1:])
-	f := &j.scenario.Fleets[fleet]
-	if err != nil || n < 1 || n > f.Count || f.Device(n) != name {
-		return 0, 0, false
+	n = number(name[dash+1:])
+	return fleet, n, n >= 1 && n <= j.scenario.Fleets[fleet].Count
+}
+
+// number reads the number of a device; 0 if it is none.
+func number(digits string) int {
+	n := 0
+	for i := range len(digits) {
+		c := digits[i]
+		if c < '0' || c > '9' || len(digits) > 7 {
+			return 0
+		}
+		n = n*10 + int(c-'0')
 	}
-	return fleet, n, true
+	if len(digits) == 7 && n < 1_000_000 {
+		return 0
+	}
+	return n
 }
 
 // Status is a device's status over all plans, and whether the device has

@@ -44,11 +44,19 @@ func (d *DeviceJudge) rank(class scenario.Class) {
 	for _, text := range d.violations {
 		f.violations.add(0, d.ordinal, d.Name()+": "+text)
 	}
-	if took := d.took(class); took > 0 && f.slowest.wants(-int64(took), d.ordinal) {
-		f.slowest.add(-int64(took), d.ordinal, d.record(class))
+	took := d.took(class)
+	key, failed := d.severity(class)
+	slow := took > 0 && f.slowest.wants(-int64(took), d.ordinal)
+	failed = failed && f.failed.wants(key, d.ordinal)
+	if !slow && !failed {
+		return
 	}
-	if key, failed := d.severity(class); failed && f.failed.wants(key, d.ordinal) {
-		f.failed.add(key, d.ordinal, d.record(class))
+	r := d.record(class)
+	if slow {
+		f.slowest.add(-int64(took), d.ordinal, r)
+	}
+	if failed {
+		f.failed.add(key, d.ordinal, r)
 	}
 }
 
@@ -139,3 +147,17 @@ func (l *eventLog) earlier() int { return l.total - len(l.events) }
 
 // emptied is an empty log in the same memory.
 func (l *eventLog) emptied() eventLog { return eventLog{events: l.events[:0]} }
+
+// Remember takes the device's next event into its log. For whoever reads a
+// history a second time, when it is known which devices are to be shown.
+func (r *DeviceRecord) Remember(e *Event) {
+	if len(r.Log) == 0 && e.Kind != Arrived {
+		return // not of this run
+	}
+	if len(r.Log) == keptEvents {
+		copy(r.Log, r.Log[1:])
+		r.Log = r.Log[:keptEvents-1]
+		r.Earlier++
+	}
+	r.Log = append(r.Log, *e)
+}
