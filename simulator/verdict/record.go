@@ -123,12 +123,25 @@ type eventLog struct {
 }
 
 func (l *eventLog) add(e *Event) {
+	if l.total > 0 && joins(&l.events[(l.total-1)%keptEvents], e) {
+		return
+	}
 	if len(l.events) < keptEvents {
 		l.events = append(l.events, *e)
 	} else {
 		l.events[l.total%keptEvents] = *e
 	}
 	l.total++
+}
+
+// joins lets bytes that follow others become one with them: a log is not to
+// consist of chunks.
+func joins(last, e *Event) bool {
+	if last.Kind != Downloaded || e.Kind != Downloaded {
+		return false
+	}
+	last.At, last.N = e.At, last.N+e.N
+	return true
 }
 
 // list gives a copy of what is kept, in order.
@@ -153,6 +166,9 @@ func (l *eventLog) emptied() eventLog { return eventLog{events: l.events[:0]} }
 func (r *DeviceRecord) Remember(e *Event) {
 	if len(r.Log) == 0 && e.Kind != Arrived {
 		return // not of this run
+	}
+	if n := len(r.Log); n > 0 && joins(&r.Log[n-1], e) {
+		return
 	}
 	if len(r.Log) == keptEvents {
 		copy(r.Log, r.Log[1:])
