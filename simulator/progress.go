@@ -82,6 +82,14 @@ func newProgress(devices int, faults []string) progress {
 	return progress{Snapshot: Snapshot{Devices: devices}, names: faults, faults: map[string]int{}, failures: map[string]int{}}
 }
 
+func faultNames(s *scenario.Scenario) []string {
+	names := make([]string, len(s.Faults))
+	for i := range s.Faults {
+		names[i] = s.Faults[i].Name
+	}
+	return names
+}
+
 // count takes one event.
 func (p *progress) count(e verdict.Event) {
 	switch e.Kind {
@@ -122,12 +130,4 @@ func (p *progress) snapshot() Snapshot {
 	}
 	slices.SortStableFunc(s.Failures, func(a, b Tally) int { return cmp.Compare(b.N, a.N) })
 	return s
-}
-
-func faultNames(s *scenario.Scenario) []string {
-	names := make([]string, len(s.Faults))
-	for i := range s.Faults {
-		names[i] = s.Faults[i].Name
-	}
-	return names
 }

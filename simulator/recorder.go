@@ -42,6 +42,10 @@ func (r *recorder) add(e verdict.Event) {
 	if !r.ended || e.Kind != verdict.Disconnected {
 		r.progress.count(e)
 	}
+	if is == ota.DeviceUpgraded && was != is {
+		took, _ := r.judge.Took(e.Device)
+		r.progress.Upgrades.add(took)
+	}
 	r.progress.Statuses[was]--
 	r.progress.Statuses[is]++
 	r.moved = now

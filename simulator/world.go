@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -155,27 +153,6 @@ func (w *world) close() error {
 // random is the source of what needs no seed: back-off and jitter.
 func (w *world) random() float64 { return rand.Float64() }
 
-// arrival is a device and when it gets power for the first time.
-type arrival struct {
-	at    time.Duration
-	fleet *fleet
-	n     int
-}
-
-// arrivals lists the run's devices in the order in which they arrive.
-func (w *world) arrivals() []arrival {
-	all := make([]arrival, 0, w.selected.Devices())
-	for i, f := range w.fleets {
-		for n := 1; n <= f.spec.Count; n++ {
-			if w.selected.Has(i, n) {
-				all = append(all, arrival{w.scenario.Arrival(f.spec, n), f, n})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
-	return all
-}
-
 // Run is a run under way.
 type Run struct{ world *world }
 
@@ -235,15 +212,6 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 		return fmt.Errorf("the stand-in platform has no session with %s after %s: are its user name and password right?", w.brokerURL, platformWait)
 	}
 	return nil
-}
-
-// sizes lists the fleets with the devices of them that the run has.
-func (w *world) sizes() []verdict.FleetSize {
-	sizes := verdict.Sizes(w.scenario)
-	for i := range sizes {
-		sizes[i].Devices = w.selected.Count(i)
-	}
-	return sizes
 }
 
 // settleEvery is how often the devices are asked whether they are done.

@@ -16,6 +16,7 @@ type Selection struct {
 	shard    Shard
 	only     map[place]bool // nil for all
 	before   []int          // devices in the fleets before each fleet
+	gateways []int          // the fleet behind which each fleet is; itself for one that is behind none
 	counts   []int          // devices of each fleet that the run has
 	devices  int            // sum of counts
 }
@@ -23,9 +24,11 @@ type Selection struct {
 // place is a device: its fleet's number from 0, and its own from 1.
 type place struct{ fleet, n int }
 
-// New selects the devices of a shard or, if keys are given, only those of them.
-// The error joins everything that is wrong: a shard that does not exist or would
-// be empty, keys that no device has, and devices of another shard.
+// New selects the devices of a shard or, if keys are given, only those of them
+// and the gateways that speak for them. A device behind a gateway is in the
+// gateway's shard. The error joins everything that is wrong: a shard that does
+// not exist or would be empty, keys that no device has, and devices of another
+// shard.
 func New(s *scenario.Scenario, shard Shard, only []string) (*Selection, error) {
 	if err := shard.Validate(); err != nil {
 		return nil, err
@@ -34,23 +37,38 @@ func New(s *scenario.Scenario, shard Shard, only []string) (*Selection, error) {
 	total := 0
 	for i := range s.Fleets {
 		x.before = append(x.before, total)
+		x.gateways = append(x.gateways, gatewaysOf(s, i))
 		total += s.Fleets[i].Count
 	}
 	if err := x.pick(only); err != nil {
 		return nil, err
 	}
+	x.count()
+	if x.devices == 0 {
+		return nil, fmt.Errorf("shard %s of %d devices is empty: run the scenario in fewer shards", shard, total)
+	}
+	return x, nil
+}
+
+// gatewaysOf is the fleet behind which a fleet is, or the fleet itself.
+func gatewaysOf(s *scenario.Scenario, fleet int) int {
 	for i := range s.Fleets {
-		for n := 1; n <= s.Fleets[i].Count; n++ {
+		if s.Fleets[i].Name == s.Fleets[fleet].Behind {
+			return i
+		}
+	}
+	return fleet
+}
+
+func (x *Selection) count() {
+	for i := range x.scenario.Fleets {
+		for n := 1; n <= x.scenario.Fleets[i].Count; n++ {
 			if x.Has(i, n) {
 				x.counts[i]++
 			}
 		}
 		x.devices += x.counts[i]
 	}
-	if x.devices == 0 {
-		return nil, fmt.Errorf("shard %s of %d devices is empty: run the scenario in fewer shards", shard, total)
-	}
-	return x, nil
 }
 
 // pick finds the devices of the keys.
@@ -62,13 +80,13 @@ func (x *Selection) pick(keys []string) error {
 	for _, key := range keys {
 		p, err := find(x.scenario, key)
 		if err == nil && !x.Has(p.fleet, p.n) {
-			err = fmt.Errorf("device %s is not in shard %s", key, x.shard)
+			err = fmt.Errorf("device %s is not in shard %s but in %d/%d", key, x.shard, x.ordinal(p)%x.shard.Of+1, x.shard.Of)
 		}
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		only[p] = true
+		only[p], only[x.speaker(p)] = true, true
 	}
 	x.only = only
 	return errors.Join(problems...)
@@ -95,9 +113,22 @@ func find(s *scenario.Scenario, key string) (place, error) {
 	return place{}, fmt.Errorf("there is no device %s: no fleet is called %q%s", key, key[:dash], yamlform.Suggest(key[:dash], names))
 }
 
+// speaker is the device that speaks for a device: its gateway, or itself.
+func (x *Selection) speaker(p place) place {
+	gateways := x.gateways[p.fleet]
+	return place{gateways, (p.n-1)%x.scenario.Fleets[gateways].Count + 1}
+}
+
+// ordinal tells which shard has a device: that of its speaker.
+func (x *Selection) ordinal(p place) int {
+	speaker := x.speaker(p)
+	return x.before[speaker.fleet] + speaker.n - 1
+}
+
 // Has reports whether the run has device n, from 1, of a fleet, from 0.
 func (x *Selection) Has(fleet, n int) bool {
-	return x.shard.has(x.before[fleet]+n-1) && (x.only == nil || x.only[place{fleet, n}])
+	p := place{fleet, n}
+	return (x.shard.Whole() || x.shard.has(x.ordinal(p))) && (x.only == nil || x.only[p])
 }
 
 // Count is how many devices of a fleet, from 0, the run has.

@@ -99,6 +99,34 @@ func TestOnly(t *testing.T) {
 	assert.Equal(t, "shard 2/4, gateways-000002 only", x.String())
 }
 
+// TestDevicesFollowTheirGateway into its shard, and need it by themselves.
+func TestDevicesFollowTheirGateway(t *testing.T) {
+	s := fleets(3, 7)
+	s.Fleets[1].Behind = "gateways"
+	for i, want := range [][]string{
+		{"gateways-000001", "trackers-000001", "trackers-000004", "trackers-000007"},
+		{"gateways-000002", "trackers-000002", "trackers-000005"},
+		{"gateways-000003", "trackers-000003", "trackers-000006"},
+	} {
+		x, err := selection.New(s, selection.Shard{Index: i + 1, Of: 3}, nil)
+		require.NoError(t, err)
+		assert.Equal(t, want, devices(s, x))
+		for f := range s.Fleets {
+			for n := 1; n <= s.Fleets[f].Count; n++ {
+				fleet, number := s.Gateway(&s.Fleets[f], n)
+				assert.Equal(t, x.Has(0, number), x.Has(f, n), "%s and %s", fleet.Device(number), s.Fleets[f].Device(n))
+			}
+		}
+	}
+	x, err := selection.New(s, selection.Shard{}, []string{"trackers-000005"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"gateways-000002", "trackers-000005"}, devices(s, x))
+	_, err = selection.New(s, selection.Shard{Index: 1, Of: 3}, []string{"trackers-000005"})
+	require.ErrorContains(t, err, "not in shard 1/3 but in 2/3")
+	_, err = selection.New(s, selection.Shard{Index: 4, Of: 4}, nil)
+	require.ErrorContains(t, err, "shard 4/4 of 10 devices is empty", "three gateways are in three shards")
+}
+
 func TestRefusals(t *testing.T) {
 	s := fleets(7, 10)
 	tests := []struct {
@@ -108,7 +136,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{selection.Shard{Index: 5, Of: 4}, "", "only the shards 1/4 to 4/4"},
 		{selection.Shard{Index: 18, Of: 18}, "", "shard 18/18 of 17 devices is empty"},
-		{selection.Shard{Index: 1, Of: 4}, "gateways-000002", "device gateways-000002 is not in shard 1/4"},
+		{selection.Shard{Index: 1, Of: 4}, "gateways-000002", "device gateways-000002 is not in shard 1/4 but in 2/4"},
 		{selection.Shard{}, "gateways", "want a fleet's name and a number, such as gateways-000001"},
 		{selection.Shard{}, "gateways-000008", "fleet gateways has gateways-000001 to gateways-000007"},
 		{selection.Shard{}, "gateways-000000", "fleet gateways has"},

@@ -57,4 +57,4 @@ func (s Shard) String() string {
 // has reports whether the shard has the device of an ordinal, from 0 over all
 // fleets. Neighbours are in different shards, so that every shard has its part
 // of every fleet.
-func (s Shard) has(ordinal int) bool { return s.Whole() || ordinal%s.Of == s.Index-1 }
+func (s Shard) has(ordinal int) bool { return ordinal%s.Of == s.Index-1 }

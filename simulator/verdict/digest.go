@@ -92,13 +92,18 @@ func isASCII(text string) bool {
 
 func cleanText(text string) string {
 	text = strings.ToValidUTF8(text, "\ufffd")
-	for len(text) > MaxText {
-		text = text[:MaxText]
-		for !utf8.ValidString(text) {
-			text = text[:len(text)-1]
-		}
+	return cut(text, MaxText)
+}
+
+// cut shortens a text to so many bytes, and to whole characters.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return text
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
 }
 
 // Digest gathers the digests of a run's devices. Parts of a run, judged apart,

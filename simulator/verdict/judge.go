@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,12 +96,24 @@ func (j *Judge) find(name string) (fleet, n int, known bool) {
 	if !known {
 		return 0, 0, false
 	}
-	n, err := strconv.Atoi(name[dash+1:])
-	f := &j.scenario.Fleets[fleet]
-	if err != nil || n < 1 || n > f.Count || f.Device(n) != name {
-		return 0, 0, false
+	n = number(name[dash+1:])
+	return fleet, n, n >= 1 && n <= j.scenario.Fleets[fleet].Count
+}
+
+// number reads the number of a device; 0 if it is none.
+func number(digits string) int {
+	n := 0
+	for i := range len(digits) {
+		c := digits[i]
+		if c < '0' || c > '9' || len(digits) > 7 {
+			return 0
+		}
+		n = n*10 + int(c-'0')
 	}
-	return fleet, n, true
+	if len(digits) == 7 && n < 1_000_000 {
+		return 0
+	}
+	return n
 }
 
 // Status is a device's status over all plans, and whether the device has
@@ -117,6 +128,21 @@ func (j *Judge) Status(name string) (status ota.DeviceStatus, arrived bool) {
 		return ota.DeviceNotUpgraded, false
 	}
 	return (*d).status, (*d).arrived
+}
+
+// Took is how long the upgrade of a device took that is upgraded now, from the
+// plan at the device to Upgraded at the platform. It knows of devices that are
+// not closed.
+func (j *Judge) Took(name string) (took time.Duration, upgraded bool) {
+	fleet, n, known := j.find(name)
+	if !known {
+		return 0, false
+	}
+	d := j.open.get(j.ordinal(fleet, n))
+	if d == nil || *d == nil || (*d).status != ota.DeviceUpgraded {
+		return 0, false
+	}
+	return (*d).took(scenario.Upgraded), true
 }
 
 // FleetSize is how many devices a fleet of a run has.

@@ -44,11 +44,19 @@ func (d *DeviceJudge) rank(class scenario.Class) {
 	for _, text := range d.violations {
 		f.violations.add(0, d.ordinal, d.Name()+": "+text)
 	}
-	if took := d.took(class); took > 0 && f.slowest.wants(-int64(took), d.ordinal) {
-		f.slowest.add(-int64(took), d.ordinal, d.record(class))
+	took := d.took(class)
+	key, failed := d.severity(class)
+	slow := took > 0 && f.slowest.wants(-int64(took), d.ordinal)
+	failed = failed && f.failed.wants(key, d.ordinal)
+	if !slow && !failed {
+		return
 	}
-	if key, failed := d.severity(class); failed && f.failed.wants(key, d.ordinal) {
-		f.failed.add(key, d.ordinal, d.record(class))
+	r := d.record(class)
+	if slow {
+		f.slowest.add(-int64(took), d.ordinal, r)
+	}
+	if failed {
+		f.failed.add(key, d.ordinal, r)
 	}
 }
 
@@ -115,12 +123,25 @@ type eventLog struct {
 }
 
 func (l *eventLog) add(e *Event) {
+	if l.total > 0 && joins(&l.events[(l.total-1)%keptEvents], e) {
+		return
+	}
 	if len(l.events) < keptEvents {
 		l.events = append(l.events, *e)
 	} else {
 		l.events[l.total%keptEvents] = *e
 	}
 	l.total++
+}
+
+// joins lets bytes that follow others become one with them: a log is not to
+// consist of chunks.
+func joins(last, e *Event) bool {
+	if last.Kind != Downloaded || e.Kind != Downloaded {
+		return false
+	}
+	last.At, last.N = e.At, last.N+e.N
+	return true
 }
 
 // list gives a copy of what is kept, in order.
@@ -139,3 +160,20 @@ func (l *eventLog) earlier() int { return l.total - len(l.events) }
 
 // emptied is an empty log in the same memory.
 func (l *eventLog) emptied() eventLog { return eventLog{events: l.events[:0]} }
+
+// Remember takes the device's next event into its log. For whoever reads a
+// history a second time, when it is known which devices are to be shown.
+func (r *DeviceRecord) Remember(e *Event) {
+	if len(r.Log) == 0 && e.Kind != Arrived {
+		return // not of this run
+	}
+	if n := len(r.Log); n > 0 && joins(&r.Log[n-1], e) {
+		return
+	}
+	if len(r.Log) == keptEvents {
+		copy(r.Log, r.Log[1:])
+		r.Log = r.Log[:keptEvents-1]
+		r.Earlier++
+	}
+	r.Log = append(r.Log, *e)
+}

@@ -1,0 +1,27 @@
+package history_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/simulator/history"
+)
+
+// TestFullDisk: that an event could not be written is told at the end.
+func TestFullDisk(t *testing.T) {
+	s, info := sample()
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink("/dev/full", filepath.Join(dir, "events.jsonl.zst")))
+	w, err := history.Create(dir, info)
+	require.NoError(t, err)
+	write(s, everyone, w)
+	err = w.Close(history.End{})
+	require.ErrorContains(t, err, "cannot record the run")
+	r, err := history.Open(dir)
+	require.NoError(t, err)
+	assert.Nil(t, r.End, "what was not written whole has no end")
+}

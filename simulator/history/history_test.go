@@ -1,0 +1,309 @@
+package history_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/simulator/history"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+	"otafleet/simulator/verdict/verdicttest"
+)
+
+const devices = 300
+
+// sample is a run of two fleets.
+func sample() (*scenario.Scenario, history.Info) {
+	text := verdicttest.Fleets(devices)
+	s := verdicttest.Parse(text)
+	return s, history.Info{Text: []byte(text), Name: s.Name, Source: "two-fleets.yaml", Seed: 42, World: "virtual",
+		Fleets: verdict.Sizes(s), Program: "ota-sim 1.2", Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+}
+
+// recorded records the run, or the devices that has says, and gives its directory.
+func recorded(t testing.TB, info history.Info, has func(fleet, n int) bool) string {
+	t.Helper()
+	s := verdicttest.Parse(string(info.Text))
+	dir := filepath.Join(t.TempDir(), "record")
+	w, err := history.Create(dir, info)
+	require.NoError(t, err)
+	write(s, has, w)
+	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42), Resources: resources()}))
+	return dir
+}
+
+func resources() verdict.Resources {
+	return verdict.Resources{PeakMemory: 100, Sockets: 7, Wall: 1500 * time.Millisecond, CPU: 2 * time.Second, CPUs: 2, System: "linux/amd64"}
+}
+
+// write writes the events of the devices, each fleet and device in turn.
+func write(s *scenario.Scenario, has func(fleet, n int) bool, w *history.Writer) {
+	for fleet := range s.Fleets {
+		for n := 1; n <= s.Fleets[fleet].Count; n++ {
+			if !has(fleet, n) {
+				continue
+			}
+			for _, e := range verdicttest.Life(s, 42, fleet, n) {
+				w.Add(&e)
+			}
+		}
+	}
+}
+
+func everyone(int, int) bool { return true }
+
+func judged(t testing.TB, dir string) *verdict.Verdict {
+	t.Helper()
+	r, err := history.Open(dir)
+	require.NoError(t, err)
+	v, err := history.Judge(context.Background(), r)
+	require.NoError(t, err)
+	return v
+}
+
+// TestJudgedAgain: a recorded run, judged again, gives the verdict of the run,
+// logs and digest included.
+func TestJudgedAgain(t *testing.T) {
+	s, info := sample()
+	live := verdicttest.Judge(s, 42)
+	again := judged(t, recorded(t, info, everyone))
+
+	assert.Equal(t, live.HistoryDigest, again.HistoryDigest)
+	assert.Equal(t, live.Expectations, again.Expectations)
+	assert.Equal(t, live.Figures.Failed(), again.Figures.Failed())
+	assert.Equal(t, live.Figures.Slowest(), again.Figures.Slowest())
+	assert.NotEmpty(t, again.Figures.Failed()[0].Log)
+	assert.Equal(t, live.Figures, again.Figures)
+	assert.Equal(t, "two-fleets.yaml", again.Source)
+	assert.Equal(t, string(info.Text), again.Text)
+	assert.Equal(t, "ota-sim 1.2", again.Program)
+	assert.Equal(t, info.Started, again.Started)
+	assert.Equal(t, resources(), again.Resources)
+	assert.Equal(t, uint64(42), again.Seed)
+	assert.Equal(t, "virtual", again.World)
+	assert.Empty(t, again.Part)
+}
+
+// TestInterrupted is known from the record.
+func TestInterrupted(t *testing.T) {
+	s, info := sample()
+	dir := t.TempDir()
+	w, err := history.Create(dir, info)
+	require.NoError(t, err)
+	write(s, everyone, w)
+	require.NoError(t, w.Close(history.End{Interrupted: true}))
+	v := judged(t, dir)
+	assert.True(t, v.Interrupted)
+	assert.Contains(t, v.Expectations[len(v.Expectations)-1].Measured, "interrupted after")
+}
+
+func TestOnly(t *testing.T) {
+	_, info := sample()
+	info.Only, info.Fleets = []string{"gateways-000003"}, []verdict.FleetSize{{Name: "gateways", Devices: 1}}
+	v := judged(t, recorded(t, info, func(fleet, n int) bool { return fleet == 0 && n == 3 }))
+	assert.Equal(t, 1, v.Figures.Devices)
+	assert.Equal(t, "gateways-000003 only", v.Part)
+	info.Only, info.Fleets = []string{"gateways-000003", "gateways-000004"}, []verdict.FleetSize{{Name: "gateways", Devices: 2}}
+	assert.Equal(t, "2 chosen devices only", judged(t, recorded(t, info, func(fleet, n int) bool { return fleet == 0 && (n == 3 || n == 4) })).Part)
+}
+
+// TestConcurrentWriters: every event arrives whole, whoever wrote it.
+func TestConcurrentWriters(t *testing.T) {
+	s, info := sample()
+	dir := t.TempDir()
+	w, err := history.Create(dir, info)
+	require.NoError(t, err)
+	var writing sync.WaitGroup
+	for share := range 4 {
+		writing.Go(func() {
+			var lines []byte
+			for n := 1; n <= s.Fleets[0].Count; n++ {
+				if n%4 != share {
+					continue
+				}
+				life := verdicttest.Life(s, 42, 0, n)
+				if share%2 == 0 {
+					for _, e := range life {
+						w.Add(&e)
+					}
+					continue
+				}
+				lines = lines[:0]
+				for i := range life {
+					lines = history.AppendLine(lines, &life[i])
+				}
+				w.AddLines(lines, len(life))
+			}
+		})
+	}
+	writing.Wait()
+	write(s, func(fleet, _ int) bool { return fleet == 1 }, w)
+	require.NoError(t, w.Close(history.End{}))
+	assert.Equal(t, verdicttest.Judge(s, 42).HistoryDigest, judged(t, dir).HistoryDigest)
+}
+
+// TestReadEvents: events come back as they were written.
+func TestReadEvents(t *testing.T) {
+	s, info := sample()
+	r, err := history.Open(recorded(t, info, everyone))
+	require.NoError(t, err)
+	reader, err := r.Events()
+	require.NoError(t, err)
+	defer reader.Close()
+	for fleet := range s.Fleets {
+		for n := 1; n <= s.Fleets[fleet].Count; n++ {
+			for _, want := range verdicttest.Life(s, 42, fleet, n) {
+				var e verdict.Event
+				require.NoError(t, reader.Next(&e))
+				require.Equal(t, want, e)
+			}
+		}
+	}
+	assert.ErrorIs(t, reader.Next(&verdict.Event{}), io.EOF)
+}
+
+func TestDirectoryInUse(t *testing.T) {
+	_, info := sample()
+	dir := recorded(t, info, everyone)
+	_, err := history.Create(dir, info)
+	assert.ErrorContains(t, err, "there is the record of another one")
+}
+
+func TestNoRecord(t *testing.T) {
+	_, err := history.Open(filepath.Join(t.TempDir(), "nowhere"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorContains(t, err, "there is no record of a run in")
+}
+
+func TestCancelled(t *testing.T) {
+	_, info := sample()
+	r, err := history.Open(recorded(t, info, everyone))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = history.Judge(ctx, r)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// TestCrash: of a program that was killed, what had reached the disk is judged,
+// and the verdict says that it does not hold.
+func TestCrash(t *testing.T) {
+	s, info := sample()
+	dir := t.TempDir()
+	w, err := history.Create(dir, info)
+	require.NoError(t, err)
+	write(s, everyone, w)
+	require.NoError(t, w.Abandon())
+
+	events := filepath.Join(dir, "events.jsonl.zst")
+	whole, err := os.ReadFile(events)
+	require.NoError(t, err)
+	last := devices + 1
+	for _, share := range []int{100, 99, 60, 20, 1, 0} {
+		require.NoError(t, os.WriteFile(events, whole[:len(whole)*share/100], 0o666))
+		v := judged(t, dir)
+		assert.False(t, v.Held)
+		assert.True(t, v.Interrupted)
+		assert.Contains(t, v.Expectations[len(v.Expectations)-1].Measured, "the record breaks off after")
+		arrived := devices - v.Figures.Classes[scenario.Unaccounted]
+		assert.LessOrEqual(t, arrived, last)
+		last = arrived
+	}
+	assert.Zero(t, last)
+}
+
+// TestDamage is told, with its line, and never taken for a shorter run.
+func TestDamage(t *testing.T) {
+	_, info := sample()
+	dir := recorded(t, info, everyone)
+	events, run, text := filepath.Join(dir, "events.jsonl.zst"), filepath.Join(dir, "run.json"), filepath.Join(dir, "scenario.yaml")
+	whole, err := os.ReadFile(events)
+	require.NoError(t, err)
+	doc, err := os.ReadFile(run)
+	require.NoError(t, err)
+
+	spoil := func(t *testing.T, path string, content []byte) error {
+		kept, err := os.ReadFile(path)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, os.WriteFile(path, kept, 0o666)) }()
+		require.NoError(t, os.WriteFile(path, content, 0o666))
+		r, err := history.Open(dir)
+		if err != nil {
+			return err
+		}
+		_, err = history.Judge(context.Background(), r)
+		return err
+	}
+	t.Run("cut off", func(t *testing.T) {
+		for _, n := range []int{len(whole) - 1, len(whole) / 2, 10, 0} {
+			assert.ErrorContains(t, spoil(t, events, whole[:n]), "is damaged", n)
+		}
+	})
+	t.Run("flipped", func(t *testing.T) {
+		for i := 20; i < len(whole); i += len(whole) / 50 {
+			flipped := append([]byte(nil), whole...)
+			flipped[i] ^= 0x10
+			assert.ErrorContains(t, spoil(t, events, flipped), "is damaged", i)
+		}
+	})
+	t.Run("other events", func(t *testing.T) {
+		for lines, want := range map[string]string{
+			"":                             "it has 0 events, and the run recorded",
+			"{\"k\":\"arrived\"}\n{}\n":    "is damaged in line 2: the line is not of the form",
+			"{\"k\":\"arrived\"}\nnothing": "is damaged in line 2: it has no end",
+			"{\"k\":\"sang\"}\n":           "line 1: k: there is no such kind",
+		} {
+			assert.ErrorContains(t, spoil(t, events, compressed(t, lines)), want)
+		}
+		long := make([]byte, 1<<20)
+		assert.ErrorContains(t, spoil(t, events, compressed(t, string(long))), "it is longer than")
+	})
+	t.Run("run.json", func(t *testing.T) {
+		for content, want := range map[string]string{
+			"{":                          "is damaged",
+			"{}":                         "it has no format",
+			`{"format": 2}`:              "has format 2, and this program knows 1",
+			`{"format": 1, "shard": 3}`:  "there is no shard 3/0",
+			`{"format": 1, "shards": 3}`: "there is no shard 0/3",
+			`{"format": 1, "fleets": [{"name": "a", "devices": 99999999}]}`: "fleet a has 99999999 devices",
+		} {
+			assert.ErrorContains(t, spoil(t, run, []byte(content)), want)
+		}
+	})
+	t.Run("scenario", func(t *testing.T) {
+		assert.ErrorContains(t, spoil(t, text, []byte("scenario: x")), "the recorded scenario is not valid")
+	})
+	t.Run("a directory", func(t *testing.T) {
+		other := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"), doc, 0o666))
+		require.NoError(t, os.Mkdir(filepath.Join(other, "scenario.yaml"), 0o777))
+		_, err := history.Open(other)
+		assert.ErrorContains(t, err, "is not a file")
+	})
+	assert.NoError(t, spoil(t, events, whole), "the record itself is good")
+}
+
+// TestMissingFiles are told by name.
+func TestMissingFiles(t *testing.T) {
+	_, info := sample()
+	dir := recorded(t, info, everyone)
+	r, err := history.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(dir, "events.jsonl.zst")))
+	_, err = history.Judge(context.Background(), r)
+	assert.ErrorContains(t, err, "events.jsonl.zst")
+	require.NoError(t, os.Remove(filepath.Join(dir, "scenario.yaml")))
+	_, err = history.Open(dir)
+	assert.ErrorContains(t, err, "scenario.yaml")
+	assert.False(t, errors.Is(err, history.ErrShardLost))
+}

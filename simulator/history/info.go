@@ -1,0 +1,175 @@
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// The files of a record.
+const (
+	infoFile     = "run.json"
+	scenarioFile = "scenario.yaml"
+	eventsFile   = "events.jsonl.zst"
+)
+
+// format is the version of a record's form. Records of a higher one are refused.
+const format = 1
+
+// maxInfo bounds run.json, in bytes: the keys of --only are the longest part.
+const maxInfo = 64 << 20
+
+// Info says what was run.
+type Info struct {
+	Text    []byte // the scenario as it was read
+	Name    string // of the scenario
+	Source  string // the file or the bundled name that was run
+	Seed    uint64
+	World   string              // real or virtual
+	Shard   int                 // 1 to Shards; 0 if the run is not divided
+	Shards  int                 // 0 if the run is not divided
+	Only    []string            // the device keys that were chosen; empty for all
+	Fleets  []verdict.FleetSize // how many devices of each fleet the run answers for
+	Program string              // name and version
+	Started time.Time
+}
+
+// End says how a run ended.
+type End struct {
+	Interrupted bool           // it was stopped before its end
+	Drawn       map[string]int // for how many devices each fault was drawn
+	Resources   verdict.Resources
+}
+
+// document is the form of run.json.
+type document struct {
+	Format   int          `json:"format"`
+	Scenario string       `json:"scenario"`
+	Source   string       `json:"source,omitempty"`
+	Seed     uint64       `json:"seed"`
+	World    string       `json:"world"`
+	Shard    int          `json:"shard,omitempty"`
+	Shards   int          `json:"shards,omitempty"`
+	Only     []string     `json:"only,omitempty"`
+	Fleets   []fleetSize  `json:"fleets"`
+	Program  string       `json:"program"`
+	Started  time.Time    `json:"started"`
+	End      *endDocument `json:"end,omitempty"` // missing if the program was killed
+}
+
+type fleetSize struct {
+	Name    string `json:"name"`
+	Devices int    `json:"devices"`
+}
+
+type endDocument struct {
+	Events      int64            `json:"events"`
+	Interrupted bool             `json:"interrupted"`
+	Drawn       map[string]int   `json:"drawn"`
+	Resources   resourceDocument `json:"resources"`
+}
+
+type resourceDocument struct {
+	PeakMemory int64   `json:"peak_memory_bytes"`
+	Sockets    int     `json:"sockets"`
+	Wall       float64 `json:"wall_seconds"`
+	CPU        float64 `json:"cpu_seconds"`
+	CPUs       int     `json:"cpus"`
+	Processes  int     `json:"processes"`
+	System     string  `json:"system"`
+}
+
+func newDocument(info *Info) *document {
+	d := &document{Format: format, Scenario: info.Name, Source: info.Source, Seed: info.Seed, World: info.World,
+		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
+	for _, fleet := range info.Fleets {
+		d.Fleets = append(d.Fleets, fleetSize(fleet))
+	}
+	return d
+}
+
+func newEnd(end *End, events int64) *endDocument {
+	r := &end.Resources
+	return &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Resources: resourceDocument{
+		r.PeakMemory, r.Sockets, r.Wall.Seconds(), r.CPU.Seconds(), r.CPUs, r.Processes, r.System}}
+}
+
+func (d *document) info(text []byte) Info {
+	info := Info{Text: text, Name: d.Scenario, Source: d.Source, Seed: d.Seed, World: d.World, Shard: d.Shard, Shards: d.Shards,
+		Only: d.Only, Program: d.Program, Started: d.Started}
+	for _, fleet := range d.Fleets {
+		info.Fleets = append(info.Fleets, verdict.FleetSize(fleet))
+	}
+	return info
+}
+
+func (d *endDocument) end() *End {
+	if d == nil {
+		return nil
+	}
+	r := &d.Resources
+	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets,
+		Wall: time.Duration(r.Wall * float64(time.Second)), CPU: time.Duration(r.CPU * float64(time.Second)), CPUs: r.CPUs,
+		Processes: r.Processes, System: r.System}}
+}
+
+// write puts run.json in its place, whole or not at all.
+func (d *document) write(dir string) error {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, infoFile)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// readDocument reads and checks run.json.
+func readDocument(dir string) (*document, error) {
+	path := filepath.Join(dir, infoFile)
+	text, err := readBounded(path, maxInfo)
+	if err != nil {
+		return nil, err
+	}
+	d := &document{}
+	if err := json.Unmarshal(text, d); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	switch {
+	case d.Format < 1:
+		return nil, fmt.Errorf("%s is not of a recorded run: it has no format", path)
+	case d.Format > format:
+		return nil, fmt.Errorf("%s has format %d, and this program knows %d: judge it with the program that recorded it, or a newer one", path, d.Format, format)
+	case d.Shard < 0 || d.Shard > d.Shards || d.Shards > 0 && d.Shard == 0 || d.Shards > scenario.MaxDevices:
+		return nil, fmt.Errorf("%s is damaged: there is no shard %d/%d", path, d.Shard, d.Shards)
+	}
+	for _, fleet := range d.Fleets {
+		if fleet.Devices < 0 || fleet.Devices > scenario.MaxDevices {
+			return nil, fmt.Errorf("%s is damaged: fleet %s has %d devices", path, fleet.Name, fleet.Devices)
+		}
+	}
+	return d, nil
+}
+
+// readBounded reads a file that must not be larger.
+func readBounded(path string, most int64) ([]byte, error) {
+	state, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if state.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes, more than %d", path, state.Size(), most)
+	}
+	if !state.Mode().IsRegular() {
+		return nil, errors.New(path + " is not a file")
+	}
+	return os.ReadFile(path)
+}

@@ -1,0 +1,123 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"otafleet/simulator/verdict"
+)
+
+// Writer writes the record of a run that is under way. It is safe for concurrent
+// use.
+type Writer struct {
+	dir      string
+	document *document
+
+	mu      sync.Mutex // guards the following
+	file    *os.File
+	encoder *zstd.Encoder
+	buffer  []byte // lines that the encoder does not have yet
+	events  int64
+	err     error // the first failure; then nothing more is written
+}
+
+// bufferSize is how many bytes of lines are gathered for the encoder.
+const bufferSize = 64 << 10
+
+// Create begins the record of a run in a directory, which it makes. A directory
+// with a record is refused.
+func Create(dir string, info Info) (*Writer, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("cannot record the run: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, infoFile)); err == nil {
+		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; choose another directory, or remove it", dir)
+	}
+	w := &Writer{dir: dir, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine)}
+	if err := w.create(info.Text); err != nil {
+		return nil, fmt.Errorf("cannot record the run: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Writer) create(text []byte) error {
+	if err := os.WriteFile(filepath.Join(w.dir, scenarioFile), text, 0o666); err != nil {
+		return err
+	}
+	var err error
+	if w.file, err = os.Create(filepath.Join(w.dir, eventsFile)); err != nil {
+		return err
+	}
+	// Two blocks are compressed beside the run, each in a small window: events
+	// repeat themselves soon.
+	w.encoder, err = zstd.NewWriter(w.file, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(512<<10))
+	if err != nil {
+		return errors.Join(err, w.file.Close())
+	}
+	// The record is one from here on.
+	return w.document.write(w.dir)
+}
+
+// Add records an event. A failure to write is told by Close.
+func (w *Writer) Add(e *verdict.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buffer = AppendLine(w.buffer, e)
+	w.events++
+	if len(w.buffer) >= bufferSize {
+		w.flush()
+	}
+}
+
+// AddLines records so many events by the lines that AppendLine made of them. So
+// several goroutines can encode at once, each its own devices' events.
+func (w *Writer) AddLines(lines []byte, events int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events += int64(events)
+	w.flush()
+	w.write(lines)
+}
+
+func (w *Writer) flush() {
+	w.write(w.buffer)
+	w.buffer = w.buffer[:0]
+}
+
+func (w *Writer) write(lines []byte) {
+	if w.err == nil {
+		_, w.err = w.encoder.Write(lines)
+	}
+}
+
+// Close ends the record. The error is the first one of the whole record.
+func (w *Writer) Close(end End) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flush()
+	if err := errors.Join(w.err, w.encoder.Close(), w.file.Close()); err != nil {
+		return fmt.Errorf("cannot record the run: %w", err)
+	}
+	w.document.End = newEnd(&end, w.events)
+	if err := w.document.write(w.dir); err != nil {
+		return fmt.Errorf("cannot record the run: %w", err)
+	}
+	return nil
+}
+
+// Dir is the directory of the record.
+func (w *Writer) Dir() string { return w.dir }
+
+// Abandon closes the files of a run that did not come to its end. The record
+// stays as that of a program that was killed.
+func (w *Writer) Abandon() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flush()
+	return errors.Join(w.err, w.encoder.Close(), w.file.Close())
+}

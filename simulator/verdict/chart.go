@@ -1,0 +1,261 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+	"otafleet/simulator/scenario"
+)
+
+// seriesChart is the run over time. Its drawings are 1000 wide and 1000 high and
+// are stretched to the page; positions of texts are percentages.
+type seriesChart struct {
+	Devices string
+	End     string
+	Bands   []band // from the bottom to the top
+	Grid    []tick // devices
+	Ticks   []tick // time
+	Marks   []mark // events of the scenario
+	Strips  []strip
+	Data    seriesData
+	Table   []momentRow
+}
+
+// band is how many devices showed a state.
+type band struct {
+	State State
+	Name  string
+	Path  string
+	Last  int // at the end of the run
+	Most  int
+}
+
+// tick is a place on an axis, as a percentage, and what is written there.
+type tick struct{ At, Label string }
+
+// mark is an event of the scenario.
+type mark struct {
+	N           int
+	From, Width string // percentages
+	Label       string
+}
+
+// strip is a small chart below the large one.
+type strip struct {
+	Name, Most, Path string
+}
+
+// seriesData is what the page's script shows for the place that is pointed at.
+type seriesData struct {
+	Times  []string `json:"times"`
+	Bands  [][]int  `json:"bands"`  // as the bands, a number for each time
+	Places []string `json:"places"` // percentages
+}
+
+// momentRow is a line of the chart's table.
+type momentRow struct {
+	At      string
+	Devices []int // as the bands
+	Online  int
+}
+
+// bandOrder is the order of the bands, the lowest first: what is done stays
+// below, so that its upper edge is how far the run has come.
+func bandOrder() []State {
+	return []State{State(ota.DeviceUpgraded), State(ota.DeviceNoUpdateRequired), State(ota.DeviceUpgradeFailed),
+		State(ota.DeviceUpgrading), State(ota.DeviceNotUpgraded), NotArrived}
+}
+
+func newSeriesChart(v *Verdict) *seriesChart {
+	f := v.Figures
+	moments := f.Series.Moments(f.Devices)
+	if len(moments) < 3 || f.Devices == 0 || f.Duration == 0 {
+		return nil
+	}
+	last := len(moments) - 1
+	moments[last].At = f.Duration // the last slice goes beyond the run
+	c := &seriesChart{Devices: grouped(f.Devices), End: Seconds(f.Duration), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
+	for _, quarter := range []int{1, 2, 3, 4} {
+		c.Grid = append(c.Grid, tick{percent(1-float64(quarter)/4, 1), grouped(f.Devices * quarter / 4)})
+	}
+	floor := make([]float64, len(moments))
+	for _, state := range bandOrder() {
+		b := band{State: state, Name: state.Name(), Last: moments[last].Devices[state]}
+		top := make([]float64, len(moments))
+		for i := range moments {
+			b.Most = max(b.Most, moments[i].Devices[state])
+			top[i] = floor[i] + float64(moments[i].Devices[state])/float64(f.Devices)
+		}
+		if b.Most > 0 {
+			b.Path = areaPath(moments, f.Duration, floor, top)
+			c.Bands = append(c.Bands, b)
+			floor = top
+		}
+	}
+	c.Strips = strips(moments, f)
+	c.tell(moments)
+	return c
+}
+
+// tell puts the numbers behind the chart into it.
+func (c *seriesChart) tell(moments []Moment) {
+	end := moments[len(moments)-1].At
+	c.Data.Bands = make([][]int, len(c.Bands))
+	for i := range moments {
+		m := &moments[i]
+		c.Data.Times = append(c.Data.Times, Seconds(m.At))
+		c.Data.Places = append(c.Data.Places, percent(m.At.Seconds(), end.Seconds()))
+		for k := range c.Bands {
+			c.Data.Bands[k] = append(c.Data.Bands[k], m.Devices[c.Bands[k].State])
+		}
+	}
+	const rows = 12
+	for row := range rows + 1 {
+		m := &moments[row*(len(moments)-1)/rows]
+		r := momentRow{At: Seconds(m.At), Online: m.Online}
+		for k := range c.Bands {
+			r.Devices = append(r.Devices, m.Devices[c.Bands[k].State])
+		}
+		if n := len(c.Table); n == 0 || c.Table[n-1].At != r.At {
+			c.Table = append(c.Table, r)
+		}
+	}
+}
+
+// strips are the sessions, the downloads and the faults over time.
+func strips(moments []Moment, f *Figures) []strip {
+	width := f.Series.Width.Seconds()
+	online := newStrip("Connected", moments, f.Duration, func(m *Moment) float64 { return float64(m.Online) }, func(most float64) string {
+		return plural(int(most), "device")
+	})
+	bytes := newStrip("Downloaded", moments, f.Duration, func(m *Moment) float64 { return float64(m.Bytes) / width }, func(most float64) string {
+		return Bytes(int64(most)) + "/s"
+	})
+	faults := newStrip("Faults", moments, f.Duration, func(m *Moment) float64 { return float64(m.Faults) / width }, func(most float64) string {
+		return fmt.Sprintf("%.1f/s", most)
+	})
+	return []strip{online, bytes, faults}
+}
+
+func newStrip(name string, moments []Moment, end time.Duration, figure func(*Moment) float64, show func(float64) string) strip {
+	most := 0.0
+	for i := range moments {
+		most = max(most, figure(&moments[i]))
+	}
+	floor, top := make([]float64, len(moments)), make([]float64, len(moments))
+	for i := range moments {
+		if most > 0 {
+			top[i] = figure(&moments[i]) / most
+		}
+	}
+	return strip{name, "at most " + show(most), areaPath(moments, end, floor, top)}
+}
+
+// areaPath draws the area between two lines of shares.
+func areaPath(moments []Moment, end time.Duration, floor, top []float64) string {
+	var b strings.Builder
+	point := func(i int, share float64) {
+		fmt.Fprintf(&b, "%.4g,%.4g ", 1000*moments[i].At.Seconds()/end.Seconds(), 1000*(1-share))
+	}
+	b.WriteString("M")
+	for i := range moments {
+		point(i, top[i])
+	}
+	b.WriteString("L")
+	for i := len(moments) - 1; i >= 0; i-- {
+		point(i, floor[i])
+	}
+	return strings.TrimSpace(b.String()) + "Z"
+}
+
+// percent is a place between the beginning and the end of an axis.
+func percent(at, end float64) string { return fmt.Sprintf("%.4g%%", 100*at/end) }
+
+// timeTicks are round times up to the end, four to nine of them.
+func timeTicks(end time.Duration) []tick {
+	step := roundUp(end / 8)
+	var ticks []tick
+	for at := step; at < end-step/3; at += step {
+		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), yamlform.FormatDuration(at)})
+	}
+	return ticks
+}
+
+// marks are the events that came before the end.
+func marks(events []scenario.Event, end time.Duration) []mark {
+	var all []mark
+	for i := range events {
+		e := &events[i]
+		if e.At > end {
+			continue
+		}
+		label := string(e.Do)
+		for _, about := range []string{e.Plan, e.Fleet} {
+			if about != "" {
+				label += " " + about
+			}
+		}
+		label += " at " + yamlform.FormatDuration(e.At)
+		if e.For > 0 {
+			label += " for " + yamlform.FormatDuration(e.For)
+		}
+		width := min(e.For, end-e.At)
+		all = append(all, mark{len(all) + 1, percent(e.At.Seconds(), end.Seconds()), percent(width.Seconds(), end.Seconds()), label})
+	}
+	return all
+}
+
+// barChart is a distribution.
+type barChart struct {
+	Bars  []chartBar
+	Ticks []tick
+	Lines []quantileLine
+	Most  string
+	Count string
+}
+
+type chartBar struct{ X, Width, Y, Height, Title string }
+
+// quantileLine marks a quantile. Its label is in a row of its own where it would
+// lie on another one's.
+type quantileLine struct {
+	At, Label string
+	Row       int
+	Left      bool // the label lies to the left
+}
+
+// mostBars is how many bars a chart has at most.
+const mostBars = 40
+
+func newBarChart(d *Distribution) *barChart {
+	bars := d.Bars(mostBars)
+	if len(bars) == 0 {
+		return nil
+	}
+	most := 0
+	for _, bar := range bars {
+		most = max(most, bar.Count)
+	}
+	end := bars[len(bars)-1].To
+	c := &barChart{Most: grouped(most), Count: plural(d.Count(), "device"), Ticks: timeTicks(end)}
+	for _, bar := range bars {
+		if bar.Count == 0 {
+			continue
+		}
+		height := 100 * float64(bar.Count) / float64(most)
+		c.Bars = append(c.Bars, chartBar{
+			X: percent(bar.From.Seconds(), end.Seconds()), Width: percent((bar.To - bar.From).Seconds(), end.Seconds()),
+			Y: fmt.Sprintf("%.4g%%", 100-height), Height: fmt.Sprintf("%.4g%%", height),
+			Title: fmt.Sprintf("%s to %s: %s", Seconds(bar.From), Seconds(bar.To), plural(bar.Count, "device")),
+		})
+	}
+	for row, q := range []scenario.Quantile{scenario.P50, scenario.P95, scenario.P99} {
+		at := d.At(q)
+		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + Seconds(at), Row: row,
+			Left: at > end/2})
+	}
+	return c
+}
