@@ -52,7 +52,7 @@ var house = []room{
 
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"}, // these tests
+	{".", "", "internal/ota simulator/scenario"},                                                    // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
