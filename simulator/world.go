@@ -245,8 +245,10 @@ func (w *world) play(ctx, run context.Context, broken <-chan error, peak *peak) 
 	devices.stopArriving()
 	w.judgeTruth(devices.all())
 	w.recorder.end()
-	end()
 	w.endLives(devices.all())
+	end()
+	w.endLives(devices.all()) // those that were about to start again
+	w.tasks.Wait()
 	return failure
 }
 
@@ -281,13 +283,22 @@ func (w *world) judgeTruth(devices []*device) {
 	}
 }
 
-// endLives takes the power from every device and waits for what is left.
+// endTogether is how many devices lose their power at one moment: all at once
+// would take more memory than the run did.
+const endTogether = 256
+
+// endLives takes the power from every device that has it.
 func (w *world) endLives(devices []*device) {
-	for _, d := range devices {
-		if l := d.takeLife(); l != nil {
-			l.stop(errPowerCut)
-			w.tasks.Go(l.tasks.Wait)
+	for some := range slices.Chunk(devices, endTogether) {
+		var lives []*life
+		for _, d := range some {
+			if l := d.takeLife(); l != nil {
+				l.stop(errPowerCut)
+				lives = append(lives, l)
+			}
+		}
+		for _, l := range lives {
+			l.tasks.Wait()
 		}
 	}
-	w.tasks.Wait()
 }
