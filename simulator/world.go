@@ -16,6 +16,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
@@ -45,6 +46,7 @@ type world struct {
 	log       *slog.Logger
 
 	chunks chunks
+	shared shared
 	ctx    context.Context // of the devices
 	tasks  sync.WaitGroup  // everything that runs for a device between its lives
 }
@@ -79,8 +81,9 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	open := w.shared.opener(trust.Open)
 	for i := range w.scenario.Fleets {
-		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i], trust))
+		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i], open))
 	}
 	return w, nil
 }
@@ -93,8 +96,8 @@ func faultNames(s *scenario.Scenario) []string {
 	return names
 }
 
-func newFleet(spec *scenario.Fleet, trust *wire.Trust) *fleet {
-	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: trust.Open}}
+func newFleet(spec *scenario.Fleet, open func(ota.Envelope) (*ota.Manifest, error)) *fleet {
+	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: open}}
 	for _, c := range spec.Components {
 		f.machine.Components = append(f.machine.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
 	}
