@@ -47,14 +47,14 @@ func (d *device) boot() {
 	})
 	d.boots++
 	d.life = l
-	l.runner.Start(withTransport(d.world.ctx, gear.HTTP), &l.tasks, fmt.Sprint("boot-", d.boots))
+	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, gear.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
 	l.tasks.Go(func() { _ = l.link.Run(ctx) }) // it ends with ctx, and only then
 }
 
 // equip lets the device's faults at the interfaces of its agent.
 func (d *device) equip(l *life) fault.Gear {
 	gear := fault.Gear{
-		HTTP: d.line, Health: d, Sensors: d, Body: d,
+		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Body: d,
 		Link:     late(func(m ota.Up) { d.send(l, m) }),
 		Deliver:  func(in agent.Input) { d.deliver(l, in) },
 		Reported: func(*ota.Report) {},

@@ -214,11 +214,14 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
 	}
-	if options.Started != nil {
-		options.Started(&Run{w})
-	}
 	peak := newPeak()
-	failure := w.play(ctx, run, broken, peak)
+	failure := w.awaitPlatform(ctx)
+	if failure == nil {
+		if options.Started != nil {
+			options.Started(&Run{w})
+		}
+		failure = w.play(ctx, run, broken, peak)
+	}
 	stop()
 	serving.Wait()
 	if failure = errors.Join(failure, w.close()); failure != nil {
@@ -230,6 +233,23 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 		v.Interrupt()
 	}
 	return v, nil
+}
+
+// platformWait is how long the stand-in may take to open its session with a
+// broker of others.
+const platformWait = 30 * time.Second
+
+// awaitPlatform lets no device arrive before the stand-in hears what it says.
+func (w *world) awaitPlatform(ctx context.Context) error {
+	if w.platform == nil {
+		return nil
+	}
+	patience, cancel := context.WithTimeout(ctx, platformWait)
+	defer cancel()
+	if err := w.platform.Hears(patience); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the stand-in platform has no session with %s after %s: are its user name and password right?", w.brokerURL, platformWait)
+	}
+	return nil
 }
 
 // settleEvery is how often the devices are asked whether they are done.

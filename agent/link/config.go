@@ -26,8 +26,8 @@ const (
 	DefaultMaxDelay       = 60 * time.Second
 )
 
-// maxSeconds bounds what MQTT carries as two bytes of seconds.
-const maxSeconds = 65535 * time.Second
+// longestKeepAlive is what MQTT carries as two bytes of seconds.
+const longestKeepAlive = 65535 * time.Second
 
 // Config says which session to keep. A Link keeps a copy.
 type Config struct {
@@ -95,8 +95,8 @@ func (c *Config) Validate() error {
 
 func (c *Config) validateTimes() []error {
 	var problems []error
-	if c.KeepAlive < 0 || c.KeepAlive > maxSeconds || c.KeepAlive%time.Second != 0 {
-		problems = append(problems, fmt.Errorf("keep-alive %v must be whole seconds up to %v", c.KeepAlive, maxSeconds))
+	if c.KeepAlive < 0 || c.KeepAlive > longestKeepAlive || c.KeepAlive%time.Second != 0 {
+		problems = append(problems, fmt.Errorf("keep-alive %v must be whole seconds up to %v", c.KeepAlive, longestKeepAlive))
 	}
 	if c.SessionExpiry < 0 || c.SessionExpiry/time.Second > 1<<32-1 || c.SessionExpiry%time.Second != 0 {
 		problems = append(problems, fmt.Errorf("session expiry %v must be whole seconds", c.SessionExpiry))

@@ -24,7 +24,7 @@ const (
 	progressRoom = 16
 )
 
-// ErrAbrupt, as the cause of Run's context, ends the connection as a power cut
+// ErrAbrupt is a cause of Run's context that ends the connection as a power cut
 // does: without a goodbye, so that the broker publishes the will.
 var ErrAbrupt = errors.New("the connection ends without a goodbye")
 

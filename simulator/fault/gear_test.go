@@ -71,15 +71,10 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 // boot starts the device, again.
 func (b *bench) boot() {
 	b.gear = b.fault.Equip(fault.Gear{
-		HTTP: b, Health: b, Sensors: b, Link: b, Body: b,
+		Exchange: func(*fault.Exchange) {}, Health: b, Sensors: b, Link: b, Body: b,
 		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },
 		Reported: func(r *ota.Report) { b.reported = append(b.reported, *r) },
 	})
-}
-
-func (b *bench) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Request: r, ContentLength: int64(len(b.body)),
-		Body: io.NopCloser(bytes.NewReader(b.body))}, nil
 }
 
 func (b *bench) Check(context.Context) error         { return nil }
@@ -116,16 +111,38 @@ func (b *bench) report(component string, s ota.Status) {
 	b.gear.Link.Send(r)
 }
 
+// ask asks the storage once, and gives what will come of it.
+func (b *bench) ask() *fault.Exchange {
+	x := &fault.Exchange{Component: b.busy, Length: int64(len(b.body))}
+	b.gear.Exchange(x)
+	return x
+}
+
 // download asks the storage once, and gives what came.
 func (b *bench) download() (status int, body []byte, err error) {
 	b.t.Helper()
-	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://store/app.bin", nil)
-	require.NoError(b.t, err)
-	answer, err := b.gear.HTTP.RoundTrip(request)
-	require.NoError(b.t, err)
-	body, err = io.ReadAll(answer.Body)
-	require.NoError(b.t, answer.Body.Close())
-	return answer.StatusCode, body, err
+	x := b.ask()
+	if x.Status != 0 {
+		x.Spare()
+		return x.Status, nil, nil
+	}
+	body = bytes.Clone(b.body)
+	for _, m := range x.InOrder() {
+		if err != nil {
+			m.Leave()
+			continue
+		}
+		m.Reach()
+		switch m.Turn {
+		case fault.Flips:
+			body[m.At] ^= 1
+		case fault.Breaks:
+			body, err = body[:m.At], io.ErrUnexpectedEOF
+		case fault.Ends:
+			body, err = body[:m.At], io.EOF
+		}
+	}
+	return http.StatusOK, body, err
 }
 
 // arrivePlan, arrivePackage and connect are what the link brings.
@@ -165,15 +182,4 @@ func share(p scenario.Percent) scenario.After {
 
 func countTrue(all []bool) int {
 	return len(slices.DeleteFunc(slices.Clone(all), func(b bool) bool { return !b }))
-}
-
-// tripFunc is a transport.
-type tripFunc func(*http.Request) (*http.Response, error)
-
-func (f tripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// withHTTP is the bench's gear with another storage.
-func withHTTP(b *bench, trip tripFunc) fault.Gear {
-	return fault.Gear{HTTP: trip, Health: b, Sensors: b, Link: b, Body: b,
-		Deliver: func(agent.Input) {}, Reported: func(*ota.Report) {}}
 }

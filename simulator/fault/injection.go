@@ -14,11 +14,11 @@ import (
 // Gear is what a device's agent touches the world through. A fault replaces
 // what it needs by something that behaves worse.
 type Gear struct {
-	HTTP    http.RoundTripper // of the device's downloads
-	Health  agent.Health
-	Sensors agent.Sensors
-	Link    agent.Link        // messages to the platform
-	Deliver func(agent.Input) // messages from the platform, and the session's ups and downs
+	Exchange func(*Exchange) // of each request to the storage, before it happens
+	Health   agent.Health
+	Sensors  agent.Sensors
+	Link     agent.Link        // messages to the platform
+	Deliver  func(agent.Input) // messages from the platform, and the session's ups and downs
 	// Reported is told of each report, once, when the device has made it durable.
 	Reported func(*ota.Report)
 	Body     Body
@@ -118,9 +118,9 @@ func (in *Injection) Equip(g Gear) Gear {
 	case scenario.Corrupt:
 		return in.corrupt(g)
 	case scenario.URLExpired:
-		return in.answer(g, http.StatusForbidden)
+		return in.refuseAnswer(g, http.StatusForbidden)
 	case scenario.HTTPStatus:
-		return in.answer(g, in.fault.Status)
+		return in.refuseAnswer(g, in.fault.Status)
 	case scenario.PowerCut:
 		return in.powerCut(g)
 	case scenario.Unhealthy:
@@ -186,10 +186,8 @@ type (
 	sendFunc   func(ota.Up)
 	healthFunc func(context.Context) error
 	sensorFunc func(context.Context) agent.Readings
-	tripFunc   func(*http.Request) (*http.Response, error)
 )
 
-func (f sendFunc) Send(m ota.Up)                                     { f(m) }
-func (f healthFunc) Check(ctx context.Context) error                 { return f(ctx) }
-func (f sensorFunc) Read(ctx context.Context) agent.Readings         { return f(ctx) }
-func (f tripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f sendFunc) Send(m ota.Up)                             { f(m) }
+func (f healthFunc) Check(ctx context.Context) error         { return f(ctx) }
+func (f sensorFunc) Read(ctx context.Context) agent.Readings { return f(ctx) }

@@ -3,7 +3,6 @@ package fault_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -179,20 +178,15 @@ func TestShareOfADownload(t *testing.T) {
 func TestUnreadBody(t *testing.T) {
 	for _, kind := range []scenario.Kind{scenario.Drop, scenario.PowerCut, scenario.Corrupt, scenario.URLExpired} {
 		b := newBench(t, scenario.Fault{Kind: kind, At: scenario.At(ota.Downloading), After: share(50)})
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/app.bin", nil)
-		require.NoError(t, err)
-		answer, err := b.gear.HTTP.RoundTrip(request)
-		require.NoError(t, err)
-		_, err = io.ReadFull(answer.Body, make([]byte, 499))
-		require.NoError(t, err)
-		require.NoError(t, answer.Body.Close())
+		unread := b.ask()
+		unread.Spare()
+		unread.Spare() // a second time gives nothing back
 		assert.Zero(t, b.fired, kind)
 		_, body, _ := b.download()
 		assert.NotEqual(t, b.body, body, kind)
 		assert.Equal(t, 1, b.fired, kind)
-		require.NoError(t, answer.Body.Close(), "a second time gives nothing back")
-		_, body, err = b.download()
 		if kind != scenario.URLExpired {
+			_, body, err := b.download()
 			require.NoError(t, err)
 			assert.Equal(t, b.body, body, kind)
 		}
@@ -222,13 +216,12 @@ func TestCorruptFlipsOneBit(t *testing.T) {
 
 func TestStorageRefuses(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading), Status: http.StatusTooManyRequests})
-	status, body, err := b.download()
+	status, _, err := b.download()
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusTooManyRequests, status)
-	assert.Equal(t, "<Error><Code>TooManyRequests</Code></Error>", string(body))
 
 	b = newBench(t, scenario.Fault{Kind: scenario.URLExpired, At: scenario.At(ota.Downloading), After: share(30)})
-	_, body, err = b.download()
+	_, body, err := b.download()
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.Len(t, body, 300)
 	status, _, _ = b.download()
@@ -288,16 +281,4 @@ func TestTheReportStillLeaves(t *testing.T) {
 	b.gear.Link.Send(&ota.Report{Component: "app"})
 	assert.Len(t, b.drops, 1)
 	assert.Len(t, b.sent, 3)
-}
-
-func TestFailedRequestsDoNotCount(t *testing.T) {
-	b := newBench(t, scenario.Fault{Kind: scenario.Corrupt, At: scenario.At(ota.Downloading)})
-	broken := errors.New("no route")
-	b.gear = b.fault.Equip(withHTTP(b, func(*http.Request) (*http.Response, error) { return nil, broken }))
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://store/app.bin", nil)
-	require.NoError(t, err)
-	_, err = b.gear.HTTP.RoundTrip(request)
-	require.ErrorIs(t, err, broken)
-	b.boot()
-	assert.True(t, suffer(b, scenario.Corrupt, scenario.At(ota.Downloading)))
 }

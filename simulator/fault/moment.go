@@ -1,8 +1,6 @@
 package fault
 
 import (
-	"io"
-	"net/http"
 	"time"
 
 	"otafleet/agent"
@@ -81,23 +79,32 @@ func (in *Injection) onStatus(g Gear, status ota.Status, act func(int)) Gear {
 	return g
 }
 
-// onTransfer strikes when a share of a download's bytes has come.
-func (in *Injection) onTransfer(g Gear, act func(int)) Gear {
-	next, body := g.HTTP, g.Body
-	g.HTTP = tripFunc(func(r *http.Request) (*http.Response, error) {
-		answer, err := next.RoundTrip(r)
-		if component, _ := body.Busy(); err != nil || answer.StatusCode >= 300 || !in.about(component) {
-			return answer, err
+// onExchange changes what comes of a request about the fault's component. A
+// refusal that another fault has brought about is left as it is.
+func (in *Injection) onExchange(g Gear, change func(*Exchange)) Gear {
+	next := g.Exchange
+	g.Exchange = func(x *Exchange) {
+		next(x)
+		if x.Status == 0 && in.about(x.Component) {
+			change(x)
 		}
-		if occurrence, ok := in.strike(); ok {
-			answer.Body = &interrupted{ReadCloser: answer.Body, left: in.offset(occurrence, answer.ContentLength), spare: in.spare, act: func() {
-				in.tell()
-				act(occurrence)
-			}}
-		}
-		return answer, err
-	})
+	}
 	return g
+}
+
+// onTransfer strikes when a share of a download's bytes has come, and breaks the
+// answer off there.
+func (in *Injection) onTransfer(g Gear, act func(int)) Gear {
+	return in.onExchange(g, func(x *Exchange) {
+		occurrence, ok := in.strike()
+		if !ok {
+			return
+		}
+		x.Moments = append(x.Moments, Moment{At: in.offset(occurrence, x.Length), Spare: in.spare, Fire: func() {
+			in.tell()
+			act(occurrence)
+		}})
+	})
 }
 
 // offset is the byte of a body before which the occurrence strikes. The whole
@@ -105,35 +112,4 @@ func (in *Injection) onTransfer(g Gear, act func(int)) Gear {
 func (in *Injection) offset(occurrence int, length int64) int64 {
 	share := in.fault.After.Share.At(in.draw(aspectAfter, occurrence)).Share()
 	return max(0, min(int64(share*float64(length)), length-1))
-}
-
-// interrupted is a body that breaks off before one of its bytes.
-type interrupted struct {
-	io.ReadCloser
-	left  int64
-	act   func() // called once, where it breaks off
-	spare func() // called if it is closed before
-	done  bool
-}
-
-func (b *interrupted) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		b.once(b.act)
-		return 0, io.ErrUnexpectedEOF
-	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	return n, err
-}
-
-func (b *interrupted) Close() error {
-	b.once(b.spare)
-	return b.ReadCloser.Close()
-}
-
-func (b *interrupted) once(do func()) {
-	if !b.done {
-		b.done = true
-		do()
-	}
 }

@@ -39,9 +39,12 @@ type session struct {
 	handle   func(topic string, payload []byte)
 	log      *slog.Logger
 	wake     chan struct{}
-	state    *state.State // what is not acknowledged, over all connections
+	state    *state.State  // what is not acknowledged, over all connections
+	opened   chan struct{} // closed when the first connection is up
 
-	fresh bool // owned by Run: there was no connection yet
+	// Owned by Run.
+	fresh bool // there was no connection yet
+	first sync.Once
 
 	mu    sync.Mutex // guards the following
 	queue []*paho.Publish
@@ -58,7 +61,7 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 	}
 	return &session{address: address, url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
 		filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
-		state: state.NewInMemory(), fresh: true}, nil
+		state: state.NewInMemory(), opened: make(chan struct{}), fresh: true}, nil
 }
 
 // URL is the broker's address.
@@ -147,6 +150,9 @@ func (s *session) open(ctx context.Context, client *paho.Client) error {
 	}
 	s.fresh = false
 	_, err := client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: s.filter, QoS: 1}}})
+	if err == nil {
+		s.first.Do(func() { close(s.opened) })
+	}
 	return err
 }
 

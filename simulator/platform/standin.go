@@ -167,6 +167,21 @@ func (s *StandIn) BrokerURL() string { return s.pipe.URL() }
 // StoreURL is where packages are fetched from.
 func (s *StandIn) StoreURL() string { return s.shelf.base }
 
+// Hears waits until the stand-in hears what devices say, or ctx ends: what they
+// tell a broker of others before that is lost. Run must have been called.
+func (s *StandIn) Hears(ctx context.Context) error {
+	session, others := s.pipe.(*session)
+	if !others {
+		return nil
+	}
+	select {
+	case <-session.opened:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Run serves until ctx ends, or until the broker or the store fails.
 func (s *StandIn) Run(parent context.Context) error {
 	ctx, cancel := context.WithCancelCause(parent)

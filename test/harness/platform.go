@@ -28,8 +28,8 @@ type Platform struct {
 	faults    map[string][]string // by plan: reports that should not have come as they did
 }
 
-// StartPlatform serves a stand-in until the test ends. The zero Config is
-// enough; its Observe is taken.
+// StartPlatform serves a stand-in until the test ends, and returns when it hears
+// what devices say. The zero Config is enough; its Observe is taken.
 func StartPlatform(t testing.TB, config platform.Config) *Platform {
 	t.Helper()
 	p := &Platform{t: t, arrivals: map[engine.Arrival]int{}, faults: map[string][]string{}}
@@ -48,6 +48,9 @@ func StartPlatform(t testing.TB, config platform.Config) *Platform {
 			t.Errorf("the platform failed: %v", err)
 		}
 	})
+	if err := standIn.Hears(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 

@@ -1,0 +1,87 @@
+package fault
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Exchange is one request of a download to the storage, and what will come of
+// it. Faults change it before it happens, and each world then lets it happen:
+// the real one on a real answer, the virtual one in virtual time. So a fault of
+// the storage is written once.
+type Exchange struct {
+	Component string // whose package is asked for
+	Length    int64  // bytes asked for
+
+	// What is wrong with the answer as a whole; the zero values mean nothing.
+	Status  int           // it is this HTTP status, and no object
+	Delay   time.Duration // it comes so much later
+	Rate    int64         // its bytes come at most so fast, in bytes a second
+	Shift   int64         // it begins so many bytes too late, and says so
+	Foreign bool          // its bytes are those of another object
+	Changed bool          // its entity tag is another one than before
+
+	// Moments are what happens within the body, in no order. Those of an answer
+	// that never comes are spared.
+	Moments []Moment
+}
+
+// Moment is what happens at one byte of an answer's body.
+type Moment struct {
+	At   int64 // bytes of the body that come before
+	Turn Turn
+	For  time.Duration // how long a Stall lasts
+	// Fire is called when the byte is reached, at most once, and before the turn
+	// takes effect; Spare instead of it if the body is left before. Either may be
+	// nil.
+	Fire, Spare func()
+}
+
+// Turn is what becomes of an answer at a Moment.
+type Turn uint8
+
+// The turns.
+const (
+	Breaks Turn = iota // the connection breaks off
+	Flips              // the byte has one wrong bit
+	Ends               // the body ends, in good order and too early
+	Stalls             // nothing comes for a time
+)
+
+// Reach calls Fire.
+func (m *Moment) Reach() { once(&m.Fire, &m.Spare) }
+
+// Leave calls Spare.
+func (m *Moment) Leave() { once(&m.Spare, &m.Fire) }
+
+// once calls one of the two functions, if neither has been called.
+func once(call, other *func()) {
+	do := *call
+	*call, *other = nil, nil
+	if do != nil {
+		do()
+	}
+}
+
+// InOrder sorts the moments by the byte before which they come. Where an answer
+// breaks off, no byte is left to be wrong.
+func (x *Exchange) InOrder() []Moment {
+	late := func(m Moment) int {
+		if m.Turn == Flips {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(x.Moments, func(a, b Moment) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(late(a), late(b)))
+	})
+	return x.Moments
+}
+
+// Spare leaves every moment: the answer did not come.
+func (x *Exchange) Spare() {
+	for i := range x.Moments {
+		x.Moments[i].Leave()
+	}
+}
