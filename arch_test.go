@@ -44,7 +44,7 @@ var house = []room{
 	{"simulator/stock", "simulator/scenario simulator/platform/engine internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
-	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
+	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/*", "internal/*", ""},
