@@ -25,7 +25,7 @@ func program() *cli.Program {
 		Name:    "ota-sim",
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
-			runVerb(), validateVerb(), listVerb(), platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
+			runVerb(), exploreVerb(), validateVerb(), listVerb(), platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
 			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, or the verb failed"},

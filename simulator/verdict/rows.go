@@ -221,7 +221,7 @@ func (d *deviceRow) Sentence() string {
 }
 
 func newLogLine(e *Event) logLine {
-	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.words()}
+	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.Words()}
 	if e.Kind >= Stored {
 		l.Where = "platform"
 	}
@@ -238,8 +238,8 @@ func newLogLine(e *Event) logLine {
 	return l
 }
 
-// words says an event in words.
-func (e *Event) words() string {
+// Words says the event as a person reads it.
+func (e *Event) Words() string {
 	switch e.Kind {
 	case Arrived:
 		return "switched on for the first time"
