@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +39,8 @@ func writeOutlook(b *strings.Builder, c *choice) {
 	if len(s.Events) > 0 {
 		fmt.Fprintf(b, "\nEvents\n")
 	}
-	for i := range s.Events {
-		fmt.Fprintf(b, "  %-16s %s\n", yamlform.FormatDuration(s.Events[i].At), eventLine(&s.Events[i]))
+	for _, e := range slices.SortedStableFunc(slices.Values(s.Events), func(a, b scenario.Event) int { return cmp.Compare(a.At, b.At) }) {
+		fmt.Fprintf(b, "  %-16s %s\n", yamlform.FormatDuration(e.At), eventLine(&e))
 	}
 	c.writeDraws(b)
 }
@@ -82,8 +84,13 @@ func planLine(p *scenario.Plan) string {
 	if p.Conditions.MinRSSI != nil {
 		text += fmt.Sprintf(", signal from %d dBm", *p.Conditions.MinRSSI)
 	}
-	if p.Mode == ota.Manual && p.Users == nil {
-		text += ", and nobody answers"
+	switch {
+	case p.Users != nil:
+		text += fmt.Sprintf(", %s of users confirm, %s cancel", p.Users.Confirm, p.Users.Cancel)
+	case p.Mode == ota.Manual:
+		text += ", nobody answers"
+	case !p.Push:
+		text += ", for devices that ask"
 	}
 	if p.Starts > 0 {
 		text += ", from " + yamlform.FormatDuration(p.Starts)
@@ -208,7 +215,7 @@ func writeDraw(b *strings.Builder, s *scenario.Scenario, f *scenario.Fault, byFl
 		return
 	}
 	for i, d := range byFleet {
-		if f.Covers(&s.Fleets[i]) {
+		if d.devices > 0 {
 			fmt.Fprintf(b, "    %-76s %10d %10d\n", s.Fleets[i].Name, d.devices, d.strikes)
 		}
 	}

@@ -59,7 +59,7 @@ func writeChecks(w io.Writer, result preflight.Result) {
 
 // writeMend says what lets a run fit, as commands that then work.
 func writeMend(w io.Writer, result preflight.Result, command runCommand) {
-	files, ports := result.Checks[preflight.Files], result.Checks[preflight.Ports]
+	files, ports, memory := result.Checks[preflight.Files], result.Checks[preflight.Ports], result.Checks[preflight.Memory]
 	switch m := result.Mend; {
 	case m.Shards > 0:
 		how := "at once"
@@ -73,7 +73,7 @@ func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 	default:
 		fmt.Fprint(w, "No number of processes would help: it takes a larger machine, or a smaller scenario.\n")
 	}
-	if !files.Fits() {
+	if !files.Fits() && ports.Fits() && memory.Fits() {
 		fmt.Fprintf(w, "\nFor one process, root would have to raise the limit of open files: ulimit -n %d\n", files.Need)
 	}
 }
