@@ -53,6 +53,7 @@ var house = []room{
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"}, // the report, in a browser
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
 	{".", "", "internal/ota"}, // these tests
 }
@@ -81,6 +82,8 @@ var doors = []door{
 		"one strict reader, which gives all mistakes at once, each with its line"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
+	{"github.com/chromedp", "", "test/page",
+		"a report is for a browser, so a browser judges it"},
 	{"github.com/spf13/pflag", "internal/cli cmd/...", "",
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "cmd/ota-sim/...", "",

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
-	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
 )
 
@@ -33,8 +32,12 @@ type band struct {
 	Most  int
 }
 
-// tick is a place on an axis, as a percentage, and what is written there.
-type tick struct{ At, Label string }
+// tick is a place on an axis, as a percentage, and what is written there. A
+// narrow page leaves out the minor ones.
+type tick struct {
+	At, Label string
+	Minor     bool
+}
 
 // mark is an event of the scenario.
 type mark struct {
@@ -79,7 +82,7 @@ func newSeriesChart(v *Verdict) *seriesChart {
 	moments[last].At = f.Duration // the last slice goes beyond the run
 	c := &seriesChart{Devices: grouped(f.Devices), End: Seconds(f.Duration), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
 	for _, quarter := range []int{1, 2, 3, 4} {
-		c.Grid = append(c.Grid, tick{percent(1-float64(quarter)/4, 1), grouped(f.Devices * quarter / 4)})
+		c.Grid = append(c.Grid, tick{At: percent(1-float64(quarter)/4, 1), Label: grouped(f.Devices * quarter / 4)})
 	}
 	floor := make([]float64, len(moments))
 	for _, state := range bandOrder() {
@@ -179,7 +182,7 @@ func timeTicks(end time.Duration) []tick {
 	step := roundUp(end / 8)
 	var ticks []tick
 	for at := step; at < end-step/3; at += step {
-		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), yamlform.FormatDuration(at)})
+		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), brief(at), len(ticks)%2 == 0})
 	}
 	return ticks
 }
@@ -198,9 +201,9 @@ func marks(events []scenario.Event, end time.Duration) []mark {
 				label += " " + about
 			}
 		}
-		label += " at " + yamlform.FormatDuration(e.At)
+		label += " at " + brief(e.At)
 		if e.For > 0 {
-			label += " for " + yamlform.FormatDuration(e.For)
+			label += " for " + brief(e.For)
 		}
 		width := min(e.For, end-e.At)
 		all = append(all, mark{len(all) + 1, percent(e.At.Seconds(), end.Seconds()), percent(width.Seconds(), end.Seconds()), label})
@@ -223,7 +226,7 @@ type chartBar struct{ X, Width, Y, Height, Title string }
 // lie on another one's.
 type quantileLine struct {
 	At, Label string
-	Row       int
+	Y         int  // pixels
 	Left      bool // the label lies to the left
 }
 
@@ -254,8 +257,20 @@ func newBarChart(d *Distribution) *barChart {
 	}
 	for row, q := range []scenario.Quantile{scenario.P50, scenario.P95, scenario.P99} {
 		at := d.At(q)
-		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + Seconds(at), Row: row,
+		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + Seconds(at), Y: 14 * row,
 			Left: at > end/2})
 	}
 	return c
+}
+
+// brief prints a round time without what is nothing in it: 1m30s, 2m, 1h.
+func brief(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
