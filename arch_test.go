@@ -41,7 +41,7 @@ var house = []room{
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
-	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
+	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/*", "internal/*", ""},
@@ -53,7 +53,7 @@ var house = []room{
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"}, // the report, in a browser
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
 	{".", "", "internal/ota"}, // these tests
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
 )
 
@@ -182,7 +183,7 @@ func timeTicks(end time.Duration) []tick {
 	step := roundUp(end / 8)
 	var ticks []tick
 	for at := step; at < end-step/3; at += step {
-		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), brief(at), len(ticks)%2 == 0})
+		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), yamlform.FormatDuration(at), len(ticks)%2 == 0})
 	}
 	return ticks
 }
@@ -201,9 +202,9 @@ func marks(events []scenario.Event, end time.Duration) []mark {
 				label += " " + about
 			}
 		}
-		label += " at " + brief(e.At)
+		label += " at " + yamlform.FormatDuration(e.At)
 		if e.For > 0 {
-			label += " for " + brief(e.For)
+			label += " for " + yamlform.FormatDuration(e.For)
 		}
 		width := min(e.For, end-e.At)
 		all = append(all, mark{len(all) + 1, percent(e.At.Seconds(), end.Seconds()), percent(width.Seconds(), end.Seconds()), label})
@@ -261,16 +262,4 @@ func newBarChart(d *Distribution) *barChart {
 			Left: at > end/2})
 	}
 	return c
-}
-
-// brief prints a round time without what is nothing in it: 1m30s, 2m, 1h.
-func brief(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
