@@ -43,7 +43,7 @@ var house = []room{
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
-	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
+	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/*", "internal/*", ""},
@@ -55,6 +55,7 @@ var house = []room{
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
 	{".", "", "internal/ota"}, // these tests
 }
@@ -85,6 +86,8 @@ var doors = []door{
 		"percentiles are a matter of judging"},
 	{"github.com/prometheus/common", "", "cmd/ota-sim",
 		"it reads our metrics as a server would; writing them takes none"},
+	{"github.com/chromedp", "", "test/page",
+		"a report is for a browser, so a browser judges it"},
 	{"github.com/spf13/pflag", "internal/cli cmd/...", "",
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "cmd/ota-sim/...", "",

@@ -205,6 +205,9 @@ func (v *Verdict) deviceRows(records []*DeviceRecord, prefix string) []*deviceRo
 func (d *deviceRow) Sentence() string {
 	parts := []string{}
 	for _, c := range d.Components {
+		if d.Took > 0 && c.Status.Done() {
+			continue // as it should be
+		}
 		text := c.Component + ": " + c.Status.Row().Name
 		if c.Code != "" {
 			text += " (" + c.Code + ")"
