@@ -117,7 +117,7 @@ func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restar
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.previous, f.running = f.running, f.next.target
-	f.next.active = true
+	f.next = image{target: job.Target, staged: true, active: true} // its chunks are not looked at again
 	return f.restart, nil
 }
 

@@ -104,6 +104,10 @@ func (d *device) deliver(l *life, in agent.Input) {
 		if ack, ok := in.Message.(*ota.Ack); ok && d.world.platform == nil {
 			d.acked(ack)
 		}
+		if plan, ok := in.Message.(*ota.Plan); ok {
+			l.runner.Post(agent.Received{Message: d.world.shared.plan(plan)})
+			return
+		}
 	}
 	l.runner.Post(in)
 }

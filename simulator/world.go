@@ -9,11 +9,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
@@ -45,6 +47,7 @@ type world struct {
 	log       *slog.Logger
 
 	chunks chunks
+	shared shared
 	ctx    context.Context // of the devices
 	tasks  sync.WaitGroup  // everything that runs for a device between its lives
 }
@@ -83,14 +86,15 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	open := w.shared.opener(trust.Open)
 	for i := range w.scenario.Fleets {
-		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i], trust))
+		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i], open))
 	}
 	return w, nil
 }
 
-func newFleet(spec *scenario.Fleet, trust *wire.Trust) *fleet {
-	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: trust.Open}}
+func newFleet(spec *scenario.Fleet, open func(ota.Envelope) (*ota.Manifest, error)) *fleet {
+	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: open}}
 	for _, c := range spec.Components {
 		f.machine.Components = append(f.machine.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
 	}
@@ -228,8 +232,10 @@ func (w *world) play(ctx, run context.Context, broken <-chan error, peak *peak) 
 	devices.stopArriving()
 	w.judgeTruth(devices.all())
 	w.recorder.end()
-	end()
 	w.endLives(devices.all())
+	end()
+	w.endLives(devices.all()) // those that were about to start again
+	w.tasks.Wait()
 	return failure
 }
 
@@ -264,13 +270,22 @@ func (w *world) judgeTruth(devices []*device) {
 	}
 }
 
-// endLives takes the power from every device and waits for what is left.
+// endTogether is how many devices lose their power at one moment: all at once
+// would take more memory than the run did.
+const endTogether = 256
+
+// endLives takes the power from every device that has it.
 func (w *world) endLives(devices []*device) {
-	for _, d := range devices {
-		if l := d.takeLife(); l != nil {
-			l.stop(errPowerCut)
-			w.tasks.Go(l.tasks.Wait)
+	for some := range slices.Chunk(devices, endTogether) {
+		var lives []*life
+		for _, d := range some {
+			if l := d.takeLife(); l != nil {
+				l.stop(errPowerCut)
+				lives = append(lives, l)
+			}
+		}
+		for _, l := range lives {
+			l.tasks.Wait()
 		}
 	}
-	w.tasks.Wait()
 }

@@ -48,11 +48,12 @@ type Config struct {
 	KeepAlive      time.Duration // whole seconds up to 18 h; 0 for 60 s
 	SessionExpiry  time.Duration // whole seconds; how long the broker keeps messages; 0 for 24 h
 	// ReceiveMaximum is how many messages the broker may send ahead of their
-	// acknowledgement; 0 for 64. The library takes 8 bytes a piece at once.
+	// acknowledgement; 0 for 64.
 	ReceiveMaximum uint16
 
 	// Deliver takes Connected, Disconnected, Received and BadPlan, one at a
-	// time. A message is acknowledged to the broker when it returns.
+	// time. A message is acknowledged to the broker when it returns, and nothing
+	// is read meanwhile.
 	Deliver func(agent.Input)
 	// Dial opens the TCP connection; nil for a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

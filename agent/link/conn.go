@@ -16,19 +16,19 @@ import (
 	"otafleet/internal/ota"
 )
 
-// conn is the connection as paho sees it. Reading, it hands on whole packets
-// that a server may send and that can be parsed. Writing, it makes one write of
-// each packet, which paho writes in four pieces.
+// maxHeader is the size of a packet's fixed header: the type, and a length of up
+// to four bytes.
+const maxHeader = 5
+
+// conn is a connection as packets. It hands on those that a server may send and
+// that can be parsed, and makes one write of each that is sent.
 type conn struct {
 	net.Conn
 	opened time.Time
 
-	// Owned by paho's reader.
-	head   [2]byte // where the reader waits, without holding more memory
-	packet []byte  // not read yet
+	head [2]byte // owned by the reader: the begin of a packet
 
-	writing sync.Mutex // held while a packet is written; guards out
-	out     []byte
+	writing sync.Mutex // held while a packet is written
 
 	lastRead, lastWrite atomic.Int64 // nanoseconds after opened
 
@@ -72,49 +72,45 @@ func (c *conn) quietSince() time.Duration {
 	return time.Duration(min(c.lastRead.Load(), c.lastWrite.Load()))
 }
 
-func (c *conn) Read(b []byte) (int, error) {
-	if len(c.packet) == 0 {
-		if err := c.readPacket(); err != nil {
-			return 0, c.why(err)
+// await waits for the begin of a packet. An idle link waits here for days, on
+// the smallest stack: what comes before and after is done elsewhere.
+func (c *conn) await() error { return c.fill(c.head[:]) }
+
+// next reads the packet that await has met.
+func (c *conn) next() (packets.Packet, error) {
+	kind, length := c.head[0], int(c.head[1]&0x7f)
+	header := len(c.head)
+	for b := c.head[1:]; b[0]&0x80 != 0; header++ {
+		if header == maxHeader {
+			return nil, errors.New("the broker sent a packet with a malformed length")
 		}
+		b = make([]byte, 1)
+		if err := c.fill(b); err != nil {
+			return nil, err
+		}
+		length |= int(b[0]&0x7f) << (7 * (header - 1))
 	}
-	n := copy(b, c.packet)
-	if c.packet = c.packet[n:]; len(c.packet) == 0 {
-		c.packet = nil
+	// The length is checked before memory is taken for it.
+	if header+length > ota.MaxPacket {
+		return nil, fmt.Errorf("the broker sent a packet of %d bytes, at most %d were announced", header+length, ota.MaxPacket)
 	}
-	return n, nil
+	body := make([]byte, length)
+	if err := c.fill(body); err != nil {
+		return nil, err
+	}
+	return parse(kind, body)
 }
 
-// readPacket takes the next packet off the line. Its length is checked before
-// memory is taken for it.
-func (c *conn) readPacket() error {
-	if err := c.fill(c.head[:]); err != nil {
-		return err
+// read waits for a packet and reads it.
+func (c *conn) read() (packets.Packet, error) {
+	if err := c.await(); err != nil {
+		return nil, c.why(err)
 	}
-	header := append(make([]byte, 0, 5), c.head[:]...)
-	for header[len(header)-1]&0x80 != 0 {
-		if len(header) == cap(header) {
-			return errors.New("the broker sent a packet with a malformed length")
-		}
-		next := header[len(header) : len(header)+1]
-		if err := c.fill(next); err != nil {
-			return err
-		}
-		header = header[:len(header)+1]
+	p, err := c.next()
+	if err != nil {
+		return nil, c.why(err)
 	}
-	length := 0
-	for i, b := range header[1:] {
-		length |= int(b&0x7f) << (7 * i)
-	}
-	if len(header)+length > ota.MaxPacket {
-		return fmt.Errorf("the broker sent a packet of %d bytes, at most %d were announced", len(header)+length, ota.MaxPacket)
-	}
-	packet := append(make([]byte, 0, len(header)+length), header...)
-	if err := c.fill(packet[len(header):cap(packet)]); err != nil {
-		return err
-	}
-	c.packet = packet[:cap(packet)]
-	return inspect(c.packet)
+	return p, nil
 }
 
 func (c *conn) fill(b []byte) error {
@@ -130,52 +126,45 @@ func (c *conn) fill(b []byte) error {
 	return nil
 }
 
-// inspect refuses what paho would answer with a crash: packets that only QoS 2
-// or an enhanced authentication knows, which this session never uses, and
-// lengths within a packet that its parser does not check.
-func inspect(packet []byte) (err error) {
-	kind := packet[0] >> 4
+// parse reads a packet's body. It refuses packets that only QoS 2 or an enhanced
+// authentication knows, which this session never uses, and lengths within a
+// packet that paho does not check and would crash on.
+func parse(first byte, body []byte) (p packets.Packet, err error) {
+	kind := first >> 4
 	switch kind {
-	case packets.CONNACK, packets.PUBACK, packets.SUBACK, packets.PINGRESP, packets.DISCONNECT:
-	case packets.PUBLISH:
-		if packet[0]>>1&3 > 1 {
-			return errors.New("the broker sent a message with a QoS above the subscribed one")
-		}
+	case packets.CONNACK, packets.PUBLISH, packets.PUBACK, packets.SUBACK, packets.PINGRESP, packets.DISCONNECT:
 	default:
-		return fmt.Errorf("the broker sent a packet of the unexpected type %d", kind)
+		return nil, fmt.Errorf("the broker sent a packet of the unexpected type %d", kind)
+	}
+	p = packets.NewControlPacket(kind).Content
+	if publish, ok := p.(*packets.Publish); ok {
+		if publish.QoS = first >> 1 & 3; publish.QoS > 1 {
+			return nil, errors.New("the broker sent a message with a QoS above the subscribed one")
+		}
 	}
 	defer func() {
 		if recover() != nil {
 			err = errors.New("the broker sent a malformed packet")
 		}
 	}()
-	if _, err := packets.ReadPacket(bytes.NewReader(packet)); err != nil {
-		return fmt.Errorf("the broker sent a malformed packet: %w", err)
+	if err := p.Unpack(bytes.NewBuffer(body)); err != nil {
+		return nil, fmt.Errorf("the broker sent a malformed packet: %w", err)
 	}
-	return nil
+	return p, nil
 }
 
-// Lock begins a packet. Paho locks a connection that can be locked around each
-// packet it writes.
-func (c *conn) Lock() { c.writing.Lock() }
-
-// Write takes a piece of a packet.
-func (c *conn) Write(b []byte) (int, error) {
-	c.out = append(c.out, b...)
-	return len(b), nil
-}
-
-// Unlock sends the packet. A connection that does not take it is of no use any
-// more and closed, which the reader tells everyone.
-func (c *conn) Unlock() {
-	_, err := c.Conn.Write(c.out)
-	c.out = nil
+// send writes a packet. A connection that does not take it is of no use any more
+// and closed, which the reader tells everyone.
+func (c *conn) send(p io.WriterTo) error {
+	var out bytes.Buffer
+	_, _ = p.WriteTo(&out) // memory takes it
+	c.writing.Lock()
+	_, err := c.Conn.Write(out.Bytes())
 	c.writing.Unlock()
 	if err != nil {
 		c.fail(err)
-		return
+		return c.why(err)
 	}
 	c.lastWrite.Store(int64(c.now()))
+	return nil
 }
-
-var _ io.ReadWriteCloser = (*conn)(nil)

@@ -40,22 +40,21 @@ func TestPacketsAreOneWrite(t *testing.T) {
 	l := &line{}
 	c := newConn(l)
 	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: []byte("hello"), Properties: &packets.Properties{}}
-	_, err := publish.WriteTo(c)
-	require.NoError(t, err)
+	require.NoError(t, c.send(publish))
 	assert.Equal(t, 1, l.writes)
 	back, err := packets.ReadPacket(&l.out)
 	require.NoError(t, err)
 	assert.Equal(t, publish, back.Content)
 
 	l.broken = errors.New("broken pipe")
-	_, _ = publish.WriteTo(c)
+	require.ErrorIs(t, c.send(publish), l.broken)
 	l.in = bytes.NewReader(nil)
-	_, err = c.Read(make([]byte, 1))
+	_, err = c.read()
 	assert.ErrorIs(t, err, l.broken, "the reader learns of it")
 }
 
 func TestPacketsInPieces(t *testing.T) {
-	publish := &packets.Publish{Topic: "a/b", Payload: bytes.Repeat([]byte("x"), ota.MaxPayload), Properties: &packets.Properties{}}
+	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: bytes.Repeat([]byte("x"), ota.MaxPayload), Properties: &packets.Properties{}}
 	var b bytes.Buffer
 	for range 2 {
 		_, err := publish.WriteTo(&b)
@@ -63,12 +62,25 @@ func TestPacketsInPieces(t *testing.T) {
 	}
 	c := newConn(&line{in: io.MultiReader(io.LimitReader(&b, 3), io.LimitReader(&b, 1000), &b)})
 	for range 2 {
-		back, err := packets.ReadPacket(c)
+		back, err := c.read()
 		require.NoError(t, err)
-		assert.Equal(t, publish, back.Content)
+		assert.Equal(t, publish, back)
 	}
-	_, err := packets.ReadPacket(c)
+	_, err := c.read()
 	assert.ErrorIs(t, err, io.EOF)
+}
+
+// TestLengths of packets, in one to four bytes.
+func TestLengths(t *testing.T) {
+	for length := range 4 {
+		size := []int{100, 10_000, 1_000_000, ota.MaxPacket - 5}[length]
+		head := [][]byte{{0x30, 0x64}, {0x30, 0x90, 0x4e}, {0x30, 0xc0, 0x84, 0x3d}, {0x30, 0xfb, 0x9f, 0xc0, 0x00}}[length]
+		body := make([]byte, size)
+		c := newConn(&line{in: io.MultiReader(bytes.NewReader(head), bytes.NewReader(body))})
+		p, err := c.read()
+		require.NoError(t, err, size)
+		assert.Len(t, p.(*packets.Publish).Payload, size-3)
+	}
 }
 
 // TestAnnouncedLengthTakesNoMemory says a large length and sends nothing.
@@ -76,14 +88,14 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 100 {
-		_, err := packets.ReadPacket(newConn(&line{in: bytes.NewReader([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})}))
-		require.Error(t, err)
+		_, err := newConn(&line{in: bytes.NewReader([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})}).read()
+		require.ErrorContains(t, err, "at most")
 	}
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
-// FuzzConn sends arbitrary bytes to paho's reader: it must end with an error and
+// FuzzConn sends arbitrary bytes to the reader: it must end with an error and
 // never crash.
 func FuzzConn(f *testing.F) {
 	for _, p := range []io.WriterTo{
@@ -101,7 +113,7 @@ func FuzzConn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		c := newConn(&line{in: bytes.NewReader(sent)})
 		for range len(sent) + 1 {
-			if _, err := packets.ReadPacket(c); err != nil {
+			if _, err := c.read(); err != nil {
 				return
 			}
 		}

@@ -17,12 +17,13 @@
 //
 // # Many devices in one process
 //
-// The simulator runs tens of thousands of Links at once. Two of paho's parts are
-// therefore replaced through the interfaces it has for this: the keep-alive is a
-// timer instead of a goroutine, and the session keeps only what is in flight on
-// the present connection. The connection itself is wrapped so that a packet is
-// one write, and one that is too large or malformed is refused before paho
-// takes memory for it.
+// The simulator runs tens of thousands of Links at once, so that only paho's
+// packets are used and not its client, which takes three goroutines and as many
+// contexts a connection. An idle Link has one goroutine, which waits for the
+// next packet on the smallest stack; what connecting, reading and sending need
+// is taken from goroutines that end. The keep-alive is a timer. A packet is one
+// write, and one that is too large or malformed is refused before memory is
+// taken for it.
 //
 // The package does not decide what to send, and gives no guarantee beyond the
 // connection: that is the agent's outbox.

@@ -9,40 +9,46 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/packets"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
 
-// receive hands on a message after Connected has been delivered. What cannot be
-// understood is acknowledged and dropped: sent again it would be the same.
-func (l *Link) receive(s *live, p *paho.Publish) bool {
-	<-s.open
+// receive hands on a message and acknowledges it. What cannot be understood is
+// acknowledged and dropped: sent again it would be the same.
+func (l *Link) receive(s *live, p *packets.Publish) {
 	if s.inflight.hushed() {
-		return false
+		return
 	}
+	l.handOn(p)
+	if p.QoS > 0 && !s.inflight.hushed() {
+		// An error closes the connection.
+		_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, Properties: &packets.Properties{}})
+	}
+}
+
+func (l *Link) handOn(p *packets.Publish) {
 	id, direction, kind, ok := l.topics.Parse(p.Topic)
 	switch {
 	case !ok || direction != wire.Down || id != l.cfg.Identity:
 		l.complaints.say(l.log, "a message on a foreign topic is ignored", "topic", clip(p.Topic))
-		return false
+		return
 	case len(p.Payload) > ota.MaxPayload:
 		l.complaints.say(l.log, "a message is too large and is ignored", "kind", kind, "bytes", len(p.Payload))
-		return false
+		return
 	}
 	message, err := wire.DecodeDown(kind, p.Payload)
 	if err == nil {
 		l.cfg.Deliver(agent.Received{Message: message})
-		return true
+		return
 	}
 	l.complaints.say(l.log, "a malformed message is dropped", "kind", kind, "error", clip(err.Error()))
 	var invalid *wire.Invalid
 	if errors.As(err, &invalid) && invalid.Kind == wire.KindPlan && invalid.Plan != "" {
 		l.cfg.Deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: clip(err.Error())})
 	}
-	return false
 }
 
 // complaints logs what others do wrong, once a second at most: a broken or

@@ -1,17 +1,15 @@
 package link
 
 import (
-	"context"
-	"io"
+	"errors"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/eclipse/paho.golang/packets"
-	pahologger "github.com/eclipse/paho.golang/paho/log"
-	"github.com/eclipse/paho.golang/paho/session"
 )
 
-// inflight is paho's session: what has been sent on this connection and is not
+var errGone = errors.New("the connection has ended")
+
+// inflight is the messages that were sent on a connection and are not
 // acknowledged. It ends with the connection, so that nothing is sent again that
 // the agent sends again by itself.
 //
@@ -19,154 +17,80 @@ import (
 // identifiers. For QoS 1 a broker cannot tell whether that happened: it has no
 // memory of a message that it has not acknowledged.
 type inflight struct {
-	refused func(reason string) // a message that the broker did not take
-
-	mu       sync.Mutex
-	conn     io.Writer // nil without a connection
-	waiting  map[uint16]request
+	mu       sync.Mutex // guards the following
+	changed  sync.Cond
+	waiting  []uint16 // packet identifiers, the oldest first
 	lastID   uint16
 	credit   int       // messages that the broker still takes before it acknowledges one
 	progress time.Time // of the last acknowledgement, or since there is something to acknowledge
 	quiet    bool      // nothing is acknowledged to the broker any more
-
-	room chan struct{} // credit was given back
-	gone chan struct{} // closed when the connection is lost
+	gone     bool
 }
 
-type request struct {
-	answer  chan<- packets.ControlPacket // has room for one
-	message bool                         // takes credit
+// begin takes the broker's Receive Maximum.
+func (f *inflight) begin(credit int) {
+	f.changed.L = &f.mu
+	f.credit = credit
 }
 
-var _ session.SessionManager = (*inflight)(nil)
-
-func newInflight(refused func(string)) *inflight {
-	return &inflight{refused: refused, room: make(chan struct{}, 1), gone: make(chan struct{})}
-}
-
-// ConAckReceived begins the session.
-func (f *inflight) ConAckReceived(conn io.Writer, _ *packets.Connect, ack *packets.Connack) error {
+// add gives a message its identifier, as soon as the broker takes another one.
+func (f *inflight) add() (uint16, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.conn, f.credit = conn, 65535 // MQTT's value for a broker that says nothing
-	if ack.Properties != nil && ack.Properties.ReceiveMaximum != nil {
-		f.credit = int(*ack.Properties.ReceiveMaximum)
+	for f.credit == 0 && !f.gone {
+		f.changed.Wait()
 	}
-	return nil
-}
-
-// ConnectionLost ends it: nothing is answered any more. Paho calls it more than
-// once.
-func (f *inflight) ConnectionLost(*packets.Disconnect) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.conn == nil {
-		return nil
+	if f.gone {
+		return 0, errGone
 	}
-	f.conn = nil
-	close(f.gone)
-	for _, r := range f.waiting {
-		r.answer <- packets.ControlPacket{} // how paho says that there is none
-	}
-	f.waiting = nil
-	return nil
-}
-
-// AddToSession gives a packet its identifier. A message waits for the broker's
-// credit. The link sends from one goroutine, so one is woken at most.
-func (f *inflight) AddToSession(ctx context.Context, p session.Packet, answer chan<- packets.ControlPacket) error {
-	for {
-		added, err := f.add(p, answer)
-		if added || err != nil {
-			return err
-		}
-		select {
-		case <-f.room:
-		case <-f.gone:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (f *inflight) add(p session.Packet, answer chan<- packets.ControlPacket) (bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	message := p.Type() == packets.PUBLISH
-	switch {
-	case f.conn == nil:
-		return false, session.ErrNoConnection
-	case message && f.credit == 0:
-		return false, nil
-	case len(f.waiting) >= 65535:
-		return false, session.ErrPacketIdentifiersExhausted
-	}
-	if f.waiting == nil {
-		f.waiting = make(map[uint16]request)
-		f.progress = time.Now()
-	}
-	for used := true; used || f.lastID == 0; _, used = f.waiting[f.lastID] {
+	// At most 65,535 wait, so that there is a free one when credit is left.
+	for f.lastID++; f.lastID == 0 || slices.Contains(f.waiting, f.lastID); {
 		f.lastID++
 	}
-	if message {
-		f.credit--
+	if len(f.waiting) == 0 {
+		f.progress = time.Now()
 	}
-	f.waiting[f.lastID] = request{answer: answer, message: message}
-	p.SetIdentifier(f.lastID)
-	return true, nil
+	f.credit--
+	f.waiting = append(f.waiting, f.lastID)
+	return f.lastID, nil
 }
 
-// PacketReceived takes what the broker sends under an identifier.
-func (f *inflight) PacketReceived(p *packets.ControlPacket, messages chan<- *packets.Publish) error {
-	switch content := p.Content.(type) {
-	case *packets.Publish:
-		messages <- content
-	case *packets.Puback:
-		if content.ReasonCode >= 0x80 {
-			f.refused(content.Reason())
-		}
-		f.answer(content.PacketID, p)
-	case *packets.Suback:
-		f.answer(content.PacketID, p)
+// acknowledged takes a message out.
+func (f *inflight) acknowledged(id uint16) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.Index(f.waiting, id)
+	if i < 0 {
+		return
+	}
+	f.waiting = slices.Delete(f.waiting, i, i+1)
+	if len(f.waiting) == 0 {
+		f.waiting = nil // an idle link holds no list
+	}
+	f.credit++
+	f.progress = time.Now()
+	f.changed.Broadcast()
+}
+
+// await waits until a message is acknowledged.
+func (f *inflight) await(id uint16) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for slices.Contains(f.waiting, id) && !f.gone {
+		f.changed.Wait()
+	}
+	if f.gone {
+		return errGone
 	}
 	return nil
 }
 
-func (f *inflight) answer(id uint16, p *packets.ControlPacket) {
+// end lets go of everybody who waits: nothing is acknowledged any more.
+func (f *inflight) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, ok := f.waiting[id]
-	if !ok {
-		return
-	}
-	r.answer <- *p
-	f.progress = time.Now()
-	if delete(f.waiting, id); len(f.waiting) == 0 {
-		f.waiting = nil // an idle link holds no table
-	}
-	if !r.message {
-		return
-	}
-	f.credit++
-	select {
-	case f.room <- struct{}{}:
-	default:
-	}
-}
-
-// Ack acknowledges a message to the broker after it was delivered.
-func (f *inflight) Ack(p *packets.Publish) error {
-	f.mu.Lock()
-	conn := f.conn
-	if f.quiet || p.QoS == 0 {
-		conn = nil
-	}
-	f.mu.Unlock()
-	if conn == nil {
-		return nil
-	}
-	_, err := (&packets.Puback{PacketID: p.PacketID, Properties: &packets.Properties{}}).WriteTo(conn)
-	return err
+	f.gone, f.quiet = true, true
+	f.changed.Broadcast()
 }
 
 // hush leaves what comes from now on with the broker, which sends it again in
@@ -193,12 +117,3 @@ func (f *inflight) stalled() time.Duration {
 	}
 	return time.Since(f.progress)
 }
-
-// Close is called by paho for sessions of its own only.
-func (f *inflight) Close() error { return f.ConnectionLost(nil) }
-
-// SetErrorLogger does nothing: errors are returned.
-func (f *inflight) SetErrorLogger(pahologger.Logger) {}
-
-// SetDebugLogger does nothing.
-func (f *inflight) SetDebugLogger(pahologger.Logger) {}

@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
-	"github.com/eclipse/paho.golang/paho/session"
+	"github.com/eclipse/paho.golang/packets"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
@@ -37,7 +36,6 @@ type Link struct {
 	topics     wire.Topics
 	log        *slog.Logger
 	complaints complaints
-	wake       chan struct{} // there is something in the queue
 
 	// Owned by Run.
 	backoff backoff
@@ -49,6 +47,8 @@ type Link struct {
 	since time.Time
 	last  error // why there is no connection
 	queue []ota.Up
+	// sending says that somebody empties the queue: an idle link has nobody.
+	sending bool
 }
 
 var _ agent.Link = (*Link)(nil)
@@ -58,7 +58,7 @@ func New(cfg Config) (*Link, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("cannot set up the link: %w", err)
 	}
-	l := &Link{cfg: cfg.withDefaults(), wake: make(chan struct{}, 1)}
+	l := &Link{cfg: cfg.withDefaults()}
 	l.topics = wire.Topics{Prefix: l.cfg.Prefix}
 	l.log = l.cfg.Logger.With("device", l.cfg.Identity.Device)
 	l.backoff = backoff{first: l.cfg.FirstDelay, most: l.cfg.MaxDelay}
@@ -114,89 +114,131 @@ func aside(f func()) {
 func (l *Link) serve(ctx context.Context, s *live) error {
 	began := time.Now()
 	aside(func() { l.begin(s) })
-	err := l.exchange(ctx, s)
-	l.detach(err)
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrAbrupt) {
-		l.goodbye(ctx, s)
-	}
+	left := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(left)
+		l.leave(ctx, s)
+	})
+	err := l.listen(s)
 	s.end(err)
+	if !stop() {
+		<-left
+	}
+	l.detach(err)
+	s.senders.Wait()
 	l.cfg.Deliver(agent.Disconnected{})
 	l.backoff.held(time.Since(began))
 	return err
 }
 
+// begin delivers that there is a connection, and what came before that could be
+// said.
 func (l *Link) begin(s *live) {
 	l.attach(s)
 	l.said = ""
 	l.log.Info("connected to the broker")
 	l.cfg.Deliver(agent.Connected{})
-	s.release()
+	for _, p := range s.early {
+		l.receive(s, p)
+	}
+	s.early = nil
 }
 
-func (l *Link) exchange(ctx context.Context, s *live) error {
+// listen takes what the broker sends until the connection ends.
+func (l *Link) listen(s *live) error {
 	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-s.lost:
+		if err := s.conn.await(); err != nil {
+			return s.conn.why(err)
+		}
+		var err error
+		aside(func() { err = l.take(s) })
+		if err != nil {
 			return err
-		case <-l.wake:
-			var err error
-			aside(func() { err = l.drain(ctx, s) })
-			if err != nil && ctx.Err() == nil && !errors.Is(err, session.ErrNoConnection) {
-				s.conn.fail(err)
-			}
 		}
 	}
 }
 
-// drain sends what is in the queue. It waits while the broker owes as many
-// acknowledgements as it allows.
-func (l *Link) drain(ctx context.Context, s *live) error {
-	for m := l.next(nil); m != nil; m = l.next(m) {
-		if err := l.publish(ctx, s, m, paho.PublishMethod_AsyncSend); err != nil {
-			return err
+// take reads and handles one packet.
+func (l *Link) take(s *live) error {
+	p, err := s.conn.next()
+	if err != nil {
+		return s.conn.why(err)
+	}
+	switch p := p.(type) {
+	case *packets.Publish:
+		l.receive(s, p)
+	case *packets.Puback:
+		if p.ReasonCode >= 0x80 {
+			l.complaints.say(l.log, "the broker did not take a message", "reason", clip(p.Reason()))
 		}
+		s.inflight.acknowledged(p.PacketID)
+	case *packets.Suback, *packets.Pingresp:
+	default:
+		return unexpected(p)
 	}
 	return nil
 }
 
-func (l *Link) publish(ctx context.Context, s *live, m ota.Up, method paho.PublishMethod) error {
+// drain sends what is in the queue until nothing is left. It waits while the
+// broker owes as many acknowledgements as it allows.
+func (l *Link) drain(s *live) {
+	for m := l.next(); m != nil; m = l.next() {
+		if _, err := l.publish(s, m); err != nil {
+			return // the connection has ended, or ends now
+		}
+	}
+}
+
+// publish sends a message and gives its identifier; 0 if it is not acknowledged.
+func (l *Link) publish(s *live, m ota.Up) (id uint16, err error) {
 	kind, payload, err := wire.EncodeUp(m)
 	if err != nil {
 		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
-		return nil
+		return 0, nil
 	}
-	topic := l.topics.Up(l.cfg.Identity, kind)
-	if size := len(topic) + len(payload) + overhead; s.maxPacket > 0 && size > s.maxPacket {
+	p := &packets.Publish{Topic: l.topics.Up(l.cfg.Identity, kind), QoS: wire.QoS(kind), Payload: payload,
+		Properties: &packets.Properties{ContentType: wire.ContentType}}
+	if size := len(p.Topic) + len(payload) + overhead; s.maxPacket > 0 && size > s.maxPacket {
 		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes", size, "limit", s.maxPacket)
-		return nil
+		return 0, nil
 	}
-	_, err = s.client.PublishWithOptions(ctx, &paho.Publish{
-		Topic: topic, QoS: wire.QoS(kind), Payload: payload,
-		Properties: &paho.PublishProperties{ContentType: wire.ContentType},
-	}, paho.PublishOptions{Method: method})
-	return err
+	if p.QoS > 0 {
+		if p.PacketID, err = s.inflight.add(); err != nil {
+			return 0, err
+		}
+	}
+	return p.PacketID, s.conn.send(p)
 }
 
+// leave ends the connection because ctx has ended: with a goodbye, unless that
+// was a power cut.
+func (l *Link) leave(ctx context.Context, s *live) {
+	if !errors.Is(context.Cause(ctx), ErrAbrupt) {
+		timer := time.AfterFunc(goodbyeWithin, func() { s.end(errSlow) })
+		l.goodbye(ctx, s)
+		timer.Stop()
+	}
+	s.conn.fail(ctx.Err())
+}
+
+var errSlow = fmt.Errorf("the broker did not take the goodbye within %s", goodbyeWithin)
+
 // goodbye sends what is still in the queue and what else the will would have
-// said, and disconnects, in bounded time. What arrives meanwhile stays with the
-// broker.
+// said, and disconnects. What arrives meanwhile stays with the broker.
 func (l *Link) goodbye(ctx context.Context, s *live) {
 	s.inflight.hush()
-	_ = s.conn.SetDeadline(time.Now().Add(goodbyeWithin))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeWithin)
-	defer cancel()
-	err := l.drain(ctx, s)
+	l.detach(ctx.Err())
+	s.senders.Wait()
+	id, err := l.publish(s, &ota.Offline{})
 	if err == nil {
-		err = l.publish(ctx, s, &ota.Offline{}, paho.PublishMethod_Blocking)
+		err = s.inflight.await(id)
 	}
 	s.keepAlive.stop()
 	if err != nil {
-		l.log.Debug("cannot say goodbye to the broker", "error", err)
+		l.log.Debug("cannot say goodbye to the broker", "error", s.conn.why(err))
 		return // without DISCONNECT, the broker publishes the will
 	}
-	_ = s.client.Disconnect(&paho.Disconnect{})
+	_ = s.conn.send(&packets.Disconnect{Properties: &packets.Properties{}})
 }
 
 // Send queues a message and returns at once. Without a connection the message
@@ -215,34 +257,33 @@ func (l *Link) Send(m ota.Up) {
 		return
 	}
 	l.queue = append(l.queue, m)
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	if !l.sending {
+		l.sending = true
+		s := l.up
+		s.senders.Go(func() { l.drain(s) })
 	}
 }
 
-// next takes a message that was sent out of the queue, and gives the one after
-// it; nil if there is none.
-func (l *Link) next(sent ota.Up) ota.Up {
+// next takes a message out of the queue; nil ends the sender.
+func (l *Link) next() ota.Up {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if sent != nil && len(l.queue) > 0 && l.queue[0] == sent {
-		l.queue[0], l.queue = nil, l.queue[1:]
-	}
 	if len(l.queue) == 0 {
-		l.queue = nil // an idle link holds no queue
+		l.queue, l.sending = nil, false // an idle link holds no queue
 		return nil
 	}
-	return l.queue[0]
+	m := l.queue[0]
+	l.queue[0], l.queue = nil, l.queue[1:]
+	return m
 }
 
 func (l *Link) attach(s *live) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up, l.since, l.last, l.queue = s, time.Now(), nil, nil
+	l.up, l.since, l.last, l.queue, l.sending = s, time.Now(), nil, nil, false
 }
 
-// detach takes no more messages. The queue is left for a goodbye.
+// detach takes no more messages. What is in the queue is still sent.
 func (l *Link) detach(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

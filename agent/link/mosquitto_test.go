@@ -220,8 +220,8 @@ func TestIdleLinksAreSmall(t *testing.T) {
 	address := mosquitto(t)
 	before := runtime.NumGoroutine()
 	goroutines, heap, _, _ := idle(t, address, 200)
-	assert.LessOrEqual(t, goroutines, 3.1)
-	assert.Less(t, heap, 8192.0)
+	assert.LessOrEqual(t, goroutines, 1.1)
+	assert.Less(t, heap, 4096.0)
 	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		require.True(t, time.Now().Before(deadline), "goroutines stay behind")
 	}

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/packets"
 
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -16,7 +17,6 @@ import (
 
 const (
 	goodbyeWithin = 2 * time.Second // for the last messages
-	noTimeout     = 24 * time.Hour  // paho's own limit, where a context or the keep-alive is the real one
 	overhead      = 64              // bytes of a PUBLISH beside topic and payload, at most
 )
 
@@ -54,12 +54,11 @@ var refusals = map[byte]string{
 // live is one connection that has been accepted.
 type live struct {
 	conn      *conn
-	client    *paho.Client
-	inflight  *inflight
-	keepAlive *keepAlive
-	lost      chan error    // why it ended; written once or twice, read once
-	open      chan struct{} // closed when messages may be delivered
-	maxPacket int           // bytes that the broker takes; 0 without limit
+	inflight  inflight
+	keepAlive keepAlive
+	maxPacket int                // bytes that the broker takes; 0 without limit
+	early     []*packets.Publish // came before the subscription was accepted
+	senders   sync.WaitGroup     // whoever empties the queue
 }
 
 // connect opens a connection to a broker, up to the accepted subscription.
@@ -74,72 +73,26 @@ func (l *Link) connect(ctx context.Context, rawURL string) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(raw)
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = c.SetDeadline(deadline) // a connection without deadlines has the context's
-	}
-	s := l.newLive(c)
-	if err := l.login(ctx, s, packet); err != nil {
-		c.fail(err)
-		return nil, err
-	}
-	if err := l.subscribe(ctx, s); err != nil {
+	s := &live{conn: newConn(raw)}
+	stop := context.AfterFunc(ctx, func() { s.conn.fail(ctx.Err()) })
+	defer stop()
+	if err := l.login(s, packet); err != nil {
 		s.end(err)
-		return nil, err
+		return nil, fmt.Errorf("cannot log in to the broker: %w", err)
 	}
-	_ = c.SetDeadline(time.Time{})
+	if err := l.subscribe(s); err != nil {
+		s.end(err)
+		return nil, fmt.Errorf("cannot subscribe to the device's topics: %w", err)
+	}
 	return s, nil
 }
 
-func (l *Link) newLive(c *conn) *live {
-	s := &live{conn: c, lost: make(chan error, 1), open: make(chan struct{})}
-	s.inflight = newInflight(func(reason string) {
-		l.complaints.say(l.log, "the broker did not take a message", "reason", clip(reason))
-	})
-	s.keepAlive = &keepAlive{conn: c, session: s.inflight, interval: l.cfg.KeepAlive}
-	s.client = paho.NewClient(paho.ClientConfig{
-		Conn:          c,
-		Session:       s.inflight,
-		PingHandler:   s.keepAlive,
-		AuthHandler:   noAuthentication{},
-		PacketTimeout: noTimeout,
-		OnPublishReceived: []func(paho.PublishReceived) (bool, error){
-			func(p paho.PublishReceived) (bool, error) { return l.receive(s, p.Packet), nil },
-		},
-		OnClientError: s.ended,
-		OnServerDisconnect: func(d *paho.Disconnect) {
-			s.ended(fmt.Errorf("the broker ended the connection with reason code 0x%02x", d.ReasonCode))
-		},
-	})
-	return s
-}
-
-// ended notes why paho has ended the connection. It has stopped by then.
-func (s *live) ended(err error) {
-	select {
-	case s.lost <- s.conn.why(err):
-	default:
-	}
-}
-
-// end closes the connection without a goodbye and waits until paho has stopped,
-// so that nothing is delivered afterwards.
+// end closes the connection without a goodbye and lets go of everybody who
+// waits for it.
 func (s *live) end(cause error) {
-	s.inflight.hush()
 	s.keepAlive.stop()
 	s.conn.fail(cause)
-	s.release()
-	<-s.client.Done()
-}
-
-// release lets waiting messages go on, to their delivery or, on a connection
-// that is hushed, to nowhere.
-func (s *live) release() {
-	select {
-	case <-s.open:
-	default:
-		close(s.open)
-	}
+	s.inflight.end()
 }
 
 func (l *Link) dial(ctx context.Context, rawURL string) (net.Conn, error) {
@@ -173,52 +126,74 @@ func tlsConfig(given *tls.Config, host string) *tls.Config {
 }
 
 // login sends CONNECT with the will and waits for the answer.
-func (l *Link) login(ctx context.Context, s *live, packet *paho.Connect) error {
-	ack, err := s.client.Connect(ctx, packet)
+func (l *Link) login(s *live, packet *packets.Connect) error {
+	if err := s.conn.send(packet); err != nil {
+		return err
+	}
+	answer, err := s.conn.read()
+	if err != nil {
+		return err
+	}
+	ack, ok := answer.(*packets.Connack)
 	switch {
-	case ack != nil && ack.ReasonCode >= 0x80:
-		refused := &Refused{Code: ack.ReasonCode}
-		if ack.Properties != nil {
-			refused.Reason = ack.Properties.ReasonString
-		}
-		return refused
-	case err != nil:
-		return fmt.Errorf("cannot log in to the broker: %w", s.conn.why(err))
+	case !ok:
+		return unexpected(answer)
+	case ack.ReasonCode >= 0x80:
+		return &Refused{Code: ack.ReasonCode, Reason: ack.Properties.ReasonString}
+	case ack.Properties.AuthMethod != "":
+		return errors.New("the broker wants an authentication that nobody asked for")
+	case ack.Properties.MaximumQOS != nil && *ack.Properties.MaximumQOS == 0:
+		return errNoQoS
 	}
-	if p := ack.Properties; p != nil {
-		if p.MaximumQoS != nil && *p.MaximumQoS == 0 {
-			defer s.end(errNoQoS)
-			return errNoQoS
-		}
-		if p.MaximumPacketSize != nil {
-			s.maxPacket = int(*p.MaximumPacketSize)
-		}
-	}
+	s.accept(ack.Properties, l.cfg.KeepAlive)
 	return nil
 }
 
 var errNoQoS = errors.New("the broker does not take messages with QoS 1, which reports need")
 
-func (l *Link) connectPacket() (*paho.Connect, error) {
+// accept takes what the broker says of itself. It may set another keep-alive than
+// was asked for, in seconds; none (0) leaves ours, because it also finds out
+// whether the broker is there.
+func (s *live) accept(p *packets.Properties, interval time.Duration) {
+	credit := 65535 // MQTT's value for a broker that says nothing
+	if p.ReceiveMaximum != nil {
+		credit = int(*p.ReceiveMaximum)
+	}
+	if p.MaximumPacketSize != nil {
+		s.maxPacket = int(*p.MaximumPacketSize)
+	}
+	if p.ServerKeepAlive != nil && *p.ServerKeepAlive > 0 {
+		interval = time.Duration(*p.ServerKeepAlive) * time.Second
+	}
+	s.inflight.begin(credit)
+	s.keepAlive.conn, s.keepAlive.inflight, s.keepAlive.interval = s.conn, &s.inflight, interval
+	s.keepAlive.begin()
+}
+
+func (l *Link) connectPacket() (*packets.Connect, error) {
 	expiry := uint32(l.cfg.SessionExpiry / time.Second)
 	maxPacket := uint32(ota.MaxPacket)
 	kind, payload, err := wire.EncodeUp(&ota.Offline{})
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the will: %w", err)
 	}
-	packet := &paho.Connect{
-		ClientID:     l.cfg.Identity.ClientID(),
-		KeepAlive:    uint16(l.cfg.KeepAlive / time.Second),
-		Username:     l.cfg.Username,
-		UsernameFlag: l.cfg.Username != "",
-		Properties: &paho.ConnectProperties{
+	packet := &packets.Connect{
+		ProtocolName:    "MQTT",
+		ProtocolVersion: 5,
+		ClientID:        l.cfg.Identity.ClientID(),
+		KeepAlive:       uint16(l.cfg.KeepAlive / time.Second),
+		Username:        l.cfg.Username,
+		UsernameFlag:    l.cfg.Username != "",
+		Properties: &packets.Properties{
 			SessionExpiryInterval: &expiry,
 			ReceiveMaximum:        &l.cfg.ReceiveMaximum,
 			MaximumPacketSize:     &maxPacket,
-			RequestProblemInfo:    true,
 		},
-		WillMessage:    &paho.WillMessage{Topic: l.topics.Up(l.cfg.Identity, kind), Payload: payload, QoS: wire.QoS(kind)},
-		WillProperties: &paho.WillProperties{ContentType: wire.ContentType},
+		WillFlag:       true,
+		WillTopic:      l.topics.Up(l.cfg.Identity, kind),
+		WillMessage:    payload,
+		WillQOS:        wire.QoS(kind),
+		WillProperties: &packets.Properties{ContentType: wire.ContentType},
 	}
 	if l.cfg.Password != nil {
 		if packet.Password, err = l.cfg.Password(); err != nil {
@@ -229,19 +204,48 @@ func (l *Link) connectPacket() (*paho.Connect, error) {
 	return packet, nil
 }
 
-func (l *Link) subscribe(ctx context.Context, s *live) error {
-	_, err := s.client.Subscribe(ctx, &paho.Subscribe{
-		Subscriptions: []paho.SubscribeOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1}},
-	})
-	if err != nil {
-		return fmt.Errorf("cannot subscribe to the device's topics: %w", s.conn.why(err))
+// subscription is the identifier of SUBSCRIBE, the first packet that has one.
+const subscription = 1
+
+// subscribe asks for the device's topics and waits for the answer. A broker that
+// has kept the session may send messages before it.
+func (l *Link) subscribe(s *live) error {
+	subscribe := &packets.Subscribe{PacketID: subscription, Properties: &packets.Properties{},
+		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1}}}
+	if err := s.conn.send(subscribe); err != nil {
+		return err
 	}
-	return nil
+	for {
+		p, err := s.conn.read()
+		if err != nil {
+			return err
+		}
+		switch p := p.(type) {
+		case *packets.Suback:
+			if len(p.Reasons) != 1 || p.PacketID != subscription {
+				return errors.New("the broker answers a subscription that was not asked for")
+			}
+			if p.Reasons[0] >= 0x80 {
+				return fmt.Errorf("the broker refused with reason code 0x%02x (%s)", p.Reasons[0], clip(p.Properties.ReasonString))
+			}
+			return nil
+		case *packets.Publish:
+			if len(s.early) == int(l.cfg.ReceiveMaximum) {
+				return fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", len(s.early))
+			}
+			s.early = append(s.early, p)
+		case *packets.Pingresp:
+		default:
+			return unexpected(p)
+		}
+	}
 }
 
-// noAuthentication stands where paho calls an Auther without looking whether
-// there is one. AUTH packets do not get through conn.
-type noAuthentication struct{}
-
-func (noAuthentication) Authenticate(a *paho.Auth) *paho.Auth { return a }
-func (noAuthentication) Authenticated()                       {}
+// unexpected is the error for a packet that ends the connection, as a DISCONNECT
+// does or one that has no business there.
+func unexpected(p packets.Packet) error {
+	if d, ok := p.(*packets.Disconnect); ok {
+		return fmt.Errorf("the broker ended the connection with reason code 0x%02x", d.ReasonCode)
+	}
+	return fmt.Errorf("the broker sent a packet out of turn: %T", p)
+}
