@@ -176,7 +176,7 @@ func (f *exploreFlags) replay(w io.Writer, options explore.Options) error {
 // said itself is in its outputs.
 func showEvent(w io.Writer, events []verdict.Event) []verdict.Event {
 	if e := &events[0]; e.Kind != verdict.Numbered {
-		fmt.Fprintf(w, "%12s  %s       · %s\n", stamp(e.At), e.Device, e.Words())
+		fmt.Fprintf(w, "%12s  %s       · %s\n", stamp(e.At), e.Device, e)
 	}
 	return events[1:]
 }

@@ -26,6 +26,9 @@ var reportScript string
 // shownText is how much of the scenario's text a page shows, in bytes.
 const shownText = 128 << 10
 
+// openRows is how many devices a list shows before it is unfolded.
+const openRows = 10
+
 // page is what the template shows.
 type page struct {
 	V       *Verdict
@@ -47,11 +50,13 @@ type page struct {
 	Codes   []countRow
 	Refused []countRow
 	Failed  []*deviceRow
-	Slowest []*deviceRow
-	Text    string
-	Cut     bool // whether Text is not all of it
-	Run     string
-	Again   string // the command that judges the record again; empty without one
+	// AllFailed says that Failed lacks none.
+	AllFailed bool
+	Slowest   []*deviceRow
+	Text      string
+	Cut       bool // whether Text is not all of it
+	Run       string
+	Again     string // the command that judges the record again; empty without one
 }
 
 // outcome is the verdict as a headline.
@@ -69,8 +74,10 @@ type keyFigure struct{ Label, Value, Note string }
 func (v *Verdict) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"number": grouped, "seconds": Seconds, "bytes": Bytes, "share": percentOf, "label": classLabel,
-		"date": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
-		"day":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"first": func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
+		"rest":  func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
+		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
+		"day":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("cannot make the page: %w", err)
@@ -105,6 +112,7 @@ func (v *Verdict) page() *page {
 	}
 	p.Fleets, p.Faults = p.fleetRows(), p.faultRows()
 	p.Failed, p.Slowest = v.deviceRows(f.Failed(), "failed"), v.deviceRows(f.Slowest(), "slow")
+	p.AllFailed = len(p.Failed) < keptFailed
 	p.Text = v.Text
 	if len(p.Text) > shownText {
 		p.Text, p.Cut = cut(p.Text, shownText), true
@@ -194,7 +202,7 @@ func (v *Verdict) keyFigures() []keyFigure {
 		grouped(f.Classes[scenario.Upgraded]) + " of " + plural(f.Devices, "device")}
 	times := keyFigure{"Upgrade time", "none", "no device was upgraded"}
 	if d := &f.Times.Upgrade; d.Count() > 0 {
-		times = keyFigure{"Upgrade time, median", Seconds(d.At(scenario.P50)), "99% within " + Seconds(d.At(scenario.P99))}
+		times = keyFigure{"Upgrade time", Seconds(d.At(scenario.P50)), "median; 99% within " + Seconds(d.At(scenario.P99))}
 	}
 	struck, fired := 0, 0
 	for i := range f.Faults {
@@ -207,7 +215,7 @@ func (v *Verdict) keyFigures() []keyFigure {
 	return []keyFigure{
 		upgraded, times,
 		{"Reports lost", grouped(f.Reports.Lost), fmt.Sprintf("of %s; %s wrong", grouped(f.Reports.Numbered), grouped(wrong))},
-		{"Faults struck", plural(fired, "time"), fmt.Sprintf("%d of %d declared", struck, len(f.Faults))},
+		{"Faults fired", grouped(fired), fmt.Sprintf("%d of %d that are declared", struck, len(f.Faults))},
 		{"Downloaded", Bytes(f.Bytes), "verified" + rate(f.Bytes, f.Duration)},
 		{"Run", Seconds(f.Duration), v.World + " world, seed " + fmt.Sprint(v.Seed)},
 	}
