@@ -46,6 +46,7 @@ var pure = map[string]string{
 	"internal/yamlform":         "",
 	"reporter":                  "",
 	"agent":                     "runner.go effect.go", // they execute what the machine decides
+	"simulator/selection":       "",
 	"simulator/verdict":         "",
 	"simulator/platform/engine": "",
 }

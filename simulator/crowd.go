@@ -110,9 +110,9 @@ func (c *crowd) settled(w *world) bool {
 			return false
 		}
 	}
-	snapshot, still := w.recorder.now()
+	still, notUpgraded := w.recorder.still()
 	enough := w.quiet
-	if w.platform != nil && snapshot.Statuses[ota.DeviceNotUpgraded] == 0 {
+	if w.platform != nil && notUpgraded == 0 {
 		enough -= leastQuiet - breath
 	}
 	return still >= enough

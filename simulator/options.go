@@ -11,12 +11,18 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
+	"otafleet/simulator/verdict"
 )
 
 // Options say how a scenario is run.
 type Options struct {
 	Scenario *scenario.Scenario
 	Seed     uint64 // of every draw; 0 means the scenario's
+	// Shard is the part of the devices that this process runs; the zero value is
+	// all of them. What is drawn for a device does not depend on it.
+	Shard selection.Shard
+	Only  []string // device keys: run these and no others; empty for all
 
 	// BrokerURL is a broker to use instead of the embedded one. Without StandIn
 	// a real platform is expected behind it, with plans of its own; the
@@ -36,11 +42,20 @@ type Options struct {
 	// stand-in signs with a key of the run.
 	Trust *wire.Trust
 
+	// History keeps the events of the run; nil keeps none.
+	History Sink
 	// Downloads is how many downloads run at once; 0 means 256.
 	Downloads int
 	// Started is called with the run once it is under way; nil for nobody.
 	Started func(*Run)
 	Logger  *slog.Logger // nil discards
+}
+
+// Sink keeps the events of a run (package history).
+type Sink interface {
+	// Add takes the next event, in the order in which the run judges them. One
+	// call ends before another begins.
+	Add(e *verdict.Event)
 }
 
 // Validate joins everything that is wrong with the options.
@@ -54,6 +69,13 @@ func (o *Options) Validate() error {
 	}
 	if o.Store != nil && o.BrokerURL != "" && !o.StandIn {
 		problems = append(problems, errors.New("a real platform has a store of its own: give one to the stand-in only"))
+	}
+	if o.Scenario != nil {
+		_, err := selection.New(o.Scenario, o.Shard, o.Only)
+		problems = append(problems, err)
+	}
+	if o.StandIn && o.Prefix == "" && !o.Shard.Whole() {
+		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own, or a broker"))
 	}
 	problems = append(problems, o.checkLink())
 	if o.BrokerURL != "" && !o.StandIn {

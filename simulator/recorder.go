@@ -17,27 +17,15 @@ type recorder struct {
 
 	mu       sync.Mutex // guards the following
 	judge    *verdict.Judge
-	snapshot Snapshot
+	sink     Sink // nil for none
+	progress progress
 	moved    time.Time // when something last happened
 	ended    bool      // the devices are being switched off
 }
 
-// Snapshot is the state of a run at a moment.
-type Snapshot struct {
-	Elapsed   time.Duration
-	Devices   int // of the scenario
-	Arrived   int
-	Connected int
-	Statuses  [5]int // devices that have arrived, by ota.DeviceStatus
-	Refusals  int
-	Reports   int   // stored by the platform
-	Bytes     int64 // verified
-	Faults    int   // fired
-	PowerCuts int
-}
-
-func newRecorder(s *scenario.Scenario) *recorder {
-	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), snapshot: Snapshot{Devices: s.Devices()}, moved: time.Now()}
+func newRecorder(s *scenario.Scenario, devices int, sink Sink) *recorder {
+	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), sink: sink,
+		progress: newProgress(devices, faultNames(s)), moved: time.Now()}
 }
 
 // add records an event of now.
@@ -52,37 +40,19 @@ func (r *recorder) add(e verdict.Event) {
 	if !arrived {
 		return // a stranger at the same broker
 	}
+	if r.sink != nil {
+		r.sink.Add(&e)
+	}
 	if !r.ended || e.Kind != verdict.Disconnected {
-		r.snapshot.count(e)
+		r.progress.count(e)
 	}
-	r.snapshot.Statuses[was]--
-	r.snapshot.Statuses[is]++
+	if is == ota.DeviceUpgraded && was != is {
+		took, _ := r.judge.Took(e.Device)
+		r.progress.Upgrades.add(took)
+	}
+	r.progress.Statuses[was]--
+	r.progress.Statuses[is]++
 	r.moved = now
-}
-
-// count takes one event.
-func (s *Snapshot) count(e verdict.Event) {
-	switch e.Kind {
-	case verdict.Arrived:
-		s.Arrived++
-		s.Statuses[ota.DeviceNotUpgraded]++
-	case verdict.Connected:
-		s.Connected++
-	case verdict.Disconnected:
-		s.Connected--
-	case verdict.PowerCut:
-		s.PowerCuts++
-	case verdict.Downloaded:
-		s.Bytes += e.N
-	case verdict.FaultFired:
-		s.Faults++
-	case verdict.Answered:
-		if e.N == 0 {
-			s.Refusals++
-		}
-	case verdict.Stored:
-		s.Reports++
-	}
 }
 
 // observe records a fact of the stand-in.
@@ -108,13 +78,21 @@ var arrivalKinds = map[engine.Arrival]verdict.Kind{
 	engine.Illegal:     verdict.Illegal,
 }
 
-// now returns the snapshot, and how long nothing has happened.
-func (r *recorder) now() (s Snapshot, still time.Duration) {
+// now returns the snapshot.
+func (r *recorder) now() Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s = r.snapshot
+	s := r.progress.snapshot()
 	s.Elapsed = time.Since(r.began)
-	return s, time.Since(r.moved)
+	return s
+}
+
+// still is for how long nothing has happened, and how many devices have arrived
+// without coming to an end or to work.
+func (r *recorder) still() (still time.Duration, notUpgraded int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.moved), r.progress.Statuses[ota.DeviceNotUpgraded]
 }
 
 // status is what the platform says of a device.

@@ -20,6 +20,7 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -157,10 +158,12 @@ expect:
 	assert.Equal(t, v.Figures.Bytes, last.Bytes)
 	assert.Equal(t, v.Figures.PowerCuts, last.PowerCuts)
 	fired := 0
-	for _, f := range v.Figures.Faults {
+	for i, f := range v.Figures.Faults {
 		fired += f.Fired
+		assert.Equal(t, simulator.Tally{Name: f.Name, N: f.Fired}, last.Faults[i])
 	}
-	assert.Equal(t, fired, last.Faults)
+	assert.Equal(t, fired, last.Fired())
+	assert.Contains(t, last.Failures, simulator.Tally{Name: string(ota.HealthCheckFailed), N: 4})
 }
 
 // TestPowerCutAtEveryStatus: wherever the power fails, the device ends upgraded.
@@ -377,6 +380,9 @@ func TestBadOptions(t *testing.T) {
 		{simulator.Options{Scenario: s, BrokerURL: "nonsense", Trust: anybody()}, "must be mqtt or mqtts"},
 		{simulator.Options{Scenario: s, BrokerURL: "mqtts://127.0.0.1", StandIn: true}, "cannot use the broker"},
 		{simulator.Options{Scenario: s, Prefix: "a/#"}, "prefix"},
+		{simulator.Options{Scenario: s, Shard: selection.Shard{Index: 3, Of: 2}}, "only the shards 1/2 to 2/2"},
+		{simulator.Options{Scenario: s, Only: []string{"gw-000021"}}, "there is no device gw-000021"},
+		{simulator.Options{Scenario: s, StandIn: true, BrokerURL: "mqtt://127.0.0.1:1", Shard: selection.Shard{Index: 1, Of: 2}}, "a prefix of its own"},
 	}
 	for _, tt := range tests {
 		_, err := simulator.Simulate(t.Context(), tt.options)

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -32,6 +31,7 @@ type world struct {
 	// Immutable after newWorld.
 	options   Options
 	scenario  *scenario.Scenario
+	selected  *selection.Selection
 	seed      uint64
 	platform  *platform.StandIn // nil with a platform of others
 	brokerURL string
@@ -67,8 +67,12 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
+	var err error
+	if w.selected, err = selection.New(w.scenario, options.Shard, options.Only); err != nil {
+		return nil, err
+	}
 	w.quiet = quietTime(w.scenario)
-	w.recorder = newRecorder(w.scenario)
+	w.recorder = newRecorder(w.scenario, w.selected.Devices(), options.History)
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
 	})
@@ -146,45 +150,11 @@ func (w *world) close() error {
 // random is the source of what needs no seed: back-off and jitter.
 func (w *world) random() float64 { return rand.Float64() }
 
-// arrival is a device and when it gets power for the first time.
-type arrival struct {
-	at    time.Duration
-	fleet *fleet
-	n     int
-}
-
-// arrivals lists all devices in the order in which they arrive.
-func (w *world) arrivals() []arrival {
-	all := make([]arrival, 0, w.scenario.Devices())
-	for _, f := range w.fleets {
-		for n := 1; n <= f.spec.Count; n++ {
-			all = append(all, arrival{arrivalTime(f.spec, n), f, n})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
-	return all
-}
-
-// arrivalTime is when device n of a fleet arrives.
-func arrivalTime(f *scenario.Fleet, n int) time.Duration {
-	at := f.Arrive.After
-	switch {
-	case f.Arrive.Rate > 0:
-		at += time.Duration(float64(n-1) / f.Arrive.Rate * float64(time.Second))
-	case f.Arrive.Over > 0:
-		at += time.Duration(float64(f.Arrive.Over) * float64(n-1) / float64(f.Count))
-	}
-	return at
-}
-
 // Run is a run under way.
 type Run struct{ world *world }
 
 // Snapshot tells how the run stands.
-func (r *Run) Snapshot() Snapshot {
-	s, _ := r.world.recorder.now()
-	return s
-}
+func (r *Run) Snapshot() Snapshot { return r.world.recorder.now() }
 
 // BrokerURL is where the run's devices connect.
 func (r *Run) BrokerURL() string { return r.world.brokerURL }
@@ -216,7 +186,8 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	if failure = errors.Join(failure, w.close()); failure != nil {
 		return nil, failure
 	}
-	v := verdict.New(w.scenario, w.seed, "real", w.recorder.figures(verdict.Sizes(w.scenario)))
+	v := verdict.New(w.scenario, w.seed, "real", w.recorder.figures(w.sizes()))
+	v.Part = w.selected.String()
 	v.Resources = peak.resources()
 	if ctx.Err() != nil {
 		v.Interrupt()

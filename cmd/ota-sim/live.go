@@ -3,38 +3,43 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/term"
+
 	"otafleet/internal/ota"
 	"otafleet/simulator"
-	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
 const (
 	redrawEvery = 250 * time.Millisecond // on a terminal
 	lineEvery   = 5 * time.Second        // in a log
-	liveBar     = 40                     // characters
+	rateOver    = 8                      // snapshots: over how long rates are measured
 )
+
+// progressing is a run under way.
+type progressing interface{ Snapshot() simulator.Snapshot }
 
 // live shows a run while it goes on: a block that is drawn again on a terminal,
 // a line now and then in a log.
 type live struct {
-	w        io.Writer
-	scenario *scenario.Scenario
-	run      *simulator.Run
-	terminal bool
-	quit     chan struct{}
-	done     sync.WaitGroup
-	drawn    int // lines of the block on the screen
-	last     simulator.Snapshot
+	w      io.Writer
+	run    progressing
+	screen *screen // nil for a log
+	quit   chan struct{}
+	done   sync.WaitGroup
+	recent []simulator.Snapshot // the last of them, at most rateOver
 }
 
-func startLive(w io.Writer, s *scenario.Scenario, run *simulator.Run) *live {
-	l := &live{w: w, scenario: s, run: run, terminal: isTerminal(w), quit: make(chan struct{})}
-	fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", s.Name, s.Devices(), run.BrokerURL(), s.Duration)
+func startLive(w io.Writer, run progressing) *live {
+	l := &live{w: w, run: run, quit: make(chan struct{})}
+	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
+		l.screen = &screen{w: w, width: func() int { return terminalWidth(w) }, color: isColored(w)}
+	}
 	l.done.Go(l.loop)
 	return l
 }
@@ -48,7 +53,7 @@ func (l *live) stop() {
 
 func (l *live) loop() {
 	every := lineEvery
-	if l.terminal {
+	if l.screen != nil {
 		every = redrawEvery
 	}
 	tick := time.NewTicker(every)
@@ -65,72 +70,51 @@ func (l *live) loop() {
 
 func (l *live) show() {
 	s := l.run.Snapshot()
-	if l.terminal {
-		l.redraw(s)
+	before := simulator.Snapshot{}
+	if len(l.recent) > 0 {
+		before = l.recent[0]
+	}
+	if l.screen != nil {
+		l.screen.draw(s, before)
 	} else {
 		fmt.Fprintln(l.w, line(s))
 	}
-	l.last = s
+	l.recent = append(l.recent, s)
+	l.recent = l.recent[max(0, len(l.recent)-rateOver):]
 }
 
 // line is the run in one line.
 func line(s simulator.Snapshot) string {
 	return fmt.Sprintf("%6s  arrived %d  connected %d  upgrading %d  upgraded %d  failed %d  refusals %d  downloaded %s  faults %d",
-		s.Elapsed.Round(time.Second), s.Arrived, s.Connected, s.Statuses[ota.DeviceUpgrading],
-		s.Statuses[ota.DeviceUpgraded]+s.Statuses[ota.DeviceNoUpdateRequired], s.Statuses[ota.DeviceUpgradeFailed],
-		s.Refusals, verdict.Bytes(s.Bytes), s.Faults)
+		s.Elapsed.Round(time.Second), s.Arrived, s.Connected, s.Statuses[ota.DeviceUpgrading], done(s), s.Statuses[ota.DeviceUpgradeFailed],
+		s.Refusals, verdict.Bytes(s.Bytes), s.Fired())
 }
 
-// redraw replaces the block on the screen.
-func (l *live) redraw(s simulator.Snapshot) {
-	var b strings.Builder
-	if l.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", l.drawn)
-	}
-	lines := l.block(s)
-	for _, text := range lines {
-		fmt.Fprintf(&b, "\x1b[2K%s\n", text)
-	}
-	l.drawn = len(lines)
-	_, _ = io.WriteString(l.w, b.String())
+// done is the devices that are where the plan wants them.
+func done(s simulator.Snapshot) int {
+	return s.Statuses[ota.DeviceUpgraded] + s.Statuses[ota.DeviceNoUpdateRequired]
 }
 
-func (l *live) block(s simulator.Snapshot) []string {
-	upgraded := s.Statuses[ota.DeviceUpgraded] + s.Statuses[ota.DeviceNoUpdateRequired]
-	rate := ""
-	if d := (s.Elapsed - l.last.Elapsed).Seconds(); d > 0 {
-		rate = fmt.Sprintf("%s/s", verdict.Bytes(int64(float64(s.Bytes-l.last.Bytes)/d)))
-	}
-	return []string{
-		fmt.Sprintf("  %s  %3d%%  %s", stacked(s), percent(upgraded, s.Devices), s.Elapsed.Round(time.Second)),
-		fmt.Sprintf("  \x1b[32m█\x1b[0m upgraded %d  \x1b[36m█\x1b[0m upgrading %d  \x1b[31m█\x1b[0m failed %d  \x1b[2m░\x1b[0m not upgraded %d",
-			upgraded, s.Statuses[ota.DeviceUpgrading], s.Statuses[ota.DeviceUpgradeFailed],
-			s.Devices-upgraded-s.Statuses[ota.DeviceUpgrading]-s.Statuses[ota.DeviceUpgradeFailed]),
-		fmt.Sprintf("  arrived %d · connected %d · refusals %d · reports stored %d", s.Arrived, s.Connected, s.Refusals, s.Reports),
-		fmt.Sprintf("  downloaded %s · %s · faults fired %d · power cuts %d", verdict.Bytes(s.Bytes), rate, s.Faults, s.PowerCuts),
-	}
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// stacked draws the device statuses as one bar.
-func stacked(s simulator.Snapshot) string {
-	var b strings.Builder
-	used := 0
-	for _, part := range []struct {
-		n     int
-		color string
-	}{
-		{s.Statuses[ota.DeviceUpgraded] + s.Statuses[ota.DeviceNoUpdateRequired], "\x1b[32m"},
-		{s.Statuses[ota.DeviceUpgrading], "\x1b[36m"},
-		{s.Statuses[ota.DeviceUpgradeFailed], "\x1b[31m"},
-	} {
-		width := 0
-		if s.Devices > 0 {
-			width = part.n * liveBar / s.Devices
+// isColored reports whether whoever reads w wants colours (no-color.org).
+func isColored(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// defaultWidth is that of a terminal that does not say.
+const defaultWidth = 80
+
+func terminalWidth(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
 		}
-		used += width
-		b.WriteString(part.color + strings.Repeat("█", width) + "\x1b[0m")
 	}
-	return b.String() + "\x1b[2m" + strings.Repeat("░", max(0, liveBar-used)) + "\x1b[0m"
+	return defaultWidth
 }
 
 func percent(n, total int) int {
@@ -138,4 +122,20 @@ func percent(n, total int) int {
 		return 0
 	}
 	return 100 * n / total
+}
+
+// rate is how much of something there was a second between two moments.
+func rate(n, before int64, took time.Duration) float64 {
+	if took <= 0 {
+		return 0
+	}
+	return max(0, float64(n-before)/took.Seconds())
+}
+
+// shortRate prints a rate with two or three digits: 0.4, 31, 1800.
+func shortRate(r float64) string {
+	if r < 10 {
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", r), ".0") + "/s"
+	}
+	return fmt.Sprintf("%.0f/s", r)
 }

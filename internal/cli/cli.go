@@ -125,7 +125,7 @@ func (p *Program) run(ctx context.Context, streams Streams, verb *Verb, args []s
 		p.verbHelp(streams.Out, verb)
 		return nil
 	case err != nil:
-		return &Exit{Usage, err}
+		return &Exit{Usage, suggestFlag(err, flags)}
 	}
 	return action(ctx, streams, flags.Args())
 }
@@ -168,35 +168,12 @@ func (p *Program) verb(name string) *Verb {
 
 // unknown says that there is no such verb.
 func (p *Program) unknown(streams Streams, name string) int {
-	fmt.Fprintf(streams.Err, "%s: there is no verb %q%s\nSee '%s help'.\n", p.Name, name, p.suggest(name), p.Name)
-	return Usage
-}
-
-// suggest finds the verb that a wrong one was meant to be: one that begins with
-// it, or that one slip of the fingers makes of it.
-func (p *Program) suggest(name string) string {
+	var verbs []string
 	for _, v := range p.Verbs {
-		if len(name) > 1 && strings.HasPrefix(v.Name, name) || slip(name, v.Name) {
-			return fmt.Sprintf("; did you mean %q?", v.Name)
-		}
+		verbs = append(verbs, v.Name)
 	}
-	return ""
-}
-
-// slip reports whether two words of several letters differ by one letter that is
-// missing, too many or wrong, or by two neighbours that changed places.
-func slip(a, b string) bool {
-	if min(len(a), len(b)) < 2 {
-		return false
-	}
-	for a != "" && b != "" && a[0] == b[0] {
-		a, b = a[1:], b[1:]
-	}
-	for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
-		a, b = a[:len(a)-1], b[:len(b)-1]
-	}
-	swapped := len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
-	return len(a) <= 1 && len(b) <= 1 || swapped
+	fmt.Fprintf(streams.Err, "%s: there is no verb %q%s\nSee '%s help'.\n", p.Name, name, suggest(name, verbs, ""), p.Name)
+	return Usage
 }
 
 func (p *Program) help(w io.Writer) {

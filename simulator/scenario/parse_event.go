@@ -27,6 +27,7 @@ func readEvents(root *yamlform.Map, s *Scenario) {
 	}
 	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(a.At, b.At) })
 	checkOverlaps(all)
+	checkOutages(all)
 	for i := range s.Plans {
 		checkLife(all, &s.Plans[i])
 	}
@@ -108,6 +109,26 @@ func checkOverlaps(inOrder []placed) {
 			if first.Do == next.Do && slices.Contains(lasting, first.Do) && sameReach && next.At < ends {
 				next.m.Problemf("at", "the %s from %s has not ended by then; it lasts until %s", first.Do,
 					yamlform.FormatDuration(first.At), yamlform.FormatDuration(ends))
+			}
+		}
+	}
+}
+
+// checkOutages reports what is asked of the platform while it is dead.
+func checkOutages(inOrder []placed) {
+	for _, outage := range inOrder {
+		if outage.Do != KillPlatform {
+			continue
+		}
+		dead := func(at time.Duration) bool { return at >= outage.At && at < outage.At+outage.For }
+		for _, e := range inOrder {
+			ends := yamlform.FormatDuration(outage.At + outage.For)
+			switch row, _ := e.Do.Row(); {
+			case !row.Takes(ParamPlan):
+			case dead(e.At):
+				e.m.Problemf("at", "the platform is dead then, until %s", ends)
+			case e.For > 0 && dead(e.At+e.For):
+				e.m.Problemf(ParamFor, "the platform is dead when the plan is to be resumed, until %s", ends)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ type Expectation struct {
 	Fleet    string // empty for the whole run
 	Measured string // what was found
 	Held     bool
+	Deferred bool // a part of a run cannot tell: only the verdict of all parts can. Held is true
 }
 
 // Held reports whether every expectation did. A run without expectations held.
@@ -30,30 +31,39 @@ func Held(all []Expectation) bool {
 // always there, because no scenario may want them otherwise: every device is
 // accounted for, and nothing happened that never may.
 func Expect(s *scenario.Scenario, f *Figures) []Expectation {
-	x := &s.Expect
+	x, part := &s.Expect, f.isPart(s)
 	unaccounted := f.Classes[scenario.Unaccounted]
 	all := []Expectation{
 		{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0},
 		{Name: "nothing happened that never may", Measured: fmt.Sprintf("%d violations", f.Violations), Held: f.Violations == 0},
 	}
+	add := func(e Expectation, n int, c scenario.Comparison) {
+		if part {
+			e = e.inPart(c, n)
+		}
+		all = append(all, e)
+	}
 	for _, e := range x.Devices {
-		all = append(all, expectDevices(e, f))
+		expected, n := expectDevices(e, f)
+		add(expected, n, e.Comparison)
 	}
 	for _, e := range x.Components {
-		all = append(all, expectComponent(e, s, f))
+		expected, n := expectComponent(e, s, f)
+		add(expected, n, e.Comparison)
 	}
 	for _, e := range x.Reports {
 		n := f.Reports.figure(e.Figure)
-		all = append(all, Expectation{Name: e.String(), Measured: count(n, f.Reports.Numbered, e.Percent), Held: e.Holds(n, f.Reports.Numbered)})
+		add(Expectation{Name: e.String(), Measured: count(n, f.Reports.Numbered, e.Percent), Held: e.Holds(n, f.Reports.Numbered)}, n, e.Comparison)
 	}
 	for _, e := range x.Times {
-		all = append(all, expectTime(e, f))
+		all = append(all, expectTime(e, f, part))
 	}
 	for _, e := range x.FaultsFired {
-		all = append(all, expectFault(e, f))
+		expected, n := expectFault(e, f)
+		add(expected, n, e.Comparison)
 	}
 	if x.AllFaultsFired {
-		all = append(all, expectFired(f.Faults))
+		all = append(all, expectFired(f.Faults, part))
 	}
 	for i := range f.Rules {
 		all = append(all, expectRule(&f.Rules[i]))
@@ -61,13 +71,13 @@ func Expect(s *scenario.Scenario, f *Figures) []Expectation {
 	return all
 }
 
-func expectDevices(e scenario.DeviceExpectation, f *Figures) Expectation {
+func expectDevices(e scenario.DeviceExpectation, f *Figures) (expected Expectation, n int) {
 	of := FleetCount{Count: f.Devices, Classes: f.Classes}
 	if e.Fleet != "" {
 		of = f.fleet(e.Fleet)
 	}
 	n, total := of.Classes[e.Class], of.Count
-	return Expectation{Name: e.String(), Fleet: e.Fleet, Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}
+	return Expectation{Name: e.String(), Fleet: e.Fleet, Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}, n
 }
 
 // fleet finds what became of a fleet; nothing if it is not known.
@@ -81,23 +91,27 @@ func (f *Figures) fleet(name string) FleetCount {
 }
 
 // expectComponent counts out of all devices that have the component.
-func expectComponent(e scenario.ComponentExpectation, s *scenario.Scenario, f *Figures) Expectation {
+func expectComponent(e scenario.ComponentExpectation, s *scenario.Scenario, f *Figures) (expected Expectation, n int) {
 	total := 0
 	for i := range s.Fleets {
 		if s.Fleets[i].Component(e.Component) != nil {
 			total += f.Fleets[i].Count
 		}
 	}
-	n := f.Components[e.Component][e.Status.String()]
-	return Expectation{Name: e.String(), Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}
+	n = f.Components[e.Component][e.Status.String()]
+	return Expectation{Name: e.String(), Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}, n
 }
 
 // expectTime does not hold without a measurement: a limit that nothing was
-// measured against says nothing.
-func expectTime(e scenario.TimeExpectation, f *Figures) Expectation {
+// measured against says nothing. In a part of a run, others may have measured.
+func expectTime(e scenario.TimeExpectation, f *Figures, part bool) Expectation {
 	times := f.Times.Of(e.Span)
 	if times.Count() == 0 {
-		return Expectation{Name: e.String(), Measured: nothingMeasured(e.Span)}
+		nothing := Expectation{Name: e.String(), Measured: nothingMeasured(e.Span)}
+		if part {
+			nothing = nothing.deferred()
+		}
+		return nothing
 	}
 	d := times.At(e.Quantile)
 	return Expectation{Name: e.String(), Measured: Seconds(d), Held: e.Holds(d)}
@@ -115,16 +129,16 @@ func nothingMeasured(span scenario.Span) string {
 	return "no device was upgraded"
 }
 
-func expectFault(e scenario.FaultExpectation, f *Figures) Expectation {
+func expectFault(e scenario.FaultExpectation, f *Figures) (expected Expectation, n int) {
 	for i := range f.Faults {
 		if fault := &f.Faults[i]; fault.Name == e.Fault {
-			return Expectation{Name: e.String(), Measured: fmt.Sprintf("fired %d times", fault.Fired), Held: e.Holds(fault.Fired, 0)}
+			return Expectation{Name: e.String(), Measured: fmt.Sprintf("fired %d times", fault.Fired), Held: e.Holds(fault.Fired, 0)}, fault.Fired
 		}
 	}
-	return Expectation{Name: e.String(), Measured: "there is no such fault"}
+	return Expectation{Name: e.String(), Measured: "there is no such fault"}, 0
 }
 
-func expectFired(faults []FaultCount) Expectation {
+func expectFired(faults []FaultCount, part bool) Expectation {
 	var never []string
 	for i := range faults {
 		if f := &faults[i]; f.Fired == 0 {
@@ -132,7 +146,11 @@ func expectFired(faults []FaultCount) Expectation {
 		}
 	}
 	if never != nil {
-		return Expectation{Name: "faults.fired: all", Measured: strings.Join(never, ", ")}
+		e := Expectation{Name: "faults.fired: all", Measured: strings.Join(never, ", ")}
+		if part {
+			e = e.deferred()
+		}
+		return e
 	}
 	return Expectation{Name: "faults.fired: all", Measured: fmt.Sprintf("all %d fired", len(faults)), Held: true}
 }

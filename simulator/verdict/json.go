@@ -74,6 +74,7 @@ type expectationDocument struct {
 	Fleet    string `json:"fleet,omitempty"`
 	Measured string `json:"measured"`
 	Held     bool   `json:"held"`
+	Deferred bool   `json:"deferred,omitempty"`
 }
 
 type ruleDocument struct {

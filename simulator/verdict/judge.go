@@ -130,6 +130,21 @@ func (j *Judge) Status(name string) (status ota.DeviceStatus, arrived bool) {
 	return (*d).status, (*d).arrived
 }
 
+// Took is how long the upgrade of a device took that is upgraded now, from the
+// plan at the device to Upgraded at the platform. It knows of devices that are
+// not closed.
+func (j *Judge) Took(name string) (took time.Duration, upgraded bool) {
+	fleet, n, known := j.find(name)
+	if !known {
+		return 0, false
+	}
+	d := j.open.get(j.ordinal(fleet, n))
+	if d == nil || *d == nil || (*d).status != ota.DeviceUpgraded {
+		return 0, false
+	}
+	return (*d).took(scenario.Upgraded), true
+}
+
 // FleetSize is how many devices a fleet of a run has.
 type FleetSize struct {
 	Name    string

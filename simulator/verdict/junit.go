@@ -10,6 +10,7 @@ type junitSuites struct {
 	XMLName  xml.Name `xml:"testsuites"`
 	Name     string   `xml:"name,attr"`
 	Tests    int      `xml:"tests,attr"`
+	Skipped  int      `xml:"skipped,attr,omitempty"`
 	Failures int      `xml:"failures,attr"`
 	Suites   []*junitSuite
 }
@@ -18,6 +19,7 @@ type junitSuite struct {
 	XMLName    xml.Name        `xml:"testsuite"`
 	Name       string          `xml:"name,attr"`
 	Tests      int             `xml:"tests,attr"`
+	Skipped    int             `xml:"skipped,attr,omitempty"`
 	Failures   int             `xml:"failures,attr"`
 	Time       float64         `xml:"time,attr"`
 	Properties []junitProperty `xml:"properties>property"`
@@ -33,6 +35,7 @@ type junitCase struct {
 	Class   string        `xml:"classname,attr"`
 	Name    string        `xml:"name,attr"`
 	Failure *junitFailure `xml:"failure,omitempty"`
+	Skipped *struct{}     `xml:"skipped,omitempty"` // deferred
 	Out     string        `xml:"system-out"`
 }
 
@@ -60,7 +63,12 @@ func (v *Verdict) WriteJUnit(w io.Writer) error {
 		suite.Tests++
 		all.Tests++
 		c := junitCase{Class: class, Name: e.Name, Out: "measured: " + e.Measured}
-		if !e.Held {
+		switch {
+		case e.Deferred:
+			suite.Skipped++
+			all.Skipped++
+			c.Skipped = &struct{}{}
+		case !e.Held:
 			suite.Failures++
 			all.Failures++
 			c.Failure = &junitFailure{Message: e.Name + ": measured " + e.Measured}

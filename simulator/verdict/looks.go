@@ -54,7 +54,10 @@ func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
 	}
 	for _, e := range v.Expectations {
 		mark := style.paint(green, "✓")
-		if !e.Held {
+		switch {
+		case e.Deferred:
+			mark = style.paint(dim, "·")
+		case !e.Held:
 			mark = style.paint(red, "✗")
 		}
 		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, e.Name, style.paint(dim, e.Measured))

@@ -224,8 +224,8 @@ func (d *deviceRow) Sentence() string {
 }
 
 func newLogLine(e *Event) logLine {
-	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.words()}
-	if e.Kind >= Stored {
+	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.String()}
+	if e.Kind.AtPlatform() {
 		l.Where = "platform"
 	}
 	switch e.Kind {
@@ -241,8 +241,8 @@ func newLogLine(e *Event) logLine {
 	return l
 }
 
-// words says an event in words.
-func (e *Event) words() string {
+// String says in words what happened.
+func (e *Event) String() string {
 	switch e.Kind {
 	case Arrived:
 		return "switched on for the first time"

@@ -1,0 +1,131 @@
+package preflight
+
+// Run is what a run is.
+type Run struct {
+	Devices  int
+	Sessions []int // of each fleet that has lines of its own: those behind gateways have none
+	Images   int64 // bytes of all packages
+	Embedded bool  // the broker is in this process, which then holds both ends of each session
+	Sources  int   // addresses of ours that sessions come from; 0 means 1
+}
+
+// What a run takes beside what its devices do. The memory of a device was
+// measured at the peak of runs of many: docs/PERFORMANCE.md.
+const (
+	spareFiles     = 600       // downloads at both ends, listeners, the program's own
+	spareMemory    = 64 << 20  // the program, and downloads
+	deviceMemory   = 64 << 10  // a device against a broker of others
+	embeddedMemory = 128 << 10 // a device with the embedded broker
+	keptImages     = 2         // times each package is held: to be served, and as what devices have
+)
+
+// files that the run has open at most.
+func (r Run) files() int64 {
+	if r.Embedded {
+		return 2*r.sessions() + spareFiles
+	}
+	return r.sessions() + spareFiles
+}
+
+func (r Run) sessions() int64 {
+	n := 0
+	for _, ofFleet := range r.Sessions {
+		n += ofFleet
+	}
+	return int64(n)
+}
+
+func (r Run) memory() int64 {
+	each := int64(deviceMemory)
+	if r.Embedded {
+		each = embeddedMemory
+	}
+	return spareMemory + int64(r.Devices)*each + keptImages*r.Images
+}
+
+// part is what each of so many processes runs at most.
+func (r Run) part(of int) Run {
+	r.Devices = (r.Devices + of - 1) / of
+	sessions := make([]int, len(r.Sessions))
+	for i, n := range r.Sessions {
+		sessions[i] = (n + of - 1) / of
+	}
+	r.Sessions = sessions
+	return r
+}
+
+// Resource is one thing that a run needs of a machine.
+type Resource int
+
+// The resources.
+const (
+	Files  Resource = iota // open files of the process
+	Ports                  // that sessions come from
+	Memory                 // bytes
+)
+
+// Check is one resource held against what there is.
+type Check struct {
+	Resource   Resource
+	Need, Have int64 // Have is 0 if the system does not say
+}
+
+// Fits reports whether there is enough, or nobody can say.
+func (c Check) Fits() bool { return c.Have == 0 || c.Need <= c.Have }
+
+// Result says whether a run fits, and what mends it if not.
+type Result struct {
+	Checks []Check // one for each resource
+	Mend   Mend
+}
+
+// Mend is what lets a run fit. The zero value is nothing.
+type Mend struct {
+	Shards int  // divide the run into so many processes; 0 for no need
+	InTurn bool // the processes do not fit at once: run one after the other
+	Over   bool // nothing on this machine
+}
+
+// Fits reports whether the run fits as it is.
+func (r Result) Fits() bool { return r.Mend == Mend{} }
+
+// Examine holds a run against a machine.
+func Examine(r Run, m Machine) Result {
+	return Result{Checks: checks(r, m), Mend: mend(r, m)}
+}
+
+func checks(r Run, m Machine) []Check {
+	return []Check{
+		{Files, r.files(), m.Files},
+		{Ports, r.sessions(), m.Ports * int64(max(1, r.Sources))},
+		{Memory, r.memory(), m.Memory},
+	}
+}
+
+func fits(r Run, m Machine) bool {
+	for _, c := range checks(r, m) {
+		if !c.Fits() {
+			return false
+		}
+	}
+	return true
+}
+
+// mostShards bounds the processes that anyone would start.
+const mostShards = 1000
+
+// mend finds the fewest processes with which the run fits.
+func mend(r Run, m Machine) Mend {
+	if fits(r, m) {
+		return Mend{}
+	}
+	if !r.Embedded && !checks(r, m)[Ports].Fits() {
+		return Mend{Over: true} // several processes share the broker, and so the ports on the way to it
+	}
+	for n := 2; n <= min(mostShards, r.Devices); n++ {
+		if part := r.part(n); fits(part, m) {
+			return Mend{Shards: n, InTurn: m.Memory > 0 && int64(n)*part.memory() > m.Memory}
+		}
+	}
+	return Mend{Over: true}
+}
