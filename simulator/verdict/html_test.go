@@ -93,6 +93,16 @@ func TestPageTells(t *testing.T) {
 	assert.True(t, strings.Contains(empty, "Of 0 devices, 0 were upgraded."))
 }
 
+// TestPageOfAPart says what only the verdict of all parts can tell.
+func TestPageOfAPart(t *testing.T) {
+	s := spec(t, `{devices: {upgraded: 990, unaccounted: 0}}`)
+	h := historyOf(s)
+	h.connect("gateways-000001", "gateways").upgrade("gateways-000001")
+	text := page(t, verdict.New(s, 1, "real", h.judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}})))
+	assert.True(t, strings.Contains(text, "2 of 4 expectations held, and the others are judged when all parts of the run are merged."))
+	assert.Equal(t, 2, strings.Count(text, `<span class="word">later</span>`))
+}
+
 // TestPageSize: a page stays one that can be sent, however large the run.
 func TestPageSize(t *testing.T) {
 	v := verdicttest.Judge(verdicttest.Parse(verdicttest.Fleets(10_000)), 42)
