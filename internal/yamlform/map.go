@@ -2,6 +2,7 @@ package yamlform
 
 import (
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -43,6 +44,15 @@ func (m *Map) Problemf(key, format string, args ...any) {
 // be known. See Document.Warnings.
 func (m *Map) Warnf(key, format string, args ...any) {
 	m.doc.warnings = append(m.doc.warnings, problemAt(m.place(key), join(m.path, key), format, args...))
+}
+
+// Sound reports whether nothing wrong has been found so far in the mapping and
+// below it. What follows from a mistake need not be reported beside it.
+func (m *Map) Sound() bool {
+	return !slices.ContainsFunc(m.doc.problems, func(p Problem) bool {
+		rest, inside := strings.CutPrefix(p.Path, m.path)
+		return inside && (m.path == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // Unsupported reports keys that the language has and this version does not.

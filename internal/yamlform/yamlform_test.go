@@ -252,6 +252,19 @@ func TestProblemsAndWarningsOfTheProgram(t *testing.T) {
 	assert.EqualError(t, doc.Err(), "a.yaml:1:1: absent.x: cannot be missed\na.yaml:1:4: b.e: is needed beside c")
 }
 
+func TestSoundIsWhatHasNoMistakeBelow(t *testing.T) {
+	m := yamlform.Parse("garden.yaml", []byte("bed: {kind: rose}\nbed2: {rows: [{n: 0}]}\n")).Root()
+	first, second := m.Map("bed"), m.Map("bed2")
+	row := second.Maps("rows", 1, 1)[0]
+	assert.True(t, m.Sound() && first.Sound() && second.Sound() && row.Sound())
+	n := 1
+	row.Int("n", &n, 1, 2)
+	assert.False(t, row.Sound())
+	assert.False(t, second.Sound())
+	assert.True(t, first.Sound(), "its path is only the beginning of the other one's")
+	assert.False(t, m.Sound())
+}
+
 func TestErrMayBeAskedTwice(t *testing.T) {
 	_, doc, err := readGarden("nmae: x\n")
 	assert.EqualError(t, doc.Err(), err.Error())

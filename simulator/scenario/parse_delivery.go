@@ -66,6 +66,9 @@ func readPush(m *yamlform.Map, p *Plan) {
 			m.Problemf(key, "is for plans that are pushed; this one waits until the device asks")
 		}
 	}
+	if p.Mode == ota.Manual || !p.Push {
+		p.Rejection = 0
+	}
 }
 
 // readUsers reads who answers a manual plan.

@@ -175,10 +175,16 @@ func readExtent(m *yamlform.Map, f *Fault, lasting bool) {
 		lo, hi = -MaxSkew, MaxSkew
 	}
 	yamlform.Value(m, ParamBy, &f.By, ranged(lo, hi, yamlform.ParseDuration))
-	m.Rate(ParamRate, &f.Rate)
-	if f.Kind == Slow && m.Has(ParamRate) && f.Rate == 0 {
-		m.Problemf(ParamRate, "want a rate above 0, such as 16KiB/s; half_open is a line that carries nothing")
+	yamlform.Value(m, ParamRate, &f.Rate, parseRateLeft)
+}
+
+// parseRateLeft reads what a slow line carries.
+func parseRateLeft(text string) (int64, error) {
+	rate, err := yamlform.ParseRate(text)
+	if err == nil && rate == 0 {
+		err = errors.New("want a rate above 0, such as 16KiB/s; half_open is a line that carries nothing")
 	}
+	return rate, err
 }
 
 // readAfter reads the moment within the step.

@@ -33,99 +33,6 @@ func seconds(lo, hi int) scenario.Range[time.Duration] {
 	return scenario.Range[time.Duration]{Lo: time.Duration(lo) * time.Second, Hi: time.Duration(hi) * time.Second}
 }
 
-func TestEveryKey(t *testing.T) {
-	s, err := parseFile(t, "testdata/good/everything.yaml")
-	require.NoError(t, err)
-	assert.Equal(t, "everything", s.Name)
-	assert.Equal(t, "gateways on a bad line get a full image\nand still all end upgraded\n", s.Description)
-	assert.Equal(t, uint64(42), s.Seed)
-	assert.Equal(t, 10*time.Minute, s.Duration)
-	assert.Equal(t, 5010, s.Devices())
-	assert.Equal(t, []scenario.Fleet{{
-		Name: "gateways", Count: 5000, Product: "gw-200",
-		Components: []scenario.Installed{installed(ota.ComponentVersion{ID: "rootfs", Type: ota.Module, Version: "1.10"}), installed(ota.ComponentVersion{ID: "motor", Type: ota.MCU, Version: "3_0"})},
-		Battery:    &scenario.Range[int]{Lo: 20, Hi: 100},
-		RSSI:       &scenario.Range[int]{Lo: -110, Hi: -60},
-		Link:       scenario.Link{Bandwidth: 2 << 20, Latency: 80 * time.Millisecond, Jitter: 20 * time.Millisecond},
-		Arrive:     scenario.Arrive{Over: time.Minute, After: 10 * time.Second},
-		Install:    scenario.Install{Time: seconds(5, 20), Restart: firmware.RestartProcess},
-	}, {
-		Name: "cameras", Count: 10, Product: "cam-1",
-		Components: []scenario.Installed{installed(ota.ComponentVersion{ID: "app", Type: ota.Module, Version: "7"})},
-		Battery:    &scenario.Range[int]{Lo: 50, Hi: 50},
-		Arrive:     scenario.Arrive{Rate: 0.5},
-		Install:    scenario.Install{Time: seconds(5, 20)},
-	}}, s.Fleets)
-	assert.Equal(t, []scenario.Plan{{
-		Name: "spring", Product: "gw-200",
-		Components: []scenario.Component{{
-			PlanComponent: ota.PlanComponent{ID: "rootfs", Type: ota.Module, Package: ota.Full, Sources: []string{"1.10", "1.9"}, Target: "1.11", Size: 10 << 20},
-			Encoding:      ota.Zstd, Chunk: 4 << 10,
-		}, {
-			PlanComponent: ota.PlanComponent{ID: "motor", Type: ota.MCU, Package: ota.Delta, Sources: []string{"3_0"}, Target: "3_1", Size: 64 << 10},
-			Encoding:      ota.Plain, Chunk: 64 << 10,
-		}},
-		Mode:       ota.Manual,
-		Conditions: scenario.Conditions{MinBattery: pointer(30), MinRSSI: pointer(-113)},
-		Retries:    2, OnFailure: ota.Revert,
-	}, {
-		Name: "cameras", Product: "cam-1",
-		Components: []scenario.Component{{
-			PlanComponent: ota.PlanComponent{ID: "app", Type: ota.Module, Package: ota.Full, Target: "8", Size: 1},
-			Encoding:      ota.Plain, Chunk: 64 << 10,
-		}},
-		Mode: ota.Silent, Retries: 5, OnFailure: ota.Stop,
-	}}, s.Plans)
-}
-
-func TestEveryFault(t *testing.T) {
-	s, err := parseFile(t, "testdata/good/everything.yaml")
-	require.NoError(t, err)
-	once := scenario.Range[int]{Lo: 1, Hi: 1}
-	downloading, received := scenario.At(ota.Downloading), scenario.At(ota.PlanReceived)
-	assert.Equal(t, []scenario.Fault{
-		{Name: "lossy-line", Fleet: "gateways", Component: "rootfs", At: downloading, Kind: scenario.Drop, Chance: 20,
-			Times: scenario.Range[int]{Lo: 1, Hi: 3}, After: scenario.After{Share: scenario.Range[scenario.Percent]{Lo: 20, Hi: 80}}, For: seconds(5, 10)},
-		{Name: "brown-out", At: scenario.At(ota.Upgrading), Kind: scenario.PowerCut, Exactly: 0.5, Times: once,
-			After: scenario.After{Delay: seconds(3, 3)}, For: seconds(30, 30)},
-		{Name: "overload", At: downloading, Kind: scenario.HTTPStatus, Chance: 1, Times: scenario.Range[int]{Lo: 2, Hi: 2}, Status: 429},
-		{Name: "gone", At: downloading, Kind: scenario.HTTPStatus, Chance: 1, Times: once, Status: 503},
-		{Name: "shy", At: received, Kind: scenario.Refuse, Chance: 5, Times: once, For: seconds(1, 2), Reason: ota.ReasonBattery},
-		{Name: "moody", At: received, Kind: scenario.Refuse, Chance: 5, Times: once, For: seconds(5, 5), Reason: ota.ReasonBusy},
-		{Name: "late", At: scenario.At(ota.ReadyToDownload), Kind: scenario.URLExpired, Chance: 5, Times: once},
-		{Name: "noise", At: downloading, Kind: scenario.Corrupt, Chance: 5, Times: once,
-			After: scenario.After{Share: scenario.Range[scenario.Percent]{Lo: 50, Hi: 50}}},
-		{Name: "sick", Component: "app", At: scenario.AtHealth, Kind: scenario.Unhealthy, Chance: 5, Times: once},
-		{Name: "forged", At: scenario.At(ota.UpgradeConfirmed), Kind: scenario.BadSignature, Chance: 5, Times: once},
-		{Name: "first-contact", At: scenario.AtConnect, Kind: scenario.Drop, Chance: 100, Times: once},
-	}, s.Faults)
-	assert.Equal(t, 5000, s.Reach(&s.Faults[0]))
-	assert.Equal(t, 10, s.Reach(&s.Faults[8]))
-	assert.Equal(t, 5010, s.Reach(&s.Faults[10]))
-}
-
-func TestEveryExpectation(t *testing.T) {
-	s, err := parseFile(t, "testdata/good/everything.yaml")
-	require.NoError(t, err)
-	var lines []string
-	for _, e := range s.Expect.Devices {
-		lines = append(lines, e.String())
-	}
-	for _, e := range s.Expect.Reports {
-		lines = append(lines, e.String())
-	}
-	for _, e := range s.Expect.Times {
-		lines = append(lines, e.String())
-	}
-	assert.Equal(t, []string{
-		"devices.upgraded >= 99%", "devices.upgrade_failed <= 1%", "devices.unaccounted == 0",
-		"devices.cameras.upgraded > 8", "devices.cameras.unreachable < 1",
-		"reports.lost == 0", "reports.out_of_order == 0", "reports.conflicting == 0", "reports.illegal == 0", "reports.duplicate <= 5%",
-		"time.upgrade.p50 < 1m", "time.upgrade.p95 <= 2m", "time.upgrade.p99 < 5m", "time.upgrade.max < 10m",
-	}, lines)
-	assert.True(t, s.Expect.AllFaultsFired)
-}
-
 func TestDefaults(t *testing.T) {
 	s, err := parseFile(t, "testdata/good/least.yaml")
 	require.NoError(t, err)
@@ -222,14 +129,37 @@ func FuzzParse(f *testing.F) {
 		require.NotEmpty(t, s.Fleets)
 		assert.LessOrEqual(t, s.Devices(), scenario.MaxDevices)
 		for i := range s.Fleets {
-			assert.True(t, ota.ValidKey(s.Fleets[i].Device(s.Fleets[i].Count)))
+			f := &s.Fleets[i]
+			assert.True(t, ota.ValidKey(f.Device(f.Count)))
+			for _, n := range []int{1, f.Count} {
+				assert.Less(t, s.Arrival(f, n), s.Duration)
+				speaker, _ := s.Gateway(f, n)
+				assert.Empty(t, speaker.Behind)
+			}
+		}
+		for i := range s.Events {
+			row, known := s.Events[i].Do.Row()
+			assert.True(t, known)
+			assert.Less(t, s.Events[i].At, s.Duration)
+			assert.Equal(t, row.Takes(scenario.ParamPlan), s.Plan(s.Events[i].Plan) != nil)
 		}
 		for i := range s.Faults {
 			fault := &s.Faults[i]
 			_, known := fault.Kind.Row()
 			assert.True(t, known)
 			assert.Positive(t, fault.Chance+fault.Exactly)
-			assert.GreaterOrEqual(t, fault.Times.Lo, 1)
+			for _, u := range []float64{0, 0.5, 1 - 1.0/(1<<53)} {
+				assert.GreaterOrEqual(t, fault.Times.At(u), 1)
+				assert.GreaterOrEqual(t, fault.For.At(u), time.Duration(0))
+				assert.LessOrEqual(t, fault.For.At(u), scenario.MaxDuration)
+			}
+		}
+		named := map[string]bool{}
+		for i := range s.Expect.Rules {
+			r := &s.Expect.Rules[i]
+			assert.False(t, named[r.Name], r.Name)
+			assert.Equal(t, r.Never, r.Then == nil)
+			named[r.Name] = true
 		}
 	})
 }

@@ -36,17 +36,19 @@ func ranged[T int | time.Duration | Percent](lo, hi T, parse func(string) (T, er
 // lognormal(10s, 0.5).
 func shaped[T int | time.Duration | Percent](shape Shape, rest string, lo, hi T, parse func(string) (T, error)) (r Range[T], err error) {
 	inner, closed := strings.CutSuffix(rest, ")")
-	first, second, two := strings.Cut(inner, ",")
-	wantsTwo := shape != Exp
+	values, wanted := strings.Split(inner, ","), 2
+	if shape == Exp {
+		wanted = 1
+	}
 	switch {
 	case shape != Normal && shape != Exp && shape != LogNormal:
 		return r, fmt.Errorf("%q is not a distribution%s", shape, yamlform.Suggest(string(shape), shapes()))
 	case !closed:
 		return r, fmt.Errorf("%q lacks its closing bracket; inside of { } and [ ], a value with a comma needs quotes around it", string(shape)+"("+rest)
-	case two != wantsTwo:
+	case len(values) != wanted:
 		return r, fmt.Errorf("%s(%s) has the wrong number of values; want normal(mean, deviation), exp(mean) or lognormal(median, sigma)", shape, inner)
 	}
-	centre, err := yamlform.Between(lo, hi, parse, show[T])(strings.TrimSpace(first))
+	centre, err := yamlform.Between(lo, hi, parse, show[T])(strings.TrimSpace(values[0]))
 	if err == nil && shape != Normal && centre <= 0 {
 		err = fmt.Errorf("%s is out of bounds; %s is of values above 0 only", show(centre), shape)
 	}
@@ -56,9 +58,9 @@ func shaped[T int | time.Duration | Percent](shape Shape, rest string, lo, hi T,
 	r = Range[T]{Shape: shape, Centre: float64(centre)}
 	switch shape {
 	case Normal:
-		r.Spread, err = parseDeviation(strings.TrimSpace(second), hi-lo, parse)
+		r.Spread, err = parseDeviation(strings.TrimSpace(values[1]), hi-lo, parse)
 	case LogNormal:
-		r.Spread, err = parseSigma(strings.TrimSpace(second))
+		r.Spread, err = parseSigma(strings.TrimSpace(values[1]))
 	}
 	if err == nil {
 		r.Lo, r.Hi = r.extremes(lo, hi)

@@ -1,0 +1,449 @@
+package scenario_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// node is a JSON Schema, or a part of one.
+type node = map[string]any
+
+// key is a key of a mapping: what an editor shows, and what the value may be.
+type key struct {
+	says  string
+	value node
+}
+
+// keys are those of a mapping. A name that ends in ! must be given.
+type keys map[string]key
+
+// mapping is the schema of a mapping that has these keys and no others.
+func mapping(k keys) node {
+	properties, required := node{}, []string{}
+	for name, key := range k {
+		name, needed := strings.CutSuffix(name, "!")
+		if needed {
+			required = append(required, name)
+		}
+		property := maps.Clone(key.value)
+		if key.says != "" {
+			property["description"] = key.says
+		}
+		properties[name] = property
+	}
+	schema := node{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		slices.Sort(required)
+		schema["required"] = required
+	}
+	return schema
+}
+
+// The forms of values. A bare number or word in YAML is not a text in JSON, so
+// each form says which of them it takes.
+
+const (
+	durationPattern = `\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)`
+	percentPattern  = `([0-9]+\.?[0-9]*|\.[0-9]+)%`
+	wholePattern    = `\+?[0-9]+`
+	sizePattern     = `\+?[0-9]+( *(KiB|MiB|GiB|TiB))?`
+	numberPattern   = `([0-9]+\.?[0-9]*|\.[0-9]+)`
+	signed          = `-?`
+)
+
+func pattern(p string) node { return node{"type": "string", "pattern": "^(" + p + ")$"} }
+
+func text(maxLength int) node {
+	return node{"type": []string{"string", "number", "boolean"}, "minLength": 1, "maxLength": maxLength}
+}
+
+func word(maxLength int, more string) node {
+	return node{"type": []string{"string", "number", "boolean"}, "pattern": "^[A-Za-z0-9_" + more + "-]+$", "maxLength": maxLength}
+}
+
+func whole(least, most int) node {
+	return node{"type": []string{"integer", "string"}, "minimum": least, "maximum": most, "pattern": "^" + signed + wholePattern + "$"}
+}
+
+// orNumber adds numbers to a form of text, from least to most.
+func orNumber(form node, least, most int) node {
+	form["type"], form["minimum"], form["maximum"] = []string{"string", "integer"}, least, most
+	return form
+}
+
+func duration() node { return orNumber(pattern(durationPattern), 0, 0) }
+func size() node     { return orNumber(pattern(sizePattern), 0, 1<<40) }
+func rate() node     { return orNumber(pattern("0|"+sizePattern+"/s"), 0, 0) }
+func percent() node  { return pattern(percentPattern) }
+func boolean() node  { return node{"type": "boolean"} }
+
+// ranged is a range, or a distribution, of what one pattern fits.
+func ranged(one string) node {
+	return pattern(one + `(\.\.` + one + `)?|normal\( *` + one + ` *, *` + one + ` *\)|exp\( *` + one + ` *\)|lognormal\( *` + one + ` *, *` + numberPattern + ` *\)`)
+}
+
+func durations() node { return orNumber(ranged(signed+durationPattern), 0, 0) }
+
+func comparison() node {
+	return orNumber(pattern(`((>=|<=|>|<|==) *)?([0-9]+|`+percentPattern+`)`), 0, 1<<32-1)
+}
+
+func list(items node, least, most int) node {
+	return node{"type": "array", "items": items, "minItems": least, "maxItems": most}
+}
+
+func ref(name string) node { return node{"$ref": "#/$defs/" + name} }
+
+// oneOf is one of a few words, with what each means for editors that show it.
+func oneOf[T ~string](words []T, sentences []string) node {
+	form := node{"type": "string", "enum": words}
+	if sentences != nil {
+		form["markdownEnumDescriptions"] = sentences
+	}
+	return form
+}
+
+func choice[T ~string](words ...T) node { return oneOf(words, nil) }
+
+// each gives the words and sentences of a table.
+func each[R any, T ~string](rows []R, of func(R) (T, string)) node {
+	var words []T
+	var sentences []string
+	for _, row := range rows {
+		w, s := of(row)
+		words, sentences = append(words, w), append(sentences, s)
+	}
+	return oneOf(words, sentences)
+}
+
+func statuses() node {
+	var entered []ota.Row
+	for _, row := range ota.Statuses() {
+		if row.Status != ota.PlanNotReceived {
+			entered = append(entered, row)
+		}
+	}
+	return each(entered, func(r ota.Row) (string, string) { return r.Wire, r.Sentence })
+}
+
+// when is a condition on the value of one key.
+func when[T ~string](key string, values []T, then node) node {
+	return node{"if": node{"properties": node{key: node{"enum": values}}, "required": []string{key}}, "then": then}
+}
+
+// only forbids those of all keys that are not allowed.
+func only(all, allowed []string) node {
+	forbidden := node{}
+	for _, name := range all {
+		if !slices.Contains(allowed, name) {
+			forbidden[name] = false
+		}
+	}
+	return forbidden
+}
+
+// oneRequired is a choice of which at least one key must be given.
+func oneRequired(names ...string) (choice []node) {
+	for _, name := range names {
+		choice = append(choice, node{"required": []string{name}})
+	}
+	return choice
+}
+
+// The keys of a scenario, from the whole to its parts.
+
+func documentKeys() keys {
+	return keys{
+		"scenario!":   {"The scenario's name: 1 to 64 characters of A-Z a-z 0-9 _ -", word(64, "")},
+		"description": {"A sentence on what it proves", node{"type": "string"}},
+		"seed":        {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0, "pattern": "^[0-9]+$"}},
+		"duration!":   {"Then the run ends, finished or not: 1s to 24h", duration()},
+		"fleet!":      {"What devices there are", list(ref("fleet"), 1, scenario.MaxFleets)},
+		"plans":       {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
+		"events":      {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
+		"faults":      {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
+		"expect":      {"What must hold in the end", ref("expect")},
+	}
+}
+
+func fleet() node {
+	name := word(56, "")
+	name["not"] = node{"enum": scenario.Classes()}
+	form := mapping(keys{
+		"name!":    {"Unique; devices are called <name>-000001 and on", name},
+		"count!":   {"How many devices", whole(1, scenario.MaxDevices)},
+		"product!": {"Product key", word(ota.MaxKey, "")},
+		"hardware": {"Revision that packages may ask for", text(ota.MaxVersion)},
+		"behind":   {"The fleet whose devices speak for these", word(ota.MaxKey, "")},
+		"components!": {"What every device runs at first", list(mapping(keys{
+			"id!":      {"Component id", word(ota.MaxComponentID, ".")},
+			"type!":    {"", choice(ota.Module, ota.MCU)},
+			"version!": {"What runs at first", text(ota.MaxVersion)},
+			"release":  {"Highest release counter that the device has run; 0 if it is not given", whole(0, scenario.MaxRelease)},
+		}), 1, ota.MaxComponents)},
+		"battery": {"Percent, or a range; without it the device has none", orNumber(ranged(wholePattern), 0, 100)},
+		"rssi":    {"dBm, or a range; without it the device has no radio", orNumber(ranged(signed+wholePattern), -150, 0)},
+		"link": {"The line between the device and everything else", mapping(keys{
+			"bandwidth": {"Of downloads; no limit if it is not given", rate()},
+			"latency":   {"One way, up to 1m", duration()},
+			"jitter":    {"The latency varies by up to this both ways", duration()},
+			"loss":      {"Share of the packets that are lost and sent again: 0% to 99%", percent()},
+		})},
+		"arrive": {"When the devices connect for the first time; all at once if it is not given", arrive()},
+		"install": {"What an installation costs", mapping(keys{
+			"time":    {"From upgrading to the restart; 5s..20s if it is not given", durations()},
+			"restart": {"For every component", choice(firmware.RestartNone, firmware.RestartProcess, firmware.RestartSystem)},
+		})},
+	})
+	form["dependentSchemas"] = node{"behind": node{"properties": node{"link": false, "arrive": false}}}
+	return form
+}
+
+func arrive() node {
+	form := mapping(keys{
+		"herd": {"All at once", node{"const": true}},
+		"over": {"Evenly within this time", duration()},
+		"rate": {"Devices a second: 100/s", pattern(numberPattern + "/s")},
+		"stages": {"One after the other", list(mapping(keys{
+			"over!":   {"How long the stage takes; 0s for all at once", duration()},
+			"devices": {"A number or a share; the last stage takes the rest", orNumber(pattern(percentPattern+"|"+wholePattern), 0, scenario.MaxDevices)},
+		}), 1, scenario.MaxStages)},
+		"after": {"The first device, from the start of the run", duration()},
+	})
+	forms := []string{"herd", "over", "rate", "stages"}
+	alone := node{}
+	for _, name := range forms {
+		alone[name] = node{"properties": only(forms, []string{name})}
+	}
+	form["dependentSchemas"] = alone
+	return form
+}
+
+func plan() node {
+	users := mapping(keys{
+		"confirm": {"Share of the users that want it", percent()},
+		"cancel":  {"Share of the users that do not want it", percent()},
+		"after":   {"How long a user takes", durations()},
+	})
+	users["anyOf"] = oneRequired("confirm", "cancel")
+	form := mapping(keys{
+		"name!":       {"Unique", word(ota.MaxKey, ".")},
+		"product!":    {"Of some fleet", word(ota.MaxKey, "")},
+		"only":        {"Fleets that alone are upgraded", list(word(ota.MaxKey, ""), 1, scenario.MaxFleets)},
+		"except":      {"Fleets that are not upgraded", list(word(ota.MaxKey, ""), 1, scenario.MaxFleets)},
+		"components!": {"Upgraded in this order", list(ref("package"), 1, ota.MaxComponents)},
+		"mode":        {"silent if it is not given; manual waits for the user", choice(ota.Silent, ota.Manual)},
+		"starts":      {"When it becomes active, after the start of the run", duration()},
+		"ends":        {"When it ends, after the start of the run; after the run if it is not given", duration()},
+		"push":        {"Whether the platform sends it by itself; true if it is not given", boolean()},
+		"window":      {"Hours of the day in which it is pushed, by a clock that shows midnight when the run starts: 1-5", pattern("([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-4])")},
+		"rejection":   {"How long it is not pushed after a refusal: 10m to 24h, 2h if it is not given", duration()},
+		"users":       {"Who answers a manual plan", users},
+		"conditions": {"What it asks of a device", mapping(keys{
+			"min_battery": {"Percent", whole(0, 100)},
+			"min_rssi":    {"dBm", whole(-113, 0)},
+		})},
+		"retries":    {"Attempts of the platform after the first; 5 if it is not given", whole(0, scenario.MaxRetries)},
+		"on_failure": {"stop if it is not given", choice(ota.Stop, ota.Continue, ota.Revert)},
+	})
+	form["allOf"] = []node{{
+		"if":   node{"properties": node{"mode": node{"const": ota.Manual}}, "required": []string{"mode"}},
+		"then": node{"properties": node{"push": false, "window": false, "rejection": false}},
+		"else": node{"properties": node{"users": false}},
+	}, {
+		"if":   node{"properties": node{"push": node{"const": false}}, "required": []string{"push"}},
+		"then": node{"properties": node{"window": false, "rejection": false}},
+	}}
+	return form
+}
+
+func packageOf() node {
+	form := mapping(keys{
+		"id!":             {"A component of the product's fleets", word(ota.MaxComponentID, ".")},
+		"type":            {"The fleet's if it is not given", choice(ota.Module, ota.MCU)},
+		"package!":        {"", choice(ota.Full, ota.Delta)},
+		"sources":         {"Versions of which the device must run one; a delta has exactly one", list(text(ota.MaxVersion), 1, ota.MaxSources)},
+		"target!":         {"The version to install", text(ota.MaxVersion)},
+		"size!":           {"Of the image: 64KiB, 1MiB", size()},
+		"encoding":        {"identity if it is not given", choice(ota.Plain, ota.Zstd)},
+		"chunk":           {"512 to 4MiB; 64KiB if it is not given", size()},
+		"hardware":        {"Revisions that the package fits; any if it is not given", list(text(ota.MaxVersion), 1, ota.MaxHardware)},
+		"release":         {"The package's release counter; the number of the plan if it is not given", whole(0, scenario.MaxRelease)},
+		"allow_downgrade": {"Whether the package may go below the release that the device has run", boolean()},
+	})
+	form["allOf"] = []node{when("package", []ota.PackageKind{ota.Delta}, node{
+		"required": []string{"sources"}, "properties": node{"sources": node{"maxItems": 1}},
+	})}
+	return form
+}
+
+func event() node {
+	form := mapping(keys{
+		"at!":   {"After the start of the run", duration()},
+		"do!":   {"What happens", each(scenario.Actions(), func(r scenario.ActionRow) (scenario.Action, string) { return r.Action, r.Sentence })},
+		"for":   {"How long it lasts", duration()},
+		"fleet": {"Only the devices of this fleet", word(ota.MaxKey, "")},
+		"plan":  {"The plan that it is about", word(ota.MaxKey, ".")},
+	})
+	all := []string{scenario.ParamFor, scenario.ParamFleet, scenario.ParamPlan}
+	var rules []node
+	for _, row := range scenario.Actions() {
+		then := node{"properties": only(all, slices.Concat(row.Needs, row.Params))}
+		if row.Needs != nil {
+			then["required"] = row.Needs
+		}
+		rules = append(rules, when("do", []scenario.Action{row.Action}, then))
+	}
+	form["allOf"] = rules
+	return form
+}
+
+func fault() node {
+	name := word(64, "")
+	name["not"] = node{"const": "fired"}
+	form := mapping(keys{
+		"name!":     {"Unique", name},
+		"do!":       {"What happens", each(scenario.Kinds(), func(r scenario.KindRow) (scenario.Kind, string) { return r.Kind, r.Sentence })},
+		"at!":       {"Where in its life it strikes the device", choice(scenario.Places()...)},
+		"chance":    {"The probability with which each device has it", percent()},
+		"exactly":   {"The share of the devices that have it, chosen by the seed", percent()},
+		"fleet":     {"Only devices of this fleet", word(ota.MaxKey, "")},
+		"component": {"Only while this component is in work, or about it", word(ota.MaxComponentID, ".")},
+		"times":     {"How often it strikes a device that has it; once if it is not given", orNumber(ranged(wholePattern), 1, 1000)},
+		"after":     {"When within the step: a share or a duration", orNumber(node{"type": "string", "anyOf": []node{ranged(percentPattern), durations()}}, 0, 0)},
+		"for":       {"How long it lasts", durations()},
+		"by":        {"By how much", durations()},
+		"rate":      {"Bytes a second that are left: 16KiB/s", pattern(sizePattern + "/s")},
+		"status":    {"HTTP status; 503 if it is not given", whole(400, 599)},
+		"reason":    {"Of the refusal; busy if it is not given", choice(scenario.Reasons()...)},
+	})
+	form["anyOf"] = oneRequired("chance", "exactly")
+	form["dependentSchemas"] = node{"chance": node{"properties": node{"exactly": false}}}
+	all := []string{scenario.ParamComponent, scenario.ParamTimes, scenario.ParamAfter, scenario.ParamFor, scenario.ParamBy,
+		scenario.ParamRate, scenario.ParamStatus, scenario.ParamReason}
+	rules := []node{
+		when("at", []scenario.Place{scenario.AtConnect}, node{"properties": node{"component": false}}),
+		when("at", []scenario.Place{scenario.AtReport}, node{"properties": node{"after": false}}),
+	}
+	for _, row := range scenario.Kinds() {
+		properties := only(all, row.Params)
+		properties["at"] = node{"enum": row.Places}
+		then := node{"properties": properties}
+		if row.Needs != nil {
+			then["required"] = row.Needs
+		}
+		rules = append(rules, when("do", []scenario.Kind{row.Kind}, then))
+	}
+	form["allOf"] = rules
+	return form
+}
+
+func expect() node {
+	byName := func(value node, k keys) node {
+		form := mapping(k)
+		form["additionalProperties"] = value
+		return form
+	}
+	classes, figures, quantiles, spans, ends := keys{}, keys{}, keys{}, keys{}, keys{}
+	for _, class := range scenario.Classes() {
+		classes[string(class)] = key{"", comparison()}
+	}
+	for _, figure := range scenario.Figures() {
+		figures[string(figure)] = key{"", comparison()}
+	}
+	for _, q := range scenario.Quantiles() {
+		quantiles[string(q)] = key{`A sign and a duration: "< 5m"`, pattern("(>=|<=|>|<) *" + durationPattern)}
+	}
+	for _, span := range scenario.Spans() {
+		spans[string(span)] = key{"", mapping(quantiles)}
+	}
+	for _, status := range statuses()["enum"].([]string) {
+		ends[status] = key{"", comparison()}
+	}
+	return mapping(keys{
+		"devices":    {"Devices by the class in which they end, of all and below the name of a fleet", byName(mapping(classes), classes)},
+		"components": {"Devices by their component's last status, below its id", byName(mapping(ends), nil)},
+		"reports":    {"Reports of which something is wrong", mapping(figures)},
+		"time":       {"How long things take", mapping(spans)},
+		"faults": {"How often faults strike, below their name", byName(
+			orNumber(pattern(`((>=|<=|>|<|==) *)?[0-9]+`), 0, 1<<32-1),
+			keys{"fired": {"Every declared fault must strike", choice("all")}})},
+		"never":  {"What may never happen to a device", list(ref("never"), 0, scenario.MaxRules)},
+		"always": {"What must follow whenever something happens to a device", list(ref("always"), 0, scenario.MaxRules)},
+	})
+}
+
+// patternKeys are those that say what an event has to be.
+func patternKeys() keys {
+	return keys{
+		"event!":    {"What happens", ref("event_kind")},
+		"plan":      {"Only under this plan", word(ota.MaxKey, ".")},
+		"component": {"Only of this component", word(ota.MaxComponentID, ".")},
+		"fault":     {"Only of this fault", word(64, "")},
+		"status":    {"Only reports of this status", ref("status")},
+		"code":      {"Only reports of a failure with this code", ref("code")},
+	}
+}
+
+func eventKinds() node {
+	return each(scenario.EventKinds(), func(r scenario.EventKindRow) (scenario.EventKind, string) { return r.Kind, r.Sentence })
+}
+
+func codes() node {
+	sentences := ota.Codes()
+	return each(slices.Sorted(maps.Keys(sentences)), func(c ota.Code) (ota.Code, string) { return c, sentences[c] })
+}
+
+// happening is a mapping with the keys of a pattern, and more.
+func happening(more keys) node {
+	all := patternKeys()
+	maps.Copy(all, more)
+	form := mapping(all)
+	var rules []node
+	for _, row := range scenario.EventKinds() {
+		then := node{"properties": only([]string{scenario.ParamPlan, scenario.ParamComponent, scenario.ParamFault, scenario.ParamStatus, scenario.ParamCode}, row.Params)}
+		rules = append(rules, when("event", []scenario.EventKind{row.Kind}, then))
+	}
+	form["allOf"] = rules
+	return form
+}
+
+func ruleKeys() keys {
+	return keys{
+		"name":  {"Unique; made of what the rule says if it is not given", text(4096)},
+		"fleet": {"Only devices of this fleet", word(ota.MaxKey, "")},
+		"after": {"Only if this has happened to the device before", ref("pattern")},
+	}
+}
+
+func neverRule() node {
+	form := happening(ruleKeys())
+	forbidden := form["properties"].(node)
+	forbidden["then"], forbidden["within"] = false, false
+	return form
+}
+
+func alwaysRule() node {
+	all := ruleKeys()
+	all["then!"] = key{"What must follow", ref("pattern")}
+	all["within"] = key{"How soon; before the end of the run if it is not given", duration()}
+	return happening(all)
+}
+
+// schema is the JSON Schema of a scenario.
+func schema() node {
+	form := mapping(documentKeys())
+	form["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	form["title"] = "ota-sim scenario"
+	form["$defs"] = node{
+		"fleet": fleet(), "plan": plan(), "package": packageOf(), "event": event(), "fault": fault(),
+		"expect": expect(), "never": neverRule(), "always": alwaysRule(), "pattern": happening(nil),
+		"event_kind": eventKinds(), "status": statuses(), "code": codes(),
+	}
+	return form
+}
