@@ -101,8 +101,17 @@ func (w *world) courseOf(e *scenario.Event) []happening {
 	if e.For > 0 {
 		all = append(all, happening{e.At + e.For, undo})
 	}
+	if e.Do == scenario.ResumePlan || e.Do == scenario.SuspendPlan && e.For > 0 {
+		all = append(all, happening{nextPush(e.At + e.For), byItself})
+	}
 	return all
 }
+
+// pushGrid is how often the platform pushes plans, from the start of the run on.
+const pushGrid = 10 * time.Minute
+
+// nextPush is when plans have been pushed that came into effect again.
+func nextPush(at time.Duration) time.Duration { return at.Truncate(pushGrid) + pushGrid + grace }
 
 // effectOf is how an event happens, and how it is undone after its time.
 func (w *world) effectOf(e *scenario.Event) (do, undo func()) {
