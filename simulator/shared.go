@@ -19,7 +19,7 @@ const (
 // shared holds once what every device of a fleet is told in the same words:
 // plans and manifests, which nobody changes. The zero value is ready.
 type shared struct {
-	mu        sync.Mutex // guards the following
+	mu        sync.Mutex                   // guards the following
 	plans     map[ota.Digest]*ota.Plan     // by the digest of what they say
 	manifests map[ota.Digest]*ota.Manifest // by the envelope's digest
 	chunks    int
