@@ -57,7 +57,7 @@ var house = []room{
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
 	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
-	{".", "", "internal/ota"}, // these tests
+	{".", "", "internal/ota simulator/scenario"},                                                    // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
