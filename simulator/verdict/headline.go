@@ -64,7 +64,7 @@ func (f *Figures) sentence() string {
 	case 0:
 		return text + "."
 	case 1:
-		return text + ", " + others[0] + "."
+		return text + " and " + others[0] + "."
 	}
 	return text + ", " + strings.Join(others[:len(others)-1], ", ") + " and " + others[len(others)-1] + "."
 }
