@@ -275,6 +275,7 @@ func (f *fetch) reach(a *answer, at int64) {
 	for len(a.moments) > 0 && a.moments[0].At <= a.at {
 		m := &a.moments[0]
 		a.moments = a.moments[1:]
+		planned := a.planned
 		m.Reach()
 		if f.answer != a {
 			return
@@ -283,6 +284,10 @@ func (f *fetch) reach(a *answer, at int64) {
 		case fault.Flips:
 			a.flips = append(a.flips, m.At)
 			continue
+		case fault.Passes:
+			if a.planned == planned {
+				continue // the line is as it was
+			}
 		case fault.Breaks:
 			f.over(a, &ota.Failure{Code: ota.NetworkTimeout, Detail: "the connection broke off"})
 		case fault.Ends:
