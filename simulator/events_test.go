@@ -94,6 +94,7 @@ func TestLivesOfPlans(t *testing.T) {
 		{name: "starts later", plan: "starts: 2s", ended: upgraded},
 		{name: "ends before anybody agrees", plan: "mode: manual\n    ends: 2s", ended: verdict.Counts{scenario.NotUpgraded: 5}},
 		{name: "ends on the way", plan: "ends: 2s", ended: upgraded},
+		{name: "starts while the platform is dead", plan: "starts: 1s\nevents: [{at: 500ms, do: kill_platform, for: 1s}]", ended: upgraded},
 		{name: "is asked for", plan: "push: false", ended: upgraded},
 		{name: "is pushed at another hour", plan: "window: 1-2", ended: verdict.Counts{scenario.NotUpgraded: 5}},
 		{name: "is pushed now", plan: "window: 23-1", ended: upgraded},

@@ -51,7 +51,7 @@ func sufferings() []suffering {
 	noRetry := []string{"    product: gw-200\n    components:\n", "    product: gw-200\n    retries: 0\n    components:\n"}
 	process := []string{"install: {time: 10ms..50ms}", "install: {time: 10ms..50ms, restart: process}"}
 	return []suffering{
-		{kind: scenario.Drop, fault: "at: downloading, do: drop, times: 2, after: 10%..90%, for: 100ms"},
+		{kind: scenario.Drop, fault: "at: downloading, do: drop, times: 2, after: 10%..90%, for: 20ms"},
 		{kind: scenario.Reset, fault: "at: report, do: reset, times: 3"},
 		{kind: scenario.Reset, fault: "at: downloading, do: reset, after: 50%"},
 		{kind: scenario.HalfOpen, fault: "at: upgrade_confirmed, do: half_open, for: 1s"},
@@ -61,10 +61,12 @@ func sufferings() []suffering {
 		{kind: scenario.NeverOnline, fault: "at: connect, do: never_online", ended: lost},
 		{kind: scenario.DuplicateMessage, fault: "at: report, do: duplicate, times: 5"},
 		{kind: scenario.DuplicateMessage, fault: "at: upgrade_confirmed, do: duplicate, times: 2"},
+		{kind: scenario.DuplicateMessage, fault: "at: plan_received, do: duplicate"},
 		{kind: scenario.ReorderMessages, fault: "at: report, do: reorder, times: 3", disorder: true},
-		{kind: scenario.ReorderMessages, fault: "at: download_succeeded, do: reorder"},
+		{kind: scenario.ReorderMessages, fault: "at: download_succeeded, do: reorder", disorder: true},
 		{kind: scenario.DelayMessage, fault: "at: report, do: delay, for: 500ms, times: 2", disorder: true},
 		{kind: scenario.DelayMessage, fault: "at: upgrade_confirmed, do: delay, for: 500ms"},
+		{kind: scenario.DelayMessage, fault: "at: plan_received, do: delay, for: 500ms"},
 		{kind: scenario.Stall, fault: "at: downloading, do: stall, after: 50%, for: 1s"},
 		{kind: scenario.Truncate, fault: "at: downloading, do: truncate, times: 2"},
 		{kind: scenario.Corrupt, fault: "at: downloading, do: corrupt, times: 2"},

@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,4 +192,143 @@ func TestLineLosesPackets(t *testing.T) {
 	assert.Equal(t, 2*time.Second, (&line{spec: scenario.Link{Loss: 50, Latency: time.Second}, random: l.random}).resend())
 	l.random = func() float64 { return 0.6 }
 	assert.Zero(t, l.resend())
+}
+
+// exchangeWords sends a line and gives what comes back.
+func exchangeWords(t *testing.T, conn net.Conn, words string) string {
+	t.Helper()
+	_, err := fmt.Fprintln(conn, words)
+	require.NoError(t, err)
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	require.NoError(t, err)
+	return answer
+}
+
+// TestLineIsSilent: nothing passes, nobody is told, and nothing is lost or
+// overtaken.
+func TestLineIsSilent(t *testing.T) {
+	l, address := newLine(t, scenario.Link{}), echo(t)
+	conn, err := l.dial(t.Context(), "tcp", address)
+	require.NoError(t, err)
+	defer conn.Close()
+	began := time.Now()
+	l.freeze(100 * time.Millisecond)
+	l.freeze(20 * time.Millisecond) // it ends with the longer one
+	_, err = fmt.Fprint(conn, "one ")
+	require.NoError(t, err, "the agent learns of nothing")
+	_, err = fmt.Fprint(conn, "two ")
+	require.NoError(t, err)
+	assert.Equal(t, "one two three\n", exchangeWords(t, conn, "three"))
+	assert.GreaterOrEqual(t, time.Since(began), 100*time.Millisecond)
+	assert.Equal(t, "four\n", exchangeWords(t, conn, "four"))
+
+	l.freeze(time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = l.dial(ctx, "tcp", address)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "new connections do not come up either")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
+	require.NoError(t, err)
+	_, err = l.RoundTrip(request)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	l.cut(0)
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, net.ErrClosed, "a silent connection can still be dropped")
+}
+
+// TestLineIsSilentInABody: a download goes on where it was.
+func TestLineIsSilentInABody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }))
+	defer server.Close()
+	l := newLine(t, scenario.Link{})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	require.NoError(t, err)
+	answer, err := l.RoundTrip(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	_, err = io.ReadFull(answer.Body, make([]byte, 1000))
+	require.NoError(t, err)
+	began := time.Now()
+	l.freeze(50 * time.Millisecond)
+	n, err := io.Copy(io.Discard, answer.Body)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1<<20-1000, n)
+	assert.GreaterOrEqual(t, time.Since(began), 50*time.Millisecond)
+}
+
+// TestLineIsReset: the other end is told so at once.
+func TestLineIsReset(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	l := newLine(t, scenario.Link{})
+	conn, err := l.dial(t.Context(), "tcp", listener.Addr().String())
+	require.NoError(t, err)
+	peer, err := listener.Accept()
+	require.NoError(t, err)
+	defer peer.Close()
+	l.reset()
+	_, err = peer.Read(make([]byte, 1))
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, net.ErrClosed)
+	again, err := l.dial(t.Context(), "tcp", listener.Addr().String())
+	require.NoError(t, err, "it may be up again at once")
+	require.NoError(t, again.Close())
+}
+
+func TestLineIsLost(t *testing.T) {
+	l, address := newLine(t, scenario.Link{}), echo(t)
+	assert.False(t, l.isLost())
+	l.lose()
+	_, err := l.dial(t.Context(), "tcp", address)
+	require.ErrorIs(t, err, errLineDown)
+	assert.True(t, l.isLost())
+}
+
+// TestLineSuffers: the worst of what lasts counts, and passes.
+func TestLineSuffers(t *testing.T) {
+	l := newLine(t, scenario.Link{Bandwidth: 1000})
+	l.suffer(trouble{lag: time.Second}, time.Hour)
+	l.suffer(trouble{lag: time.Minute}, 30*time.Millisecond)
+	l.suffer(trouble{rate: 100}, 30*time.Millisecond)
+	l.suffer(trouble{rate: 5000}, time.Hour)
+	lag, rate := l.worst()
+	assert.Equal(t, time.Minute, lag)
+	assert.EqualValues(t, 100, rate)
+	require.Eventually(t, func() bool {
+		lag, rate := l.worst()
+		return lag == time.Second && rate == 1000
+	}, 10*time.Second, 5*time.Millisecond)
+
+	l = newLine(t, scenario.Link{})
+	l.suffer(trouble{rate: 1000}, time.Hour)
+	conn, err := l.dial(t.Context(), "tcp", echo(t))
+	require.NoError(t, err)
+	defer conn.Close()
+	began := time.Now()
+	exchangeWords(t, conn, strings.Repeat("x", 49))
+	assert.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond, "50 bytes there, and 50 back")
+}
+
+// TestLineDelaysAMessageOnce, in however many pieces it is read.
+func TestLineDelaysAMessageOnce(t *testing.T) {
+	const way = 100 * time.Millisecond
+	l := newLine(t, scenario.Link{})
+	conn, err := l.dial(t.Context(), "tcp", echo(t))
+	require.NoError(t, err)
+	defer conn.Close()
+	l.spec.Latency = way
+	_, err = conn.Write([]byte("0123456789"))
+	require.NoError(t, err)
+	delays := 0
+	for range 10 {
+		began := time.Now()
+		_, err := io.ReadFull(conn, make([]byte, 1))
+		require.NoError(t, err)
+		if time.Since(began) >= 2*way {
+			delays++
+		}
+	}
+	assert.Less(t, delays, 5, "a busy machine may stretch one or the other")
 }

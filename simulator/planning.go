@@ -48,15 +48,27 @@ func (w *world) createPlans() error {
 	return nil
 }
 
-// command carries out an order, once the platform is there to take it. One that
-// comes too late, such as the suspension of a plan that has ended, changes
+// command carries out an order, as soon as the platform is there to take it. One
+// that comes too late, such as the suspension of a plan that has ended, changes
 // nothing.
 func (w *world) command(cmd engine.Command) {
 	err := w.platform.Command(cmd)
-	for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
-		pause(w.ctx, downPause)
-		err = w.platform.Command(cmd)
+	if !errors.Is(err, platform.ErrDown) {
+		w.commanded(err)
+		return
 	}
+	w.due.Add(1)
+	w.tasks.Go(func() {
+		defer w.due.Add(-1)
+		for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
+			pause(w.ctx, downPause)
+			err = w.platform.Command(cmd)
+		}
+		w.commanded(err)
+	})
+}
+
+func (w *world) commanded(err error) {
 	if err != nil && w.ctx.Err() == nil {
 		w.log.Warn("the platform refuses an order", "error", err)
 	}

@@ -48,7 +48,7 @@ func (w *world) follow(ctx context.Context) {
 		left[0].do()
 		left = left[1:]
 	}
-	w.due.Store(int32(len(left)))
+	w.due.Add(int32(len(left)))
 	w.tasks.Go(func() {
 		for _, next := range left {
 			pause(ctx, time.Until(w.began.Add(next.at)))

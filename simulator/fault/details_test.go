@@ -60,6 +60,28 @@ func TestWhatIsToComeOutlivesARestart(t *testing.T) {
 	assert.Equal(t, 1, b.fired)
 }
 
+// TestOnlyItsMessages: at a status only the messages of that status are meant.
+func TestOnlyItsMessages(t *testing.T) {
+	b := newBench(t, scenario.Fault{Kind: scenario.DuplicateMessage, At: scenario.At(ota.Upgrading), Component: "motor"})
+	b.gear.Link.Send(&ota.Report{Component: "motor", Status: ota.Downloading})
+	b.gear.Link.Send(&ota.Report{Component: "app", Status: ota.Upgrading})
+	b.gear.Link.Send(&ota.Inventory{})
+	b.arrivePlan()
+	assert.Len(t, b.sent, 3)
+	assert.Len(t, b.delivered, 1)
+	b.gear.Link.Send(&ota.Report{Component: "motor", Status: ota.Upgrading})
+	assert.Len(t, b.sent, 5)
+
+	b = newBench(t, scenario.Fault{Kind: scenario.DuplicateMessage, At: scenario.At(ota.PlanReceived), Component: "motor"})
+	b.arrivePackage("motor")
+	b.arrivePlan() // of another component
+	b.report("motor", ota.PlanReceived)
+	assert.Len(t, b.delivered, 2)
+	assert.Len(t, b.sent, 1)
+	b.gear.Deliver(agent.Received{Message: &ota.Plan{Components: []ota.PlanComponent{{ID: "motor"}}}})
+	assert.Len(t, b.delivered, 4)
+}
+
 // TestNobodyOvertakes: a message without one behind it arrives in the end, and
 // the next one that has one is reordered instead.
 func TestNobodyOvertakes(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
-	"otafleet/simulator/scenario"
 )
 
 // patience is how long a message waits for one that overtakes it. Without one it
@@ -16,13 +15,7 @@ const patience = 2 * time.Second
 // reorder lets a message wait for the one that follows it.
 func (in *Injection) reorder(g Gear) Gear {
 	hold := &waiting{in: in, body: g.Body}
-	if in.fault.At == scenario.AtReport {
-		next := g.Link
-		g.Link = sendFunc(func(m ota.Up) {
-			next.Send(m)
-			hold.overtaken()
-		})
-	} else {
+	if in.downward() {
 		next := g.Deliver
 		g.Deliver = func(input agent.Input) {
 			next(input)
@@ -30,6 +23,12 @@ func (in *Injection) reorder(g Gear) Gear {
 				hold.overtaken()
 			}
 		}
+	} else {
+		next := g.Link
+		g.Link = sendFunc(func(m ota.Up) {
+			next.Send(m)
+			hold.overtaken()
+		})
 	}
 	return in.onMessage(g, func(_ int, send func()) { hold.wait(send) })
 }

@@ -153,20 +153,23 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 // whether the first comes late.
 func message(b *bench, at scenario.Place) (got int, late bool) {
 	b.sent, b.delivered = nil, nil
-	first := &ota.Report{Component: "app", Seq: 1}
-	if at == scenario.AtReport {
-		b.gear.Link.Send(first)
-		b.gear.Link.Send(&ota.Progress{})
+	first := agent.Received{Message: &ota.Plan{ID: "spring", Components: []ota.PlanComponent{{ID: "app"}}}}
+	switch at {
+	case scenario.At(ota.UpgradeConfirmed):
+		first.Message = &ota.Package{Component: "app"}
+		fallthrough
+	case scenario.At(ota.PlanReceived):
+		b.gear.Deliver(first)
+		b.gear.Deliver(agent.Received{Message: &ota.NoPlan{}})
 		b.wait()
-		return len(b.sent), len(b.sent) > 0 && b.sent[0] != ota.Up(first)
+		return len(b.delivered), b.delivered[0] != agent.Input(first)
 	}
 	status, _ := at.Status()
-	b.report("app", status)
-	ack := agent.Received{Message: &ota.Ack{Seq: 1}}
-	b.gear.Deliver(ack)
-	b.gear.Deliver(agent.Received{Message: &ota.NoPlan{}})
+	report := &ota.Report{Component: "app", Status: status, Seq: 1}
+	b.gear.Link.Send(report)
+	b.gear.Link.Send(&ota.Progress{})
 	b.wait()
-	return len(b.delivered), len(b.delivered) > 0 && b.delivered[0] != agent.Input(ack)
+	return len(b.sent), b.sent[0] != ota.Up(report)
 }
 
 // codeOf is the code of a failure; empty without one.
