@@ -57,7 +57,7 @@ var house = []room{
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
 	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
-	{".", "", "internal/ota"}, // these tests
+	{".", "", "internal/ota simulator/scenario"},                                                    // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
@@ -80,8 +80,10 @@ var doors = []door{
 		"a decoder takes memory as its input says; each of these gives it a limit"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},
-	{"go.yaml.in/yaml", "internal/yamlform", "",
+	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario",
 		"one strict reader, which gives all mistakes at once, each with its line"},
+	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario",
+		"the schema of scenarios is for editors; the parser does not need it"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
 	{"github.com/prometheus/common", "", "cmd/ota-sim",

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
 )
 
 // update makes the tests write the documents' tables instead of judging them:
@@ -23,6 +24,9 @@ func TestDocumentsShowTheTablesOfTheCode(t *testing.T) {
 	for _, test := range []struct{ document, section, table string }{
 		{"README.md", "status-table", statusTable()},
 		{"docs/PROTOCOL.md", "code-table", codeTable()},
+		{"docs/SCENARIOS.md", "action-table", actionTable()},
+		{"docs/SCENARIOS.md", "fault-table", faultTable()},
+		{"docs/SCENARIOS.md", "event-table", eventTable()},
 	} {
 		t.Run(test.section, func(t *testing.T) {
 			content, err := os.ReadFile(test.document)
@@ -70,4 +74,86 @@ func codeTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", code, codes[code], again)
 	}
 	return b.String()
+}
+
+// actionTable gives the actions of a scenario's events as Markdown.
+func actionTable() string {
+	var b strings.Builder
+	b.WriteString("| `do` | what happens | needs | also takes |\n| --- | --- | --- | --- |\n")
+	for _, row := range scenario.Actions() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row.Action, row.Sentence, codeWords(row.Needs), codeWords(row.Params))
+	}
+	return b.String()
+}
+
+// faultTable gives the kinds of faults as Markdown. Where a kind strikes at
+// every status, the table says so.
+func faultTable() string {
+	isStatus := func(p scenario.Place) bool { _, is := p.Status(); return is }
+	statuses := slices.DeleteFunc(scenario.Places(), func(p scenario.Place) bool { return !isStatus(p) })
+	var b strings.Builder
+	b.WriteString("| `do` | what happens | `at` | needs | also takes |\n| --- | --- | --- | --- | --- |\n")
+	for _, row := range scenario.Kinds() {
+		at := codeWords(row.Places)
+		if len(row.Places) >= len(statuses) {
+			at = strings.TrimPrefix(codeWords(slices.DeleteFunc(row.Places, isStatus))+", any status", ", ")
+		}
+		also := slices.DeleteFunc(row.Params, func(p string) bool { return slices.Contains(row.Needs, p) })
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Kind, row.Sentence, at, codeWords(row.Needs), codeWords(also))
+	}
+	return b.String()
+}
+
+// eventTable gives the events that rules are about as Markdown.
+func eventTable() string {
+	var b strings.Builder
+	b.WriteString("| `event` | what has happened | takes |\n| --- | --- | --- |\n")
+	for _, row := range scenario.EventKinds() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", row.Kind, row.Sentence, codeWords(row.Params))
+	}
+	return b.String()
+}
+
+func codeWords[T ~string](words []T) string {
+	var all []string
+	for _, w := range words {
+		all = append(all, "`"+string(w)+"`")
+	}
+	return strings.Join(all, ", ")
+}
+
+// TestScenarioWordsAreThoseOfTheCode holds the first columns of the tables whose
+// sentences only the document has.
+func TestScenarioWordsAreThoseOfTheCode(t *testing.T) {
+	content, err := os.ReadFile("docs/SCENARIOS.md")
+	require.NoError(t, err)
+	var places []scenario.Place
+	for _, p := range scenario.Places() {
+		if _, is := p.Status(); !is {
+			places = append(places, p)
+		}
+	}
+	for _, test := range []struct {
+		header string
+		words  string
+	}{
+		{"| `at` | strikes |", codeWords(places)},
+		{"| class | the device |", codeWords(scenario.Classes())},
+		{"| figure | reports that |", codeWords(scenario.Figures())},
+		{"| span | time |", codeWords(scenario.Spans())},
+	} {
+		_, table, found := strings.Cut(string(content), test.header+"\n")
+		require.True(t, found, "docs/SCENARIOS.md has no table %s", test.header)
+		table, _, _ = strings.Cut(table, "\n\n")
+		var words []string
+		for _, line := range strings.Split(table, "\n") {
+			if word, _, is := strings.Cut(strings.TrimPrefix(line, "| "), " |"); is && strings.HasPrefix(word, "`") {
+				words = append(words, word)
+			}
+		}
+		assert.Equal(t, test.words, strings.Join(words, ", "), "docs/SCENARIOS.md: %s", test.header)
+	}
+	for _, q := range scenario.Quantiles() {
+		assert.Contains(t, string(content), "`"+string(q)+"`")
+	}
 }

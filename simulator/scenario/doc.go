@@ -8,7 +8,9 @@
 // before the end) and returns either a Scenario on which every program can rely
 // or all mistakes at once, each with its line and column.
 //
-// The package executes nothing and draws no random number. Package fault takes
-// the table of faults from Kinds, so that what the language accepts and what the
-// simulator can do are one list.
+// The package executes nothing and draws no random number: a Range says which
+// value a random number stands for. Package fault takes the table of faults from
+// Kinds, so that what the language accepts and what the simulator can do are one
+// list; Actions and EventKinds are such tables too. The JSON Schema for editors
+// is made of them by the package's tests.
 package scenario

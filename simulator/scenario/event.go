@@ -7,7 +7,7 @@ import (
 
 // Event is something that happens once, at a time, to the world or to a plan.
 type Event struct {
-	At    time.Duration // after the start of the run, before its end
+	At    time.Duration // after the start of the run, before its end; a plan that starts or a thing that comes back then does so before
 	Do    Action
 	For   time.Duration // then it is undone; 0 for at once or for good, as the action says
 	Fleet string        // the devices that it is about; empty for all
@@ -58,7 +58,7 @@ func Actions() []ActionRow {
 		{SuspendPlan, "the plan is held back from devices that have not confirmed it; after a time, if given, it is resumed", plan, lasting},
 		{ResumePlan, "the suspended plan goes on", plan, nil},
 		{TerminatePlan, "the plan ends for good for devices that have not confirmed it", plan, nil},
-		{RetryPlan, "each device that failed under the plan gets one more try", plan, nil},
+		{RetryPlan, "each device that failed under the plan gets another try, with all its retries", plan, nil},
 	}
 }
 

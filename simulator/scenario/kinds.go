@@ -79,6 +79,7 @@ type KindRow struct {
 func Kinds() []KindRow {
 	rows := slices.Concat(lineKinds(), messageKinds(), storageKinds(), signedKinds(), deviceKinds(), componentKinds())
 	for i := range rows {
+		rows[i].Places = slices.Clone(rows[i].Places)
 		rows[i].Params = slices.Concat(rows[i].Params, rows[i].Needs)
 	}
 	return rows

@@ -137,41 +137,54 @@ func checkOutages(inOrder []placed) {
 // checkLife plays the events of a plan and reports those which the platform
 // would refuse.
 func checkLife(inOrder []placed, p *Plan) {
-	var state struct {
-		suspended, terminated bool
-		until                 time.Duration // the end of the suspension; 0 for an open one
-	}
+	var life planLife
 	for _, e := range inOrder {
 		if e.Plan == "" || e.Plan != p.Name {
 			continue
-		}
-		if state.suspended && state.until > 0 && e.At >= state.until {
-			state.suspended = false
 		}
 		switch {
 		case e.At < p.Starts:
 			e.m.Problemf("at", "the plan %q starts only after %s", p.Name, yamlform.FormatDuration(p.Starts))
 		case p.Ends > 0 && e.At+e.For >= p.Ends:
 			e.m.Problemf("at", "the plan %q ends after %s", p.Name, yamlform.FormatDuration(p.Ends))
-		case state.terminated:
-			e.m.Problemf("do", "the plan %q has been terminated by then", p.Name)
-		case e.Do == ResumePlan && !state.suspended:
-			e.m.Problemf("do", "the plan %q is not suspended then", p.Name)
-		case e.Do == ResumePlan && state.until > 0:
-			e.m.Problemf("do", "the plan %q is resumed by itself after %s; remove one of the two", p.Name, yamlform.FormatDuration(state.until))
-		case e.Do != ResumePlan && state.suspended:
-			e.m.Problemf("do", "the plan %q is suspended then; resume it before", p.Name)
 		}
-		switch e.Do {
-		case SuspendPlan:
-			state.suspended, state.until = true, 0
-			if e.For > 0 {
-				state.until = e.At + e.For
-			}
-		case ResumePlan:
-			state.suspended = false
-		case TerminatePlan:
-			state.terminated = true
+		if refusal := life.take(e.Event); refusal != "" {
+			e.m.Problemf("do", "the plan %q %s", p.Name, refusal)
 		}
 	}
+}
+
+// planLife is where a plan stands between two of its events.
+type planLife struct {
+	suspended, terminated bool
+	until                 time.Duration // the end of the suspension; 0 for an open one
+}
+
+// take lets the next event happen, and says why the platform would refuse it.
+func (l *planLife) take(e *Event) (refusal string) {
+	if l.until > 0 && e.At >= l.until {
+		l.suspended, l.until = false, 0
+	}
+	switch {
+	case l.terminated:
+		refusal = "has been terminated by then"
+	case e.Do == ResumePlan && !l.suspended:
+		refusal = "is not suspended then"
+	case e.Do == ResumePlan && l.until > 0:
+		refusal = "is resumed by itself after " + yamlform.FormatDuration(l.until) + "; remove one of the two"
+	case e.Do != ResumePlan && l.suspended:
+		refusal = "is suspended then; resume it before"
+	}
+	switch e.Do {
+	case SuspendPlan:
+		l.suspended, l.until = true, 0
+		if e.For > 0 {
+			l.until = e.At + e.For
+		}
+	case ResumePlan:
+		l.suspended, l.until = false, 0
+	case TerminatePlan:
+		l.terminated = true
+	}
+	return refusal
 }

@@ -74,12 +74,12 @@ func plain(t *testing.T, n *yaml.Node) any {
 		}
 		return m
 	}
-	switch {
-	case n.Tag == "!!null":
+	switch n.Tag {
+	case "!!null":
 		return nil
-	case n.Tag == "!!bool":
+	case "!!bool":
 		return n.Value == "true"
-	case n.Tag == "!!int" || n.Tag == "!!float":
+	case "!!int", "!!float":
 		if _, err := strconv.ParseFloat(n.Value, 64); err == nil && !strings.Contains(n.Value, "_") {
 			return json.Number(n.Value)
 		}
