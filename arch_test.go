@@ -41,13 +41,16 @@ var house = []room{
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
+	{"simulator/stock", "simulator/scenario simulator/platform/engine internal/*", ""},
+	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
-	{"simulator/fault", "agent simulator/scenario internal/ota", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/*", "internal/*", ""},
-	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
+	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                        // not agent: a platform that shares its code would share its mistakes
+	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
+	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
 	{"scenarios", "", "simulator/scenario"},
 

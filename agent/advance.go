@@ -113,7 +113,9 @@ func (m *Machine) advanceStep(i int, part *Part) {
 	case StepConfirm:
 		m.effect(Confirm{m.start(confirming), m.job(i)})
 	case StepRevert:
-		m.effect(Revert{m.start(reverting), m.job(i)})
+		if w := &m.work[i]; w.failed == 0 || w.reverts.due(m.now) {
+			m.effect(Revert{m.start(reverting), m.job(i)})
+		}
 	}
 }
 

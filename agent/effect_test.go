@@ -81,7 +81,7 @@ func TestEffectRevertFails(t *testing.T) {
 			}
 			return nil
 		}
-		b.upgrade(0)
+		b.upgrade(2 * time.Minute) // it is tried five times
 		assert.True(t, b.has("app=upgrade_failed(write_failed)"))
 		assert.Equal(t, "bad block; going back failed: installer_failed: bad block too", b.runner.View().Plan.Components[0].Failure.Detail)
 	})

@@ -78,6 +78,8 @@ type work struct {
 	manifest  *ota.Manifest // verified; nil until then
 	fruitless int           // consecutive requests without a new chunk
 	healthy   bool          // the new version has passed its checks since the start
+	reverts   backoff       // trying to go back again, after that has failed
+	failed    int           // times that going back has failed since the start
 }
 
 // New returns the machine of a device with the state that it last saved; nil

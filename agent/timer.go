@@ -15,6 +15,9 @@ const (
 	requestWaitCap = time.Hour
 	resendWait     = time.Minute // for an acknowledgement, before sending again
 	resendWaitCap  = 10 * time.Minute
+	revertWait     = 5 * time.Second // before a try to go back that failed is repeated
+	revertWaitCap  = time.Minute
+	maxReverts     = 5 // tries to go back before the device reports where it stands
 )
 
 // backoff is a time that moves away: each call of next doubles the wait.
@@ -81,6 +84,11 @@ func (m *Machine) schedule() {
 		consider(m.contact)
 	}
 	consider(m.planEnds())
+	for i := range m.work {
+		if m.running == 0 && m.work[i].failed > 0 {
+			consider(m.work[i].reverts.at)
+		}
+	}
 	if !next.Equal(m.timer) {
 		m.timer = next
 		m.effect(SetTimer{next})

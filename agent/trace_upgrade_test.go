@@ -104,8 +104,11 @@ func TestUpgrades(t *testing.T) {
 			"save health:app | timer+30m | save inventory:running#6 confirm:app timer:off | save app=upgrade_succeeded inventory? forget:app timer+30s"},
 		{"cannot be made permanent", "app:1>2 to confirm:app", "fail:write_failed; ok",
 			"save revert:app | save app=upgrade_failed(write_failed) inventory? forget:app"},
-		{"going back fails too", "app:1>2 to activate:app", "fail:installer_failed; fail:write_failed",
-			"save revert:app | save app=upgrade_failed(installer_failed) inventory? forget:app"},
+		{"going back fails once", "timers app:1>2 to activate:app", "fail:installer_failed; fail:write_failed; wait:5s; ok",
+			"save revert:app | timer+5s | revert:app | save app=upgrade_failed(installer_failed) inventory? forget:app timer+30s"},
+		{"going back fails again and again", "app:1>2 to activate:app",
+			"fail:installer_failed; fail:write_failed; wait:5s; fail:write_failed; wait:10s; fail:write_failed; wait:20s; fail:write_failed; wait:40s; fail:write_failed",
+			"save revert:app |  | revert:app |  | revert:app |  | revert:app |  | revert:app | save app=upgrade_failed(installer_failed) inventory? forget:app"},
 
 		// What a failure means for the others.
 		{"stop: later ones are skipped, earlier ones stay", "app:1>2 motor:1>2 modem:1>2 to forget:app", "pkg:motor; fail:network_timeout; pkg:modem",

@@ -134,8 +134,18 @@ func (m *Machine) goBack(part *Part, failure *ota.Failure) {
 // goingBack reports whether the previous version is being brought back.
 func (p *Part) goingBack() bool { return p.Step == StepRevert || p.Step == StepReturn }
 
+// revertDone ends a try to go back. One that fails is repeated for some minutes:
+// a device that reports a failure should run what it ran before.
 func (m *Machine) revertDone(in RevertDone) {
 	i, part := m.active()
+	if w := &m.work[i]; in.Failure != nil && w.failed < maxReverts-1 {
+		w.failed++
+		w.reverts.arm(m.now, revertWait)
+		if w.failed > 1 {
+			w.reverts.next(m.now, revertWaitCap)
+		}
+		return
+	}
 	if in.Failure != nil {
 		part.Failure = &ota.Failure{Code: part.Failure.Code,
 			Detail: part.Failure.Detail + "; going back failed: " + in.Failure.Error()}

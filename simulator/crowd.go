@@ -86,7 +86,11 @@ const roundTrips = 8
 func quietTime(s *scenario.Scenario) time.Duration {
 	slowest := time.Duration(0)
 	for i := range s.Fleets {
-		slowest = max(slowest, s.Fleets[i].Link.Latency+s.Fleets[i].Link.Jitter)
+		l := &s.Fleets[i].Link
+		slowest = max(slowest, l.Latency+l.Jitter)
+		if l.Loss > 0 {
+			slowest = max(slowest, l.Latency+l.Jitter+max(leastTimeout, 2*l.Latency))
+		}
 	}
 	return leastQuiet + 2*roundTrips*slowest
 }
@@ -124,7 +128,7 @@ func (c *crowd) settled(w *world) bool {
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.saved == nil || d.saved.Run == nil {
+	if d.saved.Run == nil {
 		return
 	}
 	for i, c := range d.saved.Run.Plan.Components {

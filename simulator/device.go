@@ -34,22 +34,23 @@ type device struct {
 
 	waiting atomic.Int32 // things will happen to it that many times
 
-	mu        sync.Mutex // guards the following
-	saved     *agent.State
+	mu        sync.Mutex     // guards the following
+	saved     *agent.State   // never changed
 	packages  []*ota.Package // kept addresses, one for each component
 	numbered  numbers        // of the reports in saved states
 	told      told           // what a platform of others knows
 	busy      int            // component in work; -1 if none
-	boots     int
-	life      *life     // nil without power
-	dark      time.Time // no power until then
+	boots     int            // of the system; the boot id
+	life      *life          // nil without power
+	dark      time.Time      // no power until then
+	gone      bool           // no power ever again
 	connected bool
 }
 
 // newDevice makes device n of a fleet, without power.
 func newDevice(w *world, f *fleet, n int) *device {
 	spec := f.spec
-	d := &device{world: w, fleet: f, id: spec.Identity(n), faults: w.faults.Draw(spec, n), busy: -1,
+	d := &device{world: w, fleet: f, id: spec.Identity(n), faults: w.faults.Draw(spec, n), busy: -1, saved: f.factory,
 		packages: make([]*ota.Package, len(spec.Components))}
 	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: &w.dialer}
 	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
@@ -189,11 +190,11 @@ func (d *device) Check(context.Context) error { return nil }
 // Restart restarts the agent or the device (agent.Power). It is called by the
 // life that it ends, which it must not wait for.
 func (d *device) Restart(scope firmware.Restart) error {
-	off := processRestart
 	if scope == firmware.RestartSystem {
-		off = systemRestart
+		d.endLife(nil, systemRestart, true)
+	} else {
+		d.endLife(nil, processRestart, false)
 	}
-	d.endLife(nil, off)
 	return nil
 }
 
@@ -205,17 +206,6 @@ func (d *device) Busy() (component string, install time.Duration) {
 		return "", 0
 	}
 	return d.fleet.spec.Components[d.busy].ID, d.flashes[d.busy].install
-}
-
-// CutLine drops every connection (fault.Body).
-func (d *device) CutLine(down time.Duration) { d.line.cut(down) }
-
-// CutPower ends the device's life without a goodbye and starts another one
-// after a time (fault.Body).
-func (d *device) CutPower(cause string, off time.Duration) {
-	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
-	d.endLife(errPowerCut, off)
-	d.line.cut(0)
 }
 
 // Remeasure lets the agent look at its sensors, and gives it time to ask for its
@@ -245,10 +235,13 @@ func (d *device) settled() bool {
 	if d.waiting.Load() > 0 {
 		return false
 	}
-	status := d.world.recorder.status(d.id.Device)
+	status, lost := d.world.recorder.status(d.id.Device), d.line.isLost()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delivered := d.saved == nil || len(d.saved.Reports) == 0 // every report is acknowledged
+	if d.gone || lost {
+		return true
+	}
+	delivered := len(d.saved.Reports) == 0 // every report is acknowledged
 	switch status {
 	case ota.DeviceUpgrading:
 		return false

@@ -31,9 +31,6 @@ func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.Spare()
 		return refusal(r, x.Status), nil
 	}
-	if x.Delay > 0 {
-		pause(r.Context(), x.Delay)
-	}
 	answer, err := s.line.RoundTrip(shifted(r, x.Shift))
 	if err != nil || answer.StatusCode >= http.StatusMultipleChoices {
 		x.Spare()
@@ -42,7 +39,7 @@ func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if x.Changed {
 		answer.Header.Set("ETag", `"changed"`)
 	}
-	answer.Body = &spoiltBody{ReadCloser: answer.Body, ctx: r.Context(), x: x, moments: x.InOrder()}
+	answer.Body = &spoiltBody{ReadCloser: answer.Body, ctx: r.Context(), x: x, moments: x.Answer()}
 	return answer, nil
 }
 
@@ -103,6 +100,7 @@ func (b *spoiltBody) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		case fault.Stalls:
 			pause(b.ctx, m.For)
+		case fault.Passes:
 		default:
 			return 0, io.ErrUnexpectedEOF
 		}
@@ -110,9 +108,6 @@ func (b *spoiltBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:b.upTo(int64(len(p)))])
 	b.spoil(p[:n])
 	b.at += int64(n)
-	if b.x.Rate > 0 {
-		pause(b.ctx, time.Duration(float64(n)/float64(b.x.Rate)*float64(time.Second)))
-	}
 	return n, err
 }
 

@@ -30,9 +30,6 @@ func (d *device) acked(ack *ota.Ack) {
 func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceStatus, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.saved == nil {
-		return nil, 0, false
-	}
 	for i := range d.saved.Reports {
 		if r := &d.saved.Reports[i]; r.Plan == ack.Plan && r.Seq <= ack.Seq && d.told.stored.raise(r.Plan, r.Seq) {
 			reports = append(reports, *r)

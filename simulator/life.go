@@ -9,14 +9,10 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
-	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/verdict"
 )
-
-// errPowerCut ends a life without a goodbye to the broker.
-var errPowerCut = link.ErrAbrupt
 
 // life is a device between two power cuts: the agent's own runner and link, on
 // gear that faults have been at.
@@ -28,12 +24,13 @@ type life struct {
 	tasks   sync.WaitGroup
 }
 
-// boot gives the device power, unless the world has ended. Whoever looks for the
+// boot gives the device power, unless the world has ended or the device is gone.
+// Whoever looks for the
 // life waits for d.mu, and so finds it whole.
 func (d *device) boot() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.world.ctx.Err() != nil {
+	if d.world.ctx.Err() != nil || d.gone {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(d.world.ctx)
@@ -42,10 +39,10 @@ func (d *device) boot() {
 	l.sensors = gear.Sensors
 	l.link = d.newLink(gear.Deliver)
 	l.runner = agent.NewRunner(agent.New(d.id, d.fleet.machine, d.saved), agent.Equipment{
-		Link: gear.Link, Store: journal{d, gear.Reported}, Desk: d, Fetcher: d.world.fetcherOf(d), Installer: d.installer,
-		Health: gear.Health, Power: d, Sensors: gear.Sensors,
+		Link: gear.Link, Store: journal{d, gear.Reported}, Desk: d, Fetcher: d.world.fetcherOf(d),
+		Installer: operated{d, gear.Operate, gear.Version}.installer, Health: gear.Health, Power: d, Sensors: gear.Sensors,
+		Now: func() time.Time { return gear.Clock(time.Now()) },
 	})
-	d.boots++
 	d.life = l
 	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, gear.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
 	l.tasks.Go(func() { _ = l.link.Run(ctx) }) // it ends with ctx, and only then
@@ -54,7 +51,9 @@ func (d *device) boot() {
 // equip lets the device's faults at the interfaces of its agent.
 func (d *device) equip(l *life) fault.Gear {
 	gear := fault.Gear{
-		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Body: d,
+		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
+		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
+		Health: d, Sensors: d, Body: d,
 		Link:     late(func(m ota.Up) { d.send(l, m) }),
 		Deliver:  func(in agent.Input) { d.deliver(l, in) },
 		Reported: func(*ota.Report) {},
@@ -123,14 +122,6 @@ func (d *device) setConnected(up bool) {
 	d.record(verdict.Event{Kind: kind})
 }
 
-// installer is the flash of a component.
-func (d *device) installer(component string) firmware.Installer {
-	if i := d.component(component); i >= 0 {
-		return d.flashes[i]
-	}
-	return nil
-}
-
 // measure lets the machine look at the sensors.
 func (l *life) measure() {
 	l.runner.Post(agent.Measured{Readings: l.sensors.Read(context.Background())})
@@ -140,45 +131,6 @@ func (d *device) currentLife() *life {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.life
-}
-
-// endLife takes the power away, and gives it back after a time. A device without
-// power stays dark for longer.
-func (d *device) endLife(cause error, off time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if until := time.Now().Add(off); until.After(d.dark) {
-		d.dark = until
-	}
-	l := d.life
-	if l == nil {
-		return
-	}
-	d.life = nil
-	l.stop(cause)
-	d.world.tasks.Go(func() {
-		l.tasks.Wait()
-		for left := d.darkness(); left > 0 && d.world.ctx.Err() == nil; left = d.darkness() {
-			pause(d.world.ctx, left)
-		}
-		d.boot()
-	})
-}
-
-// darkness is how long the device is still without power.
-func (d *device) darkness() time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Until(d.dark)
-}
-
-// takeLife takes the power away for good; nil if there is none.
-func (d *device) takeLife() *life {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	l := d.life
-	d.life = nil
-	return l
 }
 
 // stop ends the life as cause says; it does not wait for its tasks.

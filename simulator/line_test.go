@@ -178,3 +178,16 @@ func TestLineJitter(t *testing.T) {
 	l.random = func() float64 { return 0 }
 	require.NoError(t, l.delay(t.Context(), 1), "it may be none at all")
 }
+
+// TestLineLosesPackets: what is lost comes later, a message or a segment at a
+// time.
+func TestLineLosesPackets(t *testing.T) {
+	l := newLine(t, scenario.Link{Loss: 50})
+	began := time.Now()
+	l.random = func() float64 { return 0.4 }
+	require.NoError(t, l.delay(t.Context(), 1))
+	assert.GreaterOrEqual(t, time.Since(began), leastTimeout)
+	assert.Equal(t, 2*time.Second, (&line{spec: scenario.Link{Loss: 50, Latency: time.Second}, random: l.random}).resend())
+	l.random = func() float64 { return 0.6 }
+	assert.Zero(t, l.resend())
+}

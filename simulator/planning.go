@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -33,7 +34,7 @@ func (w *world) plan(ctx context.Context, key ed25519.PrivateKey) error {
 				continue
 			}
 			made[name] = true
-			if err := w.addPackage(ctx, p, c, int64(i+1), key); err != nil {
+			if err := w.addPackage(ctx, p, c, cmp.Or(int64(c.Release), int64(i+1)), key); err != nil {
 				return fmt.Errorf("plan %s: %w", p.Name, err)
 			}
 		}
@@ -53,7 +54,7 @@ func (w *world) addPackage(ctx context.Context, p *scenario.Plan, c *scenario.Co
 	}
 	manifest := ota.Manifest{
 		Product: p.Product, Component: c.ID, Type: c.Type, Package: c.Package, Target: c.Target,
-		Release: release, Created: time.Now(), Files: []ota.File{file},
+		Release: release, AllowDowngrade: c.AllowDowngrade, Hardware: c.Hardware, Created: time.Now(), Files: []ota.File{file},
 	}
 	if c.Package == ota.Delta {
 		manifest.Source = c.Sources[0]

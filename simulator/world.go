@@ -15,6 +15,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/agent/link"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/fault"
@@ -56,6 +57,7 @@ type world struct {
 type fleet struct {
 	spec    *scenario.Fleet
 	machine *agent.Config
+	factory *agent.State // what a device remembers that has never run; never changed
 }
 
 // newWorld prepares a run. Nothing moves yet but the listeners.
@@ -94,9 +96,10 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 }
 
 func newFleet(spec *scenario.Fleet, open func(ota.Envelope) (*ota.Manifest, error)) *fleet {
-	f := &fleet{spec: spec, machine: &agent.Config{Agent: "ota-sim", Open: open}}
+	f := &fleet{spec: spec, factory: &agent.State{}, machine: &agent.Config{Agent: "ota-sim", Hardware: spec.Hardware, Open: open}}
 	for _, c := range spec.Components {
 		f.machine.Components = append(f.machine.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
+		f.factory.Components = append(f.factory.Components, agent.Component{ID: c.ID, Release: int64(c.Release)})
 	}
 	return f
 }
@@ -280,7 +283,7 @@ func (w *world) endLives(devices []*device) {
 		var lives []*life
 		for _, d := range some {
 			if l := d.takeLife(); l != nil {
-				l.stop(errPowerCut)
+				l.stop(link.ErrAbrupt)
 				lives = append(lives, l)
 			}
 		}

@@ -26,7 +26,7 @@ func program() *cli.Program {
 		Name:    "ota-sim",
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
-			runVerb(), planVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(), replayVerb(),
+			runVerb(), planVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(), replayVerb(),
 			platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{

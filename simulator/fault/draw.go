@@ -15,6 +15,7 @@ const (
 	aspectFor                 // how long it lasts
 	aspectByte                // which byte is wrong
 	aspectOrder               // the order in which devices are chosen exactly
+	aspectBy                  // by how much something is more
 )
 
 // draw is a random number 0 <= u < 1 that depends on its arguments alone. So

@@ -26,6 +26,10 @@ func layout(f scenario.Fault, sizes ...int) *scenario.Scenario {
 	return s
 }
 
+func installed(id string) scenario.Installed {
+	return scenario.Installed{ComponentVersion: ota.ComponentVersion{ID: id}}
+}
+
 // drawAll gives the devices that have the fault.
 func drawAll(s *scenario.Scenario, seed uint64) []string {
 	set := fault.NewSet(s, seed, func(string, string) {})

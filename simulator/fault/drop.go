@@ -2,5 +2,5 @@ package fault
 
 // drop cuts the device's connections.
 func (in *Injection) drop(g Gear) Gear {
-	return in.at(g, func(occurrence int) { g.Body.CutLine(in.length(occurrence)) })
+	return in.at(g, Breaks, func(occurrence int) { g.Body.CutLine(in.length(occurrence)) })
 }

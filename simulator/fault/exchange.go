@@ -15,21 +15,19 @@ type Exchange struct {
 	Length    int64  // bytes asked for
 
 	// What is wrong with the answer as a whole; the zero values mean nothing.
-	Status  int           // it is this HTTP status, and no object
-	Delay   time.Duration // it comes so much later
-	Rate    int64         // its bytes come at most so fast, in bytes a second
-	Shift   int64         // it begins so many bytes too late, and says so
-	Foreign bool          // its bytes are those of another object
-	Changed bool          // its entity tag is another one than before
+	Status  int   // it is this HTTP status, and no object
+	Shift   int64 // it begins so many bytes too late, and says so
+	Foreign bool  // its bytes are those of another object
+	Changed bool  // its entity tag is another one than before
 
-	// Moments are what happens within the body, in no order. Those of an answer
+	// Moments are what happens within the answer, in no order. Those of an answer
 	// that never comes are spared.
 	Moments []Moment
 }
 
 // Moment is what happens at one byte of an answer's body.
 type Moment struct {
-	At   int64 // bytes of the body that come before
+	At   int64 // bytes of the body that come before; AtHead for the answer as a whole
 	Turn Turn
 	For  time.Duration // how long a Stall lasts
 	// Fire is called when the byte is reached, at most once, and before the turn
@@ -37,6 +35,10 @@ type Moment struct {
 	// nil.
 	Fire, Spare func()
 }
+
+// AtHead is the moment at which the head of an answer has come, with whatever is
+// wrong with the answer as a whole. Its turn is Passes.
+const AtHead = -1
 
 // Turn is what becomes of an answer at a Moment.
 type Turn uint8
@@ -47,6 +49,7 @@ const (
 	Flips              // the byte has one wrong bit
 	Ends               // the body ends, in good order and too early
 	Stalls             // nothing comes for a time
+	Passes             // the answer goes on: what happens, happens elsewhere
 )
 
 // Reach calls Fire.
@@ -64,9 +67,10 @@ func once(call, other *func()) {
 	}
 }
 
-// InOrder sorts the moments by the byte before which they come. Where an answer
-// breaks off, no byte is left to be wrong.
-func (x *Exchange) InOrder() []Moment {
+// Answer is called when the head of a good answer has come. It returns the
+// moments of the body in their order. Where a body breaks off, no byte is left
+// to be wrong.
+func (x *Exchange) Answer() []Moment {
 	late := func(m Moment) int {
 		if m.Turn == Flips {
 			return 1
@@ -76,10 +80,15 @@ func (x *Exchange) InOrder() []Moment {
 	slices.SortStableFunc(x.Moments, func(a, b Moment) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(late(a), late(b)))
 	})
-	return x.Moments
+	body := 0
+	for body < len(x.Moments) && x.Moments[body].At == AtHead {
+		x.Moments[body].Reach()
+		body++
+	}
+	return x.Moments[body:]
 }
 
-// Spare leaves every moment: the answer did not come.
+// Spare leaves every moment: no good answer has come.
 func (x *Exchange) Spare() {
 	for i := range x.Moments {
 		x.Moments[i].Leave()

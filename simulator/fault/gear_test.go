@@ -2,7 +2,10 @@ package fault_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/ed25519"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -14,6 +17,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
 )
@@ -29,8 +33,14 @@ type bench struct {
 	busy    string
 	install time.Duration
 	cuts    []time.Duration // of the power
+	crashes []time.Duration
 	drops   []time.Duration // of the line
-	looks   int             // at the sensors
+	resets  int
+	still   []time.Duration // the line
+	slow    []string        // what the line suffers for a time
+	gone    int
+	lost    int // the line
+	looks   int // at the sensors
 	pending []pending
 
 	body      []byte // of every answer of the storage
@@ -53,7 +63,9 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 	}
 	s := &scenario.Scenario{
 		Fleets: []scenario.Fleet{{Name: "gw", Count: 1, Product: "p", Components: []scenario.Installed{
-			{ComponentVersion: ota.ComponentVersion{ID: "app"}}, {ComponentVersion: ota.ComponentVersion{ID: "motor"}}}}},
+			{ComponentVersion: ota.ComponentVersion{ID: "app", Type: ota.Module}, Release: 3},
+			{ComponentVersion: ota.ComponentVersion{ID: "motor", Type: ota.MCU}},
+		}}},
 		Faults: []scenario.Fault{f},
 	}
 	b := &bench{t: t, busy: "app", body: bytes.Repeat([]byte("0123456789"), 100)}
@@ -61,6 +73,7 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 		assert.Equal(t, "gw-000001 mishap", device+" "+name)
 		b.fired++
 	})
+	set.Sign = b.sign
 	drawn := set.Draw(&s.Fleets[0], 1)
 	require.Len(t, drawn, 1)
 	assert.Equal(t, "mishap", drawn[0].Name())
@@ -72,7 +85,9 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 // boot starts the device, again.
 func (b *bench) boot() {
 	b.gear = b.fault.Equip(fault.Gear{
-		Exchange: func(*fault.Exchange) {}, Health: b, Sensors: b, Link: b, Body: b,
+		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
+		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
+		Health: b, Sensors: b, Link: b, Body: b,
 		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },
 		Reported: func(r *ota.Report) { b.reported = append(b.reported, *r) },
 	})
@@ -86,6 +101,23 @@ func (b *bench) CutPower(cause string, off time.Duration) {
 	assert.Equal(b.t, "mishap", cause)
 	b.cuts = append(b.cuts, off)
 }
+func (b *bench) Crash(cause string, off time.Duration) {
+	assert.Equal(b.t, "mishap", cause)
+	b.crashes = append(b.crashes, off)
+}
+func (b *bench) Vanish(cause string) {
+	assert.Equal(b.t, "mishap", cause)
+	b.gone++
+}
+func (b *bench) ResetLine()                 { b.resets++ }
+func (b *bench) LoseLine()                  { b.lost++ }
+func (b *bench) FreezeLine(d time.Duration) { b.still = append(b.still, d) }
+func (b *bench) DelayLine(by, lasting time.Duration) {
+	b.slow = append(b.slow, fmt.Sprint(by, " more for ", lasting))
+}
+func (b *bench) ThrottleLine(rate int64, lasting time.Duration) {
+	b.slow = append(b.slow, fmt.Sprint(rate, " B/s for ", lasting))
+}
 func (b *bench) CutLine(down time.Duration)    { b.drops = append(b.drops, down) }
 func (b *bench) Remeasure()                    { b.looks++ }
 func (b *bench) Busy() (string, time.Duration) { return b.busy, b.install }
@@ -93,14 +125,22 @@ func (b *bench) After(d time.Duration, do func()) {
 	b.pending = append(b.pending, pending{d, do})
 }
 
+// start lets the next thing happen that is pending, if anything is.
+func (b *bench) start() {
+	if len(b.pending) == 0 {
+		return
+	}
+	next := b.pending[0]
+	b.pending = b.pending[1:]
+	next.do()
+}
+
 // wait lets everything happen that is pending, and returns after which times.
 func (b *bench) wait() []time.Duration {
 	var delays []time.Duration
 	for len(b.pending) > 0 {
-		next := b.pending[0]
-		b.pending = b.pending[1:]
-		delays = append(delays, next.delay)
-		next.do()
+		delays = append(delays, b.pending[0].delay)
+		b.start()
 	}
 	return delays
 }
@@ -121,14 +161,20 @@ func (b *bench) ask() *fault.Exchange {
 
 // download asks the storage once, and gives what came.
 func (b *bench) download() (status int, body []byte, err error) {
+	x, body, err := b.exchange()
+	return cmp.Or(x.Status, http.StatusOK), body, err
+}
+
+// exchange asks the storage once, and lets come of it what shall.
+func (b *bench) exchange() (x *fault.Exchange, body []byte, err error) {
 	b.t.Helper()
-	x := b.ask()
+	x = b.ask()
 	if x.Status != 0 {
 		x.Spare()
-		return x.Status, nil, nil
+		return x, nil, nil
 	}
 	body = bytes.Clone(b.body)
-	for _, m := range x.InOrder() {
+	for _, m := range x.Answer() {
 		if err != nil {
 			m.Leave()
 			continue
@@ -143,20 +189,54 @@ func (b *bench) download() (status int, body []byte, err error) {
 			body, err = body[:m.At], io.EOF
 		}
 	}
-	return http.StatusOK, body, err
+	return x, body, err
 }
 
 // arrivePlan, arrivePackage and connect are what the link brings.
 func (b *bench) arrivePlan() { b.gear.Deliver(agent.Received{Message: &ota.Plan{ID: "spring"}}) }
 func (b *bench) connect()    { b.gear.Deliver(agent.Connected{}) }
 
+// sign signs a manifest as the platform's owner does.
+func (b *bench) sign(m *ota.Manifest) (ota.Envelope, error) {
+	payload, err := wire.EncodeManifest(m)
+	require.NoError(b.t, err)
+	return wire.Sign(wire.ManifestType, payload, ownerKey())
+}
+
+func ownerKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) }
+
+// open opens an envelope as the device does.
+func (b *bench) open(e ota.Envelope) (*ota.Manifest, error) {
+	trust := wire.Trust{Keys: []ed25519.PublicKey{ownerKey().Public().(ed25519.PublicKey)}}
+	return trust.Open(e)
+}
+
+// manifest is a component's, of the 7th release.
+func manifest(component string) *ota.Manifest {
+	return &ota.Manifest{Product: "p", Component: component, Type: ota.Module, Package: ota.Full, Target: "2", Release: 7,
+		Created: time.Unix(0, 0), Files: []ota.File{{Name: "f", Chunk: ota.MinChunk, Encoding: ota.Plain}}}
+}
+
 func (b *bench) arrivePackage(component string) *ota.Package {
-	sent := &ota.Package{Component: component, Envelope: ota.Envelope{Signatures: []ota.Signature{{Sig: []byte("signed")}}}}
+	envelope, err := b.sign(manifest(component))
+	require.NoError(b.t, err)
+	sent := &ota.Package{Component: component, Envelope: envelope}
 	b.gear.Deliver(agent.Received{Message: sent})
-	assert.Equal(b.t, "signed", string(sent.Envelope.Signatures[0].Sig), "the message may be shared")
+	_, err = b.open(sent.Envelope)
+	require.NoError(b.t, err, "the message may be shared")
 	got, is := b.delivered[len(b.delivered)-1].(agent.Received).Message.(*ota.Package)
 	require.True(b.t, is)
 	return got
+}
+
+// openPackage lets a package arrive and opens it as the device does, which has
+// run the 3rd release.
+func (b *bench) openPackage(component string) error {
+	m, err := b.open(b.arrivePackage(component).Envelope)
+	if err == nil && m.Release < 3 && !m.AllowDowngrade {
+		err = &ota.Failure{Code: ota.DowngradeRefused}
+	}
+	return err
 }
 
 // strikes lets the fault's place come so often, and returns what the device

@@ -1,47 +1,20 @@
 package fault
 
 import (
-	"context"
-	"net/http"
 	"sync"
 	"time"
 
-	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
-// Gear is what a device's agent touches the world through. A fault replaces
-// what it needs by something that behaves worse.
-type Gear struct {
-	Exchange func(*Exchange) // of each request to the storage, before it happens
-	Health   agent.Health
-	Sensors  agent.Sensors
-	Link     agent.Link        // messages to the platform
-	Deliver  func(agent.Input) // messages from the platform, and the session's ups and downs
-	// Reported is told of each report, once, when the device has made it durable.
-	Reported func(*ota.Report)
-	Body     Body
-}
-
-// Body is what a fault can do to the device itself.
-type Body interface {
-	// CutPower stops the agent at once and starts it again after a time.
-	CutPower(fault string, off time.Duration)
-	// CutLine drops every connection and lets none up for a time.
-	CutLine(down time.Duration)
-	// Remeasure lets the agent look at its sensors.
-	Remeasure()
-	// After does something after a time, never from within the caller, unless the
-	// run ends before.
-	After(delay time.Duration, do func())
-	// Busy is the component in work and how long its installation takes; empty
-	// if there is none.
-	Busy() (component string, install time.Duration)
-}
-
 // Set holds the faults of a scenario and draws who has them.
 type Set struct {
+	// Sign signs a manifest as the platform's owner does. It is needed before
+	// Draw if the scenario has a fault of kind downgrade, and called from any
+	// goroutine.
+	Sign func(*ota.Manifest) (ota.Envelope, error)
+
 	scenario *scenario.Scenario
 	seed     uint64
 	fired    func(device, fault string)
@@ -61,7 +34,7 @@ func (s *Set) Draw(fleet *scenario.Fleet, n int) []*Injection {
 		f := &s.scenario.Faults[i]
 		if f.Covers(fleet) && s.has(f, fleet, n, device) {
 			drawn = append(drawn, &Injection{
-				fault: f, device: device, seed: s.seed, fired: s.fired,
+				fault: f, set: s, fleet: fleet, device: device,
 				left: f.Times.At(draw(s.seed, device, f.Name, aspectTimes, 0)),
 			})
 		}
@@ -96,42 +69,26 @@ func (s *Set) ordinal(f *scenario.Fault, fleet *scenario.Fleet) int {
 type Injection struct {
 	// Immutable.
 	fault  *scenario.Fault
+	set    *Set
+	fleet  *scenario.Fleet
 	device string
-	seed   uint64
-	fired  func(device, fault string)
 
-	mu      sync.Mutex // guards the following
-	left    int        // strikes to come
-	struck  int        // strikes so far
-	spoiled int        // refusals whose cause lasts
+	mu       sync.Mutex // guards the following
+	left     int        // strikes to come
+	struck   int        // strikes so far
+	armed    int        // strikes whose next step has yet to come
+	causes   causes     // of refuse and disk_full
+	upgraded []string   // components, of downgrade
+	lie      lie        // of wrong_version
+	skew     time.Duration
 }
 
 // Name is the name of the fault.
 func (in *Injection) Name() string { return in.fault.Name }
 
 // Equip returns the gear with the fault in it. It is called at every start of
-// the device.
-func (in *Injection) Equip(g Gear) Gear {
-	switch in.fault.Kind {
-	case scenario.Drop:
-		return in.drop(g)
-	case scenario.Corrupt:
-		return in.corrupt(g)
-	case scenario.URLExpired:
-		return in.refuseAnswer(g, http.StatusForbidden)
-	case scenario.HTTPStatus:
-		return in.refuseAnswer(g, in.fault.Status)
-	case scenario.PowerCut:
-		return in.powerCut(g)
-	case scenario.Unhealthy:
-		return in.unhealthy(g)
-	case scenario.Refuse:
-		return in.refuse(g)
-	case scenario.BadSignature:
-		return in.badSignature(g)
-	}
-	return g
-}
+// the device, before its agent runs.
+func (in *Injection) Equip(g Gear) Gear { return kinds[in.fault.Kind](in, g) }
 
 // strike uses up one occurrence and returns its number, from 0. It returns
 // false when the fault has struck as often as it does.
@@ -154,16 +111,39 @@ func (in *Injection) spare() {
 	in.struck--
 }
 
+// arm notes that something is to come at the next occasion.
+func (in *Injection) arm() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.armed++
+}
+
+// disarm reports whether something is to come at this occasion.
+func (in *Injection) disarm() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.armed == 0 {
+		return false
+	}
+	in.armed--
+	return true
+}
+
 // tell says that the fault fired.
-func (in *Injection) tell() { in.fired(in.device, in.fault.Name) }
+func (in *Injection) tell() { in.set.fired(in.device, in.fault.Name) }
 
 func (in *Injection) draw(a aspect, occurrence int) float64 {
-	return draw(in.seed, in.device, in.fault.Name, a, occurrence)
+	return draw(in.set.seed, in.device, in.fault.Name, a, occurrence)
 }
 
 // length is how long the occurrence lasts.
 func (in *Injection) length(occurrence int) time.Duration {
 	return in.fault.For.At(in.draw(aspectFor, occurrence))
+}
+
+// extent is by how much the occurrence makes something more.
+func (in *Injection) extent(occurrence int) time.Duration {
+	return in.fault.By.At(in.draw(aspectBy, occurrence))
 }
 
 // delay is how long after the beginning of a step of the given length the
@@ -180,14 +160,3 @@ func (in *Injection) delay(occurrence int, step time.Duration) time.Duration {
 func (in *Injection) about(component string) bool {
 	return in.fault.Component == "" || in.fault.Component == component
 }
-
-// The functions that are interfaces of the agent.
-type (
-	sendFunc   func(ota.Up)
-	healthFunc func(context.Context) error
-	sensorFunc func(context.Context) agent.Readings
-)
-
-func (f sendFunc) Send(m ota.Up)                             { f(m) }
-func (f healthFunc) Check(ctx context.Context) error         { return f(ctx) }
-func (f sensorFunc) Read(ctx context.Context) agent.Readings { return f(ctx) }

@@ -1,69 +1,18 @@
 package fault_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
-
-// come lets a place come once, for the component app.
-func come(b *bench, p scenario.Place) {
-	status, is := p.Status()
-	switch {
-	case is:
-		b.report("app", status)
-	case p == scenario.AtConnect:
-		b.connect()
-	case p == scenario.AtReport:
-		b.report("app", ota.PlanReceived)
-	case p == scenario.AtBoot:
-		b.boot()
-	}
-	b.wait()
-}
-
-// suffer lets a place come once, and reports whether the device felt the kind
-// of fault.
-func suffer(b *bench, kind scenario.Kind, at scenario.Place) bool {
-	switch kind {
-	case scenario.Drop:
-		before := len(b.drops)
-		come(b, at)
-		return len(b.drops) > before
-	case scenario.PowerCut:
-		before := len(b.cuts)
-		come(b, at)
-		return len(b.cuts) > before
-	case scenario.Corrupt:
-		_, body, err := b.download()
-		return err == nil && !bytes.Equal(body, b.body)
-	case scenario.URLExpired, scenario.HTTPStatus:
-		status, _, _ := b.download()
-		return status >= http.StatusBadRequest
-	case scenario.Unhealthy:
-		return b.gear.Health.Check(context.Background()) != nil
-	case scenario.Refuse:
-		b.arrivePlan()
-		busy := b.gear.Sensors.Read(context.Background()).Busy
-		b.wait()
-		return busy
-	case scenario.BadSignature:
-		return string(b.arrivePackage("app").Envelope.Signatures[0].Sig) != "signed"
-	}
-	return false
-}
 
 // TestEveryKindStrikesAtEveryPlace holds that a fault strikes exactly as often
 // as it says, tells each time that it fired, and leaves the device alone
@@ -72,15 +21,21 @@ func TestEveryKindStrikesAtEveryPlace(t *testing.T) {
 	for _, row := range scenario.Kinds() {
 		for _, at := range row.Places {
 			t.Run(fmt.Sprint(row.Kind, " at ", at), func(t *testing.T) {
-				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Times: times(3), Status: http.StatusServiceUnavailable})
-				if at == scenario.AtBoot {
-					b.wait() // the first boot has come
-					assert.Len(t, b.cuts, 1)
-					assert.Equal(t, []bool{true, true, false, false}, b.strikes(4, func() bool { return suffer(b, row.Kind, at) }))
-				} else {
-					assert.Equal(t, []bool{true, true, true, false, false}, b.strikes(5, func() bool { return suffer(b, row.Kind, at) }))
+				strikes := 3
+				if !row.Takes(scenario.ParamTimes) {
+					strikes = 1
 				}
-				assert.Equal(t, 3, b.fired)
+				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Times: times(strikes), Status: http.StatusServiceUnavailable,
+					By: scenario.Range[time.Duration]{Lo: time.Second, Hi: scenario.MaxSkew}})
+				left := strikes
+				if at == scenario.AtBoot || row.Kind == scenario.NeverOnline {
+					b.wait() // the first boot has come
+					assert.NotZero(t, body(b)[row.Kind]())
+					left--
+				}
+				want := append(slices.Repeat([]bool{true}, left), false, false)
+				assert.Equal(t, want, b.strikes(len(want), func() bool { return suffer(b, row.Kind, at) }))
+				assert.Equal(t, strikes, b.fired)
 			})
 		}
 	}
@@ -117,7 +72,11 @@ func TestOnlyItsComponent(t *testing.T) {
 				continue // no component is in work there
 			}
 			t.Run(fmt.Sprint(row.Kind, " at ", at), func(t *testing.T) {
-				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Component: "motor", Status: http.StatusNotFound})
+				other := "motor"
+				if row.Kind == scenario.SilentMCU {
+					other = "app"
+				}
+				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Component: other, Status: http.StatusNotFound})
 				assert.False(t, suffer(b, row.Kind, at), "app")
 				assert.Zero(t, b.fired)
 			})
@@ -154,81 +113,6 @@ func TestDelayAndLength(t *testing.T) {
 			assert.Equal(t, 1, b.fired)
 		})
 	}
-}
-
-// TestShareOfADownload breaks off where the share of the bytes has come.
-func TestShareOfADownload(t *testing.T) {
-	for _, percent := range []scenario.Percent{0.01, 10, 50, 99.9, 100} {
-		b := newBench(t, scenario.Fault{Kind: scenario.Drop, At: scenario.At(ota.Downloading), After: share(percent), For: lasting(time.Second)})
-		b.report("app", ota.Downloading) // the bytes count, not the report
-		assert.Empty(t, b.drops)
-		_, body, err := b.download()
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		assert.Equal(t, b.body[:min(percent.Of(1000), 999)], body, "%s", percent)
-		assert.Equal(t, []time.Duration{time.Second}, b.drops)
-		assert.Equal(t, 1, b.fired)
-		_, body, err = b.download()
-		require.NoError(t, err)
-		assert.Equal(t, b.body, body)
-	}
-}
-
-// TestUnreadBody gives an occurrence back whose byte was never asked for: the
-// fault strikes the next answer.
-func TestUnreadBody(t *testing.T) {
-	for _, kind := range []scenario.Kind{scenario.Drop, scenario.PowerCut, scenario.Corrupt, scenario.URLExpired} {
-		b := newBench(t, scenario.Fault{Kind: kind, At: scenario.At(ota.Downloading), After: share(50)})
-		unread := b.ask()
-		unread.Spare()
-		unread.Spare() // a second time gives nothing back
-		assert.Zero(t, b.fired, kind)
-		_, body, _ := b.download()
-		assert.NotEqual(t, b.body, body, kind)
-		assert.Equal(t, 1, b.fired, kind)
-		if kind != scenario.URLExpired {
-			_, body, err := b.download()
-			require.NoError(t, err)
-			assert.Equal(t, b.body, body, kind)
-		}
-	}
-}
-
-func TestCorruptFlipsOneBit(t *testing.T) {
-	for _, after := range []scenario.After{{}, share(50), share(100)} {
-		b := newBench(t, scenario.Fault{Kind: scenario.Corrupt, At: scenario.At(ota.Downloading), After: after})
-		_, body, err := b.download()
-		require.NoError(t, err)
-		require.Len(t, body, len(b.body))
-		wrong := -1
-		for i := range body {
-			if body[i] != b.body[i] {
-				assert.Equal(t, -1, wrong, "only one byte is wrong")
-				assert.Equal(t, b.body[i]^1, body[i])
-				wrong = i
-			}
-		}
-		require.NotEqual(t, -1, wrong)
-		if after.ByShare() {
-			assert.Equal(t, min(after.Share.Lo.Of(1000), 999), wrong)
-		}
-	}
-}
-
-func TestStorageRefuses(t *testing.T) {
-	b := newBench(t, scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading), Status: http.StatusTooManyRequests})
-	status, _, err := b.download()
-	require.NoError(t, err)
-	assert.Equal(t, http.StatusTooManyRequests, status)
-
-	b = newBench(t, scenario.Fault{Kind: scenario.URLExpired, At: scenario.At(ota.Downloading), After: share(30)})
-	_, body, err := b.download()
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Len(t, body, 300)
-	status, _, _ = b.download()
-	assert.Equal(t, http.StatusForbidden, status, "what is asked next is refused")
-	status, _, _ = b.download()
-	assert.Equal(t, http.StatusOK, status)
-	assert.Equal(t, 1, b.fired)
 }
 
 // TestRefusal spoils the reading that the reason is about, until the time is

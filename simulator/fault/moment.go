@@ -9,8 +9,17 @@ import (
 )
 
 // at calls act each time that the fault's place and moment come, with the
-// number of the occurrence.
-func (in *Injection) at(g Gear, act func(occurrence int)) Gear {
+// number of the occurrence, and tells that the fault fired. An answer of the
+// storage at a share of which it comes takes the turn.
+func (in *Injection) at(g Gear, turn Turn, act func(occurrence int)) Gear {
+	return in.when(g, turn, func(occurrence int) {
+		in.tell()
+		act(occurrence)
+	})
+}
+
+// when calls act like at, and leaves it to act to tell.
+func (in *Injection) when(g Gear, turn Turn, act func(occurrence int)) Gear {
 	status, isStatus := in.fault.At.Status()
 	switch {
 	case in.fault.At == scenario.AtBoot:
@@ -20,7 +29,7 @@ func (in *Injection) at(g Gear, act func(occurrence int)) Gear {
 	case in.fault.At == scenario.AtReport:
 		return in.onReport(g, act)
 	case isStatus && status == ota.Downloading && in.fault.After.ByShare():
-		return in.onTransfer(g, act)
+		return in.onTransfer(g, turn, act)
 	case isStatus:
 		return in.onStatus(g, status, act)
 	}
@@ -29,14 +38,9 @@ func (in *Injection) at(g Gear, act func(occurrence int)) Gear {
 
 // later strikes after the fault's delay within a step of the given length.
 func (in *Injection) later(body Body, step time.Duration, act func(occurrence int)) {
-	occurrence, ok := in.strike()
-	if !ok {
-		return
+	if occurrence, ok := in.strike(); ok {
+		body.After(in.delay(occurrence, step), func() { act(occurrence) })
 	}
-	body.After(in.delay(occurrence, step), func() {
-		in.tell()
-		act(occurrence)
-	})
 }
 
 // onConnect strikes when the session with the platform is up.
@@ -53,17 +57,10 @@ func (in *Injection) onConnect(g Gear, act func(int)) Gear {
 
 // onReport strikes just before a report leaves.
 func (in *Injection) onReport(g Gear, act func(int)) Gear {
-	next := g.Link
-	g.Link = sendFunc(func(m ota.Up) {
-		if r, report := m.(*ota.Report); report && in.about(r.Component) {
-			if occurrence, ok := in.strike(); ok {
-				in.tell()
-				act(occurrence)
-			}
-		}
-		next.Send(m)
+	return in.onSend(g, func(occurrence int, send func()) {
+		act(occurrence)
+		send()
 	})
-	return g
 }
 
 // onStatus strikes after a component has entered the status, durably.
@@ -92,19 +89,24 @@ func (in *Injection) onExchange(g Gear, change func(*Exchange)) Gear {
 	return g
 }
 
-// onTransfer strikes when a share of a download's bytes has come, and breaks the
-// answer off there.
-func (in *Injection) onTransfer(g Gear, act func(int)) Gear {
+// onTransfer strikes when a share of a download's bytes has come, at which the
+// answer takes a turn.
+func (in *Injection) onTransfer(g Gear, turn Turn, act func(int)) Gear {
 	return in.onExchange(g, func(x *Exchange) {
 		occurrence, ok := in.strike()
 		if !ok {
 			return
 		}
-		x.Moments = append(x.Moments, Moment{At: in.offset(occurrence, x.Length), Spare: in.spare, Fire: func() {
-			in.tell()
-			act(occurrence)
-		}})
+		x.Moments = append(x.Moments, Moment{
+			At: in.offset(occurrence, x.Length), Turn: turn,
+			Fire: func() { act(occurrence) }, Spare: in.spare,
+		})
 	})
+}
+
+// head is the moment at which an answer has come that is wrong as a whole.
+func (in *Injection) head() Moment {
+	return Moment{At: AtHead, Turn: Passes, Fire: in.tell, Spare: in.spare}
 }
 
 // offset is the byte of a body before which the occurrence strikes. The whole
@@ -112,4 +114,24 @@ func (in *Injection) onTransfer(g Gear, act func(int)) Gear {
 func (in *Injection) offset(occurrence int, length int64) int64 {
 	share := in.fault.After.Share.At(in.draw(aspectAfter, occurrence)).Share()
 	return max(0, min(int64(share*float64(length)), length-1))
+}
+
+// spot is a byte of a body: where the scenario says, else anywhere.
+func (in *Injection) spot(occurrence int, length int64) int64 {
+	if in.fault.After.ByShare() {
+		return in.offset(occurrence, length)
+	}
+	return int64(in.draw(aspectByte, occurrence) * float64(length))
+}
+
+// onBody lets an answer take a turn at one of its bytes.
+func (in *Injection) onBody(g Gear, turn Turn) Gear {
+	return in.onExchange(g, func(x *Exchange) {
+		if occurrence, ok := in.strike(); ok {
+			x.Moments = append(x.Moments, Moment{
+				At: in.spot(occurrence, x.Length), Turn: turn, For: in.length(occurrence),
+				Fire: in.tell, Spare: in.spare,
+			})
+		}
+	})
 }

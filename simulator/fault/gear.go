@@ -1,0 +1,104 @@
+package fault
+
+import (
+	"context"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+)
+
+// Gear is what a device's agent touches the world through. A fault replaces
+// what it needs by something that behaves worse. Every field is set.
+type Gear struct {
+	// Exchange is told of each request to the storage before it happens, and
+	// changes what will come of it.
+	Exchange func(*Exchange)
+	// Operate is asked before each operation of a component's installer. An
+	// error is what the operation returns, without having been done.
+	Operate func(component string, op Operation) error
+	// Version turns the version that a component runs into the one that it
+	// says it runs.
+	Version func(component, runs string) string
+	// Clock turns the time into what the device's wall clock shows.
+	Clock   func(now time.Time) time.Time
+	Health  agent.Health
+	Sensors agent.Sensors
+	Link    agent.Link        // messages to the platform
+	Deliver func(agent.Input) // messages from the platform, and the session's ups and downs
+	// Reported is told of each report, once, when the device has made it durable.
+	Reported func(*ota.Report)
+	Body     Body
+}
+
+// Operation is what the agent lets an installer do.
+type Operation uint8
+
+// The operations. Write is one chunk, in the place that Open gave.
+const (
+	Inspect Operation = iota
+	Open
+	Write
+	Stage
+	Activate
+	Confirm
+	Revert
+)
+
+// Body is what a fault can do to the device itself. A fault calls it from
+// within the interfaces that it decorates, so none of it waits for the agent.
+type Body interface {
+	Power
+	Line
+	// Remeasure lets the agent look at its sensors.
+	Remeasure()
+	// After does something after a time, never from within the caller, unless the
+	// run ends before. It outlives a restart of the device.
+	After(delay time.Duration, do func())
+	// Busy is the component in work and how long its installation takes; empty
+	// if there is none.
+	Busy() (component string, install time.Duration)
+}
+
+// Power is what keeps the agent running. What takes it away ends the agent at
+// once, without a goodbye to the broker, and drops every connection.
+type Power interface {
+	// CutPower stops the whole device, which starts again after a time, with
+	// another boot id.
+	CutPower(fault string, off time.Duration)
+	// Crash stops the agent's process alone, which starts again after a time: the
+	// boot id stays.
+	Crash(fault string, off time.Duration)
+	// Vanish stops the device for good.
+	Vanish(fault string)
+}
+
+// Line is what carries the session with the broker and the downloads. What lasts
+// for a time overlaps with itself: the line is down, silent or slow until the
+// last of its troubles is over.
+type Line interface {
+	// CutLine drops every connection and lets none up for a time.
+	CutLine(down time.Duration)
+	// ResetLine resets every connection, as a peer or a router between does.
+	ResetLine()
+	// FreezeLine lets nothing pass either way for a time, on connections that
+	// stay up. New ones do not come up either.
+	FreezeLine(still time.Duration)
+	// DelayLine lets everything take longer for a time, each way.
+	DelayLine(by, lasting time.Duration)
+	// ThrottleLine passes at most so many bytes a second for a time.
+	ThrottleLine(rate int64, lasting time.Duration)
+	// LoseLine drops every connection and lets none up ever again.
+	LoseLine()
+}
+
+// The functions that are interfaces of the agent.
+type (
+	sendFunc   func(ota.Up)
+	healthFunc func(context.Context) error
+	sensorFunc func(context.Context) agent.Readings
+)
+
+func (f sendFunc) Send(m ota.Up)                             { f(m) }
+func (f healthFunc) Check(ctx context.Context) error         { return f(ctx) }
+func (f sensorFunc) Read(ctx context.Context) agent.Readings { return f(ctx) }

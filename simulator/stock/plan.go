@@ -1,0 +1,55 @@
+package stock
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
+)
+
+// slack is how long after the run a plan goes on that has no end of its own: a
+// run that ends by its own clock must not end the plan's.
+const slack = 24 * time.Hour
+
+// Device is a device of a run.
+type Device struct {
+	Fleet *scenario.Fleet
+	N     int // from 1
+}
+
+// Plan is a scenario's plan as the engine takes it, of a run of these devices that
+// began at a time. The plan's clock shows midnight then, so that neither the grid
+// of pushes nor the window depends on when somebody starts a run.
+func Plan(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Device) engine.PlanSpec {
+	began = began.UTC().Truncate(time.Second)
+	midnight := began.Truncate(24 * time.Hour)
+	spec := engine.PlanSpec{
+		ID: p.Name, Name: p.Name, Product: p.Product,
+		Zone:  time.FixedZone("run", -int(began.Sub(midnight)/time.Second)),
+		Start: began.Add(-time.Minute), End: began.Add(s.Duration + slack),
+		Mode: p.Mode, OnRequest: p.Mode == ota.Silent && !p.Push, Retries: p.Retries,
+		MinBattery: p.Conditions.MinBattery, MinRSSI: p.Conditions.MinRSSI, OnFailure: p.OnFailure,
+	}
+	if p.Mode == ota.Silent && p.Push {
+		spec.Quiet = p.Rejection
+	}
+	if p.Window != nil {
+		spec.PushHours = engine.Hours{From: p.Window.From, To: p.Window.To}
+	}
+	if p.Ends > 0 {
+		spec.End = began.Add(p.Ends)
+	}
+	for _, d := range devices {
+		if d.Fleet.Product == p.Product && !p.Covers(d.Fleet) {
+			spec.Black = append(spec.Black, d.Fleet.Device(d.N))
+		}
+	}
+	for i := range p.Components {
+		c := &p.Components[i]
+		spec.Components = append(spec.Components, engine.ComponentSpec{
+			ID: c.ID, Type: c.Type, Package: c.Package, Sources: c.Sources, Target: c.Target,
+		})
+	}
+	return spec
+}

@@ -1,0 +1,78 @@
+package virtual
+
+import (
+	"time"
+
+	"otafleet/simulator/fault"
+)
+
+// answer is what comes of one request: chunks first to end-1 of a file, at a
+// rate, with the moments that faults have put into it.
+type answer struct {
+	exchange fault.Exchange
+	file     int
+	first    int   // chunk
+	end      int   // chunk behind the last
+	offset   int64 // of the body's first byte in the file
+	planned  int   // number of the last thing that was planned for it
+
+	// Of the body.
+	moments []fault.Moment // to come, in their order
+	rate    float64        // bytes a second; 0 before the body begins
+	at      int64          // bytes that have come
+	since   time.Duration  // when byte at came
+	flips   []int64        // bytes with a wrong bit
+}
+
+// newAnswer prepares the request for the next run of missing chunks of a file.
+func newAnswer(f *fetch, file int) *answer {
+	described := &f.flash.next.files[file]
+	a := &answer{file: file}
+	a.first, a.end = f.flash.next.have[file].run()
+	a.offset, _ = described.ChunkAt(a.first)
+	last, length := described.ChunkAt(a.end - 1)
+	a.exchange = fault.Exchange{Component: f.job.Job.Component, Length: last + length - a.offset}
+	return a
+}
+
+// begin lets the body begin.
+func (a *answer) begin(now time.Duration, bandwidth float64) {
+	a.rate, a.since = bandwidth, now
+}
+
+// next is the byte at which something happens next, and how long until then.
+func (a *answer) next() (at int64, takes time.Duration) {
+	at = a.exchange.Length
+	if len(a.moments) > 0 {
+		at = min(at, a.moments[0].At)
+	}
+	return at, time.Duration(float64(at-a.at) / a.rate * float64(time.Second))
+}
+
+// catchUp counts the bytes that have come by now.
+func (a *answer) catchUp(now time.Duration) {
+	if a.rate == 0 {
+		return
+	}
+	limit, takes := a.next()
+	if passed := now - a.since; passed < takes {
+		limit = a.at + int64(float64(passed)/float64(time.Second)*a.rate)
+	}
+	a.at, a.since = limit, now
+}
+
+// wrong reports whether bytes of the body are not those of the package.
+func (a *answer) wrong(from, length int64) bool {
+	if a.exchange.Foreign {
+		return true
+	}
+	for _, flip := range a.flips {
+		if from <= flip && flip < from+length {
+			return true
+		}
+	}
+	return false
+}
+
+// leave spares the moments that have not come.
+func (a *answer) leave() { a.exchange.Spare() }

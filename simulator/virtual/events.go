@@ -1,0 +1,150 @@
+package virtual
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// schedule plans what the scenario lets happen: plans, their users, and events.
+func (w *world) schedule() {
+	for i := range w.run.scenario.Plans {
+		p := &w.run.scenario.Plans[i]
+		w.queue.add(p.Starts, func() { w.platform.command(engine.Activate{Plan: p.Name}) })
+		w.users(p)
+	}
+	for i := range w.run.scenario.Events {
+		e := &w.run.scenario.Events[i]
+		w.queue.add(e.At, func() { w.happen(e) })
+	}
+}
+
+// happen lets an event happen.
+func (w *world) happen(e *scenario.Event) {
+	p := &w.platform
+	switch e.Do {
+	case scenario.KillBroker:
+		p.brokerDown = true
+		w.eachLine("", func(l *line) {
+			l.forget()
+			l.cutSession()
+		})
+		w.after(e.For, func() { p.brokerDown = false })
+	case scenario.KillStore:
+		p.storeDown = true
+		for _, d := range w.devices {
+			d.interrupt()
+		}
+		w.after(e.For, func() { p.storeDown = false })
+	case scenario.KillPlatform:
+		p.down = true
+		w.after(e.For, p.back)
+	case scenario.Partition:
+		w.eachLine(e.Fleet, func(l *line) { l.freeze(e.For) })
+	case scenario.ReconnectStorm:
+		w.eachLine(e.Fleet, func(l *line) { l.cut(0) })
+	case scenario.ExpireAddresses:
+		p.revoked = w.now
+	case scenario.SuspendPlan:
+		p.command(engine.Suspend{Plan: e.Plan})
+		if e.For > 0 {
+			w.after(e.For, func() { p.command(engine.Resume{Plan: e.Plan}) })
+		}
+	case scenario.ResumePlan:
+		p.command(engine.Resume{Plan: e.Plan})
+	case scenario.TerminatePlan:
+		p.command(engine.Terminate{Plan: e.Plan})
+	case scenario.RetryPlan:
+		p.command(engine.RetryDevices{Plan: e.Plan})
+	}
+}
+
+// eachLine calls do with every line of a fleet, or of all.
+func (w *world) eachLine(fleet string, do func(*line)) {
+	for _, d := range w.devices {
+		if d.line.owner() == d && (fleet == "" || d.fleet.Name == fleet) {
+			do(d.line)
+		}
+	}
+}
+
+// users lets those of a manual plan answer, some time after their device has
+// arrived.
+func (w *world) users(p *scenario.Plan) {
+	if p.Users == nil {
+		return
+	}
+	for _, d := range w.devices {
+		u := fault.Uniform(w.run.seed, d.id.Device, "user of "+p.Name, 0)
+		operation := engine.UserConfirm
+		switch {
+		case !p.Covers(d.fleet) || u >= (p.Users.Confirm+p.Users.Cancel).Share():
+			continue
+		case u >= p.Users.Confirm.Share():
+			operation = engine.UserCancel
+		}
+		after := p.Users.After.At(fault.Uniform(w.run.seed, d.id.Device, "user of "+p.Name, 1))
+		d.answers = append(d.answers, userAnswer{p, operation, after})
+	}
+}
+
+// userAnswer is what the user of a device will say to a plan.
+type userAnswer struct {
+	plan      *scenario.Plan
+	operation engine.UserOperation
+	after     time.Duration
+}
+
+// answer lets the users speak, once the device has been connected.
+func (d *device) answer() {
+	for _, a := range d.answers {
+		at := max(d.world.now, a.plan.Starts) + a.after
+		d.waiting++
+		d.world.queue.add(at, func() {
+			d.waiting--
+			d.world.platform.command(engine.UserAnswer{Device: d.id, Plan: a.plan.Name, Operation: a.operation})
+		})
+	}
+	d.answers = nil
+}
+
+// observe records a fact of the platform.
+func (w *world) observe(out engine.Output) {
+	switch fact := out.(type) {
+	case engine.Recorded:
+		if kind, counts := arrivalKind(fact.Arrival); counts {
+			w.record(fact.Device, verdict.ReportEvent(0, kind, fact.Device.Device, fact.Report))
+		}
+	case engine.Decided:
+		w.record(fact.Device, verdict.AnswerEvent(fact.Device.Device, fact.Decision))
+	case engine.Changed:
+		w.record(fact.Device, verdict.Event{Kind: verdict.StatusIs, Plan: fact.Plan, N: int64(fact.To)})
+	}
+}
+
+func (w *world) record(id ota.Identity, e verdict.Event) {
+	if d := w.deviceNamed(id); d != nil {
+		d.record(e)
+	}
+}
+
+// arrivalKind is the event of what the ledger makes of a report.
+func arrivalKind(a engine.Arrival) (kind verdict.Kind, counts bool) {
+	switch a {
+	case engine.Stored:
+		return verdict.Stored, true
+	case engine.Early:
+		return verdict.OutOfOrder, true
+	case engine.Duplicate:
+		return verdict.Duplicate, true
+	case engine.Conflicting:
+		return verdict.Conflicting, true
+	case engine.Illegal:
+		return verdict.Illegal, true
+	}
+	return 0, false
+}

@@ -1,0 +1,296 @@
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+)
+
+// life is a device between two power cuts: the agent's machine, and the effect
+// that it has under way.
+type life struct {
+	machine Brain
+	timer   uint64  // number of the last SetTimer
+	effect  *effect // nil if none is under way
+	fetch   *fetch  // the effect, if it is a download
+	healthy []bool  // the components whose new version has passed its checks
+
+	inbox   []agent.Input // what has happened and was not handled
+	busy    bool          // outputs are being executed
+	stuck   bool          // a save waits for the disk
+	failing bool          // the output being executed cannot write
+}
+
+// effect is one thing that the machine has asked for. Its result is of no use
+// when another one has taken its place.
+type effect struct{ _ byte }
+
+// boot gives the device power.
+func (d *device) boot() {
+	l := &life{machine: d.world.think(agent.New(d.id, d.config, d.saved)), healthy: make([]bool, len(d.flashes))}
+	d.life = l
+	d.gear = fault.Gear{
+		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Body: d,
+		Operate:  func(string, fault.Operation) error { return nil },
+		Version:  func(_, runs string) string { return runs },
+		Clock:    func(now time.Time) time.Time { return now },
+		Deliver:  d.deliver,
+		Reported: func(*ota.Report) {},
+	}
+	for _, f := range d.faults {
+		d.gear = f.Equip(d.gear)
+	}
+	found := make([]agent.Found, len(d.fleet.Components))
+	for i, c := range d.fleet.Components {
+		version, _ := d.inspect(c.ID)
+		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.packages[i]}
+	}
+	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.gear.Sensors.Read(context.Background())})
+	if d.life != l {
+		return
+	}
+	switch {
+	case d.line.owner() == d:
+		d.line.connect()
+	case d.line.up:
+		d.session.open()
+	}
+}
+
+// deliver passes what the line brings to the machine.
+func (d *device) deliver(in agent.Input) {
+	if !d.alive() {
+		return
+	}
+	if received, is := in.(agent.Received); is {
+		if _, plan := received.Message.(*ota.Plan); plan {
+			d.handle(agent.Measured{Readings: d.gear.Sensors.Read(context.Background())})
+		}
+	}
+	d.handle(in)
+}
+
+// handle lets the machine decide, and does what it says. What happens meanwhile
+// waits: while outputs are executed, and while a save waits for the disk.
+func (d *device) handle(in agent.Input) {
+	l := d.life
+	if l == nil {
+		return
+	}
+	l.inbox = append(l.inbox, in)
+	if !l.busy && !l.stuck {
+		d.drain(l)
+	}
+}
+
+// drain handles inputs until none is left.
+func (d *device) drain(l *life) {
+	l.busy = true
+	for d.life == l && !l.stuck && len(l.inbox) > 0 {
+		in := l.inbox[0]
+		l.inbox = l.inbox[1:]
+		if len(l.inbox) == 0 {
+			l.inbox = nil
+		}
+		d.carryOut(l, l.machine.Handle(d.clock(), in))
+	}
+	l.busy = false
+}
+
+// carryOut executes outputs in order, until the device loses its power.
+func (d *device) carryOut(l *life, outputs []agent.Output) {
+	for i, out := range outputs {
+		trouble := d.world.look(d, out)
+		d.outputs++
+		if _, save := out.(agent.Save); save && trouble == FailWrite {
+			d.waitForDisk(l, outputs[i:])
+			return
+		}
+		if !trouble.before(d) {
+			return
+		}
+		l.failing = trouble == FailWrite
+		d.execute(l, out)
+		l.failing = false
+		if d.life == l {
+			trouble.after(d)
+		}
+		if d.life != l {
+			return
+		}
+	}
+}
+
+// waitForDisk tries a save again after a time, as the agent's Runner does:
+// nothing that comes behind it may happen before.
+func (d *device) waitForDisk(l *life, outputs []agent.Output) {
+	l.stuck = true
+	d.world.after(diskPause, func() {
+		if d.life == l {
+			l.stuck, l.busy = false, true
+			d.carryOut(l, outputs)
+			d.drain(l)
+		}
+	})
+}
+
+// diskPause is how long the agent waits before it tries a save again.
+const diskPause = time.Second
+
+func (d *device) execute(l *life, out agent.Output) {
+	switch out := out.(type) {
+	case agent.Save:
+		d.save(out.State)
+	case agent.Send:
+		d.watchSend(out.Message)
+		d.gear.Link.Send(out.Message)
+	case agent.SetTimer:
+		l.timer++
+		if number := l.timer; !out.At.IsZero() {
+			d.world.queue.add(max(d.world.now, out.At.Sub(d.clock())+d.world.now), func() {
+				if d.life == l && l.timer == number {
+					d.handle(agent.Tick{})
+				}
+			})
+		}
+	case agent.Ask:
+	case agent.Cancel:
+		l.abandon()
+		l.effect = nil
+	case agent.Forget:
+		if i := d.component(out.Component); i >= 0 {
+			d.packages[i] = nil
+		}
+	case agent.Restart:
+		d.restart(out.Scope)
+	case agent.Fetch:
+		d.startFetch(l, out)
+	default:
+		d.perform(l, out)
+	}
+}
+
+// perform does what takes no time, or the time of an installation, and hands
+// the result to the machine.
+func (d *device) perform(l *life, out agent.Output) {
+	switch out := out.(type) {
+	case agent.Stage:
+		failure := d.operate(out.Job.Component, fault.Stage, func(f *flash) error { return f.stage(&out.Job) })
+		d.finish(l, 0, agent.Staged{Op: out.Op, Failure: failure})
+	case agent.Activate:
+		d.watchActivate(out.Job.Component)
+		d.activate(l, out)
+	case agent.CheckHealth:
+		d.finish(l, 0, d.checkHealth(out))
+	case agent.Confirm:
+		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error {
+			d.watchConfirm(out.Job.Component)
+			return f.confirm(&out.Job)
+		})
+		d.finish(l, 0, agent.Confirmed{Op: out.Op, Failure: failure})
+	case agent.Revert:
+		restart := firmware.RestartNone
+		failure := d.operate(out.Job.Component, fault.Revert, func(f *flash) error {
+			restart = f.revert(&out.Job)
+			return nil
+		})
+		version, _ := d.inspect(out.Job.Component)
+		d.finish(l, 0, agent.RevertDone{Op: out.Op, Restart: restart, Version: version, Failure: failure})
+	default:
+		panic(fmt.Sprintf("internal error: unknown output %T", out))
+	}
+}
+
+// operate calls a component's installer.
+func (d *device) operate(component string, op fault.Operation, call func(*flash) error) *ota.Failure {
+	i := d.component(component)
+	if i < 0 {
+		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
+	}
+	err := d.gear.Operate(component, op)
+	if err == nil && d.life.failing {
+		err = firmware.Failf(ota.WriteFailed, "the disk does not take it")
+	}
+	if err == nil {
+		err = call(&d.flashes[i])
+	}
+	return asFailure(err, ota.InstallerFailed)
+}
+
+// asFailure gives an error a code, unless it carries one.
+func asFailure(err error, code ota.Code) *ota.Failure {
+	var failure *ota.Failure
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failure):
+		return failure
+	}
+	return &ota.Failure{Code: code, Detail: err.Error()}
+}
+
+// inspect asks a component what it runs; empty if it does not answer.
+func (d *device) inspect(component string) (version string, failure *ota.Failure) {
+	failure = d.operate(component, fault.Inspect, func(f *flash) error {
+		version = d.gear.Version(component, f.running)
+		return nil
+	})
+	return version, failure
+}
+
+// activate takes the time of an installation; a cut in it leaves the old version
+// running.
+func (d *device) activate(l *life, out agent.Activate) {
+	restart := firmware.RestartNone
+	var already bool
+	failure := d.operate(out.Job.Component, fault.Activate, func(f *flash) (err error) {
+		restart = f.restart
+		already, err = f.ready(&out.Job)
+		return err
+	})
+	if failure != nil || already {
+		d.finish(l, 0, agent.Activated{Op: out.Op, Restart: restart, Failure: failure})
+		return
+	}
+	f := &d.flashes[d.component(out.Job.Component)]
+	e := &effect{}
+	l.effect = e
+	d.world.after(f.install, func() {
+		if d.life == l && l.effect == e {
+			l.effect = nil
+			f.activate()
+			d.handle(agent.Activated{Op: out.Op, Restart: restart})
+		}
+	})
+}
+
+// checkHealth asks the component for its version, then the device for its
+// health.
+func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
+	version, failure := d.inspect(out.Job.Component)
+	if failure == nil && version == out.Job.Target {
+		failure = asFailure(d.gear.Health.Check(context.Background()), ota.HealthCheckFailed)
+	}
+	if failure == nil && version == out.Job.Target {
+		d.life.healthy[d.component(out.Job.Component)] = true
+	}
+	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
+}
+
+// finish hands over the result of an effect after the time that it takes.
+func (d *device) finish(l *life, takes time.Duration, result agent.Input) {
+	e := &effect{}
+	l.effect = e
+	d.world.after(takes, func() {
+		if d.life == l && l.effect == e {
+			l.effect = nil
+			d.handle(result)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package virtual
+
+import (
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/stock"
+)
+
+// platform is the plan engine, and the broker between it and the devices.
+type platform struct {
+	world  *world
+	engine *engine.Engine
+
+	down       bool             // it hears nothing until it is back
+	inbox      []engine.Message // that the broker keeps for it meanwhile
+	brokerDown bool
+	storeDown  bool
+	revoked    time.Duration // addresses issued before then are refused
+}
+
+// addressValidity is how long a package address works, as with the stand-in.
+const addressValidity = 15 * time.Minute
+
+// prepare puts the scenario's packages and plans into the engine.
+func (p *platform) prepare() {
+	r := p.world.run
+	for _, w := range r.wares {
+		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
+	}
+	devices := make([]stock.Device, len(p.world.devices))
+	for i, d := range p.world.devices {
+		devices[i] = stock.Device{Fleet: d.fleet, N: d.n}
+	}
+	for i := range r.scenario.Plans {
+		p.command(engine.CreatePlan{Plan: stock.Plan(r.scenario, &r.scenario.Plans[i], r.epoch, devices)})
+	}
+}
+
+// command carries out an order. One that comes too late, such as the suspension
+// of a plan that has ended, changes nothing.
+func (p *platform) command(cmd engine.Command) {
+	outputs, _ := p.engine.Command(p.world.clock(), cmd)
+	p.execute(outputs)
+}
+
+// nextTick is when the engine wants to be called, since the start of the run.
+func (p *platform) nextTick() (time.Duration, bool) {
+	next := p.engine.NextTick()
+	if next.IsZero() || p.down {
+		return 0, false
+	}
+	return next.Sub(p.world.run.epoch), true
+}
+
+func (p *platform) tick() { p.execute(p.engine.Handle(p.world.clock(), engine.Tick{})) }
+
+// receive takes one message of a device.
+func (p *platform) receive(id ota.Identity, m ota.Up) {
+	if p.down {
+		p.inbox = append(p.inbox, engine.Message{Device: id, Message: m})
+		return
+	}
+	p.execute(p.engine.Handle(p.world.clock(), engine.Message{Device: id, Message: m}))
+}
+
+// back lets the platform hear what the broker has kept for it.
+func (p *platform) back() {
+	p.down = false
+	inbox := p.inbox
+	p.inbox = nil
+	for _, m := range inbox {
+		p.execute(p.engine.Handle(p.world.clock(), m))
+	}
+}
+
+// execute sends what the engine wants sent and records what happened.
+func (p *platform) execute(outputs []engine.Output) {
+	for _, out := range outputs {
+		switch out := out.(type) {
+		case engine.Send:
+			p.send(out.Device, out.Message)
+		case engine.Issue:
+			p.send(out.Device, p.address(out))
+		default:
+			p.world.observe(out)
+		}
+	}
+}
+
+// send gives a message to the broker.
+func (p *platform) send(id ota.Identity, m ota.Down) {
+	if d := p.world.deviceNamed(id); d != nil {
+		d.session.publish(m)
+	}
+}
+
+// address is the message with the address of a package.
+func (p *platform) address(out engine.Issue) *ota.Package {
+	made := p.world.run.ware(out.Package)
+	now := p.world.clock()
+	m := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: made.Envelope,
+		Files: make([]ota.FileAddress, len(made.Manifest.Files))}
+	for i := range m.Files {
+		m.Files[i] = ota.FileAddress{Name: made.Manifest.Files[i].Name, URLs: made.urls[i : i+1], Expires: now.Add(addressValidity)}
+	}
+	return m
+}

@@ -1,0 +1,114 @@
+package virtual
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/bundle"
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/stock"
+)
+
+// epoch is when a virtual run begins: any time would do, as long as it is always
+// the same.
+func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// run is what the worlds of a run share. It is never changed while they run.
+type run struct {
+	scenario *scenario.Scenario
+	seed     uint64
+	epoch    time.Time
+	wares    []*ware
+	configs  map[*scenario.Fleet]*agent.Config
+	sign     func(*ota.Manifest) (ota.Envelope, error)
+}
+
+// ware is a package as the platform hands it out.
+type ware struct {
+	stock.Package
+	urls []string // one for each file
+}
+
+// newRun prepares what the worlds share.
+func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
+	r := &run{scenario: s, seed: seed, epoch: epoch(), configs: map[*scenario.Fleet]*agent.Config{}}
+	public, private := keys(seed)
+	made, err := stock.Make(s, seed, private, r.epoch)
+	if err != nil {
+		return nil, err
+	}
+	for i := range made {
+		w := &ware{Package: made[i]}
+		for k := range w.Manifest.Files {
+			w.urls = append(w.urls, "https://store.invalid/"+w.Reference+"/"+w.Manifest.Files[k].Name)
+		}
+		w.Bytes = nil // a modelled store serves none
+		r.wares = append(r.wares, w)
+	}
+	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
+	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})
+	for i := range s.Fleets {
+		f := &s.Fleets[i]
+		config := &agent.Config{Agent: "ota-sim", Hardware: f.Hardware, Open: open}
+		for _, c := range f.Components {
+			config.Components = append(config.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
+		}
+		r.configs[f] = config
+	}
+	return r, nil
+}
+
+// ware finds a package by its reference, which the engine has from here.
+func (r *run) ware(reference string) *ware {
+	for _, w := range r.wares {
+		if w.Reference == reference {
+			return w
+		}
+	}
+	panic("internal error: unknown package " + reference)
+}
+
+// config is what the machine of a device knows of it. A fleet's devices share
+// it, but for those that a gateway speaks for.
+func (r *run) config(f *scenario.Fleet, n int) *agent.Config {
+	shared := r.configs[f]
+	if f.Behind == "" {
+		return shared
+	}
+	own := *shared
+	gateways, k := r.scenario.Gateway(f, n)
+	own.Via = gateways.Device(k)
+	return &own
+}
+
+// keys are the platform's, and the same for the same seed: nothing that they
+// sign leaves the run.
+func keys(seed uint64) (ed25519.PublicKey, ed25519.PrivateKey) {
+	var text [ed25519.SeedSize]byte
+	binary.LittleEndian.PutUint64(text[:], seed)
+	private := ed25519.NewKeyFromSeed(text[:])
+	return private.Public().(ed25519.PublicKey), private
+}
+
+// opener verifies the envelopes of the run's packages once, and any other one
+// each time.
+func (r *run) opener(trust *wire.Trust) func(ota.Envelope) (*ota.Manifest, error) {
+	return func(e ota.Envelope) (*ota.Manifest, error) {
+		for _, w := range r.wares {
+			if same(&e, &w.Envelope) {
+				return w.Manifest, nil
+			}
+		}
+		return trust.Open(e)
+	}
+}
+
+// same reports whether two envelopes are one in memory.
+func same(a, b *ota.Envelope) bool {
+	return len(a.Payload) > 0 && len(b.Payload) == len(a.Payload) && &a.Payload[0] == &b.Payload[0] &&
+		len(a.Signatures) == len(b.Signatures) && len(a.Signatures) > 0 && &a.Signatures[0] == &b.Signatures[0]
+}

@@ -1,0 +1,342 @@
+package virtual
+
+import (
+	"math"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// How a device connects again: as agent/link does, with the cap of a virtual
+// device.
+const (
+	firstPause   = time.Second
+	longestPause = 5 * time.Second
+	// shakes is how often something goes over the line and back before a session
+	// is up: TCP, CONNECT, SUBSCRIBE.
+	shakes = 3
+	// silence is how long a connection on which nothing passes any more is taken
+	// for one: the keep-alive of the protocol, and its half again at the broker.
+	silence = 90 * time.Second
+)
+
+// line is a device's connection to everything else, and the MQTT connection over
+// it. Those that a gateway speaks for share the gateway's.
+type line struct {
+	world    *world
+	spec     scenario.Link
+	random   random
+	speakers []*device // whose messages go over it, the owner first
+
+	up       bool
+	conn     *conn // the MQTT connection, or the try for one
+	failures int   // to connect, in a row
+	began    time.Duration
+	lastUp   time.Duration // when the last message up arrives
+	lastDown time.Duration
+
+	dead      time.Duration // down until then
+	frozen    time.Duration // nothing passes until then
+	late      time.Duration // more latency, each way, until lateUntil
+	lateUntil time.Duration
+	slow      int64 // bytes a second at most, until slowUntil
+	slowUntil time.Duration
+}
+
+// conn is one MQTT connection. What is on its way when it ends abruptly is lost.
+type conn struct{ lost bool }
+
+// delay is one way of the line.
+func (l *line) delay() time.Duration {
+	d := l.spec.Latency
+	if l.spec.Jitter > 0 {
+		d += time.Duration((2*l.random.next() - 1) * float64(l.spec.Jitter))
+	}
+	if l.spec.Loss > 0 && l.random.next() < l.spec.Loss.Share() {
+		d += max(retransmission, 2*l.spec.Latency)
+	}
+	if l.world.now < l.lateUntil {
+		d += l.late
+	}
+	return d
+}
+
+// retransmission is the least time after which TCP sends a lost packet again.
+const retransmission = 200 * time.Millisecond
+
+// bandwidth is how fast downloads come, in bytes a second; infinite without a
+// limit. A lost packet holds up what follows it.
+func (l *line) bandwidth() float64 {
+	rate := math.Inf(1)
+	if l.spec.Bandwidth > 0 {
+		rate = float64(l.spec.Bandwidth)
+	}
+	if l.world.now < l.slowUntil {
+		rate = min(rate, float64(l.slow))
+	}
+	if l.spec.Loss > 0 {
+		wait := max(retransmission, 2*l.spec.Latency).Seconds() * l.spec.Loss.Share()
+		rate = segment / (segment/rate + wait)
+	}
+	return rate
+}
+
+// segment is how many bytes of a download a lost packet holds up.
+const segment = 64 << 10
+
+// throttle passes at most so many bytes a second for a time. A download under
+// way goes on at the new speed.
+func (l *line) throttle(rate int64, lasting time.Duration) {
+	l.slow, l.slowUntil = rate, max(l.slowUntil, l.world.now+lasting)
+	l.changeSpeed()
+	l.world.queue.add(l.slowUntil, l.changeSpeed)
+}
+
+func (l *line) changeSpeed() {
+	for _, d := range l.speakers {
+		if d.alive() && d.life.fetch != nil {
+			d.life.fetch.changeSpeed()
+		}
+	}
+}
+
+// freeze lets nothing pass for a time. If it lasts, both ends take the connection
+// for lost.
+func (l *line) freeze(still time.Duration) {
+	l.frozen = max(l.frozen, l.world.now+still)
+	for _, d := range l.speakers {
+		if d.alive() && d.life.fetch != nil {
+			d.life.fetch.freeze()
+		}
+	}
+	if conn := l.conn; l.up && l.frozen-l.world.now >= silence {
+		l.world.after(silence, func() {
+			if l.conn == conn && l.up {
+				l.lose()
+			}
+		})
+	}
+}
+
+func (l *line) owner() *device { return l.speakers[0] }
+
+// isDown reports whether nothing can be sent at all.
+func (l *line) isDown() bool { return l.world.now < l.dead }
+
+// connect tries to open the session, now and again.
+func (l *line) connect() {
+	try := &conn{}
+	l.conn = try
+	if l.isDown() || l.world.platform.brokerDown || l.world.now < l.frozen {
+		l.retry()
+		return
+	}
+	took := time.Duration(0)
+	for range 2 * shakes {
+		took += l.delay()
+	}
+	l.world.after(took, func() {
+		switch {
+		case l.conn != try || !l.owner().alive():
+		case l.world.platform.brokerDown:
+			l.retry()
+		default:
+			l.opened()
+		}
+	})
+}
+
+// retry waits for a random part of a ceiling that doubles with every failure.
+func (l *line) retry() {
+	ceiling := min(firstPause<<l.failures, longestPause)
+	if ceiling < longestPause {
+		l.failures++
+	}
+	try := &conn{}
+	l.conn = try
+	l.world.after(time.Duration(l.random.next()*float64(ceiling)), func() {
+		if l.conn == try && l.owner().alive() {
+			l.connect()
+		}
+	})
+}
+
+func (l *line) opened() {
+	l.up, l.began = true, l.world.now
+	l.lastUp, l.lastDown = l.world.now, l.world.now
+	for _, d := range l.speakers {
+		if d.alive() {
+			d.session.open()
+		}
+	}
+}
+
+// hangUp ends the connection: abruptly, so that what is on its way is lost, or
+// with a goodbye behind it.
+func (l *line) hangUp(abruptly bool) {
+	if l.conn != nil {
+		l.conn.lost = abruptly
+	}
+	l.conn = nil
+	if !l.up {
+		return
+	}
+	l.up = false
+	if l.world.now-l.began > min(firstPause<<l.failures, longestPause) {
+		l.failures = 0
+	}
+	for _, d := range l.speakers {
+		d.session.close(abruptly)
+	}
+}
+
+// lose ends the connection from outside. A device that is on tries again.
+func (l *line) lose() {
+	l.hangUp(true)
+	if l.owner().alive() {
+		l.retry()
+	}
+}
+
+// cut drops every connection and lets none up for a time.
+func (l *line) cut(down time.Duration) {
+	l.dead = max(l.dead, l.world.now+down)
+	for _, d := range l.speakers {
+		d.interrupt()
+	}
+	l.cutSession()
+}
+
+// cutSession drops the session, and leaves downloads alone.
+func (l *line) cutSession() {
+	if l.up {
+		l.lose()
+	}
+}
+
+// forget lets the broker forget its sessions.
+func (l *line) forget() {
+	for _, d := range l.speakers {
+		d.session.known, d.session.kept = false, nil
+	}
+}
+
+// session is what the broker keeps of one device, and how messages pass.
+type session struct {
+	device *device
+	known  bool // the broker has a session
+	up     bool
+	kept   []*held // delivered or not, in order
+}
+
+// held is a message that the broker has not been told to be delivered.
+type held struct {
+	message   ota.Down
+	delivered time.Duration // when it reached the device; negative before
+}
+
+// open begins to deliver.
+func (s *session) open() {
+	l := s.device.line
+	s.known, s.up = true, true
+	s.device.answer()
+	s.device.record(verdict.Event{Kind: verdict.Connected})
+	s.device.gear.Deliver(agent.Connected{})
+	kept := s.kept
+	s.kept = nil
+	for _, h := range kept {
+		if l.up && s.up && !s.expired(h.message) {
+			s.publish(h.message)
+		}
+	}
+}
+
+func (s *session) expired(m ota.Down) bool {
+	plan, is := m.(*ota.Plan)
+	return is && !s.device.world.clock().Before(plan.Ends)
+}
+
+// close ends the delivery. What was delivered just now and not acknowledged will
+// come again.
+func (s *session) close(abruptly bool) {
+	if !s.up {
+		return
+	}
+	s.up = false
+	w, l := s.device.world, s.device.line
+	kept := s.kept[:0]
+	for _, h := range s.kept {
+		if h.delivered < 0 || h.delivered+l.spec.Latency > w.now {
+			kept = append(kept, h)
+		}
+	}
+	clear(s.kept[len(kept):])
+	s.kept = kept
+	s.device.record(verdict.Event{Kind: verdict.Disconnected})
+	at := w.now
+	if !abruptly {
+		at = max(w.now, s.device.line.lastUp)
+	}
+	w.queue.add(at, func() { w.platform.receive(s.device.id, &ota.Offline{}) })
+	if s.device.alive() {
+		s.device.gear.Deliver(agent.Disconnected{})
+	}
+}
+
+// publish gives the broker a message for the device.
+func (s *session) publish(m ota.Down) {
+	if !s.known || s.device.world.platform.brokerDown {
+		return
+	}
+	s.prune()
+	h := &held{message: m, delivered: -1}
+	s.kept = append(s.kept, h)
+	if s.up {
+		s.transmit(h)
+	}
+}
+
+// prune forgets what has been acknowledged.
+func (s *session) prune() {
+	w, l := s.device.world, s.device.line
+	done := 0
+	for done < len(s.kept) && s.kept[done].delivered >= 0 && s.kept[done].delivered+l.spec.Latency <= w.now {
+		done++
+	}
+	if done > 0 {
+		s.kept = append(s.kept[:0], s.kept[done:]...)
+	}
+}
+
+// transmit sends a message over the line, behind those before it.
+func (s *session) transmit(h *held) {
+	w, l := s.device.world, s.device.line
+	conn := l.conn
+	l.lastDown = max(l.lastDown, w.now+l.delay(), l.frozen)
+	w.queue.add(l.lastDown, func() {
+		if conn.lost || !s.up {
+			return
+		}
+		h.delivered = w.now
+		s.device.gear.Deliver(agent.Received{Message: h.message})
+	})
+}
+
+// Send sends a message to the platform (agent.Link). Without a connection it is
+// dropped, as the agent's link does.
+func (s *session) Send(m ota.Up) {
+	w, l := s.device.world, s.device.line
+	if !s.up {
+		return
+	}
+	conn := l.conn
+	l.lastUp = max(l.lastUp, w.now+l.delay(), l.frozen)
+	w.queue.add(l.lastUp, func() {
+		if !conn.lost {
+			w.platform.receive(s.device.id, m)
+		}
+	})
+}

@@ -1,0 +1,69 @@
+package virtual
+
+import (
+	"otafleet/agent"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
+	"otafleet/simulator/verdict"
+)
+
+// Trials is a scenario whose worlds can be played again and again, each time with
+// other troubles. It is safe for concurrent use.
+type Trials struct {
+	run    *run
+	places []place
+}
+
+// NewTrials prepares a scenario; seed 0 means the scenario's.
+func NewTrials(s *scenario.Scenario, seed uint64) (*Trials, error) {
+	if seed == 0 {
+		seed = s.Seed
+	}
+	all, err := selection.New(s, selection.Shard{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRun(s, seed)
+	if err != nil {
+		return nil, err
+	}
+	return &Trials{run: r, places: newPlaces(s, all).take(s.Devices())}, nil
+}
+
+// Worlds is the number of worlds: devices, and gateways with the devices behind
+// them.
+func (t *Trials) Worlds() int { return len(t.places) }
+
+// Outcome is how a device ended in a trial.
+type Outcome struct {
+	Device   string
+	Fleet    *scenario.Fleet
+	Events   []verdict.Event // everything that was recorded of it
+	Outputs  int             // of its machine, executed over all its lives
+	State    *agent.State    // on its disk; nil if it never saved one
+	Runs     []string        // the version of each of the fleet's components
+	Alive    bool            // it has power, and its agent runs
+	Restless bool            // its world was stopped, because it did not come to rest
+}
+
+// busiest is how many things may happen in the world of a trial.
+const busiest = 100_000
+
+// Play plays one world to its end. mind gives each start of a device its brain;
+// nil means the agent's own machine.
+func (t *Trials) Play(world int, probe Probe, mind func(*agent.Machine) Brain) []Outcome {
+	j := verdict.NewJudge(t.run.scenario, verdict.WithoutLogs)
+	w := newWorld(t.run, j, t.places[world], true)
+	w.probe, w.mind, w.limit = probe, mind, busiest
+	w.play()
+	outcomes := make([]Outcome, len(w.devices))
+	for i, d := range w.devices {
+		o := &outcomes[i]
+		*o = Outcome{Device: d.id.Device, Fleet: d.fleet, Events: d.history, Outputs: d.outputs, State: d.saved,
+			Alive: d.alive(), Restless: w.limit == 0}
+		for k := range d.flashes {
+			o.Runs = append(o.Runs, d.flashes[k].running)
+		}
+	}
+	return outcomes
+}

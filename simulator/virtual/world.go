@@ -1,0 +1,157 @@
+package virtual
+
+import (
+	"time"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// world is a device, or a gateway with the devices that it speaks for, and
+// everything around them. Nothing outside it changes it.
+type world struct {
+	run      *run // shared by every world; never changed
+	now      time.Duration
+	queue    queue
+	faults   *fault.Set
+	keep     bool // events are kept for somebody
+	probe    Probe
+	mind     func(*agent.Machine) Brain // nil for the machine as it is
+	limit    int                        // things that may still happen; negative for any number
+	platform platform
+	devices  []*device // the gateway first
+}
+
+// after lets something happen after a time.
+func (w *world) after(delay time.Duration, do func()) { w.queue.add(w.now+delay, do) }
+
+// clock is the time of day.
+func (w *world) clock() time.Time { return w.run.epoch.Add(w.now) }
+
+// play lets everything happen until nothing more can, or the scenario's
+// duration is over.
+func (w *world) play() {
+	end := w.run.scenario.Duration
+	for {
+		at, any := w.queue.peek()
+		if !any && w.settled() {
+			break
+		}
+		tick, ticks := w.platform.nextTick()
+		if ticks && (!any || tick <= at) {
+			if tick >= end {
+				if !any {
+					break
+				}
+			} else {
+				w.now = max(w.now, tick)
+				w.platform.tick()
+				continue
+			}
+		}
+		if !any || at >= end {
+			break
+		}
+		if w.limit == 0 {
+			break
+		}
+		w.limit--
+		w.now = at
+		w.queue.take()()
+	}
+	for _, d := range w.devices {
+		d.checkTruth()
+	}
+}
+
+// settled reports whether nothing more will happen to any device by itself:
+// only the platform could still move one.
+func (w *world) settled() bool {
+	for _, d := range w.devices {
+		if !d.settled() {
+			return false
+		}
+	}
+	return true
+}
+
+// think gives a device its machine.
+func (w *world) think(m *agent.Machine) Brain {
+	if w.mind != nil {
+		return w.mind(m)
+	}
+	return m
+}
+
+// look asks what is to become of an output.
+func (w *world) look(d *device, out agent.Output) Trouble {
+	if w.probe == nil {
+		return NoTrouble
+	}
+	return w.probe.Output(w.now, d.id.Device, d.outputs, out)
+}
+
+// newWorld makes the world of one gateway or device.
+func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
+	w := &world{run: r, keep: keep, limit: -1}
+	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
+	w.faults.Sign = r.sign
+	w.platform.world = w
+	w.platform.engine = engine.New()
+	for _, p := range place.devices {
+		d := newDevice(w, p.fleet, p.n)
+		if !p.extra {
+			d.judge = j.Device(p.index, p.n)
+		}
+		w.devices = append(w.devices, d)
+	}
+	w.platform.prepare()
+	gateway := w.devices[0]
+	for _, d := range w.devices[1:] {
+		d.line = gateway.line
+		d.line.speakers = append(d.line.speakers, d)
+	}
+	for _, d := range w.devices {
+		w.queue.add(place.arrives, func() { d.arrive(j) })
+	}
+	w.schedule()
+	return w
+}
+
+// place is where one world's devices stand in the scenario, and when they
+// arrive.
+type place struct {
+	devices []position
+	arrives time.Duration
+}
+
+// position is a device of the scenario.
+type position struct {
+	fleet *scenario.Fleet
+	index int  // of the fleet, from 0
+	n     int  // from 1
+	extra bool // it was not chosen, and is there for the others
+}
+
+// deviceNamed finds a device of this world.
+func (w *world) deviceNamed(id ota.Identity) *device {
+	for _, d := range w.devices {
+		if d.id == id {
+			return d
+		}
+	}
+	return nil
+}
+
+// fired records that a fault has struck.
+func (w *world) fired(device, name string) {
+	for _, d := range w.devices {
+		if d.id.Device == device {
+			d.record(verdict.Event{Kind: verdict.FaultFired, Text: name})
+		}
+	}
+}
