@@ -73,6 +73,9 @@ func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 	default:
 		fmt.Fprint(w, "No number of processes would help: it takes a larger machine, or a smaller scenario.\n")
 	}
+	if line, can := command.virtually(); can {
+		fmt.Fprintf(w, "\nIn virtual time it fits:\n\n  %s\n", line)
+	}
 	if !files.Fits() && ports.Fits() && memory.Fits() {
 		fmt.Fprintf(w, "\nFor one process, root would have to raise the limit of open files: ulimit -n %d\n", files.Need)
 	}
@@ -89,6 +92,22 @@ type runCommand struct {
 // String is the command line as a shell takes it.
 func (c runCommand) String() string {
 	return quoted(slices.Concat([]string{c.program, "run"}, c.flags, []string{c.scenario})...)
+}
+
+// virtually is the command line in virtual time, unless the run is about a broker
+// or a store.
+func (c runCommand) virtually() (line string, can bool) {
+	words := []string{c.program, "run", "--virtual"}
+	for _, flag := range c.flags {
+		switch name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); name {
+		case "seed", "shard", "only", "out", "html", "json", "junit", "quiet":
+			words = append(words, flag)
+		case "metrics", "prefix":
+		default:
+			return "", false
+		}
+	}
+	return quoted(append(words, c.scenario)...), true
 }
 
 // shards are the command lines that run all shards and merge them.

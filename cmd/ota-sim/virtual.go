@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"otafleet/simulator"
+	"otafleet/simulator/history"
+	"otafleet/simulator/verdict"
+	"otafleet/simulator/virtual"
+)
+
+// simulateVirtually runs the chosen devices in virtual time.
+func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *source, c *choice, kept *history.Writer) (*verdict.Verdict, error) {
+	began := time.Now()
+	ended := &ending{devices: c.selected.Devices(), began: began}
+	options := virtual.Options{Scenario: s.Scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
+		Progress: func(devices int) { ended.reach(int64(devices)) }}
+	if kept != nil {
+		options.Record = func(events []verdict.Event) error {
+			kept.AddLines(lines(events), len(events))
+			return nil
+		}
+	}
+	var view *live
+	if !f.quiet {
+		fmt.Fprintf(text, "%s: %d devices, in virtual time, at most %s of it\n", s.Scenario.Name, ended.devices, s.Duration)
+		view = startLive(text, ended)
+	}
+	figures, err := virtual.Simulate(ctx, options)
+	if view != nil {
+		view.stop()
+	}
+	if err != nil && (figures == nil || !errors.Is(err, context.Canceled)) {
+		return nil, err
+	}
+	v := verdict.New(s.Scenario, c.seed, f.world(), figures)
+	v.Part, v.Resources = c.selected.String(), simulator.Taken(began)
+	if err != nil {
+		v.Interrupt()
+	}
+	return v, nil
+}
+
+// lines are the events of a device as a history keeps them.
+func lines(events []verdict.Event) []byte {
+	const usual = 96 // bytes of a line
+	b := make([]byte, 0, usual*len(events))
+	for i := range events {
+		b = history.AppendLine(b, &events[i])
+	}
+	return b
+}
+
+// ending counts the devices that have come to their end in virtual time.
+type ending struct {
+	devices int
+	began   time.Time
+	done    atomic.Int64
+}
+
+// reach notes how many have; the notes may overtake each other.
+func (e *ending) reach(n int64) {
+	for {
+		was := e.done.Load()
+		if n <= was || e.done.CompareAndSwap(was, n) {
+			return
+		}
+	}
+}
+
+// line is the run in one line.
+func (e *ending) line() string {
+	return fmt.Sprintf("%6s  %d of %d devices at their end", time.Since(e.began).Round(time.Second), e.done.Load(), e.devices)
+}
+
+// block is the run on a terminal.
+func (e *ending) block(x *screen, width int) []string {
+	done, took := int(e.done.Load()), time.Since(e.began)
+	tail := fmt.Sprintf("  %3d%%  %s", percent(done, e.devices), took.Round(time.Second))
+	return []string{
+		"  " + x.bar([]share{{"", done, "█", green}, {"", e.devices - done, "░", dim}}, min(longestBar, max(leastBar, width-2-len(tail)))) + tail,
+		fmt.Sprintf("  %d of %d devices at their end %s", done, e.devices, x.paint(dim, shortRate(rate(int64(done), 0, took)))),
+	}
+}
