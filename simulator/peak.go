@@ -39,18 +39,16 @@ func (p *peak) look() {
 }
 
 func (p *peak) resources() verdict.Resources {
-	r := Taken(p.began)
+	r := Resources(p.began)
 	r.Sockets = p.sockets
 	return r
 }
 
-// Taken is what the process has taken of the machine, beside its sockets: since a
-// moment, at which a run began, and in memory since its start.
-func Taken(since time.Time) verdict.Resources {
-	return verdict.Resources{
-		PeakMemory: residentPeak(), Wall: time.Since(since), CPU: processorTime(),
-		CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Processes: 1,
-	}
+// Resources is what this process has taken of the machine since a run of it
+// began, but for sockets.
+func Resources(began time.Time) verdict.Resources {
+	return verdict.Resources{PeakMemory: residentPeak(), Wall: time.Since(began), CPU: processorTime(),
+		CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Processes: 1}
 }
 
 // processorTime is what the process has used of processors.

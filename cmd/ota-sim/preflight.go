@@ -97,14 +97,14 @@ func (c runCommand) String() string {
 // virtually is the command line in virtual time, unless the run is about a broker
 // or a store.
 func (c runCommand) virtually() (line string, can bool) {
-	words := []string{c.program, "run", "--virtual"}
+	words, sockets := []string{c.program, "run", "--virtual"}, socketFlags()
 	for _, flag := range c.flags {
-		switch name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); name {
-		case "seed", "shard", "only", "out", "html", "json", "junit", "quiet":
-			words = append(words, flag)
-		case "metrics", "prefix":
-		default:
+		switch name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); {
+		case name == "metrics" || name == "prefix":
+		case slices.Contains(sockets, name):
 			return "", false
+		default:
+			words = append(words, flag)
 		}
 	}
 	return quoted(append(words, c.scenario)...), true

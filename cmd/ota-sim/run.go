@@ -142,7 +142,10 @@ func (f *runFlags) fits(s *source, c *choice) error {
 
 // play runs the scenario, with its history if somebody wants to see it later.
 func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options simulator.Options) (v *verdict.Verdict, err error) {
-	if f.out == "" && f.html == "" {
+	// A page has the steps of devices, which only a history has, or the judges of
+	// the virtual world.
+	again := f.html != "" && !f.virtual
+	if f.out == "" && !again {
 		return f.simulate(ctx, text, s, c, options, nil)
 	}
 	r, err := record(f.out, s, c, f.world())
@@ -153,7 +156,7 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	if v, err = f.simulate(ctx, text, s, c, options, r.writer); err != nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
-	if err := r.end(v); err != nil || f.html == "" {
+	if err := r.end(v); err != nil || !again {
 		return v, err
 	}
 	return r.judge(ctx)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,16 +23,16 @@ func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *sou
 	options := virtual.Options{Scenario: s.Scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
 		Progress: func(devices int) { ended.reach(int64(devices)) }}
 	if kept != nil {
-		options.Record = func(events []verdict.Event) error {
-			kept.AddLines(lines(events), len(events))
-			return nil
-		}
+		options.Record = (&lineWriter{writer: kept}).add
 	}
 	var view *live
 	if !f.quiet {
 		fmt.Fprintf(text, "%s: %d devices, in virtual time, at most %s of it\n", s.Scenario.Name, ended.devices, s.Duration)
 		view = startLive(text, ended)
 	}
+	// Devices live for less than a millisecond, and what outlives them is small:
+	// most of the memory is free whenever it is looked at.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	figures, err := virtual.Simulate(ctx, options)
 	if view != nil {
 		view.stop()
@@ -39,21 +41,33 @@ func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *sou
 		return nil, err
 	}
 	v := verdict.New(s.Scenario, c.seed, f.world(), figures)
-	v.Part, v.Resources = c.selected.String(), simulator.Taken(began)
+	v.Part, v.Resources = c.selected.String(), simulator.Resources(began)
 	if err != nil {
 		v.Interrupt()
 	}
 	return v, nil
 }
 
-// lines are the events of a device as a history keeps them.
-func lines(events []verdict.Event) []byte {
-	const usual = 96 // bytes of a line
-	b := make([]byte, 0, usual*len(events))
-	for i := range events {
-		b = history.AppendLine(b, &events[i])
+// lineWriter turns the events of a device into the lines of a history, on the
+// core that has made them.
+type lineWriter struct {
+	writer  *history.Writer
+	buffers sync.Pool // of *[]byte
+}
+
+func (l *lineWriter) add(events []verdict.Event) error {
+	buffer, used := l.buffers.Get().(*[]byte)
+	if !used {
+		buffer = new([]byte)
 	}
-	return b
+	lines := (*buffer)[:0]
+	for i := range events {
+		lines = history.AppendLine(lines, &events[i])
+	}
+	l.writer.AddLines(lines, len(events))
+	*buffer = lines
+	l.buffers.Put(buffer)
+	return nil
 }
 
 // ending counts the devices that have come to their end in virtual time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -53,16 +54,24 @@ func (f *worldFlags) world() string {
 	return "real"
 }
 
+// socketFlags are those that say nothing to the virtual world.
+func socketFlags() []string {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&worldFlags{}).define(flags)
+	names := []string{"metrics"}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "virtual" {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
 // checkVirtual refuses what only sockets have.
 func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
-	if !f.virtual {
-		return nil
-	}
 	var problems []error
 	given.Visit(func(flag *pflag.Flag) {
-		switch flag.Name {
-		case "virtual", "seed", "shard", "only", "out", "html", "json", "junit", "quiet":
-		default:
+		if f.virtual && slices.Contains(socketFlags(), flag.Name) {
 			problems = append(problems, fmt.Errorf("--%s is for the real world: the virtual one has neither sockets nor a platform of yours", flag.Name))
 		}
 	})

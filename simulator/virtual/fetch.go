@@ -46,7 +46,7 @@ type fetch struct {
 func (d *device) startFetch(l *life, out agent.Fetch) {
 	i := d.component(out.Job.Component)
 	if i < 0 {
-		d.finish(l, 0, agent.Fetched{Op: out.Op, Fruitless: out.Fruitless,
+		d.finish(l, agent.Fetched{Op: out.Op, Fruitless: out.Fruitless,
 			Failure: &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + out.Job.Component + " has no installer"}})
 		return
 	}
@@ -95,7 +95,7 @@ func (f *fetch) end(result agent.Fetched) {
 	f.tell()
 	f.life.fetch = nil
 	result.Op, result.Fruitless = f.job.Op, f.fruitless
-	f.device.finish(f.life, 0, result)
+	f.device.finish(f.life, result)
 }
 
 // tell records the bytes that this fetch has put in place.
