@@ -25,6 +25,7 @@ Examples:
   ota-sim list
   ota-sim list happy`,
 		Args:  "[NAME]",
+		Words: scenarios.Names(),
 		Flags: func(*pflag.FlagSet) cli.Action { return list },
 	}
 }
@@ -76,6 +77,7 @@ func validateVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "validate",
 		Args:    "SCENARIO…",
+		Words:   scenarios.Names(),
 		Summary: "check scenarios without running them",
 		Help: `Reports every mistake of every file at once, with line and column. Exit code 2
 if there is any.`,

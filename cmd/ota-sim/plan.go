@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/scenarios"
 	"otafleet/simulator/preflight"
 )
 
@@ -23,6 +24,7 @@ func planVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "plan",
 		Args:    "SCENARIO",
+		Words:   scenarios.Names(),
 		Summary: "show what a scenario will do, and whether it fits this machine",
 		Help: `Shows when devices arrive, which plans they get, and what goes wrong: for each
 fault, on how many devices it is drawn and how often it strikes them at most.

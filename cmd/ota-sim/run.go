@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
 	"otafleet/simulator/preflight"
@@ -33,6 +34,7 @@ func runVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "run",
 		Args:    "SCENARIO",
+		Words:   scenarios.Names(),
 		Summary: "run a scenario and judge it",
 		Help: `SCENARIO is a file, or the name of a bundled scenario (see 'ota-sim list').
 Every virtual device is a real agent: its own MQTT session, its own verified
