@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/scenarios"
 	"otafleet/simulator/explore"
 	"otafleet/simulator/verdict"
 )
@@ -25,6 +26,7 @@ func exploreVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "explore",
 		Args:    "SCENARIO",
+		Words:   scenarios.Names(),
 		Summary: "let something go wrong at every single output of a run, and judge each",
 		Help: fmt.Sprintf(`Plays a scenario of a few devices (at most %d) in virtual time, thousands of times:
 at each output of each device's state machine the power fails just before it or

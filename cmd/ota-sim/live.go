@@ -21,21 +21,23 @@ const (
 	rateOver    = 8                      // snapshots: over how long rates are measured
 )
 
-// progressing is a run under way.
-type progressing interface{ Snapshot() simulator.Snapshot }
+// shown is a run under way that can show itself.
+type shown interface {
+	line() string                        // in one line
+	block(x *screen, width int) []string // on a terminal of so many characters
+}
 
 // live shows a run while it goes on: a block that is drawn again on a terminal,
 // a line now and then in a log.
 type live struct {
 	w      io.Writer
-	run    progressing
+	run    shown
 	screen *screen // nil for a log
 	quit   chan struct{}
 	done   sync.WaitGroup
-	recent []simulator.Snapshot // the last of them, at most rateOver
 }
 
-func startLive(w io.Writer, run progressing) *live {
+func startLive(w io.Writer, run shown) *live {
 	l := &live{w: w, run: run, quit: make(chan struct{})}
 	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
 		l.screen = &screen{w: w, width: func() int { return terminalWidth(w) }, color: isColored(w)}
@@ -69,18 +71,32 @@ func (l *live) loop() {
 }
 
 func (l *live) show() {
-	s := l.run.Snapshot()
-	before := simulator.Snapshot{}
-	if len(l.recent) > 0 {
-		before = l.recent[0]
-	}
 	if l.screen != nil {
-		l.screen.draw(s, before)
+		l.screen.draw(l.run.block)
 	} else {
-		fmt.Fprintln(l.w, line(s))
+		fmt.Fprintln(l.w, l.run.line())
 	}
-	l.recent = append(l.recent, s)
-	l.recent = l.recent[max(0, len(l.recent)-rateOver):]
+}
+
+// progressing is a run in the real world.
+type progressing interface{ Snapshot() simulator.Snapshot }
+
+// realRun shows a run in the real world.
+type realRun struct {
+	run    progressing
+	recent []simulator.Snapshot // the last of them, at most rateOver
+}
+
+func (r *realRun) line() string { return line(r.run.Snapshot()) }
+
+func (r *realRun) block(x *screen, width int) []string {
+	s, before := r.run.Snapshot(), simulator.Snapshot{}
+	if len(r.recent) > 0 {
+		before = r.recent[0]
+	}
+	r.recent = append(r.recent, s)
+	r.recent = r.recent[max(0, len(r.recent)-rateOver):]
+	return block(x, s, before, width)
 }
 
 // line is the run in one line.

@@ -43,7 +43,8 @@ func draw(t *testing.T, x *screen) string {
 	t.Helper()
 	var out bytes.Buffer
 	x.w = &out
-	x.draw(snapshot(), earlier())
+	run := &realRun{run: fixed{snapshot()}, recent: []simulator.Snapshot{earlier()}}
+	x.draw(run.block)
 	frame := out.String()
 	require.True(t, strings.HasPrefix(frame, beginFrame))
 	require.True(t, strings.HasSuffix(frame, eraseBelow+endFrame), "the cursor is shown again")
@@ -77,7 +78,7 @@ func TestScreen(t *testing.T) {
 func TestScreenInColour(t *testing.T) {
 	x := &screen{width: func() int { return 100 }, color: true}
 	frame := draw(t, x)
-	assert.Contains(t, frame, green+strings.Repeat("█", 21)+plain+cyan+strings.Repeat("█", 6)+plain+red+"███"+plain+dim+strings.Repeat("░", 30)+plain)
+	assert.Contains(t, frame, green+strings.Repeat("█", 21)+plain+cyan+strings.Repeat("▒", 6)+plain+red+"xxx"+plain+dim+strings.Repeat("░", 30)+plain)
 	assert.Contains(t, frame, "upgraded 70 "+dim+"1.5/s"+plain)
 	x.color = false
 	assert.NotRegexp(t, "\x1b\\[[0-9;]*m", draw(t, x))
@@ -88,12 +89,22 @@ func TestBarIsAsLongAsItSays(t *testing.T) {
 	for _, statuses := range [][5]int{{}, {ota.DeviceUpgraded: 200}, {ota.DeviceUpgradeFailed: 1}, {ota.DeviceUpgraded: 67, ota.DeviceUpgrading: 67, ota.DeviceUpgradeFailed: 66}} {
 		s := simulator.Snapshot{Devices: 200, Statuses: statuses}
 		for _, length := range []int{leastBar, 33, longestBar} {
-			_, n := clip(x.bar(s, length), 1000)
+			_, n := clip(x.bar(shares(s), length), 1000)
 			assert.Equal(t, length, n)
 		}
 	}
-	assert.Equal(t, strings.Repeat("░", 10), x.bar(simulator.Snapshot{}, 10))
+	assert.Equal(t, strings.Repeat("░", 10), x.bar(shares(simulator.Snapshot{}), 10))
 	assert.Equal(t, 0, percent(0, 0))
+}
+
+// TestVirtualRun has no more to show than how far it is.
+func TestVirtualRun(t *testing.T) {
+	run := &ending{devices: 1000, began: time.Now().Add(-10 * time.Second)}
+	run.reach(500)
+	run.reach(400)
+	assert.Equal(t, "   10s  500 of 1000 devices at their end", run.line())
+	x := &screen{}
+	assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at their end 50/s"}, run.block(x, 40))
 }
 
 func TestTallies(t *testing.T) {
@@ -142,6 +153,6 @@ func (f fixed) Snapshot() simulator.Snapshot { return f.s }
 // TestLiveInALog shows at least how it ended.
 func TestLiveInALog(t *testing.T) {
 	var out bytes.Buffer
-	startLive(&out, fixed{snapshot()}).stop()
+	startLive(&out, &realRun{run: fixed{snapshot()}}).stop()
 	assert.Equal(t, line(snapshot())+"\n", out.String())
 }

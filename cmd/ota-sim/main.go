@@ -27,7 +27,7 @@ func program() *cli.Program {
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
 			runVerb(), planVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(), replayVerb(),
-			platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
+			platformVerb(), packVerb(), keygenVerb(), cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
 			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, or the verb failed"},

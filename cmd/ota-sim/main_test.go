@@ -14,6 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/cli"
+	"otafleet/scenarios"
+	"otafleet/simulator/preflight"
+	"otafleet/simulator/scenario"
 )
 
 // asProgram, in the environment, lets the test's binary be ota-sim.
@@ -195,8 +198,14 @@ func TestValidate(t *testing.T) {
 func TestList(t *testing.T) {
 	o := sim(t, "list")
 	assert.Equal(t, cli.OK, o.code)
-	assert.Len(t, strings.Split(strings.TrimSpace(o.out), "\n"), 6)
-	assert.Regexp(t, `(?m)^happy +50 devices  Nothing goes wrong`, o.out)
+	assert.Len(t, strings.Split(strings.TrimSpace(o.out), "\n"), len(scenarios.Names()))
+	assert.Regexp(t, `(?m)^happy +50 devices  real, virtual  Nothing goes wrong`, o.out)
+	few := preflight.Machine{Files: 650}
+	for devices, want := range map[int]string{25: "real, virtual", 26: "virtual"} {
+		got, err := worlds(&scenario.Scenario{Fleets: []scenario.Fleet{{Name: "gw", Count: devices}}}, few)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
 	printed := sim(t, "list", "happy")
 	assert.Equal(t, cli.OK, printed.code)
 	own := file(t, "own.yaml", printed.out)

@@ -3,18 +3,20 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/scenarios"
 	"otafleet/simulator/preflight"
 )
 
 type planFlags struct {
 	choiceFlags
-	brokerFlags
+	worldFlags
 	changed *pflag.FlagSet
 }
 
@@ -22,6 +24,7 @@ func planVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "plan",
 		Args:    "SCENARIO",
+		Words:   scenarios.Names(),
 		Summary: "show what a scenario will do, and whether it fits this machine",
 		Help: `Shows when devices arrive, which plans they get, and what goes wrong: for each
 fault, on how many devices it is drawn and how often it strikes them at most.
@@ -40,7 +43,7 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := planFlags{changed: flags}
 			f.choiceFlags.define(flags)
-			f.brokerFlags.define(flags)
+			f.worldFlags.define(flags)
 			return f.run
 		},
 	}
@@ -62,24 +65,32 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if _, err := f.options(c); err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
+	if err := f.checkVirtual(f.changed); err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	var b strings.Builder
+	writeOutlook(&b, c)
+	command := runCommand{program: os.Args[0], scenario: name, name: s.Scenario.Name, flags: changed(f.changed)}
+	if f.virtual {
+		fmt.Fprintf(&b, "\nIn virtual time it takes no sockets: %s\n", command)
+		_, err := io.WriteString(streams.Out, b.String())
+		return err
+	}
 	machine, err := preflight.Look()
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
-	writeOutlook(&b, c)
 	result := preflight.Examine(c.needs(f.broker == ""), machine)
 	fmt.Fprintf(&b, "\nThis machine\n")
 	writeChecks(&b, result)
 	fmt.Fprintf(&b, "    %-14s %d; at most %d devices arrive within a second\n\n", "processors", machine.Processors, c.busiest())
-	command := runCommand{program: os.Args[0], scenario: name, name: s.Scenario.Name, flags: changed(f.changed)}
 	if result.Fits() {
 		fmt.Fprintf(&b, "It fits: %s\n", command)
 	} else {
 		fmt.Fprintf(&b, "%d devices do not fit.\n", c.selected.Devices())
 		writeMend(&b, result, command)
 	}
-	if _, err := fmt.Fprint(streams.Out, b.String()); err != nil || result.Fits() {
+	if _, err := io.WriteString(streams.Out, b.String()); err != nil || result.Fits() {
 		return err
 	}
 	return &cli.Exit{Code: exitPreflight}

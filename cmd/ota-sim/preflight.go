@@ -73,7 +73,9 @@ func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 	default:
 		fmt.Fprint(w, "No number of processes would help: it takes a larger machine, or a smaller scenario.\n")
 	}
-	fmt.Fprintf(w, "\nWithout sockets it fits in any case:\n\n  %s\n", command.virtual())
+	if line, can := command.virtually(); can {
+		fmt.Fprintf(w, "\nIn virtual time it fits:\n\n  %s\n", line)
+	}
 	if !files.Fits() && ports.Fits() && memory.Fits() {
 		fmt.Fprintf(w, "\nFor one process, root would have to raise the limit of open files: ulimit -n %d\n", files.Need)
 	}
@@ -92,15 +94,20 @@ func (c runCommand) String() string {
 	return quoted(slices.Concat([]string{c.program, "run"}, c.flags, []string{c.scenario})...)
 }
 
-// virtual is the command line of the same run in virtual time.
-func (c runCommand) virtual() string {
-	meaningless, kept := socketFlags(), []string{"--virtual"}
+// virtually is the command line in virtual time, unless the run is about a broker
+// or a store.
+func (c runCommand) virtually() (line string, can bool) {
+	words, sockets := []string{c.program, "run", "--virtual"}, socketFlags()
 	for _, flag := range c.flags {
-		if name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); !slices.Contains(meaningless, name) {
-			kept = append(kept, flag)
+		switch name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); {
+		case name == "metrics" || name == "prefix":
+		case slices.Contains(sockets, name):
+			return "", false
+		default:
+			words = append(words, flag)
 		}
 	}
-	return quoted(slices.Concat([]string{c.program, "run"}, kept, []string{c.scenario})...)
+	return quoted(append(words, c.scenario)...), true
 }
 
 // shards are the command lines that run all shards and merge them.

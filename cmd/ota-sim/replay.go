@@ -19,9 +19,10 @@ import (
 )
 
 type replayFlags struct {
-	brokerFlags
+	worldFlags
 	outputFlags
-	only string
+	only    string
+	changed *pflag.FlagSet
 }
 
 func replayVerb() cli.Verb {
@@ -32,16 +33,16 @@ func replayVerb() cli.Verb {
 		Help: `DIR is where 'ota-sim run --out DIR' has kept the history of a run. The device
 gets the scenario and the seed of that run, so the same battery, the same times
 and the same faults are drawn for it. The steps that it takes are shown one by
-one, and how it ended then and now. A history of the virtual world comes again to
-the byte. In the real world, times are not the same to the millisecond, and what
-came of many devices at once does not come again.
+one, and how it ended then and now. A run in virtual time is repeated exactly. In
+the real world, times are not the same to the millisecond, and what came of many
+devices at once does not come again.
 
 Example:
   ota-sim replay look --only gateways-000012`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
-			var f replayFlags
+			f := replayFlags{changed: flags}
 			flags.StringVar(&f.only, "only", "", "device key: the device to run again (needed)")
-			f.brokerFlags.define(flags)
+			f.worldFlags.define(flags)
 			f.outputFlags.define(flags)
 			return f.run
 		},
@@ -69,8 +70,9 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 		return fmt.Errorf("cannot record the run: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, brokerFlags: f.brokerFlags,
-		outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true, virtual: kept.Info.World == virtualWorld}
+	f.virtual = f.virtual || kept.Info.World == "virtual"
+	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, worldFlags: f.worldFlags,
+		outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true, changed: f.changed}
 	v, err := again.carryOut(ctx, f.text(streams), &source{kept.Info.Source, kept.Info.Text, kept.Scenario})
 	if err != nil {
 		return err

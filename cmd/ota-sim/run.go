@@ -13,26 +13,28 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/scenarios"
 	"otafleet/simulator"
+	"otafleet/simulator/history"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/verdict"
 )
 
 type runFlags struct {
 	choiceFlags
-	brokerFlags
+	worldFlags
 	outputFlags
 	out     string
 	metrics string
 	quiet   bool
-	virtual bool
-	changed *pflag.FlagSet // nil if nobody has given any
+	changed *pflag.FlagSet
 }
 
 func runVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "run",
 		Args:    "SCENARIO",
+		Words:   scenarios.Names(),
 		Summary: "run a scenario and judge it",
 		Help: `SCENARIO is a file, or the name of a bundled scenario (see 'ota-sim list').
 Every virtual device is a real agent: its own MQTT session, its own verified
@@ -44,9 +46,9 @@ give the keys that it signs with. The scenario's own plans are then not used,
 unless --stand-in puts the stand-in platform behind that broker. With --store, the
 packages of the stand-in lie in an S3-compatible store of yours.
 
-With --virtual nothing is real but the agents' own code and the platform's rules:
-no sockets and no waiting, a million devices in a minute, and the same history
-to the byte for the same seed.
+With --virtual nothing waits and nothing is sent: time jumps from one event to the
+next. A million devices take about a minute, and the same seed gives the same
+history.
 
 A run that does not fit this machine is refused before it begins, with the
 commands that then work. Several processes can share a run: each has a --shard
@@ -54,8 +56,8 @@ and keeps its history with --out, and 'ota-sim merge' makes one verdict of them.
 
 Examples:
   ota-sim run thousand
-  ota-sim run million --virtual
   ota-sim run my.yaml --seed 7 --json verdict.json --junit report.xml --html report.html
+  ota-sim run my.yaml --virtual
   ota-sim run my.yaml --only gateways-000012 --out look
   ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
@@ -63,8 +65,7 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := runFlags{changed: flags}
 			f.choiceFlags.define(flags)
-			flags.BoolVar(&f.virtual, "virtual", false, "run in virtual time, without sockets")
-			f.brokerFlags.define(flags)
+			f.worldFlags.define(flags)
 			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
 			f.outputFlags.define(flags)
 			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
@@ -100,14 +101,11 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err != nil {
 		return nil, err
 	}
-	if f.virtual {
-		if err := f.checkVirtual(); err != nil {
-			return nil, err
-		}
-		return f.playVirtual(ctx, text, s, c)
-	}
 	options, err := f.options(c)
 	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if err := f.checkVirtual(f.changed); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := f.fits(s, c); err != nil {
@@ -123,8 +121,11 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 }
 
 // fits refuses a run that this machine cannot bear, with the commands that it
-// can.
+// can. Virtual devices take a few bytes each and no sockets.
 func (f *runFlags) fits(s *source, c *choice) error {
+	if f.virtual {
+		return nil
+	}
 	machine, err := preflight.Look()
 	if err != nil {
 		return err
@@ -143,29 +144,46 @@ func (f *runFlags) fits(s *source, c *choice) error {
 
 // play runs the scenario, with its history if somebody wants to see it later.
 func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options simulator.Options) (v *verdict.Verdict, err error) {
-	if f.out == "" && f.html == "" {
-		return f.simulate(ctx, text, s, options)
+	// A page has the steps of devices, which only a history has, or the judges of
+	// the virtual world.
+	again := f.html != "" && !f.virtual
+	if f.out == "" && !again {
+		return f.simulate(ctx, text, s, c, options, nil)
 	}
-	r, err := record(f.out, s, c, realWorld)
+	r, err := record(f.out, s, c, f.world())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.forget()) }()
-	options.History = r.writer
-	if v, err = f.simulate(ctx, text, s, options); err != nil {
+	if v, err = f.simulate(ctx, text, s, c, options, r.writer); err != nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
-	if err := r.end(v); err != nil || f.html == "" {
+	if err := r.end(v); err != nil || !again {
 		return v, err
 	}
 	return r.judge(ctx)
 }
 
-// realWorld is the name of the world with sockets.
-const realWorld = "real"
+// simulate runs the scenario in its world.
+func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, c *choice, options simulator.Options, kept *history.Writer) (v *verdict.Verdict, err error) {
+	began := time.Now()
+	if f.virtual {
+		v, err = f.simulateVirtually(ctx, text, s, c, kept)
+	} else {
+		if kept != nil {
+			options.History = kept
+		}
+		v, err = f.simulateReally(ctx, text, s, options)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.Text, v.Source, v.Program, v.Record, v.Started = string(s.text), s.name, programName(), f.out, began
+	return v, nil
+}
 
-// simulate runs the scenario with a live view and metrics.
-func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options) (*verdict.Verdict, error) {
+// simulateReally runs the scenario over real sockets, with a live view and metrics.
+func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source, options simulator.Options) (*verdict.Verdict, error) {
 	metrics, err := startMetrics(f.metrics)
 	if err != nil {
 		return nil, err
@@ -174,12 +192,11 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	// them twice as often costs little and saves a third of it.
 	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	var view *live
-	began := time.Now()
 	options.Started = func(r *simulator.Run) {
-		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, realWorld, options.Shard.String()})
+		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})
 		if !f.quiet {
 			fmt.Fprintf(text, "%s: %d devices, broker %s, at most %s\n", s.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), s.Duration)
-			view = startLive(text, r)
+			view = startLive(text, &realRun{run: r})
 		}
 	}
 	v, err := simulator.Simulate(ctx, options)
@@ -189,6 +206,5 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	if err := errors.Join(err, metrics.stop()); err != nil {
 		return nil, err
 	}
-	v.Text, v.Source, v.Program, v.Record, v.Started = string(s.text), s.name, programName(), f.out, began
 	return v, nil
 }

@@ -22,19 +22,28 @@ import (
 	"otafleet/scenarios"
 )
 
-// TestBundledScenarios runs every one that is over soon.
+// TestBundledScenarios runs each in virtual time, but for a million devices, and
+// over sockets those that are small.
 func TestBundledScenarios(t *testing.T) {
 	for _, name := range scenarios.Names() {
-		if name == "thousand" {
-			continue // it takes a minute, and is what make run is for
+		s, err := readScenario(name)
+		require.NoError(t, err)
+		var worlds []string
+		if s.Devices() <= 100_000 {
+			worlds = append(worlds, "--virtual=true")
 		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := sim(t, "run", "--quiet", name)
-			assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
-			assert.Contains(t, o.out, "\nHELD\n")
-			assert.Empty(t, o.err)
-		})
+		if s.Devices() <= 200 {
+			worlds = append(worlds, "--virtual=false")
+		}
+		for _, world := range worlds {
+			t.Run(name+" "+world, func(t *testing.T) {
+				t.Parallel()
+				o := sim(t, "run", "--quiet", world, name)
+				assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
+				assert.Contains(t, o.out, "\nHELD\n")
+				assert.Empty(t, o.err)
+			})
+		}
 	}
 }
 

@@ -2,90 +2,53 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/spf13/pflag"
-
-	"otafleet/internal/cli"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
 )
 
-// virtualWorld is the name of the world without sockets.
-const virtualWorld = "virtual"
-
-// socketFlags are those that mean nothing without sockets.
-func socketFlags() []string {
-	var b brokerFlags
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	b.define(flags)
-	names := []string{"metrics"}
-	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return names
-}
-
-// checkVirtual refuses flags that a run without sockets has no use for.
-func (f *runFlags) checkVirtual() error {
-	var given []string
-	meaningless := socketFlags()
-	if f.changed != nil {
-		f.changed.Visit(func(flag *pflag.Flag) {
-			if slices.Contains(meaningless, flag.Name) {
-				given = append(given, "--"+flag.Name)
-			}
-		})
-	}
-	if len(given) > 0 {
-		return cli.Exitf(cli.Usage, "--virtual has no sockets, and nothing to do with %s: remove it", strings.Join(given, ", "))
-	}
-	return f.check()
-}
-
-// playVirtual runs the scenario in virtual time.
-func (f *runFlags) playVirtual(ctx context.Context, text io.Writer, s *source, c *choice) (v *verdict.Verdict, err error) {
-	o := virtual.Options{Scenario: s.Scenario, Seed: c.seed, Shard: c.shard, Only: c.only}
-	var r *recording
-	if f.out != "" {
-		if r, err = record(f.out, s, c, virtualWorld); err != nil {
-			return nil, err
-		}
-		lines := &lineWriter{writer: r.writer}
-		o.Record = lines.add
-	}
-	if !f.quiet {
-		fmt.Fprintf(text, "%s: %d devices, %s of virtual time\n", s.Scenario.Name, c.selected.Devices(), s.Duration)
-		o.Progress = worldProgress(text, c.selected.Devices())
-	}
+// simulateVirtually runs the chosen devices in virtual time.
+func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *source, c *choice, kept *history.Writer) (*verdict.Verdict, error) {
 	began := time.Now()
-	// Worlds live for less than a millisecond, and what outlives them is small:
+	ended := &ending{devices: c.selected.Devices(), began: began}
+	options := virtual.Options{Scenario: s.Scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
+		Progress: func(devices int) { ended.reach(int64(devices)) }}
+	if kept != nil {
+		options.Record = (&lineWriter{writer: kept}).add
+	}
+	var view *live
+	if !f.quiet {
+		fmt.Fprintf(text, "%s: %d devices, in virtual time, at most %s of it\n", s.Scenario.Name, ended.devices, s.Duration)
+		view = startLive(text, ended)
+	}
+	// Devices live for less than a millisecond, and what outlives them is small:
 	// most of the memory is free whenever it is looked at.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	figures, err := virtual.Simulate(ctx, o)
-	if err != nil && ctx.Err() == nil {
+	figures, err := virtual.Simulate(ctx, options)
+	if view != nil {
+		view.stop()
+	}
+	if err != nil && (figures == nil || !errors.Is(err, context.Canceled)) {
 		return nil, err
 	}
-	v = verdict.New(s.Scenario, c.seed, virtualWorld, figures)
-	v.Resources = simulator.Resources(began)
-	if ctx.Err() != nil {
+	v := verdict.New(s.Scenario, c.seed, f.world(), figures)
+	v.Part, v.Resources = c.selected.String(), simulator.Resources(began)
+	if err != nil {
 		v.Interrupt()
-	}
-	v.Text, v.Source, v.Program, v.Record, v.Started = string(s.text), s.name, programName(), f.out, began
-	v.Part = c.selected.String()
-	if r != nil {
-		return v, r.end(v)
 	}
 	return v, nil
 }
 
-// lineWriter turns the events of a device into the lines of the history, on the
+// lineWriter turns the events of a device into the lines of a history, on the
 // core that has made them.
 type lineWriter struct {
 	writer  *history.Writer
@@ -93,8 +56,8 @@ type lineWriter struct {
 }
 
 func (l *lineWriter) add(events []verdict.Event) error {
-	buffer, ok := l.buffers.Get().(*[]byte)
-	if !ok {
+	buffer, used := l.buffers.Get().(*[]byte)
+	if !used {
 		buffer = new([]byte)
 	}
 	lines := (*buffer)[:0]
@@ -107,26 +70,34 @@ func (l *lineWriter) add(events []verdict.Event) error {
 	return nil
 }
 
-// worldProgress prints a line now and then; on a terminal, always the same one.
-func worldProgress(w io.Writer, devices int) func(int) {
-	var mu sync.Mutex
-	began := time.Now()
-	next, every, end := began.Add(lineEvery), lineEvery, "\n"
-	if isTerminal(w) {
-		next, every, end = began, redrawEvery, "\r"
-	}
-	return func(done int) {
-		mu.Lock()
-		defer mu.Unlock()
-		now := time.Now()
-		if now.Before(next) && (done < devices || end == "\n") {
+// ending counts the devices that have come to their end in virtual time.
+type ending struct {
+	devices int
+	began   time.Time
+	done    atomic.Int64
+}
+
+// reach notes how many have; the notes may overtake each other.
+func (e *ending) reach(n int64) {
+	for {
+		was := e.done.Load()
+		if n <= was || e.done.CompareAndSwap(was, n) {
 			return
 		}
-		next = now.Add(every)
-		took := now.Sub(began)
-		fmt.Fprintf(w, "%6s  %d of %d devices at their end, %.0f a second%s", took.Round(time.Second), done, devices, float64(done)/took.Seconds(), end)
-		if done == devices && end == "\r" {
-			fmt.Fprintln(w)
-		}
+	}
+}
+
+// line is the run in one line.
+func (e *ending) line() string {
+	return fmt.Sprintf("%6s  %d of %d devices at their end", time.Since(e.began).Round(time.Second), e.done.Load(), e.devices)
+}
+
+// block is the run on a terminal.
+func (e *ending) block(x *screen, width int) []string {
+	done, took := int(e.done.Load()), time.Since(e.began)
+	tail := fmt.Sprintf("  %3d%%  %s", percent(done, e.devices), took.Round(time.Second))
+	return []string{
+		"  " + x.bar([]share{{"", done, "█", green}, {"", e.devices - done, "░", dim}}, min(longestBar, max(leastBar, width-2-len(tail)))) + tail,
+		fmt.Sprintf("  %d of %d devices at their end %s", done, e.devices, x.paint(dim, shortRate(rate(int64(done), 0, took)))),
 	}
 }

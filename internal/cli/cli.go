@@ -47,9 +47,10 @@ type ExitLine struct {
 // Verb is one thing that a program does.
 type Verb struct {
 	Name    string
-	Args    string // how arguments are shown: SCENARIO
-	Summary string // one line
-	Help    string // what a new user must know, with examples
+	Args    string   // how arguments are shown: SCENARIO
+	Words   []string // what arguments may be beside files, for completion
+	Summary string   // one line
+	Help    string   // what a new user must know, with examples
 	// Flags declares the verb's flags and returns the function that runs it.
 	Flags func(flags *pflag.FlagSet) Action
 }

@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/cli"
 )
@@ -24,7 +28,7 @@ func kettle() *cli.Program {
 		Name: "kettle", Summary: "boil water",
 		Exits: []cli.ExitLine{{Code: cli.Failed, Meaning: "it stayed cold"}, {Code: 3, Meaning: "it is empty"}},
 		Verbs: []cli.Verb{
-			{Name: "boil", Args: "LITRES", Summary: "boil some water", Help: "Boils.\n\nExample:\n  kettle boil 2", Flags: boil},
+			{Name: "boil", Args: "LITRES", Words: []string{"1", "2"}, Summary: "boil some water", Help: "Boils.\n\nExample:\n  kettle boil 2", Flags: boil},
 			{Name: "pour", Summary: "pour it out", Flags: simple(func(_ context.Context, s cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -44,6 +48,7 @@ func kettle() *cli.Program {
 				<-ctx.Done()
 				return &cli.Exit{Code: cli.Interrupted}
 			})},
+			cli.CompletionVerb("kettle", kettle),
 			cli.VersionVerb("kettle", "1.2.3"),
 		},
 	}
@@ -81,6 +86,7 @@ Verbs:
   wrapped    fail in depth
   lines      say much that is wrong
   wait       wait
+  completion print a script that lets bash complete command lines
   version    print the version
 
 'kettle help VERB' explains a verb with examples.
@@ -131,6 +137,8 @@ func TestRun(t *testing.T) {
 		{"boil --degrees hot", cli.Usage, "", "kettle boil: invalid argument \"hot\" for \"--degrees\" flag: must be an integer\nSee 'kettle help boil'.\n"},
 		{"pour", cli.OK, "tea", ""},
 		{"pour slowly", cli.Usage, "", "kettle pour: takes no arguments, and got \"slowly\"\nSee 'kettle help pour'.\n"},
+		{"completion", cli.Usage, "", "kettle completion: want one argument, the shell, and got 0\nSee 'kettle help completion'.\n"},
+		{"completion fish", cli.Usage, "", "kettle completion: there is no completion for fish, only for bash\nSee 'kettle help completion'.\n"},
 		{"fail", cli.Failed, "", "kettle fail: it leaks\n"},
 		{"quietly", 3, "", ""},
 		{"wrapped", 3, "", "kettle wrapped: cannot pour: it is empty\n"},
@@ -192,4 +200,32 @@ func TestExit(t *testing.T) {
 	assert.ErrorIs(t, err, cause)
 	assert.Equal(t, "cold", err.Error())
 	assert.Empty(t, (&cli.Exit{Code: 3}).Error())
+}
+
+// TestCompletion asks bash what may follow.
+func TestCompletion(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	require.NoError(t, err)
+	code, script, _ := run(t, "completion", "bash")
+	require.Equal(t, cli.OK, code)
+	for words, want := range map[string]string{
+		"":               "help boil pour fail quietly wrapped lines wait completion version",
+		"p":              "pour",
+		"boil --":        "--degrees",
+		"boil --degrees": "--degrees",
+		"boil ":          "1 2 file.txt",
+		"boil 1":         "1",
+		"pour ":          "file.txt",
+		"help ver":       "version",
+		"nothing --":     "",
+	} {
+		line := append([]string{"kettle"}, strings.Split(words, " ")...)
+		cmd := exec.Command(bash, "-c", script+`COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kettle; echo "${COMPREPLY[*]}"`)
+		cmd.Args = append(append(cmd.Args, "bash"), line...)
+		cmd.Dir = t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(cmd.Dir, "file.txt"), nil, 0o600))
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		assert.Equal(t, want, strings.TrimSpace(string(out)), words)
+	}
 }

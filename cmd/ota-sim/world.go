@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -14,8 +16,10 @@ import (
 	"otafleet/simulator"
 )
 
-// brokerFlags say which platform the devices run against.
-type brokerFlags struct {
+// worldFlags say in which world the devices live, and which platform they run
+// against.
+type worldFlags struct {
+	virtual       bool
 	broker        string
 	standIn       bool
 	username      string
@@ -28,7 +32,8 @@ type brokerFlags struct {
 	store         storeFlags
 }
 
-func (f *brokerFlags) define(flags *pflag.FlagSet) {
+func (f *worldFlags) define(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.virtual, "virtual", false, "run in virtual time: no sockets, no waiting, the same history for the same seed")
 	flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port")
 	flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
 	flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
@@ -41,8 +46,40 @@ func (f *brokerFlags) define(flags *pflag.FlagSet) {
 	f.store.define(flags)
 }
 
+// world is the name of the world in a verdict and a history.
+func (f *worldFlags) world() string {
+	if f.virtual {
+		return "virtual"
+	}
+	return "real"
+}
+
+// socketFlags are those that say nothing to the virtual world.
+func socketFlags() []string {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&worldFlags{}).define(flags)
+	names := []string{"metrics"}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "virtual" {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// checkVirtual refuses what only sockets have.
+func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
+	var problems []error
+	given.Visit(func(flag *pflag.Flag) {
+		if f.virtual && slices.Contains(socketFlags(), flag.Name) {
+			problems = append(problems, fmt.Errorf("--%s is for the real world: the virtual one has neither sockets nor a platform of yours", flag.Name))
+		}
+	})
+	return errors.Join(problems...)
+}
+
 // options are those of a run of the chosen devices against that platform.
-func (f *brokerFlags) options(c *choice) (simulator.Options, error) {
+func (f *worldFlags) options(c *choice) (simulator.Options, error) {
 	o := simulator.Options{Scenario: c.scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
 		BrokerURL: f.broker, StandIn: f.standIn, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
 	var err error
