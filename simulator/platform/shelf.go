@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"otafleet/internal/ota"
@@ -16,13 +17,14 @@ import (
 
 // shelf knows where packages lie and gives addresses of them.
 type shelf struct {
-	base        string
-	bucket      string
-	credentials objectstore.Credentials
-	store       *objectstore.Store // nil if it is somebody else's
-	plain       bool               // devices get s3:// addresses
+	// Immutable once it is set up.
+	base   string
+	bucket string
+	store  *objectstore.Store // nil if it is somebody else's
+	plain  bool               // devices get s3:// addresses
 
-	packages sync.Map // reference -> *shelved
+	credentials atomic.Pointer[objectstore.Credentials]
+	packages    sync.Map // reference -> *shelved
 }
 
 // shelved is one package on the shelf.
@@ -53,7 +55,7 @@ func (s *shelf) put(ctx context.Context, key string, content io.ReaderAt, size i
 		_, err := s.store.PutReader(s.bucket, key, content, size)
 		return err
 	}
-	address, err := s.credentials.PresignPut(s.base, s.bucket, key, time.Now(), time.Hour)
+	address, err := s.credentials.Load().PresignPut(s.base, s.bucket, key, time.Now(), time.Hour)
 	if err != nil {
 		return err
 	}
@@ -99,6 +101,6 @@ func (s *shelf) address(now time.Time, valid time.Duration, key string) (ota.Fil
 		return ota.FileAddress{URLs: []string{"s3://" + s.bucket + "/" + key}}, nil
 	}
 	now = now.Truncate(time.Second) // as the signature tells it: an address must not say that it works longer
-	address, err := s.credentials.PresignGet(s.base, s.bucket, key, now, valid)
+	address, err := s.credentials.Load().PresignGet(s.base, s.bucket, key, now, valid)
 	return ota.FileAddress{URLs: []string{address}, Expires: now.Add(valid)}, err
 }

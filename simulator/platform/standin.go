@@ -22,8 +22,11 @@ import (
 // platforms give theirs.
 const DefaultValidity = 15 * time.Minute
 
-// bucket holds the packages of the stand-in.
-const bucket = "packages"
+// Where the stand-in keeps its packages, and as whom.
+const (
+	bucket    = "packages"
+	accessKey = "ota-sim"
+)
 
 // Config says what the stand-in listens on and talks to. The zero value is
 // complete: free ports of the loopback, nothing kept.
@@ -71,19 +74,24 @@ type pipe interface {
 // StandIn is a platform. Its methods may be called from any goroutine.
 type StandIn struct {
 	// Immutable.
-	config   Config
-	log      *slog.Logger
-	topics   wire.Topics
+	config Config
+	log    *slog.Logger
+	topics wire.Topics
+	store  *objectstore.Store // nil with a store of others
+	shelf  shelf
+
+	wake    chan struct{} // the time of the next tick has changed
+	serving serving
+
+	mu       sync.Mutex // guards the following
+	engine   *engine.Engine
 	pipe     pipe
-	embedded *broker.Broker // nil with a broker of others
-	store    *objectstore.Store
+	embedded *broker.Broker      // nil with a broker of others
 	server   *objectstore.Server // nil with a store of others
-	shelf    shelf
+	down     bool
+	missed   []engine.Message // while down
 
-	wake chan struct{} // the time of the next tick has changed
-
-	mu     sync.Mutex // guards the following
-	engine *engine.Engine
+	brokerPlace, storePlace place
 }
 
 // New returns a stand-in that listens. Nothing is answered until Run.
@@ -110,34 +118,41 @@ func (s *StandIn) openPipe() (err error) {
 		s.pipe, err = newSession(s.config, s.topics, s.receive)
 		return err
 	}
-	s.embedded, err = broker.New(broker.Config{
-		Address: s.config.BrokerAddress, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
-		Handle: s.receive, Logger: s.log,
-	})
+	s.embedded, err = broker.New(s.brokerConfig(s.config.BrokerAddress))
 	if err == nil {
 		s.pipe = s.embedded
 	}
 	return err
 }
 
+func (s *StandIn) brokerConfig(address string) broker.Config {
+	return broker.Config{
+		Address: address, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
+		Handle: s.receive, Logger: s.log,
+	}
+}
+
 func (s *StandIn) openStore() (err error) {
 	if s.config.Store != nil {
 		r := s.config.Store
-		s.shelf = shelf{base: r.URL, bucket: r.Bucket, credentials: r.Credentials, plain: r.DeviceKeys}
+		s.shelf.base, s.shelf.bucket, s.shelf.plain = r.URL, r.Bucket, r.DeviceKeys
+		s.shelf.credentials.Store(&r.Credentials)
 		return nil
 	}
-	credentials := objectstore.Credentials{AccessKey: "ota-sim", SecretKey: secret()}
+	credentials := objectstore.Credentials{AccessKey: accessKey, SecretKey: secret()}
 	if s.store, err = objectstore.New(objectstore.Config{Credentials: credentials}); err != nil {
 		return err
 	}
 	if s.server, err = objectstore.Listen(objectstore.ServerConfig{Address: s.config.StoreAddress, Handler: s.store}); err != nil {
 		return err
 	}
-	s.shelf = shelf{base: s.server.URL(), bucket: bucket, credentials: credentials, store: s.store}
+	s.shelf.base, s.shelf.bucket, s.shelf.store = s.server.URL(), bucket, s.store
+	s.shelf.credentials.Store(&credentials)
 	return nil
 }
 
 func (s *StandIn) closeStore() error {
+	s.storePlace.release()
 	if s.server == nil {
 		return nil
 	}
@@ -147,7 +162,10 @@ func (s *StandIn) closeStore() error {
 // Close lets go of a stand-in that is not run, and does nothing to one whose Run
 // has returned.
 func (s *StandIn) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var err error
+	s.brokerPlace.release()
 	if s.embedded != nil {
 		err = s.embedded.Close()
 	}
@@ -162,7 +180,14 @@ func secret() string {
 }
 
 // BrokerURL is where devices connect.
-func (s *StandIn) BrokerURL() string { return s.pipe.URL() }
+func (s *StandIn) BrokerURL() string { return s.carrier().URL() }
+
+// carrier is what carries messages now.
+func (s *StandIn) carrier() pipe {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pipe
+}
 
 // StoreURL is where packages are fetched from.
 func (s *StandIn) StoreURL() string { return s.shelf.base }
@@ -170,7 +195,7 @@ func (s *StandIn) StoreURL() string { return s.shelf.base }
 // Hears waits until the stand-in hears what devices say, or ctx ends: what they
 // tell a broker of others before that is lost. Run must have been called.
 func (s *StandIn) Hears(ctx context.Context) error {
-	session, others := s.pipe.(*session)
+	session, others := s.carrier().(*session)
 	if !others {
 		return nil
 	}
@@ -184,26 +209,15 @@ func (s *StandIn) Hears(ctx context.Context) error {
 
 // Run serves until ctx ends, or until the broker or the store fails.
 func (s *StandIn) Run(parent context.Context) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
-	var parts sync.WaitGroup
-	serve := func(run func(context.Context) error) {
-		parts.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
-				cancel(err)
-			}
-		})
-	}
-	serve(s.pipe.Run)
+	ctx := s.serving.begin(parent)
+	s.mu.Lock()
+	s.serving.start(s.pipe.Run)
 	if s.server != nil {
-		serve(s.server.Run)
+		s.serving.start(s.server.Run)
 	}
+	s.mu.Unlock()
 	s.tick(ctx)
-	parts.Wait()
-	if parent.Err() != nil {
-		return nil
-	}
-	return context.Cause(ctx)
+	return errors.Join(s.serving.end(parent), s.Close())
 }
 
 // tick calls the engine whenever it asks for it.
@@ -213,6 +227,9 @@ func (s *StandIn) tick(ctx context.Context) {
 	for {
 		s.mu.Lock()
 		next := s.engine.NextTick()
+		if s.down {
+			next = time.Time{}
+		}
 		s.mu.Unlock()
 		timer.Reset(time.Hour)
 		if !next.IsZero() {
@@ -223,7 +240,7 @@ func (s *StandIn) tick(ctx context.Context) {
 			return
 		case <-s.wake:
 		case <-timer.C:
-			s.handle(engine.Tick{})
+			s.advance()
 		}
 	}
 }
@@ -239,21 +256,31 @@ func (s *StandIn) receive(topic string, payload []byte) {
 		s.log.Warn("cannot read a device's message", "device", id.Device, "kind", kind, "error", err)
 		return
 	}
-	s.handle(engine.Message{Device: id, Message: message})
+	s.listen(engine.Message{Device: id, Message: message})
 }
 
-func (s *StandIn) handle(in engine.Input) {
+// advance lets the engine look at the time.
+func (s *StandIn) advance() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.down {
+		s.take(engine.Tick{})
+	}
+}
+
+// take hands the engine an input; the caller holds mu.
+func (s *StandIn) take(in engine.Input) {
 	now := time.Now()
 	s.execute(now, s.engine.Handle(now, in))
-	s.rearm()
 }
 
 // Command carries out an order of the operator, or says why it may not.
 func (s *StandIn) Command(cmd engine.Command) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.down {
+		return ErrDown
+	}
 	now := time.Now()
 	outputs, err := s.engine.Command(now, cmd)
 	s.execute(now, outputs)

@@ -69,7 +69,7 @@ func (s *Store) fail(w http.ResponseWriter, r *http.Request, at place, err error
 	s.cfg.Logger.Debug("refused", "method", r.Method, "bucket", at.bucket, "key", at.key, "code", f.code, "reason", f.message)
 	body := errorBody{Code: f.code, Message: f.message, BucketName: at.bucket, Key: at.key, Resource: r.URL.Path}
 	if f.code == wrongScope.code {
-		body.Region = s.cfg.Credentials.region()
+		body.Region = s.credentials.Load().region()
 		w.Header().Set("X-Amz-Bucket-Region", body.Region)
 	}
 	writeXML(w, r, f.status, body)

@@ -31,7 +31,7 @@ func (s *Store) locate(r *http.Request) place {
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "objectstore")
 	at := s.locate(r)
-	claimed, err := s.cfg.Credentials.verify(r, s.cfg.Now())
+	claimed, err := s.credentials.Load().verify(r, s.cfg.Now())
 	if err != nil {
 		s.fail(w, r, at, err)
 		return
@@ -160,11 +160,11 @@ func (s *Store) serveBucket(w http.ResponseWriter, r *http.Request, bucket strin
 	query := r.URL.Query()
 	switch {
 	case r.Method == http.MethodHead:
-		w.Header().Set("X-Amz-Bucket-Region", s.cfg.Credentials.region())
+		w.Header().Set("X-Amz-Bucket-Region", s.credentials.Load().region())
 		w.WriteHeader(http.StatusOK)
 		return nil
 	case r.Method == http.MethodGet && query.Has("location"):
-		writeXML(w, r, http.StatusOK, location{Region: s.cfg.Credentials.region()})
+		writeXML(w, r, http.StatusOK, location{Region: s.credentials.Load().region()})
 		return nil
 	case r.Method == http.MethodGet && query.Get("list-type") == "2":
 		return s.list(w, r, bucket, query)

@@ -44,7 +44,7 @@ const (
 
 // Config says what a store is and who may use it.
 type Config struct {
-	Credentials Credentials // the only ones that are accepted
+	Credentials Credentials // the only ones that are accepted, until Accept
 	Buckets     []string    // that exist, besides those that Put and PutFile make
 	Domain      string      // <bucket>.<Domain> addresses a bucket; empty means localhost
 	MaxObject   int64       // bytes of an upload; 0 means 1 GiB
@@ -71,8 +71,9 @@ func (c Config) Validate() error {
 // Store is a set of buckets and an http.Handler. Its methods may be called
 // concurrently.
 type Store struct {
-	cfg     Config    // immutable, complete
-	buffers sync.Pool // of *[]byte
+	cfg         Config                      // immutable, complete but for Credentials
+	credentials atomic.Pointer[Credentials] // the only ones that are accepted
+	buffers     sync.Pool                   // of *[]byte
 
 	mu      sync.RWMutex
 	buckets map[string]map[string]*object
@@ -123,11 +124,22 @@ func New(cfg Config) (*Store, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{cfg: cfg, buckets: make(map[string]map[string]*object)}
+	s.credentials.Store(&cfg.Credentials)
 	s.buffers.New = func() any { b := make([]byte, copyBuffer); return &b }
 	for _, b := range cfg.Buckets {
 		s.buckets[b] = make(map[string]*object)
 	}
 	return s, nil
+}
+
+// Accept changes the only credentials that are accepted. What was signed with
+// others is refused from now on; what is being sent goes on.
+func (s *Store) Accept(c Credentials) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("cannot change the credentials of the object store: %w", err)
+	}
+	s.credentials.Store(&c)
+	return nil
 }
 
 // Put stores data, which must not be changed afterwards, and makes the bucket

@@ -42,7 +42,7 @@ func (s *Store) body(r *http.Request, claimed claim) (int64, io.Reader, error) {
 		chunks := &chunkReader{r: bufio.NewReaderSize(r.Body, chunkLine)}
 		switch strings.TrimSuffix(kind, "-TRAILER") {
 		case algorithm + "-PAYLOAD":
-			chunks.verify, chunks.sum = s.cfg.Credentials.chunkVerifier(claimed), sha256.New()
+			chunks.verify, chunks.sum = s.credentials.Load().chunkVerifier(claimed), sha256.New()
 		case unsignedPayload:
 		default:
 			return 0, nil, notImplemented

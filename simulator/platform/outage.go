@@ -1,0 +1,161 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"otafleet/simulator/platform/broker"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/platform/objectstore"
+)
+
+// ErrDown is what a command gets while the platform is killed. It may be given
+// again when the platform is back.
+var ErrDown = errors.New("the platform is down")
+
+var errNotOwn = errors.New("it is not a part of the stand-in")
+
+// KillBroker cuts every connection with the embedded broker and lets it forget
+// every session, until RestartBroker. Its address is kept meanwhile. A
+// broker of others cannot be killed.
+func (s *StandIn) KillBroker() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.embedded == nil {
+		return fmt.Errorf("cannot kill the broker: %w", errNotOwn)
+	}
+	return errors.Join(s.embedded.Close(), s.brokerPlace.hold(s.embedded.Addr()))
+}
+
+// RestartBroker starts the embedded broker again, at its address. If it cannot
+// be started, Run ends with the reason.
+func (s *StandIn) RestartBroker() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fresh, err := broker.New(s.brokerConfig(s.embedded.Addr().String()))
+	s.brokerPlace.release()
+	if err != nil {
+		s.serving.fail(err)
+		return
+	}
+	s.embedded, s.pipe = fresh, fresh
+	if !s.serving.start(fresh.Run) {
+		_ = fresh.Close()
+	}
+}
+
+// KillStore cuts every download from the embedded object store, until
+// RestartStore. What is stored stays. A store of others cannot be killed.
+func (s *StandIn) KillStore() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return fmt.Errorf("cannot kill the object store: %w", errNotOwn)
+	}
+	return errors.Join(s.server.Close(), s.storePlace.hold(s.server.Addr()))
+}
+
+// RestartStore serves what is stored again, at its address. If it cannot be
+// served, Run ends with the reason.
+func (s *StandIn) RestartStore() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fresh, err := objectstore.Listen(objectstore.ServerConfig{Address: s.server.Addr().String(), Handler: s.store})
+	s.storePlace.release()
+	if err != nil {
+		s.serving.fail(err)
+		return
+	}
+	s.server = fresh
+	if !s.serving.start(fresh.Run) {
+		_ = fresh.Close()
+	}
+}
+
+// Kill stops the platform, but not its broker and its store, until Restart. What
+// devices say meanwhile the broker keeps for it.
+func (s *StandIn) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = true
+}
+
+// Restart lets the platform go on from what it has stored, as if it had stored
+// everything.
+func (s *StandIn) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = false
+	missed := s.missed
+	s.missed = nil
+	for _, m := range missed {
+		s.take(m)
+	}
+	s.rearm()
+}
+
+// RevokeAddresses lets the store refuse every package address that has been
+// issued: they are signed with a key that it accepts no longer. A store of others
+// knows only one key.
+func (s *StandIn) RevokeAddresses() error {
+	if s.store == nil {
+		return fmt.Errorf("cannot revoke addresses: the object store: %w", errNotOwn)
+	}
+	fresh := objectstore.Credentials{AccessKey: accessKey, SecretKey: secret()}
+	s.mu.Lock()
+	defer s.mu.Unlock() // no address is issued between the two
+	s.shelf.credentials.Store(&fresh)
+	return s.store.Accept(fresh)
+}
+
+// listen takes a message, or keeps it while the platform is down.
+func (s *StandIn) listen(m engine.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.down:
+		s.take(m)
+		s.rearm()
+	case len(s.missed) < maxWaiting:
+		s.missed = append(s.missed, m)
+	}
+}
+
+// place is an address that is kept while nobody listens on it: the system could
+// otherwise give its port to somebody else, even to a device that dials it.
+type place struct{ socket int }
+
+// hold keeps the address of a listener that was closed.
+func (p *place) hold(a net.Addr) error {
+	address, is := a.(*net.TCPAddr)
+	if !is {
+		return fmt.Errorf("cannot keep the address %s: it is none of TCP", a)
+	}
+	family, to := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: address.Port, Addr: [16]byte(address.IP.To16())})
+	if v4 := address.IP.To4(); v4 != nil {
+		family, to = syscall.AF_INET, &syscall.SockaddrInet4{Port: address.Port, Addr: [4]byte(v4)}
+	}
+	socket, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cannot keep the address %s: %w", a, err)
+	}
+	err = syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	if err == nil {
+		err = syscall.Bind(socket, to)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot keep the address %s: %w", a, err), syscall.Close(socket))
+	}
+	p.socket = socket
+	return nil
+}
+
+// release gives the address up.
+func (p *place) release() {
+	if p.socket > 0 {
+		_ = syscall.Close(p.socket)
+	}
+	p.socket = 0
+}
