@@ -58,6 +58,7 @@ var house = []room{
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
 	{".", "", "internal/ota simulator/scenario"},                                                    // these tests
 }
@@ -90,6 +91,8 @@ var doors = []door{
 		"percentiles are a matter of judging"},
 	{"github.com/prometheus/common", "", "cmd/ota-sim",
 		"it reads our metrics as a server would; writing them takes none"},
+	{"github.com/chromedp", "", "test/page",
+		"a report is for a browser, so a browser judges it"},
 	{"github.com/spf13/pflag", "internal/cli cmd/...", "",
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "cmd/ota-sim/...", "",

@@ -70,6 +70,9 @@ const (
 	StepReturn        // a restart into the previous version is owed
 )
 
+// String is the step's name on the disk; empty for StepNone.
+func (s Step) String() string { return stepNames[s] }
+
 // snapshot copies what later steps change in place: a Run and its Parts. Plans
 // and reports never change and are shared.
 func (s *State) snapshot() *State {

@@ -12,6 +12,7 @@ import (
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
+	"otafleet/simulator/verdict"
 )
 
 // Options say how a scenario is run.
@@ -41,11 +42,20 @@ type Options struct {
 	// stand-in signs with a key of the run.
 	Trust *wire.Trust
 
+	// History keeps the events of the run; nil keeps none.
+	History Sink
 	// Downloads is how many downloads run at once; 0 means 256.
 	Downloads int
 	// Started is called with the run once it is under way; nil for nobody.
 	Started func(*Run)
 	Logger  *slog.Logger // nil discards
+}
+
+// Sink keeps the events of a run (package history).
+type Sink interface {
+	// Add takes the next event, in the order in which the run judges them. One
+	// call ends before another begins.
+	Add(e *verdict.Event)
 }
 
 // Validate joins everything that is wrong with the options.

@@ -3,16 +3,22 @@ package simulator
 import (
 	"bufio"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"otafleet/simulator/verdict"
 )
 
 // peak watches what the process takes of the machine.
-type peak struct{ sockets int }
+type peak struct {
+	began   time.Time
+	sockets int
+}
 
-func newPeak() *peak { return &peak{} }
+func newPeak() *peak { return &peak{began: time.Now()} }
 
 // look counts the open files, which are nearly all sockets.
 func (p *peak) look() {
@@ -33,7 +39,19 @@ func (p *peak) look() {
 }
 
 func (p *peak) resources() verdict.Resources {
-	return verdict.Resources{PeakMemory: residentPeak(), Sockets: p.sockets}
+	return verdict.Resources{
+		PeakMemory: residentPeak(), Sockets: p.sockets, Wall: time.Since(p.began), CPU: processorTime(),
+		CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Processes: 1,
+	}
+}
+
+// processorTime is what the process has used of processors.
+func processorTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // residentPeak is the most memory that the process has had resident, in bytes;

@@ -17,14 +17,15 @@ type recorder struct {
 
 	mu       sync.Mutex // guards the following
 	judge    *verdict.Judge
+	sink     Sink // nil for none
 	progress progress
 	moved    time.Time // when something last happened
 	ended    bool      // the devices are being switched off
 }
 
-// newRecorder records a run of so many of a scenario's devices.
-func newRecorder(s *scenario.Scenario, devices int) *recorder {
-	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), progress: newProgress(devices, faultNames(s)), moved: time.Now()}
+func newRecorder(s *scenario.Scenario, devices int, sink Sink) *recorder {
+	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), sink: sink,
+		progress: newProgress(devices, faultNames(s)), moved: time.Now()}
 }
 
 // add records an event of now.
@@ -38,6 +39,9 @@ func (r *recorder) add(e verdict.Event) {
 	is, arrived := r.judge.Status(e.Device)
 	if !arrived {
 		return // a stranger at the same broker
+	}
+	if r.sink != nil {
+		r.sink.Add(&e)
 	}
 	if !r.ended || e.Kind != verdict.Disconnected {
 		r.progress.count(e)

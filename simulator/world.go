@@ -77,7 +77,7 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 		return nil, err
 	}
 	w.quiet = quietTime(w.scenario)
-	w.recorder = newRecorder(w.scenario, w.selected.Devices())
+	w.recorder = newRecorder(w.scenario, w.selected.Devices(), options.History)
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
 	})
@@ -194,6 +194,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 		return nil, failure
 	}
 	v := verdict.New(w.scenario, w.seed, "real", w.recorder.figures(w.sizes()))
+	v.Part = w.selected.String()
 	v.Resources = peak.resources()
 	if ctx.Err() != nil {
 		v.Interrupt()

@@ -32,6 +32,7 @@ const longestKeepAlive = 65535 * time.Second
 // Config says which session to keep. A Link keeps a copy.
 type Config struct {
 	Identity ota.Identity
+	Members  []Member // other devices for which the session speaks; at most MaxMembers
 	URLs     []string // mqtt://host[:port] or mqtts://host[:port], tried in turn
 	Username string   // empty for none
 	// Password is asked at every connect, so that a changed file works at once;
@@ -90,6 +91,7 @@ func (c *Config) Validate() error {
 	if c.Deliver == nil {
 		wrong("the link has nobody to deliver to")
 	}
+	problems = append(problems, c.validateMembers()...)
 	return errors.Join(append(problems, c.validateTimes()...)...)
 }
 

@@ -15,6 +15,12 @@
 // broker, on its side, keeps what the platform sends while the device is away
 // (Clean Start 0, Session Expiry).
 //
+// # Gateways
+//
+// One session can speak for several devices: a gateway's Config names the Members
+// behind it, each of which has its own topics and its own agent. There is one
+// will, the gateway's: whoever hears that the gateway is gone knows it of them.
+//
 // # Many devices in one process
 //
 // The simulator runs tens of thousands of Links at once, so that only paho's

@@ -31,8 +31,9 @@ func (l *Link) receive(s *live, p *packets.Publish) {
 
 func (l *Link) handOn(p *packets.Publish) {
 	id, direction, kind, ok := l.topics.Parse(p.Topic)
+	deliver := l.listener(id)
 	switch {
-	case !ok || direction != wire.Down || id != l.cfg.Identity:
+	case !ok || direction != wire.Down || deliver == nil:
 		l.complaints.say(l.log, "a message on a foreign topic is ignored", "topic", clip(p.Topic))
 		return
 	case len(p.Payload) > ota.MaxPayload:
@@ -41,13 +42,13 @@ func (l *Link) handOn(p *packets.Publish) {
 	}
 	message, err := wire.DecodeDown(kind, p.Payload)
 	if err == nil {
-		l.cfg.Deliver(agent.Received{Message: message})
+		deliver(agent.Received{Message: message})
 		return
 	}
 	l.complaints.say(l.log, "a malformed message is dropped", "kind", kind, "error", clip(err.Error()))
 	var invalid *wire.Invalid
 	if errors.As(err, &invalid) && invalid.Kind == wire.KindPlan && invalid.Plan != "" {
-		l.cfg.Deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: clip(err.Error())})
+		deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: clip(err.Error())})
 	}
 }
 

@@ -19,6 +19,8 @@ const (
 	// maxQueue is how many messages wait to be written. Who falls so far behind
 	// has a broker that takes nothing; reconnecting sends again what matters.
 	maxQueue = 512
+	// memberQueue is how many more may wait for each member.
+	memberQueue = 64
 	// progressRoom is the length of the queue from which on progress is not
 	// worth adding to it.
 	progressRoom = 16
@@ -28,7 +30,7 @@ const (
 // does: without a goodbye, so that the broker publishes the will.
 var ErrAbrupt = errors.New("the connection ends without a goodbye")
 
-var errOverflow = fmt.Errorf("more than %d messages wait for the broker", maxQueue)
+var errOverflow = errors.New("too many messages wait for the broker")
 
 // Link is the session of one device.
 type Link struct {
@@ -46,7 +48,7 @@ type Link struct {
 	up    *live // nil without a connection
 	since time.Time
 	last  error // why there is no connection
-	queue []ota.Up
+	queue []outgoing
 	// sending says that somebody empties the queue: an idle link has nobody.
 	sending bool
 }
@@ -126,7 +128,7 @@ func (l *Link) serve(ctx context.Context, s *live) error {
 	}
 	l.detach(err)
 	s.senders.Wait()
-	l.cfg.Deliver(agent.Disconnected{})
+	l.deliverAll(agent.Disconnected{})
 	l.backoff.held(time.Since(began))
 	return err
 }
@@ -137,7 +139,7 @@ func (l *Link) begin(s *live) {
 	l.attach(s)
 	l.said = ""
 	l.log.Info("connected to the broker")
-	l.cfg.Deliver(agent.Connected{})
+	l.deliverAll(agent.Connected{})
 	for _, p := range s.early {
 		l.receive(s, p)
 	}
@@ -182,7 +184,7 @@ func (l *Link) take(s *live) error {
 // drain sends what is in the queue until nothing is left. It waits while the
 // broker owes as many acknowledgements as it allows.
 func (l *Link) drain(s *live) {
-	for m := l.next(); m != nil; m = l.next() {
+	for m := l.next(); m.message != nil; m = l.next() {
 		if _, err := l.publish(s, m); err != nil {
 			return // the connection has ended, or ends now
 		}
@@ -190,13 +192,13 @@ func (l *Link) drain(s *live) {
 }
 
 // publish sends a message and gives its identifier; 0 if it is not acknowledged.
-func (l *Link) publish(s *live, m ota.Up) (id uint16, err error) {
-	kind, payload, err := wire.EncodeUp(m)
+func (l *Link) publish(s *live, m outgoing) (id uint16, err error) {
+	kind, payload, err := wire.EncodeUp(m.message)
 	if err != nil {
 		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
 		return 0, nil
 	}
-	p := &packets.Publish{Topic: l.topics.Up(l.cfg.Identity, kind), QoS: wire.QoS(kind), Payload: payload,
+	p := &packets.Publish{Topic: l.topics.Up(*m.id, kind), QoS: wire.QoS(kind), Payload: payload,
 		Properties: &packets.Properties{ContentType: wire.ContentType}}
 	if size := len(p.Topic) + len(payload) + overhead; s.maxPacket > 0 && size > s.maxPacket {
 		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes", size, "limit", s.maxPacket)
@@ -229,7 +231,7 @@ func (l *Link) goodbye(ctx context.Context, s *live) {
 	s.inflight.hush()
 	l.detach(ctx.Err())
 	s.senders.Wait()
-	id, err := l.publish(s, &ota.Offline{})
+	id, err := l.publishOffline(s)
 	if err == nil {
 		err = s.inflight.await(id)
 	}
@@ -241,22 +243,34 @@ func (l *Link) goodbye(ctx context.Context, s *live) {
 	_ = s.conn.send(&packets.Disconnect{Properties: &packets.Properties{}})
 }
 
+// publishOffline says that the members are gone, and last the device itself.
+func (l *Link) publishOffline(s *live) (id uint16, err error) {
+	for i := range l.cfg.Members {
+		if _, err := l.publish(s, outgoing{&l.cfg.Members[i].Identity, &ota.Offline{}}); err != nil {
+			return 0, err
+		}
+	}
+	return l.publish(s, outgoing{&l.cfg.Identity, &ota.Offline{}})
+}
+
 // Send queues a message and returns at once. Without a connection the message
 // is dropped, and progress also when many messages wait. Too many waiting
 // messages end the connection.
-func (l *Link) Send(m ota.Up) {
+func (l *Link) Send(m ota.Up) { l.send(&l.cfg.Identity, m) }
+
+func (l *Link) send(id *ota.Identity, m ota.Up) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, lossy := m.(*ota.Progress)
 	switch {
 	case l.up == nil, lossy && len(l.queue) >= progressRoom:
 		return
-	case len(l.queue) >= maxQueue:
+	case len(l.queue) >= l.cfg.queueLimit():
 		l.queue = nil
 		l.up.conn.fail(errOverflow)
 		return
 	}
-	l.queue = append(l.queue, m)
+	l.queue = append(l.queue, outgoing{id, m})
 	if !l.sending {
 		l.sending = true
 		s := l.up
@@ -264,16 +278,16 @@ func (l *Link) Send(m ota.Up) {
 	}
 }
 
-// next takes a message out of the queue; nil ends the sender.
-func (l *Link) next() ota.Up {
+// next takes a message out of the queue; none ends the sender.
+func (l *Link) next() outgoing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
 		l.queue, l.sending = nil, false // an idle link holds no queue
-		return nil
+		return outgoing{}
 	}
 	m := l.queue[0]
-	l.queue[0], l.queue = nil, l.queue[1:]
+	l.queue[0], l.queue = outgoing{}, l.queue[1:]
 	return m
 }
 

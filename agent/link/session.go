@@ -207,11 +207,15 @@ func (l *Link) connectPacket() (*packets.Connect, error) {
 // subscription is the identifier of SUBSCRIBE, the first packet that has one.
 const subscription = 1
 
-// subscribe asks for the device's topics and waits for the answer. A broker that
-// has kept the session may send messages before it.
+// subscribe asks for the topics of the device and of its members, and waits for
+// the answer. A broker that has kept the session may send messages before it.
 func (l *Link) subscribe(s *live) error {
 	subscribe := &packets.Subscribe{PacketID: subscription, Properties: &packets.Properties{},
 		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1}}}
+	for i := range l.cfg.Members {
+		filter := l.topics.DeviceFilter(l.cfg.Members[i].Identity)
+		subscribe.Subscriptions = append(subscribe.Subscriptions, packets.SubOptions{Topic: filter, QoS: 1})
+	}
 	if err := s.conn.send(subscribe); err != nil {
 		return err
 	}
@@ -222,13 +226,7 @@ func (l *Link) subscribe(s *live) error {
 		}
 		switch p := p.(type) {
 		case *packets.Suback:
-			if len(p.Reasons) != 1 || p.PacketID != subscription {
-				return errors.New("the broker answers a subscription that was not asked for")
-			}
-			if p.Reasons[0] >= 0x80 {
-				return fmt.Errorf("the broker refused with reason code 0x%02x (%s)", p.Reasons[0], clip(p.Properties.ReasonString))
-			}
-			return nil
+			return subscribed(p, subscribe)
 		case *packets.Publish:
 			if len(s.early) == int(l.cfg.ReceiveMaximum) {
 				return fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", len(s.early))
@@ -239,6 +237,19 @@ func (l *Link) subscribe(s *live) error {
 			return unexpected(p)
 		}
 	}
+}
+
+// subscribed says what is wrong with the answer to a subscription.
+func subscribed(p *packets.Suback, asked *packets.Subscribe) error {
+	if len(p.Reasons) != len(asked.Subscriptions) || p.PacketID != asked.PacketID {
+		return errors.New("the broker answers a subscription that was not asked for")
+	}
+	for i, code := range p.Reasons {
+		if code >= 0x80 {
+			return fmt.Errorf("the broker refused %s with reason code 0x%02x (%s)", asked.Subscriptions[i].Topic, code, clip(p.Properties.ReasonString))
+		}
+	}
+	return nil
 }
 
 // unexpected is the error for a packet that ends the connection, as a DISCONNECT

@@ -27,11 +27,11 @@ func list(_ context.Context, streams cli.Streams, args []string) error {
 		if err != nil {
 			return err
 		}
-		text, err := scenarios.Read(name)
+		s, err := readScenario(name)
 		if err != nil {
-			return &cli.Exit{Code: cli.Usage, Err: err}
+			return err
 		}
-		_, err = streams.Out.Write(text)
+		_, err = streams.Out.Write(s.text)
 		return err
 	}
 	for _, name := range scenarios.Names() {

@@ -16,6 +16,7 @@ var version = "dev"
 const (
 	exitPreflight   = 3
 	exitUnreachable = 4
+	exitShardLost   = 5
 )
 
 func main() { os.Exit(program().Main()) }
@@ -25,13 +26,15 @@ func program() *cli.Program {
 		Name:    "ota-sim",
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
-			runVerb(), validateVerb(), listVerb(), platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
+			runVerb(), planVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(), replayVerb(),
+			platformVerb(), packVerb(), keygenVerb(), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
 			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, or the verb failed"},
 			{Code: cli.Usage, Meaning: "a flag, an argument or the scenario is wrong"},
 			{Code: exitPreflight, Meaning: "the scenario does not fit this machine"},
 			{Code: exitUnreachable, Meaning: "the broker cannot be reached"},
+			{Code: exitShardLost, Meaning: "a shard of the run is lost"},
 			{Code: cli.Interrupted, Meaning: "interrupted"},
 		},
 	}

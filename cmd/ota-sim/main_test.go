@@ -98,7 +98,7 @@ func TestHelpTeaches(t *testing.T) {
 			}
 		}
 	}
-	for _, code := range []string{"0 ", "1 ", "2 ", "3 ", "4 ", "130 "} {
+	for _, code := range []string{"0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "130 "} {
 		assert.Contains(t, o.out, "\n  "+code, "exit code")
 	}
 }
@@ -119,7 +119,29 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "a", "b"}, cli.Usage, "and got 2"},
 		{[]string{"run", "--sead", "1", good}, cli.Usage, "unknown flag: --sead"},
 		{[]string{"run", "--seed", "many", good}, cli.Usage, `invalid argument "many" for "--seed"`},
-		{[]string{"run", "thousnd"}, cli.Usage, "bundled ones are bad-line, brown-out, happy, refusals, thousand, wrong-signature"},
+		{[]string{"run", "thousnd"}, cli.Usage, `there is no scenario thousnd: neither a file nor a bundled one; did you mean "thousand"?`},
+		{[]string{"run", "--shard", "5/4", good}, cli.Usage, "shard 5/4: there are only the shards 1/4 to 4/4"},
+		{[]string{"run", "--shard", "half", good}, cli.Usage, `"half" is not a shard; want i/N`},
+		{[]string{"run", "--shard", "4/4", good}, cli.Usage, "shard 4/4 of 3 devices is empty"},
+		{[]string{"run", "--only", "gw-000004", good}, cli.Usage, "there is no device gw-000004; fleet gw has gw-000001 to gw-000003"},
+		{[]string{"run", "--only", "gv-000001", good}, cli.Usage, `no fleet is called "gv"; did you mean "gw"?`},
+		{[]string{"run", "--only", "gw-000001", "--shard", "2/3", good}, cli.Usage, "device gw-000001 is not in shard 2/3 but in 1/3"},
+		{[]string{"run", "--shard", "1/2", "--broker", "mqtt://127.0.0.1:1", "--stand-in", good}, cli.Usage, "give each shard a prefix of its own"},
+		{[]string{"run", "--out", filepath.Dir(good), good}, cli.Usage, "the directory is not empty"},
+		{[]string{"run", "--out", filepath.Join(good, "out"), good}, cli.Failed, "cannot record the run"},
+		{[]string{"run", "--jsn", "x", good}, cli.Usage, `unknown flag: --jsn; did you mean "--json"?`},
+		{[]string{"run", "--html", filepath.Join(good, "v.html"), good}, cli.Usage, "cannot write the verdict"},
+		{[]string{"plan"}, cli.Usage, "want one argument, the scenario, and got 0"},
+		{[]string{"plan", bad}, cli.Usage, "bad.yaml:2:11: duration"},
+		{[]string{"plan", "--shard", "0/2", good}, cli.Usage, "there are only the shards 1/2 to 2/2"},
+		{[]string{"plan", "--broker", "mqtt://127.0.0.1:1", good}, cli.Usage, "a real platform signs with its own keys"},
+		{[]string{"report"}, cli.Usage, "want one argument, the directory of a history, and got 0"},
+		{[]string{"report", "none"}, cli.Usage, "there is no record of a run in none"},
+		{[]string{"merge"}, cli.Usage, "want the directories of all shards, and got none"},
+		{[]string{"merge", "none", "nor"}, cli.Usage, "there is no record of a run in nor"},
+		{[]string{"replay", "--only", "gw-000001"}, cli.Usage, "want one argument, the directory of a history, and got 0"},
+		{[]string{"replay", "none"}, cli.Usage, "which device? Give its key with --only"},
+		{[]string{"replay", "none", "--only", "gw-000001"}, cli.Usage, "there is no record of a run in none"},
 		{[]string{"run", bad}, cli.Usage, "bad.yaml:2:11: duration"},
 		{[]string{"run", "--password-file", "none", good}, cli.Usage, "cannot read the secret"},
 		{[]string{"run", "--trust", "none", good}, cli.Usage, "cannot read the key"},
@@ -134,7 +156,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "--broker", "mqtt://127.0.0.1:1", "--allow-unsigned", good}, exitUnreachable, "cannot reach the broker"},
 		{[]string{"run", "--broker", "mqtt://127.0.0.1:1", "--stand-in", good}, exitUnreachable, "cannot reach the broker"},
 		{[]string{"validate"}, cli.Usage, "want one scenario or more"},
-		{[]string{"list", "none"}, cli.Usage, "bundled ones are"},
+		{[]string{"list", "hapy"}, cli.Usage, `there is no scenario hapy: neither a file nor a bundled one; did you mean "happy"?`},
 		{[]string{"list", "a", "b"}, cli.Usage, "and got 2"},
 		{[]string{"version", "now"}, cli.Usage, "takes no arguments"},
 		{[]string{"keygen"}, cli.Usage, "the name of the key"},
@@ -162,7 +184,7 @@ func TestValidate(t *testing.T) {
 	assert.Equal(t, cli.Usage, o.code)
 	assert.Equal(t, "happy: valid: 50 devices, 1 plans, 0 faults\n", o.out)
 	for _, mistake := range []string{":1:11: scenario:", ":2:11: duration:", ":3:1: flet: unknown key; did you mean \"fleet\"?", "fleet: is missing",
-		":4:10: faults[0].at: is missing", "faults[1].name: \"a\" is there already", "cannot read the scenario: open none"} {
+		":4:10: faults[0].at: is missing", "faults[1].name: \"a\" is there already", "there is no scenario none"} {
 		assert.Contains(t, o.err, mistake)
 	}
 	o = sim(t, "validate", "happy", "thousand")

@@ -1,44 +1,31 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+
 	"otafleet/internal/cli"
-	"otafleet/internal/wire"
-	"otafleet/scenarios"
 	"otafleet/simulator"
-	"otafleet/simulator/scenario"
-	"otafleet/simulator/selection"
+	"otafleet/simulator/preflight"
 	"otafleet/simulator/verdict"
 )
 
 type runFlags struct {
-	seed          uint64
-	shard         string
-	only          []string
-	broker        string
-	standIn       bool
-	username      string
-	passwordFile  string
-	platformUser  string
-	platformFile  string
-	prefix        string
-	trust         []string
-	allowUnsigned bool
-	store         storeFlags
-	json, junit   string
-	metrics       string
-	quiet         bool
+	choiceFlags
+	brokerFlags
+	outputFlags
+	out     string
+	metrics string
+	quiet   bool
+	changed *pflag.FlagSet
 }
 
 func runVerb() cli.Verb {
@@ -56,28 +43,23 @@ give the keys that it signs with. The scenario's own plans are then not used,
 unless --stand-in puts the stand-in platform behind that broker. With --store, the
 packages of the stand-in lie in an S3-compatible store of yours.
 
+A run that does not fit this machine is refused before it begins, with the
+commands that then work. Several processes can share a run: each has a --shard
+and keeps its history with --out, and 'ota-sim merge' makes one verdict of them.
+
 Examples:
   ota-sim run thousand
-  ota-sim run my.yaml --seed 7 --json verdict.json --junit report.xml
+  ota-sim run my.yaml --seed 7 --json verdict.json --junit report.xml --html report.html
+  ota-sim run my.yaml --only gateways-000012 --out look
+  ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
   ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --stand-in`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
-			var f runFlags
-			flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
-			flags.StringVar(&f.shard, "shard", "", "run part i of N, as i/N; every part of the same scenario and seed in a process of its own")
-			flags.StringArrayVar(&f.only, "only", nil, "device key: run this device and no other, with the same draws; may be repeated")
-			flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port")
-			flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
-			flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
-			flags.StringVar(&f.passwordFile, "password-file", "", "file with the password of every device at the broker")
-			flags.StringVar(&f.platformUser, "platform-username", "", "with --stand-in: user name of the platform at the broker")
-			flags.StringVar(&f.platformFile, "platform-password-file", "", "with --stand-in: file with the password of the platform at the broker")
-			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
-			flags.StringArrayVar(&f.trust, "trust", nil, "public key that the platform signs packages with; may be repeated")
-			flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "let devices take unsigned packages")
-			f.store.define(flags)
-			flags.StringVar(&f.json, "json", "", "write the verdict as JSON to this file; - for standard output")
-			flags.StringVar(&f.junit, "junit", "", "write the verdict as a JUnit report to this file")
+			f := runFlags{changed: flags}
+			f.choiceFlags.define(flags)
+			f.brokerFlags.define(flags)
+			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
+			f.outputFlags.define(flags)
 			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
@@ -94,177 +76,106 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err != nil {
 		return err
 	}
-	options, err := f.options(s)
-	if err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	if err := options.Validate(); err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	selected, err := selection.New(s, options.Shard, options.Only)
-	if err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	if err := preflight(selected.Devices(), f.broker == ""); err != nil {
-		return &cli.Exit{Code: exitPreflight, Err: err}
-	}
-	if err := errors.Join(writable(f.json), writable(f.junit)); err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	if err := reachable(ctx, f.broker); err != nil {
-		return &cli.Exit{Code: exitUnreachable, Err: err}
-	}
-	text := streams.Out
-	if f.json == "-" {
-		text = streams.Err
-	}
-	// A fleet's memory is large, steady and full of small messages: collecting
-	// them twice as often costs little and saves a third of it.
-	debug.SetGCPercent(50)
-	v, err := f.simulate(ctx, text, options)
+	v, err := f.carryOut(ctx, f.text(streams), s)
 	if err != nil {
 		return err
 	}
-	return f.judge(streams, text, v)
+	if err := f.show(streams, v); err != nil {
+		return err
+	}
+	return exitOf(v)
 }
 
-// readScenario reads and parses; every problem is of the user's input.
-func readScenario(name string) (*scenario.Scenario, error) {
-	text, err := scenarios.Read(name)
+// carryOut runs a scenario as the flags say, after everything that can be
+// refused beforehand has been looked at.
+func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*verdict.Verdict, error) {
+	c, err := f.of(s.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	options, err := f.options(c)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	s, err := scenario.Parse(name, text)
+	if err := f.fits(s, c); err != nil {
+		return nil, err
+	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if err := reachable(ctx, f.broker); err != nil {
+		return nil, err
+	}
+	return f.play(ctx, text, s, c, options)
+}
+
+// fits refuses a run that this machine cannot bear, with the commands that it
+// can.
+func (f *runFlags) fits(s *source, c *choice) error {
+	machine, err := preflight.Look()
 	if err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the scenario is not valid:\n%w", err)}
+		return err
 	}
-	return s, nil
-}
-
-func (f *runFlags) options(s *scenario.Scenario) (simulator.Options, error) {
-	o := simulator.Options{Scenario: s, Seed: f.seed, BrokerURL: f.broker, StandIn: f.standIn,
-		Only: f.only, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
-	var err error
-	if f.shard != "" {
-		if o.Shard, err = selection.ParseShard(f.shard); err != nil {
-			return o, err
-		}
-	}
-	if o.Password, err = readSecret(f.passwordFile); err != nil {
-		return o, err
-	}
-	if o.PlatformPassword, err = readSecret(f.platformFile); err != nil {
-		return o, err
-	}
-	if o.Store, err = f.store.remote(); err != nil {
-		return o, err
-	}
-	if len(f.trust) > 0 || f.allowUnsigned {
-		trust := &wire.Trust{AllowUnsigned: f.allowUnsigned}
-		for _, path := range f.trust {
-			key, err := readPublicKey(path)
-			if err != nil {
-				return o, err
-			}
-			trust.Keys = append(trust.Keys, key)
-		}
-		o.Trust = trust
-	}
-	return o, nil
-}
-
-// reachable refuses at once a broker that nobody listens for, instead of after
-// the whole run.
-func reachable(ctx context.Context, broker string) error {
-	if broker == "" {
+	result := preflight.Examine(c.needs(f.broker == ""), machine)
+	if result.Fits() {
 		return nil
 	}
-	u, err := url.Parse(broker)
-	if err != nil || u.Host == "" {
-		return fmt.Errorf("cannot use the broker %q: want mqtt://host:port", broker)
-	}
-	address := u.Host
-	if u.Port() == "" {
-		address = net.JoinHostPort(u.Hostname(), map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme])
-	}
-	dialer := net.Dialer{Timeout: 10 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	switch {
-	case err == nil:
-		return conn.Close()
-	case ctx.Err() != nil:
-		return nil // interrupted, as the run will say
-	}
-	return fmt.Errorf("cannot reach the broker: %w", err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d devices do not fit this machine in one process:\n\n", c.selected.Devices())
+	writeChecks(&b, result)
+	fmt.Fprintln(&b)
+	writeMend(&b, result, runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, flags: changed(f.changed)})
+	return &cli.Exit{Code: exitPreflight, Err: errors.New(strings.TrimRight(b.String(), "\n"))}
 }
 
+// play runs the scenario, with its history if somebody wants to see it later.
+func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options simulator.Options) (v *verdict.Verdict, err error) {
+	if f.out == "" && f.html == "" {
+		return f.simulate(ctx, text, s, options)
+	}
+	r, err := record(f.out, s, c, realWorld)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.forget()) }()
+	options.History = r.writer
+	if v, err = f.simulate(ctx, text, s, options); err != nil {
+		return nil, errors.Join(err, r.writer.Abandon())
+	}
+	if err := r.end(v); err != nil || f.html == "" {
+		return v, err
+	}
+	return r.judge(ctx)
+}
+
+// realWorld is the name of the world with sockets.
+const realWorld = "real"
+
 // simulate runs the scenario with a live view and metrics.
-func (f *runFlags) simulate(ctx context.Context, w io.Writer, options simulator.Options) (*verdict.Verdict, error) {
+func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options) (*verdict.Verdict, error) {
 	metrics, err := startMetrics(f.metrics)
 	if err != nil {
 		return nil, err
 	}
+	// A fleet's memory is large, steady and full of small messages: collecting
+	// them twice as often costs little and saves a third of it.
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	var view *live
+	began := time.Now()
 	options.Started = func(r *simulator.Run) {
-		metrics.watch(r, runLabels{options.Scenario.Name, cmp.Or(options.Seed, options.Scenario.Seed), "real", options.Shard.String()})
+		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, realWorld, options.Shard.String()})
 		if !f.quiet {
-			fmt.Fprintf(w, "%s: %d devices, broker %s, at most %s\n", options.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), options.Scenario.Duration)
-			view = startLive(w, r)
+			fmt.Fprintf(text, "%s: %d devices, broker %s, at most %s\n", s.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), s.Duration)
+			view = startLive(text, r)
 		}
 	}
 	v, err := simulator.Simulate(ctx, options)
 	if view != nil {
 		view.stop()
 	}
-	return v, errors.Join(err, metrics.stop())
-}
-
-// judge shows the verdict and turns it into the exit code.
-func (f *runFlags) judge(streams cli.Streams, text io.Writer, v *verdict.Verdict) error {
-	if err := v.WriteText(text, verdict.Style{Color: isColored(text)}); err != nil {
-		return err
+	if err := errors.Join(err, metrics.stop()); err != nil {
+		return nil, err
 	}
-	if f.json == "-" {
-		if err := v.WriteJSON(streams.Out); err != nil {
-			return err
-		}
-	} else if err := writeFile(f.json, v.WriteJSON); err != nil {
-		return err
-	}
-	if err := writeFile(f.junit, v.WriteJUnit); err != nil {
-		return err
-	}
-	switch {
-	case v.Interrupted:
-		return &cli.Exit{Code: cli.Interrupted}
-	case !v.Held:
-		return &cli.Exit{Code: cli.Failed}
-	}
-	return nil
-}
-
-// writable refuses a path at once that cannot be written to, instead of after
-// the whole run.
-func writable(path string) error {
-	if path == "" || path == "-" {
-		return nil
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
-	if err != nil {
-		return fmt.Errorf("cannot write the verdict: %w", err)
-	}
-	return file.Close()
-}
-
-// writeFile writes a document, if a path is given.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	if path == "" {
-		return nil
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("cannot write the verdict: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return write(file)
+	v.Text, v.Source, v.Program, v.Record, v.Started = string(s.text), s.name, programName(), f.out, began
+	return v, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -117,46 +116,6 @@ func TestInterruptedBeforeItBegins(t *testing.T) {
 	path := file(t, "small.yaml", small)
 	assert.Equal(t, cli.Interrupted, simUntil(ctx, "run", path, "--broker", "mqtt://127.0.0.1:1", "--allow-unsigned").code)
 	assert.Equal(t, cli.Interrupted, simUntil(ctx, "run", path).code)
-}
-
-// TestTooManyDevices follows the advice that the refusal gives.
-func TestTooManyDevices(t *testing.T) {
-	t.Parallel()
-	many := func(n int) string {
-		return file(t, "many.yaml", strings.Replace(small, "count: 3", fmt.Sprint("count: ", n), 1))
-	}
-	run := func(limit string, n int) (int, string) {
-		cmd := process(t, "ulimit -n "+limit, "run", "--quiet", "--broker", "mqtt://127.0.0.1:1", "--stand-in", many(n))
-		var out bytes.Buffer
-		cmd.Stderr = &out
-		var exit *exec.ExitError
-		require.ErrorAs(t, cmd.Run(), &exit, "nobody listens there")
-		return exit.ExitCode(), out.String()
-	}
-	code, text := run("700", 200)
-	assert.Equal(t, exitPreflight, code)
-	advice := regexp.MustCompile(`200 devices need 800 open files, and this process may have 700; raise the limit \((as root: )?ulimit -n (\d+)\), or run at most (\d+) devices`).
-		FindStringSubmatch(text)
-	require.NotNil(t, advice, text)
-	code, text = run(advice[2], 200)
-	assert.Equal(t, exitUnreachable, code, text)
-	var most int
-	_, err := fmt.Sscan(advice[3], &most)
-	require.NoError(t, err)
-	code, text = run("700", most)
-	assert.Equal(t, exitUnreachable, code, text)
-	code, _ = run("700", most+1)
-	assert.Equal(t, exitPreflight, code)
-}
-
-func TestFit(t *testing.T) {
-	assert.NoError(t, fit(1000, 2, 2600, 2600))
-	assert.EqualError(t, fit(1000, 2, 2599, 1<<20),
-		"1000 devices need 2600 open files, and this process may have 2599; raise the limit (ulimit -n 2600), or run at most 999 devices")
-	assert.EqualError(t, fit(1000, 1, 1024, 1024),
-		"1000 devices need 1600 open files, and this process may have 1024; raise the limit (as root: ulimit -n 1600), or run at most 424 devices")
-	assert.EqualError(t, fit(1, 2, 256, 4096),
-		"1 devices need 602 open files, and this process may have 256; raise the limit (ulimit -n 602)")
 }
 
 // TestAgainstTheStandInOfAnotherProcess runs devices against ota-sim platform.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"otafleet/agent"
+	"otafleet/internal/ota"
 	"otafleet/simulator/virtual"
 )
 
@@ -74,14 +76,80 @@ type script struct {
 
 // Step is one output in the trace of a trial.
 type Step struct {
+	At      time.Duration // since the start of the run
 	Device  string
 	Output  int
 	What    agent.Output
 	Trouble virtual.Trouble
 }
 
+// String says what the machine wanted, in a few words.
+func (s *Step) String() string {
+	switch out := s.What.(type) {
+	case agent.Save:
+		return "save" + describeState(out.State)
+	case agent.Send:
+		return "send " + describeMessage(out.Message)
+	case agent.SetTimer:
+		if out.At.IsZero() {
+			return "set no timer"
+		}
+		return "set a timer"
+	case agent.Fetch:
+		return "fetch " + out.Job.Component
+	case agent.Stage:
+		return "stage " + out.Job.Component
+	case agent.Activate:
+		return "activate " + out.Job.Component
+	case agent.CheckHealth:
+		return "check the health of " + out.Job.Component
+	case agent.Confirm:
+		return "confirm " + out.Job.Component
+	case agent.Revert:
+		return "revert " + out.Job.Component
+	case agent.Restart:
+		return "restart: " + string(out.Scope)
+	case agent.Forget:
+		return "forget the address of " + out.Component
+	}
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", s.What), "agent."))
+}
+
+// describeState gives the status of each component, and the step within it.
+func describeState(s *agent.State) string {
+	if s.Run == nil {
+		return ""
+	}
+	text := ""
+	for i := range s.Run.Parts {
+		part := &s.Run.Parts[i]
+		text += " " + s.Run.Plan.Components[i].ID + "=" + part.Status.String()
+		if part.Step != agent.StepNone {
+			text += "/" + part.Step.String()
+		}
+	}
+	return text
+}
+
+func describeMessage(m ota.Up) string {
+	switch m := m.(type) {
+	case *ota.Report:
+		return fmt.Sprintf("report %d: %s %s", m.Seq, m.Component, m.Status)
+	case *ota.Decision:
+		if m.Accept {
+			return "its agreement"
+		}
+		return "its refusal: " + string(m.Reason)
+	case *ota.AddressRequest:
+		return "a request for an address: " + string(m.Reason)
+	case *ota.Inventory:
+		return "its inventory"
+	}
+	return "progress"
+}
+
 // Output gives an output the trouble that is meant for it (virtual.Probe).
-func (s *script) Output(device string, number int, out agent.Output) virtual.Trouble {
+func (s *script) Output(at time.Duration, device string, number int, out agent.Output) virtual.Trouble {
 	trouble := virtual.NoTrouble
 	for _, c := range s.cuts {
 		if c.Output == number && c.Device == device {
@@ -90,7 +158,7 @@ func (s *script) Output(device string, number int, out agent.Output) virtual.Tro
 		}
 	}
 	if s.keep {
-		s.steps = append(s.steps, Step{device, number, out, trouble})
+		s.steps = append(s.steps, Step{at, device, number, out, trouble})
 	}
 	return trouble
 }

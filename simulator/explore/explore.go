@@ -1,9 +1,11 @@
 package explore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -74,30 +76,38 @@ func Explore(ctx context.Context, o Options) (*Report, error) {
 	return x.report, ctx.Err()
 }
 
-// Replay plays the trial of some cuts, and returns what the machines did, what
-// was recorded, and what did not hold.
-func Replay(o Options, cuts []Cut) (steps []Step, events []verdict.Event, broken []string, err error) {
+// Trial is one trial, as Replay shows it.
+type Trial struct {
+	Steps  []Step          // what the machines wanted, in order
+	Events []verdict.Event // what was recorded of the devices, in order
+	Broken []string        // what did not hold
+}
+
+// Replay plays the trial of some cuts, which are of one world.
+func Replay(o Options, cuts []Cut) (*Trial, error) {
 	trials, err := virtual.NewTrials(o.Scenario, o.Seed)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	x := &explorer{options: o, trials: trials, report: &Report{}}
 	for world := range trials.Worlds() {
 		base, err := x.baseline(world)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
-		if !base.has(cuts[0].Device) {
+		if !slices.Contains(base.devices, cuts[0].Device) {
 			continue
 		}
-		s := &script{cuts: cuts, keep: true}
+		s, t := &script{cuts: cuts, keep: true}, &Trial{}
 		for i, outcome := range trials.Play(world, s, o.Mind) {
-			events = append(events, outcome.Events...)
-			broken = append(broken, named(&outcome, check(&outcome, base.ends[i]))...)
+			t.Events = append(t.Events, outcome.Events...)
+			t.Broken = append(t.Broken, named(&outcome, check(&outcome, base.ends[i]))...)
 		}
-		return s.steps, events, broken, nil
+		slices.SortStableFunc(t.Events, func(a, b verdict.Event) int { return cmp.Compare(a.At, b.At) })
+		t.Steps = s.steps
+		return t, nil
 	}
-	return nil, nil, nil, fmt.Errorf("the scenario has no device %s", cuts[0].Device)
+	return nil, fmt.Errorf("the scenario has no device %s", cuts[0].Device)
 }
 
 // explorer is an exploration under way.
@@ -122,15 +132,6 @@ type baseline struct {
 	devices []string
 	ends    []ota.DeviceStatus
 	steps   []Step
-}
-
-func (b *baseline) has(device string) bool {
-	for _, d := range b.devices {
-		if d == device {
-			return true
-		}
-	}
-	return false
 }
 
 // baseline plays a world without trouble.

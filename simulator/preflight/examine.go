@@ -81,10 +81,9 @@ type Result struct {
 
 // Mend is what lets a run fit. The zero value is nothing.
 type Mend struct {
-	Files  int64 // raise the limit of open files to this; 0 for no need
-	Shards int   // divide the run into so many processes; 0 for no need
-	InTurn bool  // the processes do not fit at once: run one after the other
-	Over   bool  // nothing on this machine
+	Shards int  // divide the run into so many processes; 0 for no need
+	InTurn bool // the processes do not fit at once: run one after the other
+	Over   bool // nothing on this machine
 }
 
 // Fits reports whether the run fits as it is.
@@ -103,9 +102,7 @@ func checks(r Run, m Machine) []Check {
 	}
 }
 
-// fits reports whether a run fits with as many open files as a user may have.
 func fits(r Run, m Machine) bool {
-	m.Files = m.MostFiles
 	for _, c := range checks(r, m) {
 		if !c.Fits() {
 			return false
@@ -117,26 +114,18 @@ func fits(r Run, m Machine) bool {
 // mostShards bounds the processes that anyone would start.
 const mostShards = 1000
 
-// mend finds the least that lets the run fit: more open files before several
-// processes, and few of these.
+// mend finds the fewest processes with which the run fits.
 func mend(r Run, m Machine) Mend {
+	if fits(r, m) {
+		return Mend{}
+	}
 	if !r.Embedded && !checks(r, m)[Ports].Fits() {
 		return Mend{Over: true} // several processes share the broker, and so the ports on the way to it
 	}
-	for n := 1; n <= min(mostShards, r.Devices); n++ {
-		part := r.part(n)
-		if !fits(part, m) {
-			continue
+	for n := 2; n <= min(mostShards, r.Devices); n++ {
+		if part := r.part(n); fits(part, m) {
+			return Mend{Shards: n, InTurn: m.Memory > 0 && int64(n)*part.memory() > m.Memory}
 		}
-		var found Mend
-		if m.Files > 0 && part.files() > m.Files {
-			found.Files = part.files()
-		}
-		if n > 1 {
-			found.Shards = n
-			found.InTurn = m.Memory > 0 && int64(n)*part.memory() > m.Memory
-		}
-		return found
 	}
 	return Mend{Over: true}
 }

@@ -12,8 +12,7 @@ import (
 // Machine is what a machine has for a process. What the system does not say is 0
 // and holds nothing up.
 type Machine struct {
-	Files      int64 // that this process may have open
-	MostFiles  int64 // to which a user may raise Files
+	Files      int64 // that this process may have open; Go has raised it as far as a user may
 	Ports      int64 // that connections to one address may come from, of one address of ours
 	Memory     int64 // bytes that are free, or can be made so
 	Processors int
@@ -26,7 +25,7 @@ func Look() (Machine, error) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return m, fmt.Errorf("cannot ask how many files may be open: %w", err)
 	}
-	m.Files, m.MostFiles = bounded(limit.Cur), bounded(limit.Max)
+	m.Files = bounded(limit.Cur)
 	m.Ports = portsIn(read("/proc/sys/net/ipv4/ip_local_port_range"))
 	m.Memory = availableIn(read("/proc/meminfo"))
 	if group := leftIn(read("/sys/fs/cgroup/memory.max"), read("/sys/fs/cgroup/memory.current")); group > 0 && (m.Memory == 0 || group < m.Memory) {

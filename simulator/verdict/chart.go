@@ -33,8 +33,12 @@ type band struct {
 	Most  int
 }
 
-// tick is a place on an axis, as a percentage, and what is written there.
-type tick struct{ At, Label string }
+// tick is a place on an axis, as a percentage, and what is written there. A
+// narrow page leaves out the minor ones.
+type tick struct {
+	At, Label string
+	Minor     bool
+}
 
 // mark is an event of the scenario.
 type mark struct {
@@ -79,7 +83,7 @@ func newSeriesChart(v *Verdict) *seriesChart {
 	moments[last].At = f.Duration // the last slice goes beyond the run
 	c := &seriesChart{Devices: grouped(f.Devices), End: Seconds(f.Duration), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
 	for _, quarter := range []int{1, 2, 3, 4} {
-		c.Grid = append(c.Grid, tick{percent(1-float64(quarter)/4, 1), grouped(f.Devices * quarter / 4)})
+		c.Grid = append(c.Grid, tick{At: percent(1-float64(quarter)/4, 1), Label: grouped(f.Devices * quarter / 4)})
 	}
 	floor := make([]float64, len(moments))
 	for _, state := range bandOrder() {
@@ -179,7 +183,7 @@ func timeTicks(end time.Duration) []tick {
 	step := roundUp(end / 8)
 	var ticks []tick
 	for at := step; at < end-step/3; at += step {
-		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), yamlform.FormatDuration(at)})
+		ticks = append(ticks, tick{percent(at.Seconds(), end.Seconds()), yamlform.FormatDuration(at), len(ticks)%2 == 0})
 	}
 	return ticks
 }
@@ -223,7 +227,7 @@ type chartBar struct{ X, Width, Y, Height, Title string }
 // lie on another one's.
 type quantileLine struct {
 	At, Label string
-	Row       int
+	Y         int  // pixels
 	Left      bool // the label lies to the left
 }
 
@@ -254,7 +258,7 @@ func newBarChart(d *Distribution) *barChart {
 	}
 	for row, q := range []scenario.Quantile{scenario.P50, scenario.P95, scenario.P99} {
 		at := d.At(q)
-		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + Seconds(at), Row: row,
+		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + Seconds(at), Y: 14 * row,
 			Left: at > end/2})
 	}
 	return c

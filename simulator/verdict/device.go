@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
-	"otafleet/simulator/scenario"
 )
 
 // DeviceJudge judges one device of a run. A Judge hands it out; it is as little
@@ -271,46 +270,4 @@ func (d *DeviceJudge) part(component string) *part {
 	}
 	d.parts = append(d.parts, part{component: component})
 	return &d.parts[len(d.parts)-1]
-}
-
-// Close sums the device up: nothing more comes of it. The judge that it was must
-// not be used any more.
-func (d *DeviceJudge) Close() {
-	j := d.judge
-	*j.open.at(d.ordinal) = nil
-	if d.arrived {
-		d.sum()
-	}
-	j.free = append(j.free, d)
-}
-
-// sum adds the device to the figures.
-func (d *DeviceJudge) sum() {
-	f := d.judge.sums
-	class := d.classify()
-	f.Classes[class]++
-	f.Fleets[d.fleet].Classes[class]++
-	for i := range d.parts {
-		if p := &d.parts[i]; p.stored {
-			f.component(p.component)[p.status.String()]++
-		}
-	}
-	for i := range d.plans {
-		t := &d.plans[i]
-		f.Reports.Lost += max(0, t.numbered-t.arrived)
-		if t.numbered == t.arrived && t.said != t.heard {
-			f.Reports.Conflicting++
-		}
-	}
-	for i, struck := range d.struck {
-		if struck {
-			f.Faults[i].Outcomes[class]++
-		}
-	}
-	if class == scenario.Upgraded && d.ended > d.began {
-		f.Times.Upgrade.Add(d.ended - d.began)
-	}
-	d.closeRules()
-	f.digest.set(d.ordinal, d.hash.Sum())
-	d.rank(class)
 }

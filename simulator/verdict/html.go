@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ var reportScript string
 
 // shownText is how much of the scenario's text a page shows, in bytes.
 const shownText = 128 << 10
+
+// openRows is how many devices a list shows before it is unfolded.
+const openRows = 10
 
 // page is what the template shows.
 type page struct {
@@ -47,11 +51,13 @@ type page struct {
 	Codes   []countRow
 	Refused []countRow
 	Failed  []*deviceRow
-	Slowest []*deviceRow
-	Text    string
-	Cut     bool // whether Text is not all of it
-	Run     string
-	Again   string // the command that judges the record again; empty without one
+	// AllFailed says that Failed lacks none.
+	AllFailed bool
+	Slowest   []*deviceRow
+	Text      string
+	Cut       bool // whether Text is not all of it
+	Run       string
+	Again     string // the command that judges the record again; empty without one
 }
 
 // outcome is the verdict as a headline.
@@ -69,8 +75,10 @@ type keyFigure struct{ Label, Value, Note string }
 func (v *Verdict) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"number": grouped, "seconds": Seconds, "bytes": Bytes, "share": percentOf, "label": classLabel,
-		"date": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
-		"day":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"first": func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
+		"rest":  func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
+		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
+		"day":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("cannot make the page: %w", err)
@@ -91,13 +99,8 @@ func (v *Verdict) page() *page {
 		Classes: f.usedClasses(), Parts: partRows(f), Reports: reportRows(&f.Reports),
 		Codes: countRows(f.Codes), Refused: countRows(f.Refusals), Run: v.runCommand(),
 	}
-	for _, held := range []bool{false, true} {
-		for _, e := range v.Expectations {
-			if e.Held == held {
-				p.Expect = append(p.Expect, e)
-			}
-		}
-	}
+	p.Expect = slices.Clone(v.Expectations)
+	slices.SortStableFunc(p.Expect, func(a, b Expectation) int { return a.urgency() - b.urgency() })
 	for _, span := range scenario.Spans() {
 		if d := f.Times.Of(span); d.Count() > 0 {
 			p.Spans = append(p.Spans, newSpanRow(span, d))
@@ -105,6 +108,7 @@ func (v *Verdict) page() *page {
 	}
 	p.Fleets, p.Faults = p.fleetRows(), p.faultRows()
 	p.Failed, p.Slowest = v.deviceRows(f.Failed(), "failed"), v.deviceRows(f.Slowest(), "slow")
+	p.AllFailed = len(p.Failed) < keptFailed
 	p.Text = v.Text
 	if len(p.Text) > shownText {
 		p.Text, p.Cut = cut(p.Text, shownText), true
@@ -122,95 +126,6 @@ func policy() string {
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
 	return "default-src 'none'; style-src " + hash(reportStyle) + "; script-src " + hash(reportScript) + "; base-uri 'none'; form-action 'none'"
-}
-
-// headline says the verdict in a word and a sentence or two.
-func (v *Verdict) headline() outcome {
-	o := outcome{Word: "Held"}
-	n := len(v.Expectations)
-	if v.Held {
-		o.Sentence = fmt.Sprintf("All %s expectations held. ", grouped(n))
-	} else {
-		o.Word = "Not held"
-		for _, e := range v.Expectations {
-			if !e.Held {
-				o.Failed = append(o.Failed, e)
-			}
-		}
-		o.Sentence = fmt.Sprintf("%s of %s expectations did not hold. ", grouped(len(o.Failed)), grouped(n))
-	}
-	o.Sentence += v.Figures.sentence()
-	return o
-}
-
-// sentence says what became of the devices.
-func (f *Figures) sentence() string {
-	var others []string
-	for _, class := range scenario.Classes() {
-		if n := f.Classes[class]; n > 0 && class != scenario.Upgraded {
-			others = append(others, grouped(n)+" "+classSays(class, n))
-		}
-	}
-	text := fmt.Sprintf("Of %s, %s", plural(f.Devices, "device"), grouped(f.Classes[scenario.Upgraded]))
-	if f.Classes[scenario.Upgraded] == 1 {
-		text += " was upgraded"
-	} else {
-		text += " were upgraded"
-	}
-	switch len(others) {
-	case 0:
-		return text + "."
-	case 1:
-		return text + ", " + others[0] + "."
-	}
-	return text + ", " + strings.Join(others[:len(others)-1], ", ") + " and " + others[len(others)-1] + "."
-}
-
-// classSays says of some devices that they are in a class.
-func classSays(class scenario.Class, n int) string {
-	switch class {
-	case scenario.UpgradeFailed:
-		return "failed"
-	case scenario.NoUpdateRequired:
-		return "needed nothing"
-	case scenario.NotUpgraded:
-		return "never began"
-	case scenario.Refused:
-		return "refused"
-	case scenario.Unfinished:
-		return "did not come to an end"
-	case scenario.Unreachable:
-		return "never connected"
-	}
-	if n == 1 {
-		return "is unaccounted for"
-	}
-	return "are unaccounted for"
-}
-
-func (v *Verdict) keyFigures() []keyFigure {
-	f := v.Figures
-	upgraded := keyFigure{"Upgraded", percentOf(f.Classes[scenario.Upgraded], f.Devices),
-		grouped(f.Classes[scenario.Upgraded]) + " of " + plural(f.Devices, "device")}
-	times := keyFigure{"Upgrade time", "none", "no device was upgraded"}
-	if d := &f.Times.Upgrade; d.Count() > 0 {
-		times = keyFigure{"Upgrade time, median", Seconds(d.At(scenario.P50)), "99% within " + Seconds(d.At(scenario.P99))}
-	}
-	struck, fired := 0, 0
-	for i := range f.Faults {
-		fired += f.Faults[i].Fired
-		if f.Faults[i].Fired > 0 {
-			struck++
-		}
-	}
-	wrong := f.Reports.OutOfOrder + f.Reports.Conflicting + f.Reports.Illegal
-	return []keyFigure{
-		upgraded, times,
-		{"Reports lost", grouped(f.Reports.Lost), fmt.Sprintf("of %s; %s wrong", grouped(f.Reports.Numbered), grouped(wrong))},
-		{"Faults struck", plural(fired, "time"), fmt.Sprintf("%d of %d declared", struck, len(f.Faults))},
-		{"Downloaded", Bytes(f.Bytes), "verified" + rate(f.Bytes, f.Duration)},
-		{"Run", Seconds(f.Duration), v.World + " world, seed " + fmt.Sprint(v.Seed)},
-	}
 }
 
 // usedClasses are the classes that a table needs a column for.
@@ -246,42 +161,4 @@ func quoted(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// grouped prints a number with a comma between thousands.
-func grouped(n int) string {
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return grouped(n) + " " + what + "s"
-}
-
-// percentOf prints a share. What is not all is never printed as 100%, and what
-// is not nothing never as 0%.
-func percentOf(n, total int) string {
-	if total == 0 {
-		return "none"
-	}
-	share := 100 * float64(n) / float64(total)
-	switch {
-	case n == total:
-		return "100%"
-	case n == 0:
-		return "0%"
-	case share > 99.99:
-		return ">99.99%"
-	case share < 0.01:
-		return "<0.01%"
-	case share > 99 || share < 1:
-		return fmt.Sprintf("%.2f%%", share)
-	}
-	return fmt.Sprintf("%.1f%%", share)
 }

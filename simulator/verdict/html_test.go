@@ -81,16 +81,26 @@ func TestPageTells(t *testing.T) {
 		"ota-sim run my.yaml --seed 7 --virtual", "ota-sim report 'out/run 1'", "ota-sim replay 'out/run 1' --only gateways-000001",
 		"shard 2/4", v.HistoryDigest, "never</td>", "Broke the rule: back soon",
 	} {
-		assert.Contains(t, text, want)
+		assert.True(t, strings.Contains(text, want), want)
 	}
 	held := html.UnescapeString(page(t, verdicts(t)["held"]))
 	for _, want := range []string{"All 13 expectations held. Of 1,000 devices, 956 were upgraded", "kill_broker at 40s for 10s", "2 processors, linux/amd64",
 		"956 of 1,000", "p99 1m12s", "Devices by status over"} {
-		assert.Contains(t, held, want)
+		assert.True(t, strings.Contains(held, want), want)
 	}
 	empty := page(t, verdicts(t)["empty"])
-	assert.NotContains(t, empty, "NaN")
-	assert.Contains(t, empty, "Of 0 devices, 0 were upgraded.")
+	assert.False(t, strings.Contains(empty, "NaN"))
+	assert.True(t, strings.Contains(empty, "Of 0 devices, 0 were upgraded."))
+}
+
+// TestPageOfAPart says what only the verdict of all parts can tell.
+func TestPageOfAPart(t *testing.T) {
+	s := spec(t, `{devices: {upgraded: 990, unaccounted: 0}}`)
+	h := historyOf(s)
+	h.connect("gateways-000001", "gateways").upgrade("gateways-000001")
+	text := page(t, verdict.New(s, 1, "real", h.judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}})))
+	assert.True(t, strings.Contains(text, "2 of 4 expectations held, and the others are judged when all parts of the run are merged."))
+	assert.Equal(t, 2, strings.Count(text, `<span class="word">later</span>`))
 }
 
 // TestPageSize: a page stays one that can be sent, however large the run.
@@ -99,7 +109,7 @@ func TestPageSize(t *testing.T) {
 	v.Text = strings.Repeat("# a long scenario with ünusual characters\n", 30_000)
 	text := page(t, v)
 	assert.Less(t, len(text), 3<<19)
-	assert.Contains(t, text, "The rest is in the record")
+	assert.True(t, strings.Contains(text, "The rest is in the record"))
 }
 
 func TestPercentages(t *testing.T) {
@@ -107,6 +117,6 @@ func TestPercentages(t *testing.T) {
 	for upgraded, want := range map[int]string{0: "0%", 1: "&lt;0.01%", 99_999: "&gt;99.99%", 100_000: "100%", 50_000: "50.0%", 99_500: "99.50%"} {
 		f := verdict.NewJudge(s, verdict.WithoutLogs).Figures(verdict.Sizes(s))
 		f.Classes = verdict.Counts{scenario.Upgraded: upgraded, scenario.Unfinished: 100_000 - upgraded}
-		assert.Contains(t, page(t, verdict.New(s, 1, "real", f)), "<b>"+want+"</b>")
+		assert.True(t, strings.Contains(page(t, verdict.New(s, 1, "real", f)), "<b>"+want+"</b>"), want)
 	}
 }

@@ -50,6 +50,10 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
+// AtPlatform reports whether the event is seen at the platform, and not at the
+// device.
+func (k Kind) AtPlatform() bool { return k >= Stored }
+
 // isReport reports whether the event is about a report.
 func (k Kind) isReport() bool {
 	switch k {

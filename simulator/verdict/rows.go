@@ -205,6 +205,9 @@ func (v *Verdict) deviceRows(records []*DeviceRecord, prefix string) []*deviceRo
 func (d *deviceRow) Sentence() string {
 	parts := []string{}
 	for _, c := range d.Components {
+		if d.Took > 0 && c.Status.Done() {
+			continue // as it should be
+		}
 		text := c.Component + ": " + c.Status.Row().Name
 		if c.Code != "" {
 			text += " (" + c.Code + ")"
@@ -221,8 +224,8 @@ func (d *deviceRow) Sentence() string {
 }
 
 func newLogLine(e *Event) logLine {
-	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.words()}
-	if e.Kind >= Stored {
+	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.String()}
+	if e.Kind.AtPlatform() {
 		l.Where = "platform"
 	}
 	switch e.Kind {
@@ -238,8 +241,8 @@ func newLogLine(e *Event) logLine {
 	return l
 }
 
-// words says an event in words.
-func (e *Event) words() string {
+// String says in words what happened.
+func (e *Event) String() string {
 	switch e.Kind {
 	case Arrived:
 		return "switched on for the first time"

@@ -142,7 +142,7 @@ func (s *ruleState) take(w *watch, e *Event) {
 	if (w.after == nil || s.after) && w.match.fits(e) {
 		switch {
 		case w.rule.Never:
-			s.breakAt(e.At, w.rule.Match.String())
+			s.breakAt(e.At, w.what())
 		case !s.open.valid:
 			s.open = moment{e.At, true}
 		}
@@ -150,6 +150,14 @@ func (s *ruleState) take(w *watch, e *Event) {
 	if w.after != nil && !s.after {
 		s.after = w.after.fits(e)
 	}
+}
+
+// what is the event that breaks a rule of never, in words.
+func (w *watch) what() string {
+	if w.rule.After == nil {
+		return w.rule.Match.String()
+	}
+	return w.rule.Match.String() + " after " + w.rule.After.String()
 }
 
 func (s *ruleState) breakAt(at time.Duration, what string) {

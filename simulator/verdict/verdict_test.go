@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -61,20 +62,22 @@ func spread(p50, p90, p95, p99, p999, longest int) (d verdict.Distribution) {
 }
 
 // spec is a scenario that a good run fulfils.
-func spec(t *testing.T, expect string) *scenario.Scenario {
+func spec(t *testing.T, expect string) *scenario.Scenario { return specOf(t, 900, 100, expect) }
+
+func specOf(t *testing.T, gateways, cameras int, expect string) *scenario.Scenario {
 	t.Helper()
-	s, err := scenario.Parse("spec.yaml", []byte(`
+	s, err := scenario.Parse("spec.yaml", []byte(fmt.Sprintf(`
 scenario: flaky-uplink
 description: Gateways on a bad line all end upgraded.
 seed: 42
 duration: 10m
 fleet:
-  - {name: gateways, count: 900, product: p, components: [{id: rootfs, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]}
-  - {name: cameras, count: 100, product: q, components: [{id: rootfs, type: module, version: "1"}]}
+  - {name: gateways, count: %d, product: p, components: [{id: rootfs, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]}
+  - {name: cameras, count: %d, product: q, components: [{id: rootfs, type: module, version: "1"}]}
 faults:
-  - {name: lossy-line, at: downloading, do: drop, chance: 20%}
-  - {name: brown-out, at: upgrading, do: power_cut, exactly: 5%}
-expect: `+expect))
+  - {name: lossy-line, at: downloading, do: drop, chance: 20%%}
+  - {name: brown-out, at: upgrading, do: power_cut, exactly: 50%%}
+expect: `, gateways, cameras)+expect))
 	require.NoError(t, err)
 	return s
 }
@@ -186,9 +189,9 @@ func verdicts(t *testing.T) map[string]*verdict.Verdict {
 // broken is a verdict on a run in which every sort of thing went wrong.
 func broken(t *testing.T) *verdict.Verdict {
 	t.Helper()
-	s := spec(t, `
+	s := specOf(t, 3, 2, `
   devices: {upgraded: ">= 99%", unaccounted: 0, cameras: {upgraded: ">= 95%"}}
-  components: {rootfs: {upgrade_succeeded: 1000}}
+  components: {rootfs: {upgrade_succeeded: 5}}
   reports: {lost: 0, conflicting: 0}
   time: {upgrade: {p99: "< 5s"}, download: {max: "< 5s"}}
   faults: {fired: all, brown-out: 1}
@@ -202,7 +205,7 @@ func broken(t *testing.T) *verdict.Verdict {
 	h.add(verdict.Event{Kind: verdict.FaultFired, Device: c, Text: "lossy-line"}).event(verdict.Disconnected, c)
 	h.arrive(d, "cameras").record(verdict.Numbered, d, h.report(d, "app", ota.PlanReceived))
 	h.judge.Drawn("lossy-line", 2)
-	v := verdict.New(s, 7, "virtual", h.judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 3}, {Name: "cameras", Devices: 2}}))
+	v := verdict.New(s, 7, "virtual", h.judge.Figures(verdict.Sizes(s)))
 	v.Part = "shard 2/4"
 	return v
 }

@@ -14,9 +14,9 @@ type Brain interface {
 // Probe looks at every output of every machine before it is executed, and says
 // what goes wrong with it.
 type Probe interface {
-	// Output is told the device, how many outputs of its machine were executed
-	// before, over all its lives, and what comes now.
-	Output(device string, number int, out agent.Output) Trouble
+	// Output is told when it is, the device, how many outputs of its machine were
+	// executed before, over all its lives, and what comes now.
+	Output(at time.Duration, device string, number int, out agent.Output) Trouble
 }
 
 // Trouble is what goes wrong at an output.

@@ -92,7 +92,7 @@ func (w *world) look(d *device, out agent.Output) Trouble {
 	if w.probe == nil {
 		return NoTrouble
 	}
-	return w.probe.Output(d.id.Device, d.outputs, out)
+	return w.probe.Output(w.now, d.id.Device, d.outputs, out)
 }
 
 // newWorld makes the world of one gateway or device.

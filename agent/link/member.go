@@ -1,0 +1,85 @@
+package link
+
+import (
+	"fmt"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+)
+
+// MaxMembers bounds the devices for which one session speaks besides its own.
+const MaxMembers = 1000
+
+// Member is a device without a session of its own: another one, its gateway,
+// speaks for it. The broker must let the gateway use the member's topics.
+type Member struct {
+	Identity ota.Identity
+	// Deliver takes what Config.Deliver takes, for this device: Connected and
+	// Disconnected are the gateway's.
+	Deliver func(agent.Input)
+}
+
+// Member is the link of the i-th of Config.Members.
+func (l *Link) Member(i int) agent.Link { return voice{l, &l.cfg.Members[i].Identity} }
+
+// voice sends in the name of a member.
+type voice struct {
+	link *Link
+	id   *ota.Identity
+}
+
+// Send sends like Link.Send.
+func (v voice) Send(m ota.Up) { v.link.send(v.id, m) }
+
+// outgoing is a message and in whose name it leaves.
+type outgoing struct {
+	id      *ota.Identity
+	message ota.Up
+}
+
+// validateMembers says what keeps the link from speaking for its members.
+func (c *Config) validateMembers() []error {
+	var problems []error
+	if len(c.Members) > MaxMembers {
+		problems = append(problems, fmt.Errorf("the link speaks for %d other devices, at most %d are possible", len(c.Members), MaxMembers))
+	}
+	seen := map[ota.Identity]bool{c.Identity: true}
+	for i := range c.Members {
+		m := &c.Members[i]
+		if !ota.ValidKey(m.Identity.Product) || !ota.ValidKey(m.Identity.Device) {
+			problems = append(problems, fmt.Errorf("member %q of product %q: both must be 1 to 64 characters of [A-Za-z0-9_-]", m.Identity.Device, m.Identity.Product))
+		}
+		if seen[m.Identity] {
+			problems = append(problems, fmt.Errorf("member %q of product %q is spoken for twice", m.Identity.Device, m.Identity.Product))
+		}
+		seen[m.Identity] = true
+		if m.Deliver == nil {
+			problems = append(problems, fmt.Errorf("member %q of product %q has nobody to deliver to", m.Identity.Device, m.Identity.Product))
+		}
+	}
+	return problems
+}
+
+// queueLimit is how many messages may wait to be written.
+func (c *Config) queueLimit() int { return maxQueue + len(c.Members)*memberQueue }
+
+// deliverAll delivers something to the device and to its members.
+func (l *Link) deliverAll(in agent.Input) {
+	l.cfg.Deliver(in)
+	for i := range l.cfg.Members {
+		l.cfg.Members[i].Deliver(in)
+	}
+}
+
+// listener finds who takes the messages of a device; nil if it is a stranger.
+func (l *Link) listener(id ota.Identity) func(agent.Input) {
+	if id == l.cfg.Identity {
+		return l.cfg.Deliver
+	}
+	for i := range l.cfg.Members {
+		if l.cfg.Members[i].Identity == id {
+			return l.cfg.Members[i].Deliver
+		}
+	}
+	return nil
+}

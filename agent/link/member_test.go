@@ -1,0 +1,93 @@
+package link_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/internal/ota"
+)
+
+// gateway is the configuration of a gateway with two sub-devices.
+func gateway(url string, own, first, second inbox) link.Config {
+	cfg := config(url, own)
+	cfg.Members = []link.Member{
+		{Identity: ota.Identity{Product: "sensor", Device: "s-1"}, Deliver: first.deliver},
+		{Identity: ota.Identity{Product: "sensor", Device: "s-2"}, Deliver: second.deliver},
+	}
+	return cfg
+}
+
+// TestMembers: one session subscribes to, hears and speaks for all, each under
+// its own name.
+func TestMembers(t *testing.T) {
+	filters, published := make(later[[]packets.SubOptions], 1), make(later[[]*packets.Publish], 1)
+	url := serve(t, func(p *peer) {
+		require.NotNil(t, p.until(packets.CONNECT))
+		p.send(&packets.Connack{Properties: &packets.Properties{}})
+		asked := p.until(packets.SUBSCRIBE).Content.(*packets.Subscribe)
+		filters <- asked.Subscriptions
+		p.send(&packets.Suback{PacketID: asked.PacketID, Reasons: []byte{1, 1, 1}, Properties: &packets.Properties{}})
+		p.down(7, "ota/v1/sensor/s-2/down/ack", `{"plan":"p-17","seq":5}`)
+		p.down(8, "ota/v1/sensor/s-3/down/ack", `{"plan":"p-17","seq":6}`)
+		p.down(9, topics+"down/ack", `{"plan":"p-17","seq":7}`)
+		published <- p.behave()
+	})
+	own, first, second := newInbox(), newInbox(), newInbox()
+	l, stop := start(t, gateway(url, own, first, second))
+	for _, in := range []inbox{own, first, second} {
+		assert.Equal(t, agent.Connected{}, in.next(t))
+	}
+	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 5}}, second.next(t))
+	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 7}}, own.next(t), "a stranger's is nobody's")
+	var names []string
+	for _, f := range filters.wait(t) {
+		names = append(names, f.Topic)
+	}
+	assert.Equal(t, []string{topics + "down/+", "ota/v1/sensor/s-1/down/+", "ota/v1/sensor/s-2/down/+"}, names)
+
+	l.Member(1).Send(report(1))
+	l.Send(report(1))
+	l.Member(0).Send(report(2))
+	stop()
+	for _, in := range []inbox{own, first, second} {
+		assert.Equal(t, agent.Disconnected{}, in.next(t))
+	}
+	assertTopics(t, []string{
+		"ota/v1/sensor/s-2/up/status", topics + "up/status", "ota/v1/sensor/s-1/up/status",
+		"ota/v1/sensor/s-1/up/offline", "ota/v1/sensor/s-2/up/offline", topics + "up/offline",
+	}, published.wait(t))
+}
+
+// TestMemberIsNotAllowed: a gateway that may not speak for a member says so, and
+// for which.
+func TestMemberIsNotAllowed(t *testing.T) {
+	url := serve(t, func(p *peer) {
+		require.NotNil(t, p.until(packets.CONNECT))
+		p.send(&packets.Connack{Properties: &packets.Properties{}})
+		asked := p.until(packets.SUBSCRIBE).Content.(*packets.Subscribe)
+		p.send(&packets.Suback{PacketID: asked.PacketID, Reasons: []byte{1, 1, 0x87}, Properties: &packets.Properties{}})
+		p.behave()
+	})
+	l, _ := start(t, gateway(url, newInbox(), newInbox(), newInbox()))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Contains(c, l.Health().Trouble, "the broker refused ota/v1/sensor/s-2/down/+ with reason code 0x87")
+	}, patience, 10*time.Millisecond)
+}
+
+func TestBadMembers(t *testing.T) {
+	cfg := gateway("mqtt://127.0.0.1", newInbox(), newInbox(), newInbox())
+	cfg.Members[0].Identity = cfg.Identity
+	cfg.Members[1] = link.Member{Identity: ota.Identity{Product: "a/b", Device: "c"}}
+	err := cfg.Validate()
+	require.ErrorContains(t, err, `member "gw-0001" of product "gw-200" is spoken for twice`)
+	require.ErrorContains(t, err, `member "c" of product "a/b": both must be`)
+	require.ErrorContains(t, err, `member "c" of product "a/b" has nobody to deliver to`)
+	cfg.Members = make([]link.Member, link.MaxMembers+1)
+	require.ErrorContains(t, cfg.Validate(), "speaks for 1001 other devices")
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/cli"
+	"otafleet/internal/wire"
+	"otafleet/simulator"
+)
+
+// brokerFlags say which platform the devices run against.
+type brokerFlags struct {
+	broker        string
+	standIn       bool
+	username      string
+	passwordFile  string
+	platformUser  string
+	platformFile  string
+	prefix        string
+	trust         []string
+	allowUnsigned bool
+	store         storeFlags
+}
+
+func (f *brokerFlags) define(flags *pflag.FlagSet) {
+	flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port")
+	flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
+	flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
+	flags.StringVar(&f.passwordFile, "password-file", "", "file with the password of every device at the broker")
+	flags.StringVar(&f.platformUser, "platform-username", "", "with --stand-in: user name of the platform at the broker")
+	flags.StringVar(&f.platformFile, "platform-password-file", "", "with --stand-in: file with the password of the platform at the broker")
+	flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
+	flags.StringArrayVar(&f.trust, "trust", nil, "public key that the platform signs packages with; may be repeated")
+	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "let devices take unsigned packages")
+	f.store.define(flags)
+}
+
+// options are those of a run of the chosen devices against that platform.
+func (f *brokerFlags) options(c *choice) (simulator.Options, error) {
+	o := simulator.Options{Scenario: c.scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
+		BrokerURL: f.broker, StandIn: f.standIn, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
+	var err error
+	if o.Password, err = readSecret(f.passwordFile); err != nil {
+		return o, err
+	}
+	if o.PlatformPassword, err = readSecret(f.platformFile); err != nil {
+		return o, err
+	}
+	if o.Store, err = f.store.remote(); err != nil {
+		return o, err
+	}
+	if len(f.trust) > 0 || f.allowUnsigned {
+		o.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}
+		for _, path := range f.trust {
+			key, err := readPublicKey(path)
+			if err != nil {
+				return o, err
+			}
+			o.Trust.Keys = append(o.Trust.Keys, key)
+		}
+	}
+	return o, o.Validate()
+}
+
+// reachable refuses at once a broker that nobody listens for, instead of after
+// the whole run.
+func reachable(ctx context.Context, broker string) error {
+	if broker == "" {
+		return nil
+	}
+	u, err := url.Parse(broker)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("cannot use the broker %q: want mqtt://host:port", broker)
+	}
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme])
+	}
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return conn.Close()
+	case ctx.Err() != nil:
+		return nil // interrupted, as the run will say
+	}
+	return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot reach the broker: %w", err)}
+}

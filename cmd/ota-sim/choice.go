@@ -1,0 +1,59 @@
+package main
+
+import (
+	"cmp"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/cli"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
+)
+
+// choiceFlags say which devices of a scenario are meant, and with which draws.
+type choiceFlags struct {
+	seed  uint64
+	shard string
+	only  []string
+}
+
+func (f *choiceFlags) define(flags *pflag.FlagSet) {
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
+	flags.StringVar(&f.shard, "shard", "", "only part i of N, as i/N; each part is for a process of its own")
+	flags.StringArrayVar(&f.only, "only", nil, "device key: only this device, with the same draws; may be repeated")
+}
+
+// choice is what the flags say about a scenario.
+type choice struct {
+	scenario *scenario.Scenario
+	seed     uint64
+	shard    selection.Shard
+	only     []string
+	selected *selection.Selection
+}
+
+// of applies the flags to a scenario.
+func (f *choiceFlags) of(s *scenario.Scenario) (*choice, error) {
+	c := &choice{scenario: s, seed: cmp.Or(f.seed, s.Seed), only: f.only}
+	var err error
+	if f.shard != "" {
+		if c.shard, err = selection.ParseShard(f.shard); err != nil {
+			return nil, &cli.Exit{Code: cli.Usage, Err: err}
+		}
+	}
+	if c.selected, err = selection.New(s, c.shard, c.only); err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	return c, nil
+}
+
+// each gives the chosen devices: the fleet's number from 0, the device's from 1.
+func (c *choice) each(do func(fleet, n int)) {
+	for i := range c.scenario.Fleets {
+		for n := 1; n <= c.scenario.Fleets[i].Count; n++ {
+			if c.selected.Has(i, n) {
+				do(i, n)
+			}
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/cli"
+	"otafleet/simulator/preflight"
+)
+
+type planFlags struct {
+	choiceFlags
+	brokerFlags
+	changed *pflag.FlagSet
+}
+
+func planVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "plan",
+		Args:    "SCENARIO",
+		Summary: "show what a scenario will do, and whether it fits this machine",
+		Help: `Shows when devices arrive, which plans they get, and what goes wrong: for each
+fault, on how many devices it is drawn and how often it strikes them at most.
+These are the draws of the run itself, not estimates: the same seed gives the
+same. Nothing is run.
+
+It takes the flags of 'ota-sim run' that say which devices there are and what
+they run against, and holds what the run needs (open files, ports, memory)
+against what this machine has. If the run does not fit, the exit code is 3, and
+the commands are shown with which it does.
+
+Examples:
+  ota-sim plan thousand
+  ota-sim plan my.yaml --seed 7 --shard 1/4
+  ota-sim plan my.yaml --broker mqtt://staging:1883 --trust staging.pub`,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			f := planFlags{changed: flags}
+			f.choiceFlags.define(flags)
+			f.brokerFlags.define(flags)
+			return f.run
+		},
+	}
+}
+
+func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) error {
+	name, err := cli.OneArg(args, "the scenario")
+	if err != nil {
+		return err
+	}
+	s, err := readScenario(name)
+	if err != nil {
+		return err
+	}
+	c, err := f.of(s.Scenario)
+	if err != nil {
+		return err
+	}
+	if _, err := f.options(c); err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	machine, err := preflight.Look()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	writeOutlook(&b, c)
+	result := preflight.Examine(c.needs(f.broker == ""), machine)
+	fmt.Fprintf(&b, "\nThis machine\n")
+	writeChecks(&b, result)
+	fmt.Fprintf(&b, "    %-14s %d; at most %d devices arrive within a second\n\n", "processors", machine.Processors, c.busiest())
+	command := runCommand{program: os.Args[0], scenario: name, name: s.Scenario.Name, flags: changed(f.changed)}
+	if result.Fits() {
+		fmt.Fprintf(&b, "It fits: %s\n", command)
+	} else {
+		fmt.Fprintf(&b, "%d devices do not fit.\n", c.selected.Devices())
+		writeMend(&b, result, command)
+	}
+	if _, err := fmt.Fprint(streams.Out, b.String()); err != nil || result.Fits() {
+		return err
+	}
+	return &cli.Exit{Code: exitPreflight}
+}
+
+// changed are the flags that the user gave, as --name=value.
+func changed(flags *pflag.FlagSet) (all []string) {
+	flags.Visit(func(f *pflag.Flag) {
+		if list, is := f.Value.(pflag.SliceValue); is {
+			for _, value := range list.GetSlice() {
+				all = append(all, "--"+f.Name+"="+value)
+			}
+			return
+		}
+		all = append(all, "--"+f.Name+"="+f.Value.String())
+	})
+	return all
+}

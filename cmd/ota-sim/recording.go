@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"otafleet/internal/cli"
+	"otafleet/simulator/history"
+	"otafleet/simulator/verdict"
+)
+
+// recording is the history of a run under way.
+type recording struct {
+	writer *history.Writer
+	remove string // a directory that is of no use when the run has been judged
+}
+
+// record begins the history of a run in a directory, or, with none, in one that
+// goes away with the run.
+func record(dir string, s *source, c *choice, world string) (*recording, error) {
+	r := &recording{}
+	if dir == "" {
+		var err error
+		if r.remove, err = os.MkdirTemp("", "ota-sim-"); err != nil {
+			return nil, fmt.Errorf("cannot record the run: %w", err)
+		}
+		dir = filepath.Join(r.remove, "run")
+	} else if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+		return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty; give one that is new, or remove what is in it", dir)
+	}
+	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world, Shard: c.shard.Index, Shards: c.shard.Of,
+		Only: c.only, Program: programName(), Started: time.Now()}
+	for i, size := range verdict.Sizes(s.Scenario) {
+		size.Devices = c.selected.Count(i)
+		info.Fleets = append(info.Fleets, size)
+	}
+	var err error
+	if r.writer, err = history.Create(dir, info); err != nil {
+		return nil, errors.Join(err, r.forget())
+	}
+	return r, nil
+}
+
+func programName() string { return "ota-sim " + version }
+
+// end completes the history with the verdict of the run.
+func (r *recording) end(v *verdict.Verdict) error {
+	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{}, Resources: v.Resources}
+	for i := range v.Figures.Faults {
+		end.Drawn[v.Figures.Faults[i].Name] = v.Figures.Faults[i].Drawn
+	}
+	return r.writer.Close(end)
+}
+
+// judge judges the history once more: the run's own verdict has no logs of
+// devices.
+func (r *recording) judge(ctx context.Context) (*verdict.Verdict, error) {
+	kept, err := history.Open(r.writer.Dir())
+	if err != nil {
+		return nil, err
+	}
+	v, err := history.Judge(context.WithoutCancel(ctx), kept)
+	if err == nil && r.remove != "" {
+		v.Record = ""
+	}
+	return v, err
+}
+
+// forget removes a history that nobody has asked to keep.
+func (r *recording) forget() error {
+	if r.remove == "" {
+		return nil
+	}
+	return os.RemoveAll(r.remove)
+}

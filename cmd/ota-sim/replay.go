@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/cli"
+	"otafleet/simulator/history"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
+	"otafleet/simulator/verdict"
+)
+
+type replayFlags struct {
+	brokerFlags
+	outputFlags
+	only string
+}
+
+func replayVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "replay",
+		Args:    "DIR",
+		Summary: "run one device of a kept history again, and show its steps",
+		Help: `DIR is where 'ota-sim run --out DIR' has kept the history of a run. The device
+gets the scenario and the seed of that run, so the same battery, the same times
+and the same faults are drawn for it. The steps that it takes are shown one by
+one, and how it ended then and now. In the real world, times are not the same to
+the millisecond, and what came of many devices at once does not come again.
+
+Example:
+  ota-sim replay look --only gateways-000012`,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			var f replayFlags
+			flags.StringVar(&f.only, "only", "", "device key: the device to run again (needed)")
+			f.brokerFlags.define(flags)
+			f.outputFlags.define(flags)
+			return f.run
+		},
+	}
+}
+
+func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []string) (err error) {
+	dir, err := cli.OneArg(args, "the directory of a history")
+	if err != nil {
+		return err
+	}
+	if f.only == "" {
+		return cli.Exitf(cli.Usage, "which device? Give its key with --only")
+	}
+	kept, err := openHistory(dir)
+	if err != nil {
+		return err
+	}
+	then, err := recall(ctx, kept, f.only)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "ota-sim-")
+	if err != nil {
+		return fmt.Errorf("cannot record the run: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, brokerFlags: f.brokerFlags,
+		outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true}
+	v, err := again.carryOut(ctx, f.text(streams), &source{kept.Info.Source, kept.Info.Text, kept.Scenario})
+	if err != nil {
+		return err
+	}
+	if kept, err = history.Open(again.out); err != nil {
+		return err
+	}
+	now, err := recall(context.WithoutCancel(ctx), kept, f.only)
+	if err != nil {
+		return err
+	}
+	if err := f.tell(streams, then, now, v); err != nil {
+		return err
+	}
+	return exitOf(v)
+}
+
+// tell shows the steps of the device, and how it ended then and now.
+func (f *replayFlags) tell(streams cli.Streams, then, now *recollection, v *verdict.Verdict) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, seed %d\n\n", f.only, v.Seed)
+	for i := range now.events {
+		e := &now.events[i]
+		where := "device"
+		if e.Kind.AtPlatform() {
+			where = "platform"
+		}
+		fmt.Fprintf(&b, "  %10.3fs  %-8s  %s\n", e.At.Seconds(), where, e)
+	}
+	fmt.Fprintf(&b, "\nthen  %s\nnow   %s\n", then, now)
+	if _, err := io.WriteString(f.text(streams), b.String()); err != nil {
+		return err
+	}
+	v.Record = ""
+	return f.write(streams, v)
+}
+
+// recollection is what a history says of one device.
+type recollection struct {
+	events  []verdict.Event
+	figures *verdict.Figures
+}
+
+// recall reads a device's events from a history.
+func recall(ctx context.Context, kept *history.Record, device string) (r *recollection, err error) {
+	if _, err := selection.New(kept.Scenario, selection.Shard{Index: kept.Info.Shard, Of: kept.Info.Shards}, []string{device}); err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	reader, err := kept.Events()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	r = &recollection{}
+	judge := verdict.NewJudge(kept.Scenario, verdict.WithoutLogs)
+	for e := (verdict.Event{}); ; {
+		switch err := reader.Next(&e); {
+		case errors.Is(err, io.EOF):
+			r.figures = judge.Figures(nil)
+			return r, nil
+		case err != nil:
+			return nil, err
+		case ctx.Err() != nil:
+			return nil, &cli.Exit{Code: cli.Interrupted}
+		case e.Device == device:
+			judge.Add(e)
+			r.events = append(r.events, e)
+		}
+	}
+}
+
+// String says in a line how the device ended.
+func (r *recollection) String() string {
+	text := "it did not arrive"
+	for _, class := range scenario.Classes() {
+		if r.figures.Classes[class] > 0 {
+			text = string(class)
+		}
+	}
+	if took := r.figures.Times.Of(scenario.UpgradeSpan); took.Count() > 0 {
+		text += " in " + verdict.Seconds(took.At(scenario.Max))
+	}
+	for _, f := range r.figures.Faults {
+		if f.Fired > 0 {
+			text += fmt.Sprintf(", %s fired %d times", f.Name, f.Fired)
+		}
+	}
+	return text
+}

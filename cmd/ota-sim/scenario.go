@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"otafleet/internal/cli"
+	"otafleet/internal/yamlform"
+	"otafleet/scenarios"
+	"otafleet/simulator/scenario"
+)
+
+// source is a scenario and where it comes from.
+type source struct {
+	name string // the path or the bundled name, as the user gave it
+	text []byte
+	*scenario.Scenario
+}
+
+// readScenario reads and parses; every problem is of the user's input.
+func readScenario(name string) (*source, error) {
+	text, err := scenarios.Read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.Exitf(cli.Usage, "there is no scenario %s: neither a file nor a bundled one%s\n'ota-sim list' shows the bundled ones",
+			name, yamlform.Suggest(name, scenarios.Names()))
+	}
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	s, err := scenario.Parse(name, text)
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the scenario is not valid:\n%w", err)}
+	}
+	return &source{name, text, s}, nil
+}

@@ -1,0 +1,134 @@
+package verdict_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// ruled is a scenario with one rule, for gateways and cameras.
+func ruled(t *testing.T, kind, rule string) *scenario.Scenario {
+	t.Helper()
+	s, err := scenario.Parse("rules.yaml", []byte(`
+scenario: rules
+duration: 60s
+fleet:
+  - {name: gw, count: 10, product: p, components: [{id: app, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]}
+  - {name: cam, count: 10, product: p, components: [{id: app, type: module, version: "1"}]}
+plans:
+  - {name: spring, product: p, components: [{id: app, package: full, target: "2", size: 1000}]}
+faults:
+  - {name: brown-out, at: upgrading, do: power_cut, exactly: 50%}
+expect:
+  `+kind+`: [`+rule+`]`))
+	require.NoError(t, err)
+	return s
+}
+
+// TestRules: each sort of rule and each sort of pattern holds and breaks.
+func TestRules(t *testing.T) {
+	const d = "gw-000001"
+	event := func(kind verdict.Kind, text string) func(*history) {
+		return func(h *history) { h.add(verdict.Event{Kind: kind, Device: d, Text: text}) }
+	}
+	stored := func(component string, status ota.Status) func(*history) {
+		return func(h *history) { h.record(verdict.Stored, d, h.report(d, component, status)) }
+	}
+	numbered := func(h *history) { h.record(verdict.Numbered, d, h.report(d, "app", ota.UpgradeFailed)) }
+	answer := func(reason ota.Reason) func(*history) { return func(h *history) { h.answer(d, reason) } }
+	status := func(plan string, s ota.DeviceStatus) func(*history) {
+		return func(h *history) { h.under(plan, d, s) }
+	}
+	connected, cut := event(verdict.Connected, ""), event(verdict.PowerCut, "brown-out")
+	wait := func(h *history) { h.at += 5 * time.Second }
+	type steps = []func(*history)
+	tests := []struct {
+		kind, rule   string
+		holds, fails steps
+		breach       string // of the failing one; its steps begin at second 2
+	}{
+		{"never", "{event: connected}", steps{event(verdict.Disconnected, "")}, steps{connected}, "2.00s: connected"},
+		{"never", "{event: disconnected}", steps{connected}, steps{event(verdict.Disconnected, "")}, "2.00s: disconnected"},
+		{"never", "{event: arrived, after: {event: connected}}", steps{connected}, steps{connected, event(verdict.Arrived, "gw")}, "3.00s: arrived after connected"},
+		{"never", "{event: power_cut, fault: brown-out}", steps{event(verdict.PowerCut, "other")}, steps{cut}, "2.00s: power_cut brown-out"},
+		{"never", "{event: fault_fired, fault: brown-out}", steps{event(verdict.FaultFired, "other")}, steps{event(verdict.FaultFired, "brown-out")}, "2.00s: fault_fired brown-out"},
+		{"never", "{event: downloaded}", steps{connected}, steps{event(verdict.Downloaded, "")}, "2.00s: downloaded"},
+		{"never", "{event: violation}", steps{connected}, steps{event(verdict.Violation, "smoke")}, "2.00s: violation"},
+		{"never", "{event: numbered, code: health_check_failed}", steps{stored("app", ota.UpgradeFailed)}, steps{numbered}, "2.00s: numbered health_check_failed"},
+		{"never", "{event: numbered, code: boot_failed}", steps{numbered}, nil, ""},
+		{"never", "{event: stored, status: upgrade_failed, component: app, plan: spring}", steps{stored("motor", ota.UpgradeFailed), stored("app", ota.Upgrading)},
+			steps{stored("app", ota.UpgradeFailed)}, "2.00s: stored upgrade_failed of app in spring"},
+		{"never", "{event: confirmed, plan: spring}", steps{answer(ota.ReasonBusy)}, steps{answer("")}, "2.00s: confirmed in spring"},
+		{"never", "{event: refused}", steps{answer("")}, steps{answer(ota.ReasonBusy)}, "2.00s: refused"},
+		{"never", "{event: upgraded, plan: spring}", steps{status("spring", ota.DeviceUpgrading), status("summer", ota.DeviceUpgraded)},
+			steps{status("spring", ota.DeviceUpgraded)}, "2.00s: upgraded in spring"},
+		{"never", "{event: upgrade_failed}", steps{status("spring", ota.DeviceUpgraded)}, steps{status("spring", ota.DeviceUpgradeFailed)}, "2.00s: upgrade_failed"},
+		{"never", "{event: connected, fleet: cam}", steps{connected}, nil, ""},
+		{"never", "{event: connected, after: {event: power_cut}}", steps{connected, cut}, steps{connected, cut, connected}, "4.00s: connected after power_cut"},
+		{"never", "{event: connected, after: {event: connected}}", steps{connected}, steps{connected, connected}, "3.00s: connected after connected"},
+
+		{"always", "{event: power_cut, then: {event: connected}}", steps{cut, connected}, steps{connected, cut}, "3.00s: power_cut, and no connected followed"},
+		{"always", "{event: power_cut, then: {event: connected}}", steps{cut, cut, connected}, steps{cut, connected, cut}, "4.00s: power_cut, and no connected followed"},
+		{"always", "{event: power_cut, then: {event: connected}, within: 3s}", steps{cut, connected, wait, cut, connected}, steps{cut, wait, connected},
+			"2.00s: power_cut, and connected only 6.00s later"},
+		{"always", "{event: power_cut, then: {event: connected}, within: 3s}", nil, steps{cut, wait}, "2.00s: power_cut, and no connected followed"},
+		{"always", "{event: power_cut, then: {event: connected}, within: 58500ms}", steps{cut}, nil, ""}, // the run has to end before
+		{"always", "{event: connected, then: {event: connected}}", steps{event(verdict.Disconnected, "")}, steps{connected}, "2.00s: connected, and no connected followed"},
+		{"always", "{event: connected, after: {event: power_cut}, then: {event: upgraded}}", steps{connected, cut, connected, status("spring", ota.DeviceUpgraded)},
+			steps{connected, cut, connected}, "4.00s: connected, and no upgraded followed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.kind+" "+tt.rule, func(t *testing.T) {
+			judge := func(steps steps) verdict.Expectation {
+				s := ruled(t, tt.kind, tt.rule)
+				h := historyOf(s).arrive(d, "gw")
+				for _, step := range steps {
+					step(h)
+				}
+				all := verdict.New(s, 1, "real", h.judge.Figures([]verdict.FleetSize{gws(10), {Name: "cam", Devices: 10}})).Expectations
+				return all[len(all)-1]
+			}
+			if e := judge(tt.holds); tt.holds != nil {
+				assert.True(t, e.Held, e.Measured)
+				assert.Equal(t, "no device broke it", e.Measured)
+			}
+			if e := judge(tt.fails); tt.fails != nil {
+				assert.False(t, e.Held)
+				assert.Equal(t, "1 device broke it: gw-000001 at "+tt.breach, e.Measured)
+			}
+		})
+	}
+}
+
+// TestRuleResults count devices, and name the first ones.
+func TestRuleResults(t *testing.T) {
+	s := ruled(t, "never", "{name: quiet, event: connected}")
+	h := historyOf(s)
+	for _, d := range []string{"gw-000009", "gw-000007", "cam-000001", "gw-000003", "gw-000005", "gw-000004", "gw-000002"} {
+		h.connect(d, "gw").event(verdict.Connected, d)
+	}
+	f := h.judge.Figures(verdict.Sizes(s))
+	assert.Equal(t, 7, f.Rules[0].Broken)
+	assert.Len(t, f.Rules[0].First(), 5)
+	assert.Equal(t, "gw-000002 at 20.00s: connected", f.Rules[0].First()[0])
+	assert.Equal(t, []string{"quiet"}, f.Failed()[0].Rules)
+	assert.Equal(t, "gw-000002", f.Failed()[0].Device)
+}
+
+// TestKindNames are all there, and none is used twice.
+func TestKindNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, kind := range verdict.Kinds() {
+		assert.Regexp(t, "^[a-z_]+$", kind.String())
+		assert.False(t, seen[kind.String()], kind)
+		seen[kind.String()] = true
+	}
+	assert.Len(t, seen, 15)
+	assert.Equal(t, "unknown", verdict.Kind(200).String())
+}
