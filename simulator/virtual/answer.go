@@ -20,7 +20,8 @@ type answer struct {
 	moments []fault.Moment // to come, in their order
 	rate    float64        // bytes a second; 0 before the body begins
 	at      int64          // bytes that have come
-	since   time.Duration  // when byte at came
+	since   time.Duration  // when byte at came, or when it stops to stall
+	heard   time.Duration  // when it began to stall
 	flips   []int64        // bytes with a wrong bit
 }
 
@@ -49,9 +50,10 @@ func (a *answer) next() (at int64, takes time.Duration) {
 	return at, time.Duration(float64(at-a.at) / a.rate * float64(time.Second))
 }
 
-// catchUp counts the bytes that have come by now.
+// catchUp counts the bytes that have come by now. Of what comes at this very
+// moment, none has.
 func (a *answer) catchUp(now time.Duration) {
-	if a.rate == 0 {
+	if a.rate == 0 || now <= a.since {
 		return
 	}
 	limit, takes := a.next()

@@ -301,9 +301,14 @@ func (f *fetch) reach(a *answer, at int64) {
 
 // changeSpeed lets the answer under way go on as fast as the line is now.
 func (f *fetch) changeSpeed() {
-	if a := f.answer; a != nil && a.rate > 0 {
-		a.catchUp(f.device.world.now)
-		a.begin(f.device.world.now, f.device.line.bandwidth())
+	a, now := f.answer, f.device.world.now
+	switch {
+	case a == nil || a.rate == 0:
+	case now < a.since:
+		a.rate = f.device.line.bandwidth() // when it goes on
+	default:
+		a.catchUp(now)
+		a.begin(now, f.device.line.bandwidth())
 		f.flow(a)
 	}
 }
@@ -323,16 +328,18 @@ func (f *fetch) freeze() {
 	f.stall(a, still)
 }
 
-// stall lets nothing come for a time.
+// stall lets nothing come for a time, or for longer if it stalls already.
 func (f *fetch) stall(a *answer, lasts time.Duration) {
-	if lasts >= download.DefaultStallTimeout {
-		f.at(a, download.DefaultStallTimeout, func() { f.over(a, stalled()) })
+	now := f.device.world.now
+	if a.since <= now {
+		a.heard = now
+	}
+	a.since = max(a.since, now+lasts)
+	if a.since-a.heard >= download.DefaultStallTimeout {
+		f.at(a, a.heard+download.DefaultStallTimeout-now, func() { f.over(a, stalled()) })
 		return
 	}
-	f.at(a, lasts, func() {
-		a.since = f.device.world.now
-		f.reach(a, a.at)
-	})
+	f.at(a, a.since-now, func() { f.reach(a, a.at) })
 }
 
 // over ends an answer, whole or for a reason, and keeps its right chunks.
