@@ -31,7 +31,9 @@ plans:
 `
 
 // slowly is one with a download of 16 s.
-func slowly() string { return strings.Replace(one, "    install:", "    link: {bandwidth: 64KiB/s}\n    install:", 1) }
+func slowly() string {
+	return strings.Replace(one, "    install:", "    link: {bandwidth: 64KiB/s}\n    install:", 1)
+}
 
 // figures runs a scenario in virtual time.
 func figures(t *testing.T, text string) *verdict.Figures {
