@@ -92,3 +92,38 @@ faults:
 		assert.InDelta(t, want.Seconds(), took.At(scenario.Max).Seconds(), 1, freeze)
 	}
 }
+
+// TestAStoreThatIsAway is found out at the far end of the line, not at its own.
+func TestAStoreThatIsAway(t *testing.T) {
+	far := strings.Replace(one, "    install:", "    link: {latency: 200ms}\n    install:", 1)
+	f := figures(t, far+`
+events: [{at: 0s, do: kill_store, for: 10s}]
+`)
+	assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+}
+
+// TestWritesWhileItComes fails the write of a chunk in the middle of an answer:
+// what came before is in place, and what comes later is not asked for yet.
+func TestWritesWhileItComes(t *testing.T) {
+	f := figures(t, slowly()+`
+faults: [{name: bad-block, at: downloading, do: write_error, chance: 100%, after: 50%}]
+`)
+	assert.Equal(t, 5, f.Faults[0].Fired)
+	assert.Equal(t, 5, f.Codes["write_failed"])
+	assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+	assert.EqualValues(t, 5<<20, f.Bytes)
+	took := f.Times.Of(scenario.DownloadSpan)
+	assert.InDelta(t, 8, took.At(scenario.Max).Seconds(), 1, "of the second try")
+
+	f = figures(t, slowly()+`
+faults: [{name: full, at: downloading, do: disk_full, chance: 100%, after: 50%, for: 3s}]
+`)
+	assert.Equal(t, 5, f.Faults[0].Fired)
+	assert.GreaterOrEqual(t, f.Codes["space_low"], 5)
+
+	f = figures(t, slowly()+`
+faults: [{name: full, at: downloading, do: disk_full, chance: 100%, after: 50%, for: 1ms}]
+`)
+	assert.Zero(t, f.Faults[0].Fired, "no chunk came in that time")
+	assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+}
