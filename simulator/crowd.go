@@ -13,46 +13,59 @@ import (
 
 // crowd is the devices that have arrived so far.
 type crowd struct {
-	count int
-	stop  context.CancelFunc
-
+	stop     context.CancelFunc
 	arriving sync.WaitGroup
 
 	calm int // owned by settled: devices before this one were settled when last looked at
 
 	mu      sync.Mutex // guards the following
 	devices []*device
+	whole   bool // nobody is missing
 }
 
 // arriveAll lets the devices arrive at their times, until ctx ends.
-func (w *world) arriveAll(ctx context.Context) *crowd {
-	arrivals := w.arrivals()
+func (w *world) arriveAll(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
-	c := &crowd{count: len(arrivals), stop: stop, devices: make([]*device, 0, len(arrivals))}
-	began := time.Now()
-	c.arriving.Go(func() {
-		for _, a := range arrivals {
-			pause(ctx, time.Until(began.Add(a.at)))
+	w.crowd.stop = stop
+	w.crowd.arriving.Go(func() {
+		for i := range w.arrivals {
+			pause(ctx, time.Until(w.began.Add(w.arrivals[i].at)))
 			if ctx.Err() != nil {
 				return
 			}
-			w.arrive(c, a)
+			w.arrive(&w.arrivals[i])
 		}
+		w.crowd.mu.Lock()
+		defer w.crowd.mu.Unlock()
+		w.crowd.whole = true
 	})
-	return c
 }
 
-// arrive makes a device and gives it power.
-func (w *world) arrive(c *crowd, a arrival) {
-	d := newDevice(w, a.fleet, a.n)
-	d.record(verdict.Event{Kind: verdict.Arrived, Text: a.fleet.spec.Name})
-	for _, f := range d.faults {
-		w.recorder.drawn(f.Name())
+// arrive makes a device and those behind it, and gives them power.
+func (w *world) arrive(a *arrival) {
+	first := newDevice(w, a.member)
+	first.unasked = a.unasked
+	devices := []*device{first}
+	for _, m := range a.behind {
+		devices = append(devices, newSubDevice(w, m, first))
 	}
-	d.boot()
+	w.crowd.add(devices)
+	w.separate(first)
+	for _, d := range devices {
+		d.record(verdict.Event{Kind: verdict.Arrived, Text: d.fleet.spec.Name})
+		for _, f := range d.faults {
+			if !d.unasked {
+				w.recorder.drawn(f.Name())
+			}
+		}
+		d.boot()
+	}
+}
+
+func (c *crowd) add(devices []*device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.devices = append(c.devices, d)
+	c.devices = append(c.devices, devices...)
 }
 
 // stopArriving lets no further device arrive.
@@ -61,11 +74,11 @@ func (c *crowd) stopArriving() {
 	c.arriving.Wait()
 }
 
-// all returns the devices that have arrived.
-func (c *crowd) all() []*device {
+// all returns the devices that have arrived, and whether no other one will.
+func (c *crowd) all() (devices []*device, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.devices
+	return c.devices, c.whole
 }
 
 // How long nothing must have happened anywhere before a fleet is taken to stay
@@ -95,11 +108,11 @@ func quietTime(s *scenario.Scenario) time.Duration {
 	return leastQuiet + 2*roundTrips*slowest
 }
 
-// settled reports whether all devices have arrived and nothing more will
-// happen.
+// settled reports whether all devices have arrived, the timetable is done and
+// nothing more will happen.
 func (c *crowd) settled(w *world) bool {
-	devices := c.all()
-	if len(devices) < c.count {
+	devices, whole := c.all()
+	if !whole || w.due.Load() > 0 {
 		return false
 	}
 	for c.calm < len(devices) && devices[c.calm].settled() {

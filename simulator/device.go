@@ -27,8 +27,12 @@ type device struct {
 	world    *world
 	fleet    *fleet
 	id       ota.Identity
+	machine  *agent.Config
 	line     *line
-	flashes  []*flash // one for each component of the fleet
+	voice    *voice    // of a device behind a gateway; nil for one with a session of its own
+	behind   []*device // for which it speaks
+	unasked  bool      // it is only there to speak for others
+	flashes  []*flash  // one for each component of the fleet
 	readings agent.Readings
 	faults   []*fault.Injection
 
@@ -45,13 +49,14 @@ type device struct {
 	dark      time.Time      // no power until then
 	gone      bool           // no power ever again
 	connected bool
+	met       bool // the platform; it has been connected
 }
 
-// newDevice makes device n of a fleet, without power.
-func newDevice(w *world, f *fleet, n int) *device {
-	spec := f.spec
-	d := &device{world: w, fleet: f, id: spec.Identity(n), faults: w.faults.Draw(spec, n), busy: -1, saved: f.factory,
-		packages: make([]*ota.Package, len(spec.Components))}
+// newDevice makes a device, without power.
+func newDevice(w *world, m member) *device {
+	spec := m.fleet.spec
+	d := &device{world: w, fleet: m.fleet, id: m.identity(), machine: m.fleet.machine, faults: w.faults.Draw(spec, m.n), busy: -1,
+		saved: m.fleet.factory, packages: make([]*ota.Package, len(spec.Components))}
 	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: &w.dialer}
 	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
 	for i, c := range spec.Components {
@@ -64,6 +69,18 @@ func newDevice(w *world, f *fleet, n int) *device {
 	return d
 }
 
+// newSubDevice makes a device that its gateway speaks for.
+func newSubDevice(w *world, m member, gateway *device) *device {
+	d := newDevice(w, m)
+	d.line = gateway.line
+	d.voice = &voice{device: d, gateway: gateway, index: len(gateway.behind)}
+	own := *d.machine
+	own.Via = gateway.id.Device
+	d.machine = &own
+	gateway.behind = append(gateway.behind, d)
+	return d
+}
+
 func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
 	if r == nil {
 		return nil
@@ -72,7 +89,12 @@ func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
 	return &v
 }
 
+// record notes what has happened to the device. Of one that the run does not
+// have nobody is told.
 func (d *device) record(e verdict.Event) {
+	if d.unasked {
+		return
+	}
 	e.Device = d.id.Device
 	d.world.recorder.add(e)
 }
@@ -235,10 +257,10 @@ func (d *device) settled() bool {
 	if d.waiting.Load() > 0 {
 		return false
 	}
-	status, lost := d.world.recorder.status(d.id.Device), d.line.isLost()
+	status, lost := d.world.recorder.status(d.id.Device), d.line.isLost() || d.voice != nil && d.voice.gateway.isGone()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone || lost {
+	if d.gone || lost || d.unasked {
 		return true
 	}
 	delivered := len(d.saved.Reports) == 0 // every report is acknowledged

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,33 +20,43 @@ import (
 type life struct {
 	cancel  context.CancelCauseFunc
 	runner  *agent.Runner
-	link    *link.Link
+	link    *link.Link // nil behind a gateway
+	hear    func(agent.Input)
 	sensors agent.Sensors
 	tasks   sync.WaitGroup
 }
 
 // boot gives the device power, unless the world has ended or the device is gone.
-// Whoever looks for the
-// life waits for d.mu, and so finds it whole.
 func (d *device) boot() {
+	if l := d.newLife(); l != nil && d.voice != nil {
+		d.voice.join(l)
+	}
+}
+
+// newLife begins a life; nil if there is none to be had. Whoever looks for the
+// life waits for d.mu, and so finds it whole.
+func (d *device) newLife() *life {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.world.ctx.Err() != nil || d.gone {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithCancelCause(d.world.ctx)
 	l := &life{cancel: cancel}
 	gear := d.equip(l)
-	l.sensors = gear.Sensors
-	l.link = d.newLink(gear.Deliver)
-	l.runner = agent.NewRunner(agent.New(d.id, d.fleet.machine, d.saved), agent.Equipment{
-		Link: gear.Link, Store: journal{d, gear.Reported}, Desk: d, Fetcher: d.world.fetcherOf(d),
+	l.sensors, l.hear = gear.Sensors, gear.Deliver
+	l.runner = agent.NewRunner(agent.New(d.id, d.machine, d.saved), agent.Equipment{
+		Link: gear.Link, Store: journal{d, gear.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, gear.Clock},
 		Installer: operated{d, gear.Operate, gear.Version}.installer, Health: gear.Health, Power: d, Sensors: gear.Sensors,
 		Now: func() time.Time { return gear.Clock(time.Now()) },
 	})
 	d.life = l
 	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, gear.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
-	l.tasks.Go(func() { _ = l.link.Run(ctx) }) // it ends with ctx, and only then
+	if d.voice == nil {
+		l.link = d.newLink(gear.Deliver)
+		l.tasks.Go(func() { _ = l.link.Run(ctx) }) // it ends with ctx, and only then
+	}
+	return l
 }
 
 // equip lets the device's faults at the interfaces of its agent.
@@ -70,7 +81,11 @@ func (d *device) send(l *life, m ota.Up) {
 	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
 		d.record(verdict.AnswerEvent(d.id.Device, answer))
 	}
-	l.link.Send(m)
+	if d.voice != nil {
+		d.voice.Send(m)
+	} else {
+		l.link.Send(m)
+	}
 }
 
 // late is a link that is made after what uses it.
@@ -81,7 +96,7 @@ func (f late) Send(m ota.Up) { f(m) }
 
 func (d *device) newLink(deliver func(agent.Input)) *link.Link {
 	l, err := link.New(link.Config{
-		Identity: d.id, URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
+		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
 		Password: d.world.options.password(), Prefix: d.world.options.Prefix,
 		Deliver: deliver, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
 	})
@@ -114,7 +129,12 @@ func (d *device) deliver(l *life, in agent.Input) {
 func (d *device) setConnected(up bool) {
 	d.mu.Lock()
 	d.connected = up
+	first := up && !d.met
+	d.met = d.met || up
 	d.mu.Unlock()
+	if first {
+		d.letUsersAnswer()
+	}
 	kind := verdict.Disconnected
 	if up {
 		kind = verdict.Connected
@@ -163,14 +183,33 @@ func (ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 type meter struct {
 	agent.Fetcher
 	device *device
+	clock  func(time.Time) time.Time // of the device
 }
 
 // Fetch downloads, and counts the verified bytes that this call put in place.
 func (m meter) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
 	before := m.device.written()
+	job.Addresses = m.expiring(job.Addresses)
 	result := m.Fetcher.Fetch(ctx, job)
 	if n := m.device.written() - before; n > 0 {
 		m.device.record(verdict.Event{Kind: verdict.Downloaded, N: n})
 	}
 	return result
+}
+
+// expiring gives addresses as the device's clock sees them: the Fetcher, which is
+// the whole fleet's, has the right time.
+func (m meter) expiring(addresses []ota.FileAddress) []ota.FileAddress {
+	now := time.Now()
+	skew := m.clock(now).Sub(now)
+	if skew == 0 {
+		return addresses
+	}
+	seen := slices.Clone(addresses)
+	for i := range seen {
+		if !seen[i].Expires.IsZero() {
+			seen[i].Expires = seen[i].Expires.Add(-skew)
+		}
+	}
+	return seen
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -63,16 +64,14 @@ func (o *Options) Validate() error {
 	var problems []error
 	if o.Scenario == nil {
 		problems = append(problems, errors.New("no scenario is given"))
+	} else {
+		problems = append(problems, o.checkScenario()...)
 	}
 	if o.StandIn && o.BrokerURL == "" {
 		problems = append(problems, errors.New("the stand-in needs no broker of its own: give a broker URL, or leave it embedded"))
 	}
 	if o.Store != nil && o.BrokerURL != "" && !o.StandIn {
 		problems = append(problems, errors.New("a real platform has a store of its own: give one to the stand-in only"))
-	}
-	if o.Scenario != nil {
-		_, err := selection.New(o.Scenario, o.Shard, o.Only)
-		problems = append(problems, err)
 	}
 	if o.StandIn && o.Prefix == "" && !o.Shard.Whole() {
 		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own, or a broker"))
@@ -86,6 +85,36 @@ func (o *Options) Validate() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// checkScenario refuses devices that the scenario does not have, and what it asks
+// of parts that are not the simulator's.
+func (o *Options) checkScenario() []error {
+	foreign := o.BrokerURL != "" && !o.StandIn
+	_, err := selection.New(o.Scenario, o.Shard, o.Only)
+	problems := []error{err}
+	for i := range o.Scenario.Events {
+		e := &o.Scenario.Events[i]
+		part := ""
+		switch {
+		case e.Do == scenario.Partition || e.Do == scenario.ReconnectStorm:
+		case foreign:
+			part = "platform"
+		case e.Do == scenario.KillBroker && o.BrokerURL != "":
+			part = "broker"
+		case (e.Do == scenario.KillStore || e.Do == scenario.ExpireAddresses) && o.Store != nil:
+			part = "object store"
+		}
+		if part != "" {
+			problems = append(problems, fmt.Errorf("event %s at %s needs the simulator's own %s: leave yours out, or remove the event", e.Do, e.At, part))
+		}
+	}
+	for i := range o.Scenario.Faults {
+		if f := &o.Scenario.Faults[i]; foreign && f.Kind == scenario.Downgrade {
+			problems = append(problems, fmt.Errorf("fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove the fault", f.Name, f.Kind))
+		}
+	}
+	return problems
 }
 
 // checkLink makes sure that every device can set its link up.

@@ -39,10 +39,16 @@ func (p *peak) look() {
 }
 
 func (p *peak) resources() verdict.Resources {
-	return verdict.Resources{
-		PeakMemory: residentPeak(), Sockets: p.sockets, Wall: time.Since(p.began), CPU: processorTime(),
-		CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Processes: 1,
-	}
+	r := Resources(p.began)
+	r.Sockets = p.sockets
+	return r
+}
+
+// Resources is what this process has taken of the machine since a run of it
+// began, but for sockets.
+func Resources(began time.Time) verdict.Resources {
+	return verdict.Resources{PeakMemory: residentPeak(), Wall: time.Since(began), CPU: processorTime(),
+		CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Processes: 1}
 }
 
 // processorTime is what the process has used of processors.

@@ -2,108 +2,99 @@ package simulator
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"fmt"
+	"errors"
 	"io"
-	"math/rand/v2"
 	"time"
 
-	"otafleet/internal/bundle"
-	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/stock"
 )
 
-// planSlack is how long after the run a plan goes on: a run that ends by its
-// own clock must not end the plan's.
-const planSlack = 24 * time.Hour
-
-// plan makes the packages of the scenario's plans and puts the plans into
-// effect.
-func (w *world) plan(ctx context.Context, key ed25519.PrivateKey) error {
-	made := map[scenario.PackageName]bool{}
-	for i := range w.scenario.Plans {
-		p := &w.scenario.Plans[i]
-		for k := range p.Components {
-			c := &p.Components[k]
-			name := c.PackageOf(p.Product)
-			if made[name] {
-				continue
-			}
-			made[name] = true
-			if err := w.addPackage(ctx, p, c, cmp.Or(int64(c.Release), int64(i+1)), key); err != nil {
-				return fmt.Errorf("plan %s: %w", p.Name, err)
-			}
-		}
-		if err := w.createPlan(p); err != nil {
+// stockUp makes the packages of the scenario's plans and puts them on the
+// stand-in's shelves.
+func (w *world) stockUp(ctx context.Context, key ed25519.PrivateKey) error {
+	made, err := stock.Make(w.scenario, w.seed, key, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, p := range made {
+		if err := w.platform.AddPackage(ctx, p.Envelope, p.Manifest, []io.ReaderAt{bytes.NewReader(p.Bytes)}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addPackage makes a package of random bytes, the same for the same seed.
-func (w *world) addPackage(ctx context.Context, p *scenario.Plan, c *scenario.Component, release int64, key ed25519.PrivateKey) error {
-	content := randomImage(w.seed, p.Name+"/"+c.ID, c.Size)
-	file, transferred, err := describe(c, content)
-	if err != nil {
-		return err
+// createPlans creates the scenario's plans, whose times begin with the run.
+func (w *world) createPlans() error {
+	var devices []stock.Device
+	for i := range w.arrivals {
+		a := &w.arrivals[i]
+		for _, m := range append([]member{a.member}, a.behind...) {
+			devices = append(devices, stock.Device{Fleet: m.fleet.spec, N: m.n})
+		}
 	}
-	manifest := ota.Manifest{
-		Product: p.Product, Component: c.ID, Type: c.Type, Package: c.Package, Target: c.Target,
-		Release: release, AllowDowngrade: c.AllowDowngrade, Hardware: c.Hardware, Created: time.Now(), Files: []ota.File{file},
+	for i := range w.scenario.Plans {
+		p := &w.scenario.Plans[i]
+		if err := w.platform.Command(engine.CreatePlan{Plan: stock.Plan(w.scenario, p, w.began, devices)}); err != nil {
+			return err
+		}
 	}
-	if c.Package == ota.Delta {
-		manifest.Source = c.Sources[0]
-	}
-	envelope, err := bundle.Seal(&manifest, key)
-	if err != nil {
-		return err
-	}
-	return w.platform.AddPackage(ctx, envelope, &manifest, []io.ReaderAt{bytes.NewReader(transferred)})
+	return nil
 }
 
-// describe encodes the image as the scenario says.
-func describe(c *scenario.Component, image []byte) (ota.File, []byte, error) {
-	name := c.ID + ".bin"
-	if c.Encoding != ota.Zstd {
-		f, err := bundle.Describe(name, bytes.NewReader(image), c.Chunk)
-		return f, image, err
+// command carries out an order, once the platform is there to take it. One that
+// comes too late, such as the suspension of a plan that has ended, changes
+// nothing.
+func (w *world) command(cmd engine.Command) {
+	err := w.platform.Command(cmd)
+	for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
+		pause(w.ctx, downPause)
+		err = w.platform.Command(cmd)
 	}
-	var transferred bytes.Buffer
-	if err := bundle.Compress(&transferred, bytes.NewReader(image)); err != nil {
-		return ota.File{}, nil, err
+	if err != nil && w.ctx.Err() == nil {
+		w.log.Warn("the platform refuses an order", "error", err)
 	}
-	f, err := bundle.Describe(name, bytes.NewReader(transferred.Bytes()), c.Chunk)
-	f.Encoding, f.Output = ota.Zstd, &ota.Output{Size: int64(len(image)), SHA256: sha256.Sum256(image)}
-	return f, transferred.Bytes(), err
 }
 
-// randomImage gives size bytes that depend on seed and name alone.
-func randomImage(seed uint64, name string, size int64) []byte {
-	var key [32]byte
-	copy(key[:], fmt.Sprint(seed, "/", name))
-	content := make([]byte, size)
-	_, _ = rand.NewChaCha8(key).Read(content) // never fails
-	return content
-}
+// downPause is how often somebody tries who finds the platform down.
+const downPause = 100 * time.Millisecond
 
-func (w *world) createPlan(p *scenario.Plan) error {
-	spec := engine.PlanSpec{
-		ID: p.Name, Name: p.Name, Product: p.Product, Zone: time.UTC,
-		Start: time.Now().Add(-time.Minute), End: time.Now().Add(w.scenario.Duration + planSlack),
-		Mode: p.Mode, Retries: p.Retries, MinBattery: p.Conditions.MinBattery, MinRSSI: p.Conditions.MinRSSI, OnFailure: p.OnFailure,
-	}
-	for _, c := range p.Components {
-		spec.Components = append(spec.Components, engine.ComponentSpec{
-			ID: c.ID, Type: c.Type, Package: c.Package, Sources: c.Sources, Target: c.Target,
+// letUsersAnswer lets the user of a device answer the manual plans, after a time
+// that begins when the plan is active and the device has been connected.
+func (d *device) letUsersAnswer() {
+	for i := range d.world.scenario.Plans {
+		p := &d.world.scenario.Plans[i]
+		operation, answers := d.userOf(p)
+		if !answers {
+			continue
+		}
+		wait := max(0, p.Starts-d.world.elapsed()) + p.Users.After.At(d.drawUser(p, 1))
+		d.After(wait, func() {
+			d.world.command(engine.UserAnswer{Device: d.id, Plan: p.Name, Operation: operation})
 		})
 	}
-	if err := w.platform.Command(engine.CreatePlan{Plan: spec}); err != nil {
-		return err
+}
+
+// userOf is what the user of the device says to a plan, if anything.
+func (d *device) userOf(p *scenario.Plan) (operation engine.UserOperation, answers bool) {
+	if p.Users == nil || !p.Covers(d.fleet.spec) || d.world.platform == nil {
+		return "", false
 	}
-	return w.platform.Command(engine.Activate{Plan: spec.ID})
+	switch u := d.drawUser(p, 0); {
+	case u < p.Users.Confirm.Share():
+		return engine.UserConfirm, true
+	case u < (p.Users.Confirm + p.Users.Cancel).Share():
+		return engine.UserCancel, true
+	}
+	return "", false
+}
+
+func (d *device) drawUser(p *scenario.Plan, occurrence int) float64 {
+	return fault.Uniform(d.world.seed, d.id.Device, "user of "+p.Name, occurrence)
 }

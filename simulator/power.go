@@ -12,14 +12,21 @@ import (
 func (d *device) CutPower(cause string, off time.Duration) {
 	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
 	d.endLife(link.ErrAbrupt, off, true)
-	d.line.cut(0)
+	d.dropLine()
 }
 
 // Crash ends the agent's process and starts another one after a time
 // (fault.Power).
 func (d *device) Crash(_ string, off time.Duration) {
 	d.endLife(link.ErrAbrupt, off, false)
-	d.line.cut(0)
+	d.dropLine()
+}
+
+// dropLine drops the connections of a device that has a line of its own.
+func (d *device) dropLine() {
+	if d.voice == nil {
+		d.line.cut(0)
+	}
 }
 
 // Vanish takes the power for good (fault.Power).
@@ -28,6 +35,13 @@ func (d *device) Vanish(cause string) {
 	d.gone = true
 	d.mu.Unlock()
 	d.CutPower(cause, 0)
+}
+
+// isGone reports whether the device has lost its power for good.
+func (d *device) isGone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone
 }
 
 // endLife takes the power away, and gives it back after a time. A device without
@@ -49,6 +63,9 @@ func (d *device) endLife(cause error, off time.Duration, system bool) {
 	d.life = nil
 	l.stop(cause)
 	d.world.tasks.Go(func() {
+		if d.voice != nil {
+			d.voice.leave(l)
+		}
 		l.tasks.Wait()
 		for left := d.darkness(); left > 0 && d.world.ctx.Err() == nil; left = d.darkness() {
 			pause(d.world.ctx, left)

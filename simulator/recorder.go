@@ -104,10 +104,12 @@ func (r *recorder) status(device string) ota.DeviceStatus {
 }
 
 // start begins the run's time.
-func (r *recorder) start() {
+func (r *recorder) start() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.began, r.moved = time.Now(), time.Now()
+	r.began = time.Now()
+	r.moved = r.began
+	return r.began
 }
 
 // drawn notes that a fault was drawn for a device.

@@ -3,7 +3,6 @@ package simulator
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"reflect"
 	"sync"
 	"time"
 
@@ -20,8 +19,8 @@ const (
 // shared holds once what every device of a fleet is told in the same words:
 // plans and manifests, which nobody changes. The zero value is ready.
 type shared struct {
-	mu        sync.Mutex // guards the following
-	plans     []*ota.Plan
+	mu        sync.Mutex                   // guards the following
+	plans     map[ota.Digest]*ota.Plan     // by the digest of what they say
 	manifests map[ota.Digest]*ota.Manifest // by the envelope's digest
 	chunks    int
 }
@@ -31,17 +30,19 @@ type shared struct {
 func (s *shared) plan(p *ota.Plan) *ota.Plan {
 	copied := *p
 	copied.Time = time.Time{}
+	key := digestOf(&copied)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, known := range s.plans {
-		if known.ID == p.ID && reflect.DeepEqual(known, &copied) {
-			return known
-		}
+	if known := s.plans[key]; known != nil {
+		return known
 	}
 	if len(s.plans) == maxSharedPlans {
 		return p
 	}
-	s.plans = append(s.plans, &copied)
+	if s.plans == nil {
+		s.plans = map[ota.Digest]*ota.Plan{}
+	}
+	s.plans[key] = &copied
 	return &copied
 }
 
@@ -49,7 +50,7 @@ func (s *shared) plan(p *ota.Plan) *ota.Plan {
 // that is good once: to the same envelope there is always the same answer.
 func (s *shared) opener(open func(ota.Envelope) (*ota.Manifest, error)) func(ota.Envelope) (*ota.Manifest, error) {
 	return func(e ota.Envelope) (*ota.Manifest, error) {
-		key := envelopeDigest(e)
+		key := digestOf(e)
 		s.mu.Lock()
 		m := s.manifests[key]
 		s.mu.Unlock()
@@ -81,9 +82,9 @@ func (s *shared) keep(key ota.Digest, m *ota.Manifest) {
 	s.chunks += chunks
 }
 
-// envelopeDigest is over all of an envelope, signatures too.
-func envelopeDigest(e ota.Envelope) ota.Digest {
+// digestOf is over all that a message says: of an envelope, its signatures too.
+func digestOf(message any) ota.Digest {
 	h := sha256.New()
-	_ = json.NewEncoder(h).Encode(e) // an envelope is text and bytes, and a hash takes anything
+	_ = json.NewEncoder(h).Encode(message) // it is text, numbers and bytes, and a hash takes anything
 	return ota.Digest(h.Sum(nil))
 }

@@ -61,7 +61,7 @@ func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []stri
 	if err != nil {
 		return err
 	}
-	options := explore.Options{Scenario: s, Seed: f.seed, Pairs: f.pairs}
+	options := explore.Options{Scenario: s.Scenario, Seed: f.seed, Pairs: f.pairs}
 	switch {
 	case f.pairs < 0:
 		return cli.Exitf(cli.Usage, "--pairs %d: want 0 or more", f.pairs)

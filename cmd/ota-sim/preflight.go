@@ -73,6 +73,7 @@ func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 	default:
 		fmt.Fprint(w, "No number of processes would help: it takes a larger machine, or a smaller scenario.\n")
 	}
+	fmt.Fprintf(w, "\nWithout sockets it fits in any case:\n\n  %s\n", command.virtual())
 	if !files.Fits() && ports.Fits() && memory.Fits() {
 		fmt.Fprintf(w, "\nFor one process, root would have to raise the limit of open files: ulimit -n %d\n", files.Need)
 	}
@@ -89,6 +90,17 @@ type runCommand struct {
 // String is the command line as a shell takes it.
 func (c runCommand) String() string {
 	return quoted(slices.Concat([]string{c.program, "run"}, c.flags, []string{c.scenario})...)
+}
+
+// virtual is the command line of the same run in virtual time.
+func (c runCommand) virtual() string {
+	meaningless, kept := socketFlags(), []string{"--virtual"}
+	for _, flag := range c.flags {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); !slices.Contains(meaningless, name) {
+			kept = append(kept, flag)
+		}
+	}
+	return quoted(slices.Concat([]string{c.program, "run"}, kept, []string{c.scenario})...)
 }
 
 // shards are the command lines that run all shards and merge them.

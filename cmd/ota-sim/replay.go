@@ -32,8 +32,9 @@ func replayVerb() cli.Verb {
 		Help: `DIR is where 'ota-sim run --out DIR' has kept the history of a run. The device
 gets the scenario and the seed of that run, so the same battery, the same times
 and the same faults are drawn for it. The steps that it takes are shown one by
-one, and how it ended then and now. In the real world, times are not the same to
-the millisecond, and what came of many devices at once does not come again.
+one, and how it ended then and now. A history of the virtual world comes again to
+the byte. In the real world, times are not the same to the millisecond, and what
+came of many devices at once does not come again.
 
 Example:
   ota-sim replay look --only gateways-000012`,
@@ -69,7 +70,7 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, brokerFlags: f.brokerFlags,
-		outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true}
+		outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true, virtual: kept.Info.World == virtualWorld}
 	v, err := again.carryOut(ctx, f.text(streams), &source{kept.Info.Source, kept.Info.Text, kept.Scenario})
 	if err != nil {
 		return err

@@ -25,7 +25,8 @@ type runFlags struct {
 	out     string
 	metrics string
 	quiet   bool
-	changed *pflag.FlagSet
+	virtual bool
+	changed *pflag.FlagSet // nil if nobody has given any
 }
 
 func runVerb() cli.Verb {
@@ -43,12 +44,17 @@ give the keys that it signs with. The scenario's own plans are then not used,
 unless --stand-in puts the stand-in platform behind that broker. With --store, the
 packages of the stand-in lie in an S3-compatible store of yours.
 
+With --virtual nothing is real but the agents' own code and the platform's rules:
+no sockets and no waiting, a million devices in a minute, and the same history
+to the byte for the same seed.
+
 A run that does not fit this machine is refused before it begins, with the
 commands that then work. Several processes can share a run: each has a --shard
 and keeps its history with --out, and 'ota-sim merge' makes one verdict of them.
 
 Examples:
   ota-sim run thousand
+  ota-sim run million --virtual
   ota-sim run my.yaml --seed 7 --json verdict.json --junit report.xml --html report.html
   ota-sim run my.yaml --only gateways-000012 --out look
   ota-sim run my.yaml --shard 1/4 --out part-1
@@ -57,6 +63,7 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := runFlags{changed: flags}
 			f.choiceFlags.define(flags)
+			flags.BoolVar(&f.virtual, "virtual", false, "run in virtual time, without sockets")
 			f.brokerFlags.define(flags)
 			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
 			f.outputFlags.define(flags)
@@ -92,6 +99,12 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	c, err := f.of(s.Scenario)
 	if err != nil {
 		return nil, err
+	}
+	if f.virtual {
+		if err := f.checkVirtual(); err != nil {
+			return nil, err
+		}
+		return f.playVirtual(ctx, text, s, c)
 	}
 	options, err := f.options(c)
 	if err != nil {

@@ -156,7 +156,7 @@ var defects = []defect{
 	{"a new version is confirmed before its health is known", swap(
 		func(o agent.Output) (agent.Output, agent.Op) {
 			if check, is := o.(agent.CheckHealth); is {
-				return agent.Confirm{Op: check.Op, Job: check.Job}, check.Op
+				return agent.Confirm(check), check.Op
 			}
 			return o, 0
 		},
@@ -169,7 +169,7 @@ var defects = []defect{
 	{"nothing goes back after a failure", swap(
 		func(o agent.Output) (agent.Output, agent.Op) {
 			if back, is := o.(agent.Revert); is {
-				return agent.CheckHealth{Op: back.Op, Job: back.Job}, back.Op
+				return agent.CheckHealth(back), back.Op
 			}
 			return o, 0
 		},

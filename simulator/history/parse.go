@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -125,18 +124,25 @@ func (p *parser) word() []byte {
 
 // number takes a number that is not 0.
 func (p *parser) number(least, most int64) (int64, error) {
+	digits, negative := p.rest, false
+	if len(digits) > 0 && digits[0] == '-' {
+		digits, negative = digits[1:], true
+	}
+	var n uint64 // 19 digits always fit
 	end := 0
-	for end < len(p.rest) && (p.rest[end] == '-' || p.rest[end] >= '0' && p.rest[end] <= '9') {
+	for end < len(digits) && end < 20 && digits[end] >= '0' && digits[end] <= '9' {
+		n = n*10 + uint64(digits[end]-'0')
 		end++
 	}
-	digits := p.rest[:end]
-	n, err := strconv.ParseInt(string(digits), 10, 64)
-	plain := len(digits) > 0 && digits[0] != '0' && !bytes.HasPrefix(digits, []byte("-0"))
-	if err != nil || !plain || n < least || n > most {
+	value, fits := int64(n), n <= math.MaxInt64
+	if negative {
+		value, fits = -value, n <= -math.MinInt64
+	}
+	if end == 0 || end == 20 || digits[0] == '0' || !fits || value < least || value > most {
 		return 0, fmt.Errorf("want a whole number from %d to %d, and no key for 0", least, most)
 	}
-	p.rest = p.rest[end:]
-	return n, nil
+	p.rest = digits[end:]
+	return value, nil
 }
 
 // text takes a text that is not empty, and the quote behind it.

@@ -40,7 +40,10 @@ type Config struct {
 	// Credentials decides on devices' user names and passwords at the embedded
 	// broker; nil lets everybody in.
 	Credentials func(username, password string) bool
-	Prefix      string // of the topics; empty means ota/v1
+	// Gateways names, by user name, the devices that a gateway speaks for at the
+	// embedded broker beside itself, each as <product>.<device>.
+	Gateways map[string][]string
+	Prefix   string // of the topics; empty means ota/v1
 
 	StoreAddress string // of the object store; empty means a free port of 127.0.0.1
 	// Store is an object store to use instead of the embedded one.
@@ -128,7 +131,7 @@ func (s *StandIn) openPipe() (err error) {
 func (s *StandIn) brokerConfig(address string) broker.Config {
 	return broker.Config{
 		Address: address, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
-		Handle: s.receive, Logger: s.log,
+		Gateways: s.config.Gateways, Handle: s.receive, Logger: s.log,
 	}
 }
 

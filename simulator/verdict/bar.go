@@ -23,10 +23,9 @@ func spark(moments []Moment, figure func(*Moment) int, most int) string {
 	for i := range barWidth {
 		// The first moment is before anything has happened.
 		n := figure(&moments[1+i*(len(moments)-1)/barWidth])
-		switch {
-		case n == 0:
+		if n == 0 {
 			b.WriteRune(' ')
-		default:
+		} else {
 			b.WriteRune(levels[(n*len(levels)-1)/most])
 		}
 	}

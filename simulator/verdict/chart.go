@@ -133,7 +133,7 @@ func (c *seriesChart) tell(moments []Moment) {
 func strips(moments []Moment, f *Figures) []strip {
 	width := f.Series.Width.Seconds()
 	online := newStrip("Connected", moments, f.Duration, func(m *Moment) float64 { return float64(m.Online) }, func(most float64) string {
-		return plural(int(most), "device")
+		return groupedDevices(int(most))
 	})
 	bytes := newStrip("Downloaded", moments, f.Duration, func(m *Moment) float64 { return float64(m.Bytes) / width }, func(most float64) string {
 		return Bytes(int64(most)) + "/s"
@@ -244,7 +244,7 @@ func newBarChart(d *Distribution) *barChart {
 		most = max(most, bar.Count)
 	}
 	end := bars[len(bars)-1].To
-	c := &barChart{Most: grouped(most), Count: plural(d.Count(), "device"), Ticks: timeTicks(end)}
+	c := &barChart{Most: grouped(most), Count: groupedDevices(d.Count()), Ticks: timeTicks(end)}
 	for _, bar := range bars {
 		if bar.Count == 0 {
 			continue
@@ -253,7 +253,7 @@ func newBarChart(d *Distribution) *barChart {
 		c.Bars = append(c.Bars, chartBar{
 			X: percent(bar.From.Seconds(), end.Seconds()), Width: percent((bar.To - bar.From).Seconds(), end.Seconds()),
 			Y: fmt.Sprintf("%.4g%%", 100-height), Height: fmt.Sprintf("%.4g%%", height),
-			Title: fmt.Sprintf("%s to %s: %s", Seconds(bar.From), Seconds(bar.To), plural(bar.Count, "device")),
+			Title: fmt.Sprintf("%s to %s: %s", Seconds(bar.From), Seconds(bar.To), groupedDevices(bar.Count)),
 		})
 	}
 	for row, q := range []scenario.Quantile{scenario.P50, scenario.P95, scenario.P99} {

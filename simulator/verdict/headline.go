@@ -54,7 +54,7 @@ func (f *Figures) sentence() string {
 			others = append(others, grouped(n)+" "+classSays(class, n))
 		}
 	}
-	text := fmt.Sprintf("Of %s, %s", plural(f.Devices, "device"), grouped(f.Classes[scenario.Upgraded]))
+	text := fmt.Sprintf("Of %s, %s", groupedDevices(f.Devices), grouped(f.Classes[scenario.Upgraded]))
 	if f.Classes[scenario.Upgraded] == 1 {
 		text += " was upgraded"
 	} else {
@@ -64,7 +64,7 @@ func (f *Figures) sentence() string {
 	case 0:
 		return text + "."
 	case 1:
-		return text + ", " + others[0] + "."
+		return text + " and " + others[0] + "."
 	}
 	return text + ", " + strings.Join(others[:len(others)-1], ", ") + " and " + others[len(others)-1] + "."
 }
@@ -94,7 +94,7 @@ func classSays(class scenario.Class, n int) string {
 func (v *Verdict) keyFigures() []keyFigure {
 	f := v.Figures
 	upgraded := keyFigure{"Upgraded", percentOf(f.Classes[scenario.Upgraded], f.Devices),
-		grouped(f.Classes[scenario.Upgraded]) + " of " + plural(f.Devices, "device")}
+		grouped(f.Classes[scenario.Upgraded]) + " of " + groupedDevices(f.Devices)}
 	times := keyFigure{"Upgrade time", "none", "no device was upgraded"}
 	if d := &f.Times.Upgrade; d.Count() > 0 {
 		times = keyFigure{"Upgrade time", Seconds(d.At(scenario.P50)), "median; 99% within " + Seconds(d.At(scenario.P99))}
@@ -125,11 +125,11 @@ func grouped(n int) string {
 	return digits
 }
 
-func plural(n int, what string) string {
+func groupedDevices(n int) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 device"
 	}
-	return grouped(n) + " " + what + "s"
+	return grouped(n) + " devices"
 }
 
 // percentOf prints a share. What is not all is never printed as 100%, and what

@@ -53,12 +53,3 @@ func (k Kind) String() string {
 // AtPlatform reports whether the event is seen at the platform, and not at the
 // device.
 func (k Kind) AtPlatform() bool { return k >= Stored }
-
-// isReport reports whether the event is about a report.
-func (k Kind) isReport() bool {
-	switch k {
-	case Numbered, Stored, Illegal, OutOfOrder, Duplicate, Conflicting:
-		return true
-	}
-	return false
-}

@@ -46,7 +46,7 @@ type fetch struct {
 func (d *device) startFetch(l *life, out agent.Fetch) {
 	i := d.component(out.Job.Component)
 	if i < 0 {
-		d.finish(l, 0, agent.Fetched{Op: out.Op, Fruitless: out.Fruitless,
+		d.finish(l, agent.Fetched{Op: out.Op, Fruitless: out.Fruitless,
 			Failure: &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + out.Job.Component + " has no installer"}})
 		return
 	}
@@ -95,7 +95,7 @@ func (f *fetch) end(result agent.Fetched) {
 	f.tell()
 	f.life.fetch = nil
 	result.Op, result.Fruitless = f.job.Op, f.fruitless
-	f.device.finish(f.life, 0, result)
+	f.device.finish(f.life, result)
 }
 
 // tell records the bytes that this fetch has put in place.
@@ -290,12 +290,13 @@ func (f *fetch) reach(a *answer, at int64) {
 	for len(a.moments) > 0 && a.moments[0].At <= a.at {
 		m := &a.moments[0]
 		a.moments = a.moments[1:]
+		planned := a.planned
 		m.Reach()
 		if f.answer != a {
 			return
 		}
-		if f.turn(a, m) {
-			return
+		if f.turn(a, m) || a.planned != planned {
+			return // it is over, or the line is not as it was
 		}
 	}
 	if a.at < a.exchange.Length {

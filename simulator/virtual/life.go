@@ -182,18 +182,18 @@ func (d *device) perform(l *life, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Stage:
 		failure := d.operate(out.Job.Component, fault.Stage, func(f *flash) error { return f.stage(&out.Job) })
-		d.finish(l, 0, agent.Staged{Op: out.Op, Failure: failure})
+		d.finish(l, agent.Staged{Op: out.Op, Failure: failure})
 	case agent.Activate:
 		d.watchActivate(out.Job.Component)
 		d.activate(l, out)
 	case agent.CheckHealth:
-		d.finish(l, 0, d.checkHealth(out))
+		d.finish(l, d.checkHealth(out))
 	case agent.Confirm:
 		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error {
 			d.watchConfirm(out.Job.Component)
 			return f.confirm(&out.Job)
 		})
-		d.finish(l, 0, agent.Confirmed{Op: out.Op, Failure: failure})
+		d.finish(l, agent.Confirmed{Op: out.Op, Failure: failure})
 	case agent.Revert:
 		restart := firmware.RestartNone
 		failure := d.operate(out.Job.Component, fault.Revert, func(f *flash) error {
@@ -201,7 +201,7 @@ func (d *device) perform(l *life, out agent.Output) {
 			return nil
 		})
 		version, _ := d.inspect(out.Job.Component)
-		d.finish(l, 0, agent.RevertDone{Op: out.Op, Restart: restart, Version: version, Failure: failure})
+		d.finish(l, agent.RevertDone{Op: out.Op, Restart: restart, Version: version, Failure: failure})
 	default:
 		panic(fmt.Sprintf("internal error: unknown output %T", out))
 	}
@@ -255,7 +255,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 		return err
 	})
 	if failure != nil || already {
-		d.finish(l, 0, agent.Activated{Op: out.Op, Restart: restart, Failure: failure})
+		d.finish(l, agent.Activated{Op: out.Op, Restart: restart, Failure: failure})
 		return
 	}
 	f := &d.flashes[d.component(out.Job.Component)]
@@ -283,11 +283,12 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
 }
 
-// finish hands over the result of an effect after the time that it takes.
-func (d *device) finish(l *life, takes time.Duration, result agent.Input) {
+// finish hands over the result of an effect that takes no time, when what is
+// under way has been done.
+func (d *device) finish(l *life, result agent.Input) {
 	e := &effect{}
 	l.effect = e
-	d.world.after(takes, func() {
+	d.world.after(0, func() {
 		if d.life == l && l.effect == e {
 			l.effect = nil
 			d.handle(result)
