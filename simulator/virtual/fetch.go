@@ -84,7 +84,7 @@ func (l *life) abandon() {
 		a.catchUp(f.device.world.now)
 		f.answer = nil
 		a.leave()
-		_, _, _ = f.store(a)
+		f.put(a)
 	}
 	f.tell()
 	l.fetch = nil
@@ -177,8 +177,8 @@ func (f *fetch) ask(file int) {
 	}
 	d, line := f.device, f.device.line
 	f.asked = true
-	if line.isDown() || d.world.platform.storeDown {
-		f.count(0, &ota.Failure{Code: ota.NetworkTimeout, Detail: "cannot connect"})
+	if line.isDown() {
+		f.count(0, unreachable())
 		return
 	}
 	a := newAnswer(f, file)
@@ -194,6 +194,10 @@ func (f *fetch) ask(file int) {
 		return
 	}
 	f.at(a, wait, func() { f.begin(a) })
+}
+
+func unreachable() *ota.Failure {
+	return &ota.Failure{Code: ota.NetworkTimeout, Detail: "cannot connect"}
 }
 
 // start tells the machine once that the first byte is asked for, and reports
@@ -228,6 +232,10 @@ func (f *fetch) at(a *answer, delay time.Duration, do func()) {
 // begin judges the head of an answer.
 func (f *fetch) begin(a *answer) {
 	x := &a.exchange
+	if f.device.world.platform.storeDown && x.Status == 0 {
+		f.over(a, unreachable())
+		return
+	}
 	if p := &f.device.world.platform; f.job.Package.Time.Before(f.device.world.run.epoch.Add(p.revoked)) {
 		x.Status = http.StatusForbidden
 	}
@@ -247,6 +255,9 @@ func (f *fetch) begin(a *answer) {
 	case x.Changed && tagged:
 		f.over(a, &ota.Failure{Code: ota.HTTPError, Detail: "the object has changed since the last request"})
 	default:
+		if x.Foreign {
+			a.careful = a.chunkEnd(min(a.next+maxBadInRow, a.end) - 1)
+		}
 		a.begin(f.device.world.now, f.device.line.bandwidth())
 		f.flow(a)
 	}
@@ -255,11 +266,11 @@ func (f *fetch) begin(a *answer) {
 // flow lets bytes come until the next moment or the end, and tells now and then
 // how far it is.
 func (f *fetch) flow(a *answer) {
-	reached, takes := a.next()
+	reached, takes := a.stop()
 	if takes > reporter.ProgressInterval {
 		f.at(a, reporter.ProgressInterval, func() {
 			a.catchUp(f.device.world.now)
-			f.device.handle(agent.FetchProgressed{Op: f.job.Op, Done: f.inPlace() + a.at, Total: f.total()})
+			f.device.handle(agent.FetchProgressed{Op: f.job.Op, Done: f.inPlace() + a.at - a.judged(), Total: f.total()})
 			if f.answer == a {
 				f.flow(a)
 			}
@@ -272,6 +283,10 @@ func (f *fetch) flow(a *answer) {
 // reach takes what happens at a byte of the body.
 func (f *fetch) reach(a *answer, at int64) {
 	a.at, a.since = at, f.device.world.now
+	if f.put(a); a.broken != nil || a.foreign != nil {
+		f.over(a, nil)
+		return
+	}
 	for len(a.moments) > 0 && a.moments[0].At <= a.at {
 		m := &a.moments[0]
 		a.moments = a.moments[1:]
@@ -280,22 +295,9 @@ func (f *fetch) reach(a *answer, at int64) {
 		if f.answer != a {
 			return
 		}
-		switch m.Turn {
-		case fault.Flips:
-			a.flips = append(a.flips, m.At)
-			continue
-		case fault.Passes:
-			if a.planned == planned {
-				continue // the line is as it was
-			}
-		case fault.Breaks:
-			f.over(a, &ota.Failure{Code: ota.NetworkTimeout, Detail: "the connection broke off"})
-		case fault.Ends:
-			f.over(a, &ota.Failure{Code: ota.SizeMismatch, Detail: "the answer ends too early"})
-		case fault.Stalls:
-			f.stall(a, m.For)
+		if f.turn(a, m) || a.planned != planned {
+			return // it is over, or the line is not as it was
 		}
-		return
 	}
 	if a.at < a.exchange.Length {
 		f.flow(a)
@@ -304,11 +306,37 @@ func (f *fetch) reach(a *answer, at int64) {
 	f.over(a, nil)
 }
 
+// turn lets the answer take the turn of a moment, and reports whether it does
+// not go on.
+func (f *fetch) turn(a *answer, m *fault.Moment) bool {
+	switch m.Turn {
+	case fault.Flips:
+		a.flips = append(a.flips, m.At)
+		a.watch(m.At)
+		return false
+	case fault.Passes:
+		a.watch(m.At)
+		return false
+	case fault.Breaks:
+		f.over(a, &ota.Failure{Code: ota.NetworkTimeout, Detail: "the connection broke off"})
+	case fault.Ends:
+		f.over(a, &ota.Failure{Code: ota.SizeMismatch, Detail: "the answer ends too early"})
+	case fault.Stalls:
+		f.stall(a, m.For)
+	}
+	return true
+}
+
 // changeSpeed lets the answer under way go on as fast as the line is now.
 func (f *fetch) changeSpeed() {
-	if a := f.answer; a != nil && a.rate > 0 {
-		a.catchUp(f.device.world.now)
-		a.begin(f.device.world.now, f.device.line.bandwidth())
+	a, now := f.answer, f.device.world.now
+	switch {
+	case a == nil || a.rate == 0:
+	case now < a.since:
+		a.rate = f.device.line.bandwidth() // when it goes on
+	default:
+		a.catchUp(now)
+		a.begin(now, f.device.line.bandwidth())
 		f.flow(a)
 	}
 }
@@ -328,62 +356,71 @@ func (f *fetch) freeze() {
 	f.stall(a, still)
 }
 
-// stall lets nothing come for a time.
+// stall lets nothing come for a time, or for longer if it stalls already.
 func (f *fetch) stall(a *answer, lasts time.Duration) {
-	if lasts >= download.DefaultStallTimeout {
-		f.at(a, download.DefaultStallTimeout, func() { f.over(a, stalled()) })
+	now := f.device.world.now
+	if a.since <= now {
+		a.heard = now
+	}
+	a.since = max(a.since, now+lasts)
+	if a.since-a.heard >= download.DefaultStallTimeout {
+		f.at(a, a.heard+download.DefaultStallTimeout-now, func() { f.over(a, stalled()) })
 		return
 	}
-	f.at(a, lasts, func() {
-		a.since = f.device.world.now
-		f.reach(a, a.at)
-	})
+	f.at(a, a.since-now, func() { f.reach(a, a.at) })
 }
 
 // over ends an answer, whole or for a reason, and keeps its right chunks.
 func (f *fetch) over(a *answer, refused *ota.Failure) {
 	f.answer = nil
 	a.leave()
-	gained, spoilt, broken := f.store(a)
+	f.put(a)
 	switch {
-	case broken != nil:
-		f.end(agent.Fetched{Failure: broken})
+	case a.broken != nil:
+		f.end(agent.Fetched{Failure: a.broken})
 		return
-	case spoilt > 0 && refused == nil:
-		refused = &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("%d chunks have wrong hashes", spoilt)}
+	case a.foreign != nil:
+		refused = a.foreign
+	case a.spoilt > 0 && refused == nil:
+		refused = &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("%d chunks have wrong hashes", a.spoilt)}
 	}
-	f.count(gained, refused)
+	f.count(a.gained, refused)
 }
 
-// store puts the right chunks of an answer into the inactive place.
-func (f *fetch) store(a *answer) (gained, spoilt int, broken *ota.Failure) {
-	have, described := &f.flash.next.have[a.file], &f.flash.next.files[a.file]
-	component, inRow := f.job.Job.Component, 0
-	for i := a.first; i < a.end; i++ {
-		offset, length := described.ChunkAt(i)
-		if offset+length-a.offset > a.at {
-			break
-		}
+// put judges the chunks of an answer that have come since it was last called, and
+// puts the right ones into the inactive place.
+func (f *fetch) put(a *answer) {
+	have := &f.flash.next.have[a.file]
+	for a.next < a.end && a.chunkEnd(a.next) <= a.at && a.broken == nil && a.foreign == nil {
+		i := a.next
+		a.next++
+		offset, length := a.described.ChunkAt(i)
 		if a.wrong(offset-a.offset, length) {
-			have.state[i] = bad
-			spoilt++
-			if inRow++; inRow == maxBadInRow {
-				for k := i; k >= 0 && have.state[k] == bad; k-- {
-					have.state[k] = missing
-				}
-				break
-			}
+			f.mark(a, i)
 			continue
 		}
-		inRow = 0
-		if broken = asFailure(f.device.gear.Operate(component, fault.Write), ota.WriteFailed); broken != nil {
-			break
+		a.inRow = 0
+		if a.broken = asFailure(f.device.gear.Operate(f.job.Job.Component, fault.Write), ota.WriteFailed); a.broken == nil {
+			have.keep(i)
+			a.gained++
+			f.gained += length
 		}
-		have.keep(i)
-		gained++
-		f.gained += length
 	}
-	return gained, spoilt, broken
+}
+
+// mark notes a bad chunk. So many in a row say that the object is another one;
+// then they can be had in one run elsewhere.
+func (f *fetch) mark(a *answer, i int) {
+	have := &f.flash.next.have[a.file]
+	have.state[i] = bad
+	a.spoilt++
+	if a.inRow++; a.inRow < maxBadInRow {
+		return
+	}
+	a.foreign = &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("chunks %d to %d have wrong hashes", i-a.inRow+1, i)}
+	for k := i; k >= 0 && have.state[k] == bad; k-- {
+		have.state[k] = missing
+	}
 }
 
 // count keeps the score after a request, and goes on or ends.

@@ -130,7 +130,7 @@ func (l *line) isDown() bool { return l.world.now < l.dead }
 func (l *line) connect() {
 	try := &conn{}
 	l.conn = try
-	if l.isDown() || l.world.platform.brokerDown || l.world.now < l.frozen {
+	if l.isOut() {
 		l.retry()
 		return
 	}
@@ -141,12 +141,17 @@ func (l *line) connect() {
 	l.world.after(took, func() {
 		switch {
 		case l.conn != try || !l.owner().alive():
-		case l.world.platform.brokerDown:
+		case l.isOut():
 			l.retry()
 		default:
 			l.opened()
 		}
 	})
+}
+
+// isOut reports whether no connection comes up.
+func (l *line) isOut() bool {
+	return l.isDown() || l.world.platform.brokerDown || l.world.now < l.frozen
 }
 
 // retry waits for a random part of a ceiling that doubles with every failure.
