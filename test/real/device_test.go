@@ -46,7 +46,7 @@ func TestOnADevice(t *testing.T) {
 		t.Parallel()
 		certFile, keyFile := ca.issue(t, "broker")
 		deviceCert, deviceKey := ca.issue(t, "gw-0001")
-		secure, aclFile := freeAddress(t), write(t, "acl", acl)
+		secure, aclFile := harness.FreeAddress(t), write(t, "acl", acl)
 		broker := startMosquitto(t, "allow_anonymous false", "acl_file "+aclFile,
 			"password_file "+passwords(t, map[string]string{"platform": "p-secret"}),
 			listener(secure), "acl_file "+aclFile, "cafile "+ca.file, "certfile "+certFile, "keyfile "+keyFile,
