@@ -112,7 +112,7 @@ func (g *Guide) Serve(command string) {
 	g.t.Helper()
 	args := append([]string{"-c", "exec " + command + ` "$@"`, "sh"}, g.platformArgs...)
 	g.Platform = Start(g.t, g.Dir, "sh", args...)
-	g.Platform.AwaitOutput("object store http")
+	g.Platform.AwaitOutput(ready)
 }
 
 // clock is the time before what the platform prints.
