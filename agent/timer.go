@@ -124,12 +124,15 @@ func (m *Machine) tick() {
 // repeat says again what the platform has not answered. A connection that holds
 // may lose a message all the same: the platform, or its broker, may restart.
 func (m *Machine) repeat() {
-	if i := m.waitsForAddress(); i >= 0 && m.address.due(m.now) {
-		m.addressMissing(i)
-	}
-	if m.outbox.Len() > 0 && m.resend.due(m.now) {
+	i := m.waitsForAddress()
+	overdue := i >= 0 && m.address.due(m.now)
+	// An address may be missing because the platform has missed a report.
+	if m.outbox.Len() > 0 && (overdue || m.resend.due(m.now)) {
 		m.outbox.Replay()
 		m.resend.next(m.now, resendWaitCap)
+	}
+	if overdue {
+		m.addressMissing(i)
 	}
 	if m.request.due(m.now) {
 		m.request.next(m.now, requestWaitCap)

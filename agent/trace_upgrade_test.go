@@ -38,6 +38,8 @@ func TestUpgrades(t *testing.T) {
 			"save ask:app(mirrors_failed) | fetch:app | save app=download_failed(storage_unavailable) forget:app | save app=ready_to_download@2 fetch:app | save ask:app(mirrors_failed)@2"},
 		{"asks again after the connection was lost", "app:1>2 timers to app=downloading", "disconnect; need:url_expired; connect; wait:30s",
 			" |  | inventory:running#4 ask:app(url_expired) timer+30s | ask:app(missing) timer+1m"},
+		{"no address comes since the platform has missed a report", "app:1>2 motor:1>2 to confirm:app", "ok; wait:30s; pkg:motor",
+			"save app=upgrade_succeeded inventory:running#9 forget:app | ask:motor(missing) app=upgrade_succeeded | save motor=ready_to_download fetch:motor"},
 		{"platform forgets the plan", "app:1>2 to accept", "disconnect; wait:8d; connect; wait:29s; wait:1s; plan",
 			" | inventory:running#2 accept | ask:app(missing) | accept"},
 
@@ -74,6 +76,13 @@ func TestUpgrades(t *testing.T) {
 			"save app=download_failed(network_timeout) forget:app | save app=ready_to_download@2 app=download_failed@2(key_untrusted) forget:app"},
 		{"another image after the download", "app:1>2 to stage:app", "cut; lose:app; boot; connect; pkg:app+other",
 			" | inventory:running#5 | save app=upgrade_failed(manifest_mismatch) forget:app"},
+
+		{"the network fails while the device is away", "app:1>2 to app=downloading", "disconnect; fail:network_timeout; connect; pkg:app; ok",
+			" |  | inventory:running#4 ask:app(missing) | fetch:app | save app=download_succeeded stage:app"},
+		{"the network fails while the device is away, and its power", "app:1>2 to app=downloading", "disconnect; fail:network_timeout; cut; boot; ok",
+			" |  | fetch:app | save stage:app"},
+		{"something else fails while the device is away", "app:1>2 to app=downloading", "disconnect; fail:digest_mismatch; connect",
+			" | save forget:app | inventory? app=download_failed(digest_mismatch)"},
 
 		// Failures, in the order of the steps.
 		{"download fails", "app:1>2 motor:1>2 to app=downloading", "fail:digest_mismatch; connect",
@@ -140,7 +149,7 @@ func TestUpgrades(t *testing.T) {
 		{"retry while the next one downloads", "app:1>2 motor:1>2 continue to app=downloading", "fail:network_timeout; pkg:motor; pkg:app@2; started; ok; ok; ok; ok; ok",
 			"save app=download_failed(network_timeout) forget:app | save motor=ready_to_download fetch:motor | save | save motor=downloading@2 | save motor=download_succeeded@2 stage:motor | save motor=upgrading@2 activate:motor | save health:motor | save confirm:motor | save motor=upgrade_succeeded@2 app=ready_to_download@2 inventory:running@2#13 forget:motor fetch:app"},
 		{"restart before the retry's package is kept", "app:1>2 motor:1>2 continue to app=downloading", "fail:network_timeout; pkg:motor; started; pkg:app@2; cut; boot; connect; ok; ok; ok; ok; ok; wait:30s",
-			"save app=download_failed(network_timeout) forget:app | save motor=ready_to_download fetch:motor | save motor=downloading | save | fetch:motor | inventory:running@2#9 app=download_failed(network_timeout) motor=ready_to_download motor=downloading | save motor=download_succeeded@2 stage:motor | save motor=upgrading@2 activate:motor | save health:motor | save confirm:motor | save motor=upgrade_succeeded@2 inventory:running@2#12 forget:motor | ask:app(missing)@2"},
+			"save app=download_failed(network_timeout) forget:app | save motor=ready_to_download fetch:motor | save motor=downloading | save | fetch:motor | inventory:running@2#9 app=download_failed(network_timeout) motor=ready_to_download motor=downloading | save motor=download_succeeded@2 stage:motor | save motor=upgrading@2 activate:motor | save health:motor | save confirm:motor | save motor=upgrade_succeeded@2 inventory:running@2#12 forget:motor | ask:app(missing)@2 app=download_failed(network_timeout) motor=ready_to_download motor=downloading motor=download_succeeded@2 motor=upgrading@2 motor=upgrade_succeeded@2"},
 		{"retried plan", "app:1>2 motor:1>2 to app=downloading", "fail:network_timeout; plan@2; pkg:app@2",
 			"save app=download_failed(network_timeout) motor=upgrade_failed(skipped) forget:app forget:motor | save accept@2 | save app=ready_to_download@2 fetch:app"},
 		{"retried plan is refused", "app:1>2 battery:50 needs:30 to app=downloading", "fail:network_timeout; battery:20; plan@2; pkg:app@2; battery:50; plan@2",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -88,11 +89,13 @@ func explain(ctx context.Context, err error, stall time.Duration) *refusal {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(context.Cause(ctx), errStalled):
-		return refusef(ota.NetworkTimeout, "too little arrived within %s", stall)
+		err = fmt.Errorf("too little arrived within %s", stall)
 	case errors.As(err, &address):
 		err = address.Err
 	}
-	return refusef(ota.NetworkTimeout, "%v", err)
+	r := refusef(ota.NetworkTimeout, "%v", err)
+	r.unserved = true
+	return r
 }
 
 // watch ends a request that brings too little: its timer is set again only

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -94,6 +95,7 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	defer cancel()
 	journal := &journal{w: streams.Out, goal: f.untilDone, reached: cancel}
 	config, err := f.config(journal)
+	config.Logger = slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
@@ -109,7 +111,16 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	if plan != "" {
 		journal.printf("%s", plan)
 	}
-	if err := standIn.Run(ctx); err != nil {
+	var ready sync.WaitGroup
+	ready.Go(func() {
+		if standIn.Hears(ctx) == nil {
+			journal.printf("ready for devices")
+		}
+	})
+	err = standIn.Run(ctx)
+	cancel()
+	ready.Wait()
+	if err != nil {
 		return err
 	}
 	if journal.failed() {

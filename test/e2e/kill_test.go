@@ -51,8 +51,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d upgrades, %d fetches, %d of them resumed", upgrades, len(k.store.all()), k.store.resumed())
+	t.Logf("%d upgrades, %d fetches, %d of them resumed; kills by the last report: %v", upgrades, len(k.store.all()), k.store.resumed(), k.hits)
 	assert.Greater(t, k.store.resumed(), upgrades/4, "kills did hit downloads")
+	assert.Positive(t, k.hits["upgrading"], "kills did hit installations")
 	assert.Equal(t, 0, k.agent.Stop())
 }
 
@@ -62,10 +63,11 @@ type killer struct {
 	random *rand.Rand
 	store  *fetches
 	agent  *harness.Process
+	hits   map[string]int // kills, by what the device had reported last
 }
 
 func newKiller(t *testing.T, random *rand.Rand) *killer {
-	k := &killer{random: random, store: &fetches{}}
+	k := &killer{random: random, store: &fetches{}, hits: map[string]int{}}
 	k.setting = &setting{t: t, key: harness.NewKey(t), platform: harness.StartPlatform(t, platform.Config{Store: k.store.serve(t)})}
 	k.device = harness.NewDevice(t, programs, k.platform.BrokerURL(), k.key)
 	k.device.Settings["download"] = harness.Settings{"rate_limit": "8MiB/s"}
@@ -81,9 +83,13 @@ func (k *killer) upgrade(n, most int) (kills int) {
 	plan, target := fmt.Sprint("p-", n), fmt.Sprint("1.0.", n)
 	old, image := harness.Image(uint64(n-1), imageSize), harness.Image(uint64(n), imageSize)
 	k.platform.Offer(harness.Plan{ID: plan}, k.packMCU("motor", target, int64(n)), k.pack(target, int64(n), string(image)))
-	for ; kills < most && k.platform.Status(plan, k.device) != ota.DeviceUpgraded; kills++ {
+	for ; kills < most; kills++ {
 		time.Sleep(time.Duration(5+k.random.IntN(250)) * time.Millisecond)
+		if k.platform.Status(plan, k.device) == ota.DeviceUpgraded {
+			break // a kill from here on would hit nothing
+		}
 		k.agent.Kill()
+		k.hits[k.lastReport(plan)]++
 		live := k.device.Read("app.bin")
 		require.True(k.t, bytes.Equal(live, old) || bytes.Equal(live, image), "the live file is whole")
 		k.store.expect(bound{t: k.t, target: target, from: k.verified(image)})
@@ -99,6 +105,15 @@ func (k *killer) upgrade(n, most int) (kills int) {
 	}
 	assert.Empty(k.t, k.platform.Faults(plan), "early, changed, illegal or unknown reports")
 	return kills
+}
+
+// lastReport is the status that the device reported last; empty before the first.
+func (k *killer) lastReport(plan string) string {
+	reports := k.platform.Reports(plan)
+	if len(reports) == 0 {
+		return ""
+	}
+	return reports[len(reports)-1].Status.String()
 }
 
 // verified is how many bytes at the beginning of the image lie in the inactive

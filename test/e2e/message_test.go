@@ -28,7 +28,8 @@ const mutations = 300
 // kinds are those of the messages to devices.
 var kinds = []string{"plan", "package", "ack", "none", "terminate"}
 
-// malformed are payloads that are no message of any kind.
+// malformed are payloads that are no message of any kind. No broker lets longer
+// ones through; TestRogueBrokerDoesNoHarm has one that does.
 var malformed = map[string][]byte{
 	"nothing":             {},
 	"null":                []byte(`null`),

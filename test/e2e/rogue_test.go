@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/test/harness"
 )
@@ -25,13 +26,7 @@ import (
 // most: it goes on with the next broker of its list, and takes no more memory
 // than it allows for one packet.
 func TestRogueBrokerDoesNoHarm(t *testing.T) {
-	topic := wire.Topics{}.Down((&harness.Device{Settings: harness.Settings{"product": harness.Product, "device": harness.DeviceName}}).Identity(), "plan")
-	for _, test := range []struct {
-		name  string
-		bytes []byte // what it sends once the device has subscribed
-	}{
-		{"a message longer than the protocol allows", publish(topic, padded(1<<20+1))},
-		{"a packet larger than the device allows", publish(topic, padded(4<<20))},
+	for _, test := range append(oversized(), []evil{
 		{"a packet that says it is of 256 MiB", append([]byte{0x30, 0xff, 0xff, 0xff, 0x7f}, make([]byte, 8<<20)...)},
 		{"a length without end", bytes.Repeat([]byte{0xff}, 1<<16)},
 		{"a topic longer than its packet", []byte{0x30, 0x04, 0xff, 0xff, 'a', 'b'}},
@@ -41,7 +36,7 @@ func TestRogueBrokerDoesNoHarm(t *testing.T) {
 		{"a packet that only devices send", []byte{0x10, 0x02, 0x00, 0x00}},
 		{"acknowledgements of nothing", []byte{0x40, 0x02, 0x12, 0x34, 0x90, 0x04, 0x12, 0x34, 0x00, 0x00}},
 		{"another language", []byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")},
-	} {
+	}...) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSetting(t)
@@ -53,6 +48,24 @@ func TestRogueBrokerDoesNoHarm(t *testing.T) {
 			assert.Equal(t, 0, agent.Stop())
 		})
 	}
+}
+
+// evil is what a broker sends once the device has subscribed.
+type evil struct {
+	name  string
+	bytes []byte
+}
+
+// oversized are messages longer than the protocol allows, and packets larger than
+// the device allows, on each of its topics.
+func oversized() (all []evil) {
+	device := ota.Identity{Product: harness.Product, Device: harness.DeviceName}
+	for _, kind := range kinds {
+		topic := wire.Topics{}.Down(device, kind)
+		all = append(all, evil{"a long message, " + kind, publish(topic, padded(1<<20+1))},
+			evil{"a large packet, " + kind, publish(topic, padded(4<<20))})
+	}
+	return all
 }
 
 // rogue is a broker that takes one device, sends it some bytes, waits for what

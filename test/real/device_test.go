@@ -46,7 +46,7 @@ func TestOnADevice(t *testing.T) {
 		t.Parallel()
 		certFile, keyFile := ca.issue(t, "broker")
 		deviceCert, deviceKey := ca.issue(t, "gw-0001")
-		secure, aclFile := freeAddress(t), write(t, "acl", acl)
+		secure, aclFile := harness.FreeAddress(t), write(t, "acl", acl)
 		broker := startMosquitto(t, "allow_anonymous false", "acl_file "+aclFile,
 			"password_file "+passwords(t, map[string]string{"platform": "p-secret"}),
 			listener(secure), "acl_file "+aclFile, "cafile "+ca.file, "certfile "+certFile, "keyfile "+keyFile,
@@ -106,12 +106,12 @@ func (j *journey) serve(content string) *harness.Served {
 func (j *journey) travel() {
 	t := j.t
 	platform := j.serve("app 1.1.0")
-	j.device.Configure()
-	valid := harness.Run(t, j.device.Dir, programs.Agent, "validate", "--config", j.device.Path("agent.yaml"))
-	require.Zero(t, valid.Code, valid.Err)
 	if j.stranger {
 		j.keepOut(platform)
 	}
+	j.device.Configure()
+	valid := harness.Run(t, j.device.Dir, programs.Agent, "validate", "--config", j.device.Path("agent.yaml"))
+	require.Zero(t, valid.Code, valid.Err)
 	agent := harness.Start(t, j.device.Dir, "env", append(j.environment, programs.Agent, "run", "--config", "agent.yaml")...)
 	platform.AwaitOutput("gw-0001  is now: Upgraded")
 	assert.Equal(t, "app 1.1.0", string(j.device.Read("app.bin")), "the file is replaced")

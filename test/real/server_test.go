@@ -46,15 +46,6 @@ func (s *server) start() {
 // kill ends the server as a power cut would.
 func (s *server) kill() { s.process.Kill() }
 
-// freeAddress finds a port of the loopback that nobody uses.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // listener is how mosquitto is told to listen.
 func listener(address string) string {
 	host, port, _ := net.SplitHostPort(address)
@@ -66,7 +57,7 @@ func listener(address string) string {
 // everything.
 func startMosquitto(t *testing.T, lines ...string) *server {
 	t.Helper()
-	s := &server{t: t, address: freeAddress(t), dir: t.TempDir(), program: mosquittoProgram}
+	s := &server{t: t, address: harness.FreeAddress(t), dir: t.TempDir(), program: mosquittoProgram}
 	if len(lines) == 0 {
 		lines = []string{"allow_anonymous true"}
 	}

@@ -48,7 +48,7 @@ func startStore(t *testing.T, secure bool) *store {
 	for _, sub := range []string{"objects", "users"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, sub), 0o755))
 	}
-	s := &store{server: &server{t: t, address: freeAddress(t), dir: dir, program: versitygwProgram}}
+	s := &store{server: &server{t: t, address: harness.FreeAddress(t), dir: dir, program: versitygwProgram}}
 	s.url = "http://" + s.address
 	s.args = []string{"--quiet", "--keep-alive", "--port", s.address, "--access", platformAccess, "--secret", platformSecret,
 		"--region", region, "--virtual-domain", domain, "--iam-dir", filepath.Join(dir, "users")}
