@@ -84,7 +84,7 @@ type Fetched struct {
 	Op        Op
 	Need      ota.AddressReason
 	Failure   *ota.Failure
-	Fruitless int // what consecutive requests without a new verified chunk have cost
+	Fruitless int // consecutive requests without a new verified chunk so far
 }
 
 // Staged ends a Stage.
@@ -170,7 +170,7 @@ type Fetch struct {
 	Op        Op
 	Job       firmware.Job
 	Package   *ota.Package
-	Fruitless int  // what consecutive requests without a new verified chunk have cost
+	Fruitless int  // consecutive requests without a new verified chunk so far
 	Renewed   bool // addresses were asked for because all mirrors failed
 }
 

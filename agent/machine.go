@@ -76,7 +76,7 @@ type Machine struct {
 type work struct {
 	pkg       *ota.Package  // addresses; nil while waiting for them
 	manifest  *ota.Manifest // verified; nil until then
-	fruitless int           // what consecutive requests without a new chunk have cost
+	fruitless int           // consecutive requests without a new chunk
 	healthy   bool          // the new version has passed its checks since the start
 	reverts   backoff       // trying to go back again, after that has failed
 	failed    int           // times that going back has failed since the start

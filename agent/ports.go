@@ -33,7 +33,7 @@ type FetchJob struct {
 	Files     []ota.File        // from the verified manifest
 	Addresses []ota.FileAddress // matched to Files by name
 	Places    []firmware.Place  // one for each of Files; the caller closes them
-	Fruitless int               // what requests without a new chunk have cost before this call; 0 at first
+	Fruitless int               // requests without a new chunk before this call
 	Renewed   bool              // these addresses came because all mirrors had failed
 	Started   func()            // called once, before the first byte is asked for
 	// Progress is called from time to time with the verified bytes in place.
@@ -45,7 +45,7 @@ type FetchJob struct {
 type FetchResult struct {
 	Need      ota.AddressReason // set when other addresses could help
 	Failure   *ota.Failure      // set when nothing can
-	Fruitless int               // what requests without a new chunk have cost so far
+	Fruitless int
 }
 
 // Health says whether the device works with a component's new version.

@@ -77,13 +77,6 @@ func TestUpgrades(t *testing.T) {
 		{"another image after the download", "app:1>2 to stage:app", "cut; lose:app; boot; connect; pkg:app+other",
 			" | inventory:running#5 | save app=upgrade_failed(manifest_mismatch) forget:app"},
 
-		{"the network fails while the device is away", "app:1>2 to app=downloading", "disconnect; fail:network_timeout; connect; pkg:app; ok",
-			" |  | inventory:running#4 ask:app(missing) | fetch:app | save app=download_succeeded stage:app"},
-		{"the network fails while the device is away, and its power", "app:1>2 to app=downloading", "disconnect; fail:network_timeout; cut; boot; ok",
-			" |  | fetch:app | save stage:app"},
-		{"something else fails while the device is away", "app:1>2 to app=downloading", "disconnect; fail:digest_mismatch; connect",
-			" | save forget:app | inventory? app=download_failed(digest_mismatch)"},
-
 		// Failures, in the order of the steps.
 		{"download fails", "app:1>2 motor:1>2 to app=downloading", "fail:digest_mismatch; connect",
 			"save app=download_failed(digest_mismatch) motor=upgrade_failed(skipped) forget:app forget:motor | inventory? app=download_failed(digest_mismatch) motor=upgrade_failed(skipped)"},

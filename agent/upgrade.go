@@ -46,10 +46,6 @@ func (m *Machine) fetched(in Fetched) {
 			part.Renewed, m.dirty = true, true
 		}
 		m.askAddress(i, in.Need)
-	case in.Failure != nil && in.Failure.Code == ota.NetworkTimeout && !m.connected:
-		// It is the device that is away, not the storage. It asks when it is back.
-		m.work[i] = work{}
-		m.askAddress(i, ota.AddressMissing)
 	case in.Failure != nil:
 		m.fail(i, ota.DownloadFailed, in.Failure)
 	default:

@@ -34,20 +34,11 @@ type answer struct {
 	body   io.ReadCloser
 }
 
-// refusal is why a request brought nothing more, with the code to report if it
-// was the last one.
+// refusal is why a request brought nothing more: the code to report if it was
+// the last one, and whether the address should be asked again.
 type refusal struct {
 	ota.Failure
-	gone     bool // the address should not be asked again
-	unserved bool // nothing wrong was said: the storage is away or overloaded
-}
-
-// cost is what the request takes from the download's attempts.
-func (r *refusal) cost() int {
-	if r.unserved {
-		return unservedCost
-	}
-	return wrongCost
+	gone bool
 }
 
 func refusef(code ota.Code, format string, args ...any) *refusal {
@@ -91,13 +82,10 @@ func refuseStatus(status int, from *address) error {
 	case status == http.StatusPreconditionFailed && from.etag != "":
 		from.etag = ""
 		return refusef(ota.HTTPError, "HTTP status 412: the object has changed")
+	case from.url == nil && status >= 500:
+		return refusef(ota.StorageUnavailable, "HTTP status %d", status)
 	}
-	r := refusef(ota.HTTPError, "HTTP status %d", status)
-	r.unserved = status >= 500 || status == http.StatusTooManyRequests
-	if from.url == nil && status >= 500 {
-		r.Code = ota.StorageUnavailable
-	}
-	return r
+	return refusef(ota.HTTPError, "HTTP status %d", status)
 }
 
 // judgeRange checks a Content-Range against the ask.

@@ -33,9 +33,7 @@ type Config struct {
 	// answer, or less than 64 bytes a second; 0 means 30 s.
 	StallTimeout time.Duration
 	// Attempts is the number of consecutive requests without a new verified
-	// chunk at which a download has failed, over all addresses; 0 means 5. A
-	// request that the storage did not serve (no connection, silence, status 429
-	// or 5xx) counts a fifth of one.
+	// chunk at which a download has failed, over all addresses; 0 means 5.
 	Attempts int
 	// Parallel is the number of downloads that run at once; 0 means 2. Further
 	// ones wait.

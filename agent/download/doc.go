@@ -13,9 +13,8 @@
 // chunks.
 //
 // What a server can do wrong costs one attempt and the next address is asked;
-// a server that is away or overloaded costs a fifth of one. The count starts
-// again with every new verified chunk. When it reaches its limit the download
-// has failed; when addresses have expired, are
+// the count starts again with every new verified chunk. When the count reaches
+// its limit the download has failed; when addresses have expired, are
 // forbidden or have all failed, the caller is asked for other ones.
 //
 // The whole file's SHA-256 is checked too. It is implied by the chunk hashes,

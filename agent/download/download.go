@@ -3,6 +3,7 @@ package download
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,16 +12,11 @@ import (
 )
 
 const (
-	firstPause   = 250 * time.Millisecond
+	firstPause   = time.Second
 	longestPause = 30 * time.Second
 	// evidence is how many requests in a row must have failed before all
 	// mirrors are said to have failed: one is not evidence, even of one mirror.
 	evidence = 2
-	// wrongCost and unservedCost are what a request without a new chunk costs. A
-	// wrong answer says something about the package. Silence and overload only say
-	// that the storage is away, which passes: 25 such requests, the default, take
-	// several minutes.
-	wrongCost, unservedCost = 5, 1
 )
 
 // download is one Fetch.
@@ -34,7 +30,7 @@ type download struct {
 
 	started     bool
 	done, total int64    // bytes over all targets
-	fruitless   int      // cost of the requests in a row without a new chunk, with those before this call
+	fruitless   int      // requests in a row without a new chunk, with those before this call
 	failures    int      // those of this call that ended otherwise than with a gone address
 	last        *refusal // why the last request without a new chunk brought none
 }
@@ -184,7 +180,7 @@ func (d *download) count(as *addresses, from *address, o outcome) {
 		return
 	}
 	from.failed = true
-	d.fruitless += o.refused.cost()
+	d.fruitless++
 	if from.gone == nil {
 		d.failures++
 	}
@@ -195,10 +191,11 @@ func (d *download) count(as *addresses, from *address, o outcome) {
 // exhausted fails the download when the requests without a new chunk have
 // reached the limit.
 func (d *download) exhausted() error {
-	if d.fruitless < d.fetcher.config.Attempts*wrongCost {
+	if d.fruitless < d.fetcher.config.Attempts {
 		return nil
 	}
-	return &ota.Failure{Code: d.last.Code, Detail: "too many requests in a row brought no new chunk, the last one: " + d.last.Detail}
+	return &ota.Failure{Code: d.last.Code,
+		Detail: fmt.Sprintf("%d requests in a row brought no new chunk, the last one: %s", d.fruitless, d.last.Detail)}
 }
 
 // noneLeft asks for other addresses. Where these were so useless that not even
@@ -210,8 +207,8 @@ func (d *download) noneLeft(as *addresses) (ota.AddressReason, error) {
 	if as.asked {
 		return ota.AddressExpired, nil
 	}
+	d.fruitless++
 	d.last = refusef(ota.URLExpired, "no address is left: %s", why)
-	d.fruitless += d.last.cost()
 	if err := d.exhausted(); err != nil {
 		return "", err
 	}

@@ -17,14 +17,6 @@ import (
 
 const always = 1 << 20
 
-// What a wrong answer costs when one that never came costs 1, what a download may
-// cost by default, and where no more than necessary is asked.
-const (
-	wrongAnswer = 5
-	enough      = download.DefaultAttempts * wrongAnswer
-	fewAttempts = 2
-)
-
 // lies names every misbehaviour of a server: what it answers, and the code that
 // a download ends with when it hears nothing else. An empty code marks a lie
 // from which the right bytes can be had.
@@ -178,7 +170,7 @@ func TestLies(t *testing.T) {
 		t.Run(lie.name, func(t *testing.T) {
 			t.Parallel()
 			config := quick()
-			config.Attempts, config.StallTimeout = fewAttempts, patience(lie.name)
+			config.StallTimeout = patience(lie.name)
 			fetcher := newFetcher(t, config)
 
 			t.Run("told once", func(t *testing.T) {
@@ -209,7 +201,7 @@ func TestLies(t *testing.T) {
 					return
 				}
 				failedWith(t, result, lie.code)
-				assert.Equal(t, fewAttempts*wrongAnswer, result.Fruitless)
+				assert.Equal(t, download.DefaultAttempts, result.Fruitless)
 				assert.Zero(t, place.writes)
 			})
 		})

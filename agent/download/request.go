@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -89,13 +88,11 @@ func explain(ctx context.Context, err error, stall time.Duration) *refusal {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(context.Cause(ctx), errStalled):
-		err = fmt.Errorf("too little arrived within %s", stall)
+		return refusef(ota.NetworkTimeout, "too little arrived within %s", stall)
 	case errors.As(err, &address):
 		err = address.Err
 	}
-	r := refusef(ota.NetworkTimeout, "%v", err)
-	r.unserved = true
-	return r
+	return refusef(ota.NetworkTimeout, "%v", err)
 }
 
 // watch ends a request that brings too little: its timer is set again only

@@ -15,7 +15,7 @@ import (
 
 // What a download does about failures is what agent/download does.
 const (
-	pauseAfterFirst = 250 * time.Millisecond
+	pauseAfterFirst = time.Second
 	pauseAtMost     = 30 * time.Second
 	evidence        = 2 // failures in a row before all mirrors are said to have failed
 	maxBadInRow     = 3 // bad chunks in a row that say the object is another one

@@ -106,12 +106,12 @@ func (j *journey) serve(content string) *harness.Served {
 func (j *journey) travel() {
 	t := j.t
 	platform := j.serve("app 1.1.0")
-	if j.stranger {
-		j.keepOut(platform)
-	}
 	j.device.Configure()
 	valid := harness.Run(t, j.device.Dir, programs.Agent, "validate", "--config", j.device.Path("agent.yaml"))
 	require.Zero(t, valid.Code, valid.Err)
+	if j.stranger {
+		j.keepOut(platform)
+	}
 	agent := harness.Start(t, j.device.Dir, "env", append(j.environment, programs.Agent, "run", "--config", "agent.yaml")...)
 	platform.AwaitOutput("gw-0001  is now: Upgraded")
 	assert.Equal(t, "app 1.1.0", string(j.device.Read("app.bin")), "the file is replaced")

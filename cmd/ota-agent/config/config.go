@@ -85,7 +85,7 @@ type Storage struct {
 type Download struct {
 	RateLimit    int64         // bytes a second over all downloads; 0 for no limit
 	StallTimeout time.Duration // default 30 s
-	Attempts     int           // consecutive requests without a new chunk, unserved ones counting a fifth; default 5
+	Attempts     int           // consecutive requests without a new chunk; default 5
 	Parallel     int           // downloads at once; default 2
 }
 
