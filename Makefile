@@ -35,6 +35,10 @@ test: ## every test that needs nothing but Go and a C compiler
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
 
+.PHONY: test-page
+test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
+	$(GO) test -tags page -count 1 ./test/page
+
 mosquitto:
 	@test -x $(MOSQUITTO) || { echo 'make: $(MOSQUITTO) is missing: apt-get install mosquitto, or MOSQUITTO=PATH' >&2; exit 1; }
 
@@ -49,7 +53,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags real ./...
+	$(GO) vet -tags real,page ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 
 lint:

@@ -30,6 +30,8 @@ var tables = map[string]string{
 	"agent/link.refusals":                       "what a broker's reason codes mean",
 	"simulator/fault.kinds":                     "how each kind of fault is made",
 	"simulator.arrivalKinds":                    "events of what becomes of a report",
+	"test/harness.clock":                        "a pattern of times of day",
+	"test/harness.changing":                     "a pattern of what differs from run to run",
 	"simulator/verdict.kindNames":               "names of the kinds of events",
 	"simulator/platform/engine.arrivalNames":    "names of what becomes of a report",
 	"simulator/platform/engine.sentences":       "texts of the plan log",

@@ -32,6 +32,9 @@ func newRecorder(s *scenario.Scenario, devices int, sink Sink) *recorder {
 func (r *recorder) add(e verdict.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ended {
+		return // what comes of switching the devices off says nothing about the run
+	}
 	now := time.Now()
 	e.At = now.Sub(r.began)
 	was, _ := r.judge.Status(e.Device)
@@ -43,9 +46,7 @@ func (r *recorder) add(e verdict.Event) {
 	if r.sink != nil {
 		r.sink.Add(&e)
 	}
-	if !r.ended || e.Kind != verdict.Disconnected {
-		r.progress.count(e)
-	}
+	r.progress.count(e)
 	if is == ota.DeviceUpgraded && was != is {
 		took, _ := r.judge.Took(e.Device)
 		r.progress.Upgrades.add(took)

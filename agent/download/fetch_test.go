@@ -406,8 +406,11 @@ func TestPausesGrowWithFullJitter(t *testing.T) {
 	job := jobOf(file, newPlace(t, file), s.URL)
 	job.Renewed = true
 	failedWith(t, newFetcher(t, config).Fetch(t.Context(), job), ota.HTTPError)
-	ms := time.Millisecond
-	assert.Equal(t, []time.Duration{250 * ms, 500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 16000 * ms, 30000 * ms, 30000 * ms}, limits)
+	var seconds []float64
+	for _, limit := range limits {
+		seconds = append(seconds, limit.Seconds())
+	}
+	assert.Equal(t, []float64{1, 2, 4, 8, 16, 30, 30, 30, 30}, seconds)
 }
 
 func TestVerify(t *testing.T) {
