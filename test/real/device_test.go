@@ -126,7 +126,10 @@ func (j *journey) travel() {
 // the agent says so, and the platform hears nothing.
 func (j *journey) keepOut(platform *harness.Served) {
 	settings := j.device.Settings
-	defer func() { settings["device"] = harness.DeviceName }()
+	defer func() {
+		settings["device"] = harness.DeviceName
+		j.device.Configure()
+	}()
 	settings["device"] = "gw-0002"
 	agent := j.device.Start()
 	agent.AwaitOutput("not authorized")
