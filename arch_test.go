@@ -41,7 +41,9 @@ var house = []room{
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
-	{"simulator/stock", "simulator/scenario simulator/platform/engine internal/*", ""},
+	{"simulator/stock", "simulator/scenario simulator/fault simulator/platform/engine internal/*", ""},
+	{"simulator/slots", "firmware internal/ota", ""},
+	{"simulator/witness", "simulator/verdict simulator/platform/engine agent internal/ota", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},

@@ -29,7 +29,6 @@ var tables = map[string]string{
 	"agent.answerNames":                         "names of the user's answers",
 	"agent/link.refusals":                       "what a broker's reason codes mean",
 	"simulator/fault.kinds":                     "how each kind of fault is made",
-	"simulator.arrivalKinds":                    "events of what becomes of a report",
 	"test/harness.clock":                        "a pattern of times of day",
 	"test/harness.changing":                     "a pattern of what differs from run to run",
 	"simulator/verdict.kindNames":               "names of the kinds of events",
@@ -50,6 +49,8 @@ var pure = map[string]string{
 	"agent":                     "runner.go effect.go", // they execute what the machine decides
 	"simulator/selection":       "",
 	"simulator/verdict":         "",
+	"simulator/witness":         "",
+	"simulator/slots":           "",
 	"simulator/platform/engine": "",
 }
 

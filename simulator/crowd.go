@@ -5,10 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"otafleet/agent"
-	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/witness"
 )
 
 // crowd is the devices that have arrived so far.
@@ -135,29 +134,18 @@ func (c *crowd) settled(w *world) bool {
 	return still >= enough
 }
 
-// checkTruth records a violation if the platform believes that the device was
-// upgraded and it does not run the target, or if it runs a version that nobody
-// meant it to.
+// checkTruth records a violation for what the device has said and is not so.
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.saved.Run == nil {
-		return
-	}
-	for i, c := range d.saved.Run.Plan.Components {
-		k := d.component(c.ID)
-		if k < 0 {
-			continue
+	lies := witness.Lies(d.saved, func(component string) (string, bool) {
+		i := d.component(component)
+		if i < 0 {
+			return "", false
 		}
-		part, runs := d.saved.Run.Parts[i], d.flashes[k].version()
-		if part.Step != agent.StepNone {
-			continue // it is on its way
-		}
-		if succeeded := part.Status == ota.UpgradeSucceeded; succeeded && runs != c.Target {
-			d.violation("component " + c.ID + " was reported upgraded to " + c.Target + " and runs " + runs)
-		}
-		if failed := part.Status.Failed() && !part.Again; failed && part.From != "" && runs != part.From {
-			d.violation("component " + c.ID + " was reported failed and runs " + runs + " instead of " + part.From)
-		}
+		return d.flashes[i].version(), true
+	})
+	for _, lie := range lies {
+		d.violation(lie)
 	}
 }

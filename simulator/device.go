@@ -11,6 +11,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/slots"
 	"otafleet/simulator/verdict"
 )
 
@@ -61,7 +62,7 @@ func newDevice(w *world, m member) *device {
 	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
 	for i, c := range spec.Components {
 		d.flashes = append(d.flashes, &flash{
-			chunks: &w.chunks, running: c.Version, restart: spec.Install.RestartFor(c.Type),
+			chunks: &w.chunks, slots: slots.Slots{Running: c.Version, Restart: spec.Install.RestartFor(c.Type)},
 			install: spec.Install.Time.At(fault.Uniform(w.seed, d.id.Device, "install", i)),
 			wrong:   d.violation,
 		})

@@ -10,6 +10,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
+	"otafleet/simulator/slots"
 )
 
 // flash is the simulated flash of one component: it outlives power cuts, and
@@ -19,26 +20,14 @@ import (
 type flash struct {
 	// Immutable.
 	chunks  *chunks
-	install time.Duration    // that an activation takes
-	restart firmware.Restart // that an activation needs
+	install time.Duration // that an activation takes
 	// wrong is told of a write of bytes that do not have the signed digest.
 	wrong func(text string)
 
-	mu       sync.Mutex // guards the following
-	running  string
-	previous string // to go back to; empty if there is none
-	undone   string // the target of the job that was reverted last
-	next     image  // in the inactive place
-	written  int64  // verified bytes, over all jobs
-}
-
-// image is what lies in the inactive place.
-type image struct {
-	target string
-	files  []ota.File
-	have   [][]bool // chunks of each file
-	staged bool
-	active bool // running, or to run after the restart
+	mu      sync.Mutex // guards the following
+	slots   slots.Slots
+	have    [][]bool // chunks of each file in the inactive place
+	written int64    // verified bytes, over all jobs
 }
 
 var _ firmware.Installer = (*flash)(nil)
@@ -47,68 +36,49 @@ var _ firmware.Installer = (*flash)(nil)
 func (f *flash) Inspect(context.Context) (firmware.Inspection, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return firmware.Inspection{Version: f.running}, nil
+	return firmware.Inspection{Version: f.slots.Running}, nil
 }
 
 // Open gives the inactive place. Chunks of the same image are still there.
 func (f *flash) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.next.is(job) {
-		f.next = image{target: job.Target, files: job.Files, have: make([][]bool, len(job.Files))}
+	if f.slots.Open(&job) {
+		f.have = make([][]bool, len(job.Files))
 		for i := range job.Files {
-			f.next.have[i] = make([]bool, len(job.Files[i].Chunks))
+			f.have[i] = make([]bool, len(job.Files[i].Chunks))
 		}
 	}
 	places := make([]firmware.Place, len(job.Files))
 	for i := range places {
-		places[i] = &sector{flash: f, file: &job.Files[i], have: f.next.have[i]}
+		places[i] = &sector{flash: f, file: &job.Files[i], have: f.have[i]}
 	}
 	return places, nil
-}
-
-// is reports whether the image is the job's.
-func (m *image) is(job firmware.Job) bool {
-	if m.target != job.Target || len(m.files) != len(job.Files) || m.active {
-		return false
-	}
-	for i := range m.files {
-		if m.files[i].SHA256 != job.Files[i].SHA256 {
-			return false
-		}
-	}
-	return true
 }
 
 // Stage checks that every chunk is there.
 func (f *flash) Stage(_ context.Context, job firmware.Job) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.next.is(job) {
-		return firmware.Failf(ota.WriteFailed, "the inactive place does not hold %s", job.Target)
-	}
-	for i, have := range f.next.have {
-		for k, ok := range have {
-			if !ok {
-				return firmware.Failf(ota.DigestMismatch, "%s: chunk %d is missing", job.Files[i].Name, k)
-			}
+	for i, have := range f.have {
+		if k := slices.Index(have, false); k >= 0 && f.slots.Holds(&job) {
+			return firmware.Failf(ota.DigestMismatch, "%s: chunk %d is missing", job.Files[i].Name, k)
 		}
 	}
-	f.next.staged, f.previous, f.undone = true, "", ""
-	return nil
+	return f.slots.Stage(&job)
 }
 
 // Activate takes the time of an installation; a cut in it leaves the old
 // version running.
 func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
 	f.mu.Lock()
-	staged, active := f.next.staged && f.next.target == job.Target, f.next.active && f.running == job.Target
+	already, err := f.slots.Ready(&job)
 	f.mu.Unlock()
 	switch {
-	case active:
-		return f.restart, nil
-	case !staged:
-		return firmware.RestartNone, firmware.Failf(ota.InstallerFailed, "%s is not staged", job.Target)
+	case err != nil:
+		return firmware.RestartNone, err
+	case already:
+		return f.slots.Restart, nil
 	}
 	pause(ctx, f.install)
 	if ctx.Err() != nil {
@@ -116,35 +86,23 @@ func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restar
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.previous, f.running = f.running, f.next.target
-	f.next = image{target: job.Target, staged: true, active: true} // its chunks are not looked at again
-	return f.restart, nil
+	f.slots.Activate()
+	f.have = nil // its chunks are not looked at again
+	return f.slots.Restart, nil
 }
 
 // Confirm makes the running version permanent.
 func (f *flash) Confirm(_ context.Context, job firmware.Job) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.running != job.Target {
-		return firmware.Failf(ota.VerifyFailed, "runs %s, not %s", f.running, job.Target)
-	}
-	return nil
+	return f.slots.Confirm(&job)
 }
 
 // Revert brings the previous version back.
 func (f *flash) Revert(_ context.Context, job firmware.Job) (firmware.Restart, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.next.staged = false
-	switch {
-	case f.running == job.Target && f.previous != "":
-		f.running, f.previous, f.undone = f.previous, "", job.Target
-		f.next = image{}
-		return f.restart, nil
-	case f.undone == job.Target && f.running != job.Target:
-		return f.restart, nil // it was done before the power was cut
-	}
-	return firmware.RestartNone, nil
+	return f.slots.Revert(&job), nil
 }
 
 // writtenBytes is how many verified bytes were written.
@@ -158,7 +116,7 @@ func (f *flash) writtenBytes() int64 {
 func (f *flash) version() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.running
+	return f.slots.Running
 }
 
 // sector is the inactive place of one file.

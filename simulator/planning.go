@@ -8,10 +8,8 @@ import (
 	"io"
 	"time"
 
-	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
-	"otafleet/simulator/scenario"
 	"otafleet/simulator/stock"
 )
 
@@ -80,33 +78,17 @@ const downPause = 100 * time.Millisecond
 // letUsersAnswer lets the user of a device answer the manual plans, after a time
 // that begins when the plan is active and the device has been connected.
 func (d *device) letUsersAnswer() {
+	if d.world.platform == nil {
+		return
+	}
 	for i := range d.world.scenario.Plans {
 		p := &d.world.scenario.Plans[i]
-		operation, answers := d.userOf(p)
+		operation, after, answers := stock.UserOf(p, d.fleet.spec, d.id.Device, d.world.seed)
 		if !answers {
 			continue
 		}
-		wait := max(0, p.Starts-d.world.elapsed()) + p.Users.After.At(d.drawUser(p, 1))
-		d.After(wait, func() {
+		d.After(max(0, p.Starts-d.world.elapsed())+after, func() {
 			d.world.command(engine.UserAnswer{Device: d.id, Plan: p.Name, Operation: operation})
 		})
 	}
-}
-
-// userOf is what the user of the device says to a plan, if anything.
-func (d *device) userOf(p *scenario.Plan) (operation engine.UserOperation, answers bool) {
-	if p.Users == nil || !p.Covers(d.fleet.spec) || d.world.platform == nil {
-		return "", false
-	}
-	switch u := d.drawUser(p, 0); {
-	case u < p.Users.Confirm.Share():
-		return engine.UserConfirm, true
-	case u < (p.Users.Confirm + p.Users.Cancel).Share():
-		return engine.UserCancel, true
-	}
-	return "", false
-}
-
-func (d *device) drawUser(p *scenario.Plan, occurrence int) float64 {
-	return fault.Uniform(d.world.seed, d.id.Device, "user of "+p.Name, occurrence)
 }

@@ -8,6 +8,7 @@ import (
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/witness"
 )
 
 // recorder takes the events of a run from every goroutine and gives them to the
@@ -58,25 +59,9 @@ func (r *recorder) add(e verdict.Event) {
 
 // observe records a fact of the stand-in.
 func (r *recorder) observe(_ time.Time, fact engine.Output) {
-	switch fact := fact.(type) {
-	case engine.Recorded:
-		if kind, counts := arrivalKinds[fact.Arrival]; counts {
-			r.add(verdict.ReportEvent(0, kind, fact.Device.Device, fact.Report))
-		}
-	case engine.Decided:
-		r.add(verdict.AnswerEvent(fact.Device.Device, fact.Decision))
-	case engine.Changed:
-		r.add(verdict.Event{Kind: verdict.StatusIs, Device: fact.Device.Device, Plan: fact.Plan, N: int64(fact.To)})
+	if e, told := witness.Event(fact); told {
+		r.add(e)
 	}
-}
-
-// arrivalKinds are the events of what the ledger makes of a report.
-var arrivalKinds = map[engine.Arrival]verdict.Kind{
-	engine.Stored:      verdict.Stored,
-	engine.Early:       verdict.OutOfOrder,
-	engine.Duplicate:   verdict.Duplicate,
-	engine.Conflicting: verdict.Conflicting,
-	engine.Illegal:     verdict.Illegal,
 }
 
 // now returns the snapshot.

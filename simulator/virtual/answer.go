@@ -37,8 +37,8 @@ type answer struct {
 
 // newAnswer prepares the request for the next run of missing chunks of a file.
 func newAnswer(f *fetch, file int) *answer {
-	a := &answer{file: file, described: &f.flash.next.files[file]}
-	a.next, a.end = f.flash.next.have[file].run()
+	a := &answer{file: file, described: &f.flash.Files()[file]}
+	a.next, a.end = f.flash.have[file].run()
 	a.offset, _ = a.described.ChunkAt(a.next)
 	last, length := a.described.ChunkAt(a.end - 1)
 	a.exchange = fault.Exchange{Component: f.job.Job.Component, Length: last + length - a.offset}

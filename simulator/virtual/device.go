@@ -10,7 +10,9 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/slots"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/witness"
 )
 
 // How long a virtual device takes to start again, as in the real world.
@@ -67,7 +69,7 @@ func newDevice(w *world, f *scenario.Fleet, n int) *device {
 	d.session.device = d
 	d.readings = agent.Readings{Battery: d.drawReading(f.Battery, "battery"), RSSI: d.drawReading(f.RSSI, "rssi")}
 	for i, c := range f.Components {
-		d.flashes[i] = flash{running: c.Version, restart: f.Install.RestartFor(c.Type),
+		d.flashes[i] = flash{Slots: slots.Slots{Running: c.Version, Restart: f.Install.RestartFor(c.Type)},
 			install: f.Install.Time.At(fault.Uniform(w.run.seed, d.id.Device, "install", i))}
 	}
 	if slices.ContainsFunc(f.Components, func(c scenario.Installed) bool { return c.Release > 0 }) {
@@ -217,26 +219,16 @@ func ended(s *agent.State) bool {
 	return true
 }
 
-// checkTruth records a violation if the device reported that it was upgraded and
-// does not run the target, or that it failed and does not run what it ran.
+// checkTruth records a violation for what the device has said and is not so.
 func (d *device) checkTruth() {
-	if d.saved == nil || d.saved.Run == nil {
-		return
-	}
-	for i, c := range d.saved.Run.Plan.Components {
-		k := d.component(c.ID)
-		if k < 0 {
-			continue
+	lies := witness.Lies(d.saved, func(component string) (string, bool) {
+		i := d.component(component)
+		if i < 0 {
+			return "", false
 		}
-		part, runs := d.saved.Run.Parts[i], d.flashes[k].running
-		if part.Step != agent.StepNone {
-			continue // it is on its way
-		}
-		if part.Status == ota.UpgradeSucceeded && runs != c.Target {
-			d.violation("component %s was reported upgraded to %s and runs %s", c.ID, c.Target, runs)
-		}
-		if part.Status.Failed() && !part.Again && part.From != "" && runs != part.From {
-			d.violation("component %s was reported failed and runs %s instead of %s", c.ID, runs, part.From)
-		}
+		return d.flashes[i].Running, true
+	})
+	for _, lie := range lies {
+		d.violation("%s", lie)
 	}
 }

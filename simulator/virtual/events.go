@@ -3,11 +3,10 @@ package virtual
 import (
 	"time"
 
-	"otafleet/internal/ota"
-	"otafleet/simulator/fault"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/verdict"
+	"otafleet/simulator/stock"
+	"otafleet/simulator/witness"
 )
 
 // schedule plans what the scenario lets happen: plans, their users, and events.
@@ -75,20 +74,10 @@ func (w *world) eachLine(fleet string, do func(*line)) {
 // users lets those of a manual plan answer, some time after their device has
 // arrived.
 func (w *world) users(p *scenario.Plan) {
-	if p.Users == nil {
-		return
-	}
 	for _, d := range w.devices {
-		u := fault.Uniform(w.run.seed, d.id.Device, "user of "+p.Name, 0)
-		operation := engine.UserConfirm
-		switch {
-		case !p.Covers(d.fleet) || u >= (p.Users.Confirm+p.Users.Cancel).Share():
-			continue
-		case u >= p.Users.Confirm.Share():
-			operation = engine.UserCancel
+		if operation, after, answers := stock.UserOf(p, d.fleet, d.id.Device, w.run.seed); answers {
+			d.answers = append(d.answers, userAnswer{p, operation, after})
 		}
-		after := p.Users.After.At(fault.Uniform(w.run.seed, d.id.Device, "user of "+p.Name, 1))
-		d.answers = append(d.answers, userAnswer{p, operation, after})
 	}
 }
 
@@ -113,38 +102,14 @@ func (d *device) answer() {
 }
 
 // observe records a fact of the platform.
-func (w *world) observe(out engine.Output) {
-	switch fact := out.(type) {
-	case engine.Recorded:
-		if kind, counts := arrivalKind(fact.Arrival); counts {
-			w.record(fact.Device, verdict.ReportEvent(0, kind, fact.Device.Device, fact.Report))
+func (w *world) observe(fact engine.Output) {
+	e, told := witness.Event(fact)
+	if !told {
+		return
+	}
+	for _, d := range w.devices {
+		if d.id.Device == e.Device {
+			d.record(e)
 		}
-	case engine.Decided:
-		w.record(fact.Device, verdict.AnswerEvent(fact.Device.Device, fact.Decision))
-	case engine.Changed:
-		w.record(fact.Device, verdict.Event{Kind: verdict.StatusIs, Plan: fact.Plan, N: int64(fact.To)})
 	}
-}
-
-func (w *world) record(id ota.Identity, e verdict.Event) {
-	if d := w.deviceNamed(id); d != nil {
-		d.record(e)
-	}
-}
-
-// arrivalKind is the event of what the ledger makes of a report.
-func arrivalKind(a engine.Arrival) (kind verdict.Kind, counts bool) {
-	switch a {
-	case engine.Stored:
-		return verdict.Stored, true
-	case engine.Early:
-		return verdict.OutOfOrder, true
-	case engine.Duplicate:
-		return verdict.Duplicate, true
-	case engine.Conflicting:
-		return verdict.Conflicting, true
-	case engine.Illegal:
-		return verdict.Illegal, true
-	}
-	return 0, false
 }

@@ -139,8 +139,8 @@ func (f *fetch) next() {
 
 // missing is the first file that is not whole; -1 if all are.
 func (f *fetch) missing() int {
-	for i := range f.flash.next.have {
-		if f.flash.next.have[i].left > 0 {
+	for i := range f.flash.have {
+		if f.flash.have[i].left > 0 {
 			return i
 		}
 	}
@@ -390,7 +390,7 @@ func (f *fetch) over(a *answer, refused *ota.Failure) {
 // put judges the chunks of an answer that have come since it was last called, and
 // puts the right ones into the inactive place.
 func (f *fetch) put(a *answer) {
-	have := &f.flash.next.have[a.file]
+	have := &f.flash.have[a.file]
 	for a.next < a.end && a.chunkEnd(a.next) <= a.at && a.broken == nil && a.foreign == nil {
 		i := a.next
 		a.next++
@@ -411,7 +411,7 @@ func (f *fetch) put(a *answer) {
 // mark notes a bad chunk. So many in a row say that the object is another one;
 // then they can be had in one run elsewhere.
 func (f *fetch) mark(a *answer, i int) {
-	have := &f.flash.next.have[a.file]
+	have := &f.flash.have[a.file]
 	have.state[i] = bad
 	a.spoilt++
 	if a.inRow++; a.inRow < maxBadInRow {
@@ -446,9 +446,9 @@ func (f *fetch) count(gained int, refused *ota.Failure) {
 
 // inPlace and total are bytes of all files of the package.
 func (f *fetch) inPlace() (n int64) {
-	for i := range f.flash.next.files {
-		for k, state := range f.flash.next.have[i].state {
-			if _, length := f.flash.next.files[i].ChunkAt(k); state == kept {
+	for i := range f.flash.Files() {
+		for k, state := range f.flash.have[i].state {
+			if _, length := f.flash.Files()[i].ChunkAt(k); state == kept {
 				n += length
 			}
 		}
@@ -457,8 +457,8 @@ func (f *fetch) inPlace() (n int64) {
 }
 
 func (f *fetch) total() (n int64) {
-	for i := range f.flash.next.files {
-		n += f.flash.next.files[i].Size
+	for i := range f.flash.Files() {
+		n += f.flash.Files()[i].Size
 	}
 	return n
 }

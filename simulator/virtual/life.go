@@ -191,13 +191,13 @@ func (d *device) perform(l *life, out agent.Output) {
 	case agent.Confirm:
 		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error {
 			d.watchConfirm(out.Job.Component)
-			return f.confirm(&out.Job)
+			return f.Confirm(&out.Job)
 		})
 		d.finish(l, agent.Confirmed{Op: out.Op, Failure: failure})
 	case agent.Revert:
 		restart := firmware.RestartNone
 		failure := d.operate(out.Job.Component, fault.Revert, func(f *flash) error {
-			restart = f.revert(&out.Job)
+			restart = f.Revert(&out.Job)
 			return nil
 		})
 		version, _ := d.inspect(out.Job.Component)
@@ -238,7 +238,7 @@ func asFailure(err error, code ota.Code) *ota.Failure {
 // inspect asks a component what it runs; empty if it does not answer.
 func (d *device) inspect(component string) (version string, failure *ota.Failure) {
 	failure = d.operate(component, fault.Inspect, func(f *flash) error {
-		version = d.gear.Version(component, f.running)
+		version = d.gear.Version(component, f.Running)
 		return nil
 	})
 	return version, failure
@@ -250,8 +250,8 @@ func (d *device) activate(l *life, out agent.Activate) {
 	restart := firmware.RestartNone
 	var already bool
 	failure := d.operate(out.Job.Component, fault.Activate, func(f *flash) (err error) {
-		restart = f.restart
-		already, err = f.ready(&out.Job)
+		restart = f.Restart
+		already, err = f.Ready(&out.Job)
 		return err
 	})
 	if failure != nil || already {
@@ -264,7 +264,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 	d.world.after(f.install, func() {
 		if d.life == l && l.effect == e {
 			l.effect = nil
-			f.activate()
+			f.Activate()
 			d.handle(agent.Activated{Op: out.Op, Restart: restart})
 		}
 	})

@@ -62,7 +62,7 @@ func (t *Trials) Play(world int, probe Probe, mind func(*agent.Machine) Brain) [
 		*o = Outcome{Device: d.id.Device, Fleet: d.fleet, Events: d.history, Outputs: d.outputs, State: d.saved,
 			Alive: d.alive(), Restless: w.limit == 0}
 		for k := range d.flashes {
-			o.Runs = append(o.Runs, d.flashes[k].running)
+			o.Runs = append(o.Runs, d.flashes[k].Running)
 		}
 	}
 	return outcomes

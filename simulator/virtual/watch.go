@@ -58,7 +58,7 @@ func (d *device) watchReport(r *ota.Report) {
 	if i < 0 || d.saved.Run == nil {
 		return
 	}
-	runs := d.flashes[i].running
+	runs := d.flashes[i].Running
 	k := d.saved.Run.Plan.Component(r.Component)
 	if k < 0 || d.saved.Run.Plan.ID != r.Plan {
 		return

@@ -1,0 +1,75 @@
+// Package witness puts into the verdict's words what both worlds see: the facts
+// of the plan engine, and what a device says against what it runs.
+//
+// One flow through it: a world gives each output of the engine to Event, and
+// records the event that comes back; at the end it gives what a device has on its
+// disk to Lies, and records a violation for each.
+//
+// It records nothing itself, and judges nothing that only a whole history can
+// tell.
+package witness
+
+import (
+	"fmt"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/verdict"
+)
+
+// Event is the event of a fact; false for what no history tells of. Its time is
+// the world's to say.
+func Event(fact engine.Output) (e verdict.Event, told bool) {
+	switch fact := fact.(type) {
+	case engine.Recorded:
+		if kind, counts := kindOf(fact.Arrival); counts {
+			return verdict.ReportEvent(0, kind, fact.Device.Device, fact.Report), true
+		}
+	case engine.Decided:
+		return verdict.AnswerEvent(fact.Device.Device, fact.Decision), true
+	case engine.Changed:
+		return verdict.Event{Kind: verdict.StatusIs, Device: fact.Device.Device, Plan: fact.Plan, N: int64(fact.To)}, true
+	}
+	return verdict.Event{}, false
+}
+
+// kindOf is the event of what the ledger makes of a report.
+func kindOf(a engine.Arrival) (kind verdict.Kind, counts bool) {
+	switch a {
+	case engine.Stored:
+		return verdict.Stored, true
+	case engine.Early:
+		return verdict.OutOfOrder, true
+	case engine.Duplicate:
+		return verdict.Duplicate, true
+	case engine.Conflicting:
+		return verdict.Conflicting, true
+	case engine.Illegal:
+		return verdict.Illegal, true
+	}
+	return 0, false
+}
+
+// Lies lists the components of the plan in hand that were reported upgraded and
+// do not run the target, or were reported failed and do not run what they ran.
+// runs gives what a component runs; false if the device has none such. A nil
+// state says nothing.
+func Lies(saved *agent.State, runs func(component string) (version string, has bool)) []string {
+	if saved == nil || saved.Run == nil {
+		return nil
+	}
+	var lies []string
+	for i, c := range saved.Run.Plan.Components {
+		part := &saved.Run.Parts[i]
+		version, has := runs(c.ID)
+		switch {
+		case !has, part.Step != agent.StepNone: // it is on its way
+		case part.Status == ota.UpgradeSucceeded && version != c.Target:
+			lies = append(lies, fmt.Sprintf("component %s was reported upgraded to %s and runs %s", c.ID, c.Target, version))
+		case part.Status.Failed() && !part.Again && part.From != "" && version != part.From:
+			lies = append(lies, fmt.Sprintf("component %s was reported failed and runs %s instead of %s", c.ID, version, part.From))
+		}
+	}
+	return lies
+}

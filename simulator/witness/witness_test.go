@@ -1,0 +1,67 @@
+package witness_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"otafleet/agent"
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/verdict"
+	"otafleet/simulator/witness"
+)
+
+func TestEvent(t *testing.T) {
+	gw := ota.Identity{Product: "p", Device: "gw"}
+	report := &ota.Report{Plan: "spring", Seq: 3, Component: "app", Status: ota.Downloading}
+	for arrival, kind := range map[engine.Arrival]verdict.Kind{
+		engine.Stored: verdict.Stored, engine.Early: verdict.OutOfOrder, engine.Duplicate: verdict.Duplicate,
+		engine.Conflicting: verdict.Conflicting, engine.Illegal: verdict.Illegal,
+	} {
+		e, told := witness.Event(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
+		assert.True(t, told)
+		assert.Equal(t, verdict.ReportEvent(0, kind, "gw", report), e)
+	}
+	for _, arrival := range []engine.Arrival{engine.Unknown, engine.Dropped} {
+		_, told := witness.Event(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
+		assert.False(t, told, arrival)
+	}
+	e, told := witness.Event(engine.Changed{Device: gw, Plan: "spring", To: ota.DeviceUpgraded})
+	assert.True(t, told)
+	assert.Equal(t, verdict.Event{Kind: verdict.StatusIs, Device: "gw", Plan: "spring", N: int64(ota.DeviceUpgraded)}, e)
+	e, told = witness.Event(engine.Decided{Device: gw, Decision: &ota.Decision{Plan: "spring", Accept: true}})
+	assert.True(t, told)
+	assert.Equal(t, verdict.Answered, e.Kind)
+	_, told = witness.Event(engine.PlanChanged{Plan: "spring"})
+	assert.False(t, told)
+}
+
+func TestLies(t *testing.T) {
+	state := func(part agent.Part) *agent.State {
+		return &agent.State{Run: &agent.Run{Plan: &ota.Plan{Components: []ota.PlanComponent{{ID: "app", Target: "2"}}}, Parts: []agent.Part{part}}}
+	}
+	runs := func(version string) func(string) (string, bool) {
+		return func(component string) (string, bool) { return version, component == "app" }
+	}
+	tests := []struct {
+		name string
+		part agent.Part
+		runs string
+		want []string
+	}{
+		{"upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "2", nil},
+		{"not upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "1", []string{"component app was reported upgraded to 2 and runs 1"}},
+		{"failed", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "1", nil},
+		{"did not go back", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "2", []string{"component app was reported failed and runs 2 instead of 1"}},
+		{"will be tried again", agent.Part{Status: ota.UpgradeFailed, From: "1", Again: true}, "2", nil},
+		{"failed before anything ran", agent.Part{Status: ota.UpgradeFailed}, "2", nil},
+		{"on its way", agent.Part{Status: ota.UpgradeSucceeded, Step: agent.StepRevert, From: "1"}, "1", nil},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, witness.Lies(state(tt.part), runs(tt.runs)), tt.name)
+	}
+	assert.Nil(t, witness.Lies(nil, runs("1")))
+	assert.Nil(t, witness.Lies(&agent.State{}, runs("1")))
+	assert.Nil(t, witness.Lies(state(agent.Part{Status: ota.UpgradeSucceeded}), func(string) (string, bool) { return "", false }))
+}
