@@ -55,11 +55,7 @@ Examples:
 }
 
 func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	name, err := cli.OneArg(args, "the scenario")
-	if err != nil {
-		return err
-	}
-	s, err := readScenario(name)
+	s, err := scenarioOf(args)
 	if err != nil {
 		return err
 	}
@@ -73,7 +69,7 @@ func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []stri
 	if f.cut != "" {
 		return f.replay(streams.Out, options)
 	}
-	return f.explore(ctx, streams.Out, name, options)
+	return f.explore(ctx, streams.Out, s.name, options)
 }
 
 func (f *exploreFlags) explore(ctx context.Context, w io.Writer, name string, options explore.Options) error {

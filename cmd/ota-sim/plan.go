@@ -50,11 +50,7 @@ Examples:
 }
 
 func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) error {
-	name, err := cli.OneArg(args, "the scenario")
-	if err != nil {
-		return err
-	}
-	s, err := readScenario(name)
+	s, err := scenarioOf(args)
 	if err != nil {
 		return err
 	}
@@ -70,7 +66,7 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	}
 	var b strings.Builder
 	writeOutlook(&b, c)
-	command := runCommand{program: os.Args[0], scenario: name, name: s.Scenario.Name, flags: changed(f.changed)}
+	command := runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, flags: changed(f.changed)}
 	if f.virtual {
 		fmt.Fprintf(&b, "\nIn virtual time it takes no sockets: %s\n", command)
 		_, err := io.WriteString(streams.Out, b.String())

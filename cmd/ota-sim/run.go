@@ -76,11 +76,7 @@ Examples:
 }
 
 func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	name, err := cli.OneArg(args, "the scenario")
-	if err != nil {
-		return err
-	}
-	s, err := readScenario(name)
+	s, err := scenarioOf(args)
 	if err != nil {
 		return err
 	}

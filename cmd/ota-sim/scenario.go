@@ -18,6 +18,15 @@ type source struct {
 	*scenario.Scenario
 }
 
+// scenarioOf reads the one scenario that a verb was given.
+func scenarioOf(args []string) (*source, error) {
+	name, err := cli.OneArg(args, "the scenario")
+	if err != nil {
+		return nil, err
+	}
+	return readScenario(name)
+}
+
 // readScenario reads and parses; every problem is of the user's input.
 func readScenario(name string) (*source, error) {
 	text, err := scenarios.Read(name)
