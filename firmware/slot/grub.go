@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"otafleet/firmware"
@@ -16,8 +17,8 @@ import (
 // ota_tries is empty the choice is permanent. Other variables are kept.
 //
 // The block's format is that of GRUB's grub-core/lib/envblk.c: a signature, then
-// NAME=VALUE lines in which a backslash quotes the next byte, then # up to the
-// size of the file, which GRUB cannot change.
+// NAME=VALUE lines in which a backslash quotes the next byte, and comments, then
+// # up to the size of the file, which GRUB cannot change.
 type GRUB struct {
 	Path string // absolute
 	Disk firmware.Disk
@@ -95,8 +96,11 @@ func parseGrubBlock(data []byte) (grubBlock, error) {
 		return grubBlock{}, errors.New("it does not begin with GRUB's signature; grub-editenv can make a new one")
 	}
 	block := grubBlock{size: len(data)}
-	for len(rest) > 0 && rest[0] != '#' {
+	for len(rest) > 0 {
 		end := lineEnd(rest)
+		if end == len(rest) && rest[0] == '#' {
+			break // what fills the block; a comment has an end
+		}
 		if end == len(rest) {
 			return grubBlock{}, errors.New("its last line has no end")
 		}
@@ -121,13 +125,8 @@ func lineEnd(text []byte) int {
 
 // set gives a variable its only value. The value must need no quotes.
 func (b *grubBlock) set(name, value string) {
-	kept := b.lines[:0]
-	for _, line := range b.lines {
-		if !strings.HasPrefix(line, name+"=") {
-			kept = append(kept, line)
-		}
-	}
-	b.lines = append(kept, name+"="+value)
+	b.lines = slices.DeleteFunc(b.lines, func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	b.lines = append(b.lines, name+"="+value)
 }
 
 func (b *grubBlock) encode() ([]byte, error) {
