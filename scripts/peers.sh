@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 mosquitto=${MOSQUITTO:-/usr/sbin/mosquitto}
 [ -x "$mosquitto" ] || { echo "$mosquitto is missing: apt-get install mosquitto" >&2; exit 1; }
 [ $# -gt 0 ] || set -- 2000 10000
-read -ra peers <<<"${PEERS:-ota-sim autopaho paho.mqtt.golang}"
+read -ra peers <<<"${PEERS:-ota-sim autopaho paho.mqtt.golang mqtt.js}"
 read -ra sizes <<<"${PEERS_SIZES:-131072 32768}"
 rate=1000
 port=${PEERS_PORT:-18884}
@@ -35,6 +35,16 @@ build=(go build -trimpath -buildvcs=false -ldflags '-s -w')
 export CGO_ENABLED=0
 "${build[@]}" -tags nethttpomithttp2 -o "$work/ota-sim" ./cmd/ota-sim
 (cd test/peers && "${build[@]}" -o "$work/peers" .)
+if [[ " ${peers[*]} " == *' mqtt.js '* ]]; then
+	if command -v node >/dev/null && command -v npm >/dev/null; then
+		cp -r test/peers/mqttjs "$work"
+		(cd "$work/mqttjs" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+	else
+		echo 'mqtt.js is left out: it takes node and npm' >&2
+		peers=("${peers[@]/mqtt.js/}")
+		read -ra peers <<<"${peers[*]}"
+	fi
+fi
 cd "$work"
 
 ./ota-sim keygen release >/dev/null
@@ -83,6 +93,7 @@ serve() {
 start() {
 	case $1 in
 	ota-sim) ./ota-sim run "$3" --broker "mqtt://127.0.0.1:$port" --trust release.pub --quiet >client.log 2>&1 & ;;
+	mqtt.js) node mqttjs/loop.js "mqtt://127.0.0.1:$port" "$2" "$rate" >client.log 2>&1 & ;;
 	*) ./peers --client "$1" --broker "mqtt://127.0.0.1:$port" --devices "$2" --rate "$rate" >client.log 2>&1 & ;;
 	esac
 	client=$!
