@@ -3,6 +3,7 @@ package virtual_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -19,5 +20,25 @@ func TestUsersAnswerAtOnce(t *testing.T) {
 			f := figures(t, strings.Replace(text, "    install:", line+"    install:", 1))
 			assert.Equal(t, 5, f.Classes[class], "%s %s", answer, line)
 		}
+	}
+}
+
+// TestAPlatformThatIsDownTakesNoOrders: they are carried out when it is back.
+func TestAPlatformThatIsDownTakesNoOrders(t *testing.T) {
+	const down = "events:\n  - {at: 1s, do: kill_platform, for: 5m}\n"
+	f := figures(t, one+"    mode: manual\n    users: {confirm: 100%, after: 10s}\n"+down)
+	assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+	assert.Greater(t, f.Times.Upgrade.At(scenario.P50), 4*time.Minute, "users are not heard")
+	f = figures(t, one+"    starts: 2m\n"+down)
+	assert.Equal(t, 5, f.Classes[scenario.Upgraded], "a plan becomes active when the platform is back")
+}
+
+// TestACrashIsNoPowerCut: the device keeps its power.
+func TestACrashIsNoPowerCut(t *testing.T) {
+	for kind, cuts := range map[string]int{"crash": 0, "power_cut": 5} {
+		f := figures(t, one+"faults:\n  - {name: bad, at: upgrading, do: "+kind+", chance: 100%}\n")
+		assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+		assert.Equal(t, cuts, f.PowerCuts, kind)
+		assert.GreaterOrEqual(t, f.Sessions, 10, "sessions end with the agent")
 	}
 }
