@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+	"otafleet/simulator/virtual"
 )
 
 // TestUsersAnswerAtOnce: what they say is not lost because the platform has not
@@ -25,12 +28,20 @@ func TestUsersAnswerAtOnce(t *testing.T) {
 
 // TestAPlatformThatIsDownTakesNoOrders: they are carried out when it is back.
 func TestAPlatformThatIsDownTakesNoOrders(t *testing.T) {
-	const down = "events:\n  - {at: 1s, do: kill_platform, for: 5m}\n"
-	f := figures(t, one+"    mode: manual\n    users: {confirm: 100%, after: 10s}\n"+down)
-	assert.Equal(t, 5, f.Classes[scenario.Upgraded])
-	assert.Greater(t, f.Times.Upgrade.At(scenario.P50), 4*time.Minute, "users are not heard")
-	f = figures(t, one+"    starts: 2m\n"+down)
-	assert.Equal(t, 5, f.Classes[scenario.Upgraded], "a plan becomes active when the platform is back")
+	for _, orders := range []string{"    mode: manual\n    users: {confirm: 100%, after: 10s}\n", "    starts: 2m\n"} {
+		s, err := scenario.Parse("test.yaml", []byte(one+orders+"events:\n  - {at: 1s, do: kill_platform, for: 5m}\n"))
+		require.NoError(t, err)
+		record := func(events []verdict.Event) error {
+			for _, e := range events {
+				if e.Kind == verdict.Numbered {
+					assert.Greater(t, e.At, 5*time.Minute, "%s begins while nobody can tell it to", e.Device)
+				}
+			}
+			return nil
+		}
+		f := simulate(t, virtual.Options{Scenario: s, Record: record, Workers: 1})
+		assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+	}
 }
 
 // TestACrashIsNoPowerCut: the device keeps its power.
