@@ -54,15 +54,16 @@ var house = []room{
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
-	{"scenarios", "", "simulator/scenario"},
+	{"scenarios", "", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"},                                                    // these tests
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                       // the programs are run, not linked
+	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"}, // the worlds, not the program
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                           // the report, in a browser
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                  // the socket is a surface
+	{".", "", "internal/ota simulator/scenario"},                                                                                     // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
