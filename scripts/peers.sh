@@ -41,8 +41,7 @@ if [[ " ${peers[*]} " == *' mqtt.js '* ]]; then
 		(cd "$work/mqttjs" && npm ci --silent --no-audit --no-fund --ignore-scripts)
 	else
 		echo 'mqtt.js is left out: it takes node and npm' >&2
-		peers=("${peers[@]/mqtt.js/}")
-		read -ra peers <<<"${peers[*]}"
+		read -ra peers <<<"${peers[*]/mqtt.js/}"
 	fi
 fi
 cd "$work"
@@ -82,6 +81,7 @@ serve() {
 	broker=$!
 	pids+=("$broker")
 	until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.1; done
+	kill -0 "$broker" || { tail -n 5 mosquitto.log >&2; exit 1; } # somebody else has the port
 	./ota-sim platform --broker "mqtt://127.0.0.1:$port" --store-listen 127.0.0.1:0 "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")
@@ -134,6 +134,7 @@ idle() {
 	sleep 10
 	awk -v n="$2" '$1 == "VmRSS:" { printf "%.1f", $2 / n }' "/proc/$client/status" >idle
 	stop "$client" "$platform" "$broker"
+	pids=()
 }
 
 # upgrade PEER DEVICES upgrades them all, and leaves seconds in the file seconds.
@@ -151,6 +152,7 @@ upgrade() {
 	wait "$client" || { tail -n 5 client.log >&2; exit 1; }
 	wait "$watcher" || true
 	stop "$broker"
+	pids=()
 }
 
 row() { printf '| %-16s | %8s | %9s | %9s | %8s | %10s | %7s |\n' "$@"; }
