@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	size  = 160 << 10 // of an image: more than is kept out of a slot
-	chunk = 40 << 10
+	size  = 136 << 10 // of an image: more than is kept out of a slot
+	chunk = 46 << 10
 )
 
 // plain and packed make the packages of all versions.
@@ -47,10 +47,9 @@ func TestConformance(t *testing.T) {
 		packages map[string]firmwaretest.Package
 		kind     world
 	}{
-		"flag":                       {plain(), world{capacity: size + 10<<10}},
-		"grub, a version file":       {plain(), world{capacity: size + 10<<10, grub: true, versionFile: true}},
-		"encoded, waits in the slot": {packed(), world{capacity: 2*size + 10<<10}},
-		"encoded, waits beside it":   {packed(), world{capacity: size + 10<<10}},
+		"flag":                             {plain(), world{capacity: size + 10<<10}},
+		"grub, encoded, waits in the slot": {packed(), world{capacity: 2*size + 10<<10, grub: true, versionFile: true}},
+		"encoded, waits beside the slot":   {packed(), world{capacity: size + 10<<10}},
 	}
 	for name, subject := range subjects {
 		t.Run(name, func(t *testing.T) {
