@@ -73,3 +73,17 @@ func TestToolsGRUB(t *testing.T) {
 	require.NoError(t, grub.Choose(t.Context(), slot.Choice{Slot: slot.A}))
 	assert.Equal(t, "ota_slot=a\nota_tries=\n", editenv("list"), "a block of our own making")
 }
+
+// The lines of the guide are a script that GRUB can read.
+func TestToolsGRUBReadsTheGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/OPERATOR.md")
+	require.NoError(t, err)
+	_, script, found := strings.Cut(string(guide), "```\nload_env ota_slot")
+	require.True(t, found)
+	script, _, found = strings.Cut(script, "```")
+	require.True(t, found)
+	check := exec.Command("grub-script-check")
+	check.Stdin = strings.NewReader("load_env ota_slot" + script)
+	out, err := check.CombinedOutput()
+	require.NoError(t, err, string(out))
+}

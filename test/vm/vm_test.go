@@ -66,9 +66,8 @@ func run(m *testing.M) int {
 
 const (
 	allKills      = 30
-	killsAtMost   = 3                // in one upgrade
-	killWithin    = 12 * time.Second // after an upgrade, or a start, begins; it takes about as long
-	shortForm     = 10               // with fewer kills, only the first defect is tried
+	killsAtMost   = 5  // in one upgrade
+	shortForm     = 10 // with fewer kills, but some, only the first defect is tried
 	upgradeLimit  = 4 * time.Minute
 	versionFormat = "1.%d.0"
 )
@@ -79,19 +78,20 @@ func TestUpgradesOfAMachine(t *testing.T) {
 	t.Logf("VM_KILLS=%d VM_SEED=%d", kills, seed)
 	l := newLab(t)
 	l.machine.start()
-	l.upgrade(l.next(""), nil)
+	l.usual = l.upgrade(l.next(""), nil)
 
 	random := rand.New(rand.NewPCG(seed, 0))
 	for kills > 0 {
-		moments := make([]time.Duration, min(kills, 1+random.IntN(killsAtMost)))
+		moments := make([]float64, min(kills, 1+random.IntN(killsAtMost)))
 		for i := range moments {
-			moments[i] = time.Duration(random.Int64N(int64(killWithin)))
+			moments[i] = random.Float64()
 		}
-		kills -= len(moments)
+		before := l.kills
 		l.upgrade(l.next(""), moments)
+		kills -= l.kills - before
 	}
 	tried := defects
-	if l.kills < shortForm {
+	if 0 < l.kills && l.kills < shortForm {
 		tried = defects[:1]
 	}
 	for _, d := range tried {
@@ -120,8 +120,9 @@ type lab struct {
 	platform *harness.Platform
 	machine  *machine
 
-	runs   version // what the machine is to run
-	number int     // of the last upgrade
+	runs   version       // what the machine is to run
+	usual  time.Duration // of an upgrade that nothing disturbs, on this host
+	number int           // of the last upgrade
 	kills  int
 	hits   map[string]int // kills by the last report before them
 }
@@ -158,14 +159,16 @@ func (l *lab) next(name string) version {
 	return v
 }
 
-// upgrade offers a version, kills the machine at the given moments after each
-// start, and judges the end.
-func (l *lab) upgrade(v version, moments []time.Duration) {
+// upgrade offers a version, kills the machine at the given moments, judges the
+// end, and says how long it took until then. A moment is a share of the usual
+// time, and counts from the offer or the last start.
+func (l *lab) upgrade(v version, moments []float64) time.Duration {
 	l.Helper()
 	began, plan := time.Now(), fmt.Sprint("plan-", l.number)
 	l.platform.Offer(harness.Plan{ID: plan}, harness.Pack(l.T, "rootfs", v.name, int64(l.number), v.image, nil, l.key))
 	var cuts []string
-	for _, moment := range moments {
+	for _, share := range moments {
+		moment := time.Duration(share * float64(l.usual))
 		if l.ended(plan, moment) {
 			break
 		}
@@ -176,8 +179,10 @@ func (l *lab) upgrade(v version, moments []time.Duration) {
 		l.machine.start()
 	}
 	require.True(l, l.ended(plan, upgradeLimit), "upgrade to %s does not end: %v", v.name, l.platform.Trail(plan, ""))
+	took := time.Since(began)
 	l.judge(plan, v, len(cuts))
-	l.Logf("%s %-26s killed [%s] → %s, runs %s, %.0fs", v.name, v.what(), strings.Join(cuts, ", "), l.last(plan), l.runs.name, time.Since(began).Seconds())
+	l.Logf("%s %-26s killed [%s] → %s, runs %s, after %.0fs", v.name, v.what(), strings.Join(cuts, ", "), l.last(plan), l.runs.name, took.Seconds())
+	return took
 }
 
 func (v version) what() string {
