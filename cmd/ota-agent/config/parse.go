@@ -35,12 +35,12 @@ func parse(name, dir string, data []byte) (*Config, error) {
 	c.Storage = readStorage(m.Map("storage"), in)
 	readDownload(m.Map("download"), &c.Download)
 	readConfirm(m, in, c)
+	readWindows(m, &c.Windows)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
 	c.Components = readComponents(m, in)
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
 	readLog(m.Map("log"), &c.Log)
-	m.Unsupported("windows")
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
