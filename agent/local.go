@@ -70,10 +70,11 @@ type Blocker struct {
 	Detail string
 }
 
-// Rehearse says what would become of a local plan, and changes nothing: it plays
-// the decision on a copy.
-func (m *Machine) Rehearse(in Install) Rehearsal {
+// Rehearse says what would become of a local plan under the conditions that are
+// given, and changes nothing: it plays the decision on a copy.
+func (m *Machine) Rehearse(in Install, readings Readings) Rehearsal {
 	copied := *m
+	copied.readings = readings
 	copied.state = *m.state.snapshot()
 	var result Rehearsal
 	if manifest, err := m.config.Open(in.Package.Envelope); err == nil {

@@ -137,13 +137,23 @@ func (r *Runner) drain() {
 		if !ok {
 			return
 		}
-		if received, is := in.(Received); is {
-			if _, plan := received.Message.(*ota.Plan); plan {
-				r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
-			}
+		if offersWork(in) {
+			r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
 		}
 		r.handle(in)
 	}
+}
+
+// offersWork reports whether an input is answered by what the device measures.
+func offersWork(in Input) bool {
+	switch in := in.(type) {
+	case Received:
+		_, plan := in.Message.(*ota.Plan)
+		return plan
+	case Install:
+		return true
+	}
+	return false
 }
 
 func (r *Runner) next() (Input, bool) {
@@ -294,9 +304,10 @@ func (r *Runner) View() View {
 
 // Rehearse says what would become of a package if it were installed now.
 func (r *Runner) Rehearse(in Install) Rehearsal {
+	readings := r.equipment.Sensors.Read(r.ctx)
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
-	return r.machine.Rehearse(in)
+	return r.machine.Rehearse(in, readings)
 }
 
 // sleep waits, unless ctx ends first.
