@@ -37,7 +37,7 @@ Examples:
   ota-agent run --config /etc/ota-agent/agent.yaml
   ota-agent validate --config agent.yaml && ota-agent run --config agent.yaml`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
-			path := flags.String("config", defaultConfig, "the configuration file")
+			path := flags.String("config", defaultConfig, "the configuration `FILE`")
 			address := flags.String("metrics", "", "serve figures to Prometheus at `ADDR`: [host]:port, of this machine alone unless a host is given")
 			return func(ctx context.Context, streams cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
@@ -65,7 +65,7 @@ func validateVerb() cli.Verb {
 Warnings are about what works and is unwise; they do not change the exit code. With
 --keys it lists every key that a configuration may have, and checks nothing.`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
-			path := flags.String("config", defaultConfig, "the configuration file")
+			path := flags.String("config", defaultConfig, "the configuration `FILE`")
 			asJSON := jsonFlag(flags)
 			keys := flags.Bool("keys", false, "list the keys of a configuration")
 			return func(_ context.Context, streams cli.Streams, args []string) error {

@@ -20,8 +20,8 @@ type target struct{ config, socket string }
 
 func newTarget(flags *pflag.FlagSet) *target {
 	t := &target{}
-	flags.StringVar(&t.config, "config", defaultConfig, "the configuration file of the agent, which names its socket")
-	flags.StringVar(&t.socket, "socket", "", "the agent's control socket; overrides --config")
+	flags.StringVar(&t.config, "config", defaultConfig, "the configuration `FILE` of the agent, which names its socket")
+	flags.StringVar(&t.socket, "socket", "", "the `PATH` of the agent's control socket; overrides --config")
 	return t
 }
 
@@ -136,12 +136,12 @@ func orders() []order {
 			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in 'ota-agent status'."},
 		{name: "confirm", summary: "agree to the plan that waits for an answer", do: plain((*control.Client).Confirm),
 			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end."},
-		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a sentence for the platform's log",
+		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log",
 			help: "The platform is told, and may send the plan again later.",
 			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
 				return c.Refuse(ctx, reason)
 			}},
-		{name: "pause", summary: "let nothing new begin", reason: "a sentence for whoever asks why",
+		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
 			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'.",
 			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
 				return c.Pause(ctx, reason)
