@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,12 @@ func TestEveryKey(t *testing.T) {
 			}
 			assert.True(t, named, "%s: no line names it and says %q:\n%s", name, bad.says, outcome.Err)
 		})
+	}
+	guide, err := os.ReadFile("../../docs/OPERATOR.md")
+	require.NoError(t, err)
+	for _, key := range keys {
+		short := strings.TrimPrefix(strings.TrimPrefix(key, "components."), "health.")
+		assert.Contains(t, string(guide), "`"+short, "docs/OPERATOR.md does not explain the key %s", key)
 	}
 	for key := range badValues {
 		assert.Contains(t, keys, key, "the table has a key that the program does not know")

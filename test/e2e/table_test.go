@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,12 @@ func TestEveryVerb(t *testing.T) {
 		wrong := harness.Run(t, s.device.Dir, programs.Agent, verb, "--nonsense")
 		assert.Equal(t, 2, wrong.Code, verb)
 		assert.Contains(t, wrong.Err, "unknown flag: --nonsense", verb)
+	}
+
+	guide, err := os.ReadFile("../../docs/OPERATOR.md")
+	require.NoError(t, err)
+	for _, verb := range verbs {
+		assert.Contains(t, string(guide), "\n| `"+verb, "docs/OPERATOR.md does not explain the verb")
 	}
 
 	agent := s.device.Start()

@@ -24,7 +24,7 @@ func parseWindow(text string) (agent.Window, error) {
 	const want = "want [days] from-to zone, such as mon-fri 01:00-05:00 Europe/Berlin"
 	var w agent.Window
 	fields := strings.Fields(text)
-	if len(fields) == 2 {
+	if len(fields) == 2 && strings.Contains(fields[0], ":") {
 		fields = append([]string{"mon-sun"}, fields...)
 	}
 	if len(fields) != 3 {

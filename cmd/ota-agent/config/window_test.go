@@ -27,6 +27,7 @@ func TestParseWindow(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                `"" is not a window; want [days] from-to zone`,
 		"01:00-05:00":                     "is not a window; want [days] from-to zone",
+		"mon-fri 01:00-05:00":             "is not a window; want [days] from-to zone",
 		"mon 01:00-05:00 Europe/Berlin x": "is not a window; want [days] from-to zone",
 		"mom 01:00-05:00 UTC":             `"mom" is not a day; did you mean "mon"?`,
 		"mon- 01:00-05:00 UTC":            `"" is not a day`,
