@@ -110,12 +110,10 @@ func (m *Machine) notice() {
 // situation says what the device does or waits for, and which part of the plan
 // in hand that is about.
 func (m *Machine) situation() (situation, int) {
-	run := m.state.Run
-	working := run != nil && run.inProgress()
-	switch {
+	switch run := m.state.Run; {
 	case !m.booted:
 		return starting, 0
-	case working:
+	case m.working():
 		return m.doing()
 	case m.state.Paused != nil:
 		return inPause, 0
@@ -123,20 +121,28 @@ func (m *Machine) situation() (situation, int) {
 		return unconnected, 0
 	case run == nil:
 		return idle, 0
-	case m.asking:
-		return asked, 0
-	case run.Answer == Refused && m.refusal != nil && m.refusal.reason == ota.ReasonDeclined:
-		return declined, 0
-	case run.Answer == Refused && m.refusal != nil:
-		return refusedNow, 0
-	case run.Answer == Unanswered:
-		return unanswered, 0
-	case run.Answer == Refused:
-		return refusedBefore, 0
-	case run.Answer == Accepted && run.failed():
-		return failed, 0
 	}
-	return ended, 0
+	return m.answered(), 0
+}
+
+// answered is the situation of a plan in hand that is not in progress.
+func (m *Machine) answered() situation {
+	run := m.state.Run
+	switch {
+	case m.asking:
+		return asked
+	case run.Answer == Unanswered:
+		return unanswered
+	case run.Answer == Refused && m.refusal == nil:
+		return refusedBefore
+	case run.Answer == Refused && m.refusal.reason == ota.ReasonDeclined:
+		return declined
+	case run.Answer == Refused:
+		return refusedNow
+	case run.Answer == Accepted && run.failed():
+		return failed
+	}
+	return ended
 }
 
 // doing is the situation of a plan in progress.
@@ -297,59 +303,4 @@ func (m *Machine) watchedAgain() time.Time {
 		return time.Time{}
 	}
 	return m.measured.Add(m.config.Watch)
-}
-
-// checks lists what a plan depends on, for the plan in hand.
-func (m *Machine) checks() []Check {
-	var need ota.Conditions
-	if run := m.state.Run; run != nil {
-		need = run.Plan.Conditions
-	}
-	r := &m.readings
-	list := []Check{
-		{Name: "pause", Holds: m.state.Paused == nil, Have: choose(m.state.Paused != nil, "paused", "")},
-		{Name: "busy", Holds: !r.Busy, Have: choose(r.Busy, "busy", "")},
-		{Name: "connection", Holds: m.connected, Have: choose(m.connected, "connected", "not connected")},
-		reading("battery", "%d %%", r.Battery, need.MinBattery),
-		reading("signal", "%d dBm", r.RSSI, need.MinRSSI),
-		m.spaceCheck(need.Space),
-	}
-	if len(m.config.Windows) > 0 {
-		from, to := spanAt(m.config.Windows, m.now)
-		open := !m.now.Before(from)
-		list = append(list, Check{Name: "window", Holds: open, Have: choose(open,
-			"open until "+to.Format("2006-01-02 15:04 MST"), "opens at "+from.Format("2006-01-02 15:04 MST"))})
-	}
-	return list
-}
-
-func (m *Machine) spaceCheck(need int64) Check {
-	c := Check{Name: "space", Holds: m.readings.FreeBytes == nil || *m.readings.FreeBytes >= need}
-	if m.readings.FreeBytes != nil {
-		c.Have = fmt.Sprintf("%d bytes", *m.readings.FreeBytes)
-	}
-	if need > 0 {
-		c.Need = fmt.Sprintf("%d bytes", need)
-	}
-	return c
-}
-
-// reading holds what is measured against what is needed. What is not measured
-// holds.
-func reading(name, form string, have, need *int) Check {
-	c := Check{Name: name, Holds: have == nil || need == nil || *have >= *need}
-	if have != nil {
-		c.Have = fmt.Sprintf(form, *have)
-	}
-	if need != nil {
-		c.Need = fmt.Sprintf(form, *need)
-	}
-	return c
-}
-
-func choose(first bool, a, b string) string {
-	if first {
-		return a
-	}
-	return b
 }

@@ -169,16 +169,8 @@ func (m *Machine) apply(in Input) {
 		m.receive(in.Message)
 	case BadPlan:
 		m.badPlan(in)
-	case CheckRequested:
-		m.inventory(!m.working())
-	case Decided:
-		m.decided(in)
-	case PauseRequested:
-		m.pause(in)
-	case ResumeRequested:
-		m.resume()
-	case Install:
-		m.install(in)
+	case CheckRequested, Decided, PauseRequested, ResumeRequested, Install:
+		m.operated(in)
 	case Tick:
 		m.tick()
 	case FetchStarted:
@@ -191,6 +183,22 @@ func (m *Machine) apply(in Input) {
 		}
 	default:
 		m.effectEnded(in)
+	}
+}
+
+// operated takes an input of the operator.
+func (m *Machine) operated(in Input) {
+	switch in := in.(type) {
+	case CheckRequested:
+		m.inventory(!m.working())
+	case Decided:
+		m.decided(in)
+	case PauseRequested:
+		m.pause(in)
+	case ResumeRequested:
+		m.resume()
+	case Install:
+		m.install(in)
 	}
 }
 

@@ -123,6 +123,10 @@ func decodeRun(record *runRecord) (*Run, error) {
 	if run.Taken, err = decodeTime(record.Taken); err != nil {
 		return nil, fmt.Errorf("plan %s: %w", plan.ID, err)
 	}
+	return run, decodeParts(run, record)
+}
+
+func decodeParts(run *Run, record *runRecord) (err error) {
 	for i := range record.Parts {
 		part := &run.Parts[i]
 		*part, err = decodePart(&record.Parts[i])
@@ -130,10 +134,10 @@ func decodeRun(record *runRecord) (*Run, error) {
 			err = fmt.Errorf("step %q, status %s of a plan that was not accepted", stepNames[part.Step], part.Status)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("plan %s: component %s: %w", plan.ID, plan.Components[i].ID, err)
+			return fmt.Errorf("plan %s: component %s: %w", run.Plan.ID, run.Plan.Components[i].ID, err)
 		}
 	}
-	return run, nil
+	return nil
 }
 
 func decodePart(record *partRecord) (Part, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -195,7 +196,7 @@ func install(ctx context.Context, client *control.Client, path string, out io.Wr
 }
 
 // verdict is nil if a local plan has brought its version.
-func verdict(p *control.Plan) error {
+func verdict(p *control.PastPlan) error {
 	c := p.Components[0]
 	switch status, _ := ota.ParseStatus(c.Status); {
 	case p.Answer != "accepted":
@@ -216,28 +217,19 @@ const (
 )
 
 // follow waits for the end of a local plan and prints its steps.
-func follow(ctx context.Context, client *control.Client, id string, out io.Writer) (*control.Plan, error) {
-	last, began, heard := "", time.Now(), time.Now()
+func follow(ctx context.Context, client *control.Client, id string, out io.Writer) (*control.PastPlan, error) {
+	f := follower{plan: id, out: out, began: time.Now(), heard: time.Now()}
 	for {
-		status, err := client.Status(ctx)
+		history, err := client.History(ctx)
 		switch {
 		case err == nil:
-			heard = time.Now()
+			if p, err := f.hear(history.Plans); p != nil || err != nil {
+				return p, err
+			}
 		case ctx.Err() != nil:
 			return nil, &cli.Exit{Code: cli.Interrupted, Err: fmt.Errorf("the installation goes on as plan %s: see 'ota-agent status'", id)}
-		case time.Since(heard) > followPatience:
+		case time.Since(f.heard) > followPatience:
 			return nil, talk(err)
-		}
-		if p := status.Plan; err == nil && p != nil && p.ID == id && len(p.Components) > 0 {
-			if step := p.Components[0].Status; step != last {
-				last = step
-				fmt.Fprintf(out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), p.Components[0].ID, strings.ReplaceAll(step, "_", " "))
-			}
-			if ended(p) {
-				return p, nil
-			}
-		} else if err == nil && last == "" && time.Since(began) > followPatience {
-			return nil, cli.Exitf(exitRefused, "another plan came before the package: see 'ota-agent status'")
 		}
 		select {
 		case <-time.After(followEvery):
@@ -246,8 +238,39 @@ func follow(ctx context.Context, client *control.Client, id string, out io.Write
 	}
 }
 
+// follower prints the steps of a plan as they come.
+type follower struct {
+	plan         string
+	out          io.Writer
+	last         string // the last step that was printed
+	began, heard time.Time
+}
+
+// hear takes the plans that the agent remembers, and returns the one that is
+// followed when it has ended: the next plan of the platform may be in hand by
+// then.
+func (f *follower) hear(plans []control.PastPlan) (*control.PastPlan, error) {
+	f.heard = time.Now()
+	i := slices.IndexFunc(plans, func(p control.PastPlan) bool { return p.ID == f.plan && len(p.Components) > 0 })
+	if i < 0 {
+		if f.last != "" || time.Since(f.began) > followPatience {
+			return nil, cli.Exitf(exitRefused, "the agent knows nothing of plan %s: see 'ota-agent history'", f.plan)
+		}
+		return nil, nil // it has not been taken up yet
+	}
+	p, c := &plans[i], &plans[i].Components[0]
+	if c.Status != f.last {
+		f.last = c.Status
+		fmt.Fprintf(f.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), c.ID, strings.ReplaceAll(c.Status, "_", " "))
+	}
+	if ended(p) {
+		return p, nil
+	}
+	return nil, nil
+}
+
 // ended reports whether nothing more happens under a local plan.
-func ended(p *control.Plan) bool {
+func ended(p *control.PastPlan) bool {
 	status, _ := ota.ParseStatus(p.Components[0].Status)
 	return status.Done() || status.Failed() || p.Answer == "refused"
 }
