@@ -3,10 +3,7 @@
 SHELL := bash
 GO    := go
 
-PROGRAMS  := ./cmd/ota-agent ./cmd/ota-sim
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# Packages are fetched by ranges over HTTP/1.1, so HTTP/2 need not take 0.6 MB.
-BUILD     := -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w -X main.version=$(VERSION)'
+export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CACHE     := $(CURDIR)/.cache
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
@@ -23,7 +20,9 @@ help: ## show this list (the default)
 
 .PHONY: build run
 build: ## both programs, static and stripped, into bin/
-	CGO_ENABLED=0 $(GO) build $(BUILD) -o bin/ $(PROGRAMS)
+	@mkdir -p bin
+	scripts/build.sh ota-agent bin/ota-agent
+	scripts/build.sh ota-sim bin/ota-sim
 
 run: build ## a thousand virtual devices through one upgrade
 	bin/ota-sim run thousand
@@ -45,8 +44,8 @@ mosquitto:
 versitygw:
 	GOBIN=$(CACHE)/bin $(GO) install $(VERSITYGW)
 
-.PHONY: check format vet lint house tidy
-check: format vet lint house tidy ## everything that can be wrong without running it
+.PHONY: check format vet lint house tidy size
+check: format vet lint house tidy size ## everything that can be wrong without running it
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w:" $$files >&2; exit 1; }
@@ -64,6 +63,9 @@ house: # the rules of the house are the tests in the root directory
 
 tidy:
 	$(GO) mod tidy -diff
+
+size: # the agent is not larger than a device can bear
+	scripts/footprint.sh --check
 
 .PHONY: bench fleet fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
@@ -95,7 +97,9 @@ cross-mipsle:  export GOARCH := mipsle
 cross-mipsle:  export GOMIPS := softfloat
 cross-riscv64: export GOARCH := riscv64
 $(CROSS): cross-%:
-	CGO_ENABLED=0 GOOS=linux $(GO) build $(BUILD) -o dist/linux-$*/ $(PROGRAMS)
+	@mkdir -p dist/linux-$*
+	scripts/build.sh ota-agent dist/linux-$*/ota-agent
+	scripts/build.sh ota-sim dist/linux-$*/ota-sim
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -13,7 +13,7 @@ work=$(mktemp -d)
 broker=
 trap 'kill "$broker" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w' -o "$work/ota-sim" ./cmd/ota-sim
+scripts/build.sh ota-sim "$work/ota-sim"
 
 port=${FLEET_PORT:-18883}
 # Without these limits mosquitto would drop what waits for the platform.

@@ -122,6 +122,7 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	saveMemory()
 	failure := d.serve(ctx, end)
 	if err := d.journal.Close(); err != nil {
 		log.Warn("cannot close the journal", "error", err)
