@@ -132,6 +132,10 @@ func (r *Runner) drain() {
 		if !ok {
 			return
 		}
+		if p, is := in.(probe); is {
+			r.answer(p)
+			continue
+		}
 		if received, is := in.(Received); is {
 			if _, plan := received.Message.(*ota.Plan); plan {
 				r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})

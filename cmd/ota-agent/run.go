@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -160,6 +161,7 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("control socket", server.Run)
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
+	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv)) })
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
 		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir)
 	<-ctx.Done()
