@@ -34,6 +34,10 @@ test: ## every test that needs nothing but Go and a C compiler
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
 
+.PHONY: test-deb
+test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
+	$(GO) test -tags deb -count 1 ./test/deb
+
 .PHONY: test-page
 test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
 	$(GO) test -tags page -count 1 ./test/page
@@ -52,7 +56,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags real,page ./...
+	$(GO) vet -tags deb,real,page ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 
 lint:
@@ -100,6 +104,11 @@ $(CROSS): cross-%:
 	@mkdir -p dist/linux-$*
 	scripts/build.sh ota-agent dist/linux-$*/ota-agent
 	scripts/build.sh ota-sim dist/linux-$*/ota-sim
+
+DEBS := amd64 arm64 armhf mipsel riscv64
+.PHONY: deb
+deb: ## Debian packages of both programs for the same processors, into dist/
+	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
 
 .PHONY: clean
 clean: ## remove what the other targets made

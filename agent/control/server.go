@@ -38,6 +38,7 @@ type Server struct {
 	Mode   fs.FileMode  // of the socket; 0 for 0660
 	Agent  Agent        // what the requests are about
 	Logger *slog.Logger // nil discards
+	Opened func()       // called once requests are answered; nil for nothing
 }
 
 // Validate says everything that is wrong with the server's fields.
@@ -89,6 +90,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	log.Info("control socket is open", "path", s.Path)
+	if s.Opened != nil {
+		s.Opened()
+	}
 	err = server.Serve(listener)
 	if !stop() {
 		<-stopped

@@ -44,10 +44,10 @@ func (m serviceManager) tell(states ...string) error {
 	return nil
 }
 
-// notify says that the agent is ready when its machine first answers, and then
-// feeds the watchdog as long as the machine answers: not by the clock, which
+// notify says that the agent is ready when the control socket has opened and the
+// machine first answers, and then feeds the watchdog as long as the machine answers: not by the clock, which
 // would also go on in a program that does nothing any more.
-func (d *device) notify(ctx context.Context, m serviceManager) error {
+func (d *device) notify(ctx context.Context, m serviceManager, opened <-chan struct{}) error {
 	if m.socket == "" {
 		return nil
 	}
@@ -57,6 +57,11 @@ func (d *device) notify(ctx context.Context, m serviceManager) error {
 		}
 	}
 	defer tell("STOPPING=1")
+	select {
+	case <-opened:
+	case <-ctx.Done():
+		return nil
+	}
 	// Components are asked for their versions first, which takes its time.
 	if d.runner.Answers(ctx) != nil {
 		return nil

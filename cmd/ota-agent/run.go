@@ -148,7 +148,8 @@ type device struct {
 
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, Logger: d.log}
+	opened := make(chan struct{})
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, Logger: d.log, Opened: func() { close(opened) }}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
 	serve := func(name string, run func(context.Context) error) {
@@ -161,7 +162,7 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("control socket", server.Run)
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
-	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv)) })
+	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv), opened) })
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
 		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir)
 	<-ctx.Done()

@@ -36,6 +36,7 @@ func TestServiceManager(t *testing.T) {
 	agent := harness.Start(t, s.device.Dir, "/usr/bin/env", "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=300000",
 		s.device.Programs.Agent, "run", "--config", s.device.Path("agent.yaml"))
 	assert.Equal(t, "READY=1", heard())
+	assert.Equal(t, 0, s.device.Do("status").Code)
 	for range 3 {
 		assert.True(t, strings.HasPrefix(heard(), "WATCHDOG=1\nSTATUS="))
 	}
