@@ -38,6 +38,10 @@ test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that 
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
 	$(GO) test -tags deb -count 1 ./test/deb
 
+.PHONY: test-crash
+test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev/fuse, loop devices)
+	$(GO) test -tags crash -count 1 -timeout 60m -parallel 6 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
+
 .PHONY: test-page
 test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
 	$(GO) test -tags page -count 1 ./test/page
@@ -56,7 +60,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags deb,real,page ./...
+	$(GO) vet -tags crash,deb,real,page ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 
 lint:

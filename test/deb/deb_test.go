@@ -117,7 +117,7 @@ func TestPackageOfTheAgent(t *testing.T) {
 	assert.Equal(t, []string{
 		"/etc/ota-agent", "/etc/ota-agent/release.pub", // a key of the administrator's
 		"/etc/systemd/system/ota-agent.service.d", "/etc/systemd/system/ota-agent.service.d/test.conf",
-		"/opt/app", "/opt/app/app.bin",
+		"/opt/app", "/opt/app/app.bin", "/opt/app/app.bin.ota-previous",
 		"/root/app.bin", "/root/app.ota", "/root/release.key", "/root/release.pub",
 	}, left)
 	assert.NoDirExists(t, filepath.Join(c.root, "var/lib/ota-agent"))
