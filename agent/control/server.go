@@ -47,6 +47,7 @@ type Server struct {
 	Records  Records
 	Packages Packages
 	Logger   *slog.Logger // nil discards
+	Opened   func()       // called once requests are answered; nil for nothing
 }
 
 // Validate says everything that is wrong with the server's fields.
@@ -102,6 +103,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	log.Info("control socket is open", "path", s.Path)
+	if s.Opened != nil {
+		s.Opened()
+	}
 	err = server.Serve(listener)
 	if !stop() {
 		<-stopped
