@@ -49,6 +49,9 @@ var house = []room{
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
+	{"simulator/platform/store", "simulator/platform/engine", ""},
+	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
+	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                        // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
@@ -75,6 +78,8 @@ var doors = []door{
 		"one package keeps the MQTT session, so the rest can be run without a broker"},
 	{"github.com/mochi-mqtt/server", "simulator/platform/broker", "",
 		"the broker is the stand-in's; no device carries one"},
+	{"go.etcd.io/bbolt", "simulator/platform/store", "",
+		"one package decides what is on the disk before a message leaves"},
 	{"github.com/minio/minio-go", "agent/download", "simulator/platform/objectstore test/...",
 		"what a storage answers is checked where bytes are fetched"},
 	{"github.com/hashicorp/go-getter", "agent/download", "",
@@ -85,10 +90,10 @@ var doors = []door{
 		"a decoder takes memory as its input says; each of these gives it a limit"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},
-	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario",
+	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario simulator/platform/api",
 		"one strict reader, which gives all mistakes at once, each with its line"},
-	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario",
-		"the schema of scenarios is for editors; the parser does not need it"},
+	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario simulator/platform/api",
+		"the schemas are for others; parser and API do not need them"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
 	{"github.com/prometheus/common", "", "cmd/ota-sim",

@@ -46,16 +46,23 @@ func PackageID(reference string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (e *Engine) addPackage(now time.Time, cmd AddPackage) error {
-	m := &cmd.Manifest
-	p := newPackage(now, cmd)
-	err := checkManifest(m)
+// MayAdd says what keeps a package off the shelf, without putting it there.
+func (e *Engine) MayAdd(cmd AddPackage) error {
+	err := checkManifest(&cmd.Manifest)
 	if err == nil {
-		err = e.checkPackage(p)
+		err = e.checkPackage(newPackage(e.now, cmd))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot add package %q: %w", cmd.Reference, err)
 	}
+	return nil
+}
+
+func (e *Engine) addPackage(now time.Time, cmd AddPackage) error {
+	if err := e.MayAdd(cmd); err != nil {
+		return err
+	}
+	p := newPackage(now, cmd)
 	e.added++
 	p.number = e.added
 	e.packages[p.key()] = p
