@@ -100,3 +100,15 @@ func reply(w http.ResponseWriter, status int, body any) error {
 	_ = json.NewEncoder(w).Encode(body) // whoever has gone hears nothing
 	return nil
 }
+
+// NotFound is the refusal of what does not exist.
+func NotFound(detail string) error { return &failure{status: http.StatusNotFound, detail: detail} }
+
+// BadForm is the refusal of a form that cannot be read; nil for none.
+func BadForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if err == nil || errors.As(err, &tooLarge) {
+		return err
+	}
+	return &failure{status: http.StatusBadRequest, detail: "cannot read the form: " + err.Error()}
+}
