@@ -36,8 +36,9 @@ test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that 
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
 
 .PHONY: test-page
-test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
-	$(GO) test -tags page -count 1 ./test/page
+test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
+	scripts/axe.sh $(CACHE)/axe.min.js
+	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 ./test/page
 
 mosquitto:
 	@test -x $(MOSQUITTO) || { echo 'make: $(MOSQUITTO) is missing: apt-get install mosquitto, or MOSQUITTO=PATH' >&2; exit 1; }

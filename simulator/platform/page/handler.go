@@ -153,12 +153,12 @@ func (h *handler) nothing(http.ResponseWriter, *http.Request) error {
 }
 
 func (h *handler) asset(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("file")
-	if name != "page.css" && name != "page.js" {
+	switch name := r.PathValue("file"); name {
+	case "page.css", "page.js", "icon.svg":
+		http.ServeFileFS(w, r, files, "html/"+name)
+	default:
 		http.NotFound(w, r)
-		return
 	}
-	http.ServeFileFS(w, r, files, "html/"+name)
 }
 
 // login is what the page that asks for the token shows.
