@@ -7,14 +7,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
 	"otafleet/simulator"
 	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/platform/page"
 )
 
@@ -50,16 +51,23 @@ func (f *pageFlags) listen(p *platform.StandIn, log *slog.Logger) (*page.Server,
 
 // uploadBundle gives a package file to a platform that keeps it, unless it has
 // done so in an earlier life.
-func uploadBundle(ctx context.Context, s *platform.StandIn, path string) error {
+func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, path string) error {
+	known := false
+	s.View(func(e *engine.Engine) {
+		for _, p := range e.Packages() {
+			known = known || p.Product == m.Product && p.Component == m.Component && p.Type == m.Type && p.Source == m.Source && p.Target == m.Target
+		}
+	})
+	if known {
+		return nil
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, err := s.Upload(ctx, f, platform.Label{}); err != nil && !strings.Contains(err.Error(), "is already the package") {
-		return err
-	}
-	return nil
+	_, err = s.Upload(ctx, f, platform.Label{})
+	return err
 }
 
 // watchedRun serves the pages of a run's platform while it is under way.
@@ -82,6 +90,7 @@ func (w *watchedRun) start(text io.Writer, r *simulator.Run) {
 	}
 	pages, err := w.flags.listen(p, nil)
 	if err != nil {
+		fmt.Fprintln(text, err) // now, and not after the run alone
 		w.failure = err
 		return
 	}

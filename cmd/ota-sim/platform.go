@@ -257,7 +257,7 @@ func (f *platformFlags) addBundle(ctx context.Context, s *platform.StandIn, path
 		return nil, err
 	}
 	if f.state != "" {
-		return b.Manifest, errors.Join(uploadBundle(ctx, s, path), b.Close())
+		return b.Manifest, errors.Join(uploadBundle(ctx, s, b.Manifest, path), b.Close())
 	}
 	files := make([]io.ReaderAt, len(b.Manifest.Files))
 	for i := range files {

@@ -84,6 +84,7 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Retry-After", "30")
 		return &failure{status: http.StatusTooManyRequests, detail: "too many follow the events already"}
 	}
+	_ = f.out.SetReadDeadline(time.Time{}) // a stream goes on, where there is a connection
 	watch := a.platform.Watch(watchRoom)
 	defer a.platform.Unwatch(watch)
 	w.Header().Set("Content-Type", "text/event-stream")

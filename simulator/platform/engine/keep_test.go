@@ -105,7 +105,7 @@ func newKeptScript(t testing.TB) *script {
 // rounds; the devices must not notice more than that it was away.
 func TestRestartsAmongRandomInterleavings(t *testing.T) {
 	for _, on := range []string{"stop", "continue", "revert"} {
-		for seed := range uint64(20) {
+		for seed := range uint64(4) {
 			w := newWorldOf(newKeptScript(t), t, seed, "on="+on, "retries=2")
 			kept := shelfOfRecords{}
 			for range 30 {

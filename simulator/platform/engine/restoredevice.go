@@ -1,8 +1,6 @@
 package engine
 
-import (
-	"otafleet/internal/ota"
-)
+import "otafleet/internal/ota"
 
 func (r *restorer) takeDevice(value []byte) error {
 	var form savedDevice
@@ -33,10 +31,7 @@ func (r *restorer) takeDevice(value []byte) error {
 
 func (r *restorer) takeTask(d *device, form *savedTask) error {
 	p := r.engine.plans[form.Plan]
-	if p == nil || p.product != d.product || p.activation == 0 || d.task(p) != nil ||
-		len(form.Parts) != len(p.components) || int(form.Current) >= len(form.Parts) || form.Current < -1 ||
-		form.Attempt < 1 || form.Seq < 0 || len(form.Digests) > min(digestWindow, form.Seq) ||
-		len(form.Log) > maxLog || form.Owed > owesTermination {
+	if p == nil || p.product != d.product || p.activation == 0 || d.task(p) != nil || !form.fits(p) {
 		return errNotOurs
 	}
 	t := &task{
@@ -47,23 +42,41 @@ func (r *restorer) takeTask(d *device, form *savedTask) error {
 	if a := form.Appointment; a != nil {
 		t.appointment = &appointment{a.Start, a.End}
 	}
-	for _, s := range form.Parts {
+	if !t.takeParts(form.Parts) || !r.takeLog(t, form.Log) {
+		return errNotOurs
+	}
+	d.tasks = append(d.tasks, t)
+	return nil
+}
+
+// fits reports whether the form's numbers are ones that a task of the plan can have.
+func (f *savedTask) fits(p *plan) bool {
+	return len(f.Parts) == len(p.components) && int(f.Current) < len(f.Parts) && f.Current >= -1 &&
+		f.Attempt >= 1 && f.Seq >= 0 && len(f.Digests) <= min(digestWindow, f.Seq) &&
+		len(f.Log) <= maxLog && f.Owed <= owesTermination
+}
+
+func (t *task) takeParts(forms []savedPart) bool {
+	for _, s := range forms {
 		status, known := ota.ParseStatus(s.Status)
 		if !known || status.Failed() != (s.Failure != nil) {
-			return errNotOurs
+			return false
 		}
 		t.parts = append(t.parts, part{status, s.Retries, s.Percent, s.Exhausted, s.Credited, s.Times, s.Attempt, s.Failure})
 	}
-	for _, s := range form.Log {
+	return true
+}
+
+func (r *restorer) takeLog(t *task, forms []savedEntry) bool {
+	for _, s := range forms {
 		line := entry{at: s.At, kind: s.Kind, part: s.Part, status: ota.Status(s.Status), note: s.Number}
 		if int(s.Kind) >= len(sentences) || int(s.Part) > len(t.parts) {
-			return errNotOurs
+			return false
 		}
 		if !s.Kind.counts() {
 			line.note = r.engine.words.number(s.Word)
 		}
 		t.log = append(t.log, line)
 	}
-	d.tasks = append(d.tasks, t)
-	return nil
+	return true
 }

@@ -132,7 +132,7 @@ func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int)
 		if counted && (chosen == total || f.Limit > 0 && len(rows) == f.Limit) {
 			return rows, total
 		}
-		if !strings.HasPrefix(d.key, f.Prefix) || f.Online != nil && *f.Online != d.online {
+		if !f.admits(d) {
 			continue
 		}
 		t := d.task(p)
@@ -145,6 +145,11 @@ func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int)
 		chosen++
 	}
 	return rows, chosen
+}
+
+// admits is the part of the filter that needs no plan.
+func (f *Filter) admits(d *device) bool {
+	return strings.HasPrefix(d.key, f.Prefix) && (f.Online == nil || *f.Online == d.online)
 }
 
 // chosenBy is how many devices a filter chooses, if the counts tell.
