@@ -23,6 +23,7 @@ import (
 // viewing the upgrade status, then the retries. Every number on a page is held
 // against the API, and at the end against the verdict on the devices.
 func TestMonitoring(t *testing.T) {
+	t.Parallel()
 	r := startRollout(t)
 	b := startBrowser(t)
 	b.site = r.url
@@ -144,16 +145,15 @@ func (b *browser) axe() []string {
 	return ask[[]string](b, `window.axed`)
 }
 
-// keepPicture keeps a picture of what the screen shows, in the documents if
-// SCREENSHOTS names their directory.
+// keepPicture keeps a picture of the page, if SCREENSHOTS names a directory.
 func (b *browser) keepPicture(name string) {
 	b.t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
 	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	require.NoError(b.t, err)
-	dir := b.t.ArtifactDir()
-	if docs := os.Getenv("SCREENSHOTS"); docs != "" {
-		dir = docs
-	}
 	require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o666))
 }
 
