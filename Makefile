@@ -58,8 +58,9 @@ test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev
 	$(GO) test -tags crash -count 1 -timeout 60m -parallel 6 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
 .PHONY: test-page
-test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
-	$(GO) test -tags page -count 1 ./test/page
+test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
+	scripts/axe.sh $(CACHE)/axe.min.js
+	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 ./test/page
 
 mosquitto:
 	@test -x $(MOSQUITTO) || { echo 'make: $(MOSQUITTO) is missing: apt-get install mosquitto, or MOSQUITTO=PATH' >&2; exit 1; }
