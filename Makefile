@@ -33,7 +33,7 @@ test: ## every test that needs nothing but Go and a C compiler
 	$(GO) test -race ./...
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
-	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
+	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
 
 .PHONY: test-page
 test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)

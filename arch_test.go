@@ -34,6 +34,10 @@ var house = []room{
 
 	{"reporter", "internal/ota", ""},
 	{"firmware", "internal/ota", "firmware/firmwaretest"},
+	{"firmware/line/linetest", "", ""},                           // a package for tests
+	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
+	{"firmware/serial", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
+	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
 	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
@@ -59,10 +63,10 @@ var house = []room{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                      // the programs are run, not linked
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},          // the report, in a browser
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"},                                                    // these tests
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                 // the programs are run, not linked
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                     // the report, in a browser
+	{"test/*", "", "test/harness firmware/serial/serialtest simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
+	{".", "", "internal/ota simulator/scenario"},                                                                               // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
@@ -109,6 +113,8 @@ var doors = []door{
 var notOnDevices = map[string]string{
 	module + "/simulator":                     "a device runs itself only",
 	module + "/firmware/firmwaretest":         "it is for tests",
+	module + "/firmware/line/linetest":        "it is for tests",
+	module + "/firmware/serial/serialtest":    "it is for tests",
 	"github.com/stretchr/testify":             "it is for tests",
 	"github.com/mochi-mqtt":                   "a device has no broker",
 	"github.com/HdrHistogram/hdrhistogram-go": "a device counts, it does not judge",
