@@ -18,6 +18,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
+	"otafleet/firmware/serial"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -166,6 +167,11 @@ func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.I
 			Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log,
 			Limits: command.Limits{Inspect: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
+	}
+	if c.Serial != nil {
+		mcu := *c.Serial
+		mcu.Component, mcu.StateDir, mcu.Logger = c.ID, dir, log
+		return serial.New(mcu)
 	}
 	return file.New(file.Config{
 		Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},

@@ -30,6 +30,12 @@ func readComponents(root *yamlform.Map, in base) []Component {
 			}
 			paths[c.File.Path] = true
 		}
+		if c.Serial != nil && c.Serial.Line.Path != "" {
+			if paths[c.Serial.Line.Path] {
+				m.Problemf("serial", "has the port of an earlier component")
+			}
+			paths[c.Serial.Line.Path] = true
+		}
 		components = append(components, c)
 	}
 	return components
@@ -42,19 +48,26 @@ func readComponent(m *yamlform.Map, in base) Component {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
-	m.Unsupported("slot", "serial", "modem")
+	m.Unsupported("slot", "modem")
 
 	c.File = readFileInstaller(m.Map("file"), in)
 	c.Command = readCommandInstaller(m.Map("command"), in)
+	c.Serial = readSerialInstaller(m.Map("serial"), in)
+	for _, other := range []Installer{InstallerFile, InstallerCommand, InstallerSerial} {
+		belongsElsewhere(m, other, c.Installer)
+	}
 	switch c.Installer {
 	case InstallerFile:
 		m.Require("version", "file")
-		belongsElsewhere(m, InstallerCommand, c.Installer)
 	case InstallerCommand:
 		m.Require("command")
-		belongsElsewhere(m, InstallerFile, c.Installer)
 		if m.Has("version") {
 			m.Warnf("version", "has no effect: the handler says what runs")
+		}
+	case InstallerSerial:
+		m.Require("serial")
+		if m.Has("version") {
+			m.Warnf("version", "has no effect: the MCU says what runs")
 		}
 	}
 	return c
@@ -63,19 +76,19 @@ func readComponent(m *yamlform.Map, in base) Component {
 // belongsElsewhere reports the settings of an installer that a component does
 // not use.
 func belongsElsewhere(m *yamlform.Map, owner, used Installer) {
-	if m.Has(string(owner)) {
+	if owner != used && used != "" && m.Has(string(owner)) {
 		m.Problemf(string(owner), "belongs to installer %s; this component has installer %s", owner, used)
 	}
 }
 
 func parseInstaller(text string) (Installer, error) {
 	switch i := Installer(text); i {
-	case InstallerFile, InstallerCommand:
+	case InstallerFile, InstallerCommand, InstallerSerial:
 		return i, nil
-	case "slot", "serial", "modem":
-		return "", fmt.Errorf("%s is not supported by this version; want file or command", text)
+	case "slot", "modem":
+		return "", fmt.Errorf("%s is not supported by this version; want file, command or serial", text)
 	}
-	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "command"}))
+	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "command", "serial"}))
 }
 
 // readFileInstaller gives nil where the component has no such settings.

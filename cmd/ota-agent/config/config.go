@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
+	"otafleet/firmware/serial"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -113,6 +114,7 @@ type Installer string
 const (
 	InstallerFile    Installer = "file"
 	InstallerCommand Installer = "command"
+	InstallerSerial  Installer = "serial"
 )
 
 // Component is a part of the device that can be upgraded.
@@ -123,6 +125,7 @@ type Component struct {
 	Version   string            // what a file component runs before its first upgrade
 	File      *FileInstaller    // set with InstallerFile
 	Command   *CommandInstaller // set with InstallerCommand
+	Serial    *serial.Config    // set with InstallerSerial, but for what is the program's
 }
 
 // FileInstaller is the settings of a component that is a file or a directory.

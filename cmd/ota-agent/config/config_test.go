@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/firmware/line"
+	"otafleet/firmware/serial"
+	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -68,6 +72,20 @@ func TestEveryKey(t *testing.T) {
 			}},
 			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
 				Path: at("handler"), Timeout: 5 * time.Minute,
+			}},
+			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+				Line: line.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
+				Version: line.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
+				Enter: []line.Exchange{
+					{Send: "update\r", Expect: regexp.MustCompile("ready"), Timeout: 2 * time.Second, Attempts: 3},
+					{Send: "yes\r", Timeout: 2 * time.Second, Attempts: 3},
+				},
+				Start:   []line.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
+				Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
+				Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
+			}},
+			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
 			}},
 		},
 		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
@@ -190,7 +208,13 @@ func FuzzLoad(f *testing.F) {
 		assert.True(t, ota.ValidKey(c.Product) && ota.ValidKey(c.Device))
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
-			assert.True(t, (component.File == nil) != (component.Command == nil))
+			given := 0
+			for _, is := range []bool{component.File != nil, component.Command != nil, component.Serial != nil} {
+				if is {
+					given++
+				}
+			}
+			assert.Equal(t, 1, given)
 		}
 	})
 }
