@@ -37,6 +37,8 @@ var house = []room{
 	{"firmware/line/linetest", "", ""},                           // a package for tests
 	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
 	{"firmware/serial", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
+	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
+	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
 	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
 
@@ -63,10 +65,10 @@ var house = []room{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                 // the programs are run, not linked
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                     // the report, in a browser
-	{"test/*", "", "test/harness firmware/serial/serialtest simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"},                                                                               // these tests
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                          // the programs are run, not linked
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                                              // the report, in a browser
+	{"test/*", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"}, // the socket is a surface
+	{".", "", "internal/ota simulator/scenario"},                                                                                                        // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
@@ -115,6 +117,7 @@ var notOnDevices = map[string]string{
 	module + "/firmware/firmwaretest":         "it is for tests",
 	module + "/firmware/line/linetest":        "it is for tests",
 	module + "/firmware/serial/serialtest":    "it is for tests",
+	module + "/firmware/modem/modemtest":      "it is for tests",
 	"github.com/stretchr/testify":             "it is for tests",
 	"github.com/mochi-mqtt":                   "a device has no broker",
 	"github.com/HdrHistogram/hdrhistogram-go": "a device counts, it does not judge",

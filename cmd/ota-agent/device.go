@@ -18,6 +18,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
+	"otafleet/firmware/modem"
 	"otafleet/firmware/serial"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
@@ -172,6 +173,11 @@ func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.I
 		mcu := *c.Serial
 		mcu.Component, mcu.StateDir, mcu.Logger = c.ID, dir, log
 		return serial.New(mcu)
+	}
+	if c.Modem != nil {
+		module := *c.Modem
+		module.Component, module.StateDir, module.Logger = c.ID, dir, log
+		return modem.New(module)
 	}
 	return file.New(file.Config{
 		Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},

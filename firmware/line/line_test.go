@@ -140,6 +140,18 @@ func TestExchanges(t *testing.T) {
 	}
 }
 
+func TestRefusal(t *testing.T) {
+	l, far, _ := open(t, t.Context())
+	say(t, far, "\r\n+CME ERROR: 417\r\n")
+	e := line.Exchange{Expect: regexp.MustCompile("OK"), Refusal: regexp.MustCompile(`\+CME ERROR: \d+`), Timeout: long, Attempts: 3}
+	_, err := l.Exchange(e)
+	require.ErrorIs(t, err, line.ErrRefused)
+	assert.ErrorContains(t, err, "refused: +CME ERROR: 417")
+	say(t, far, "OK\r\n")
+	_, err = l.Exchange(e)
+	require.NoError(t, err, "what is waited for counts first")
+}
+
 func TestExchangeIsRepeated(t *testing.T) {
 	l, far, _ := open(t, t.Context())
 	_, err := l.Exchange(line.Exchange{Send: "hello\r", Expect: regexp.MustCompile("x"), Timeout: brief, Attempts: 3})

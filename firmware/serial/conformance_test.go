@@ -47,7 +47,7 @@ func TestConformance(t *testing.T) {
 			mcu := serialtest.New(w.port(), image)
 			mcu.Pull = 1 << 10
 			w.attach(serial.Pull, mcu)
-			w.cfg.Enter, w.cfg.Block = nil, 3<<10
+			w.cfg.Enter, w.cfg.Block, w.cfg.StartLimit = nil, 3<<10, 150*time.Millisecond
 		}},
 		"smp": {boot, func(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard(w.port(), image)) }},
 	}
@@ -118,7 +118,7 @@ func config(port string, protocol serial.Protocol) serial.Config {
 			Send: "version\r", Expect: regexp.MustCompile(`version (\S+)\r`), Timeout: testTimeout, Attempts: 2,
 		},
 		Enter:   []line.Exchange{{Send: "update\r", Expect: regexp.MustCompile(`ready\r\n`), Timeout: testTimeout, Attempts: 2}},
-		Timeout: testTimeout, Attempts: 5, Tries: 2, StartLimit: 100 * time.Millisecond, Pause: 5 * time.Millisecond,
+		Timeout: testTimeout, Attempts: 5, Tries: 2, StartLimit: time.Millisecond, Pause: time.Millisecond,
 	}
 }
 

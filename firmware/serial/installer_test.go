@@ -96,7 +96,7 @@ func byPull(w *world, image []byte) {
 	mcu := serialtest.New(w.port(), image)
 	mcu.Pull = 1000
 	w.attach(serial.Pull, mcu)
-	w.cfg.Enter, w.cfg.Block = nil, 4000
+	w.cfg.Enter, w.cfg.Block, w.cfg.StartLimit = nil, 4000, testTimeout/4
 }
 
 func bySMP(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard(w.port(), image)) }
@@ -114,7 +114,7 @@ func TestReceivers(t *testing.T) {
 		"XMODEM with checksums":          {byXModem, func(w *world) { mcu(w).Checksum = true; mcu(w).OldBlocks = true }, true},
 		"XMODEM, one bank":               {byXModem, func(w *world) { mcu(w).OneBank = true }, true},
 		"YMODEM":                         {byYModem, nil, false},
-		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3 }, false},
+		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3; w.cfg.Timeout = testTimeout / 5 }, false},
 		"pull":                           {byPull, nil, false},
 		"pull, the whole at once":        {byPull, func(w *world) { w.cfg.Block = 0 }, false},
 		"pull, reset in the middle":      {byPull, func(w *world) { mcu(w).ResetAt = 2; mcu(w).OneBank = true }, false},

@@ -61,6 +61,9 @@ type Config struct {
 	// Factory is what runs before the first upgrade; the zero Factory is
 	// unknown.
 	Factory Factory
+	// OneWay says that an image cannot be sent again to go back, because it is
+	// made for one version to start from. None is kept then.
+	OneWay bool
 	// Tries is how often an image is sent if sending fails; 0 for 3.
 	Tries int
 	// StartLimit is how long a component may take to say what it runs, after an

@@ -89,12 +89,12 @@ func (in *Installer) settle(ctx context.Context, source string) error {
 	if err != nil {
 		return err
 	}
-	if r.Step == sent {
+	if r.Step == sent && !in.cfg.OneWay {
 		if r.Kept, err = in.keep(ctx, r.Image); err != nil {
 			return err
 		}
 	}
-	if r.Kept != nil && source != "" && r.Kept.Version != source {
+	if in.cfg.OneWay || r.Kept != nil && source != "" && r.Kept.Version != source {
 		r.Kept = nil
 	}
 	if err := in.cfg.Disk.MkdirAll(in.cfg.StateDir); err != nil {
@@ -128,7 +128,7 @@ func (in *Installer) keep(ctx context.Context, image *stored) (*stored, error) {
 
 // back finds the image to which a job goes back; nil if there is none.
 func (in *Installer) back(r record, job firmware.Job) *stored {
-	if r.Kept != nil {
+	if r.Kept != nil || in.cfg.OneWay {
 		return r.Kept
 	}
 	f := in.cfg.Factory

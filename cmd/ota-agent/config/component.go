@@ -30,15 +30,26 @@ func readComponents(root *yamlform.Map, in base) []Component {
 			}
 			paths[c.File.Path] = true
 		}
-		if c.Serial != nil && c.Serial.Line.Path != "" {
-			if paths[c.Serial.Line.Path] {
-				m.Problemf("serial", "has the port of an earlier component")
+		if key, port := c.port(); port != "" {
+			if paths[port] {
+				m.Problemf(key, "has the port of an earlier component")
 			}
-			paths[c.Serial.Line.Path] = true
+			paths[port] = true
 		}
 		components = append(components, c)
 	}
 	return components
+}
+
+// port is the serial port of a component, and where it is configured.
+func (c *Component) port() (key, path string) {
+	switch {
+	case c.Serial != nil:
+		return "serial", c.Serial.Line.Path
+	case c.Modem != nil:
+		return "modem", c.Modem.Line.Path
+	}
+	return "", ""
 }
 
 func readComponent(m *yamlform.Map, in base) Component {
@@ -48,12 +59,13 @@ func readComponent(m *yamlform.Map, in base) Component {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
-	m.Unsupported("slot", "modem")
+	m.Unsupported("slot")
 
 	c.File = readFileInstaller(m.Map("file"), in)
 	c.Command = readCommandInstaller(m.Map("command"), in)
 	c.Serial = readSerialInstaller(m.Map("serial"), in)
-	for _, other := range []Installer{InstallerFile, InstallerCommand, InstallerSerial} {
+	c.Modem = readModemInstaller(m.Map("modem"), in)
+	for _, other := range []Installer{InstallerFile, InstallerCommand, InstallerSerial, InstallerModem} {
 		belongsElsewhere(m, other, c.Installer)
 	}
 	switch c.Installer {
@@ -69,6 +81,11 @@ func readComponent(m *yamlform.Map, in base) Component {
 		if m.Has("version") {
 			m.Warnf("version", "has no effect: the MCU says what runs")
 		}
+	case InstallerModem:
+		m.Require("modem")
+		if m.Has("version") {
+			m.Warnf("version", "has no effect: the module says what runs")
+		}
 	}
 	return c
 }
@@ -83,12 +100,12 @@ func belongsElsewhere(m *yamlform.Map, owner, used Installer) {
 
 func parseInstaller(text string) (Installer, error) {
 	switch i := Installer(text); i {
-	case InstallerFile, InstallerCommand, InstallerSerial:
+	case InstallerFile, InstallerCommand, InstallerSerial, InstallerModem:
 		return i, nil
-	case "slot", "modem":
-		return "", fmt.Errorf("%s is not supported by this version; want file, command or serial", text)
+	case "slot":
+		return "", fmt.Errorf("%s is not supported by this version; want file, command, serial or modem", text)
 	}
-	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "command", "serial"}))
+	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "command", "serial", "modem"}))
 }
 
 // readFileInstaller gives nil where the component has no such settings.

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
+	"otafleet/firmware/modem"
 	"otafleet/firmware/serial"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -115,6 +116,7 @@ const (
 	InstallerFile    Installer = "file"
 	InstallerCommand Installer = "command"
 	InstallerSerial  Installer = "serial"
+	InstallerModem   Installer = "modem"
 )
 
 // Component is a part of the device that can be upgraded.
@@ -126,6 +128,7 @@ type Component struct {
 	File      *FileInstaller    // set with InstallerFile
 	Command   *CommandInstaller // set with InstallerCommand
 	Serial    *serial.Config    // set with InstallerSerial, but for what is the program's
+	Modem     *modem.Config     // set with InstallerModem, likewise
 }
 
 // FileInstaller is the settings of a component that is a file or a directory.

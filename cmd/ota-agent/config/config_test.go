@@ -17,6 +17,7 @@ import (
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/line"
+	"otafleet/firmware/modem"
 	"otafleet/firmware/serial"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
@@ -50,6 +51,8 @@ func TestEveryKey(t *testing.T) {
 	at := func(name string) string { return filepath.Join(filepath.Dir(path), name) }
 	c, err := config.Load(path)
 	require.NoError(t, err)
+	radio := modem.Quectel()
+	radio.Upload = line.Exchange{}
 	assert.Equal(t, &config.Config{
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
@@ -86,6 +89,21 @@ func TestEveryKey(t *testing.T) {
 			}},
 			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
 				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
+			}},
+			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute,
+				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
+				Profile: modem.Profile{
+					Version:  line.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},
+					Prepare:  []line.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 3}},
+					Upload:   line.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second, Attempts: 1},
+					Uploaded: regexp.MustCompile(`UP: (\d+)`),
+					Trigger:  line.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
+					Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`), Failed: regexp.MustCompile(`\+FAIL`),
+				},
+			}},
+			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+				Line: line.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
 			}},
 		},
 		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
@@ -209,7 +227,7 @@ func FuzzLoad(f *testing.F) {
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
 			given := 0
-			for _, is := range []bool{component.File != nil, component.Command != nil, component.Serial != nil} {
+			for _, is := range []bool{component.File != nil, component.Command != nil, component.Serial != nil, component.Modem != nil} {
 				if is {
 					given++
 				}

@@ -26,16 +26,32 @@ type Line struct {
 // ErrUnplugged says that the line is cut or unplugged.
 var ErrUnplugged = errors.New("unplugged")
 
-// Plug makes the line anew and gives its far end.
+// Plug makes the line anew, without a cut ahead, and gives its far end.
 func (l *Line) Plug() (*End, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.left, l.cut = 0, false
+	return l.replug()
+}
+
+// Replug makes the line anew, as Plug does, for a component that disconnects
+// itself. It fails if the line has been unplugged by somebody else.
+func (l *Line) Replug(e *End) (*End, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.far != e.far {
+		return nil, ErrUnplugged
+	}
+	return l.replug()
+}
+
+func (l *Line) replug() (*End, error) {
 	l.unplug()
 	far, err := Plug(l.Port)
 	if err != nil {
 		return nil, err
 	}
-	l.far, l.left, l.cut = far, 0, false
+	l.far = far
 	return &End{line: l, far: far}, nil
 }
 

@@ -30,7 +30,7 @@ func (r *receiver) receive() ([]byte, error) {
 	if r.heading {
 		r.next = 0
 	}
-	for misses := 0; misses < 20; {
+	for misses := 0; misses < 100; {
 		if r.fresh() && time.Since(r.asked) > patience {
 			r.ask()
 		}
