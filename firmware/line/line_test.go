@@ -23,7 +23,7 @@ const (
 	brief = 30 * time.Millisecond
 )
 
-func open(t *testing.T, ctx context.Context) (*line.Line, *linetest.Far, line.Config) {
+func open(ctx context.Context, t *testing.T) (*line.Line, *linetest.Far, line.Config) {
 	cfg := line.Config{Path: filepath.Join(t.TempDir(), "port"), Baud: 115200}
 	far, err := linetest.Plug(cfg.Path)
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func say(t *testing.T, far *linetest.Far, text string) {
 }
 
 func TestBytesPassAsTheyAre(t *testing.T) {
-	l, far, _ := open(t, t.Context())
+	l, far, _ := open(t.Context(), t)
 	var all []byte
 	for b := range 256 {
 		all = append(all, byte(b))
@@ -62,7 +62,7 @@ func TestBytesPassAsTheyAre(t *testing.T) {
 }
 
 func TestSilenceAndHangUp(t *testing.T) {
-	l, far, _ := open(t, t.Context())
+	l, far, _ := open(t.Context(), t)
 	_, err := l.Next(brief)
 	require.ErrorIs(t, err, line.ErrSilent)
 	require.NoError(t, far.Close())
@@ -78,7 +78,7 @@ func TestSilenceAndHangUp(t *testing.T) {
 
 func TestEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	l, far, _ := open(t, ctx)
+	l, far, _ := open(ctx, t)
 	time.AfterFunc(brief, cancel)
 	_, err := l.Next(long)
 	require.ErrorIs(t, err, context.Canceled)
@@ -91,7 +91,7 @@ func TestEndedContext(t *testing.T) {
 }
 
 func TestPorts(t *testing.T) {
-	l, _, cfg := open(t, t.Context())
+	l, _, cfg := open(t.Context(), t)
 	_, err := line.Open(t.Context(), cfg)
 	require.ErrorIs(t, err, firmware.ErrRetry, "two programs would take each other's answers")
 	require.NoError(t, l.Close())
@@ -120,7 +120,7 @@ func TestExchanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, far, _ := open(t, t.Context())
+			l, far, _ := open(t.Context(), t)
 			say(t, far, "version 0\r\n")
 			time.Sleep(brief)
 			go func() {
@@ -141,7 +141,7 @@ func TestExchanges(t *testing.T) {
 }
 
 func TestRefusal(t *testing.T) {
-	l, far, _ := open(t, t.Context())
+	l, far, _ := open(t.Context(), t)
 	say(t, far, "\r\n+CME ERROR: 417\r\n")
 	e := line.Exchange{Expect: regexp.MustCompile("OK"), Refusal: regexp.MustCompile(`\+CME ERROR: \d+`), Timeout: long, Attempts: 3}
 	_, err := l.Exchange(e)
@@ -153,7 +153,7 @@ func TestRefusal(t *testing.T) {
 }
 
 func TestExchangeIsRepeated(t *testing.T) {
-	l, far, _ := open(t, t.Context())
+	l, far, _ := open(t.Context(), t)
 	_, err := l.Exchange(line.Exchange{Send: "hello\r", Expect: regexp.MustCompile("x"), Timeout: brief, Attempts: 3})
 	require.ErrorIs(t, err, line.ErrSilent)
 	room := make([]byte, 64)

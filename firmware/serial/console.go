@@ -27,7 +27,7 @@ const (
 func frames(packet []byte) []byte {
 	body := binary.BigEndian.AppendUint16(nil, uint16(len(packet)+2))
 	body = append(body, packet...)
-	body = binary.BigEndian.AppendUint16(body, crc16(0, packet))
+	body = binary.BigEndian.AppendUint16(body, crc16(packet))
 	var out []byte
 	for mark := firstMark; len(body) > 0; mark = nextMark {
 		n := min(len(body), frameData)
@@ -65,7 +65,7 @@ func (u *unframer) take(text []byte) []byte {
 		return nil
 	}
 	u.open = false
-	if length := int(binary.BigEndian.Uint16(u.body)); length < 2 || len(u.body) != 2+length || crc16(0, u.body[2:]) != 0 {
+	if length := int(binary.BigEndian.Uint16(u.body)); length < 2 || len(u.body) != 2+length || crc16(u.body[2:]) != 0 {
 		return nil
 	}
 	return u.body[2 : len(u.body)-2]

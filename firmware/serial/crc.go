@@ -2,7 +2,8 @@ package serial
 
 // crc16 is CRC-16/XMODEM, of XMODEM and of SMP over a console: polynomial
 // 0x1021, start 0, not reflected. The CRC of "123456789" is 0x31C3.
-func crc16(crc uint16, b []byte) uint16 {
+func crc16(b []byte) uint16 {
+	var crc uint16
 	for _, c := range b {
 		crc ^= uint16(c) << 8
 		for range 8 {

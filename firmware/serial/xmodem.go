@@ -194,7 +194,7 @@ func (m *modem) block(number int, data []byte, attempts int) error {
 		}
 		packet = append(packet, sum)
 	} else {
-		c := crc16(0, data)
+		c := crc16(data)
 		packet = append(packet, byte(c>>8), byte(c))
 	}
 	refusals := []byte{nak}

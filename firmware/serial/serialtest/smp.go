@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ func Image(version string, payload []byte) []byte {
 	le.PutUint32(head[12:], uint32(len(payload)))
 	head[20], head[21] = version[0]-'0', version[2]-'0'
 	le.PutUint16(head[22:], uint16(version[4]-'0'))
-	image := append(head, payload...)
+	image := slices.Concat(head, payload)
 	digest := sha256.Sum256(image)
 	image = le.AppendUint16(image, 0x6907)
 	image = le.AppendUint16(image, 4+4+32)
@@ -174,17 +175,16 @@ func (b *Board) answer(end *linetest.End, request []byte) {
 	op, group, id := request[0], binary.BigEndian.Uint16(request[4:]), request[7]
 	var body []byte
 	reset := false
-	switch {
-	case group == 0 && id == 5 && op == 2:
-		body, reset = open(nil, 0xbf), true
-		body = append(body, 0xff)
-	case group == 0 && id == 6 && op == 0:
+	switch [3]int{int(group), int(id), int(op)} {
+	case [3]int{0, 5, 2}:
+		body, reset = append(open(nil, 0xbf), 0xff), true
+	case [3]int{0, 6, 0}:
 		body = append(number(text(number(text(open(nil, 0xbf), "buf_size"), 512), "buf_count"), 4), 0xff)
-	case group == 1 && id == 0 && op == 0:
+	case [3]int{1, 0, 0}:
 		body = b.state()
-	case group == 1 && id == 0 && op == 2:
+	case [3]int{1, 0, 2}:
 		body = b.write(values)
-	case group == 1 && id == 1 && op == 2:
+	case [3]int{1, 1, 2}:
 		body = b.receive(values)
 	default:
 		body = failed(8)
