@@ -65,12 +65,12 @@ var house = []room{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                       // the programs are run, not linked
-	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"}, // the worlds, not the program
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                           // the report, in a browser
-	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform agent/control internal/*"}, // with emulators on its serial lines
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                  // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"},                                                                                     // these tests
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                            // the programs are run, not linked
+	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                      // the worlds, not the program
+	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                                                // the report, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"}, // with emulators on its serial lines
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                       // the socket is a surface
+	{".", "", "internal/ota simulator/scenario"},                                                                                                          // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages

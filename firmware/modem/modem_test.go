@@ -188,9 +188,10 @@ func TestAddressInsteadOfUpload(t *testing.T) {
 	w.cfg.Profile.Upload = line.Exchange{}
 	w.cfg.Profile.Trigger.Send = "AT+QFOTADL=\"http://fw.example.com/{name}?v={version}&n={size}\"\r"
 	var heard []byte
-	w.module.Heard = func(b []byte) []byte { heard = append(heard, b...); return b }
+	w.module.Distort(func(b []byte) []byte { heard = append(heard, b...); return b }, nil)
 	_, _, err := upgrade(t, w)
 	require.ErrorContains(t, err, "the upgrade does not begin: refused: ERROR", "the emulator has no network")
+	w.module.Close()
 	assert.Regexp(t, regexp.MustCompile(`AT\+QFOTADL="http://fw.example.com/fota.pack\?v=1.1.0&n=9007"`), string(heard))
 	assert.Zero(t, w.module.Uploads())
 }

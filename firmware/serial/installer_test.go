@@ -164,7 +164,7 @@ func TestNoise(t *testing.T) {
 			if name == "pull" {
 				heard = 15_000 // it has only one digest, of the whole image
 			}
-			l.Heard, l.Said = linetest.Noise(1, heard), linetest.Noise(2, 700)
+			l.Distort(linetest.Noise(1, heard), linetest.Noise(2, 700))
 			require.Eventually(t, func() bool { return u.stage() == nil }, 30*testTimeout, 1)
 			require.Eventually(t, func() bool { return u.activate() == nil }, 30*testTimeout, 1)
 			require.NotEqual(t, u.old, u.mcu.Live())
@@ -216,11 +216,7 @@ func TestSilence(t *testing.T) {
 				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Version.Timeout = 1, 2, testTimeout/20, testTimeout/20
 			})
 			require.NoError(t, u.stage())
-			if board, is := u.mcu.(*serialtest.Board); is {
-				board.Deaf = true
-			} else {
-				mcu(u.world).Deaf = true
-			}
+			u.mcu.Kill()
 			_, err := u.installer.Inspect(t.Context())
 			assert.Equal(t, ota.ComponentSilent, code(err), "%v", err)
 			err = u.activate()
@@ -235,7 +231,7 @@ func TestRevertOfWhatWasNeverSent(t *testing.T) {
 		w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Enter[0].Timeout = 1, 1, testTimeout/20, testTimeout/20
 	})
 	require.NoError(t, u.stage())
-	mcu(u.world).Deaf = true
+	u.mcu.Kill()
 	require.Error(t, u.activate())
 	require.NoError(t, u.revert())
 }
@@ -315,8 +311,9 @@ func TestUploadGoesOnWhereItWasCut(t *testing.T) {
 	require.Error(t, u.stage())
 	u.installer = u.start(t, firmware.Disk{})
 	heard := 0
-	lineOf(u.mcu).Heard = func(b []byte) []byte { heard += len(b); return b }
+	lineOf(u.mcu).Distort(func(b []byte) []byte { heard += len(b); return b }, nil)
 	require.NoError(t, u.stage())
+	u.mcu.Close()
 	assert.Less(t, heard, len(u.new), "in base64 the whole image would be a third more")
 }
 
@@ -325,13 +322,13 @@ func TestEndedContextStopsATransfer(t *testing.T) {
 	require.NoError(t, u.stage())
 	ctx, cancel := context.WithCancel(t.Context())
 	l, blocks := lineOf(u.mcu), 0
-	l.Heard = func(b []byte) []byte {
+	l.Distort(func(b []byte) []byte {
 		if blocks += len(b); blocks > 3000 {
 			cancel()
 			return nil
 		}
 		return b
-	}
+	}, nil)
 	_, err := u.installer.Activate(ctx, u.job)
 	require.ErrorIs(t, err, context.Canceled)
 }

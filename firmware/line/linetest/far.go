@@ -19,8 +19,16 @@ type Line struct {
 	far   *Far
 	left  int  // things to hear until the cut; 0 for none
 	cut   bool // since the last Plug
-	Heard func(b []byte) []byte
-	Said  func(b []byte) []byte
+	heard func(b []byte) []byte
+	said  func(b []byte) []byte
+}
+
+// Distort makes heard of what the emulator is to hear, and said of what it says.
+// nil changes nothing.
+func (l *Line) Distort(heard, said func(b []byte) []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard, l.said = heard, said
 }
 
 // ErrUnplugged says that the line is cut or unplugged.
@@ -118,7 +126,7 @@ func (e *End) Next(within time.Duration) (byte, error) {
 			return 0, ErrUnplugged
 		}
 		n, err := e.far.Read(e.room[:])
-		e.held = e.filter(e.line.Heard, e.room[:n])
+		e.held = e.filter(true, e.room[:n])
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -137,12 +145,16 @@ func (e *End) Next(within time.Duration) (byte, error) {
 // Say sends bytes.
 func (e *End) Say(b ...byte) {
 	// A line that is cut says no more, as its reader will find.
-	_, _ = e.far.Write(e.filter(e.line.Said, b))
+	_, _ = e.far.Write(e.filter(false, b))
 }
 
-func (e *End) filter(by func([]byte) []byte, b []byte) []byte {
+func (e *End) filter(heard bool, b []byte) []byte {
 	e.line.mu.Lock()
 	defer e.line.mu.Unlock()
+	by := e.line.said
+	if heard {
+		by = e.line.heard
+	}
 	if by == nil {
 		return append([]byte(nil), b...)
 	}

@@ -41,8 +41,6 @@ type MCU struct {
 	// OneBank makes it write what it receives over what it runs. Otherwise it
 	// runs the new image when it has the whole of it.
 	OneBank bool
-	// Deaf makes it answer nothing.
-	Deaf bool
 	// Dies makes it be dead, not just start anew, at ResetAt, until Revive.
 	Dies bool
 	// ResetAt makes it start anew at that block of the next transfer, once.
@@ -94,7 +92,10 @@ func (m *MCU) Name() string {
 	return m.name
 }
 
-// Revive ends what Dies began.
+// Kill makes the MCU answer nothing, until Revive.
+func (m *MCU) Kill() { m.setDead(true) }
+
+// Revive ends what Kill or Dies began.
 func (m *MCU) Revive() { m.setDead(false) }
 
 func (m *MCU) setDead(dead bool) {
@@ -103,7 +104,8 @@ func (m *MCU) setDead(dead bool) {
 	m.dead = dead
 }
 
-func (m *MCU) isDead() bool {
+// Dead reports whether the MCU answers nothing.
+func (m *MCU) Dead() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.dead
@@ -132,7 +134,7 @@ func (m *MCU) serve(end *linetest.End) {
 			return
 		}
 		switch {
-		case m.Deaf || m.isDead():
+		case m.Dead():
 		case text == "version" && m.Live() != nil:
 			end.Say([]byte("version\r\nversion " + version(m.Live()) + "\r\n> ")...)
 		case text == "update":
@@ -155,7 +157,7 @@ func (m *MCU) load(end *linetest.End) error {
 	switch {
 	case errors.Is(err, linetest.ErrUnplugged):
 		return err
-	case m.isDead():
+	case m.Dead():
 		return nil
 	case err != nil:
 		end.Say([]byte("transfer failed\r\n")...)

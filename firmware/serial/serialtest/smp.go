@@ -22,8 +22,6 @@ type Board struct {
 
 	// Chatty makes the console print a line of log before each answer.
 	Chatty bool
-	// Deaf makes it answer nothing.
-	Deaf bool
 	// Abrupt makes it start anew without answering first.
 	Abrupt bool
 	// Refuses makes the bootloader refuse every new image.
@@ -32,6 +30,7 @@ type Board struct {
 	served sync.WaitGroup
 
 	mu        sync.Mutex
+	dead      bool
 	slots     [2][]byte
 	pending   bool // the second slot is to be tested
 	confirmed bool // the first slot stays
@@ -95,6 +94,19 @@ func (b *Board) Live() []byte {
 	return b.slots[0]
 }
 
+// Kill makes the board answer nothing.
+func (b *Board) Kill() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dead = true
+}
+
+func (b *Board) isDead() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dead
+}
+
 // Reset starts the board anew.
 func (b *Board) Reset() {
 	b.mu.Lock()
@@ -134,7 +146,7 @@ func (b *Board) serve(end *linetest.End) {
 		if len(packet) < 2 || len(packet) < 2+int(binary.BigEndian.Uint16(packet)) {
 			continue
 		}
-		if remainder(packet[2:]) == 0 && len(packet) > 12 && !b.Deaf {
+		if remainder(packet[2:]) == 0 && len(packet) > 12 && !b.isDead() {
 			if !end.Hears() {
 				return
 			}
