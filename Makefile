@@ -3,10 +3,7 @@
 SHELL := bash
 GO    := go
 
-PROGRAMS  := ./cmd/ota-agent ./cmd/ota-sim
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# Packages are fetched by ranges over HTTP/1.1, so HTTP/2 need not take 0.6 MB.
-BUILD     := -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w -X main.version=$(VERSION)'
+export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CACHE     := $(CURDIR)/.cache
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
@@ -19,11 +16,13 @@ BENCHTIME := 1s
 
 .PHONY: help
 help: ## show this list (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build run
 build: ## both programs, static and stripped, into bin/
-	CGO_ENABLED=0 $(GO) build $(BUILD) -o bin/ $(PROGRAMS)
+	@mkdir -p bin
+	scripts/build.sh ota-agent bin/ota-agent
+	scripts/build.sh ota-sim bin/ota-sim
 
 run: build ## a thousand virtual devices through one upgrade
 	bin/ota-sim run thousand
@@ -35,6 +34,14 @@ test: ## every test that needs nothing but Go and a C compiler
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
 
+.PHONY: test-deb
+test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
+	$(GO) test -tags deb -count 1 ./test/deb
+
+.PHONY: test-crash
+test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev/fuse, loop devices)
+	$(GO) test -tags crash -count 1 -timeout 60m -parallel 6 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
+
 .PHONY: test-page
 test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
 	$(GO) test -tags page -count 1 ./test/page
@@ -45,15 +52,15 @@ mosquitto:
 versitygw:
 	GOBIN=$(CACHE)/bin $(GO) install $(VERSITYGW)
 
-.PHONY: check format vet lint house tidy
-check: format vet lint house tidy ## everything that can be wrong without running it
+.PHONY: check format vet lint house tidy size
+check: format vet lint house tidy size ## everything that can be wrong without running it
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w:" $$files >&2; exit 1; }
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags real,page ./...
+	$(GO) vet -tags crash,deb,real,page ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 	cd test/peers && $(GO) vet ./...
 
@@ -66,7 +73,10 @@ house: # the rules of the house are the tests in the root directory
 tidy:
 	$(GO) mod tidy -diff
 
-.PHONY: bench fleet peers fuzz cover
+size: # the agent is not larger than a device can bear
+	scripts/footprint.sh --check
+
+.PHONY: bench fleet herd devices hundred-thousand peers fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -74,6 +84,15 @@ bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh
+
+herd: ## the memory of ten thousand devices that arrive at once, beside that of the same arriving slowly
+	MOSQUITTO=$(MOSQUITTO) scripts/herd.sh
+
+devices: ## what an idle virtual device takes of memory, with and without TLS, and a session of the embedded broker
+	MOSQUITTO=$(MOSQUITTO) scripts/devices.sh
+
+hundred-thousand: ## a hundred thousand devices over TCP and MQTT, in six processes; six minutes
+	MOSQUITTO=$(MOSQUITTO) scripts/hundred-thousand.sh
 
 peers: mosquitto ## ota-sim beside what one would write instead: memory a device, upgrades a second
 	cd test/peers && $(GO) vet ./... && $(GO) test ./...
@@ -100,7 +119,14 @@ cross-mipsle:  export GOARCH := mipsle
 cross-mipsle:  export GOMIPS := softfloat
 cross-riscv64: export GOARCH := riscv64
 $(CROSS): cross-%:
-	CGO_ENABLED=0 GOOS=linux $(GO) build $(BUILD) -o dist/linux-$*/ $(PROGRAMS)
+	@mkdir -p dist/linux-$*
+	scripts/build.sh ota-agent dist/linux-$*/ota-agent
+	scripts/build.sh ota-sim dist/linux-$*/ota-sim
+
+DEBS := amd64 arm64 armhf mipsel riscv64
+.PHONY: deb
+deb: ## Debian packages of both programs for the same processors, into dist/
+	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -150,7 +150,7 @@ func (d *download) open(ctx context.Context, from *address, q ask) (*answer, err
 		return d.fetcher.openHTTP(ctx, from.url, q)
 	}
 	if d.store == nil {
-		store, err := openStore(d.fetcher.config.Storage, d.fetcher.transport)
+		store, err := openStore(d.fetcher.config.Storage, d.fetcher.transport, d.fetcher.config.UserAgent)
 		if err != nil {
 			return nil, &refusal{Failure: ota.Failure{Code: ota.StorageUnavailable, Detail: err.Error()}, gone: true}
 		}

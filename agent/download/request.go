@@ -62,17 +62,29 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 
 // openHTTP asks a presigned or public address.
 func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, error) {
+	request, err := newRequest(ctx, u, q, f.config.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	return answered(f.client.Do(request))
+}
+
+// newRequest puts an ask into words.
+func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, refusef(ota.HTTPError, "the address cannot be asked")
 	}
-	request.Header.Set("User-Agent", f.config.UserAgent)
+	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("Accept-Encoding", "identity")
 	request.Header.Set("Range", q.rangeHeader())
 	if q.etag != "" {
 		request.Header.Set("If-Match", q.etag)
 	}
-	response, err := f.client.Do(request)
+	return request, nil
+}
+
+func answered(response *http.Response, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}

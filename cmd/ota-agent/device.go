@@ -12,6 +12,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/agent/eventlog"
 	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
@@ -38,9 +39,10 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
+	d.events = eventlog.Open(eventlog.Config{Dir: cfg.StateDir, Logger: log})
 	equipment, err := d.equip(restart, broken)
 	if err != nil {
-		return nil, errors.Join(err, d.journal.Close())
+		return nil, errors.Join(err, d.events.Close(), d.journal.Close())
 	}
 	id := ota.Identity{Product: cfg.Product, Device: cfg.Device}
 	d.runner = agent.NewRunner(agent.New(id, machineConfig(cfg, trust), saved), equipment)
@@ -75,6 +77,7 @@ func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 	c := &agent.Config{
 		Agent: "ota-agent/" + version, Hardware: cfg.Hardware, Open: trust.Open,
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
+		Windows: cfg.Windows, Watch: watchEvery,
 	}
 	for _, component := range cfg.Components {
 		c.Components = append(c.Components, agent.ComponentConfig{ID: component.ID, Type: component.Type})
@@ -97,7 +100,7 @@ func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
 	}
 	e := agent.Equipment{
 		Link: d.link, Store: d.journal, Desk: d.journal, Fetcher: fetcher, Installer: func(component string) firmware.Installer { return installers[component] },
-		Health: &health{d.config.Health, broken, d.log}, Power: &power{restart, d.log}, Sensors: d.sensors, Logger: d.log,
+		Health: &health{d.config.Health, broken, d.log}, Power: &power{restart, d.log}, Sensors: d.sensors, Events: d.events, Logger: d.log,
 	}
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.log}
