@@ -44,20 +44,15 @@ func readProfile(m *yamlform.Map, p *modem.Profile) {
 	if f == quectel {
 		*p = modem.Quectel()
 	}
-	if v := m.Map("version"); v.Given() {
-		p.Version = readExchange(v)
-	}
-	if m.Has("prepare") {
-		p.Prepare = readExchanges(m, "prepare")
-	}
-	if u := m.Map("upload"); u.Given() {
-		u.Require("send", "expect", "done")
-		p.Upload = readOne(u)
-		yamlform.Value(u, "done", &p.Uploaded, pattern)
-	}
-	if t := m.Map("trigger"); t.Given() {
-		t.Require("send", "expect")
-		p.Trigger = readOne(t)
+	v, u, t := m.Map("version"), m.Map("upload"), m.Map("trigger")
+	u.Require("send", "expect", "done")
+	t.Require("send", "expect")
+	replace(&p.Version, v, readExchange(v))
+	replace(&p.Upload, u, readOne(u))
+	replace(&p.Trigger, t, readOne(t))
+	yamlform.Value(u, "done", &p.Uploaded, pattern)
+	if prepare := readExchanges(m, "prepare"); prepare != nil {
+		p.Prepare = prepare
 	}
 	yamlform.Value(m, "progress", &p.Progress, pattern)
 	yamlform.Value(m, "end", &p.End, withGroup)
@@ -72,6 +67,13 @@ func readProfile(m *yamlform.Map, p *modem.Profile) {
 	}
 	if f == custom {
 		m.Require("version", "trigger", "end")
+	}
+}
+
+// replace takes an exchange that the file gives.
+func replace(e *line.Exchange, m *yamlform.Map, given line.Exchange) {
+	if m.Given() {
+		*e = given
 	}
 }
 
