@@ -66,7 +66,11 @@ func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	return answered(f.client.Do(request))
+	response, err := f.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return answered(response), nil
 }
 
 // newRequest puts an ask into words.
@@ -84,11 +88,8 @@ func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http
 	return request, nil
 }
 
-func answered(response *http.Response, err error) (*answer, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
+func answered(response *http.Response) *answer {
+	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}
 }
 
 // explain turns the error that ended a request into the refusal to count.

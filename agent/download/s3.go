@@ -56,7 +56,11 @@ func (s *store) open(ctx context.Context, bucket, key string, q ask) (*answer, e
 		return nil, err
 	}
 	request.Header.Set("X-Amz-Content-Sha256", noBody)
-	return answered(s.transport.RoundTrip(signer.SignV4(*request, s.access, s.secret, "", s.region)))
+	response, err := s.transport.RoundTrip(signer.SignV4(*request, s.access, s.secret, "", s.region))
+	if err != nil {
+		return nil, err
+	}
+	return answered(response), nil
 }
 
 // address is where an object lies: the bucket is a part of the host's name, or
