@@ -33,7 +33,7 @@ test: ## every test that needs nothing but Go and a C compiler
 	$(GO) test -race ./...
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
-	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
+	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
 
 .PHONY: test-tools test-vm
 TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox

@@ -35,6 +35,12 @@ var house = []room{
 
 	{"reporter", "internal/ota", ""},
 	{"firmware", "internal/ota", "firmware/firmwaretest"},
+	{"firmware/line/linetest", "", ""},                           // a package for tests
+	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
+	{"firmware/serial", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
+	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
+	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
+	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
 	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
@@ -66,6 +72,7 @@ var house = []room{
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                       // the programs are run, not linked
 	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                 // the worlds, not the program
 	{"test/page", "", "simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                            // with emulators on its serial lines
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                  // the socket is a surface
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
@@ -118,6 +125,9 @@ var doors = []door{
 var notOnDevices = map[string]string{
 	module + "/simulator":                     "a device runs itself only",
 	module + "/firmware/firmwaretest":         "it is for tests",
+	module + "/firmware/line/linetest":        "it is for tests",
+	module + "/firmware/serial/serialtest":    "it is for tests",
+	module + "/firmware/modem/modemtest":      "it is for tests",
 	"github.com/stretchr/testify":             "it is for tests",
 	"github.com/mochi-mqtt":                   "a device has no broker",
 	"github.com/HdrHistogram/hdrhistogram-go": "a device counts, it does not judge",

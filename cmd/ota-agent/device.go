@@ -19,6 +19,8 @@ import (
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
+	"otafleet/firmware/modem"
+	"otafleet/firmware/serial"
 	"otafleet/firmware/slot"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
@@ -173,6 +175,16 @@ func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.I
 			Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log,
 			Limits: command.Limits{Inspect: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
+	}
+	if c.Serial != nil {
+		mcu := *c.Serial
+		mcu.Component, mcu.StateDir, mcu.Logger = c.ID, dir, log
+		return serial.New(mcu)
+	}
+	if c.Modem != nil {
+		module := *c.Modem
+		module.Component, module.StateDir, module.Logger = c.ID, dir, log
+		return modem.New(module)
 	}
 	return file.New(file.Config{
 		Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},

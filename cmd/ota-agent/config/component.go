@@ -30,9 +30,26 @@ func readComponents(root *yamlform.Map, in base) []Component {
 			}
 			paths[c.File.Path] = true
 		}
+		if key, port := c.port(); port != "" {
+			if paths[port] {
+				m.Problemf(key, "has the port of an earlier component")
+			}
+			paths[port] = true
+		}
 		components = append(components, c)
 	}
 	return components
+}
+
+// port is the serial port of a component, and where it is configured.
+func (c *Component) port() (key, path string) {
+	switch {
+	case c.Serial != nil:
+		return "serial", c.Serial.Line.Path
+	case c.Modem != nil:
+		return "modem", c.Modem.Line.Path
+	}
+	return "", ""
 }
 
 func readComponent(m *yamlform.Map, in base) Component {
@@ -42,47 +59,54 @@ func readComponent(m *yamlform.Map, in base) Component {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
-	m.Unsupported("serial", "modem")
 
 	c.File = readFileInstaller(m.Map("file"), in)
 	c.Slot = readSlotInstaller(m.Map("slot"), in)
 	c.Command = readCommandInstaller(m.Map("command"), in)
+	c.Serial = readSerialInstaller(m.Map("serial"), in)
+	c.Modem = readModemInstaller(m.Map("modem"), in)
+	for _, other := range []Installer{InstallerFile, InstallerSlot, InstallerCommand, InstallerSerial, InstallerModem} {
+		belongsElsewhere(m, other, c.Installer)
+	}
 	switch c.Installer {
 	case InstallerFile:
 		m.Require("version", "file")
-		belongsElsewhere(m, c.Installer, InstallerSlot, InstallerCommand)
 	case InstallerSlot:
 		m.Require("slot")
 		versionOfSlots(m, &c)
-		belongsElsewhere(m, c.Installer, InstallerFile, InstallerCommand)
 	case InstallerCommand:
 		m.Require("command")
-		belongsElsewhere(m, c.Installer, InstallerFile, InstallerSlot)
 		if m.Has("version") {
 			m.Warnf("version", "has no effect: the handler says what runs")
+		}
+	case InstallerSerial:
+		m.Require("serial")
+		if m.Has("version") {
+			m.Warnf("version", "has no effect: the MCU says what runs")
+		}
+	case InstallerModem:
+		m.Require("modem")
+		if m.Has("version") {
+			m.Warnf("version", "has no effect: the module says what runs")
 		}
 	}
 	return c
 }
 
-// belongsElsewhere reports the settings of installers that a component does not
-// use.
-func belongsElsewhere(m *yamlform.Map, used Installer, owners ...Installer) {
-	for _, owner := range owners {
-		if m.Has(string(owner)) {
-			m.Problemf(string(owner), "belongs to installer %s; this component has installer %s", owner, used)
-		}
+// belongsElsewhere reports the settings of an installer that a component does
+// not use.
+func belongsElsewhere(m *yamlform.Map, owner, used Installer) {
+	if owner != used && used != "" && m.Has(string(owner)) {
+		m.Problemf(string(owner), "belongs to installer %s; this component has installer %s", owner, used)
 	}
 }
 
 func parseInstaller(text string) (Installer, error) {
 	switch i := Installer(text); i {
-	case InstallerFile, InstallerSlot, InstallerCommand:
+	case InstallerFile, InstallerSlot, InstallerCommand, InstallerSerial, InstallerModem:
 		return i, nil
-	case "serial", "modem":
-		return "", fmt.Errorf("%s is not supported by this version; want file, slot or command", text)
 	}
-	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "slot", "command"}))
+	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "slot", "command", "serial", "modem"}))
 }
 
 // readFileInstaller gives nil where the component has no such settings.

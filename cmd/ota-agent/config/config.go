@@ -22,6 +22,8 @@ import (
 
 	"otafleet/agent"
 	"otafleet/firmware"
+	"otafleet/firmware/modem"
+	"otafleet/firmware/serial"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -116,6 +118,8 @@ const (
 	InstallerFile    Installer = "file"
 	InstallerSlot    Installer = "slot"
 	InstallerCommand Installer = "command"
+	InstallerSerial  Installer = "serial"
+	InstallerModem   Installer = "modem"
 )
 
 // Component is a part of the device that can be upgraded.
@@ -127,6 +131,8 @@ type Component struct {
 	File      *FileInstaller    // set with InstallerFile
 	Slot      *SlotInstaller    // set with InstallerSlot
 	Command   *CommandInstaller // set with InstallerCommand
+	Serial    *serial.Config    // set with InstallerSerial, but for what is the program's
+	Modem     *modem.Config     // set with InstallerModem, likewise
 }
 
 // FileInstaller is the settings of a component that is a file or a directory.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,10 @@ import (
 	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/firmware/line"
+	"otafleet/firmware/modem"
+	"otafleet/firmware/serial"
+	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -49,6 +54,8 @@ func TestEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	c, err := config.Load(path)
 	require.NoError(t, err)
+	radio := modem.Quectel()
+	radio.Upload = line.Exchange{}
 	assert.Equal(t, &config.Config{
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
@@ -79,6 +86,35 @@ func TestEveryKey(t *testing.T) {
 			}},
 			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
 				Path: at("handler"), Timeout: 5 * time.Minute,
+			}},
+			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+				Line: line.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
+				Version: line.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
+				Enter: []line.Exchange{
+					{Send: "update\r", Expect: regexp.MustCompile("ready"), Timeout: 2 * time.Second, Attempts: 3},
+					{Send: "yes\r", Timeout: 2 * time.Second, Attempts: 3},
+				},
+				Start:   []line.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
+				Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
+				Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
+			}},
+			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
+			}},
+			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute,
+				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
+				Profile: modem.Profile{
+					Version:  line.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},
+					Prepare:  []line.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 3}},
+					Upload:   line.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second, Attempts: 1},
+					Uploaded: regexp.MustCompile(`UP: (\d+)`),
+					Trigger:  line.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
+					Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`), Failed: regexp.MustCompile(`\+FAIL`),
+				},
+			}},
+			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+				Line: line.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
 			}},
 		},
 		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
@@ -212,10 +248,13 @@ func FuzzLoad(f *testing.F) {
 		assert.True(t, ota.ValidKey(c.Product) && ota.ValidKey(c.Device))
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
-			given := map[config.Installer]bool{
-				config.InstallerFile: component.File != nil, config.InstallerSlot: component.Slot != nil, config.InstallerCommand: component.Command != nil,
+			given := 0
+			for _, is := range []bool{component.File != nil, component.Slot != nil, component.Command != nil, component.Serial != nil, component.Modem != nil} {
+				if is {
+					given++
+				}
 			}
-			assert.True(t, given[component.Installer])
+			assert.Equal(t, 1, given)
 		}
 	})
 }
