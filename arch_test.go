@@ -30,11 +30,14 @@ var house = []room{
 	{"internal/yamlform", "", ""},
 	{"internal/cli", "", ""},
 	{"internal/wire", "internal/ota", ""},
-	{"internal/bundle", "internal/wire internal/ota", ""},
+	{"internal/suffixes", "", ""},
+	{"internal/bzip2", "internal/suffixes", ""},
+	{"internal/bsdiff", "internal/bzip2 internal/suffixes", ""},
+	{"internal/bundle", "internal/bsdiff internal/wire internal/ota", ""},
 
 	{"reporter", "internal/ota", ""},
-	{"firmware", "internal/ota", "firmware/firmwaretest"},
-	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
+	{"firmware", "internal/bsdiff internal/ota", "firmware/firmwaretest"},
+	{"firmware/*", "firmware internal/bsdiff internal/ota", "firmware/firmwaretest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
 	{"agent/*", "agent firmware internal/*", ""},
