@@ -243,7 +243,6 @@ func TestRefusedJobs(t *testing.T) {
 		want string
 	}{
 		"two files": {jobOf(one, two), ota.ManifestMismatch, "is one file, the package has 2"},
-		"patch":     {jobOf(patch), ota.DeltaFailed, "encoding bsdiff is not supported by this installer"},
 		"no file":   {jobOf(), ota.ManifestMismatch, "1 to 5 files"},
 		"too large": {jobOf(firmwaretest.Plain("app", make([]byte, 101))), ota.TooLarge, "needs 101 bytes, app takes 100"},
 	}

@@ -35,11 +35,13 @@ type Reader struct {
 	old  Old
 
 	triples, added, extra io.Reader
-	add, take             int64 // bytes left of the triple in work
-	move                  int64 // what to move on by after it
-	at                    int64 // in the old image
-	left                  int64 // bytes of the new image that no triple has covered yet
-	buf                   []byte
+	add, take             int64  // bytes left of the triple in work
+	move                  int64  // what to move on by after it
+	at                    int64  // in the old image
+	left                  int64  // bytes of the new image that no triple has covered yet
+	piece                 []byte // of the old image, read ahead
+	pieceAt               int64  // where it begins
+	buf                   [piece]byte
 }
 
 // NewReader begins to apply a patch of size bytes to old. Errors are
@@ -59,7 +61,7 @@ func NewReader(old Old, patch io.ReaderAt, size int64) (*Reader, error) {
 	case first < 0 || second < 0 || result < 0, first > rest, second > rest-first:
 		return nil, fmt.Errorf("%w: its header does not fit it", ErrMalformed)
 	}
-	r := &Reader{old: old, size: result, left: result, buf: make([]byte, piece)}
+	r := &Reader{old: old, size: result, left: result}
 	return r, r.open(patch, [spaces + 1]int64{headerBytes, headerBytes + first, headerBytes + first + second, size})
 }
 
@@ -95,8 +97,20 @@ func (r *Reader) open(patch io.ReaderAt, bounds [spaces + 1]int64) error {
 // Size is the size of the new image in bytes, as the patch says.
 func (r *Reader) Size() int64 { return r.size }
 
-// Read gives the next bytes of the new image.
-func (r *Reader) Read(p []byte) (int, error) {
+// Read gives the next bytes of the new image. It fills p unless the image ends.
+func (r *Reader) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		given, err := r.next(p[n:])
+		n += given
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// next gives the next bytes from one part of one triple.
+func (r *Reader) next(p []byte) (int, error) {
 	for r.add == 0 && r.take == 0 {
 		if r.left == 0 {
 			return 0, io.EOF
@@ -105,11 +119,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
 	if r.add > 0 {
-		return r.sum(p[:min(int64(len(p)), r.add, piece)])
+		return r.sum(p[:min(int64(len(p)), r.add)])
 	}
 	n := min(int64(len(p)), r.take)
 	if _, err := io.ReadFull(r.extra, p[:n]); err != nil {
@@ -128,20 +139,36 @@ func (r *Reader) sum(p []byte) (int, error) {
 		return 0, cut("difference", err)
 	}
 	n := int64(len(p))
-	if from, to := max(r.at, 0), min(r.at+n, r.old.Size()); from < to {
-		old := r.buf[:to-from]
-		if read, err := r.old.ReadAt(old, from); int64(read) < to-from {
-			return 0, fmt.Errorf("cannot read the image that the patch starts from: %w", unexpected(err))
+	for from, to := max(r.at, 0), min(r.at+n, r.old.Size()); from < to; {
+		old, err := r.read(from)
+		if err != nil {
+			return 0, fmt.Errorf("cannot read the image that the patch starts from: %w", err)
 		}
+		old = old[:min(int64(len(old)), to-from)]
+		sums := p[from-r.at:]
 		for i, c := range old {
-			p[from-r.at+int64(i)] += c
+			sums[i] += c
 		}
+		from += int64(len(old))
 	}
 	r.at += n
 	if r.add -= n; r.add == 0 && r.take == 0 {
 		r.at += r.move
 	}
 	return len(p), nil
+}
+
+// read gives some bytes of the old image from an offset that is in it.
+func (r *Reader) read(from int64) ([]byte, error) {
+	if ahead := from - r.pieceAt; ahead >= 0 && ahead < int64(len(r.piece)) {
+		return r.piece[ahead:], nil
+	}
+	n, err := r.old.ReadAt(r.buf[:min(piece, r.old.Size()-from)], from)
+	r.piece, r.pieceAt = r.buf[:n], from
+	if n == 0 {
+		return nil, unexpected(err)
+	}
+	return r.piece, nil
 }
 
 func (r *Reader) nextTriple() error {
