@@ -6,7 +6,8 @@ GO    := go
 PROGRAMS  := ./cmd/ota-agent ./cmd/ota-sim
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Packages are fetched by ranges over HTTP/1.1, so HTTP/2 need not take 0.6 MB.
-BUILD     := -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w -X main.version=$(VERSION)'
+BUILT     := $(shell git log -1 --format=%cI 2>/dev/null)
+BUILD     := -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w -X main.version=$(VERSION) -X main.built=$(BUILT)'
 CACHE     := $(CURDIR)/.cache
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 

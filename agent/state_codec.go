@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -19,6 +20,7 @@ const stateFormat = 1
 type stateRecord struct {
 	Format     int               `json:"format"`
 	Components []componentRecord `json:"components"`
+	Floor      *time.Time        `json:"floor,omitempty"`
 	Run        *runRecord        `json:"run,omitempty"`
 	Past       []*runRecord      `json:"past,omitempty"`
 	Reports    []json.RawMessage `json:"reports,omitempty"`
@@ -46,6 +48,7 @@ type partRecord struct {
 	FailedIn int            `json:"failed_in,omitempty"`
 	Again    bool           `json:"again,omitempty"`
 	Renewed  bool           `json:"renewed,omitempty"`
+	Full     bool           `json:"full,omitempty"`
 	From     string         `json:"from,omitempty"`
 	Image    string         `json:"image,omitempty"` // hex
 	Release  int64          `json:"release,omitempty"`
@@ -70,6 +73,9 @@ func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: stateFormat, Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
 		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
+	}
+	if !s.Floor.IsZero() {
+		record.Floor = &s.Floor
 	}
 	for i := range s.Reports {
 		_, payload, err := wire.EncodeUp(&s.Reports[i])
@@ -103,7 +109,7 @@ func encodeRun(run *Run) (*runRecord, error) {
 		Answer: answerNames[run.Answer], Parts: make([]partRecord, len(run.Parts))}
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
-			Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
+			Full: p.Full, Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}

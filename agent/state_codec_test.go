@@ -36,6 +36,7 @@ func fullState() *agent.State {
 		},
 	}
 	return &agent.State{
+		Floor: epoch.Add(-time.Hour),
 		Components: []agent.Component{
 			{ID: "app", Version: "2", Release: 41},
 			{ID: "motor", Version: "3_2", Release: 7, Suspect: agent.Suspect{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
@@ -48,7 +49,7 @@ func fullState() *agent.State {
 			{Status: ota.UpgradeSucceeded, Step: agent.StepReturn, FailedIn: 2, Again: true, From: "2", Image: ota.Digest{1}, Release: 42,
 				Failure: &ota.Failure{Code: ota.Reverted, Detail: "component motor failed"},
 				Owed:    firmware.RestartSystem, BootID: "b7f1", Restarts: 2},
-			{Status: ota.Downloading, Renewed: true, From: "3_1", Image: ota.Digest{2}, Release: 8},
+			{Status: ota.Downloading, Full: true, Renewed: true, From: "3_1", Image: ota.Digest{2}, Release: 8},
 			{Status: ota.UpgradeFailed, FailedIn: 1, Again: true, Failure: &ota.Failure{Code: ota.Skipped}},
 		}},
 		Reports: []ota.Report{
@@ -74,6 +75,18 @@ func TestStateForm(t *testing.T) {
 	read, err := agent.DecodeState(want)
 	require.NoError(t, err)
 	assert.Equal(t, fullState(), read)
+}
+
+// TestStateFormBefore reads what the first version has written: what was added
+// since then is not there.
+func TestStateFormBefore(t *testing.T) {
+	form, err := os.ReadFile(filepath.Join("testdata", "state-1-before-deltas.json"))
+	require.NoError(t, err)
+	read, err := agent.DecodeState(form)
+	require.NoError(t, err)
+	want := fullState()
+	want.Floor, want.Run.Parts[1].Full = time.Time{}, false
+	assert.Equal(t, want, read)
 }
 
 func TestDecodeStateRefuses(t *testing.T) {

@@ -125,6 +125,8 @@ func (m *Machine) doing() string {
 		return id + stepSentences[part.Step]
 	case m.work[i].pkg == nil && !m.connected:
 		return id + "waits for a package address; the device is not connected"
+	case m.work[i].pkg == nil && part.Full:
+		return id + "waits for the full package, since the delta does not fit what runs, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
 	case m.work[i].pkg == nil:
 		return id + "waits for a package address, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
 	case part.Status == ota.DownloadSucceeded:

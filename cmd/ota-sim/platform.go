@@ -50,7 +50,8 @@ func platformVerb() cli.Verb {
 		Summary: "serve the stand-in platform, with a plan if one is given",
 		Help: `Serves broker, object store and plan engine, ready at once. Each --upgrade is a
 package of 'ota-sim pack'; all of them together, in their order, become one plan
-for the product that they are for. What devices do is printed line by line.
+for the product that they are for. A full package of a component that has a delta
+to the same version is for devices that the delta does not fit. What devices do is printed line by line.
 
 With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
@@ -187,18 +188,37 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 			return "", fmt.Errorf("%s is for product %s, the packages before it for %s: a plan has one product", path, m.Product, spec.Product)
 		}
 		spec.Product = m.Product
-		c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target}
-		if m.Package == ota.Delta {
-			c.Sources = []string{m.Source}
+		if addComponent(&spec, m) {
+			names = append(names, m.Component+" to "+m.Target)
 		}
-		spec.Components = append(spec.Components, c)
-		names = append(names, m.Component+" to "+m.Target)
 	}
 	if err := s.Command(engine.CreatePlan{Plan: spec}); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("plan %s for product %s: %s", f.name, spec.Product, strings.Join(names, ", then ")),
 		s.Command(engine.Activate{Plan: f.name})
+}
+
+// addComponent makes a package the plan's for its component, and reports whether
+// the component is a new one. Of a delta and a full package to the same version
+// the delta is the plan's.
+func addComponent(spec *engine.PlanSpec, m *ota.Manifest) bool {
+	c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target}
+	if m.Package == ota.Delta {
+		c.Sources = []string{m.Source}
+	}
+	for i := range spec.Components {
+		known := &spec.Components[i]
+		if known.ID != c.ID || known.Target != c.Target || known.Package == c.Package {
+			continue
+		}
+		if c.Package == ota.Delta {
+			*known = c
+		}
+		return false
+	}
+	spec.Components = append(spec.Components, c)
+	return true
 }
 
 // addBundle puts a package file onto the shelf. It stays open: its files are

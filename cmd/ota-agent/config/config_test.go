@@ -66,8 +66,8 @@ func TestEveryKey(t *testing.T) {
 			{ID: "web", Type: ota.Module, Installer: config.InstallerFile, Version: "3_0", File: &config.FileInstaller{
 				Path: at("web"), Unpack: true, Restart: firmware.RestartNone,
 			}},
-			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
-				Path: at("handler"), Timeout: 5 * time.Minute,
+			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Command: &config.CommandInstaller{
+				Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
 			}},
 		},
 		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
