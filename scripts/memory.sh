@@ -1,61 +1,31 @@
 #!/usr/bin/env bash
 # Prints the agent's resident memory on this machine, beside what it may be:
-# connected and idle, and at most while it downloads, verifies and installs a
-# file of 100 MiB from the stand-in platform. Everything happens on the loopback
-# and in a temporary directory.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+# connected and idle, and at most while it downloads, verifies and installs an
+# image of 100 MiB from the stand-in platform: as it is, compressed, and as a delta.
+# Everything happens on the loopback and in a temporary directory. Making the delta
+# takes 2 GiB of memory and a minute.
+source "$(dirname "$0")/device.sh"
 
-work=$(mktemp -d)
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+row() { printf '%-52s %8s %8s\n' "$@"; }
 
-for program in ota-agent ota-sim; do
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w' -o "$work/$program" "./cmd/$program"
-done
-cd "$work"
+# Letters, so that there is something to compress. The new version has one byte in
+# seventy changed, and 8 MiB that are new.
+letters() { head -c $(($1 << 20)) /dev/urandom | base64 -w 0; } # of so many MiB, and a third more
+letters 75 >old
+{ head -c $((50 << 20)) old; letters 6; tail -c $((42 << 20)) old; } | tr A B >new
 
-./ota-sim keygen release >/dev/null
-head -c $((100 << 20)) /dev/urandom >image
-./ota-sim pack --key release.key --product gw-200 --component app --target 2 --release 2 --out image.ota image >/dev/null
-echo old >app
-
-# serve ARGUMENTS starts the platform; its broker's address goes to $broker.
-serve() {
-	./ota-sim platform --listen "${broker:-127.0.0.1:0}" --store-listen 127.0.0.1:0 "$@" >platform.log 2>&1 &
-	platform=$!
-	pids+=("$platform")
-	until broker=$(grep -oE 'broker mqtt://[0-9.:]+' platform.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done
-}
-
-# memory FIELD prints a field of the agent's status, in MiB.
-memory() { awk -v field="$1:" '$1 == field { printf "%.1f", $2 / 1024 }' "/proc/$agent/status"; }
-
-row() { printf '%-40s %8s %8s\n' "$@"; }
-
-serve
-cat >agent.yaml <<YAML
-product: gw-200
-device: gw-0001
-broker: {urls: ["mqtt://$broker"]}
-state_dir: state
-control_socket: agent.sock
-trust: {keys: [release.pub]}
-components: [{id: app, type: module, installer: file, version: "1", file: {path: app}}]
-YAML
-./ota-agent run --config agent.yaml >agent.log 2>&1 &
-agent=$!
-pids+=("$agent")
-until grep -q 'connected to the broker' agent.log; do sleep 0.1; done
-sleep 5
+pack plain.ota new
+pack zstd.ota --zstd new
+pack delta.ota --source 1 --from old new
 
 row 'resident memory of ota-agent, MiB' measured 'at most'
+device old
 row 'idle, connected' "$(memory VmRSS)" 10.0
-
-kill "$platform"
-wait "$platform" 2>/dev/null || true
-echo 5 >"/proc/$agent/clear_refs" # begins a new peak
-serve --upgrade image.ota --until-done 1
-wait "$platform" || { cat platform.log agent.log; exit 1; }
-cmp -s app image || { echo 'the upgrade did not take place' >&2; cat agent.log >&2; exit 1; }
-row 'streaming and installing 100 MiB, peak' "$(memory VmHWM)" 14.0
+upgrade plain.ota new
+row 'streaming and installing 100 MiB, peak' "$peak" 14.0
+device old
+upgrade zstd.ota new
+row 'the same, decoding zstd' "$peak" 14.0
+device old
+upgrade delta.ota new
+row 'the same, applying a delta' "$peak" 14.0

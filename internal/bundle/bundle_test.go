@@ -149,7 +149,19 @@ func TestPatches(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, new, got)
 
+	given := filepath.Join(dir, "given.patch")
+	bytesOf, err := io.ReadAll(b.File(0))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(given, bytesOf, 0o600))
+	r.Patches = []string{given}
+	again, err := bundle.Create(out, r)
+	require.NoError(t, err)
+	assert.Equal(t, made.Files, again.Files, "a given patch is packed as it is")
+	r.Patches = nil
+
 	for want, change := range map[string]func(*bundle.Release){
+		"which does not lead from":                   func(r *bundle.Release) { r.Patches, r.From = []string{given}, []string{to} },
+		"give one for each of":                       func(r *bundle.Release) { r.Patches = []string{given, given} },
 		"each needs the one that runs before":        func(r *bundle.Release) { r.From = []string{from, from} },
 		"MiB of memory, and 0 MiB are allowed":       func(r *bundle.Release) { r.Memory = 1000 },
 		"cannot read the file to pack":               func(r *bundle.Release) { r.From = []string{from + ".none"} },

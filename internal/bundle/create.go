@@ -28,9 +28,12 @@ type Release struct {
 	Zstd     bool         // compress the files
 	// From are the files that run before, one for each of Files: patches are made
 	// from them. None for a package without patches.
-	From   []string
-	Memory int64 // bytes that making a patch may take; 0 means DefaultMemory
-	Keys   []ed25519.PrivateKey
+	From []string
+	// Patches are patches that the bsdiff command has made, one for each of Files;
+	// none to have them made.
+	Patches []string
+	Memory  int64 // bytes that making a patch may take; 0 means DefaultMemory
+	Keys    []ed25519.PrivateKey
 }
 
 // Create writes a bundle to path and returns its manifest. The file appears
@@ -41,6 +44,9 @@ func Create(path string, release Release) (*ota.Manifest, error) {
 	}
 	if len(release.From) > 0 && len(release.From) != len(release.Files) {
 		return nil, fmt.Errorf("cannot make patches of %d files from %d: each needs the one that runs before", len(release.Files), len(release.From))
+	}
+	if n := len(release.Patches); n > 0 && n != len(release.From) {
+		return nil, fmt.Errorf("cannot pack %d patches of %d files: give one for each of the files that run before", n, len(release.From))
 	}
 	work, err := os.MkdirTemp(filepath.Dir(path), ".pack-*")
 	if err != nil {
@@ -89,8 +95,7 @@ func (r *Release) prepare(i int, source, scratch string) (ota.File, string, erro
 		return image, source, err
 	}
 	if len(r.From) > 0 {
-		file, err := r.patch(r.From[i], source, scratch, image)
-		return file, scratch, err
+		return r.preparePatch(i, source, scratch, image)
 	}
 	if err := compress(source, scratch); err != nil {
 		return ota.File{}, "", fmt.Errorf("cannot compress %s: %w", source, err)
