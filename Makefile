@@ -66,11 +66,14 @@ house: # the rules of the house are the tests in the root directory
 tidy:
 	$(GO) mod tidy -diff
 
-.PHONY: bench fleet fuzz cover
+.PHONY: bench delta fleet fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
 	scripts/memory.sh
+
+delta: ## what a delta of two real images saves and costs (Debian: apt-get, mke2fs, mksquashfs)
+	scripts/delta.sh
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -105,6 +106,10 @@ var errRestart = errors.New("the agent restarts")
 // run serves the device until ctx ends, and begins the program again if an
 // upgrade asked for it.
 func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	// The agent holds about a megabyte. By Go's default the heap would grow to four
+	// before it is looked at, and to twice of what an upgrade needs for a moment.
+	const gcPercent = 20
+	debug.SetGCPercent(gcPercent)
 	self, err := ownFile()
 	if err != nil {
 		return err

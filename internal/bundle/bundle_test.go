@@ -160,7 +160,7 @@ func TestPatches(t *testing.T) {
 	r.Patches = nil
 
 	for want, change := range map[string]func(*bundle.Release){
-		"which does not lead from":                   func(r *bundle.Release) { r.Patches, r.From = []string{given}, []string{to} },
+		"which does not lead from":                   func(r *bundle.Release) { r.Patches, r.From = []string{given}, []string{given} },
 		"give one for each of":                       func(r *bundle.Release) { r.Patches = []string{given, given} },
 		"each needs the one that runs before":        func(r *bundle.Release) { r.From = []string{from, from} },
 		"MiB of memory, and 0 MiB are allowed":       func(r *bundle.Release) { r.Memory = 1000 },
