@@ -56,6 +56,7 @@ vet:
 	$(GO) vet ./...
 	$(GO) vet -tags real,page ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
+	cd test/peers && $(GO) vet ./...
 
 lint:
 	$(LINT) run ./...
@@ -66,7 +67,7 @@ house: # the rules of the house are the tests in the root directory
 tidy:
 	$(GO) mod tidy -diff
 
-.PHONY: bench delta fleet fuzz cover
+.PHONY: bench delta fleet peers fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -77,6 +78,10 @@ delta: ## what a delta of two real images saves and costs (Debian: apt-get, mke2
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh
+
+peers: mosquitto ## ota-sim beside what one would write instead: memory a device, upgrades a second
+	cd test/peers && $(GO) vet ./... && $(GO) test ./...
+	MOSQUITTO=$(MOSQUITTO) scripts/peers.sh
 
 fuzz: ## every fuzz test, FUZZTIME each (10s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

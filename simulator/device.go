@@ -50,7 +50,7 @@ type device struct {
 	dark      time.Time      // no power until then
 	gone      bool           // no power ever again
 	connected bool
-	met       bool // the platform; it has been connected
+	met       bool // the platform, which has said something to it
 }
 
 // newDevice makes a device, without power.

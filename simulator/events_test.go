@@ -99,6 +99,7 @@ func TestLivesOfPlans(t *testing.T) {
 		{name: "is pushed at another hour", plan: "window: 1-2", ended: verdict.Counts{scenario.NotUpgraded: 5}},
 		{name: "is pushed now", plan: "window: 23-1", ended: upgraded},
 		{name: "users agree", plan: "mode: manual\n    users: {confirm: 100%, after: 500ms..1s}", ended: upgraded},
+		{name: "users agree at once", plan: "mode: manual\n    users: {confirm: 100%}", ended: upgraded},
 		{name: "users agree to what comes", plan: "mode: manual\n    starts: 2s\n    users: {confirm: 100%, after: 500ms..1s}", ended: upgraded},
 		{name: "users do not agree", plan: "mode: manual\n    users: {confirm: 0%, cancel: 100%, after: 500ms}", ended: verdict.Counts{scenario.UpgradeFailed: 5}},
 		{name: "users say nothing", plan: "mode: manual\n    users: {confirm: 0%, cancel: 0%, after: 500ms}", ended: verdict.Counts{scenario.NotUpgraded: 5}},

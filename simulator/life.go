@@ -115,6 +115,7 @@ func (d *device) deliver(l *life, in agent.Input) {
 	case agent.Disconnected:
 		d.setConnected(false)
 	case agent.Received:
+		d.meet()
 		if ack, ok := in.Message.(*ota.Ack); ok && d.world.platform == nil {
 			d.acked(ack)
 		}
@@ -129,17 +130,24 @@ func (d *device) deliver(l *life, in agent.Input) {
 func (d *device) setConnected(up bool) {
 	d.mu.Lock()
 	d.connected = up
-	first := up && !d.met
-	d.met = d.met || up
 	d.mu.Unlock()
-	if first {
-		d.letUsersAnswer()
-	}
 	kind := verdict.Disconnected
 	if up {
 		kind = verdict.Connected
 	}
 	d.record(verdict.Event{Kind: kind})
+}
+
+// meet lets the device's users speak when the platform has said something to it
+// for the first time, and so knows it.
+func (d *device) meet() {
+	d.mu.Lock()
+	first := !d.met
+	d.met = true
+	d.mu.Unlock()
+	if first {
+		d.letUsersAnswer()
+	}
 }
 
 // measure lets the machine look at the sensors.

@@ -22,7 +22,7 @@ type Device struct {
 // began at a time. The plan's clock shows midnight then, so that neither the grid
 // of pushes nor the window depends on when somebody starts a run.
 func Plan(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Device) engine.PlanSpec {
-	began = began.UTC().Truncate(time.Second)
+	began = began.UTC()
 	midnight := began.Truncate(24 * time.Hour)
 	spec := engine.PlanSpec{
 		ID: p.Name, Name: p.Name, Product: p.Product,

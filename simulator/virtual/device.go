@@ -117,11 +117,14 @@ func (d *device) clock() time.Time { return d.gear.Clock(d.world.clock()) }
 // alive reports whether the device has power.
 func (d *device) alive() bool { return d.life != nil }
 
-// arrive gives the device power for the first time.
+// arrive gives the device power for the first time. j is told of its faults; nil for
+// nobody.
 func (d *device) arrive(j *verdict.Judge) {
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: d.fleet.Name})
-	for _, f := range d.faults {
-		j.Drawn(f.Name(), 1)
+	if j != nil {
+		for _, f := range d.faults {
+			j.Drawn(f.Name(), 1)
+		}
 	}
 	d.boot()
 }

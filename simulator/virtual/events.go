@@ -88,7 +88,8 @@ type userAnswer struct {
 	after     time.Duration
 }
 
-// answer lets the users speak, once the device has been connected.
+// answer lets the users speak, once the platform has said something to the device
+// and so knows it.
 func (d *device) answer() {
 	for _, a := range d.answers {
 		at := max(d.world.now, a.plan.Starts) + a.after

@@ -69,6 +69,7 @@ func (d *device) deliver(in agent.Input) {
 		return
 	}
 	if received, is := in.(agent.Received); is {
+		d.answer()
 		if _, plan := received.Message.(*ota.Plan); plan {
 			d.handle(agent.Measured{Readings: d.gear.Sensors.Read(context.Background())})
 		}

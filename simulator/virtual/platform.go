@@ -15,6 +15,7 @@ type platform struct {
 
 	down       bool             // it hears nothing until it is back
 	inbox      []engine.Message // that the broker keeps for it meanwhile
+	orders     []engine.Command // that nobody could give it meanwhile
 	brokerDown bool
 	storeDown  bool
 	revoked    time.Duration // addresses issued before then are refused
@@ -38,9 +39,14 @@ func (p *platform) prepare() {
 	}
 }
 
-// command carries out an order. One that comes too late, such as the suspension
-// of a plan that has ended, changes nothing.
+// command carries out an order, as soon as the platform is there to take it. One
+// that comes too late, such as the suspension of a plan that has ended, changes
+// nothing.
 func (p *platform) command(cmd engine.Command) {
+	if p.down {
+		p.orders = append(p.orders, cmd)
+		return
+	}
 	outputs, _ := p.engine.Command(p.world.clock(), cmd)
 	p.execute(outputs)
 }
@@ -65,13 +71,17 @@ func (p *platform) receive(id ota.Identity, m ota.Up) {
 	p.execute(p.engine.Handle(p.world.clock(), engine.Message{Device: id, Message: m}))
 }
 
-// back lets the platform hear what the broker has kept for it.
+// back lets the platform hear what the broker has kept for it, and then what was
+// to be ordered.
 func (p *platform) back() {
 	p.down = false
-	inbox := p.inbox
-	p.inbox = nil
+	inbox, orders := p.inbox, p.orders
+	p.inbox, p.orders = nil, nil
 	for _, m := range inbox {
 		p.execute(p.engine.Handle(p.world.clock(), m))
+	}
+	for _, cmd := range orders {
+		p.command(cmd)
 	}
 }
 

@@ -23,10 +23,7 @@ func (d *device) CutPower(cause string, off time.Duration) {
 }
 
 // Crash stops the agent alone (fault.Power).
-func (d *device) Crash(cause string, off time.Duration) {
-	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
-	d.end(true, off)
-}
+func (d *device) Crash(_ string, off time.Duration) { d.end(true, off) }
 
 // Vanish stops the device for good (fault.Power).
 func (d *device) Vanish(cause string) {

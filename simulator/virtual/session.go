@@ -247,7 +247,6 @@ type held struct {
 func (s *session) open() {
 	l := s.device.line
 	s.known, s.up = true, true
-	s.device.answer()
 	s.device.record(verdict.Event{Kind: verdict.Connected})
 	s.device.gear.Deliver(agent.Connected{})
 	kept := s.kept

@@ -95,7 +95,7 @@ func (w *world) look(d *device, out agent.Output) Trouble {
 	return w.probe.Output(w.now, d.id.Device, d.outputs, out)
 }
 
-// newWorld makes the world of one gateway or device.
+// newWorld makes the world of one gateway or device. j judges them; nil for nobody.
 func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
 	w := &world{run: r, keep: keep, limit: -1}
 	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
@@ -104,7 +104,7 @@ func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
 	w.platform.engine = engine.New()
 	for _, p := range place.devices {
 		d := newDevice(w, p.fleet, p.n)
-		if !p.extra {
+		if j != nil && !p.extra {
 			d.judge = j.Device(p.index, p.n)
 		}
 		w.devices = append(w.devices, d)
