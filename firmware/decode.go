@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -141,6 +142,9 @@ func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, de
 		return err
 	}
 	defer src.Close()
+	// A decoder takes a megabyte or two: what the download has left goes first, so
+	// that the device need not have both.
+	debug.FreeOSMemory()
 	dst, err := d.Create(to)
 	if err != nil {
 		return WriteFailure(fmt.Errorf("cannot make the image of %s: %w", file.Name, err))

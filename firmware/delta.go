@@ -86,7 +86,7 @@ func (b *Base) check(ctx context.Context, file *ota.File) error {
 
 // Patch writes the image of file to dst, from the patch in src and the image that
 // runs. What it promises is what Decode promises; a patch that does not fit fails
-// with code delta_failed. It holds about 3 MB, whatever the size of the images.
+// with code delta_failed. It holds less than 3 MB, whatever the size of the images.
 func Patch(ctx context.Context, file *ota.File, base *Base, src io.ReaderAt, dst io.Writer) error {
 	if file.Encoding != ota.BSDiff {
 		return Decode(ctx, file, src, dst)

@@ -11,10 +11,10 @@ import (
 	"otafleet/internal/suffixes"
 )
 
-// level is that of the streams: blocks of 300,000 bytes cost a patch a few
-// percent, and a device two megabytes less than the 900,000 of the bsdiff
-// command.
-const level = 3
+// level is that of the streams: with blocks of 200,000 bytes a patch is some
+// percent larger than with the 900,000 of the bsdiff command, and a device can
+// hold one of each stream at once.
+const level = 2
 
 // Need is how many bytes of memory Make takes at most, with both images.
 func Need(old, new int64) int64 {
