@@ -46,18 +46,18 @@ func program(size int, shift uint32) []byte {
 }
 
 func pairs() map[string][2][]byte {
-	random := make([]byte, 200_000)
+	random := make([]byte, 50_000)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(random)
-	old := program(400_000, 0)
-	moved := program(400_000, 96)
-	grown := append(append(bytes.Clone(moved[:100_000]), random[:96]...), moved[100_000:]...)
-	zeros := make([]byte, 1<<20)
+	old := program(100_000, 0)
+	moved := program(100_000, 96)
+	grown := append(append(bytes.Clone(moved[:25_000]), random[:96]...), moved[25_000:]...)
+	zeros := make([]byte, 1<<18)
 	return map[string][2][]byte{
 		"nothing": {}, "from nothing": {nil, random[:5000]}, "to nothing": {random[:5000], nil},
-		"equal": {old, old}, "moved": {old, grown}, "cut short": {grown, old[:150_001]},
-		"foreign": {random, old[:100_000]}, "swapped halves": {old, append(bytes.Clone(old[200_000:]), old[:200_000]...)},
-		"zeros":        {append(bytes.Clone(zeros), old...), append(append(bytes.Clone(zeros[:1<<19]), grown...), zeros...)},
-		"twice":        {old[:50_000], append(bytes.Clone(old[:50_000]), old[:50_000]...)},
+		"equal": {old, old}, "moved": {old, grown}, "cut short": {grown, old[:37_501]},
+		"foreign": {random, old[:25_000]}, "swapped halves": {old, append(bytes.Clone(old[50_000:]), old[:50_000]...)},
+		"zeros":        {append(bytes.Clone(zeros), old...), append(append(bytes.Clone(zeros[:1<<17]), grown...), zeros...)},
+		"twice":        {old[:12_500], append(bytes.Clone(old[:12_500]), old[:12_500]...)},
 		"one byte off": {old, append([]byte{1}, old...)},
 	}
 }
