@@ -76,12 +76,13 @@ func (d *device) openJournal() (*agent.State, error) {
 
 func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 	c := &agent.Config{
-		Agent: "ota-agent/" + version, Hardware: cfg.Hardware, Open: trust.Open,
+		Agent: "ota-agent/" + version, Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(),
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
 		Windows: cfg.Windows, Watch: watchEvery,
 	}
 	for _, component := range cfg.Components {
-		c.Components = append(c.Components, agent.ComponentConfig{ID: component.ID, Type: component.Type})
+		c.Components = append(c.Components, agent.ComponentConfig{
+			ID: component.ID, Type: component.Type, Irreversible: component.Irreversible})
 	}
 	return c
 }
@@ -172,8 +173,8 @@ func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.I
 	if c.Command != nil {
 		limit := c.Command.Timeout
 		return command.New(command.Config{
-			Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log,
-			Limits: command.Limits{Inspect: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
+			Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log, Patch: c.Command.ApplyDeltas,
+			Limits: command.Limits{Inspect: limit, Image: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
 	}
 	if c.Serial != nil {
