@@ -9,6 +9,7 @@ TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
@@ -33,6 +34,20 @@ test: ## every test that needs nothing but Go and a C compiler
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
+
+.PHONY: test-tools test-vm
+TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox
+test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv; as root, RAUC mounts
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
+		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static' >&2; exit 1; }; done
+	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root: RAUC mounts its bundles' >&2; exit 1; }
+	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command
+
+test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
+	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
+		'apt-get install qemu-system-x86 busybox-static e2fsprogs' >&2; exit 1; }; done
+	scripts/vm-kernel.sh $(VM_KERNEL)
+	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 30m -v ./test/vm
 
 .PHONY: test-deb
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
@@ -61,7 +76,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags crash,deb,real,page ./...
+	$(GO) vet -tags crash,deb,real,page,vm ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 	cd test/peers && $(GO) vet ./...
 

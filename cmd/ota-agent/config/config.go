@@ -114,6 +114,7 @@ type Installer string
 // The installers of this version.
 const (
 	InstallerFile    Installer = "file"
+	InstallerSlot    Installer = "slot"
 	InstallerCommand Installer = "command"
 )
 
@@ -122,8 +123,9 @@ type Component struct {
 	ID        string
 	Type      ota.ComponentType
 	Installer Installer
-	Version   string            // what a file component runs before its first upgrade
+	Version   string            // what a component runs before its first upgrade, where it cannot be asked
 	File      *FileInstaller    // set with InstallerFile
+	Slot      *SlotInstaller    // set with InstallerSlot
 	Command   *CommandInstaller // set with InstallerCommand
 }
 

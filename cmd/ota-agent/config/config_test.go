@@ -28,7 +28,7 @@ func place(t testing.TB, name string) string {
 	for file, mode := range map[string]os.FileMode{
 		"password": 0o600, "access": 0o600, "secret": 0o600, "key.pem": 0o640, "everybody": 0o644,
 		"ca.pem": 0o644, "cert.pem": 0o644, "release.pub": 0o644, "spare.pub": 0o644,
-		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644,
+		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644, "slot-a": 0o600, "slot-b": 0o600,
 	} {
 		path := filepath.Join(dir, file)
 		require.NoError(t, os.WriteFile(path, []byte("x"), mode))
@@ -72,6 +72,10 @@ func TestEveryKey(t *testing.T) {
 			}},
 			{ID: "web", Type: ota.Module, Installer: config.InstallerFile, Version: "3_0", File: &config.FileInstaller{
 				Path: at("web"), Unpack: true, Restart: firmware.RestartNone,
+			}},
+			{ID: "rootfs", Type: ota.Module, Installer: config.InstallerSlot, Version: "2.1", Slot: &config.SlotInstaller{
+				Devices: [2]string{at("slot-a"), at("slot-b")}, Boot: config.BootFlag, BootFile: at("flag"),
+				Running: "/run/slot", Tries: 2, VersionFile: "/etc/version",
 			}},
 			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
 				Path: at("handler"), Timeout: 5 * time.Minute,
@@ -177,6 +181,17 @@ func TestTrustNeedsKeys(t *testing.T) {
 	}
 }
 
+func TestDefaultsOfSlots(t *testing.T) {
+	path := place(t, "unwise.yaml")
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	slots := c.Components[len(c.Components)-1].Slot
+	assert.Equal(t, &config.SlotInstaller{
+		Devices: [2]string{"/dev/no-slot-a", filepath.Join(filepath.Dir(path), "app.bin")},
+		Boot:    config.BootGRUB, BootFile: "/boot/grub/grubenv", Running: config.RunningAuto, Tries: 3,
+	}, slots)
+}
+
 // FuzzLoad loads arbitrary files: what comes out must be complete, anything else
 // must be an error that can be printed.
 func FuzzLoad(f *testing.F) {
@@ -197,7 +212,10 @@ func FuzzLoad(f *testing.F) {
 		assert.True(t, ota.ValidKey(c.Product) && ota.ValidKey(c.Device))
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
-			assert.True(t, (component.File == nil) != (component.Command == nil))
+			given := map[config.Installer]bool{
+				config.InstallerFile: component.File != nil, config.InstallerSlot: component.Slot != nil, config.InstallerCommand: component.Command != nil,
+			}
+			assert.True(t, given[component.Installer])
 		}
 	})
 }
