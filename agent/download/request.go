@@ -70,7 +70,7 @@ func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	return answered(response), nil
+	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
 }
 
 // newRequest puts an ask into words.
@@ -86,10 +86,6 @@ func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http
 		request.Header.Set("If-Match", q.etag)
 	}
 	return request, nil
-}
-
-func answered(response *http.Response) *answer {
-	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}
 }
 
 // explain turns the error that ended a request into the refusal to count.
