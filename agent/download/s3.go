@@ -59,11 +59,7 @@ func (s *store) open(ctx context.Context, bucket, key string, q ask) (*answer, e
 		return nil, err
 	}
 	request.Header.Set("X-Amz-Content-Sha256", noBody)
-	response, err := s.client.Do(signer.SignV4(*request, s.access, s.secret, "", s.region))
-	if err != nil {
-		return nil, err
-	}
-	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
+	return send(s.client, signer.SignV4(*request, s.access, s.secret, "", s.region))
 }
 
 // address is where an object lies: the bucket is a part of the host's name, or
