@@ -9,6 +9,7 @@ TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
@@ -16,7 +17,7 @@ BENCHTIME := 1s
 
 .PHONY: help
 help: ## show this list (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build run
 build: ## both programs, static and stripped, into bin/
@@ -34,6 +35,20 @@ test: ## every test that needs nothing but Go and a C compiler
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
 
+.PHONY: test-tools test-vm
+TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox
+test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv; as root, RAUC mounts
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
+		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static' >&2; exit 1; }; done
+	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root: RAUC mounts its bundles' >&2; exit 1; }
+	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command
+
+test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
+	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
+		'apt-get install qemu-system-x86 busybox-static e2fsprogs' >&2; exit 1; }; done
+	scripts/vm-kernel.sh $(VM_KERNEL)
+	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 30m -v ./test/vm
+
 .PHONY: test-deb
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
 	$(GO) test -tags deb -count 1 ./test/deb
@@ -43,8 +58,9 @@ test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev
 	$(GO) test -tags crash -count 1 -timeout 60m -parallel 6 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
 .PHONY: test-page
-test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
-	$(GO) test -tags page -count 1 ./test/page
+test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
+	scripts/axe.sh $(CACHE)/axe.min.js
+	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 ./test/page
 
 mosquitto:
 	@test -x $(MOSQUITTO) || { echo 'make: $(MOSQUITTO) is missing: apt-get install mosquitto, or MOSQUITTO=PATH' >&2; exit 1; }
@@ -60,7 +76,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags crash,deb,real,page ./...
+	$(GO) vet -tags crash,deb,real,page,vm ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 	cd test/peers && $(GO) vet ./...
 
@@ -76,7 +92,7 @@ tidy:
 size: # the agent is not larger than a device can bear
 	scripts/footprint.sh --check
 
-.PHONY: bench fleet peers fuzz cover
+.PHONY: bench fleet herd devices hundred-thousand peers fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -84,6 +100,15 @@ bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh
+
+herd: ## the memory of ten thousand devices that arrive at once, beside that of the same arriving slowly
+	MOSQUITTO=$(MOSQUITTO) scripts/herd.sh
+
+devices: ## what an idle virtual device takes of memory, with and without TLS, and a session of the embedded broker
+	MOSQUITTO=$(MOSQUITTO) scripts/devices.sh
+
+hundred-thousand: ## a hundred thousand devices over TCP and MQTT, in six processes; six minutes
+	MOSQUITTO=$(MOSQUITTO) scripts/hundred-thousand.sh
 
 peers: mosquitto ## ota-sim beside what one would write instead: memory a device, upgrades a second
 	cd test/peers && $(GO) vet ./... && $(GO) test ./...

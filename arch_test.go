@@ -29,6 +29,7 @@ var house = []room{
 	{"internal/ota", "", ""},
 	{"internal/yamlform", "", ""},
 	{"internal/cli", "", ""},
+	{"internal/exposition", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/bundle", "internal/wire internal/ota", ""},
 
@@ -49,6 +50,9 @@ var house = []room{
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
+	{"simulator/platform/store", "simulator/platform/engine", ""},
+	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
+	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                        // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
@@ -59,11 +63,11 @@ var house = []room{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                       // the programs are run, not linked
-	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"}, // the worlds, not the program
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                           // the report, in a browser
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                  // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"},                                                                                     // these tests
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                       // the programs are run, not linked
+	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                 // the worlds, not the program
+	{"test/page", "", "simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                  // the socket is a surface
+	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
@@ -78,6 +82,8 @@ var doors = []door{
 		"ota-sim is measured beside it, in a module of its own"},
 	{"github.com/mochi-mqtt/server", "simulator/platform/broker", "",
 		"the broker is the stand-in's; no device carries one"},
+	{"go.etcd.io/bbolt", "simulator/platform/store", "",
+		"one package decides what is on the disk before a message leaves"},
 	{"github.com/minio/minio-go", "agent/download", "simulator/platform/objectstore test/...",
 		"what a storage answers is checked where bytes are fetched"},
 	{"github.com/hashicorp/go-getter", "agent/download", "",
@@ -88,13 +94,13 @@ var doors = []door{
 		"a decoder takes memory as its input says; each of these gives it a limit"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},
-	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario",
+	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario simulator/platform/api",
 		"one strict reader, which gives all mistakes at once, each with its line"},
-	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario",
-		"the schema of scenarios is for editors; the parser does not need it"},
+	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario simulator/platform/api",
+		"the schemas are for others; parser and API do not need them"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
-	{"github.com/prometheus/common", "", "cmd/ota-sim",
+	{"github.com/prometheus/common", "", "cmd/ota-sim test/e2e",
 		"it reads our metrics as a server would; writing them takes none"},
 	{"github.com/chromedp", "", "test/page",
 		"a report is for a browser, so a browser judges it"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"otafleet/agent/link"
+	"otafleet/simulator/platform"
 	"otafleet/simulator/verdict"
 )
 
@@ -21,6 +22,10 @@ func (r *Run) Snapshot() Snapshot { return r.world.recorder.now() }
 // BrokerURL is where the run's devices connect.
 func (r *Run) BrokerURL() string { return r.world.brokerURL }
 
+// Platform is the stand-in of the run; nil with a platform of others. It lives as
+// long as the run.
+func (r *Run) Platform() *platform.StandIn { return r.world.platform }
+
 // Simulate runs a scenario to its end and judges it. If ctx ends first, the
 // verdict is about what there is, and says that it was interrupted.
 func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
@@ -31,6 +36,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var serving sync.WaitGroup
+	serving.Go(w.poller.run)
 	broken := make(chan error, 1)
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
@@ -44,6 +50,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 		failure = w.play(ctx, run, broken, peak)
 	}
 	stop()
+	failure = errors.Join(failure, w.poller.close())
 	serving.Wait()
 	if failure = errors.Join(failure, w.close()); failure != nil {
 		return nil, failure

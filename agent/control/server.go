@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -32,13 +31,23 @@ type Agent interface {
 	Post(in agent.Input)
 }
 
+// Records is what a device remembers.
+type Records interface {
+	// View is what the device does, and the plans that it remembers.
+	View() agent.View
+	// Events gives the lines of the event log, oldest first.
+	Events() ([]json.RawMessage, error)
+}
+
 // Server answers the operator's requests.
 type Server struct {
-	Path   string       // of the socket; its directory must exist
-	Mode   fs.FileMode  // of the socket; 0 for 0660
-	Agent  Agent        // what the requests are about
-	Logger *slog.Logger // nil discards
-	Opened func()       // called once requests are answered; nil for nothing
+	Path     string      // of the socket; its directory must exist
+	Mode     fs.FileMode // of the socket; 0 for 0660
+	Agent    Agent       // what the requests are about
+	Records  Records
+	Packages Packages
+	Logger   *slog.Logger // nil discards
+	Opened   func()       // called once requests are answered; nil for nothing
 }
 
 // Validate says everything that is wrong with the server's fields.
@@ -52,6 +61,9 @@ func (s *Server) Validate() error {
 	}
 	if s.Agent == nil {
 		problems = append(problems, errors.New("the control socket has no agent"))
+	}
+	if s.Records == nil || s.Packages == nil {
+		problems = append(problems, errors.New("the control socket has no records, or nobody that installs packages"))
 	}
 	return errors.Join(problems...)
 }
@@ -79,6 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxBody,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withPeer,
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -143,9 +156,20 @@ func removeStale(path string) error {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("POST /v1/check", s.check)
-	mux.HandleFunc("POST /v1/confirm", func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, true) })
-	mux.HandleFunc("POST /v1/refuse", func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, false) })
+	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, NewExplanation(s.Records.View()))
+	})
+	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, NewHistory(s.Records.View()))
+	})
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("POST /v1/rehearse", s.rehearse)
+	mux.HandleFunc("POST /v1/check", s.changing(s.check))
+	mux.HandleFunc("POST /v1/confirm", s.changing(func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, true) }))
+	mux.HandleFunc("POST /v1/refuse", s.changing(func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, false) }))
+	mux.HandleFunc("POST /v1/pause", s.changing(s.pause))
+	mux.HandleFunc("POST /v1/resume", s.changing(s.resume))
+	mux.HandleFunc("POST /v1/install", s.changing(s.install))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "this agent does not know this request: does the client have the agent's version?")
 	})
@@ -159,6 +183,38 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, status)
+}
+
+func (s *Server) events(w http.ResponseWriter, _ *http.Request) {
+	lines, err := s.Records.Events()
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, Events{Events: append([]json.RawMessage{}, lines...)})
+}
+
+func (s *Server) pause(w http.ResponseWriter, r *http.Request) {
+	detail, err := readDetail(w, r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if s.Records.View().Paused != nil {
+		refuse(w, http.StatusConflict, "the agent is paused already")
+		return
+	}
+	s.Agent.Post(agent.PauseRequested{Reason: detail})
+	answer(w, http.StatusAccepted, done{"paused: nothing new begins before 'ota-agent resume'"})
+}
+
+func (s *Server) resume(w http.ResponseWriter, _ *http.Request) {
+	if s.Records.View().Paused == nil {
+		refuse(w, http.StatusConflict, "the agent is not paused")
+		return
+	}
+	s.Agent.Post(agent.ResumeRequested{})
+	answer(w, http.StatusAccepted, done{"resumed"})
 }
 
 func (s *Server) check(w http.ResponseWriter, r *http.Request) {
@@ -207,15 +263,9 @@ type reason struct {
 }
 
 func readDetail(w http.ResponseWriter, r *http.Request) (string, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return "", fmt.Errorf("the request is longer than %d bytes or was cut off", maxBody)
-	}
 	var why reason
-	if len(body) > 0 {
-		if err := json.Unmarshal(body, &why); err != nil {
-			return "", fmt.Errorf("the request is not the JSON object {\"detail\":\"…\"}: %w", err)
-		}
+	if err := readBody(w, r, &why); err != nil {
+		return "", err
 	}
 	if len(why.Detail) > ota.MaxDetail {
 		return "", fmt.Errorf("the detail has %d bytes, at most %d are taken", len(why.Detail), ota.MaxDetail)

@@ -61,6 +61,9 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 		if err := t.scan(ctx, d.buf); err != nil {
 			return "", err
 		}
+		if err := t.reuse(ctx, d.buf); err != nil {
+			return "", err
+		}
 		d.done += t.have
 		d.total += t.file.Size
 	}

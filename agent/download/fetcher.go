@@ -47,11 +47,15 @@ func New(config Config) (*Fetcher, error) {
 	return f, nil
 }
 
-// Fetch downloads every file of the job into its place. On success every chunk
+// Fetch downloads every file of the job into its place, or copies it from the
+// package file that the job names. On success every chunk
 // is verified and durable. When ctx ends first, the result is a Failure with
 // code internal; its caller has cancelled it and ignores it.
 func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
 	d := &download{fetcher: f, job: job, fruitless: max(0, job.Fruitless), log: f.config.Log}
+	if job.Local != "" {
+		return agent.FetchResult{Failure: asFailure(d.copy(ctx))}
+	}
 	need, err := d.run(ctx)
 	return agent.FetchResult{Need: need, Failure: asFailure(err), Fruitless: d.fruitless}
 }

@@ -12,12 +12,14 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/agent/eventlog"
 	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
+	"otafleet/firmware/slot"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -36,9 +38,10 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
+	d.events = eventlog.Open(eventlog.Config{Dir: cfg.StateDir, Logger: log})
 	equipment, err := d.equip(restart, broken)
 	if err != nil {
-		return nil, errors.Join(err, d.journal.Close())
+		return nil, errors.Join(err, d.events.Close(), d.journal.Close())
 	}
 	id := ota.Identity{Product: cfg.Product, Device: cfg.Device}
 	d.runner = agent.NewRunner(agent.New(id, machineConfig(cfg, trust), saved), equipment)
@@ -73,6 +76,7 @@ func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 	c := &agent.Config{
 		Agent: "ota-agent/" + version, Hardware: cfg.Hardware, Open: trust.Open,
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
+		Windows: cfg.Windows, Watch: watchEvery,
 	}
 	for _, component := range cfg.Components {
 		c.Components = append(c.Components, agent.ComponentConfig{ID: component.ID, Type: component.Type})
@@ -95,7 +99,7 @@ func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
 	}
 	e := agent.Equipment{
 		Link: d.link, Store: d.journal, Desk: d.journal, Fetcher: fetcher, Installer: func(component string) firmware.Installer { return installers[component] },
-		Health: &health{d.config.Health, broken, d.log}, Power: &power{restart, d.log}, Sensors: d.sensors, Logger: d.log,
+		Health: &health{d.config.Health, broken, d.log}, Power: &power{restart, d.log}, Sensors: d.sensors, Events: d.events, Logger: d.log,
 	}
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.log}
@@ -160,6 +164,9 @@ func newInstallers(cfg *config.Config, log *slog.Logger) (map[string]firmware.In
 }
 
 func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.Installer, error) {
+	if c.Slot != nil {
+		return slot.New(slotConfig(c, dir, log))
+	}
 	if c.Command != nil {
 		limit := c.Command.Timeout
 		return command.New(command.Config{
@@ -171,6 +178,31 @@ func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.I
 		Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
 		After: c.File.After, Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
 	})
+}
+
+func slotConfig(c *config.Component, dir string, log *slog.Logger) slot.Config {
+	s := c.Slot
+	cfg := slot.Config{Devices: s.Devices, Tries: s.Tries, Version: c.Version, VersionFile: s.VersionFile, StateDir: dir, Logger: log}
+	switch s.Boot {
+	case config.BootUBoot:
+		cfg.Boot = slot.UBoot{Config: s.BootFile, Dir: dir}
+	case config.BootGRUB:
+		cfg.Boot = slot.GRUB{Path: s.BootFile}
+	case config.BootFlag:
+		cfg.Boot = slot.Flag{Path: s.BootFile}
+	}
+	root, cmdline := slot.RootDevice{Devices: s.Devices}, slot.CommandLine{Devices: s.Devices}
+	switch s.Running {
+	case config.RunningAuto:
+		cfg.Running = slot.Finders{root, cmdline}
+	case config.RunningRoot:
+		cfg.Running = root
+	case config.RunningCmdline:
+		cfg.Running = cmdline
+	default:
+		cfg.Running = slot.NamedIn(s.Running)
+	}
+	return cfg
 }
 
 // loadTrust reads the keys that packages must be signed with.

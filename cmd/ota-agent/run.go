@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/control"
+	"otafleet/agent/eventlog"
 	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
@@ -35,7 +37,8 @@ Examples:
   ota-agent run --config /etc/ota-agent/agent.yaml
   ota-agent validate --config agent.yaml && ota-agent run --config agent.yaml`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
-			path := flags.String("config", defaultConfig, "the configuration file")
+			path := flags.String("config", defaultConfig, "the configuration `FILE`")
+			address := flags.String("metrics", "", "serve figures to Prometheus at `ADDR`: [host]:port, of this machine alone unless a host is given")
 			return func(ctx context.Context, streams cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -44,52 +47,14 @@ Examples:
 				if err != nil {
 					return err
 				}
-				return run(ctx, cfg, newLogger(streams, cfg.Log))
-			}
-		},
-	}
-}
-
-func validateVerb() cli.Verb {
-	return cli.Verb{
-		Name:    "validate",
-		Summary: "check a configuration file",
-		Help: `Reports every mistake at once, each with its line. Exit code 2 if there is any.
-Warnings are about what works and is unwise; they do not change the exit code.`,
-		Flags: func(flags *pflag.FlagSet) cli.Action {
-			path := flags.String("config", defaultConfig, "the configuration file")
-			return func(_ context.Context, streams cli.Streams, args []string) error {
-				if err := cli.NoArgs(args); err != nil {
-					return err
-				}
-				cfg, err := load(*path)
+				figures, err := listenMetrics(*address)
 				if err != nil {
 					return err
 				}
-				for _, warning := range cfg.Warnings {
-					fmt.Fprintln(streams.Err, "warning:", warning)
-				}
-				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components\n", *path, cfg.Device, cfg.Product, len(cfg.Components))
-				return nil
+				return run(ctx, cfg, figures, newLogger(streams, cfg.Log))
 			}
 		},
 	}
-}
-
-// load reads the configuration and what it refers to, so that validate finds
-// what run would.
-func load(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the configuration is not valid:\n%w", err)}
-	}
-	if _, err := loadTrust(cfg.Trust); err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	if _, err := loadTLS(cfg.Broker); err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	return cfg, nil
 }
 
 func newLogger(streams cli.Streams, l config.Log) *slog.Logger {
@@ -105,7 +70,8 @@ var errRestart = errors.New("the agent restarts")
 
 // run serves the device until ctx ends, and begins the program again if an
 // upgrade asked for it.
-func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Logger) error {
+	defer figures.close()
 	self, err := ownFile()
 	if err != nil {
 		return err
@@ -123,11 +89,14 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	d.metrics = figures
 	saveMemory()
 	failure := d.serve(ctx, end)
-	if err := d.journal.Close(); err != nil {
-		log.Warn("cannot close the journal", "error", err)
+	d.events.Record(agent.Event{Time: time.Now(), Kind: agent.EventStopped})
+	if err := errors.Join(d.events.Close(), d.journal.Close()); err != nil {
+		log.Warn("cannot close the state", "error", err)
 	}
+	figures.close() // the port is free for the program that begins again
 	if errors.Is(context.Cause(ctx), errRestart) {
 		return restartProcess(self)
 	}
@@ -142,6 +111,8 @@ type device struct {
 	runner  *agent.Runner
 	link    *link.Link
 	sensors *sensors
+	events  *eventlog.Log
+	metrics *metrics // nil without --metrics
 	started time.Time
 	bootID  string
 }
@@ -149,7 +120,7 @@ type device struct {
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	opened := make(chan struct{})
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, Logger: d.log, Opened: func() { close(opened) }}
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, Logger: d.log, Opened: func() { close(opened) }}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
 	serve := func(name string, run func(context.Context) error) {
@@ -162,6 +133,9 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("control socket", server.Run)
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
+	if d.metrics != nil {
+		serve("metrics", func(ctx context.Context) error { return d.metrics.serve(ctx, d) })
+	}
 	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv), opened) })
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
 		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir)
@@ -215,6 +189,24 @@ func (d *device) Status(context.Context) (control.Status, error) {
 		s.Journal.Worn = health.Worn.Error()
 	}
 	return s, nil
+}
+
+// View is what the device does, for the control socket.
+func (d *device) View() agent.View { return d.runner.View() }
+
+// Events gives the lines of the event log.
+func (d *device) Events() ([]json.RawMessage, error) {
+	lines, err := d.events.Read()
+	if err != nil {
+		return nil, err
+	}
+	events := make([]json.RawMessage, len(lines))
+	for i := range lines {
+		if events[i], err = json.Marshal(lines[i]); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
 // Post passes an operator's input on.

@@ -42,17 +42,22 @@ func readComponent(m *yamlform.Map, in base) Component {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
-	m.Unsupported("slot", "serial", "modem")
+	m.Unsupported("serial", "modem")
 
 	c.File = readFileInstaller(m.Map("file"), in)
+	c.Slot = readSlotInstaller(m.Map("slot"), in)
 	c.Command = readCommandInstaller(m.Map("command"), in)
 	switch c.Installer {
 	case InstallerFile:
 		m.Require("version", "file")
-		belongsElsewhere(m, InstallerCommand, c.Installer)
+		belongsElsewhere(m, c.Installer, InstallerSlot, InstallerCommand)
+	case InstallerSlot:
+		m.Require("slot")
+		versionOfSlots(m, &c)
+		belongsElsewhere(m, c.Installer, InstallerFile, InstallerCommand)
 	case InstallerCommand:
 		m.Require("command")
-		belongsElsewhere(m, InstallerFile, c.Installer)
+		belongsElsewhere(m, c.Installer, InstallerFile, InstallerSlot)
 		if m.Has("version") {
 			m.Warnf("version", "has no effect: the handler says what runs")
 		}
@@ -60,22 +65,24 @@ func readComponent(m *yamlform.Map, in base) Component {
 	return c
 }
 
-// belongsElsewhere reports the settings of an installer that a component does
-// not use.
-func belongsElsewhere(m *yamlform.Map, owner, used Installer) {
-	if m.Has(string(owner)) {
-		m.Problemf(string(owner), "belongs to installer %s; this component has installer %s", owner, used)
+// belongsElsewhere reports the settings of installers that a component does not
+// use.
+func belongsElsewhere(m *yamlform.Map, used Installer, owners ...Installer) {
+	for _, owner := range owners {
+		if m.Has(string(owner)) {
+			m.Problemf(string(owner), "belongs to installer %s; this component has installer %s", owner, used)
+		}
 	}
 }
 
 func parseInstaller(text string) (Installer, error) {
 	switch i := Installer(text); i {
-	case InstallerFile, InstallerCommand:
+	case InstallerFile, InstallerSlot, InstallerCommand:
 		return i, nil
-	case "slot", "serial", "modem":
-		return "", fmt.Errorf("%s is not supported by this version; want file or command", text)
+	case "serial", "modem":
+		return "", fmt.Errorf("%s is not supported by this version; want file, slot or command", text)
 	}
-	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "command"}))
+	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "slot", "command"}))
 }
 
 // readFileInstaller gives nil where the component has no such settings.

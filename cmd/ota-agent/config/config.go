@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"otafleet/agent"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -41,6 +42,7 @@ type Config struct {
 	// ConfirmCommand is run for each plan if Confirm is ConfirmByCommand: a
 	// program and its arguments.
 	ConfirmCommand []string
+	Windows        []agent.Window // maintenance windows; none means at any time
 	Conditions     Conditions
 	Components     []Component   // 1 to ota.MaxInventory, in the order of the inventory
 	Health         []HealthCheck // all must pass; none means that running is enough
@@ -112,6 +114,7 @@ type Installer string
 // The installers of this version.
 const (
 	InstallerFile    Installer = "file"
+	InstallerSlot    Installer = "slot"
 	InstallerCommand Installer = "command"
 )
 
@@ -120,8 +123,9 @@ type Component struct {
 	ID        string
 	Type      ota.ComponentType
 	Installer Installer
-	Version   string            // what a file component runs before its first upgrade
+	Version   string            // what a component runs before its first upgrade, where it cannot be asked
 	File      *FileInstaller    // set with InstallerFile
+	Slot      *SlotInstaller    // set with InstallerSlot
 	Command   *CommandInstaller // set with InstallerCommand
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -27,7 +28,7 @@ func place(t testing.TB, name string) string {
 	for file, mode := range map[string]os.FileMode{
 		"password": 0o600, "access": 0o600, "secret": 0o600, "key.pem": 0o640, "everybody": 0o644,
 		"ca.pem": 0o644, "cert.pem": 0o644, "release.pub": 0o644, "spare.pub": 0o644,
-		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644,
+		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644, "slot-a": 0o600, "slot-b": 0o600,
 	} {
 		path := filepath.Join(dir, file)
 		require.NoError(t, os.WriteFile(path, []byte("x"), mode))
@@ -44,6 +45,8 @@ func place(t testing.TB, name string) string {
 func TestEveryKey(t *testing.T) {
 	path := place(t, "full.yaml")
 	at := func(name string) string { return filepath.Join(filepath.Dir(path), name) }
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
 	c, err := config.Load(path)
 	require.NoError(t, err)
 	assert.Equal(t, &config.Config{
@@ -58,6 +61,10 @@ func TestEveryKey(t *testing.T) {
 		Storage:  &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
 		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3},
 		Confirm:  config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
+		Windows: []agent.Window{
+			{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
+			{Days: [7]bool{0: true, 6: true}, From: 1320, To: 360, Zone: time.UTC},
+		},
 		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy"},
 		Components: []config.Component{
 			{ID: "app", Type: ota.Module, Installer: config.InstallerFile, Version: "1.10", File: &config.FileInstaller{
@@ -65,6 +72,10 @@ func TestEveryKey(t *testing.T) {
 			}},
 			{ID: "web", Type: ota.Module, Installer: config.InstallerFile, Version: "3_0", File: &config.FileInstaller{
 				Path: at("web"), Unpack: true, Restart: firmware.RestartNone,
+			}},
+			{ID: "rootfs", Type: ota.Module, Installer: config.InstallerSlot, Version: "2.1", Slot: &config.SlotInstaller{
+				Devices: [2]string{at("slot-a"), at("slot-b")}, Boot: config.BootFlag, BootFile: at("flag"),
+				Running: "/run/slot", Tries: 2, VersionFile: "/etc/version",
 			}},
 			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
 				Path: at("handler"), Timeout: 5 * time.Minute,
@@ -170,6 +181,17 @@ func TestTrustNeedsKeys(t *testing.T) {
 	}
 }
 
+func TestDefaultsOfSlots(t *testing.T) {
+	path := place(t, "unwise.yaml")
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	slots := c.Components[len(c.Components)-1].Slot
+	assert.Equal(t, &config.SlotInstaller{
+		Devices: [2]string{"/dev/no-slot-a", filepath.Join(filepath.Dir(path), "app.bin")},
+		Boot:    config.BootGRUB, BootFile: "/boot/grub/grubenv", Running: config.RunningAuto, Tries: 3,
+	}, slots)
+}
+
 // FuzzLoad loads arbitrary files: what comes out must be complete, anything else
 // must be an error that can be printed.
 func FuzzLoad(f *testing.F) {
@@ -190,7 +212,10 @@ func FuzzLoad(f *testing.F) {
 		assert.True(t, ota.ValidKey(c.Product) && ota.ValidKey(c.Device))
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
-			assert.True(t, (component.File == nil) != (component.Command == nil))
+			given := map[config.Installer]bool{
+				config.InstallerFile: component.File != nil, config.InstallerSlot: component.Slot != nil, config.InstallerCommand: component.Command != nil,
+			}
+			assert.True(t, given[component.Installer])
 		}
 	})
 }
