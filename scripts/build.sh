@@ -17,8 +17,8 @@ tags=nethttpomithttp2${3:+,$3}
 flags=(-trimpath -buildvcs=false -tags "$tags" -ldflags "-s -w -X main.version=${VERSION:-dev}${BUILT:+ -X main.built=$BUILT}")
 # An agent waits for its line and its storage, not for its processor, and most of
 # what it computes (SHA-256, Ed25519) is assembly. Without inlining it is 0.7 MB
-# smaller, and needs as much less memory. The runtime and the decoders keep it.
+# smaller, and needs as much less memory. The decoders keep it.
 if [ "$program" = ota-agent ]; then
-	flags+=(-gcflags=all=-l -gcflags=runtime= -gcflags=github.com/klauspost/compress/...=)
+	flags+=(-gcflags=all=-l -gcflags=github.com/klauspost/compress/...=)
 fi
 CGO_ENABLED=0 GOOS=linux exec "${GO:-go}" build "${flags[@]}" -o "$file" "./cmd/$program"
