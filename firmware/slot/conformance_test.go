@@ -31,31 +31,64 @@ func packed() map[string]firmwaretest.Package { return packages(firmwaretest.Zst
 func packages(pack func(string, []byte) firmwaretest.Package) map[string]firmwaretest.Package {
 	all := make(map[string]firmwaretest.Package)
 	for _, version := range []string{"1.0.0", "1.1.0", "1.2.0"} {
-		pkg := pack("root.img", firmwaretest.Content(version, size))
-		// The suite's own chunks are so small that cutting at each would take minutes.
-		pkg.Files[0].Chunk, pkg.Files[0].Chunks = chunk, nil
-		for piece := range slices.Chunk(pkg.Data[0], chunk) {
-			pkg.Files[0].Chunks = append(pkg.Files[0].Chunks, sha256.Sum256(piece))
-		}
-		all[version] = pkg
+		all[version] = chunked(pack("root.img", content(version)))
 	}
 	return all
+}
+
+// content is the image of a version, half of which all of them have.
+func content(version string) []byte {
+	image := firmwaretest.Content(version, size)
+	copy(image[size/2:], firmwaretest.Content("common", size))
+	return image
+}
+
+// delta makes the patch that leads from one version to another.
+func delta(source, target string) firmwaretest.Package {
+	return chunked(firmwaretest.DeltaPackage("root.bsdiff", content(source), content(target)))
+}
+
+// chunked gives the package larger chunks: the suite's own are so small that
+// cutting at each would take minutes.
+func chunked(pkg firmwaretest.Package) firmwaretest.Package {
+	pkg.Files[0].Chunk, pkg.Files[0].Chunks = chunk, nil
+	for piece := range slices.Chunk(pkg.Data[0], chunk) {
+		pkg.Files[0].Chunks = append(pkg.Files[0].Chunks, sha256.Sum256(piece))
+	}
+	return pkg
+}
+
+// deltas gives delta a memory: making a patch takes longer than the suite's use
+// of it.
+func deltas() func(source, target string) firmwaretest.Package {
+	made := make(map[[2]string]firmwaretest.Package)
+	return func(source, target string) firmwaretest.Package {
+		key := [2]string{source, target}
+		if _, is := made[key]; !is {
+			made[key] = delta(source, target)
+		}
+		return made[key]
+	}
 }
 
 func TestConformance(t *testing.T) {
 	subjects := map[string]struct {
 		packages map[string]firmwaretest.Package
 		kind     world
+		delta    func(source, target string) firmwaretest.Package
 	}{
-		"flag":                             {plain(), world{capacity: size + 10<<10}},
-		"grub, encoded, waits in the slot": {packed(), world{capacity: 2*size + 10<<10, grub: true, versionFile: true}},
-		"encoded, waits beside the slot":   {packed(), world{capacity: size + 10<<10}},
+		"flag":                             {plain(), world{capacity: size + 10<<10}, nil},
+		"grub, encoded, waits in the slot": {packed(), world{capacity: 2*size + 10<<10, grub: true, versionFile: true}, nil},
+		"encoded, waits beside the slot":   {packed(), world{capacity: size + 10<<10}, nil},
+		"patch, waits in the slot":         {plain(), world{capacity: 2 * size}, deltas()},
+		"patch, waits beside the slot":     {plain(), world{capacity: size + 10<<10, grub: true}, deltas()},
 	}
 	for name, subject := range subjects {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			firmwaretest.Run(t, firmwaretest.Subject{
 				Package: func(version string) firmwaretest.Package { return subject.packages[version] },
+				Delta:   subject.delta,
 				Setup: func(t *testing.T, version string) firmwaretest.World {
 					return newWorld(t, subject.packages, subject.kind, version)
 				},

@@ -48,6 +48,9 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	if err := job.CheckCapacity(capacity); err != nil {
 		return nil, err
 	}
+	if err := job.CheckBase(ctx, in.base(running)); err != nil {
+		return nil, err
+	}
 	if err := in.begin(ctx, job, running); err != nil {
 		return nil, firmware.WriteFailure(err)
 	}
@@ -62,7 +65,12 @@ func accept(job firmware.Job) error {
 	if len(job.Files) > 1 {
 		return firmware.Failf(ota.ManifestMismatch, "a slot takes one image, the package has %d files", len(job.Files))
 	}
-	return job.RefuseDeltas()
+	return nil
+}
+
+// base gives what opens a slot for patches to start from.
+func (in *Installer) base(slot Slot) func(context.Context) (*firmware.Base, error) {
+	return func(context.Context) (*firmware.Base, error) { return firmware.OpenBase(in.cfg.Devices[slot]) }
 }
 
 // begin makes the inactive slot belong to the job, and unbootable.

@@ -13,12 +13,15 @@
 //
 // Nothing is kept beside the slots but those first bytes and a small record. A
 // compressed image waits at the end of its own slot, behind the room that it
-// will need, and in the state directory only where it does not fit there.
-// Blocks that either slot has already are not fetched: those in the inactive
-// one stay, and the running one is a firmware.Donor.
+// will need, and in the state directory only where it does not fit there. So does
+// a patch. It starts from the image in the running slot, which is compared with
+// the signed manifest before anything is fetched. Blocks that either slot has
+// already are not fetched: those in the inactive one stay, and the running one is
+// a firmware.Donor.
 //
 // The package does not find out what is in a slot that others wrote: without a
-// version file it believes its record. It applies no patches.
+// version file it believes its record. It cannot tell what changed a slot that is
+// mounted for writing, only that no patch starts from it any more.
 package slot
 
 import (

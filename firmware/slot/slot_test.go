@@ -231,11 +231,11 @@ func TestRecord(t *testing.T) {
 func TestJobsThatASlotCannotTake(t *testing.T) {
 	d := newDevice(t, world{})
 	image := d.packages["1.1.0"].Files[0]
-	second, patch := image, image
-	second.Name, patch.Encoding = "second.img", ota.BSDiff
+	second := image
+	second.Name = "second.img"
 	large := firmwaretest.Plain("large.img", make([]byte, size+20<<10))
 	for want, files := range map[ota.Code][]ota.File{
-		ota.ManifestMismatch: {image, second}, ota.DeltaFailed: {patch}, ota.TooLarge: {large},
+		ota.ManifestMismatch: {image, second}, ota.TooLarge: {large},
 	} {
 		job := d.job
 		job.Files = files
@@ -246,6 +246,31 @@ func TestJobsThatASlotCannotTake(t *testing.T) {
 	_, err := d.Open(t.Context(), d.job)
 	require.ErrorContains(t, err, "cannot open slot b")
 	assert.NoFileExists(t, d.Devices[slot.B], "a device is never made")
+}
+
+// A patch to something else is refused while there is still time to ask for the
+// full package, and before the inactive slot is given up.
+func TestPatchToAnotherImage(t *testing.T) {
+	d := newDevice(t, world{})
+	d.flash(slot.B, d.packages["1.1.0"].Live)
+	d.job.Files = delta("1.0.0", "1.2.0").Files
+	d.flash(slot.A, []byte("mounted for writing"))
+	_, err := d.Open(t.Context(), d.job)
+	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "root.bsdiff does not start from what runs")
+	assert.Equal(t, "1.1.0", d.holds(slot.B), "can be booted by hand")
+	assert.NoDirExists(t, d.config().StateDir, "nothing was begun")
+
+	// The same behind the look of Open ends without a version.
+	d.flash(slot.A, content("1.0.0"))
+	d.packages["1.2.0"] = delta("1.0.0", "1.2.0")
+	d.job.Target = "1.2.0"
+	d.fetch(t)
+	d.flash(slot.A, bytes.Repeat([]byte{7}, size))
+	requireCode(t, ota.DeltaFailed, d.Stage(t.Context(), d.job))
+	assert.Equal(t, make([]byte, 64<<10), d.read(slot.B, 64<<10), "half an image is not bootable")
+	d.flash(slot.A, content("1.0.0"))
+	require.NoError(t, d.Stage(t.Context(), d.job))
+	assert.Equal(t, "1.2.0", d.holds(slot.B))
 }
 
 func TestDevicesMayBeLinks(t *testing.T) {

@@ -71,11 +71,24 @@ func (in *Installer) decode(ctx context.Context, target Slot, file *ota.File) er
 	if err != nil {
 		return err
 	}
-	err = firmware.Decode(ctx, file, io.NewSectionReader(source, base, file.Size), io.NewOffsetWriter(image, 0))
+	err = in.write(ctx, target, file, io.NewSectionReader(source, base, file.Size), io.NewOffsetWriter(image, 0))
 	if err == nil {
 		err = image.Sync()
 	}
 	return errors.Join(err, image.Close())
+}
+
+// write makes the image of a compressed file, or of a patch to the slot that runs.
+func (in *Installer) write(ctx context.Context, target Slot, file *ota.File, src io.ReaderAt, dst io.Writer) error {
+	if file.Encoding != ota.BSDiff {
+		return firmware.Decode(ctx, file, src, dst)
+	}
+	running, err := firmware.OpenBase(in.cfg.Devices[target.Other()])
+	if err != nil {
+		return err
+	}
+	defer running.Close() // nothing was written to it
+	return firmware.Patch(ctx, file, running, src, dst)
 }
 
 // Activate lets the boot loader start the staged slot, on trial.
