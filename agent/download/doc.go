@@ -22,6 +22,10 @@
 // it is computed beside the stream, and only what arrived out of order is read
 // back for it.
 //
+// Devices behind one gateway often need the same files at about the same time. A
+// Cache is for them: bounded, verified chunk by chunk like everything else, and
+// never needed. Whoever comes first fetches a file, the others take it there.
+//
 // Beside Fetch there are Local, which copies a file from a local disk or a USB
 // stick, and Unpacker, which unpacks archives under limits. Both use go-getter
 // with explicit getters and trust its results as little as a server's: Verify
