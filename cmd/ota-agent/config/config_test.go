@@ -56,7 +56,7 @@ func TestEveryKey(t *testing.T) {
 		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
 		Trust:    config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
 		Storage:  &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
-		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3},
+		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20},
 		Confirm:  config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
 		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy"},
 		Components: []config.Component{
@@ -70,10 +70,12 @@ func TestEveryKey(t *testing.T) {
 				Path: at("handler"), Timeout: 5 * time.Minute,
 			}},
 		},
-		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
-		ContactTimeout: 10 * time.Minute,
-		Log:            config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
-		Warnings:       []string{},
+		Health:            []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
+		SubDeviceParallel: 1,
+		SubDevices:        subDevices(at),
+		ContactTimeout:    10 * time.Minute,
+		Log:               config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
+		Warnings:          []string{},
 	}, c)
 }
 
@@ -89,7 +91,9 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 1, c.Trust.Threshold)
 	assert.False(t, c.Trust.AllowUnsigned)
 	assert.Nil(t, c.Storage)
-	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2}, c.Download)
+	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20}, c.Download)
+	assert.Empty(t, c.SubDevices)
+	assert.Equal(t, 2, c.SubDeviceParallel)
 	assert.Equal(t, config.ConfirmAuto, c.Confirm)
 	assert.Equal(t, 30*time.Minute, c.ContactTimeout)
 	assert.Equal(t, config.Log{Level: slog.LevelInfo, Format: config.LogText}, c.Log)

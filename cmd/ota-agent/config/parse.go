@@ -36,7 +36,9 @@ func parse(name, dir string, data []byte) (*Config, error) {
 	readDownload(m.Map("download"), &c.Download)
 	readConfirm(m, in, c)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
-	c.Components = readComponents(m, in)
+	paths := make(map[string]bool)
+	c.Components, _ = readComponents(m, in, paths)
+	readSubDevices(m, in, c, paths)
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
 	readLog(m.Map("log"), &c.Log)
@@ -101,6 +103,7 @@ func readDownload(m *yamlform.Map, d *Download) {
 	m.Duration("stall_timeout", &d.StallTimeout, time.Second, time.Hour)
 	m.Int("attempts", &d.Attempts, 1, 1000)
 	m.Int("parallel", &d.Parallel, 1, 16)
+	m.Size("cache", &d.Cache, 0, 1<<40)
 }
 
 func readConfirm(m *yamlform.Map, in base, c *Config) {
