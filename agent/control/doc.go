@@ -10,6 +10,8 @@
 //	POST /v1/confirm  accept the plan that waits for an answer
 //	POST /v1/refuse   decline it; {"detail":"…"} says why
 //
+// With ?device=KEY a request is about a sub-device of a gateway.
+//
 // An answer other than 2xx is {"error":"…"}, a sentence for people.
 //
 // Who may open the socket's file may do all of this: access is the file's mode

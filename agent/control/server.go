@@ -34,10 +34,13 @@ type Agent interface {
 
 // Server answers the operator's requests.
 type Server struct {
-	Path   string       // of the socket; its directory must exist
-	Mode   fs.FileMode  // of the socket; 0 for 0660
-	Agent  Agent        // what the requests are about
-	Logger *slog.Logger // nil discards
+	Path  string      // of the socket; its directory must exist
+	Mode  fs.FileMode // of the socket; 0 for 0660
+	Agent Agent       // what the requests are about
+	// SubDevice finds a device for which the agent speaks; nil if there is none of
+	// this key. The field itself is nil without sub-devices.
+	SubDevice func(key string) Agent
+	Logger    *slog.Logger // nil discards
 }
 
 // Validate says everything that is wrong with the server's fields.
@@ -149,7 +152,11 @@ func (s *Server) routes() http.Handler {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	status, err := s.Agent.Status(r.Context())
+	about, ok := s.about(w, r)
+	if !ok {
+		return
+	}
+	status, err := about.Status(r.Context())
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
@@ -158,33 +165,41 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) check(w http.ResponseWriter, r *http.Request) {
-	status, err := s.Agent.Status(r.Context())
+	about, ok := s.about(w, r)
+	if !ok {
+		return
+	}
+	status, err := about.Status(r.Context())
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case !status.Connected:
 		refuse(w, http.StatusConflict, "the device is not connected; it asks for a plan by itself when it is")
 	default:
-		s.Agent.Post(agent.CheckRequested{})
+		about.Post(agent.CheckRequested{})
 		answer(w, http.StatusAccepted, done{"the platform is asked for a plan"})
 	}
 }
 
 // decide posts the operator's answer, if there is a plan that waits for one.
 func (s *Server) decide(w http.ResponseWriter, r *http.Request, accept bool) {
+	about, ok := s.about(w, r)
+	if !ok {
+		return
+	}
 	detail, err := readDetail(w, r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	status, err := s.Agent.Status(r.Context())
+	status, err := about.Status(r.Context())
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
 		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
 	default:
-		s.Agent.Post(agent.Decided{Accept: accept, Detail: detail})
+		about.Post(agent.Decided{Accept: accept, Detail: detail})
 		answer(w, http.StatusAccepted, done{verb(accept) + " plan " + status.Plan.ID})
 	}
 }
