@@ -234,7 +234,7 @@ func (r *Runner) setTimer(at time.Time) {
 // ask puts a plan to the confirm command, if there is one.
 func (r *Runner) ask(plan *ota.Plan) {
 	if r.equipment.Confirmer == nil {
-		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "plan", plan.ID)
+		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
 		return
 	}
 	r.tasks.Go(func() {

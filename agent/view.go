@@ -88,7 +88,7 @@ func (m *Machine) waiting() string {
 	case run == nil:
 		return "idle: no plan yet"
 	case m.asking:
-		return "plan " + run.Plan.ID + " waits for your answer: ota-agent confirm, or ota-agent refuse"
+		return "plan " + run.Plan.ID + " waits for your answer: ota-agent confirm" + m.flag() + ", or ota-agent refuse" + m.flag()
 	case run.Answer == Refused && m.refusal != nil:
 		return fmt.Sprintf("plan %s is refused (%s: %s); it is looked at again when that changes or the plan comes again",
 			run.Plan.ID, m.refusal.reason, m.refusal.detail)
@@ -102,6 +102,15 @@ func (m *Machine) waiting() string {
 		return "idle: plan " + run.Plan.ID + " has failed on this device; it may be retried, or another one may come"
 	}
 	return "idle: plan " + run.Plan.ID + " is at its end on this device"
+}
+
+// flag is what names the device to the operator's verbs; the gateway's own needs
+// no name.
+func (m *Machine) flag() string {
+	if m.config.Via == "" {
+		return ""
+	}
+	return " --device " + m.id.Device
 }
 
 // stepSentences say what the steps of an upgrade do.

@@ -68,11 +68,19 @@ Warnings are about what works and is unwise; they do not change the exit code.`,
 				for _, warning := range cfg.Warnings {
 					fmt.Fprintln(streams.Err, "warning:", warning)
 				}
-				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components\n", *path, cfg.Device, cfg.Product, len(cfg.Components))
+				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components%s\n", *path, cfg.Device, cfg.Product, len(cfg.Components), behind(cfg))
 				return nil
 			}
 		},
 	}
+}
+
+// behind says how many sub-devices there are, if there are any.
+func behind(cfg *config.Config) string {
+	if len(cfg.SubDevices) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d sub-devices", len(cfg.SubDevices))
 }
 
 // load reads the configuration and what it refers to, so that validate finds
@@ -123,7 +131,7 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	failure := d.serve(ctx, end)
-	if err := d.journal.Close(); err != nil {
+	if err := d.close(); err != nil {
 		log.Warn("cannot close the journal", "error", err)
 	}
 	if errors.Is(context.Cause(ctx), errRestart) {
@@ -140,15 +148,17 @@ type device struct {
 	runner  *agent.Runner
 	link    *link.Link
 	sensors *sensors
+	subs    *subDevices
 	started time.Time
 	bootID  string
 }
 
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, Logger: d.log}
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, SubDevice: d.subs.find, Logger: d.log}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
+	d.subs.start(ctx, &tasks, d.bootID)
 	serve := func(name string, run func(context.Context) error) {
 		parts.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -159,11 +169,13 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("control socket", server.Run)
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
+	serve("sensors of sub-devices", d.subs.watch)
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
-		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir)
+		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
 	<-ctx.Done()
 	parts.Wait()
 	d.runner.Stop()
+	d.subs.stop()
 	tasks.Wait()
 	d.log.Info("agent stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errRestart) {
@@ -198,19 +210,30 @@ func (d *device) watch(ctx context.Context) error {
 }
 
 // Status answers the control socket.
-func (d *device) Status(context.Context) (control.Status, error) {
+func (d *device) Status(ctx context.Context) (control.Status, error) {
 	s := control.NewStatus(d.runner.View())
-	s.Agent = "ota-agent/" + version
-	s.Uptime = int64(time.Since(d.started) / time.Second)
-	if since := d.link.Health().Since; !since.IsZero() {
+	addHealth(&s, d.journal)
+	d.addSession(&s)
+	var err error
+	s.SubDevices, err = d.subs.statuses(ctx)
+	return s, err
+}
+
+// addSession adds what is the same of all devices on the session.
+func (d *device) addSession(s *control.Status) {
+	s.Agent, s.Uptime = agentName(), int64(time.Since(d.started)/time.Second)
+	if since := d.link.Health().Since; s.Connected && !since.IsZero() {
 		s.Since = &since
 	}
-	health := d.journal.Health()
+}
+
+// addHealth adds how a state on the disk does.
+func addHealth(s *control.Status, j *journal.Journal) {
+	health := j.Health()
 	s.Journal.Saves = health.Saves
 	if health.Worn != nil {
 		s.Journal.Worn = health.Worn.Error()
 	}
-	return s, nil
 }
 
 // Post passes an operator's input on.

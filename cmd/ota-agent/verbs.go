@@ -18,22 +18,26 @@ import (
 )
 
 // target says which agent a verb talks to.
-type target struct{ config, socket string }
+type target struct {
+	config, socket string
+	device         string // a sub-device; empty for the agent's own
+}
 
 func (t *target) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&t.config, "config", defaultConfig, "the configuration file of the agent, which names its socket")
 	flags.StringVar(&t.socket, "socket", "", "the agent's control socket; overrides --config")
+	flags.StringVar(&t.device, "device", "", "the sub-device that it is about, by its `key`; the agent's own device without it")
 }
 
 func (t *target) client() (*control.Client, error) {
 	if t.socket != "" {
-		return &control.Client{Path: t.socket}, nil
+		return &control.Client{Path: t.socket, Device: t.device}, nil
 	}
 	cfg, err := config.Load(t.config)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("%w\n(give --socket to do without the configuration)", err)}
 	}
-	return &control.Client{Path: cfg.ControlSocket}, nil
+	return &control.Client{Path: cfg.ControlSocket, Device: t.device}, nil
 }
 
 // talk gives an error of the control socket its exit code.
@@ -104,8 +108,11 @@ func statusVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "status",
 		Summary: "say what the agent does, and what it waits for",
-		Help: `Example:
-  ota-agent status --socket /run/ota-agent.sock --json`,
+		Help: `Of a gateway's sub-devices it says what each is at; with --device, everything of one.
+
+Examples:
+  ota-agent status --socket /run/ota-agent.sock --json
+  ota-agent status --device meter-1`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var t target
 			t.flags(flags)
@@ -161,6 +168,7 @@ func printStatus(w io.Writer, s *control.Status) error {
 	if s.Pending > 0 {
 		fmt.Fprintf(&b, "\n%d reports wait for the platform\n", s.Pending)
 	}
+	printSubDevices(&b, s.SubDevices)
 	for _, trouble := range []string{s.Journal.Trouble, s.Journal.Worn} {
 		if trouble != "" {
 			fmt.Fprintf(&b, "\nstate: %s\n", trouble)

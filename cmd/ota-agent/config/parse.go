@@ -33,12 +33,16 @@ func parse(name, dir string, data []byte) (*Config, error) {
 	}
 	readTrust(m.Map("trust"), in, &c.Trust)
 	c.Storage = readStorage(m.Map("storage"), in)
-	readDownload(m.Map("download"), &c.Download)
+	download := m.Map("download")
+	readDownload(download, &c.Download)
 	readConfirm(m, in, c)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
 	paths := make(map[string]bool)
 	c.Components, _ = readComponents(m, in, paths)
 	readSubDevices(m, in, c, paths)
+	if download.Has("cache") && !m.Has("sub_devices") {
+		download.Warnf("cache", "has no effect without sub_devices")
+	}
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
 	readLog(m.Map("log"), &c.Log)

@@ -74,6 +74,9 @@ func readSubDevice(m *yamlform.Map, in base, paths map[string]bool) (d SubDevice
 // checkSubComponent refuses what a component of a sub-device cannot have, of an
 // entry for n devices.
 func checkSubComponent(m *yamlform.Map, c *Component, n int) {
+	if c.Type == ota.MCU {
+		m.Warnf("type", "platforms upgrade only the modules of sub-devices; want module")
+	}
 	if c.File == nil {
 		return
 	}

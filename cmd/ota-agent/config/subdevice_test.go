@@ -18,7 +18,7 @@ import (
 // subDevices are those of full.yaml.
 func subDevices(at func(string) string) []config.SubDevice {
 	meter := config.SubDevice{Device: "meter-1", Product: "meter", Components: []config.Component{
-		{ID: "fw", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler")}},
+		{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler")}},
 	}}
 	twin := meter
 	twin.Device = "meter-2"
@@ -27,7 +27,7 @@ func subDevices(at func(string) string) []config.SubDevice {
 			Device: "valve-1", Product: "valve", Hardware: "rev-a",
 			Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/valve-1.busy"},
 			Components: []config.Component{
-				{ID: "fw", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler"), Timeout: 2 * time.Minute}},
+				{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler"), Timeout: 2 * time.Minute}},
 				{ID: "table", Type: ota.Module, Installer: config.InstallerFile, Version: "1", File: &config.FileInstaller{
 					Path: at("valve-1.tbl"), After: []string{at("handler"), "push"}, Restart: firmware.RestartNone,
 				}},
@@ -59,7 +59,7 @@ func TestSubDevicesAreBounded(t *testing.T) {
 			for i := range n / 2 {
 				names = append(names, fmt.Sprintf("m-%d-%d", half, i))
 			}
-			text += "  - {devices: [" + strings.Join(names, ", ") + "], product: m, components: [{id: fw, type: mcu, installer: command, command: {path: handler}}]}\n"
+			text += "  - {devices: [" + strings.Join(names, ", ") + "], product: m, components: [{id: fw, type: module, installer: command, command: {path: handler}}]}\n"
 		}
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 		c, err := config.Load(path)
@@ -72,12 +72,24 @@ func TestSubDevicesAreBounded(t *testing.T) {
 	}
 }
 
+func TestSettingsWithoutSubDevices(t *testing.T) {
+	path := place(t, "least.yaml")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(data, "sub_device_parallel: 4\ndownload: {cache: 1GiB}\n"...), 0o644))
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	require.Len(t, c.Warnings, 2)
+	assert.Contains(t, c.Warnings[0], "sub_device_parallel: has no effect without sub_devices")
+	assert.Contains(t, c.Warnings[1], "download.cache: has no effect without sub_devices")
+}
+
 // A sub-device is not another one of the file, and not the gateway.
 func TestSubDeviceThatIsTheGateway(t *testing.T) {
 	path := place(t, "least.yaml")
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	text := string(data) + "\nsub_devices: [{device: gw-0001, product: m, components: [{id: fw, type: mcu, installer: command, command: {path: handler}}]}]\n"
+	text := string(data) + "\nsub_devices: [{device: gw-0001, product: m, components: [{id: fw, type: module, installer: command, command: {path: handler}}]}]\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	_, err = config.Load(path)
 	assert.ErrorContains(t, err, `sub_devices[0].device: "gw-0001" is there already`)
