@@ -19,7 +19,7 @@ BENCHTIME := 1s
 
 .PHONY: help
 help: ## show this list (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build run
 build: ## both programs, static and stripped, into bin/
@@ -66,7 +66,7 @@ house: # the rules of the house are the tests in the root directory
 tidy:
 	$(GO) mod tidy -diff
 
-.PHONY: bench fleet peers fuzz cover
+.PHONY: bench fleet herd devices hundred-thousand peers fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -74,6 +74,15 @@ bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh
+
+herd: ## the memory of ten thousand devices that arrive at once, beside that of the same arriving slowly
+	MOSQUITTO=$(MOSQUITTO) scripts/herd.sh
+
+devices: ## what an idle virtual device takes of memory, with and without TLS, and a session of the embedded broker
+	MOSQUITTO=$(MOSQUITTO) scripts/devices.sh
+
+hundred-thousand: ## a hundred thousand devices over TCP and MQTT, in six processes; six minutes
+	MOSQUITTO=$(MOSQUITTO) scripts/hundred-thousand.sh
 
 peers: mosquitto ## ota-sim beside what one would write instead: memory a device, upgrades a second
 	cd test/peers && $(GO) vet ./... && $(GO) test ./...

@@ -27,6 +27,7 @@ var tables = map[string]string{
 	"agent.stepNames":                           "names of the steps on disk",
 	"agent.stepSentences":                       "what the operator reads of a step",
 	"agent.answerNames":                         "names of the user's answers",
+	"agent.situationTable":                      "what the device does or waits for, for programs and people",
 	"agent/link.refusals":                       "what a broker's reason codes mean",
 	"simulator/fault.kinds":                     "how each kind of fault is made",
 	"test/harness.clock":                        "a pattern of times of day",

@@ -14,7 +14,7 @@ import (
 // component is a retry if its attempt is higher than the failed one.
 func (m *Machine) packageArrived(p *ota.Package) {
 	run := m.state.Run
-	if run == nil || run.Plan.ID != p.Plan || run.Answer != Accepted || p.Attempt < run.Attempt {
+	if run == nil || run.Plan.ID != p.Plan || run.Local != "" || run.Answer != Accepted || p.Attempt < run.Attempt {
 		return
 	}
 	i := run.Plan.Component(p.Component)

@@ -83,6 +83,9 @@ func (m *Machine) advance() {
 		if m.work[i].pkg == nil {
 			return // waiting for an address
 		}
+		if m.held(i).why != nothing {
+			return // waiting for its hour
+		}
 		if m.takePackage(i) {
 			m.advanceStatus(i, part)
 		}
@@ -97,7 +100,8 @@ func (m *Machine) advanceStatus(i int, part *Part) {
 		m.effect(Stage{m.start(staging), m.job(i)})
 		return
 	}
-	m.effect(Fetch{Op: m.start(fetching), Job: m.job(i), Package: w.pkg, Fruitless: w.fruitless, Renewed: part.Renewed})
+	m.effect(Fetch{Op: m.start(fetching), Job: m.job(i), Package: w.pkg, Fruitless: w.fruitless, Renewed: part.Renewed,
+		Local: m.state.Run.Local})
 }
 
 // advanceStep starts what the step within an upgrade calls for.
@@ -125,7 +129,7 @@ func (m *Machine) advanceTrial(i int, part *Part) {
 	switch {
 	case !m.work[i].healthy:
 		m.effect(CheckHealth{m.start(checking), m.job(i)})
-	case m.connected:
+	case m.connected || m.local():
 		m.step(part, StepConfirm)
 		m.effect(Confirm{m.start(confirming), m.job(i)})
 	case m.contact.IsZero():

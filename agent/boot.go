@@ -10,7 +10,7 @@ import (
 // boot takes what the start found, and settles what the restart means for an
 // upgrade in progress. Then advance goes on by the state alone.
 func (m *Machine) boot(in Booted) {
-	m.booted, m.bootID, m.readings = true, in.BootID, in.Readings
+	m.booted, m.bootID, m.readings, m.measured = true, in.BootID, in.Readings, m.now
 	for _, found := range in.Components {
 		m.found(found)
 	}
@@ -22,6 +22,7 @@ func (m *Machine) boot(in Booted) {
 	if i := run.active(nil); i >= 0 && run.Parts[i].Step != StepNone {
 		m.restarted(i)
 	}
+	m.lost()
 }
 
 // found notes one component's version and takes up the package kept for it, or

@@ -44,6 +44,8 @@ type driver struct {
 	asked   string // what the device last asked an address for
 	attempt int
 
+	installed map[string]bool // ids of local plans
+
 	timers bool // write timers down
 	groups []string
 	seen   []string // every word so far, for "to"
@@ -57,6 +59,7 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 //	app:1>2/system   one that needs a restart for it (system or process)
 //	app:1            a component that the plan does not name
 //	stop, continue, revert, ask, timers
+//	window:1-5       every day between these hours the device may be changed
 //	battery:20       a reading; needs:30 the plan's condition on it
 //	hardware:b       the device's revision
 //	to WORD          go on, all well, until the trace has that word
@@ -89,6 +92,8 @@ func (d *driver) set(word string) {
 		d.policy = ota.OnFailure(name)
 	case "ask":
 		d.config.AskFirst = true
+	case "window":
+		d.config.Windows = append(d.config.Windows, daily(d.t, value))
 	case "timers":
 		d.timers = true
 	case "battery":
@@ -275,6 +280,8 @@ func (d *driver) describe(out agent.Output) string {
 		return "ask-operator"
 	case agent.Cancel:
 		return "cancel"
+	case agent.Note:
+		return "note:" + describeMessage(&out.Report)
 	case agent.Fetch:
 		return "fetch:" + out.Job.Component
 	case agent.Stage:

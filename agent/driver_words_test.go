@@ -29,6 +29,8 @@ import (
 //	drop:app, type:app   the configuration changes before the next boot
 //	add:app          the same
 //	keep:app         an address is on the disk that should be forgotten
+//	pause, resume    the operator wants nothing new, and takes it back
+//	install:app      the operator installs a package file, with the twists of openText
 //	late             every result of an effect that was cancelled
 //	again            the agent is told once more that it has started
 //	lose:app         the kept address of a component is damaged
@@ -117,6 +119,12 @@ func (d *driver) fromDevice(name, value string) {
 	case "busy":
 		d.readings.Busy = value == "on"
 		d.input(agent.Measured{Readings: d.readings})
+	case "pause":
+		d.input(agent.PauseRequested{Reason: value})
+	case "resume":
+		d.input(agent.ResumeRequested{})
+	case "install":
+		d.input(d.local(value))
 	case "again":
 		d.input(agent.Booted{BootID: "again"})
 	case "late":

@@ -37,7 +37,11 @@ func (r *Runner) startEffect(out Output) {
 		if before != nil {
 			<-before
 		}
+		began := r.equipment.Now()
+		name, component := effectOf(out)
+		r.record(Event{Kind: EventBegun, Step: name, Component: component})
 		if result := r.perform(ctx, out); ctx.Err() == nil {
+			r.recordEnd(out, result, r.equipment.Now().Sub(began))
 			r.Post(result)
 		}
 	})
@@ -94,7 +98,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	}()
 	var pace reporter.Pace
 	result := r.equipment.Fetcher.Fetch(ctx, FetchJob{
-		Files: out.Job.Files, Addresses: out.Package.Files, Places: places,
+		Files: out.Job.Files, Addresses: out.Package.Files, Places: places, Local: out.Local,
 		Fruitless: out.Fruitless, Renewed: out.Renewed,
 		Started: func() { r.Post(FetchStarted{out.Op}) },
 		Progress: func(done, total int64) {

@@ -84,7 +84,7 @@ func (c *chaos) pkg() *ota.Package {
 }
 
 func (c *chaos) step() error {
-	switch kind := c.pick(18); kind {
+	switch kind := c.pick(20); kind {
 	case 12:
 		return c.handle(c.result(c.effects.op, c.effects.running))
 	case 13:
@@ -95,6 +95,11 @@ func (c *chaos) step() error {
 	case 15:
 		c.cut = c.pick(6)
 		return nil
+	case 18:
+		return c.handle(c.fromOperator())
+	case 19:
+		c.config.Windows = []agent.Window{{Days: [7]bool{true, false, true, true}, From: 60 * c.pick(24), To: 60 * c.pick(25), Zone: time.UTC}}[c.pick(2):]
+		return c.boot("1")
 	case 17:
 		c.config.Components = c.config.Components[:1+c.pick(3)]
 		return c.boot("1")
@@ -137,6 +142,21 @@ func (c *chaos) input(kind int) agent.Input {
 		return agent.Measured{Readings: agent.Readings{Battery: &battery, Busy: c.pick(4) == 0}}
 	}
 	return agent.Booted{BootID: "again", Components: []agent.Found{{ID: "app", Version: "1"}}}
+}
+
+// fromOperator makes an input of the operator's tool.
+func (c *chaos) fromOperator() agent.Input {
+	switch c.pick(4) {
+	case 0:
+		return agent.PauseRequested{Reason: "nonsense"}
+	case 1:
+		return agent.ResumeRequested{}
+	}
+	in := agent.Install{Plan: c.plan(), Package: c.pkg(), Path: "/media/usb/app.ota"}
+	in.Plan.ID = "l" + strconv.Itoa(c.pick(3))
+	in.Plan.Components = []ota.PlanComponent{{ID: in.Package.Component, Type: ota.Module, Package: ota.Full, Target: "2"}}
+	in.Package.Plan = in.Plan.ID
+	return in
 }
 
 // result makes the result of an effect, of the kind of out.

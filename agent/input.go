@@ -170,8 +170,9 @@ type Fetch struct {
 	Op        Op
 	Job       firmware.Job
 	Package   *ota.Package
-	Fruitless int  // consecutive requests without a new verified chunk so far
-	Renewed   bool // addresses were asked for because all mirrors failed
+	Fruitless int    // consecutive requests without a new verified chunk so far
+	Renewed   bool   // addresses were asked for because all mirrors failed
+	Local     string // the package file that holds the bytes; empty for those of the addresses
 }
 
 // Stage makes the downloaded files ready to run.

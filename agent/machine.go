@@ -23,6 +23,11 @@ type Config struct {
 	// ContactTimeout is how long a healthy new version may stay without
 	// contact to the platform before it is taken back; 0 means 30 min.
 	ContactTimeout time.Duration
+	// Windows are when the device may be changed; none means at any time.
+	Windows []Window
+	// Watch is how often Measured comes, for what is said to people; 0 if it is
+	// not known.
+	Watch time.Duration
 	// MaxRestarts is how many unasked restarts within one upgrade to one image
 	// are borne before it is given up (code interrupted); 0 means 10.
 	MaxRestarts int
@@ -64,6 +69,8 @@ type Machine struct {
 	contact   time.Time         // when a healthy version without contact is taken back
 	progress  FetchProgressed
 	timer     time.Time // of the last SetTimer
+	measured  time.Time // of the last readings
+	waits     wait      // what the device does, for people
 
 	// What one Handle gathers.
 	dirty    bool // the state must be saved
@@ -126,6 +133,7 @@ func (m *Machine) Handle(now time.Time, in Input) []Output {
 		m.inventory(!m.working())
 	}
 	m.schedule()
+	m.notice()
 	return m.outputs()
 }
 
@@ -151,7 +159,7 @@ func (m *Machine) apply(in Input) {
 	case Booted:
 		m.boot(in)
 	case Measured:
-		m.readings = in.Readings
+		m.readings, m.measured = in.Readings, m.now
 		m.reconsider()
 	case Connected:
 		m.connect()
@@ -161,10 +169,8 @@ func (m *Machine) apply(in Input) {
 		m.receive(in.Message)
 	case BadPlan:
 		m.badPlan(in)
-	case CheckRequested:
-		m.inventory(!m.working())
-	case Decided:
-		m.decided(in)
+	case CheckRequested, Decided, PauseRequested, ResumeRequested, Install:
+		m.operated(in)
 	case Tick:
 		m.tick()
 	case FetchStarted:
@@ -177,6 +183,22 @@ func (m *Machine) apply(in Input) {
 		}
 	default:
 		m.effectEnded(in)
+	}
+}
+
+// operated takes an input of the operator.
+func (m *Machine) operated(in Input) {
+	switch in := in.(type) {
+	case CheckRequested:
+		m.inventory(!m.working())
+	case Decided:
+		m.decided(in)
+	case PauseRequested:
+		m.pause(in)
+	case ResumeRequested:
+		m.resume()
+	case Install:
+		m.install(in)
 	}
 }
 

@@ -92,8 +92,8 @@ func TestMachineViewFigures(t *testing.T) {
 	v := d.machine.View()
 	assert.Equal(t, []agent.ComponentView{{ID: "app", Type: ota.Module, Version: "1"}, {ID: "motor", Type: ota.Module, Version: "1"}}, v.Components)
 	assert.Equal(t, []agent.PartView{
-		{ID: "app", Status: ota.Downloading, Target: "2", Done: 1024, Total: 4096},
-		{ID: "motor", Status: ota.UpgradeConfirmed, Target: "2"},
+		{ID: "app", Status: ota.Downloading, Target: "2", From: "1", At: epoch, Done: 1024, Total: 4096},
+		{ID: "motor", Status: ota.UpgradeConfirmed, Target: "2", At: epoch},
 	}, v.Plan.Components)
 	assert.True(t, v.Connected)
 	assert.Zero(t, v.Pending)

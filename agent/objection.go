@@ -52,6 +52,9 @@ func (m *Machine) incompatible(i int) *refusal {
 // a sensor holds.
 func (m *Machine) unready(c ota.Conditions) *refusal {
 	r := &m.readings
+	if r := m.paused(); r != nil {
+		return r
+	}
 	switch {
 	case r.Busy:
 		return &refusal{reason: ota.ReasonBusy, detail: "the device asks not to be disturbed"}

@@ -24,6 +24,8 @@ func (m *Machine) planArrived(plan *ota.Plan) {
 	switch run := m.state.find(plan.ID); {
 	case run == nil:
 		m.newPlan(plan)
+	case run.Local != "":
+		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan, detail: "the device has a plan of its own of that name"})
 	case plan.Attempt <= run.Attempt:
 		m.planAgain(run, plan)
 	default:
@@ -61,6 +63,7 @@ func (m *Machine) busyWith(plan *ota.Plan) bool {
 // takeUp makes run the one in hand and remembers the one before it.
 func (m *Machine) takeUp(run *Run) {
 	m.state.retire()
+	run.Taken = m.stamp()
 	m.state.Run = run
 	m.work = make([]work, len(run.Parts))
 	m.asking, m.refusal = false, nil
@@ -120,12 +123,22 @@ func (m *Machine) evaluate() {
 	switch r := m.objection(); {
 	case r != nil:
 		m.refuse(r)
-	case m.config.AskFirst && m.needsWork():
+	case m.config.AskFirst && m.needsWork() && !m.state.Run.Agreed:
+		// The operator is asked at any time of the day; the window comes after.
 		m.asking = true
 		m.effect(Ask{m.state.Run.Plan})
 	default:
-		m.accept()
+		m.acceptInWindow()
 	}
+}
+
+// acceptInWindow agrees, or refuses until the next maintenance window opens.
+func (m *Machine) acceptInWindow() {
+	if r := m.outsideWindow(); r != nil {
+		m.refuse(r)
+		return
+	}
+	m.accept()
 }
 
 // needsWork reports whether some part has something to upgrade.
@@ -143,7 +156,15 @@ func (m *Machine) refuse(r *refusal) {
 	run := m.state.Run
 	run.Answer, m.refusal, m.asking = Refused, r, false
 	m.dirty = true
-	m.decide(run.Plan.ID, run.Attempt, r)
+	m.answer(r)
+}
+
+// answer tells the platform what the device says to the plan in hand. Of a local
+// one it knows nothing.
+func (m *Machine) answer(r *refusal) {
+	if run := m.state.Run; run.Local == "" {
+		m.decide(run.Plan.ID, run.Attempt, r)
+	}
 }
 
 // accept is the point of no return: the answer is saved before it is sent.
@@ -151,7 +172,7 @@ func (m *Machine) accept() {
 	run := m.state.Run
 	run.Answer, m.refusal, m.asking = Accepted, nil, false
 	m.dirty = true
-	m.decide(run.Plan.ID, run.Attempt, nil)
+	m.answer(nil)
 	for i, c := range run.Plan.Components {
 		part := &run.Parts[i]
 		switch upToDate := m.version(c.ID) == c.Target; {
@@ -195,13 +216,14 @@ func (m *Machine) decided(in Decided) {
 		return
 	}
 	m.asking = false
+	m.state.Run.Agreed = in.Accept // kept: a plan that a condition holds back is not asked about again
 	switch r := m.objection(); {
 	case !in.Accept:
 		m.refuse(&refusal{reason: ota.ReasonDeclined, detail: in.Detail})
 	case r != nil:
 		m.refuse(r)
 	default:
-		m.accept()
+		m.acceptInWindow()
 	}
 }
 
@@ -233,7 +255,11 @@ func (m *Machine) reconsider() {
 	if run == nil || run.Answer != Refused || m.refusal == nil || !m.connected {
 		return
 	}
-	if m.refusal.reason == ota.ReasonDeclined || m.objection() != nil {
+	if m.refusal.reason == ota.ReasonDeclined || run.Local != "" {
+		return
+	}
+	if r := m.obstacle(); r != nil {
+		m.refusal = r // what holds the device back may have become something else
 		return
 	}
 	m.refusal = nil // ask once; the answer is evaluated anew

@@ -34,6 +34,7 @@ type FetchJob struct {
 	Addresses []ota.FileAddress // matched to Files by name
 	Places    []firmware.Place  // one for each of Files; the caller closes them
 	Fruitless int               // requests without a new chunk before this call
+	Local     string            // a package file that holds the bytes; empty for those of the addresses
 	Renewed   bool              // these addresses came because all mirrors had failed
 	Started   func()            // called once, before the first byte is asked for
 	// Progress is called from time to time with the verified bytes in place.

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"slices"
+
 	"otafleet/internal/ota"
 )
 
@@ -90,6 +92,11 @@ func (r *Run) failed() bool {
 func (r *Run) adopt(plan *ota.Plan) *Run {
 	again := newRun(plan)
 	again.LastSeq = r.LastSeq
+	// The operator has agreed to what the plan said then.
+	again.Agreed = r.Agreed && plan.Attempt == r.Attempt && slices.EqualFunc(plan.Components, r.Plan.Components,
+		func(a, b ota.PlanComponent) bool {
+			return a.ID == b.ID && a.Target == b.Target && a.Package == b.Package
+		})
 	for i, c := range plan.Components {
 		if k := r.Plan.Component(c.ID); k >= 0 {
 			again.Parts[i] = r.Parts[k]

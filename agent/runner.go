@@ -24,6 +24,7 @@ type Equipment struct {
 	Power     Power
 	Sensors   Sensors
 	Confirmer Confirmer // answers plans when the machine asks first; nil leaves it to Post(Decided)
+	Events    Recorder  // keeps what happened, for technicians; nil keeps nothing
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes what the device does; nil discards it.
@@ -67,8 +68,12 @@ func NewRunner(machine *Machine, equipment Equipment) *Runner {
 	if equipment.Logger == nil {
 		equipment.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{equipment: equipment, log: equipment.Logger, machine: machine, draining: true,
-		steps: newStepLog(equipment.Logger, machine.state.Run)}
+	r := &Runner{equipment: equipment, log: equipment.Logger, machine: machine, draining: true}
+	r.steps = newStepLog(equipment.Logger, machine.state.Run)
+	if equipment.Events != nil {
+		r.steps.keep = r.recordReport
+	}
+	return r
 }
 
 // Run starts the device and serves it until ctx ends. It returns when every
@@ -132,13 +137,23 @@ func (r *Runner) drain() {
 		if !ok {
 			return
 		}
-		if received, is := in.(Received); is {
-			if _, plan := received.Message.(*ota.Plan); plan {
-				r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
-			}
+		if offersWork(in) {
+			r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
 		}
 		r.handle(in)
 	}
+}
+
+// offersWork reports whether an input is answered by what the device measures.
+func offersWork(in Input) bool {
+	switch in := in.(type) {
+	case Received:
+		_, plan := in.Message.(*ota.Plan)
+		return plan
+	case Install:
+		return true
+	}
+	return false
 }
 
 func (r *Runner) next() (Input, bool) {
@@ -157,6 +172,7 @@ func (r *Runner) handle(in Input) {
 	if r.halted {
 		return
 	}
+	r.recordInput(in)
 	r.machineMu.Lock()
 	outputs := r.machine.Handle(r.equipment.Now(), in)
 	r.machineMu.Unlock()
@@ -176,8 +192,11 @@ func (r *Runner) execute(out Output) {
 	case Send:
 		if d, is := out.Message.(*ota.Decision); is {
 			r.steps.decision(d)
+			r.recordDecision(d)
 		}
 		r.equipment.Link.Send(out.Message)
+	case Note:
+		r.steps.report(&out.Report)
 	case SetTimer:
 		r.setTimer(out.At)
 	case Ask:
@@ -204,6 +223,9 @@ func (r *Runner) save(state *State) {
 			return
 		}
 		r.log.Error("cannot save the state; trying again", "error", err, "wait", wait)
+		if wait == time.Second { // once, not at each try
+			r.record(Event{Kind: EventTrouble, Detail: "cannot save the state: " + err.Error()})
+		}
 		if sleep(r.ctx, wait) != nil {
 			return
 		}
@@ -233,6 +255,7 @@ func (r *Runner) setTimer(at time.Time) {
 
 // ask puts a plan to the confirm command, if there is one.
 func (r *Runner) ask(plan *ota.Plan) {
+	r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
 	if r.equipment.Confirmer == nil {
 		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
 		return
@@ -253,6 +276,7 @@ func (r *Runner) ask(plan *ota.Plan) {
 func (r *Runner) restart(scope firmware.Restart) {
 	r.halted = true
 	r.log.Info("restarting", "scope", string(scope))
+	r.record(Event{Kind: EventRestart, Step: string(scope)})
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		err := r.equipment.Power.Restart(scope)
 		if err == nil {
@@ -260,6 +284,9 @@ func (r *Runner) restart(scope firmware.Restart) {
 		}
 		r.setTrouble(fmt.Errorf("cannot restart: %w", err))
 		r.log.Error("cannot restart; trying again", "scope", string(scope), "error", err, "wait", wait)
+		if wait == time.Second {
+			r.record(Event{Kind: EventTrouble, Detail: "cannot restart: " + err.Error()})
+		}
 		if sleep(r.ctx, wait) != nil {
 			return
 		}
@@ -273,6 +300,14 @@ func (r *Runner) View() View {
 	v := r.machine.View()
 	v.Trouble = r.trouble
 	return v
+}
+
+// Rehearse says what would become of a package if it were installed now.
+func (r *Runner) Rehearse(in Install) Rehearsal {
+	readings := r.equipment.Sensors.Read(r.ctx)
+	r.machineMu.Lock()
+	defer r.machineMu.Unlock()
+	return r.machine.Rehearse(in, readings)
 }
 
 // sleep waits, unless ctx ends first.

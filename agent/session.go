@@ -41,7 +41,7 @@ func (m *Machine) inventory(request bool) {
 			inv.Components = append(inv.Components, ota.ComponentVersion{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version})
 		}
 	}
-	if m.working() {
+	if m.working() && !m.local() {
 		run := m.state.Run
 		inv.Running = &ota.Running{Plan: run.Plan.ID, Attempt: run.Attempt, Seq: run.LastSeq}
 	}
@@ -64,15 +64,19 @@ func (m *Machine) reportOn(run *Run, i int, status ota.Status, failure *ota.Fail
 	if err := ota.Legal(part.Status, status, failure); err != nil {
 		panic("internal error: component " + run.Plan.Components[i].ID + ": " + err.Error())
 	}
-	part.Status = status
-	r := m.outbox.Add(run.LastSeq, ota.Report{
+	part.Status, part.At = status, m.stamp()
+	m.dirty = true
+	r := ota.Report{
 		// What is kept on disk has milliseconds; a report must not change there.
 		Time: m.now.UTC().Truncate(time.Millisecond), Plan: run.Plan.ID, Attempt: run.Attempt,
 		Component: run.Plan.Components[i].ID, Status: status,
 		Version: m.version(run.Plan.Components[i].ID), Failure: failure,
-	})
-	run.LastSeq = r.Seq
-	m.dirty = true
+	}
+	if run.Local != "" {
+		m.sends = append(m.sends, Note{r})
+		return
+	}
+	run.LastSeq = m.outbox.Add(run.LastSeq, r).Seq
 }
 
 // flush sends the reports that this session has not sent.

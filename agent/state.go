@@ -2,6 +2,7 @@ package agent
 
 import (
 	"slices"
+	"time"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -14,6 +15,13 @@ type State struct {
 	Run        *Run         // the plan in hand; nil before the first
 	Past       []*Run       // plans before it, oldest first, at most MaxPast
 	Reports    []ota.Report // numbered and not acknowledged, oldest first
+	Paused     *Pause       // nil unless the operator wants nothing new to begin; never changed in place
+}
+
+// Pause is the operator's wish that nothing new begins.
+type Pause struct {
+	Since  time.Time
+	Reason string // in the operator's words; may be empty
 }
 
 // MaxPast is how many earlier plans a device remembers, so that it neither runs
@@ -53,6 +61,11 @@ type Run struct {
 	LastSeq int // the last report number used
 	Answer  Answer
 	Parts   []Part // one for each of Plan.Components
+	// Taken is when the device took the plan up: when it came first, or with a
+	// higher attempt. Zero in states of older programs.
+	Taken  time.Time
+	Agreed bool   // the operator has agreed, and a condition held the device back
+	Local  string // path of the package file that the operator installs; empty for a plan of the platform
 }
 
 // Step is what the device does within the status of a component, where the
@@ -106,7 +119,12 @@ func (s *State) retire() {
 	}
 	past := append(make([]*Run, 0, MaxPast+1), s.Past...)
 	past = append(past, s.Run)
-	s.Past, s.Run = past[max(0, len(past)-MaxPast):], nil
+	if len(past) > MaxPast {
+		// The oldest goes. A local one goes first: nobody sends it again.
+		oldest := max(0, slices.IndexFunc(past, func(r *Run) bool { return r.Local != "" }))
+		past = slices.Delete(past, oldest, oldest+1)
+	}
+	s.Past, s.Run = past, nil
 }
 
 // forget drops a run, in hand or past.
@@ -162,4 +180,5 @@ type Part struct {
 	Owed     firmware.Restart // the restart of StepRestart and StepReturn
 	BootID   string           // the boot in which a system restart became owed
 	Restarts int              // unasked restarts on the way back
+	At       time.Time        // of the last change of Status; zero in states of older programs
 }

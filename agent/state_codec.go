@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -22,6 +23,7 @@ type stateRecord struct {
 	Run        *runRecord        `json:"run,omitempty"`
 	Past       []*runRecord      `json:"past,omitempty"`
 	Reports    []json.RawMessage `json:"reports,omitempty"`
+	Paused     *pauseRecord      `json:"paused,omitempty"`
 }
 
 type componentRecord struct {
@@ -32,12 +34,20 @@ type componentRecord struct {
 	Restarts int    `json:"restarts,omitempty"`
 }
 
+type pauseRecord struct {
+	Since  string `json:"since"`
+	Reason string `json:"reason,omitempty"`
+}
+
 type runRecord struct {
 	Plan    json.RawMessage `json:"plan"`
 	Attempt int             `json:"attempt"`
 	LastSeq int             `json:"last_seq"`
 	Answer  string          `json:"answer"`
 	Parts   []partRecord    `json:"parts"`
+	Taken   string          `json:"taken,omitempty"`
+	Agreed  bool            `json:"agreed,omitempty"`
+	Local   string          `json:"local,omitempty"`
 }
 
 type partRecord struct {
@@ -53,6 +63,7 @@ type partRecord struct {
 	Owed     string         `json:"owed,omitempty"`
 	BootID   string         `json:"boot_id,omitempty"`
 	Restarts int            `json:"restarts,omitempty"`
+	At       string         `json:"at,omitempty"`
 }
 
 type failureRecord struct {
@@ -91,6 +102,9 @@ func EncodeState(s *State) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if s.Paused != nil {
+		record.Paused = &pauseRecord{encodeTime(s.Paused.Since), s.Paused.Reason}
+	}
 	return json.Marshal(record)
 }
 
@@ -100,16 +114,27 @@ func encodeRun(run *Run) (*runRecord, error) {
 		return nil, fmt.Errorf("cannot encode plan %s: %w", run.Plan.ID, err)
 	}
 	record := &runRecord{Plan: plan, Attempt: run.Attempt, LastSeq: run.LastSeq,
-		Answer: answerNames[run.Answer], Parts: make([]partRecord, len(run.Parts))}
+		Answer: answerNames[run.Answer], Parts: make([]partRecord, len(run.Parts)),
+		Taken: encodeTime(run.Taken), Agreed: run.Agreed, Local: run.Local}
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
 			Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
-			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts}
+			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}
 		}
 	}
 	return record, nil
+}
+
+// timeForm is how times stand in the state: in UTC, with milliseconds.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+func encodeTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeForm)
 }
 
 func encodeDigest(d ota.Digest) string {

@@ -41,13 +41,14 @@ func fullState() *agent.State {
 			{ID: "motor", Version: "3_2", Release: 7, Suspect: agent.Suspect{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
 			{ID: "rootfs"},
 		},
-		Past: []*agent.Run{{Plan: past, Attempt: 3, LastSeq: 9, Answer: agent.Closed, Parts: []agent.Part{
+		Paused: &agent.Pause{Since: epoch.Add(time.Hour), Reason: "the line is running"},
+		Past: []*agent.Run{{Plan: past, Attempt: 3, LastSeq: 9, Answer: agent.Closed, Agreed: true, Local: "/media/usb/app.ota", Parts: []agent.Part{
 			{Status: ota.DownloadFailed, FailedIn: 3, Failure: failed},
 		}}},
-		Run: &agent.Run{Plan: plan, Attempt: 2, LastSeq: 12, Answer: agent.Accepted, Parts: []agent.Part{
+		Run: &agent.Run{Plan: plan, Attempt: 2, LastSeq: 12, Answer: agent.Accepted, Taken: epoch, Parts: []agent.Part{
 			{Status: ota.UpgradeSucceeded, Step: agent.StepReturn, FailedIn: 2, Again: true, From: "2", Image: ota.Digest{1}, Release: 42,
 				Failure: &ota.Failure{Code: ota.Reverted, Detail: "component motor failed"},
-				Owed:    firmware.RestartSystem, BootID: "b7f1", Restarts: 2},
+				Owed:    firmware.RestartSystem, BootID: "b7f1", Restarts: 2, At: epoch.Add(1500 * time.Millisecond)},
 			{Status: ota.Downloading, Renewed: true, From: "3_1", Image: ota.Digest{2}, Release: 8},
 			{Status: ota.UpgradeFailed, FailedIn: 1, Again: true, Failure: &ota.Failure{Code: ota.Skipped}},
 		}},
@@ -58,10 +59,23 @@ func fullState() *agent.State {
 	}
 }
 
+// TestStateOfFirstVersion reads what the first version has left on devices in
+// the field: it must be read for ever.
+func TestStateOfFirstVersion(t *testing.T) {
+	form, err := os.ReadFile(filepath.Join("testdata", "state-1.json"))
+	require.NoError(t, err)
+	read, err := agent.DecodeState(form)
+	require.NoError(t, err)
+	want := fullState()
+	want.Paused, want.Run.Taken, want.Run.Parts[0].At = nil, time.Time{}, time.Time{}
+	want.Past[0].Agreed, want.Past[0].Local = false, ""
+	assert.Equal(t, want, read)
+}
+
 // TestStateForm holds the form on disk against a file that a device in the
-// field may have: it must be read for ever.
+// field may have.
 func TestStateForm(t *testing.T) {
-	golden := filepath.Join("testdata", "state-1.json")
+	golden := filepath.Join("testdata", "state-1.1.json")
 	form, err := agent.EncodeState(fullState())
 	require.NoError(t, err)
 	if *update {
@@ -110,6 +124,9 @@ func TestDecodeStateRefuses(t *testing.T) {
 		{`"status":"downloading","renewed"`, `"status":"downloading","step":"revert","failure":{"code":"internal"},"renewed"`, `step "revert" does not belong to status downloading`},
 		{`"owed":"system"`, `"owed":"moon"`, `unknown restart "moon"`},
 		{`"owed":"system"`, `"owed":""`, `step "return" owes no restart`},
+		{`"since":"2026-11-23T11:00:00.000Z"`, `"since":"yesterday"`, `paused: malformed time "yesterday"`},
+		{`"taken":"2026-11-23T10:00:00.000Z"`, `"taken":"9"`, `plan p-17: malformed time "9"`},
+		{`"at":"2026-11-23T10:00:01.500Z"`, `"at":"-"`, `component app: malformed time "-"`},
 		{`"image":"02`, `"image":"0`, "image: malformed digest"},
 	} {
 		t.Run(c.want, func(t *testing.T) {

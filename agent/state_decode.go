@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -31,7 +32,7 @@ func DecodeState(data []byte) (*State, error) {
 		}
 		s.Components = append(s.Components, Component{c.ID, c.Version, c.Release, Suspect{image, c.Restarts}})
 	}
-	for _, decode := range []func(*State, *stateRecord) error{decodeRuns, decodeReports} {
+	for _, decode := range []func(*State, *stateRecord) error{decodeRuns, decodeReports, decodePause} {
 		if err := decode(s, &record); err != nil {
 			return nil, fmt.Errorf("cannot read the state: %w", err)
 		}
@@ -90,6 +91,17 @@ func decodeReports(s *State, record *stateRecord) error {
 	return nil
 }
 
+func decodePause(s *State, record *stateRecord) (err error) {
+	if record.Paused == nil {
+		return nil
+	}
+	s.Paused = &Pause{Reason: record.Paused.Reason}
+	if s.Paused.Since, err = decodeTime(record.Paused.Since); err != nil {
+		return fmt.Errorf("paused: %w", err)
+	}
+	return nil
+}
+
 func decodeRun(record *runRecord) (*Run, error) {
 	down, err := wire.DecodeDown(wire.KindPlan, record.Plan)
 	if err != nil {
@@ -107,7 +119,14 @@ func decodeRun(record *runRecord) (*Run, error) {
 	if !known {
 		return nil, fmt.Errorf("plan %s: unknown answer %q", plan.ID, record.Answer)
 	}
-	run.Answer = Answer(answer)
+	run.Answer, run.Agreed, run.Local = Answer(answer), record.Agreed, record.Local
+	if run.Taken, err = decodeTime(record.Taken); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", plan.ID, err)
+	}
+	return run, decodeParts(run, record)
+}
+
+func decodeParts(run *Run, record *runRecord) (err error) {
 	for i := range record.Parts {
 		part := &run.Parts[i]
 		*part, err = decodePart(&record.Parts[i])
@@ -115,10 +134,10 @@ func decodeRun(record *runRecord) (*Run, error) {
 			err = fmt.Errorf("step %q, status %s of a plan that was not accepted", stepNames[part.Step], part.Status)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("plan %s: component %s: %w", plan.ID, plan.Components[i].ID, err)
+			return fmt.Errorf("plan %s: component %s: %w", run.Plan.ID, run.Plan.Components[i].ID, err)
 		}
 	}
-	return run, nil
+	return nil
 }
 
 func decodePart(record *partRecord) (Part, error) {
@@ -138,9 +157,13 @@ func decodePart(record *partRecord) (Part, error) {
 	if owed != "" && !owed.Valid() {
 		return Part{}, fmt.Errorf("unknown restart %q", record.Owed)
 	}
+	at, err := decodeTime(record.At)
+	if err != nil {
+		return Part{}, err
+	}
 	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
 		Renewed: record.Renewed, From: record.From, Image: image, Release: record.Release,
-		Owed: owed, BootID: record.BootID, Restarts: record.Restarts}
+		Owed: owed, BootID: record.BootID, Restarts: record.Restarts, At: at}
 	if record.Failure != nil {
 		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}
 	}
@@ -217,6 +240,18 @@ func decodeDigest(text string) (d ota.Digest, err error) {
 		return d, fmt.Errorf("malformed digest")
 	}
 	return ota.Digest(raw), nil
+}
+
+// decodeTime reads a time; empty is the zero time.
+func decodeTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(timeForm, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("malformed time %q", text)
+	}
+	return t, nil
 }
 
 func index(names []string, name string) (int, bool) {

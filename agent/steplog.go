@@ -11,6 +11,7 @@ import (
 // are kept and sent again.
 type stepLog struct {
 	log  *slog.Logger
+	keep func(*ota.Report) // records a step; nil for none
 	plan string
 	seq  int // the last report that was logged
 }
@@ -26,7 +27,7 @@ func newStepLog(log *slog.Logger, run *Run) stepLog {
 
 // reports logs the reports that are new in a state.
 func (l *stepLog) reports(s *State) {
-	if s.Run == nil || !l.log.Enabled(context.Background(), slog.LevelInfo) {
+	if s.Run == nil || l.keep == nil && !l.log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	if l.plan != s.Run.Plan.ID {
@@ -52,6 +53,12 @@ func unacknowledged(s *State) int {
 }
 
 func (l *stepLog) report(r *ota.Report) {
+	if l.keep != nil {
+		l.keep(r)
+	}
+	if !l.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
 	args := []any{"plan", r.Plan, "component", r.Component, "step", r.Status.String(), "runs", r.Version}
 	if r.Failure == nil {
 		l.log.Info("upgrade step", args...)

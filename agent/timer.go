@@ -56,7 +56,7 @@ func (m *Machine) waitsForAddress() int {
 		return -1
 	}
 	i := run.active(m.work)
-	if i < 0 || run.Parts[i].Step != StepNone || m.work[i].pkg != nil {
+	if i < 0 || run.Parts[i].Step != StepNone || m.work[i].pkg != nil || run.Local != "" {
 		return -1
 	}
 	return i
@@ -80,10 +80,12 @@ func (m *Machine) schedule() {
 			consider(m.resend.at)
 		}
 		consider(m.request.at)
+		consider(m.retryAt())
 	} else {
 		consider(m.contact)
 	}
 	consider(m.planEnds())
+	consider(m.holding().until)
 	for i := range m.work {
 		if m.running == 0 && m.work[i].failed > 0 {
 			consider(m.work[i].reverts.at)
@@ -93,6 +95,15 @@ func (m *Machine) schedule() {
 		m.timer = next
 		m.effect(SetTimer{next})
 	}
+}
+
+// retryAt is when a plan that was refused may be agreed to; zero if that is not
+// known, or passed.
+func (m *Machine) retryAt() time.Time {
+	if m.refusal == nil || !m.refusal.retryAt.After(m.now) {
+		return time.Time{}
+	}
+	return m.refusal.retryAt
 }
 
 // planEnds is when the question to the operator becomes pointless; zero if none
@@ -109,6 +120,9 @@ func (m *Machine) tick() {
 	m.timer = time.Time{}
 	if m.connected {
 		m.repeat()
+	}
+	if m.refusal != nil && !m.refusal.retryAt.IsZero() {
+		m.reconsider()
 	}
 	if !m.contact.IsZero() && !m.connected && !m.now.Before(m.contact) {
 		m.contact = time.Time{}

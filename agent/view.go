@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"fmt"
 	"time"
 
 	"otafleet/internal/ota"
@@ -16,7 +15,11 @@ type View struct {
 	Plan       *PlanView // nil before the first plan
 	Pending    int       // reports that the platform has not acknowledged
 	Waiting    string    // one sentence: what the device waits for, or does
-	Trouble    string    // why the state cannot be saved, or the device not restarted; empty if all is well
+	Explained  Explanation
+	Paused     *Pause     // nil unless the operator has paused the device
+	Readings   Readings   // the conditions as last measured
+	Past       []PlanView // earlier plans, oldest first
+	Trouble    string     // why the state cannot be saved, or the device not restarted; empty if all is well
 }
 
 // ComponentView is one component of the device.
@@ -31,6 +34,8 @@ type ComponentView struct {
 type PlanView struct {
 	ID, Name   string
 	Attempt    int
+	Local      string    // path of the package file of a plan of the operator's
+	Taken      time.Time // when the device took it up; zero if that is not known
 	Ends       time.Time
 	Answer     string // unanswered, asking, refused, accepted or closed
 	Components []PartView
@@ -42,7 +47,9 @@ type PartView struct {
 	Status  ota.Status
 	Target  string
 	Failure *ota.Failure
-	Done    int64 // bytes of the running download
+	From    string    // the version that ran before; empty before its download
+	At      time.Time // of the last change of Status; zero if that is not known
+	Done    int64     // bytes of the running download
 	Total   int64
 }
 
@@ -50,9 +57,13 @@ var answerNames = [...]string{Unanswered: "unanswered", Refused: "refused", Acce
 
 // View returns what the machine is doing.
 func (m *Machine) View() View {
-	v := View{Identity: m.id, Connected: m.connected, Pending: m.outbox.Len(), Waiting: m.waiting()}
+	v := View{Identity: m.id, Connected: m.connected, Pending: m.outbox.Len(), Waiting: m.named(m.sentence()),
+		Explained: m.explain(), Paused: m.state.Paused, Readings: m.readings}
 	for i, c := range m.state.Components {
 		v.Components = append(v.Components, ComponentView{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version, Release: c.Release})
+	}
+	for _, run := range m.state.Past {
+		v.Past = append(v.Past, newPlanView(run))
 	}
 	if m.state.Run != nil {
 		v.Plan = m.planView()
@@ -60,84 +71,26 @@ func (m *Machine) View() View {
 	return v
 }
 
+// planView is the plan in hand.
 func (m *Machine) planView() *PlanView {
 	run := m.state.Run
-	p := &PlanView{ID: run.Plan.ID, Name: run.Plan.Name, Attempt: run.Attempt, Ends: run.Plan.Ends, Answer: answerNames[run.Answer]}
+	p := newPlanView(run)
 	if m.asking {
 		p.Answer = "asking"
 	}
-	active := run.active(m.work)
+	if active := run.active(m.work); active >= 0 {
+		p.Components[active].Done, p.Components[active].Total = m.progress.Done, m.progress.Total
+	}
+	return &p
+}
+
+func newPlanView(run *Run) PlanView {
+	p := PlanView{ID: run.Plan.ID, Name: run.Plan.Name, Attempt: run.Attempt, Local: run.Local, Taken: run.Taken,
+		Ends: run.Plan.Ends, Answer: answerNames[run.Answer]}
 	for i, c := range run.Plan.Components {
-		part := PartView{ID: c.ID, Status: run.Parts[i].Status, Target: c.Target, Failure: run.Parts[i].Failure}
-		if i == active {
-			part.Done, part.Total = m.progress.Done, m.progress.Total
-		}
-		p.Components = append(p.Components, part)
+		part := &run.Parts[i]
+		p.Components = append(p.Components, PartView{ID: c.ID, Status: part.Status, Target: c.Target, Failure: part.Failure,
+			From: part.From, At: part.At})
 	}
 	return p
-}
-
-// waiting says in one sentence what the device does or waits for.
-func (m *Machine) waiting() string {
-	run := m.state.Run
-	switch {
-	case !m.booted:
-		return "starting: the components are being inspected"
-	case run == nil && !m.connected:
-		return "waiting for a connection to the platform"
-	case run == nil:
-		return "idle: no plan yet"
-	case m.asking:
-		return "plan " + run.Plan.ID + " waits for your answer: ota-agent confirm" + m.flag() + ", or ota-agent refuse" + m.flag()
-	case run.Answer == Refused && m.refusal != nil:
-		return fmt.Sprintf("plan %s is refused (%s: %s); it is looked at again when that changes or the plan comes again",
-			run.Plan.ID, m.refusal.reason, m.refusal.detail)
-	case run.Answer == Unanswered:
-		return "plan " + run.Plan.ID + " is not answered: it waits until the platform sends it again"
-	case run.Answer == Refused:
-		return "plan " + run.Plan.ID + " is refused: it waits until the platform sends it again"
-	case run.inProgress():
-		return m.doing()
-	case run.Answer == Accepted && run.failed():
-		return "idle: plan " + run.Plan.ID + " has failed on this device; it may be retried, or another one may come"
-	}
-	return "idle: plan " + run.Plan.ID + " is at its end on this device"
-}
-
-// flag is what names the device to the operator's verbs; the gateway's own needs
-// no name.
-func (m *Machine) flag() string {
-	if m.config.Via == "" {
-		return ""
-	}
-	return " --device " + m.id.Device
-}
-
-// stepSentences say what the steps of an upgrade do.
-var stepSentences = [...]string{
-	StepActivate: "is being activated",
-	StepRestart:  "needs a restart, which is under way",
-	StepTrial:    "runs on trial: its health is being checked",
-	StepConfirm:  "is being made permanent",
-	StepRevert:   "is going back to its previous version",
-	StepReturn:   "needs a restart into its previous version, which is under way",
-}
-
-func (m *Machine) doing() string {
-	run := m.state.Run
-	i := run.active(m.work)
-	part, id := &run.Parts[i], "component "+run.Plan.Components[i].ID+" "
-	switch {
-	case part.Step == StepTrial && m.work[i].healthy && !m.connected:
-		return id + "is healthy and waits for contact to the platform"
-	case part.Step != StepNone:
-		return id + stepSentences[part.Step]
-	case m.work[i].pkg == nil && !m.connected:
-		return id + "waits for a package address; the device is not connected"
-	case m.work[i].pkg == nil:
-		return id + "waits for a package address, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
-	case part.Status == ota.DownloadSucceeded:
-		return id + "is being staged"
-	}
-	return id + "is being downloaded"
 }

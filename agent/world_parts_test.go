@@ -161,7 +161,7 @@ func (w *world) check(out agent.CheckHealth) agent.Input {
 func (w *world) confirm(out agent.Confirm) agent.Input {
 	id, f := out.Job.Component, w.flashes[out.Job.Component]
 	w.mustBeIn(id, agent.StepConfirm)
-	if f.runs != out.Job.Target || !w.healthy[id] || !w.connected {
+	if f.runs != out.Job.Target || !w.healthy[id] || !w.connected && w.machine.View().Plan.Local == "" {
 		w.fail("component %s is made permanent: runs %s, healthy %t, connected %t", id, f.runs, w.healthy[id], w.connected)
 	}
 	failure := w.fault.failure(id, "confirm", ota.InstallerFailed)

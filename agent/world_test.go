@@ -35,6 +35,9 @@ type world struct {
 	connected bool
 	healthy   map[string]bool // checked since the start
 
+	pauseAt int  // the output after which the operator pauses the device; 0 for never
+	pauses  bool // the device has been paused and resumed
+
 	outputs int // executed so far
 	done    int // cuts made so far
 	err     error
@@ -65,8 +68,14 @@ func (w *world) run() error {
 			in := w.inbox[0]
 			w.inbox = w.inbox[1:]
 			w.handle(in)
+		case w.pauseAt > 0 && w.outputs >= w.pauseAt:
+			w.pauseAt = 0
+			w.handle(agent.PauseRequested{})
 		case !w.connected:
 			w.handle(agent.Connected{})
+		case w.machine.View().Paused != nil && w.outputs > 0 && w.idle():
+			w.pauses = true
+			w.handle(agent.ResumeRequested{})
 		case w.platform.finished() && w.machine.View().Pending == 0:
 			return w.judge()
 		case w.timer.IsZero():
@@ -78,6 +87,9 @@ func (w *world) run() error {
 	}
 	return fmt.Errorf("it never ends: %s", w.machine.View().Waiting)
 }
+
+// idle reports whether nothing happens by itself in a pause.
+func (w *world) idle() bool { return w.effects.running == nil }
 
 // start boots the device from its disk.
 func (w *world) start() {
@@ -193,6 +205,7 @@ func (w *world) execute(out agent.Output) {
 		}
 	case agent.SetTimer:
 		w.timer = out.At
+	case agent.Note: // for the device's own log
 	case agent.Cancel: // its result is in the inbox, where the machine ignores it
 	case agent.Forget:
 		delete(w.desk, out.Component)

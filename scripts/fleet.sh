@@ -6,25 +6,9 @@
 # loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/lib.sh
 
-mosquitto=${MOSQUITTO:-/usr/sbin/mosquitto}
-[ -x "$mosquitto" ] || { echo "$mosquitto is missing: apt-get install mosquitto" >&2; exit 1; }
-work=$(mktemp -d)
-broker=
-trap 'kill "$broker" 2>/dev/null || true; rm -rf "$work"' EXIT
-
-CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w' -o "$work/ota-sim" ./cmd/ota-sim
-
+build_sim
 port=${FLEET_PORT:-18883}
-# Without these limits mosquitto would drop what waits for the platform.
-cat >"$work/mosquitto.conf" <<CONF
-listener $port 127.0.0.1
-allow_anonymous true
-max_queued_messages 0
-max_inflight_messages 0
-CONF
-"$mosquitto" -c "$work/mosquitto.conf" >"$work/mosquitto.log" 2>&1 &
-broker=$!
-until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.1; done
-
+start_mosquitto "$port"
 "$work/ota-sim" run ten-thousand --broker "mqtt://127.0.0.1:$port" --stand-in ${FLEET_JSON:+--json "$FLEET_JSON"}

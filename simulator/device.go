@@ -58,7 +58,7 @@ func newDevice(w *world, m member) *device {
 	spec := m.fleet.spec
 	d := &device{world: w, fleet: m.fleet, id: m.identity(), machine: m.fleet.machine, faults: w.faults.Draw(spec, m.n), busy: -1,
 		saved: m.fleet.factory, packages: make([]*ota.Package, len(spec.Components))}
-	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: &w.dialer}
+	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: w.dialers.of(m.n)}
 	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
 	for i, c := range spec.Components {
 		d.flashes = append(d.flashes, &flash{

@@ -54,7 +54,8 @@ func (d *device) newLife() *life {
 	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, gear.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
 	if d.voice == nil {
 		l.link = d.newLink(gear.Deliver)
-		l.tasks.Go(func() { _ = l.link.Run(ctx) }) // it ends with ctx, and only then
+		l.tasks.Add(1)
+		l.link.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
 	}
 	return l
 }
@@ -97,7 +98,7 @@ func (f late) Send(m ota.Up) { f(m) }
 func (d *device) newLink(deliver func(agent.Input)) *link.Link {
 	l, err := link.New(link.Config{
 		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
-		Password: d.world.options.password(), Prefix: d.world.options.Prefix,
+		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.TLS,
 		Deliver: deliver, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
 	})
 	if err != nil {

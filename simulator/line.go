@@ -3,7 +3,6 @@ package simulator
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -20,7 +19,7 @@ var errLineDown = errors.New("the line is down")
 type line struct {
 	spec   scenario.Link
 	random func() float64 // 0 <= u < 1; safe for concurrent use
-	dialer *net.Dialer
+	dialer dialer
 	base   http.RoundTripper
 
 	mu       sync.Mutex // guards the following
@@ -29,7 +28,7 @@ type line struct {
 	still    time.Time  // nothing passes until then
 	cuts     int
 	troubles []trouble // that may be over
-	conns    map[*lineConn]struct{}
+	conns    []*lineConn
 }
 
 // trouble is what makes a line worse for a time.
@@ -41,7 +40,7 @@ type trouble struct {
 
 // cut drops every connection and lets none up for a time.
 func (l *line) cut(down time.Duration) {
-	for c := range l.take(down) {
+	for _, c := range l.take(down) {
 		_ = c.Close()
 	}
 }
@@ -49,8 +48,8 @@ func (l *line) cut(down time.Duration) {
 // reset drops every connection as a broken router does: the other end is told
 // that it is reset.
 func (l *line) reset() {
-	for c := range l.take(0) {
-		if tcp, is := c.Conn.(*net.TCPConn); is {
+	for _, c := range l.take(0) {
+		if tcp, is := c.Conn.(interface{ SetLinger(sec int) error }); is {
 			_ = tcp.SetLinger(0)
 		}
 		_ = c.Close()
@@ -73,7 +72,7 @@ func (l *line) isLost() bool {
 }
 
 // take takes the line down and its connections off.
-func (l *line) take(down time.Duration) map[*lineConn]struct{} {
+func (l *line) take(down time.Duration) []*lineConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	conns := l.conns

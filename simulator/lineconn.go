@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"otafleet/agent/link"
 )
 
 // dial opens a connection to the broker.
@@ -29,10 +32,7 @@ func (l *line) dial(ctx context.Context, network, address string) (net.Conn, err
 	if l.isDown() {
 		return nil, errors.Join(errLineDown, conn.Close())
 	}
-	if l.conns == nil {
-		l.conns = make(map[*lineConn]struct{}, 1)
-	}
-	l.conns[c] = struct{}{}
+	l.conns = append(l.conns, c)
 	return c, nil
 }
 
@@ -43,7 +43,9 @@ type lineConn struct {
 	ctx    context.Context // until it is closed
 	hangUp context.CancelFunc
 
-	asked atomic.Bool // something was written since what was read last had come
+	// asked says that what comes next is no part of what came before: something
+	// was written since, or waited for.
+	asked atomic.Bool
 
 	mu   sync.Mutex // held while something is sent; guards the following
 	held []byte     // written while the line was silent
@@ -68,6 +70,22 @@ func (c *lineConn) Read(p []byte) (int, error) {
 	}
 	c.crawl(n)
 	return n, err
+}
+
+// Await waits for something to read (link.Awaiter).
+func (c *lineConn) Await(ready func()) {
+	waiter, ok := c.Conn.(link.Awaiter)
+	if !ok {
+		go ready() // the read waits
+		return
+	}
+	began := time.Now()
+	waiter.Await(func() {
+		if time.Since(began) >= atOnce {
+			c.asked.Store(true)
+		}
+		ready()
+	})
 }
 
 // crawl takes the time that some bytes take on a slow line. A session's share of
@@ -117,7 +135,9 @@ func (c *lineConn) release() {
 func (c *lineConn) Close() error {
 	c.hangUp()
 	c.line.mu.Lock()
-	delete(c.line.conns, c)
+	if i := slices.Index(c.line.conns, c); i >= 0 {
+		c.line.conns = slices.Delete(c.line.conns, i, i+1)
+	}
 	c.line.mu.Unlock()
 	return c.Conn.Close()
 }

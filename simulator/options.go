@@ -1,9 +1,11 @@
 package simulator
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"otafleet/agent"
@@ -25,13 +27,16 @@ type Options struct {
 	Shard selection.Shard
 	Only  []string // device keys: run these and no others; empty for all
 
-	// BrokerURL is a broker to use instead of the embedded one. Without StandIn
-	// a real platform is expected behind it, with plans of its own; the
-	// scenario's are not created.
+	// BrokerURL is a broker to use instead of the embedded one: mqtt://host:port
+	// or mqtts://host:port. Without StandIn a real platform is expected behind it,
+	// with plans of its own; the scenario's are not created.
 	BrokerURL string
-	StandIn   bool   // with BrokerURL: the stand-in works through that broker
-	Username  string // of every device at that broker; empty means the device key
-	Password  []byte // of every device at that broker; empty for none; never logged
+	// TLS is for mqtts; nil for the system's authorities. If it names the server,
+	// all sessions share it; else each makes a copy that does.
+	TLS      *tls.Config
+	StandIn  bool   // with BrokerURL: the stand-in works through that broker
+	Username string // of every device at that broker; empty means the device key
+	Password []byte // of every device at that broker; empty for none; never logged
 	// PlatformUser and PlatformPassword are the stand-in's at that broker, which
 	// must let it read and write every device's topics.
 	PlatformUser     string
@@ -43,6 +48,11 @@ type Options struct {
 	// stand-in signs with a key of the run.
 	Trust *wire.Trust
 
+	// Sources are addresses of this machine from which the devices connect to the
+	// broker, in turns. Each is good for as many connections to one broker as the
+	// system has ports for it, mostly 28,232. Empty leaves the choice to the
+	// system.
+	Sources []netip.Addr
 	// History keeps the events of the run; nil keeps none.
 	History Sink
 	// Downloads is how many downloads run at once; 0 means 256.

@@ -31,6 +31,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var serving sync.WaitGroup
+	serving.Go(w.poller.run)
 	broken := make(chan error, 1)
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
@@ -44,6 +45,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 		failure = w.play(ctx, run, broken, peak)
 	}
 	stop()
+	failure = errors.Join(failure, w.poller.close())
 	serving.Wait()
 	if failure = errors.Join(failure, w.close()); failure != nil {
 		return nil, failure

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -373,7 +374,7 @@ func TestBadOptions(t *testing.T) {
 		{simulator.Options{Scenario: s, BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{}}, "key"},
 		{simulator.Options{Scenario: s, BrokerURL: "http://127.0.0.1", Trust: anybody()}, "must be mqtt or mqtts"},
 		{simulator.Options{Scenario: s, BrokerURL: "nonsense", Trust: anybody()}, "must be mqtt or mqtts"},
-		{simulator.Options{Scenario: s, BrokerURL: "mqtts://127.0.0.1", StandIn: true}, "cannot use the broker"},
+		{simulator.Options{Scenario: s, BrokerURL: "mqtt://127.0.0.1:1", StandIn: true, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
 		{simulator.Options{Scenario: s, Prefix: "a/#"}, "prefix"},
 		{simulator.Options{Scenario: s, Shard: selection.Shard{Index: 3, Of: 2}}, "only the shards 1/2 to 2/2"},
 		{simulator.Options{Scenario: s, Only: []string{"gw-000021"}}, "there is no device gw-000021"},

@@ -40,7 +40,8 @@ type world struct {
 	brokerURL string
 	transport *http.Transport
 	fetcher   agent.Fetcher
-	dialer    net.Dialer
+	poller    *poller
+	dialers   dialers
 	faults    *fault.Set
 	recorder  *recorder
 	fleets    []*fleet
@@ -98,6 +99,9 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	for _, f := range w.fleets {
 		f.machine.Open = open
 	}
+	if err := w.openDialers(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	return w, nil
 }
 
@@ -108,7 +112,7 @@ func (w *world) openDownloads() error {
 		parallel = defaultDownloads
 	}
 	w.transport = &http.Transport{
-		DialContext:         w.dialer.DialContext,
+		DialContext:         (&net.Dialer{}).DialContext,
 		MaxIdleConnsPerHost: parallel, MaxIdleConns: parallel,
 		IdleConnTimeout: 10 * time.Second, DisableCompression: true,
 		ReadBufferSize: 4 << 10, WriteBufferSize: 2 << 10,
@@ -116,6 +120,19 @@ func (w *world) openDownloads() error {
 	var err error
 	w.fetcher, err = download.New(download.Config{Parallel: parallel, Transport: ownTransport{}, UserAgent: "ota-sim"})
 	return err
+}
+
+// openDialers prepares for the devices' sessions.
+func (w *world) openDialers() error {
+	err := checkSources(w.options.Sources)
+	if err != nil {
+		return err
+	}
+	if w.poller, err = newPoller(); err != nil {
+		return err
+	}
+	w.dialers = newDialers(w.options.Sources, w.poller)
+	return nil
 }
 
 // openPlatform starts the stand-in, with a key of the run, unless a real
@@ -131,7 +148,7 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	}
 	w.faults.Sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	w.platform, err = platform.New(platform.Config{
-		BrokerURL: w.options.BrokerURL, BrokerUser: w.options.PlatformUser, BrokerPassword: string(w.options.PlatformPassword),
+		BrokerURL: w.options.BrokerURL, BrokerUser: w.options.PlatformUser, BrokerPassword: string(w.options.PlatformPassword), BrokerTLS: w.options.TLS,
 		Gateways: gateways(w.arrivals), Prefix: w.options.Prefix, Store: w.options.Store, Observe: w.recorder.observe, Logger: w.log,
 	})
 	if err != nil {

@@ -10,6 +10,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 )
 
 // maxAnswer bounds the bytes of an answer: a status of a gateway with 256
@@ -35,7 +38,7 @@ func (u *Unreachable) Unwrap() error { return u.Err }
 
 // Refused says that the agent answered and did not do what was asked.
 type Refused struct {
-	Code    int    // HTTP status: 409 if the device is not in a state for it
+	Code    int    // HTTP status: 409 if the device is not in a state for it, 403 if the peer may not, 422 if it never will
 	Message string // the agent's sentence
 }
 
@@ -69,6 +72,55 @@ func (c *Client) Confirm(ctx context.Context) (string, error) {
 // Refuse declines it; detail says why and may be empty.
 func (c *Client) Refuse(ctx context.Context, detail string) (string, error) {
 	return c.order(ctx, "/v1/refuse", reason{Detail: detail})
+}
+
+// Explain says what the device waits for.
+func (c *Client) Explain(ctx context.Context) (Explanation, error) {
+	var e Explanation
+	err := c.call(ctx, http.MethodGet, "/v1/explain", nil, &e)
+	return e, err
+}
+
+// History gives the plans that the device remembers.
+func (c *Client) History(ctx context.Context) (History, error) {
+	var h History
+	err := c.call(ctx, http.MethodGet, "/v1/history", nil, &h)
+	return h, err
+}
+
+// Events gives the event log.
+func (c *Client) Events(ctx context.Context) (Events, error) {
+	var e Events
+	err := c.call(ctx, http.MethodGet, "/v1/events", nil, &e)
+	return e, err
+}
+
+// Pause lets nothing new begin; detail says why and may be empty.
+func (c *Client) Pause(ctx context.Context, detail string) (string, error) {
+	return c.order(ctx, "/v1/pause", reason{Detail: detail})
+}
+
+// Resume takes Pause back.
+func (c *Client) Resume(ctx context.Context) (string, error) {
+	return c.order(ctx, "/v1/resume", nil)
+}
+
+// Rehearse says what would become of a package, of which the envelope is given.
+func (c *Client) Rehearse(ctx context.Context, envelope ota.Envelope) (Rehearsal, error) {
+	var r Rehearsal
+	content, err := wire.EncodeEnvelope(envelope)
+	if err != nil {
+		return r, err
+	}
+	err = c.call(ctx, http.MethodPost, "/v1/rehearse", json.RawMessage(content), &r)
+	return r, err
+}
+
+// Install begins to install the package file at an absolute path of the agent's.
+func (c *Client) Install(ctx context.Context, path string) (Installation, error) {
+	var i Installation
+	err := c.call(ctx, http.MethodPost, "/v1/install", installOrder{Path: path}, &i)
+	return i, err
 }
 
 func (c *Client) order(ctx context.Context, path string, body any) (string, error) {

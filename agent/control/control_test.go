@@ -30,7 +30,29 @@ type fakeAgent struct {
 	mu     sync.Mutex
 	status control.Status
 	err    error
+	view   agent.View
 	posted []agent.Input
+	// Of a package.
+	rehearsed ota.Envelope
+	installs  func(path string) (string, error)
+}
+
+func (f *fakeAgent) View() agent.View { return f.view }
+
+func (f *fakeAgent) Events() ([]json.RawMessage, error) {
+	return []json.RawMessage{json.RawMessage(`{"kind":"started"}`)}, f.err
+}
+
+func (f *fakeAgent) Rehearse(_ context.Context, envelope ota.Envelope) (control.Rehearsal, error) {
+	f.rehearsed = envelope
+	return control.Rehearsal{Component: "app", Blocked: []control.Blocker{}}, f.err
+}
+
+func (f *fakeAgent) Install(_ context.Context, path string) (string, error) { return f.installs(path) }
+
+// server serves an agent at a path.
+func server(path string, f *fakeAgent) *control.Server {
+	return &control.Server{Path: path, Agent: f, Records: f, Packages: f}
 }
 
 func (f *fakeAgent) Status(context.Context) (control.Status, error) {
@@ -102,7 +124,7 @@ func TestStatus(t *testing.T) {
 	since := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	want := control.NewStatus(view)
 	want.Agent, want.Uptime, want.Since = "ota-agent/1.0.0", 77, &since
-	client := serve(t, &control.Server{Path: socket(t), Agent: &fakeAgent{status: want}})
+	client := serve(t, server(socket(t), &fakeAgent{status: want}))
 	got, err := client.Status(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
@@ -133,7 +155,7 @@ func TestOrders(t *testing.T) {
 		"refuse, with a flood": {&fakeAgent{status: asking}, novel(1 << 20), nil, "longer than 8192 bytes", http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := serve(t, &control.Server{Path: socket(t), Agent: test.agent})
+			client := serve(t, server(socket(t), test.agent))
 			done, err := test.order(client, t.Context())
 			if test.code == 0 {
 				require.NoError(t, err)
@@ -158,7 +180,7 @@ func novel(size int) func(*control.Client, context.Context) (string, error) {
 // TestRawRequests sends what a Client would not.
 func TestRawRequests(t *testing.T) {
 	path := socket(t)
-	serve(t, &control.Server{Path: path, Agent: &fakeAgent{status: control.NewStatus(view)}})
+	serve(t, server(path, &fakeAgent{status: control.NewStatus(view)}))
 	for _, test := range []struct {
 		method, path, body string
 		code               int
@@ -236,7 +258,9 @@ func TestStrangersAnswer(t *testing.T) {
 func TestModeOfTheSocket(t *testing.T) {
 	for given, want := range map[fs.FileMode]fs.FileMode{0: 0o660, 0o600: 0o600} {
 		path := socket(t)
-		serve(t, &control.Server{Path: path, Mode: given, Agent: &fakeAgent{}})
+		srv := server(path, &fakeAgent{})
+		srv.Mode = given
+		serve(t, srv)
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		assert.Equal(t, want, info.Mode().Perm())
@@ -251,12 +275,12 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		listener.SetUnlinkOnClose(false)
 		require.NoError(t, listener.Close())
 		require.FileExists(t, path)
-		serve(t, &control.Server{Path: path, Agent: &fakeAgent{}})
+		serve(t, server(path, &fakeAgent{}))
 	})
 	t.Run("another agent", func(t *testing.T) {
 		path := socket(t)
-		client := serve(t, &control.Server{Path: path, Agent: &fakeAgent{}})
-		second := &control.Server{Path: path, Agent: &fakeAgent{}}
+		client := serve(t, server(path, &fakeAgent{}))
+		second := server(path, &fakeAgent{})
 		assert.ErrorContains(t, second.Run(t.Context()), "another agent answers")
 		_, err := client.Status(t.Context())
 		assert.NoError(t, err, "the first one goes on")
@@ -264,19 +288,19 @@ func TestWhatStandsInTheWay(t *testing.T) {
 	t.Run("a file", func(t *testing.T) {
 		path := socket(t)
 		require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
-		server := &control.Server{Path: path, Agent: &fakeAgent{}}
-		assert.ErrorContains(t, server.Run(t.Context()), "is not a socket")
+		srv := server(path, &fakeAgent{})
+		assert.ErrorContains(t, srv.Run(t.Context()), "is not a socket")
 		assert.FileExists(t, path)
 	})
 	t.Run("no directory", func(t *testing.T) {
-		server := &control.Server{Path: filepath.Join(t.TempDir(), "run", "agent.sock"), Agent: &fakeAgent{}}
-		assert.ErrorContains(t, server.Run(t.Context()), "cannot open the control socket")
+		srv := server(filepath.Join(t.TempDir(), "run", "agent.sock"), &fakeAgent{})
+		assert.ErrorContains(t, srv.Run(t.Context()), "cannot open the control socket")
 	})
 }
 
 func TestServerProblemsAreSaidTogether(t *testing.T) {
 	err := (&control.Server{Mode: fs.ModeSetuid}).Run(t.Context())
-	for _, part := range []string{"no path", "mode", "no agent"} {
+	for _, part := range []string{"no path", "mode", "no agent", "no records"} {
 		assert.ErrorContains(t, err, part)
 	}
 }

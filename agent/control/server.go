@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -32,14 +31,24 @@ type Agent interface {
 	Post(in agent.Input)
 }
 
+// Records is what a device remembers.
+type Records interface {
+	// View is what the device does, and the plans that it remembers.
+	View() agent.View
+	// Events gives the lines of the event log, oldest first.
+	Events() ([]json.RawMessage, error)
+}
+
 // Server answers the operator's requests.
 type Server struct {
-	Path  string      // of the socket; its directory must exist
-	Mode  fs.FileMode // of the socket; 0 for 0660
-	Agent Agent       // what the requests are about
-	// SubDevice finds a device for which the agent speaks; nil if there is none of
-	// this key. The field itself is nil without sub-devices.
-	SubDevice func(key string) Agent
+	Path     string      // of the socket; its directory must exist
+	Mode     fs.FileMode // of the socket; 0 for 0660
+	Agent    Agent       // what the requests are about
+	Records  Records
+	Packages Packages
+	// SubDevice finds a device for which the agent speaks, by its key. The error is
+	// what to say where there is none. The field is nil without sub-devices.
+	SubDevice func(key string) (Subject, error)
 	Logger    *slog.Logger // nil discards
 }
 
@@ -54,6 +63,9 @@ func (s *Server) Validate() error {
 	}
 	if s.Agent == nil {
 		problems = append(problems, errors.New("the control socket has no agent"))
+	}
+	if s.Records == nil || s.Packages == nil {
+		problems = append(problems, errors.New("the control socket has no records, or nobody that installs packages"))
 	}
 	return errors.Join(problems...)
 }
@@ -81,6 +93,7 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxBody,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withPeer,
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -141,22 +154,29 @@ func removeStale(path string) error {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("POST /v1/check", s.check)
-	mux.HandleFunc("POST /v1/confirm", func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, true) })
-	mux.HandleFunc("POST /v1/refuse", func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, false) })
+	mux.HandleFunc("GET /v1/status", s.about(status))
+	mux.HandleFunc("GET /v1/explain", s.about(func(d Subject, w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, NewExplanation(d.Records.View()))
+	}))
+	mux.HandleFunc("GET /v1/history", s.about(func(d Subject, w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, NewHistory(d.Records.View()))
+	}))
+	mux.HandleFunc("GET /v1/events", s.about(events))
+	mux.HandleFunc("POST /v1/rehearse", s.about(rehearse))
+	mux.HandleFunc("POST /v1/check", s.changing(s.about(check)))
+	mux.HandleFunc("POST /v1/confirm", s.changing(s.about(confirm)))
+	mux.HandleFunc("POST /v1/refuse", s.changing(s.about(decline)))
+	mux.HandleFunc("POST /v1/pause", s.changing(s.about(pause)))
+	mux.HandleFunc("POST /v1/resume", s.changing(s.about(resume)))
+	mux.HandleFunc("POST /v1/install", s.changing(s.about(install)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "this agent does not know this request: does the client have the agent's version?")
 	})
 	return mux
 }
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	about, ok := s.about(w, r)
-	if !ok {
-		return
-	}
-	status, err := about.Status(r.Context())
+func status(d Subject, w http.ResponseWriter, r *http.Request) {
+	status, err := d.Agent.Status(r.Context())
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
@@ -164,42 +184,69 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, status)
 }
 
-func (s *Server) check(w http.ResponseWriter, r *http.Request) {
-	about, ok := s.about(w, r)
-	if !ok {
+func events(d Subject, w http.ResponseWriter, _ *http.Request) {
+	lines, err := d.Records.Events()
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	status, err := about.Status(r.Context())
+	answer(w, http.StatusOK, Events{Events: append([]json.RawMessage{}, lines...)})
+}
+
+func pause(d Subject, w http.ResponseWriter, r *http.Request) {
+	detail, err := readDetail(w, r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if d.Records.View().Paused != nil {
+		refuse(w, http.StatusConflict, "the agent is paused already")
+		return
+	}
+	d.Agent.Post(agent.PauseRequested{Reason: detail})
+	answer(w, http.StatusAccepted, done{"paused: nothing new begins before 'ota-agent resume'"})
+}
+
+func resume(d Subject, w http.ResponseWriter, _ *http.Request) {
+	if d.Records.View().Paused == nil {
+		refuse(w, http.StatusConflict, "the agent is not paused")
+		return
+	}
+	d.Agent.Post(agent.ResumeRequested{})
+	answer(w, http.StatusAccepted, done{"resumed"})
+}
+
+func check(d Subject, w http.ResponseWriter, r *http.Request) {
+	status, err := d.Agent.Status(r.Context())
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case !status.Connected:
 		refuse(w, http.StatusConflict, "the device is not connected; it asks for a plan by itself when it is")
 	default:
-		about.Post(agent.CheckRequested{})
+		d.Agent.Post(agent.CheckRequested{})
 		answer(w, http.StatusAccepted, done{"the platform is asked for a plan"})
 	}
 }
 
+func confirm(d Subject, w http.ResponseWriter, r *http.Request) { decide(d, w, r, true) }
+func decline(d Subject, w http.ResponseWriter, r *http.Request) { decide(d, w, r, false) }
+
 // decide posts the operator's answer, if there is a plan that waits for one.
-func (s *Server) decide(w http.ResponseWriter, r *http.Request, accept bool) {
-	about, ok := s.about(w, r)
-	if !ok {
-		return
-	}
+func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
 	detail, err := readDetail(w, r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	status, err := about.Status(r.Context())
+	status, err := d.Agent.Status(r.Context())
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
 		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
 	default:
-		about.Post(agent.Decided{Accept: accept, Detail: detail})
+		d.Agent.Post(agent.Decided{Accept: accept, Detail: detail})
 		answer(w, http.StatusAccepted, done{verb(accept) + " plan " + status.Plan.ID})
 	}
 }
@@ -218,15 +265,9 @@ type reason struct {
 }
 
 func readDetail(w http.ResponseWriter, r *http.Request) (string, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return "", fmt.Errorf("the request is longer than %d bytes or was cut off", maxBody)
-	}
 	var why reason
-	if len(body) > 0 {
-		if err := json.Unmarshal(body, &why); err != nil {
-			return "", fmt.Errorf("the request is not the JSON object {\"detail\":\"…\"}: %w", err)
-		}
+	if err := readBody(w, r, &why); err != nil {
+		return "", err
 	}
 	if len(why.Detail) > ota.MaxDetail {
 		return "", fmt.Errorf("the detail has %d bytes, at most %d are taken", len(why.Detail), ota.MaxDetail)

@@ -16,12 +16,19 @@ type Status struct {
 	Uptime     int64       `json:"uptime_seconds"` // of the agent
 	Connected  bool        `json:"connected"`
 	Since      *time.Time  `json:"connected_since,omitempty"`
+	Paused     *Pause      `json:"paused,omitempty"`
 	Waiting    string      `json:"waiting"` // one sentence: what the device does or waits for
 	Components []Component `json:"components"`
 	Plan       *Plan       `json:"plan,omitempty"`  // in hand; left out before the first
 	Pending    int         `json:"pending_reports"` // not acknowledged by the platform
 	Journal    Journal     `json:"journal"`
 	SubDevices []Status    `json:"sub_devices,omitempty"` // those for which a gateway speaks
+}
+
+// Pause is the operator's wish that nothing new begins.
+type Pause struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // Component is what one component of the device runs.
@@ -37,23 +44,27 @@ const AnswerAsking = "asking"
 
 // Plan is the plan in hand.
 type Plan struct {
-	ID         string    `json:"id"`
-	Name       string    `json:"name"`
-	Attempt    int       `json:"attempt"`
-	Ends       time.Time `json:"ends"`
-	Answer     string    `json:"answer"` // unanswered, asking, refused, accepted or closed
-	Components []Part    `json:"components"`
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Attempt    int        `json:"attempt"`
+	Ends       time.Time  `json:"ends"`
+	Answer     string     `json:"answer"`          // unanswered, asking, refused, accepted or closed
+	Local      string     `json:"local,omitempty"` // path of the package file, of a plan of the operator's
+	Taken      *time.Time `json:"taken,omitempty"` // when the device took it up
+	Components []Part     `json:"components"`
 }
 
 // Part is one component's part of the plan in hand.
 type Part struct {
-	ID      string   `json:"id"`
-	Status  string   `json:"status"`  // by its name in messages
-	Version string   `json:"version"` // what the component runs now
-	Target  string   `json:"target"`
-	Done    int64    `json:"done,omitempty"`  // verified bytes of the running download
-	Total   int64    `json:"total,omitempty"` // bytes of it
-	Failure *Failure `json:"failure,omitempty"`
+	ID      string     `json:"id"`
+	Status  string     `json:"status"`         // by its name in messages
+	Version string     `json:"version"`        // what the component runs now
+	From    string     `json:"from,omitempty"` // what ran before
+	Target  string     `json:"target"`
+	At      *time.Time `json:"at,omitempty"`    // of the last change of status
+	Done    int64      `json:"done,omitempty"`  // verified bytes of the running download
+	Total   int64      `json:"total,omitempty"` // bytes of it
+	Failure *Failure   `json:"failure,omitempty"`
 }
 
 // Failure is why a component failed, or why it goes back.
@@ -78,6 +89,9 @@ func NewStatus(v agent.View) Status {
 		Components: make([]Component, 0, len(v.Components)),
 		Journal:    Journal{Trouble: v.Trouble},
 	}
+	if v.Paused != nil {
+		s.Paused = &Pause{Since: v.Paused.Since, Reason: v.Paused.Reason}
+	}
 	versions := make(map[string]string, len(v.Components))
 	for _, c := range v.Components {
 		versions[c.ID] = c.Version
@@ -91,12 +105,12 @@ func NewStatus(v agent.View) Status {
 
 func newPlan(v *agent.PlanView, versions map[string]string) *Plan {
 	p := &Plan{
-		ID: v.ID, Name: v.Name, Attempt: v.Attempt, Ends: v.Ends, Answer: v.Answer,
+		ID: v.ID, Name: v.Name, Attempt: v.Attempt, Ends: v.Ends, Answer: v.Answer, Local: v.Local, Taken: optional(v.Taken),
 		Components: make([]Part, 0, len(v.Components)),
 	}
 	for _, c := range v.Components {
 		p.Components = append(p.Components, Part{
-			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], Target: c.Target,
+			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], From: c.From, Target: c.Target, At: optional(c.At),
 			Done: c.Done, Total: c.Total, Failure: newFailure(c.Failure),
 		})
 	}

@@ -1,28 +1,39 @@
 package control
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 )
 
+// Subject is the device that a request is about.
+type Subject struct {
+	Agent    Agent
+	Records  Records
+	Packages Packages
+}
+
 // deviceParameter names, in a request, the sub-device that it is about.
 const deviceParameter = "device"
 
-// about finds the device that a request is about: the one that it names, or the
-// agent's own. It answers a request for one that is not there.
-func (s *Server) about(w http.ResponseWriter, r *http.Request) (a Agent, ok bool) {
-	id := r.URL.Query().Get(deviceParameter)
-	if id == "" {
-		return s.Agent, true
-	}
-	if s.SubDevice != nil {
-		if a = s.SubDevice(id); a != nil {
-			return a, true
+// about makes a handler of one for a device: the sub-device that the request
+// names, or the agent's own.
+func (s *Server) about(do func(Subject, http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		subject, key := Subject{s.Agent, s.Records, s.Packages}, r.URL.Query().Get(deviceParameter)
+		switch {
+		case key == "":
+		case s.SubDevice == nil:
+			refuse(w, http.StatusNotFound, "this agent speaks for no sub-device")
+			return
+		default:
+			var err error
+			if subject, err = s.SubDevice(key); err != nil {
+				refuse(w, http.StatusNotFound, err.Error())
+				return
+			}
 		}
+		do(subject, w, r)
 	}
-	refuse(w, http.StatusNotFound, fmt.Sprintf("this agent speaks for no sub-device %q: see 'ota-agent status'", id))
-	return nil, false
 }
 
 // aboutDevice makes a path one about the client's device.

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 
@@ -32,25 +31,6 @@ func (u Unpacker) extract(archive, format, dir string) error {
 	// go-getter counts the archive's end as one more entry.
 	decompressor := getter.LimitedDecompressors(u.MaxFiles+1, u.MaxBytes)[format]
 	return decompressor.Decompress(dir, archive, true, 0o022)
-}
-
-// copyFile lets go-getter copy a local file. The only getter is the one for
-// files, so nothing can lead it to the network; there are no decompressors, so
-// a name cannot make it unpack.
-func copyFile(ctx context.Context, source, target string) error {
-	client := &getter.Client{
-		Getters:         []getter.Getter{new(getter.FileGetter)},
-		Decompressors:   map[string]getter.Decompressor{},
-		DisableSymlinks: true,
-	}
-	_, err := client.Get(ctx, &getter.Request{
-		// An escaped URL: go-getter must not read parameters into a name.
-		Src:     (&url.URL{Scheme: "file", Path: source}).String(),
-		Dst:     target,
-		GetMode: getter.ModeFile,
-		Copy:    true,
-	})
-	return err
 }
 
 // inspect reads a whole archive and judges its entries.

@@ -7,10 +7,8 @@ import (
 	"errors"
 )
 
-var errNoArchive = errors.New("this program was built without archives and local sources (tag noarchive)")
+var errNoArchive = errors.New("this program was built without archives (tag noarchive)")
 
 func (Unpacker) extract(string, string, string) error { return errNoArchive }
-
-func copyFile(context.Context, string, string) error { return errNoArchive }
 
 func inspect(context.Context, string, string, *contents) error { return errNoArchive }

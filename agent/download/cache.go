@@ -104,6 +104,9 @@ type sharing struct {
 // Fetch waits for those who download the same files now, then fetches what they
 // have not brought.
 func (s sharing) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
+	if job.Local != "" {
+		return s.fetcher.Fetch(ctx, job) // nothing is transferred
+	}
 	loan, err := s.cache.borrow(ctx, job.Files)
 	if err != nil {
 		return agent.FetchResult{Failure: asFailure(err), Fruitless: max(0, job.Fruitless)}

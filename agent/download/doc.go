@@ -22,14 +22,16 @@
 // it is computed beside the stream, and only what arrived out of order is read
 // back for it.
 //
+// A job that names a package file at hand, such as on a USB stick, takes its
+// chunks from there, by the same hashes, and asks no server.
+//
 // Devices behind one gateway often need the same files at about the same time. A
 // Cache is for them: bounded, verified chunk by chunk like everything else, and
 // never needed. Whoever comes first fetches a file, the others take it there.
 //
-// Beside Fetch there are Local, which copies a file from a local disk or a USB
-// stick, and Unpacker, which unpacks archives under limits. Both use go-getter
-// with explicit getters and trust its results as little as a server's: Verify
-// checks the copy, a pass over the archive comes before its unpacking.
+// Beside Fetch there are Verify, which checks bytes that are there, and Unpacker,
+// which unpacks archives under limits. It uses go-getter and trusts it as little
+// as a server: a pass over the archive comes before its unpacking.
 //
 // The package does not verify signatures, decode or apply images, or decide
 // what to do after a failure. The build tags nos3 and noarchive leave minio-go

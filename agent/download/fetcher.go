@@ -47,7 +47,8 @@ func New(config Config) (*Fetcher, error) {
 	return f, nil
 }
 
-// Fetch downloads every file of the job into its place. On success every chunk
+// Fetch downloads every file of the job into its place, or copies it from the
+// package file that the job names. On success every chunk
 // is verified and durable. When ctx ends first, the result is a Failure with
 // code internal; its caller has cancelled it and ignores it.
 func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
@@ -57,6 +58,9 @@ func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResu
 // fetch is Fetch with the entries of a cache, by digest; nil for none.
 func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Digest]*entry) agent.FetchResult {
 	d := &download{fetcher: f, job: job, loan: loan, fruitless: max(0, job.Fruitless), log: f.config.Log}
+	if job.Local != "" {
+		return agent.FetchResult{Failure: asFailure(d.copy(ctx))}
+	}
 	need, err := d.run(ctx)
 	return agent.FetchResult{Need: need, Failure: asFailure(err), Fruitless: d.fruitless}
 }

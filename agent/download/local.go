@@ -1,110 +1,76 @@
 package download
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"syscall"
+	"io"
+	"slices"
 
+	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 )
 
-// Local brings files from a local disk or a USB stick. It is for an operator
-// at the device: a platform's address never leads here.
-type Local struct {
-	MaxBytes int64 // of a file; 0 means the largest file of the protocol
-}
-
-// Bring copies the file source into dir, makes the copy durable and returns its
-// path. The copy has the source's name, which must be a valid file name, and
-// replaces a file of that name. It is not verified: that is for Verify. Every
-// error is a *ota.Failure: too_large, space_low, or storage_unavailable where
-// the source cannot be read.
-func (l *Local) Bring(ctx context.Context, source, dir string) (string, error) {
-	target, err := l.bring(ctx, source, dir)
-	if err == nil {
-		return target, nil
-	}
-	var failure *ota.Failure
-	if errors.As(err, &failure) {
-		return "", failure
-	}
-	code := ota.StorageUnavailable
-	if errors.Is(err, syscall.ENOSPC) {
-		code = ota.SpaceLow
-	}
-	return "", &ota.Failure{Code: code, Detail: fmt.Sprintf("cannot bring %s: %v", source, err)}
-}
-
-func (l *Local) bring(ctx context.Context, source, dir string) (string, error) {
-	source, err := filepath.Abs(source)
+// copy fills the places from a package file at hand. The operator at the device
+// names it, never a platform. What the file says of itself does not count: its
+// chunks are held against the hashes of the verified manifest, as those of a
+// server are.
+func (d *download) copy(ctx context.Context) error {
+	b, err := bundle.Open(d.job.Local)
 	if err != nil {
-		return "", err
+		return &ota.Failure{Code: ota.StorageUnavailable, Detail: err.Error()}
 	}
-	name := filepath.Base(source)
-	if !ota.ValidFileName(name) {
-		return "", fmt.Errorf("%q is not a file name: 1 to %d characters of A-Z a-z 0-9 _ . -", name, ota.MaxFileName)
-	}
-	size, err := l.sizeOf(source)
-	if err != nil {
-		return "", err
-	}
-	target := filepath.Join(dir, name)
-	if isSame(source, target) {
-		return "", errors.New("it is there already") // go-getter would remove it first
-	}
-	if err := copyFile(ctx, source, target); err != nil {
-		return "", errors.Join(err, os.RemoveAll(target))
-	}
-	// What was copied counts, not what the source said before.
-	copied, err := l.sizeOf(target)
-	if err == nil && copied != size {
-		err = fmt.Errorf("%d bytes arrived instead of %d", copied, size)
-	}
-	if err == nil {
-		err = syncTree(target)
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
-		return "", errors.Join(err, os.RemoveAll(target))
-	}
-	return target, nil
-}
-
-// sizeOf gives the size of a plain file within the limit.
-func (l *Local) sizeOf(name string) (int64, error) {
-	info, err := os.Lstat(name)
-	if err != nil {
-		return 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return 0, errors.New("it is not a plain file")
-	}
-	if most := cmp.Or(l.MaxBytes, ota.MaxFileSize); info.Size() > most {
-		return 0, &ota.Failure{Code: ota.TooLarge, Detail: fmt.Sprintf("%s has %d bytes, at most %d are allowed", name, info.Size(), most)}
-	}
-	return info.Size(), nil
-}
-
-// isSame reports whether two names are of one file.
-func isSame(a, b string) bool {
-	first, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(b)
-	return err == nil && os.SameFile(first, second)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
+	defer b.Close()
+	if d.targets, err = newTargets(d.job.Files, d.job.Places); err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if err := d.fetcher.enter(ctx); err != nil {
+		return err
+	}
+	defer d.fetcher.leave()
+	d.buf = make([]byte, largestChunk(d.targets))
+	for _, t := range d.targets {
+		if err := t.scan(ctx, d.buf); err != nil {
+			return err
+		}
+		d.done += t.have
+		d.total += t.file.Size
+	}
+	d.progress()
+	for _, t := range d.targets {
+		i := slices.IndexFunc(b.Manifest.Files, func(f ota.File) bool { return f.Name == t.file.Name && f.Size == t.file.Size })
+		if i < 0 {
+			return &ota.Failure{Code: ota.ManifestMismatch, Detail: fmt.Sprintf("%s holds no file %s of %d bytes any more", d.job.Local, t.file.Name, t.file.Size)}
+		}
+		if err := d.copyFile(ctx, t, b.File(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyFile brings the chunks of one file that are not in place yet.
+func (d *download) copyFile(ctx context.Context, t *target, from io.ReaderAt) error {
+	for i := range t.chunks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if t.chunks[i] == kept {
+			continue
+		}
+		d.start()
+		offset, length := t.file.ChunkAt(i)
+		data := d.buf[:length]
+		if n, err := from.ReadAt(data, offset); int64(n) < length {
+			return &ota.Failure{Code: ota.StorageUnavailable, Detail: fmt.Sprintf("cannot read %s of %s: %v", t.file.Name, d.job.Local, err)}
+		}
+		if !t.matches(i, data) {
+			return &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("file %s of %s: chunk %d is not the signed one", t.file.Name, d.job.Local, i)}
+		}
+		if err := t.write(i, data); err != nil {
+			return err
+		}
+		d.done += length
+		d.progress()
+	}
+	return t.finish(ctx, d.buf)
 }

@@ -1,9 +1,7 @@
-//go:build !noarchive
-
 package download_test
 
 import (
-	"context"
+	"crypto/ed25519"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,8 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/agent"
 	"otafleet/agent/download"
 	"otafleet/firmware"
+	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 )
 
@@ -23,66 +23,78 @@ func write(t *testing.T, name string, data []byte) string {
 	return name
 }
 
-func TestLocalBringsAFile(t *testing.T) {
-	t.Parallel()
-	data := image(100_000, 1)
-	// Parts of the path that go-getter would read as something else.
-	source := write(t, filepath.Join(t.TempDir(), "usb stick?checksum=md5:0", "a%20b#c", "fw.tar.gz"), data)
-	dir := filepath.Join(t.TempDir(), "in", "box")
-	write(t, filepath.Join(dir, "fw.tar.gz"), image(200_000, 2)) // an older, longer one
-
-	copied, err := new(download.Local).Bring(t.Context(), source, dir)
+// packageFile packs data into a package file and describes it.
+func packageFile(t *testing.T, data []byte) (path string, file ota.File) {
+	t.Helper()
+	dir := t.TempDir()
+	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Join(dir, "fw.tar.gz"), copied)
-	info, err := os.Lstat(copied)
+	path = filepath.Join(dir, "usb stick", "app.ota")
+	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
+	manifest, err := bundle.Create(path, bundle.Release{
+		Manifest: ota.Manifest{Product: "gw-200", Component: "app", Type: ota.Module, Package: ota.Full, Target: "2", Release: 1},
+		Files:    []string{write(t, filepath.Join(dir, "app.bin"), data)}, Chunk: 4096, Keys: []ed25519.PrivateKey{key},
+	})
 	require.NoError(t, err)
-	assert.True(t, info.Mode().IsRegular(), "a copy, not a link")
-
-	file, err := os.OpenFile(copied, os.O_RDWR, 0)
-	require.NoError(t, err)
-	defer file.Close()
-	missing, err := download.Verify(t.Context(), []ota.File{describe("fw.tar.gz", data, 4096)}, []firmware.Place{file})
-	require.NoError(t, err)
-	assert.Zero(t, missing)
-	original, err := os.ReadFile(source)
-	require.NoError(t, err)
-	assert.Equal(t, data, original)
+	return path, manifest.Files[0]
 }
 
-func TestLocalRefuses(t *testing.T) {
+func TestPackageFileFillsThePlace(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
-	file := write(t, filepath.Join(root, "src", "fw.bin"), make([]byte, 100))
-	require.NoError(t, os.Symlink(file, filepath.Join(root, "src", "link.bin")))
+	data := image(100_000, 1)
+	path, file := packageFile(t, data)
+	f, err := download.New(download.Config{})
+	require.NoError(t, err)
+	p := newPlace(t, file)
+	p.content = append([]byte(nil), data[:8192]...) // from before a cut
+	started, done := 0, int64(0)
+	job := agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Place{p}, Local: path,
+		Started: func() { started++ }, Progress: func(n, total int64) {
+			assert.GreaterOrEqual(t, n, done)
+			assert.Equal(t, int64(len(data)), total)
+			done = n
+		}}
+	assert.Equal(t, agent.FetchResult{}, f.Fetch(t.Context(), job))
+	assert.Equal(t, data, p.content)
+	assert.Equal(t, (len(data)+4095)/4096-2, p.writes, "what was there is kept")
+	assert.Equal(t, 1, started)
+	assert.Equal(t, int64(len(data)), done)
+
+	// Again: nothing is read, nothing written.
+	assert.Equal(t, agent.FetchResult{}, f.Fetch(t.Context(), job))
+	assert.Equal(t, 1, started)
+}
+
+func TestPackageFileThatIsOfNoUse(t *testing.T) {
+	t.Parallel()
+	data := image(20_000, 1)
+	path, file := packageFile(t, data)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	at := func(name string, content []byte) string { return write(t, filepath.Join(t.TempDir(), name), content) }
+	damaged := append([]byte(nil), whole...)
+	damaged[len(damaged)-12_000] ^= 1
+	other, _ := packageFile(t, image(30_000, 2))
 	for name, row := range map[string]struct {
-		source string
-		most   int64
-		code   ota.Code
+		path string
+		code ota.Code
+		says string
 	}{
-		"too large":    {file, 99, ota.TooLarge},
-		"missing":      {filepath.Join(root, "src", "none.bin"), 0, ota.StorageUnavailable},
-		"directory":    {filepath.Join(root, "src"), 0, ota.StorageUnavailable},
-		"link":         {filepath.Join(root, "src", "link.bin"), 0, ota.StorageUnavailable},
-		"device":       {"/dev/null", 0, ota.StorageUnavailable},
-		"odd name":     {write(t, filepath.Join(root, "src", "f w.bin"), nil), 0, ota.StorageUnavailable},
-		"web address":  {"https://example.com/fw.bin", 0, ota.StorageUnavailable},
-		"git address":  {"git::https://example.com/fw.git", 0, ota.StorageUnavailable},
-		"its own home": {write(t, filepath.Join(root, "out", "own.bin"), []byte("x")), 0, ota.StorageUnavailable},
+		"gone":          {filepath.Join(t.TempDir(), "none.ota"), ota.StorageUnavailable, "no such file"},
+		"no package":    {at("x.ota", []byte("hello")), ota.StorageUnavailable, "it is not a package file"},
+		"a directory":   {t.TempDir(), ota.StorageUnavailable, "is not a file"},
+		"cut short":     {at("short.ota", whole[:len(whole)-15_000]), ota.StorageUnavailable, "cannot read app.bin"},
+		"damaged":       {at("damaged.ota", damaged), ota.DigestMismatch, "is not the signed one"},
+		"another image": {other, ota.ManifestMismatch, "holds no file app.bin of 20000 bytes any more"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := (&download.Local{MaxBytes: row.most}).Bring(t.Context(), row.source, filepath.Join(root, "out"))
-			var failure *ota.Failure
-			require.ErrorAs(t, err, &failure)
-			assert.Equal(t, row.code, failure.Code, "%v", err)
+			f, err := download.New(download.Config{})
+			require.NoError(t, err)
+			result := f.Fetch(t.Context(), agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Place{newPlace(t, file)}, Local: row.path})
+			require.NotNil(t, result.Failure)
+			assert.Equal(t, row.code, result.Failure.Code)
+			assert.Contains(t, result.Failure.Detail, row.says)
+			assert.Empty(t, result.Need, "no address could help")
 		})
 	}
-	kept, err := os.ReadFile(filepath.Join(root, "out", "own.bin"))
-	require.NoError(t, err)
-	assert.Equal(t, "x", string(kept), "a file is never replaced by itself")
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = new(download.Local).Bring(ctx, file, filepath.Join(root, "out"))
-	assert.Error(t, err)
-	assert.NoFileExists(t, filepath.Join(root, "out", "fw.bin"))
 }

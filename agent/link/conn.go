@@ -26,7 +26,9 @@ type conn struct {
 	net.Conn
 	opened time.Time
 
-	head [2]byte // owned by the reader: the begin of a packet
+	// Owned by the reader.
+	head [2]byte // the begin of a packet
+	got  int     // bytes of it
 
 	writing sync.Mutex // held while a packet is written
 
@@ -38,6 +40,12 @@ type conn struct {
 
 func newConn(c net.Conn) *conn { return &conn{Conn: c, opened: time.Now()} }
 
+// secure is the TLS session; nil on a plain connection.
+func (c *conn) secure() *tls.Conn {
+	s, _ := c.Conn.(*tls.Conn)
+	return s
+}
+
 // fail closes the connection; whoever reads next learns why.
 func (c *conn) fail(cause error) {
 	c.mu.Lock()
@@ -45,7 +53,7 @@ func (c *conn) fail(cause error) {
 		c.cause = cause
 	}
 	c.mu.Unlock()
-	if secure, ok := c.Conn.(*tls.Conn); ok {
+	if secure := c.secure(); secure != nil {
 		// Its own Close would first write a last alert, for up to 5 s.
 		_ = secure.NetConn().Close()
 	}
@@ -72,12 +80,12 @@ func (c *conn) quietSince() time.Duration {
 	return time.Duration(min(c.lastRead.Load(), c.lastWrite.Load()))
 }
 
-// await waits for the begin of a packet. An idle link waits here for days, on
-// the smallest stack: what comes before and after is done elsewhere.
-func (c *conn) await() error { return c.fill(c.head[:]) }
-
-// next reads the packet that await has met.
+// next reads a packet.
 func (c *conn) next() (packets.Packet, error) {
+	if err := c.fill(c.head[c.got:]); err != nil {
+		return nil, err
+	}
+	c.got = 0
 	kind, length := c.head[0], int(c.head[1]&0x7f)
 	header := len(c.head)
 	for b := c.head[1:]; b[0]&0x80 != 0; header++ {
@@ -101,11 +109,8 @@ func (c *conn) next() (packets.Packet, error) {
 	return parse(kind, body)
 }
 
-// read waits for a packet and reads it.
+// read reads a packet, or says why there will be none.
 func (c *conn) read() (packets.Packet, error) {
-	if err := c.await(); err != nil {
-		return nil, c.why(err)
-	}
 	p, err := c.next()
 	if err != nil {
 		return nil, c.why(err)

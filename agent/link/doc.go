@@ -29,9 +29,9 @@
 // packets are used and not its client, which takes three goroutines and as many
 // contexts a connection. An idle Link has one goroutine, which waits for the
 // next packet on the smallest stack; what connecting, reading and sending need
-// is taken from goroutines that end. The keep-alive is a timer. A packet is one
-// write, and one that is too large or malformed is refused before memory is
-// taken for it.
+// is taken from goroutines that end. It has none at all on a connection that is
+// an Awaiter. The keep-alive is a timer. A packet is one write, and one that is
+// too large or malformed is refused before memory is taken for it.
 //
 // The package does not decide what to send, and gives no guarantee beyond the
 // connection: that is the agent's outbox.

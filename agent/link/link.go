@@ -46,7 +46,6 @@ type Link struct {
 
 	mu    sync.Mutex
 	up    *live // nil without a connection
-	since time.Time
 	last  error // why there is no connection
 	queue []outgoing
 	// sending says that somebody empties the queue: an idle link has nobody.
@@ -70,26 +69,65 @@ func New(cfg Config) (*Link, error) {
 // Run keeps the session until ctx ends, and returns nil then. It may be called
 // again afterwards.
 func (l *Link) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		s, err := l.reach(ctx)
-		if err == nil {
-			err = l.serve(ctx, s)
-		}
-		if ctx.Err() == nil {
-			l.explain(err)
-			l.pause(ctx)
-		}
-	}
+	ended := make(chan struct{})
+	l.Start(ctx, func() { close(ended) })
+	<-ended
 	return nil
+}
+
+// Start begins to keep the session and returns at once. When ctx has ended and
+// nothing is done any more it calls ended, after which it may be called again.
+//
+// Every step runs on a goroutine that ends with it: a stack that has grown is not
+// given back while its goroutine lives, and a session lives as long as its
+// device.
+func (l *Link) Start(ctx context.Context, ended func()) { go l.open(ctx, ended) }
+
+// open connects, or tries again later.
+func (l *Link) open(ctx context.Context, ended func()) {
+	if ctx.Err() != nil {
+		ended()
+		return
+	}
+	s, err := l.reach(ctx)
+	if err != nil {
+		l.retry(ctx, err, ended)
+		return
+	}
+	l.begin(s) // before there is anything to leave
+	left := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(left)
+		l.leave(ctx, s)
+	})
+	s.lost = func(err error) {
+		s.end(err)
+		if !stop() {
+			<-left
+		}
+		l.finish(s, err)
+		l.retry(ctx, err, ended)
+	}
+	there, err := s.conn.more()
+	l.hear(s, there, err)
+}
+
+// retry opens another connection after a pause, unless ctx ends before.
+func (l *Link) retry(ctx context.Context, err error, ended func()) {
+	if ctx.Err() == nil {
+		l.explain(err)
+	}
+	go func() {
+		l.pause(ctx)
+		go l.open(ctx, ended)
+	}()
 }
 
 // reach tries each broker once, the last good one first.
 func (l *Link) reach(ctx context.Context) (*live, error) {
 	var errs []error
 	for range l.cfg.URLs {
-		var s *live
-		var err error
-		aside(func() { s, err = l.connect(ctx, l.cfg.URLs[l.broker]) })
+		s, err := l.connect(ctx, l.cfg.URLs[l.broker])
 		if err == nil {
 			return s, nil
 		}
@@ -100,37 +138,6 @@ func (l *Link) reach(ctx context.Context) (*live, error) {
 		l.broker = (l.broker + 1) % len(l.cfg.URLs)
 	}
 	return nil, errors.Join(errs...)
-}
-
-// aside runs f on a goroutine of its own and waits for it. A stack that has
-// grown is not given back while its goroutine lives, and Run's lives as long as
-// the device: what connecting and sending need is taken from goroutines that
-// end.
-func aside(f func()) {
-	var done sync.WaitGroup
-	done.Go(f)
-	done.Wait()
-}
-
-// serve delivers and sends until the connection is lost or ctx ends.
-func (l *Link) serve(ctx context.Context, s *live) error {
-	began := time.Now()
-	aside(func() { l.begin(s) })
-	left := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(left)
-		l.leave(ctx, s)
-	})
-	err := l.listen(s)
-	s.end(err)
-	if !stop() {
-		<-left
-	}
-	l.detach(err)
-	s.senders.Wait()
-	l.deliverAll(s, agent.Disconnected{})
-	l.backoff.held(time.Since(began))
-	return err
 }
 
 // begin delivers that there is a connection, and what came before that could be
@@ -146,25 +153,33 @@ func (l *Link) begin(s *live) {
 	s.early = nil
 }
 
-// listen takes what the broker sends until the connection ends.
-func (l *Link) listen(s *live) error {
-	for {
-		if err := s.conn.await(); err != nil {
-			return s.conn.why(err)
-		}
-		var err error
-		aside(func() { err = l.take(s) })
-		if err != nil {
-			return err
+// hear takes the packets that are there, and waits for the next one.
+func (l *Link) hear(s *live, there bool, err error) {
+	for there && err == nil {
+		if err = l.take(s); err == nil {
+			there, err = s.conn.more()
 		}
 	}
+	if err != nil {
+		s.lost(s.conn.why(err))
+		return
+	}
+	s.conn.await(func(err error) { l.hear(s, err == nil, err) })
+}
+
+// finish lets go of a connection that has ended.
+func (l *Link) finish(s *live, err error) {
+	l.detach(err)
+	s.senders.Wait()
+	l.deliverAll(s, agent.Disconnected{})
+	l.backoff.held(time.Since(s.since))
 }
 
 // take reads and handles one packet.
 func (l *Link) take(s *live) error {
 	p, err := s.conn.next()
 	if err != nil {
-		return s.conn.why(err)
+		return err
 	}
 	switch p := p.(type) {
 	case *packets.Publish:
@@ -297,14 +312,15 @@ func (l *Link) next() outgoing {
 func (l *Link) attach(s *live) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up, l.since, l.last, l.queue, l.sending = s, time.Now(), nil, nil, false
+	s.since = time.Now()
+	l.up, l.last, l.queue, l.sending = s, nil, nil, false
 }
 
 // detach takes no more messages. What is in the queue is still sent.
 func (l *Link) detach(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up, l.since, l.last = nil, time.Time{}, err
+	l.up, l.last = nil, err
 }
 
 // explain logs why there is no connection, once as long as it is the same.
@@ -340,7 +356,10 @@ type Health struct {
 func (l *Link) Health() Health {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := Health{Since: l.since}
+	var h Health
+	if l.up != nil {
+		h.Since = l.up.since
+	}
 	if l.last != nil {
 		h.Trouble = reason(l.last)
 	}

@@ -68,10 +68,13 @@ func TestMembers(t *testing.T) {
 func TestMemberIsNotAllowed(t *testing.T) {
 	published := make(later[[]*packets.Publish], 1)
 	url := serve(t, func(p *peer) {
-		require.NotNil(t, p.until(packets.CONNECT))
+		p.until(packets.CONNECT)
 		p.send(&packets.Connack{Properties: &packets.Properties{}})
-		asked := p.until(packets.SUBSCRIBE).Content.(*packets.Subscribe)
-		p.send(&packets.Suback{PacketID: asked.PacketID, Reasons: []byte{1, 0x87, 1}, Properties: &packets.Properties{}})
+		subscribe := p.until(packets.SUBSCRIBE)
+		if subscribe == nil {
+			return // the test is over
+		}
+		p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{1, 0x87, 1}, Properties: &packets.Properties{}})
 		published <- p.behave()
 	})
 	own, first, second := newInbox(), newInbox(), newInbox()

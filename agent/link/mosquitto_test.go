@@ -185,7 +185,7 @@ func idle(t testing.TB, address string, n int) (goroutines, heap, stack, residen
 			},
 		})
 		require.NoError(t, err)
-		go func() { ended <- l.Run(ctx) }()
+		l.Start(ctx, func() { ended <- nil })
 		if i%64 == 63 { // not all in one moment: a herd's peak is not this measure's matter
 			for range 64 {
 				<-up

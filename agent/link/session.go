@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -60,6 +59,8 @@ type live struct {
 	mute      map[int]bool       // members that the broker does not let it hear
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue
+	since     time.Time          // when it was accepted
+	lost      func(error)        // called once, when it has ended
 }
 
 // connect opens a connection to a broker, up to the accepted subscription.
@@ -70,11 +71,11 @@ func (l *Link) connect(ctx context.Context, rawURL string) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := l.dial(ctx, rawURL)
+	c, err := l.dial(ctx, rawURL)
 	if err != nil {
 		return nil, err
 	}
-	s := &live{conn: newConn(raw)}
+	s := &live{conn: c}
 	stop := context.AfterFunc(ctx, func() { s.conn.fail(ctx.Err()) })
 	defer stop()
 	if err := l.login(s, packet); err != nil {
@@ -96,7 +97,7 @@ func (s *live) end(cause error) {
 	s.inflight.end()
 }
 
-func (l *Link) dial(ctx context.Context, rawURL string) (net.Conn, error) {
+func (l *Link) dial(ctx context.Context, rawURL string) (*conn, error) {
 	to, err := parseBroker(rawURL)
 	if err != nil {
 		return nil, err
@@ -106,13 +107,13 @@ func (l *Link) dial(ctx context.Context, rawURL string) (net.Conn, error) {
 		return nil, fmt.Errorf("cannot reach the broker: %w", err)
 	}
 	if !to.secure {
-		return c, nil
+		return newConn(c), nil
 	}
 	secure := tls.Client(c, tlsConfig(l.cfg.TLS, to.host))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot secure the connection to the broker: %w", err), c.Close())
 	}
-	return secure, nil
+	return newConn(secure), nil
 }
 
 func tlsConfig(given *tls.Config, host string) *tls.Config {

@@ -6,19 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/download"
-	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
-	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -30,47 +27,25 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
-	d := &device{config: cfg, log: log, started: time.Now(), bootID: bootID(),
-		sensors: &sensors{cfg.Conditions, cfg.StateDir, cfg.Device, log}}
+	d := &device{config: cfg, started: time.Now(), bootID: bootID(), unit: unit{
+		id: ota.Identity{Product: cfg.Product, Device: cfg.Device}, components: cfg.Components, dir: cfg.StateDir, log: log,
+		sensors: &sensors{cfg.Conditions, cfg.StateDir, cfg.Device, log},
+	}}
 	d.subs = newSubDevices(cfg, d.addSession, log)
-	var saved *agent.State
-	if d.journal, saved, err = openJournal(cfg.StateDir, log); err != nil {
+	saved, err := d.open()
+	if err != nil {
 		return nil, err
 	}
 	equipment, err := d.equip(trust, restart, broken)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	id := ota.Identity{Product: cfg.Product, Device: cfg.Device}
-	d.runner = agent.NewRunner(agent.New(id, machineConfig(cfg, trust), saved), equipment)
+	d.runner = agent.NewRunner(agent.New(d.id, machineConfig(cfg, trust), saved), equipment)
 	return d, nil
 }
 
-// openJournal opens a state directory. A damaged state is said loudly and does
-// not keep the device from starting.
-func openJournal(dir string, log *slog.Logger) (*journal.Journal, *agent.State, error) {
-	j, err := journal.Open(journal.Config{Dir: dir, Logger: log})
-	var busy *journal.Busy
-	if errors.As(err, &busy) {
-		return nil, nil, &cli.Exit{Code: exitBusy, Err: err}
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	saved, err := j.Load()
-	var damaged *journal.Damaged
-	if errors.As(err, &damaged) {
-		log.Error(damaged.Error())
-		return j, nil, nil
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, j.Close())
-	}
-	return j, saved, nil
-}
-
-// close lets go of the states.
-func (d *device) close() error { return errors.Join(d.subs.close(), d.journal.Close()) }
+// close lets go of the states, those of the sub-devices too.
+func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close()) }
 
 func agentName() string { return "ota-agent/" + version }
 
@@ -78,6 +53,7 @@ func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 	return &agent.Config{
 		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Components: componentConfigs(cfg.Components),
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
+		Windows: cfg.Windows, Watch: watchEvery,
 	}
 }
 
@@ -95,7 +71,7 @@ func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.
 	if err != nil {
 		return agent.Equipment{}, err
 	}
-	installers, err := newInstallers(d.config.Device, d.config.Components, filepath.Join(d.config.StateDir, "components"), d.log)
+	installers, err := d.installers()
 	if err != nil {
 		return agent.Equipment{}, err
 	}
@@ -104,10 +80,9 @@ func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.
 	}
 	d.subs.openCache(d.config, d.log)
 	d.subs.equip(d.config, trust, d.link, fetcher)
-	e := agent.Equipment{
-		Link: d.link, Store: d.journal, Desk: d.journal, Fetcher: fetcher, Installer: func(component string) firmware.Installer { return installers[component] },
-		Health: &health{d.config.Health, d.config.Device, broken, d.log}, Power: &power{restart, d.log}, Sensors: d.sensors, Logger: d.log,
-	}
+	e := d.equipment(installers)
+	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.log}
+	e.Health = &health{d.config.Health, d.config.Device, broken, d.log}
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device, d.log}
 	}
@@ -121,7 +96,7 @@ func (d *device) newLink() (*link.Link, error) {
 		return nil, err
 	}
 	l := link.Config{
-		Identity: ota.Identity{Product: d.config.Product, Device: d.config.Device}, Username: b.Username, TLS: secure,
+		Identity: d.id, Username: b.Username, TLS: secure,
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
 		Deliver: func(in agent.Input) { d.runner.Post(in) }, Members: d.subs.members(),
 	}
@@ -153,21 +128,6 @@ func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error)
 			SecretKeyFile: s.SecretKeyFile, PathStyle: s.PathStyle}
 	}
 	return download.New(c)
-}
-
-// newInstallers makes the installer of each component of a device. Each has a
-// directory of its own below dir.
-func newInstallers(device string, components []config.Component, dir string, log *slog.Logger) (map[string]firmware.Installer, error) {
-	all := map[string]firmware.Installer{}
-	for i := range components {
-		c := &components[i]
-		installer, err := newInstaller(device, c, filepath.Join(dir, c.ID), log.With("component", c.ID))
-		if err != nil {
-			return nil, fmt.Errorf("component %s: %w", c.ID, err)
-		}
-		all[c.ID] = installer
-	}
-	return all, nil
 }
 
 func newInstaller(device string, c *config.Component, dir string, log *slog.Logger) (firmware.Installer, error) {

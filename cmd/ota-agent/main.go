@@ -15,7 +15,7 @@ var version = "dev"
 // Exit codes beside those of every program (docs/OPERATOR.md lists them).
 const (
 	exitUnreachable = 3 // no agent answers on the control socket
-	exitRefused     = 4 // the agent answers, and cannot do that now
+	exitRefused     = 4 // the agent answers, and cannot do that now, or not for this user
 	exitBusy        = 5 // another agent uses the state directory
 )
 
@@ -25,15 +25,22 @@ func program() *cli.Program {
 	return &cli.Program{
 		Name:    "ota-agent",
 		Summary: "keep the components of this device up to date, safely",
-		Verbs: []cli.Verb{
-			runVerb(), statusVerb(), checkVerb(), confirmVerb(), refuseVerb(), validateVerb(), cli.VersionVerb("ota-agent", version),
-		},
+		Verbs:   verbs(),
 		Exits: []cli.ExitLine{
 			{Code: cli.Failed, Meaning: "the verb failed"},
 			{Code: cli.Usage, Meaning: "a flag, an argument or the configuration is wrong"},
 			{Code: exitUnreachable, Meaning: "no agent answers on the control socket"},
-			{Code: exitRefused, Meaning: "the agent cannot do that now"},
+			{Code: exitRefused, Meaning: "the agent cannot do that now, or you may not ask for it"},
 			{Code: exitBusy, Meaning: "another agent uses the state directory"},
 		},
 	}
+}
+
+func verbs() []cli.Verb {
+	all := []cli.Verb{runVerb(), statusVerb(), explainVerb()}
+	for _, o := range orders() {
+		all = append(all, o.verb())
+	}
+	return append(all, historyVerb(), rehearseVerb(), installVerb(), validateVerb(),
+		cli.CompletionVerb("ota-agent", program), cli.VersionVerb("ota-agent", version))
 }

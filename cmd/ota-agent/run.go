@@ -13,7 +13,6 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/control"
-	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/cli"
@@ -34,7 +33,8 @@ Examples:
   ota-agent run --config /etc/ota-agent/agent.yaml
   ota-agent validate --config agent.yaml && ota-agent run --config agent.yaml`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
-			path := flags.String("config", defaultConfig, "the configuration file")
+			path := flags.String("config", defaultConfig, "the configuration `FILE`")
+			address := flags.String("metrics", "", "serve figures to Prometheus at `ADDR`: [host]:port, of this machine alone unless a host is given")
 			return func(ctx context.Context, streams cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -43,60 +43,14 @@ Examples:
 				if err != nil {
 					return err
 				}
-				return run(ctx, cfg, newLogger(streams, cfg.Log))
-			}
-		},
-	}
-}
-
-func validateVerb() cli.Verb {
-	return cli.Verb{
-		Name:    "validate",
-		Summary: "check a configuration file",
-		Help: `Reports every mistake at once, each with its line. Exit code 2 if there is any.
-Warnings are about what works and is unwise; they do not change the exit code.`,
-		Flags: func(flags *pflag.FlagSet) cli.Action {
-			path := flags.String("config", defaultConfig, "the configuration file")
-			return func(_ context.Context, streams cli.Streams, args []string) error {
-				if err := cli.NoArgs(args); err != nil {
-					return err
-				}
-				cfg, err := load(*path)
+				figures, err := listenMetrics(*address)
 				if err != nil {
 					return err
 				}
-				for _, warning := range cfg.Warnings {
-					fmt.Fprintln(streams.Err, "warning:", warning)
-				}
-				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components%s\n", *path, cfg.Device, cfg.Product, len(cfg.Components), behind(cfg))
-				return nil
+				return run(ctx, cfg, figures, newLogger(streams, cfg.Log))
 			}
 		},
 	}
-}
-
-// behind says how many sub-devices there are, if there are any.
-func behind(cfg *config.Config) string {
-	if len(cfg.SubDevices) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", %d sub-devices", len(cfg.SubDevices))
-}
-
-// load reads the configuration and what it refers to, so that validate finds
-// what run would.
-func load(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the configuration is not valid:\n%w", err)}
-	}
-	if _, err := loadTrust(cfg.Trust); err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	if _, err := loadTLS(cfg.Broker); err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	return cfg, nil
 }
 
 func newLogger(streams cli.Streams, l config.Log) *slog.Logger {
@@ -112,7 +66,8 @@ var errRestart = errors.New("the agent restarts")
 
 // run serves the device until ctx ends, and begins the program again if an
 // upgrade asked for it.
-func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Logger) error {
+	defer figures.close()
 	self, err := ownFile()
 	if err != nil {
 		return err
@@ -130,10 +85,13 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	d.metrics = figures
 	failure := d.serve(ctx, end)
+	d.events.Record(agent.Event{Time: time.Now(), Kind: agent.EventStopped})
 	if err := d.close(); err != nil {
-		log.Warn("cannot close the journal", "error", err)
+		log.Warn("cannot close the state", "error", err)
 	}
+	figures.close() // the port is free for the program that begins again
 	if errors.Is(context.Cause(ctx), errRestart) {
 		return restartProcess(self)
 	}
@@ -142,20 +100,18 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // device is the running agent and its parts.
 type device struct {
+	unit
 	config  *config.Config
-	log     *slog.Logger
-	journal *journal.Journal
-	runner  *agent.Runner
 	link    *link.Link
-	sensors *sensors
 	subs    *subDevices
+	metrics *metrics // nil without --metrics
 	started time.Time
 	bootID  string
 }
 
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, SubDevice: d.subs.find, Logger: d.log}
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, SubDevice: d.subs.find, Logger: d.log}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
 	d.subs.start(ctx, &tasks, d.bootID)
@@ -170,6 +126,9 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
 	serve("sensors of sub-devices", d.subs.watch)
+	if d.metrics != nil {
+		serve("metrics", func(ctx context.Context) error { return d.metrics.serve(ctx, d) })
+	}
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
 		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
 	<-ctx.Done()
@@ -211,8 +170,7 @@ func (d *device) watch(ctx context.Context) error {
 
 // Status answers the control socket.
 func (d *device) Status(ctx context.Context) (control.Status, error) {
-	s := control.NewStatus(d.runner.View())
-	addHealth(&s, d.journal)
+	s := d.status()
 	d.addSession(&s)
 	var err error
 	s.SubDevices, err = d.subs.statuses(ctx)
@@ -227,14 +185,12 @@ func (d *device) addSession(s *control.Status) {
 	}
 }
 
-// addHealth adds how a state on the disk does.
-func addHealth(s *control.Status, j *journal.Journal) {
-	health := j.Health()
-	s.Journal.Saves = health.Saves
-	if health.Worn != nil {
-		s.Journal.Worn = health.Worn.Error()
+// Post passes an operator's input on. Who pauses a gateway wants nothing to begin
+// behind it either.
+func (d *device) Post(in agent.Input) {
+	d.runner.Post(in)
+	switch in.(type) {
+	case agent.PauseRequested, agent.ResumeRequested:
+		d.subs.post(in)
 	}
 }
-
-// Post passes an operator's input on.
-func (d *device) Post(in agent.Input) { d.runner.Post(in) }

@@ -12,7 +12,6 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/control"
 	"otafleet/agent/download"
-	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
@@ -22,11 +21,8 @@ import (
 // subDevice is a device behind this one: a machine, a state and a fate of its
 // own, on the gateway's session.
 type subDevice struct {
+	unit
 	config  *config.SubDevice
-	log     *slog.Logger
-	journal *journal.Journal
-	runner  *agent.Runner
-	sensors agent.Sensors
 	broken  error                 // why it cannot be served; the others are all the same
 	session func(*control.Status) // adds what is known of the gateway's session
 }
@@ -43,22 +39,21 @@ type subDevices struct {
 func newSubDevices(cfg *config.Config, session func(*control.Status), log *slog.Logger) *subDevices {
 	s := &subDevices{gate: newGate(cfg.SubDeviceParallel)}
 	for i := range cfg.SubDevices {
-		c := &cfg.SubDevices[i]
-		s.all = append(s.all, &subDevice{config: c, session: session, log: log.With("device", c.Device)})
+		c, own := &cfg.SubDevices[i], log.With("device", cfg.SubDevices[i].Device)
+		dir := filepath.Join(cfg.StateDir, "sub", c.Device)
+		s.all = append(s.all, &subDevice{config: c, session: session, unit: unit{
+			id: c.Identity(), components: c.Components, dir: dir, log: own,
+			sensors: &subSensors{&sensors{c.Conditions, dir, c.Device, own}, s.gate},
+		}})
 	}
 	return s
-}
-
-// directory is where a sub-device has its state.
-func (d *subDevice) directory(cfg *config.Config) string {
-	return filepath.Join(cfg.StateDir, "sub", d.config.Device)
 }
 
 // members are the sub-devices as the link knows them.
 func (s *subDevices) members() []link.Member {
 	members := make([]link.Member, len(s.all))
 	for i, d := range s.all {
-		members[i] = link.Member{Identity: d.config.Identity(), Deliver: d.Post}
+		members[i] = link.Member{Identity: d.id, Deliver: d.Post}
 	}
 	return members
 }
@@ -90,38 +85,34 @@ func (s *subDevices) equip(cfg *config.Config, trust *wire.Trust, l *link.Link, 
 		if s.cache != nil && twins[d.config.Product] {
 			shared = s.cache.Fetcher(fetcher)
 		}
-		if d.broken = s.prepare(d, cfg, trust, agent.Equipment{Link: l.Member(i), Fetcher: shared}); d.broken != nil {
+		if d.broken = s.prepare(d, cfg, trust, l.Member(i), shared); d.broken != nil {
 			d.log.Error("the sub-device is not served", "error", d.broken)
 		}
 	}
 }
 
-// prepare makes the parts of one sub-device, beside those that it is given.
-func (s *subDevices) prepare(d *subDevice, cfg *config.Config, trust *wire.Trust, e agent.Equipment) error {
-	dir := d.directory(cfg)
-	var saved *agent.State
-	var err error
-	if d.journal, saved, err = openJournal(dir, d.log); err != nil {
-		return err
-	}
-	installers, err := newInstallers(d.config.Device, d.config.Components, filepath.Join(dir, "components"), d.log)
+// prepare makes the parts of one sub-device.
+func (s *subDevices) prepare(d *subDevice, cfg *config.Config, trust *wire.Trust, voice agent.Link, fetcher agent.Fetcher) error {
+	saved, err := d.open()
 	if err != nil {
 		return err
 	}
-	for id, i := range installers {
-		installers[id] = &subInstaller{Installer: i, gate: s.gate, cache: s.cache}
+	installers, err := d.installers()
+	if err != nil {
+		return err
 	}
-	d.sensors = &subSensors{&sensors{d.config.Conditions, dir, d.config.Device, d.log}, s.gate}
-	e.Store, e.Desk, e.Logger = d.journal, d.journal, d.log
-	e.Installer = func(component string) firmware.Installer { return installers[component] }
-	e.Health = &health{checks: d.config.Health, device: d.config.Device, log: d.log}
-	e.Power, e.Sensors = noPower{}, d.sensors
+	for component, i := range installers {
+		installers[component] = &subInstaller{Installer: i, gate: s.gate, cache: s.cache}
+	}
+	e := d.equipment(installers)
+	e.Link, e.Fetcher, e.Power = voice, fetcher, noPower{}
+	e.Health = &health{checks: d.config.Health, device: d.id.Device, log: d.log}
 	if cfg.Confirm == config.ConfirmByCommand {
-		e.Confirmer = &confirmer{cfg.ConfirmCommand, d.config.Device, d.log}
+		e.Confirmer = &confirmer{cfg.ConfirmCommand, d.id.Device, d.log}
 	}
 	c := machineConfig(cfg, trust)
-	c.Hardware, c.Via, c.Components = d.config.Hardware, cfg.Device, componentConfigs(d.config.Components)
-	d.runner = agent.NewRunner(agent.New(d.config.Identity(), c, saved), e)
+	c.Hardware, c.Via, c.Components = d.config.Hardware, cfg.Device, componentConfigs(d.components)
+	d.runner = agent.NewRunner(agent.New(d.id, c, saved), e)
 	return nil
 }
 
@@ -157,9 +148,7 @@ func (s *subDevices) stop() {
 func (s *subDevices) close() error {
 	var problems []error
 	for _, d := range s.all {
-		if d.journal != nil {
-			problems = append(problems, d.journal.Close())
-		}
+		problems = append(problems, d.close())
 	}
 	return errors.Join(problems...)
 }
@@ -182,14 +171,25 @@ func (s *subDevices) watch(ctx context.Context) error {
 	}
 }
 
-// find gives the sub-device with a key, nil if there is none.
-func (s *subDevices) find(key string) control.Agent {
+// post passes an input on to all of them.
+func (s *subDevices) post(in agent.Input) {
 	for _, d := range s.all {
-		if d.config.Device == key {
-			return d
+		d.Post(in)
+	}
+}
+
+// find gives the sub-device with a key.
+func (s *subDevices) find(key string) (control.Subject, error) {
+	for _, d := range s.all {
+		switch {
+		case d.id.Device != key:
+		case d.broken != nil:
+			return control.Subject{}, d.unserved()
+		default:
+			return control.Subject{Agent: d, Records: d, Packages: d}, nil
 		}
 	}
-	return nil
+	return control.Subject{}, fmt.Errorf("this agent speaks for no sub-device %q: see 'ota-agent status'", key)
 }
 
 // statuses are what all of them do.
@@ -205,19 +205,19 @@ func (s *subDevices) statuses(ctx context.Context) ([]control.Status, error) {
 	return all, nil
 }
 
+// unserved says why nothing can be had of a sub-device.
+func (d *subDevice) unserved() error {
+	return fmt.Errorf("not served since the agent's start: %w", d.broken)
+}
+
 // Status answers the control socket.
-func (d *subDevice) Status(context.Context) (control.Status, error) {
-	view := agent.View{Identity: d.config.Identity()}
+func (d *subDevice) Status(context.Context) (s control.Status, err error) {
 	if d.broken != nil {
-		view.Waiting = fmt.Sprintf("not served since the agent's start: %v", d.broken)
+		s = control.NewStatus(agent.View{Identity: d.id, Waiting: d.unserved().Error()})
 	} else {
-		view = d.runner.View()
+		s = d.status()
 	}
-	s := control.NewStatus(view)
 	d.session(&s)
-	if d.journal != nil {
-		addHealth(&s, d.journal)
-	}
 	return s, nil
 }
 

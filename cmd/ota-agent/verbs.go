@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
-	"time"
+	"net/http"
 
 	"github.com/spf13/pflag"
 
@@ -23,13 +21,25 @@ type target struct {
 	device         string // a sub-device; empty for the agent's own
 }
 
-func (t *target) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&t.config, "config", defaultConfig, "the configuration file of the agent, which names its socket")
-	flags.StringVar(&t.socket, "socket", "", "the agent's control socket; overrides --config")
-	flags.StringVar(&t.device, "device", "", "the sub-device that it is about, by its `key`; the agent's own device without it")
+func newTarget(flags *pflag.FlagSet) *target {
+	t := &target{}
+	flags.StringVar(&t.config, "config", defaultConfig, "the configuration `FILE` of the agent, which names its socket")
+	flags.StringVar(&t.socket, "socket", "", "the `PATH` of the agent's control socket; overrides --config")
+	flags.StringVar(&t.device, "device", "", "the sub-device that it is about, by its `KEY`; without it, the agent's own device")
+	return t
 }
 
-func (t *target) client() (*control.Client, error) {
+func jsonFlag(flags *pflag.FlagSet) *bool { return flags.Bool("json", false, "print JSON") }
+
+// client finds the agent for a verb that takes no arguments.
+func (t *target) client(args []string) (*control.Client, error) {
+	if err := cli.NoArgs(args); err != nil {
+		return nil, err
+	}
+	return t.find()
+}
+
+func (t *target) find() (*control.Client, error) {
 	if t.socket != "" {
 		return &control.Client{Path: t.socket, Device: t.device}, nil
 	}
@@ -47,33 +57,71 @@ func talk(err error) error {
 	switch {
 	case errors.As(err, &unreachable):
 		return &cli.Exit{Code: exitUnreachable, Err: err}
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.Code != http.StatusUnprocessableEntity:
 		return &cli.Exit{Code: exitRefused, Err: err}
 	}
 	return err
 }
 
-// order makes a verb that asks the running agent to do something.
-func order(name, summary, help string, flags func(*pflag.FlagSet), do func(context.Context, *control.Client) (string, error)) cli.Verb {
+func printJSON(w io.Writer, document any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(document)
+}
+
+// look makes a verb that shows a document of the running agent.
+func look[T any](name, summary, help string, get func(*control.Client, context.Context) (T, error), show func(io.Writer, *T) error) cli.Verb {
 	return cli.Verb{
 		Name: name, Summary: summary, Help: help,
-		Flags: func(set *pflag.FlagSet) cli.Action {
-			var t target
-			t.flags(set)
-			if flags != nil {
-				flags(set)
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			t := newTarget(flags)
+			asJSON := jsonFlag(flags)
+			return func(ctx context.Context, streams cli.Streams, args []string) error {
+				client, err := t.client(args)
+				if err != nil {
+					return err
+				}
+				document, err := get(client, ctx)
+				switch {
+				case err != nil:
+					return talk(err)
+				case *asJSON:
+					return printJSON(streams.Out, document)
+				}
+				return show(streams.Out, &document)
+			}
+		},
+	}
+}
+
+// order is what a verb does that asks the running agent for something.
+type order struct {
+	name, summary, help string
+	reason              string // what --reason is for; empty for a verb without
+	do                  func(ctx context.Context, c *control.Client, reason string) (string, error)
+}
+
+func (o order) verb() cli.Verb {
+	return cli.Verb{
+		Name: o.name, Summary: o.summary, Help: o.help,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			t := newTarget(flags)
+			asJSON := jsonFlag(flags)
+			var reason string
+			if o.reason != "" {
+				flags.StringVar(&reason, "reason", "", o.reason)
 			}
 			return func(ctx context.Context, streams cli.Streams, args []string) error {
-				if err := cli.NoArgs(args); err != nil {
-					return err
-				}
-				client, err := t.client()
+				client, err := t.client(args)
 				if err != nil {
 					return err
 				}
-				answer, err := do(ctx, client)
+				answer, err := o.do(ctx, client, reason)
 				if err != nil {
 					return talk(err)
+				}
+				if *asJSON {
+					return printJSON(streams.Out, map[string]string{"done": answer})
 				}
 				_, err = fmt.Fprintln(streams.Out, answer)
 				return err
@@ -82,114 +130,27 @@ func order(name, summary, help string, flags func(*pflag.FlagSet), do func(conte
 	}
 }
 
-func checkVerb() cli.Verb {
-	return order("check", "ask the platform for a plan now",
-		"The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in 'ota-agent status'.", nil,
-		func(ctx context.Context, c *control.Client) (string, error) { return c.Check(ctx) })
-}
-
-func confirmVerb() cli.Verb {
-	return order("confirm", "agree to the plan that waits for an answer",
-		"Only where the configuration says confirm: ask or confirm: command. From here on\nthe upgrade goes on to its end.", nil,
-		func(ctx context.Context, c *control.Client) (string, error) { return c.Confirm(ctx) })
-}
-
-func refuseVerb() cli.Verb {
-	var reason string
-	return order("refuse", "decline the plan that waits for an answer",
-		"The platform is told, and may send the plan again later.",
-		func(flags *pflag.FlagSet) {
-			flags.StringVar(&reason, "reason", "", "a sentence for the platform's log")
-		},
-		func(ctx context.Context, c *control.Client) (string, error) { return c.Refuse(ctx, reason) })
-}
-
-func statusVerb() cli.Verb {
-	return cli.Verb{
-		Name:    "status",
-		Summary: "say what the agent does, and what it waits for",
-		Help: `Of a gateway's sub-devices it says what each is at; with --device, everything of one.
-
-Examples:
-  ota-agent status --socket /run/ota-agent.sock --json
-  ota-agent status --device meter-1`,
-		Flags: func(flags *pflag.FlagSet) cli.Action {
-			var t target
-			t.flags(flags)
-			asJSON := flags.Bool("json", false, "print JSON")
-			return func(ctx context.Context, streams cli.Streams, args []string) error {
-				if err := cli.NoArgs(args); err != nil {
-					return err
-				}
-				client, err := t.client()
-				if err != nil {
-					return err
-				}
-				status, err := client.Status(ctx)
-				if err != nil {
-					return talk(err)
-				}
-				if *asJSON {
-					out := json.NewEncoder(streams.Out)
-					out.SetIndent("", "  ")
-					return out.Encode(status)
-				}
-				return printStatus(streams.Out, &status)
-			}
-		},
+// orders are the verbs by which an operator answers and steers.
+func orders() []order {
+	plain := func(do func(*control.Client, context.Context) (string, error)) func(context.Context, *control.Client, string) (string, error) {
+		return func(ctx context.Context, c *control.Client, _ string) (string, error) { return do(c, ctx) }
 	}
-}
-
-func printStatus(w io.Writer, s *control.Status) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s of product %s, %s, up %s\n", s.Device, s.Product, s.Agent, time.Duration(s.Uptime)*time.Second)
-	switch {
-	case s.Connected && s.Since != nil:
-		fmt.Fprintf(&b, "connected since %s\n", s.Since.Local().Format(time.DateTime))
-	case s.Connected:
-		fmt.Fprintln(&b, "connected")
-	default:
-		fmt.Fprintln(&b, "not connected")
+	return []order{
+		{name: "check", summary: "ask the platform for a plan now", do: plain((*control.Client).Check),
+			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in 'ota-agent status'."},
+		{name: "confirm", summary: "agree to the plan that waits for an answer", do: plain((*control.Client).Confirm),
+			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end."},
+		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log",
+			help: "The platform is told, and may send the plan again later.",
+			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
+				return c.Refuse(ctx, reason)
+			}},
+		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
+			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are paused with it; with --device, one\nof them alone.",
+			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
+				return c.Pause(ctx, reason)
+			}},
+		{name: "resume", summary: "go on after a pause", do: plain((*control.Client).Resume),
+			help: "A plan that was refused because of the pause is asked for again."},
 	}
-	fmt.Fprintf(&b, "%s\n\n", s.Waiting)
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tTYPE\tRUNS\tRELEASE")
-	for _, c := range s.Components {
-		runs := c.Version
-		if runs == "" {
-			runs = "(does not answer)"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", c.ID, c.Type, runs, c.Release)
-	}
-	table.Flush()
-	if s.Plan != nil {
-		printPlan(&b, s.Plan)
-	}
-	if s.Pending > 0 {
-		fmt.Fprintf(&b, "\n%d reports wait for the platform\n", s.Pending)
-	}
-	printSubDevices(&b, s.SubDevices)
-	for _, trouble := range []string{s.Journal.Trouble, s.Journal.Worn} {
-		if trouble != "" {
-			fmt.Fprintf(&b, "\nstate: %s\n", trouble)
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func printPlan(b *strings.Builder, p *control.Plan) {
-	fmt.Fprintf(b, "\nplan %s, attempt %d, %s, ends %s\n", p.ID, p.Attempt, p.Answer, p.Ends.Local().Format(time.DateTime))
-	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, c := range p.Components {
-		fmt.Fprintf(table, "  %s\t%s\tto %s", c.ID, c.Status, c.Target)
-		if c.Total > 0 {
-			fmt.Fprintf(table, "\t%d %%", 100*c.Done/c.Total)
-		}
-		if c.Failure != nil {
-			fmt.Fprintf(table, "\t%s %s", c.Failure.Code, c.Failure.Detail)
-		}
-		fmt.Fprintln(table)
-	}
-	table.Flush()
 }

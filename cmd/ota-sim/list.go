@@ -67,7 +67,7 @@ func worlds(s *scenario.Scenario, machine preflight.Machine) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if preflight.Examine(all.needs(true), machine).Fits() {
+	if preflight.Examine(all.needs(&worldFlags{}, 0), machine).Fits() {
 		return "real, virtual", nil
 	}
 	return "virtual", nil

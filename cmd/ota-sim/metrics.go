@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/exposition"
 )
 
 // metrics serves a run's figures to Prometheus, at /metrics.
@@ -77,11 +78,11 @@ func (m *metrics) serve(w http.ResponseWriter, _ *http.Request) {
 	m.mu.Lock()
 	run, labels := m.run, m.labels
 	m.mu.Unlock()
-	var p exposition
+	var p runPage
 	if run != nil {
 		p.writeRun(run.Snapshot(), labels)
 	}
-	p.writeProcess()
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = fmt.Fprint(w, p.text.String())
+	p.Process()
+	w.Header().Set("Content-Type", exposition.ContentType)
+	_, _ = fmt.Fprint(w, p.Text())
 }

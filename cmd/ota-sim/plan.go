@@ -58,7 +58,8 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if err != nil {
 		return err
 	}
-	if _, err := f.options(c); err != nil {
+	options, err := f.options(c)
+	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := f.checkVirtual(f.changed); err != nil {
@@ -66,7 +67,7 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	}
 	var b strings.Builder
 	writeOutlook(&b, c)
-	command := runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, flags: changed(f.changed)}
+	command := runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, broker: f.broker, flags: changed(f.changed)}
 	if f.virtual {
 		fmt.Fprintf(&b, "\nIn virtual time it takes no sockets: %s\n", command)
 		_, err := io.WriteString(streams.Out, b.String())
@@ -76,7 +77,7 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if err != nil {
 		return err
 	}
-	result := preflight.Examine(c.needs(f.broker == ""), machine)
+	result := preflight.Examine(c.needs(&f.worldFlags, len(options.Sources)), machine)
 	fmt.Fprintf(&b, "\nThis machine\n")
 	writeChecks(&b, result)
 	fmt.Fprintf(&b, "    %-14s %d; at most %d devices arrive within a second\n\n", "processors", machine.Processors, c.busiest())

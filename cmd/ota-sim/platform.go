@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -71,7 +72,7 @@ Examples:
 			flags.StringVar(&f.storeListen, "store-listen", "127.0.0.1:9000", "where the embedded object store listens")
 			flags.StringVar(&f.devices, "credentials", "", "file of username:password lines for the embedded broker; empty lets everybody in")
 			flags.StringArrayVar(&f.gateways, "gateway", nil, "let a gateway speak for devices behind it: GATEWAY=PRODUCT.DEVICE,…; may be repeated")
-			flags.StringVar(&f.broker, "broker", "", "broker to use instead of the embedded one: mqtt://host:port")
+			flags.StringVar(&f.broker, "broker", "", "broker to use instead of the embedded one: mqtt://host:port or mqtts://host:port")
 			flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
 			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
 			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
@@ -120,6 +121,9 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 			journal.printf("ready for devices")
 		}
 	})
+	// What a fleet takes here are stacks, most of all, and they count as reason for a
+	// reserve that small messages do not need.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	err = standIn.Run(ctx)
 	cancel()
 	ready.Wait()

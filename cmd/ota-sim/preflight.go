@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -11,9 +13,12 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// needs is what a run of the chosen devices takes of a machine.
-func (c *choice) needs(embedded bool) preflight.Run {
-	r := preflight.Run{Devices: c.selected.Devices(), Images: images(c.scenario), Embedded: embedded}
+// needs is what a run of the chosen devices takes of a machine, in that world and
+// from so many source addresses.
+func (c *choice) needs(f *worldFlags, sources int) preflight.Run {
+	r := preflight.Run{Devices: c.selected.Devices(), Embedded: f.broker == "",
+		Secure: strings.HasPrefix(f.broker, "mqtts:"), Sources: sources}
+	r.Images, r.Chunk = images(c.scenario)
 	for i := range c.scenario.Fleets {
 		if c.scenario.Fleets[i].Behind == "" {
 			r.Sessions = append(r.Sessions, c.selected.Count(i))
@@ -22,19 +27,20 @@ func (c *choice) needs(embedded bool) preflight.Run {
 	return r
 }
 
-// images is the size of all packages of a scenario.
-func images(s *scenario.Scenario) int64 {
-	made, n := map[scenario.PackageName]bool{}, int64(0)
+// images is the size of all packages of a scenario, and of their largest chunk.
+func images(s *scenario.Scenario) (bytes, chunk int64) {
+	made := map[scenario.PackageName]bool{}
 	for i := range s.Plans {
 		for k := range s.Plans[i].Components {
 			c := &s.Plans[i].Components[k]
 			if name := c.PackageOf(s.Plans[i].Product); !made[name] {
 				made[name] = true
-				n += c.Size
+				bytes += c.Size
+				chunk = max(chunk, int64(c.Chunk))
 			}
 		}
 	}
-	return n
+	return bytes, chunk
 }
 
 // writeChecks lists what a run needs against what there is.
@@ -60,18 +66,24 @@ func writeChecks(w io.Writer, result preflight.Result) {
 // writeMend says what lets a run fit, as commands that then work.
 func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 	files, ports, memory := result.Checks[preflight.Files], result.Checks[preflight.Ports], result.Checks[preflight.Memory]
-	switch m := result.Mend; {
+	m := result.Mend
+	if m.Sources > 0 {
+		command = command.from(w, m.Sources)
+	}
+	switch {
+	case m.Over:
+		fmt.Fprint(w, "No number of processes would help: it takes a larger machine, or a smaller scenario.\n")
 	case m.Shards > 0:
 		how := "at once"
 		if m.InTurn {
 			how = "one after the other"
 		}
 		fmt.Fprintf(w, "In %d processes %s it fits:\n\n%s", m.Shards, how, command.shards(m))
-	case !ports.Fits():
-		fmt.Fprint(w, "All sessions go to one broker, so several processes would not help. As root, give it more ports:\n\n"+
-			"  sysctl -w net.ipv4.ip_local_port_range='1024 65535'\n")
-	default:
-		fmt.Fprint(w, "No number of processes would help: it takes a larger machine, or a smaller scenario.\n")
+	case m.Sources > 0:
+		fmt.Fprintf(w, "So it fits:\n\n  %s\n", command)
+	}
+	if m.Sources > 0 {
+		fmt.Fprint(w, "\nOr root gives each address more ports: sysctl -w net.ipv4.ip_local_port_range='1024 65535'\n")
 	}
 	if line, can := command.virtually(); can {
 		fmt.Fprintf(w, "\nIn virtual time it fits:\n\n  %s\n", line)
@@ -86,6 +98,7 @@ type runCommand struct {
 	program  string
 	scenario string
 	name     string   // of the scenario
+	broker   string   // its URL; empty if it is embedded
 	flags    []string // all, as --name=value
 }
 
@@ -94,13 +107,34 @@ func (c runCommand) String() string {
 	return quoted(slices.Concat([]string{c.program, "run"}, c.flags, []string{c.scenario})...)
 }
 
+// from is the command line from so many source addresses. It says which ones: all
+// of a loopback are this machine's, of others those must be named that are.
+func (c runCommand) from(w io.Writer, sources int) runCommand {
+	fmt.Fprintf(w, "Sessions with one broker need a port each, so they must come from %d addresses of this machine.\n", sources)
+	addresses := "FIRST-LAST"
+	if u, err := url.Parse(c.broker); err == nil && loopback(u.Hostname()) {
+		addresses = fmt.Sprintf("127.0.0.1-127.0.%d.%d", sources>>8, sources&0xff)
+	} else {
+		fmt.Fprintf(w, "Put the first and the last of them for FIRST and LAST.\n")
+	}
+	c.flags = slices.DeleteFunc(slices.Clone(c.flags), func(flag string) bool { return strings.HasPrefix(flag, "--source-addresses=") })
+	c.flags = append(c.flags, "--source-addresses="+addresses)
+	return c
+}
+
+// loopback reports whether a host is this one, by IPv4.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.Is4() && a.IsLoopback()
+}
+
 // virtually is the command line in virtual time, unless the run is about a broker
 // or a store.
 func (c runCommand) virtually() (line string, can bool) {
 	words, sockets := []string{c.program, "run", "--virtual"}, socketFlags()
 	for _, flag := range c.flags {
 		switch name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); {
-		case name == "metrics" || name == "prefix":
+		case name == "metrics" || name == "prefix" || name == "source-addresses":
 		case slices.Contains(sockets, name):
 			return "", false
 		default:

@@ -131,14 +131,40 @@ func TestWhatHelps(t *testing.T) {
 		"files":  {preflight.Machine{Files: 20000}, true, "In 3 processes at once it fits:\n\n  for i in"},
 		"root":   {preflight.Machine{Files: 20000}, true, "\nFor one process, root would have to raise the limit of open files: ulimit -n 50600\n"},
 		"memory": {preflight.Machine{Memory: 2 << 30}, true, "In 2 processes one after the other it fits:"},
-		"ports":  {preflight.Machine{Ports: 20000}, false, "sysctl -w net.ipv4.ip_local_port_range"},
+		"ports":  {preflight.Machine{Ports: 20000}, false, "must come from 2 addresses of this machine.\nSo it fits:\n\n  ota-sim run --broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.0.2 many\n"},
+		"range":  {preflight.Machine{Ports: 20000}, false, "\nOr root gives each address more ports: sysctl -w net.ipv4.ip_local_port_range"},
+		"both":   {preflight.Machine{Ports: 90, Files: 20000}, false, "In 2 processes at once it fits:\n\n  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i --broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.1.22 many & done"},
 		"all":    {preflight.Machine{Memory: 1 << 20}, true, "No number of processes would help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			run := preflight.Run{Devices: 25000, Sessions: []int{25000}, Embedded: tt.embedded}
-			writeMend(&b, preflight.Examine(run, tt.machine), runCommand{program: "ota-sim", scenario: "many", name: "many"})
+			writeMend(&b, preflight.Examine(run, tt.machine), runCommand{program: "ota-sim", scenario: "many", name: "many",
+				broker: "mqtt://127.0.0.1", flags: []string{"--broker=mqtt://127.0.0.1", "--source-addresses=127.0.0.9"}[:map[bool]int{true: 0, false: 2}[tt.embedded]]})
 			assert.Contains(t, b.String(), tt.want)
 		})
 	}
+}
+
+// TestAddressesOfOthers: which addresses reach a broker elsewhere, only its user
+// knows.
+func TestAddressesOfOthers(t *testing.T) {
+	var b bytes.Buffer
+	command := runCommand{program: "ota-sim", scenario: "many", name: "many", broker: "mqtt://staging", flags: []string{"--broker=mqtt://staging"}}
+	writeMend(&b, preflight.Examine(preflight.Run{Devices: 25000, Sessions: []int{25000}}, preflight.Machine{Ports: 20000}), command)
+	assert.Contains(t, b.String(), "Put the first and the last of them for FIRST and LAST.\nSo it fits:\n\n  ota-sim run --broker=mqtt://staging --source-addresses=FIRST-LAST many\n")
+}
+
+// TestSourceAddressesFit follows the advice to the planning of a run that has them.
+func TestSourceAddressesFit(t *testing.T) {
+	machine, err := preflight.Look()
+	require.NoError(t, err)
+	path := file(t, "many.yaml", many(int(machine.Ports)+1))
+	args := []string{"plan", "--broker", "mqtt://127.0.0.1", "--stand-in"}
+	o := sim(t, append(args, path)...)
+	assert.Equal(t, exitPreflight, o.code)
+	assert.Contains(t, o.out, fmt.Sprintf("  ✗ ports          %d of %d\n", machine.Ports+1, machine.Ports))
+	assert.Contains(t, o.out, "--source-addresses=127.0.0.1-127.0.0.2")
+	o = sim(t, append(args, "--source-addresses=127.0.0.1-127.0.0.2", path)...)
+	assert.Contains(t, o.out, fmt.Sprintf("  ✓ ports          %d of %d\n", machine.Ports+1, 2*machine.Ports))
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -28,6 +27,7 @@ type runFlags struct {
 	metrics string
 	quiet   bool
 	changed *pflag.FlagSet
+	memory  int64 // bytes that the run was found to take at most
 }
 
 func runVerb() cli.Verb {
@@ -39,6 +39,10 @@ func runVerb() cli.Verb {
 		Help: `SCENARIO is a file, or the name of a bundled scenario (see 'ota-sim list').
 Every virtual device is a real agent: its own MQTT session, its own verified
 downloads over real sockets. Only flash, power and line are simulated.
+
+Sessions with one broker are bounded by the ports of the address that they come
+from, mostly 28,232; --source-addresses lets them come from several of this
+machine's.
 
 Without --broker everything is embedded: broker, object store and platform.
 With --broker the devices connect to your platform, which must have the plans;
@@ -61,7 +65,9 @@ Examples:
   ota-sim run my.yaml --only gateways-000012 --out look
   ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
-  ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --stand-in`,
+  ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --stand-in
+  ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub
+  ota-sim run my.yaml --broker mqtt://staging --trust staging.pub --source-addresses 10.0.0.2-10.0.0.9`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := runFlags{changed: flags}
 			f.choiceFlags.define(flags)
@@ -104,13 +110,13 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err := f.checkVirtual(f.changed); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if err := f.fits(s, c); err != nil {
+	if err := f.fits(s, c, len(options.Sources)); err != nil {
 		return nil, err
 	}
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	if err := reachable(ctx, f.broker); err != nil {
+	if err := reachable(ctx, &options); err != nil {
 		return nil, err
 	}
 	return f.play(ctx, text, s, c, options)
@@ -118,7 +124,7 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 
 // fits refuses a run that this machine cannot bear, with the commands that it
 // can. Virtual devices take a few bytes each and no sockets.
-func (f *runFlags) fits(s *source, c *choice) error {
+func (f *runFlags) fits(s *source, c *choice, sources int) error {
 	if f.virtual {
 		return nil
 	}
@@ -126,7 +132,9 @@ func (f *runFlags) fits(s *source, c *choice) error {
 	if err != nil {
 		return err
 	}
-	result := preflight.Examine(c.needs(f.broker == ""), machine)
+	needs := c.needs(&f.worldFlags, sources)
+	f.memory = needs.Memory()
+	result := preflight.Examine(needs, machine)
 	if result.Fits() {
 		return nil
 	}
@@ -134,7 +142,7 @@ func (f *runFlags) fits(s *source, c *choice) error {
 	fmt.Fprintf(&b, "%d devices do not fit this machine in one process:\n\n", c.selected.Devices())
 	writeChecks(&b, result)
 	fmt.Fprintln(&b)
-	writeMend(&b, result, runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, flags: changed(f.changed)})
+	writeMend(&b, result, runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, broker: f.broker, flags: changed(f.changed)})
 	return &cli.Exit{Code: exitPreflight, Err: errors.New(strings.TrimRight(b.String(), "\n"))}
 }
 
@@ -184,9 +192,7 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	if err != nil {
 		return nil, err
 	}
-	// A fleet's memory is large, steady and full of small messages: collecting
-	// them twice as often costs little and saves a third of it.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	defer holdMemory(f.memory)()
 	var view *live
 	options.Started = func(r *simulator.Run) {
 		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})

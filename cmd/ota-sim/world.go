@@ -1,17 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
-	"time"
 
 	"github.com/spf13/pflag"
 
-	"otafleet/internal/cli"
 	"otafleet/internal/wire"
 	"otafleet/simulator"
 )
@@ -21,6 +16,8 @@ import (
 type worldFlags struct {
 	virtual       bool
 	broker        string
+	caFile        string
+	sources       []string
 	standIn       bool
 	username      string
 	passwordFile  string
@@ -34,7 +31,9 @@ type worldFlags struct {
 
 func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.virtual, "virtual", false, "run in virtual time: no sockets, no waiting, the same history for the same seed")
-	flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port")
+	flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port or mqtts://host:port")
+	flags.StringVar(&f.caFile, "ca-file", "", "with mqtts: file with the certificates of who may have signed the broker's; empty means the system's")
+	flags.StringSliceVar(&f.sources, "source-addresses", nil, "addresses of this machine that sessions come from, in turns: a list of addresses, first-last and address/bits")
 	flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
 	flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file with the password of every device at the broker")
@@ -92,6 +91,12 @@ func (f *worldFlags) options(c *choice) (simulator.Options, error) {
 	if o.Store, err = f.store.remote(); err != nil {
 		return o, err
 	}
+	if o.TLS, err = f.secure(); err != nil {
+		return o, err
+	}
+	if o.Sources, err = simulator.ParseSources(f.sources); err != nil {
+		return o, fmt.Errorf("--source-addresses: %w", err)
+	}
 	if len(f.trust) > 0 || f.allowUnsigned {
 		o.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}
 		for _, path := range f.trust {
@@ -103,29 +108,4 @@ func (f *worldFlags) options(c *choice) (simulator.Options, error) {
 		}
 	}
 	return o, o.Validate()
-}
-
-// reachable refuses at once a broker that nobody listens for, instead of after
-// the whole run.
-func reachable(ctx context.Context, broker string) error {
-	if broker == "" {
-		return nil
-	}
-	u, err := url.Parse(broker)
-	if err != nil || u.Host == "" {
-		return fmt.Errorf("cannot use the broker %q: want mqtt://host:port", broker)
-	}
-	address := u.Host
-	if u.Port() == "" {
-		address = net.JoinHostPort(u.Hostname(), map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme])
-	}
-	dialer := net.Dialer{Timeout: 10 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	switch {
-	case err == nil:
-		return conn.Close()
-	case ctx.Err() != nil:
-		return nil // interrupted, as the run will say
-	}
-	return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot reach the broker: %w", err)}
 }

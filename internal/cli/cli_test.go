@@ -176,7 +176,10 @@ func TestVersion(t *testing.T) {
 		assert.Regexp(t, `^kettle 1\.2\.3 \(go[0-9.a-zA-Z:-]+.*, \w+/\w+\)\n$`, out)
 		assert.Empty(t, err)
 	}
-	code, _, _ := run(t, "version", "now")
+	code, out, _ := run(t, "version", "--json")
+	assert.Equal(t, cli.OK, code)
+	assert.Regexp(t, `^\{"go":"go[^"]*","processor":"\w+","program":"kettle","system":"\w+","version":"1\.2\.3"\}\n$`, out)
+	code, _, _ = run(t, "version", "now")
 	assert.Equal(t, cli.Usage, code)
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 
@@ -12,10 +13,15 @@ import (
 func VersionVerb(name, version string) Verb {
 	return Verb{
 		Name: "version", Summary: "print the version",
-		Flags: func(*pflag.FlagSet) Action {
+		Flags: func(flags *pflag.FlagSet) Action {
+			asJSON := flags.Bool("json", false, "print JSON")
 			return func(_ context.Context, streams Streams, args []string) error {
 				if err := NoArgs(args); err != nil {
 					return err
+				}
+				if *asJSON {
+					return json.NewEncoder(streams.Out).Encode(map[string]string{"program": name, "version": version,
+						"go": runtime.Version(), "system": runtime.GOOS, "processor": runtime.GOARCH})
 				}
 				_, err := fmt.Fprintf(streams.Out, "%s %s (%s, %s/%s)\n", name, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 				return err

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -17,7 +20,8 @@ const MaxBytes = 1 << 20
 type Document struct {
 	name     string
 	root     *Map
-	maps     []*Map // all that the program has opened
+	maps     []*Map // all that the program has opened and the document gives
+	opened   []*Map // these, and those that the document does not give
 	problems []Problem
 	warnings []Problem
 }
@@ -57,6 +61,40 @@ func (d *Document) Err() error {
 // Warnings returns what Map.Warnf has collected, one printed line each, in the
 // document's order.
 func (d *Document) Warnings() []string { return describe(d.name, inOrder(d.warnings)) }
+
+// Known lists the keys that the program has asked for, with their places, in the
+// order of the alphabet. Keys below which there are others are left out; of lists
+// of mappings the document must have an entry, whose number is left out too.
+func (d *Document) Known() []string {
+	known := make(map[string]bool)
+	for _, m := range d.opened {
+		for _, key := range m.asked {
+			if !slices.Contains(m.refused, key) {
+				known[withoutNumbers(join(m.path, key))] = true
+			}
+		}
+	}
+	for path := range known {
+		for i := range path {
+			if path[i] == '.' {
+				delete(known, path[:i])
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(known))
+}
+
+// withoutNumbers takes the numbers of list entries out of a path.
+func withoutNumbers(path string) string {
+	for {
+		head, rest, found := strings.Cut(path, "[")
+		if !found {
+			return path
+		}
+		_, tail, _ := strings.Cut(rest, "]")
+		path = head + tail
+	}
+}
 
 // decode finds the root node: a mapping, the only document of the file.
 func (d *Document) decode(data []byte) *yaml.Node {
@@ -111,6 +149,7 @@ func nextDocument(in *yaml.Decoder) (node *yaml.Node, err error) {
 // where problems of keys that are not there are reported.
 func (d *Document) open(node, at *yaml.Node, path string) *Map {
 	m := &Map{doc: d, node: node, at: at, path: path}
+	d.opened = append(d.opened, m)
 	if node != nil {
 		d.maps = append(d.maps, m)
 	}

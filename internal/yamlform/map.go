@@ -15,6 +15,8 @@ type Map struct {
 	at    *yaml.Node // where problems of missing keys are reported
 	path  string
 	asked []string // the keys that the program knows
+	// Of them, those of the language that this version does not support.
+	refused []string
 }
 
 // Given reports whether the document gives the mapping.
@@ -57,6 +59,7 @@ func (m *Map) Sound() bool {
 
 // Unsupported reports keys that the language has and this version does not.
 func (m *Map) Unsupported(keys ...string) {
+	m.refused = append(m.refused, keys...)
 	for _, key := range keys {
 		if m.Has(key) {
 			m.Problemf(key, "is not supported by this version; remove it")

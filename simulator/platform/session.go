@@ -2,14 +2,17 @@ package platform
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
 	"sync"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session/state"
 
@@ -26,12 +29,30 @@ const (
 	// maxWaiting bounds what waits for the broker, in messages. What is dropped
 	// is sent again when the device asks or comes back.
 	maxWaiting = 200_000
+	// maxInFlight is how many messages either side may send ahead of their
+	// acknowledgement. What comes faster waits at the broker, which is made for
+	// that: it would only take memory here.
+	maxInFlight = 1000
 )
+
+// window is paho's session with a limit on what is sent ahead of its
+// acknowledgement, however much the broker allows.
+type window struct{ *state.State }
+
+// ConAckReceived begins the session on a connection.
+func (w window) ConAckReceived(conn io.Writer, connect *packets.Connect, ack *packets.Connack) error {
+	limit := uint16(maxInFlight)
+	if theirs := ack.Properties.ReceiveMaximum; theirs == nil || *theirs > limit {
+		ack.Properties.ReceiveMaximum = &limit
+	}
+	return w.State.ConAckReceived(conn, connect, ack)
+}
 
 // session is the stand-in's connection to a broker of others.
 type session struct {
 	// Immutable.
 	address  string
+	secure   *tls.Config // nil without TLS
 	url      string
 	user     string
 	password string
@@ -39,7 +60,7 @@ type session struct {
 	handle   func(topic string, payload []byte)
 	log      *slog.Logger
 	wake     chan struct{}
-	state    *state.State  // what is not acknowledged, over all connections
+	state    window        // what is not acknowledged, over all connections
 	opened   chan struct{} // closed when the first connection is up
 
 	// Owned by Run.
@@ -52,16 +73,32 @@ type session struct {
 
 func newSession(config Config, topics wire.Topics, handle func(string, []byte)) (*session, error) {
 	u, err := url.Parse(config.BrokerURL)
-	if err != nil || u.Scheme != "mqtt" || u.Host == "" {
-		return nil, fmt.Errorf("cannot use the broker %q: want mqtt://host:port", config.BrokerURL)
+	if err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || u.Host == "" {
+		return nil, fmt.Errorf("cannot use the broker %q: want mqtt://host:port or mqtts://host:port", config.BrokerURL)
 	}
-	address := u.Host
-	if u.Port() == "" {
-		address = net.JoinHostPort(u.Hostname(), "1883")
+	port, secure := "1883", (*tls.Config)(nil)
+	if u.Scheme == "mqtts" {
+		port, secure = "8883", verified(config.BrokerTLS, u.Hostname())
 	}
-	return &session{address: address, url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	return &session{address: net.JoinHostPort(u.Hostname(), port), secure: secure,
+		url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
 		filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
-		state: state.NewInMemory(), opened: make(chan struct{}), fresh: true}, nil
+		state: window{state.NewInMemory()}, opened: make(chan struct{}), fresh: true}, nil
+}
+
+// verified is a TLS configuration for a broker of that name.
+func verified(given *tls.Config, host string) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if given != nil {
+		c = given.Clone()
+	}
+	if c.ServerName == "" {
+		c.ServerName = host
+	}
+	return c
 }
 
 // URL is the broker's address.
@@ -104,8 +141,7 @@ func (s *session) Run(ctx context.Context) error {
 
 // serve holds one connection.
 func (s *session) serve(ctx context.Context) error {
-	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", s.address)
+	conn, err := s.dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -135,12 +171,29 @@ func (s *session) serve(ctx context.Context) error {
 	return err
 }
 
+// dial opens a connection, secured if the broker wants that.
+func (s *session) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.address)
+	if err != nil || s.secure == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, s.secure)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot secure the connection: %w", err), conn.Close())
+	}
+	return packets.NewThreadSafeConn(secure), nil // paho takes several writes for a packet
+}
+
 func (s *session) open(ctx context.Context, client *paho.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	expiry := uint32(sessionKept)
 	// A stand-in that was just made knows nothing of what devices told another.
-	connect := &paho.Connect{ClientID: platformClient, CleanStart: s.fresh, KeepAlive: 30, Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry}}
+	most := uint16(maxInFlight)
+	connect := &paho.Connect{ClientID: platformClient, CleanStart: s.fresh, KeepAlive: 30,
+		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &most}}
 	if s.user != "" {
 		connect.Username, connect.UsernameFlag = s.user, true
 		connect.Password, connect.PasswordFlag = []byte(s.password), s.password != ""
@@ -159,29 +212,40 @@ func (s *session) open(ctx context.Context, client *paho.Client) error {
 // pump sends what waits, until the connection is lost or ctx ends.
 func (s *session) pump(ctx context.Context, client *paho.Client, lost <-chan error) error {
 	for {
-		s.mu.Lock()
-		batch := s.queue
-		s.queue = nil
-		s.mu.Unlock()
-		for i, p := range batch {
-			if _, err := client.PublishWithOptions(ctx, p, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend}); err != nil {
-				s.putBack(batch[i:])
+		p := s.take()
+		if p == nil {
+			select {
+			case <-ctx.Done():
+				return nil
+			case err := <-lost:
 				return err
+			case <-s.wake:
 			}
+			continue
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-lost:
+		if _, err := client.PublishWithOptions(ctx, p, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend}); err != nil {
+			s.putBack(p)
 			return err
-		case <-s.wake:
 		}
 	}
 }
 
-// putBack lets messages that could not be sent wait for the next connection.
-func (s *session) putBack(messages []*paho.Publish) {
+// take takes the message that has waited longest; nil if none waits.
+func (s *session) take() *paho.Publish {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue = append(messages, s.queue...)
+	if len(s.queue) == 0 {
+		s.queue = nil
+		return nil
+	}
+	p := s.queue[0]
+	s.queue[0], s.queue = nil, s.queue[1:]
+	return p
+}
+
+// putBack lets a message that could not be sent wait for the next connection.
+func (s *session) putBack(p *paho.Publish) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append([]*paho.Publish{p}, s.queue...)
 }

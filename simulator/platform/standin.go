@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -32,11 +33,12 @@ const (
 // complete: free ports of the loopback, nothing kept.
 type Config struct {
 	BrokerAddress string // of the embedded broker; empty means a free port of 127.0.0.1
-	// BrokerURL is a broker to use instead of the embedded one: mqtt://host:port,
-	// with the platform's user name and password.
+	// BrokerURL is a broker to use instead of the embedded one, mqtt://host:port or
+	// mqtts://host:port, with the platform's user name and password.
 	BrokerURL      string
 	BrokerUser     string
 	BrokerPassword string
+	BrokerTLS      *tls.Config // for mqtts; nil for the system's authorities
 	// Credentials decides on devices' user names and passwords at the embedded
 	// broker; nil lets everybody in.
 	Credentials func(username, password string) bool

@@ -5,18 +5,23 @@ type Run struct {
 	Devices  int
 	Sessions []int // of each fleet that has lines of its own: those behind gateways have none
 	Images   int64 // bytes of all packages
+	Chunk    int64 // bytes of their largest chunk: a download holds one
 	Embedded bool  // the broker is in this process, which then holds both ends of each session
+	Secure   bool  // sessions have TLS
 	Sources  int   // addresses of ours that sessions come from; 0 means 1
 }
 
 // What a run takes beside what its devices do. The memory of a device was
-// measured at the peak of runs of many: docs/PERFORMANCE.md.
+// measured at the peak of runs of many, the stand-in platform included, and has at
+// least a third added to it: docs/PERFORMANCE.md.
 const (
 	spareFiles     = 600       // downloads at both ends, listeners, the program's own
-	spareMemory    = 64 << 20  // the program, and downloads
-	deviceMemory   = 64 << 10  // a device against a broker of others
+	spareMemory    = 64 << 20  // the program, and the sockets of downloads
+	deviceMemory   = 24 << 10  // a device against a broker of others
+	secureMemory   = 12 << 10  // TLS of its session
 	embeddedMemory = 128 << 10 // a device with the embedded broker
 	keptImages     = 2         // times each package is held: to be served, and as what devices have
+	downloads      = 256       // that run at once
 )
 
 // files that the run has open at most.
@@ -35,12 +40,16 @@ func (r Run) sessions() int64 {
 	return int64(n)
 }
 
-func (r Run) memory() int64 {
-	each := int64(deviceMemory)
+// Memory is what the run takes at most, in bytes.
+func (r Run) Memory() int64 {
+	n := spareMemory + keptImages*r.Images + int64(min(r.Devices, downloads))*r.Chunk
 	if r.Embedded {
-		each = embeddedMemory
+		return n + int64(r.Devices)*embeddedMemory
 	}
-	return spareMemory + int64(r.Devices)*each + keptImages*r.Images
+	if r.Secure {
+		n += r.sessions() * secureMemory
+	}
+	return n + int64(r.Devices)*deviceMemory
 }
 
 // part is what each of so many processes runs at most.
@@ -81,9 +90,10 @@ type Result struct {
 
 // Mend is what lets a run fit. The zero value is nothing.
 type Mend struct {
-	Shards int  // divide the run into so many processes; 0 for no need
-	InTurn bool // the processes do not fit at once: run one after the other
-	Over   bool // nothing on this machine
+	Sources int  // let sessions come from so many addresses; 0 for no need
+	Shards  int  // divide the run into so many processes; 0 for no need
+	InTurn  bool // the processes do not fit at once: run one after the other
+	Over    bool // nothing on this machine
 }
 
 // Fits reports whether the run fits as it is.
@@ -98,7 +108,7 @@ func checks(r Run, m Machine) []Check {
 	return []Check{
 		{Files, r.files(), m.Files},
 		{Ports, r.sessions(), m.Ports * int64(max(1, r.Sources))},
-		{Memory, r.memory(), m.Memory},
+		{Memory, r.Memory(), m.Memory},
 	}
 }
 
@@ -114,17 +124,23 @@ func fits(r Run, m Machine) bool {
 // mostShards bounds the processes that anyone would start.
 const mostShards = 1000
 
-// mend finds the fewest processes with which the run fits.
+// mend finds the fewest processes with which the run fits, and the fewest source
+// addresses: processes that share a broker share the ports on the way to it, too.
 func mend(r Run, m Machine) Mend {
 	if fits(r, m) {
 		return Mend{}
 	}
+	var mend Mend
 	if !r.Embedded && !checks(r, m)[Ports].Fits() {
-		return Mend{Over: true} // several processes share the broker, and so the ports on the way to it
+		mend.Sources = int((r.sessions() + m.Ports - 1) / m.Ports)
+		if r.Sources = mend.Sources; fits(r, m) {
+			return mend
+		}
 	}
 	for n := 2; n <= min(mostShards, r.Devices); n++ {
 		if part := r.part(n); fits(part, m) {
-			return Mend{Shards: n, InTurn: m.Memory > 0 && int64(n)*part.memory() > m.Memory}
+			mend.Shards, mend.InTurn = n, m.Memory > 0 && int64(n)*part.Memory() > m.Memory
+			return mend
 		}
 	}
 	return Mend{Over: true}

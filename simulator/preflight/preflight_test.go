@@ -26,6 +26,10 @@ func TestExamine(t *testing.T) {
 	behind.Sessions = []int{1000, 2000}
 	sourced := run(50000, false)
 	sourced.Sources = 2
+	secure := run(19000, false)
+	secure.Secure = true
+	chunky := run(1000, true)
+	chunky.Chunk = 4 << 20
 	big := run(10, true)
 	big.Images = 1 << 30
 	for name, tt := range map[string]struct {
@@ -41,8 +45,14 @@ func TestExamine(t *testing.T) {
 		"a part fits without":                 {run(700, true), roomy(1024), Mend{Shards: 4}},
 		"gateways speak for the others":       {behind, roomy(20000), Mend{}},
 		"more than ports":                     {run(30000, true), roomy(1 << 20), Mend{Shards: 2}},
-		"more than ports, of a shared broker": {run(30000, false), roomy(1 << 20), Mend{Over: true}},
+		"more than ports, of a shared broker": {run(30000, false), roomy(1 << 20), Mend{Sources: 2}},
 		"ports of two addresses":              {sourced, roomy(1 << 20), Mend{}},
+		"more than ports of two addresses":    {run(57000, false), roomy(1 << 20), Mend{Sources: 3}},
+		"ports and files":                     {run(57000, false), roomy(20000), Mend{Sources: 3, Shards: 3}},
+		"ports and memory":                    {run(57000, false), cramped(10 << 20), Mend{Over: true}},
+		"memory of a broker of others":        {run(19000, false), cramped(510 << 20), Mend{}},
+		"memory of TLS":                       {secure, cramped(510 << 20), Mend{Shards: 2, InTurn: true}},
+		"chunks of downloads":                 {chunky, cramped(1 << 30), Mend{Shards: 5, InTurn: true}},
 		"memory for all processes at once":    {run(19000, true), cramped(3 << 30), Mend{Shards: 2}},
 		"memory for one process at a time":    {run(19000, true), cramped(2 << 30), Mend{Shards: 2, InTurn: true}},
 		"memory alone":                        {run(9000, true), cramped(1 << 30), Mend{Shards: 2, InTurn: true}},
@@ -74,10 +84,8 @@ func TestWhatMendsFits(t *testing.T) {
 				m := roomy(files)
 				r := run(devices, embedded)
 				got := Examine(r, m).Mend
-				if got.Over {
-					assert.False(t, embedded, "%d devices", devices)
-					continue
-				}
+				require.False(t, got.Over, "%d devices", devices)
+				r.Sources = got.Sources
 				part := r.part(max(1, got.Shards))
 				assert.GreaterOrEqual(t, part.Devices*max(1, got.Shards), devices)
 				assert.True(t, Examine(part, m).Fits(), "%d devices, %d files: %+v", devices, files, got)

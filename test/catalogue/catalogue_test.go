@@ -43,6 +43,7 @@ func virtualOnly() map[string]string {
 	return map[string]string{
 		"explore":          "its device is explored in virtual time, with installations of seconds",
 		"half-open":        "it takes the time-outs of keep-alives",
+		"hundred-thousand": "it is for brokers beside several processes",
 		"long-download":    "it takes longer than an address is valid",
 		"million":          "no machine has so many sockets",
 		"night-window":     "it takes a night",
@@ -55,7 +56,7 @@ func virtualOnly() map[string]string {
 // fewer is how many devices the first fleet gets here of scenarios that are about
 // many.
 func fewer() map[string]int {
-	return map[string]int{"million": 1000, "ten-thousand": 500}
+	return map[string]int{"hundred-thousand": 500, "million": 1000, "ten-thousand": 500}
 }
 
 // parse reads a bundled scenario.

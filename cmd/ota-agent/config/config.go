@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"otafleet/agent"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -41,6 +42,7 @@ type Config struct {
 	// ConfirmCommand is run for each plan if Confirm is ConfirmByCommand: a
 	// program and its arguments.
 	ConfirmCommand []string
+	Windows        []agent.Window // maintenance windows; none means at any time
 	Conditions     Conditions
 	Components     []Component   // 1 to ota.MaxInventory, in the order of the inventory
 	Health         []HealthCheck // all must pass; none means that running is enough

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -44,6 +45,8 @@ func place(t testing.TB, name string) string {
 func TestEveryKey(t *testing.T) {
 	path := place(t, "full.yaml")
 	at := func(name string) string { return filepath.Join(filepath.Dir(path), name) }
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
 	c, err := config.Load(path)
 	require.NoError(t, err)
 	assert.Equal(t, &config.Config{
@@ -58,6 +61,10 @@ func TestEveryKey(t *testing.T) {
 		Storage:  &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
 		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20},
 		Confirm:  config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
+		Windows: []agent.Window{
+			{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
+			{Days: [7]bool{0: true, 6: true}, From: 1320, To: 360, Zone: time.UTC},
+		},
 		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy"},
 		Components: []config.Component{
 			{ID: "app", Type: ota.Module, Installer: config.InstallerFile, Version: "1.10", File: &config.FileInstaller{

@@ -19,8 +19,27 @@ const maxSocketPath = 107
 
 // parse reads a configuration whose relative paths start from dir.
 func parse(name, dir string, data []byte) (*Config, error) {
-	c, doc, in := defaults(), yamlform.Parse(name, data), base(dir)
-	m := doc.Root()
+	doc := yamlform.Parse(name, data)
+	c := read(doc.Root(), base(dir))
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	c.Warnings = doc.Warnings()
+	return c, nil
+}
+
+// Keys lists every key of the configuration, with the mappings that it is in:
+// broker.urls, components.file.path.
+func Keys() []string {
+	doc := yamlform.Parse("", []byte("{components: [{}], health: [{}], sub_devices: [{components: [{}], health: [{}]}]}"))
+	read(doc.Root(), base("/"))
+	return doc.Known()
+}
+
+// read takes in everything that the document says, and reports what is wrong
+// with it to the document.
+func read(m *yamlform.Map, in base) *Config {
+	c := defaults()
 	m.Require("product", "device", "broker", "trust", "components")
 	m.Text("product", &c.Product, key)
 	m.Text("device", &c.Device, key)
@@ -36,6 +55,7 @@ func parse(name, dir string, data []byte) (*Config, error) {
 	download := m.Map("download")
 	readDownload(download, &c.Download)
 	readConfirm(m, in, c)
+	readWindows(m, &c.Windows)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
 	paths := make(map[string]bool)
 	c.Components, _ = readComponents(m, in, paths)
@@ -46,12 +66,7 @@ func parse(name, dir string, data []byte) (*Config, error) {
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
 	readLog(m.Map("log"), &c.Log)
-	m.Unsupported("windows")
-	if err := doc.Err(); err != nil {
-		return nil, err
-	}
-	c.Warnings = doc.Warnings()
-	return c, nil
+	return c
 }
 
 func key(text string) error {

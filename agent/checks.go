@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"fmt"
+
+	"otafleet/internal/ota"
+)
+
+// checks lists what a plan depends on, for the plan in hand.
+func (m *Machine) checks() []Check {
+	var need ota.Conditions
+	if run := m.state.Run; run != nil {
+		need = run.Plan.Conditions
+	}
+	r := &m.readings
+	list := []Check{
+		{Name: "pause", Holds: m.state.Paused == nil, Have: choose(m.state.Paused != nil, "paused", "")},
+		{Name: "busy", Holds: !r.Busy, Have: choose(r.Busy, "busy", "")},
+		{Name: "connection", Holds: m.connected, Have: choose(m.connected, "connected", "not connected")},
+		reading("battery", "%d %%", r.Battery, need.MinBattery),
+		reading("signal", "%d dBm", r.RSSI, need.MinRSSI),
+		m.spaceCheck(need.Space),
+	}
+	if len(m.config.Windows) > 0 {
+		from, to := spanAt(m.config.Windows, m.now)
+		open := !m.now.Before(from)
+		list = append(list, Check{Name: "window", Holds: open, Have: choose(open,
+			"open until "+to.Format("2006-01-02 15:04 MST"), "opens at "+from.Format("2006-01-02 15:04 MST"))})
+	}
+	return list
+}
+
+func (m *Machine) spaceCheck(need int64) Check {
+	c := Check{Name: "space", Holds: m.readings.FreeBytes == nil || *m.readings.FreeBytes >= need}
+	if m.readings.FreeBytes != nil {
+		c.Have = fmt.Sprintf("%d bytes", *m.readings.FreeBytes)
+	}
+	if need > 0 {
+		c.Need = fmt.Sprintf("%d bytes", need)
+	}
+	return c
+}
+
+// reading holds what is measured against what is needed. What is not measured
+// holds.
+func reading(name, form string, have, need *int) Check {
+	c := Check{Name: name, Holds: have == nil || need == nil || *have >= *need}
+	if have != nil {
+		c.Have = fmt.Sprintf(form, *have)
+	}
+	if need != nil {
+		c.Need = fmt.Sprintf(form, *need)
+	}
+	return c
+}
+
+func choose(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}

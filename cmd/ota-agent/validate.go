@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/cmd/ota-agent/config"
+	"otafleet/internal/cli"
+)
+
+func validateVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "validate",
+		Summary: "check a configuration file",
+		Help: `Reports every mistake at once, each with its line. Exit code 2 if there is any.
+Warnings are about what works and is unwise; they do not change the exit code. With
+--keys it lists every key that a configuration may have, and checks nothing.`,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			path := flags.String("config", defaultConfig, "the configuration `FILE`")
+			asJSON := jsonFlag(flags)
+			keys := flags.Bool("keys", false, "list the keys of a configuration")
+			return func(_ context.Context, streams cli.Streams, args []string) error {
+				if err := cli.NoArgs(args); err != nil {
+					return err
+				}
+				if *keys {
+					return printKeys(streams.Out, *asJSON)
+				}
+				cfg, err := load(*path)
+				if *asJSON {
+					return printValidity(streams.Out, cfg, err)
+				}
+				if err != nil {
+					return err
+				}
+				for _, warning := range cfg.Warnings {
+					fmt.Fprintln(streams.Err, "warning:", warning)
+				}
+				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components%s\n", *path, cfg.Device, cfg.Product, len(cfg.Components), behind(cfg))
+				return nil
+			}
+		},
+	}
+}
+
+// behind says how many sub-devices there are, if there are any.
+func behind(cfg *config.Config) string {
+	if len(cfg.SubDevices) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d sub-devices", len(cfg.SubDevices))
+}
+
+func printKeys(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, config.Keys())
+	}
+	_, err := fmt.Fprintln(w, strings.Join(config.Keys(), "\n"))
+	return err
+}
+
+// validity is what validate --json prints.
+type validity struct {
+	Valid    bool     `json:"valid"`
+	Product  string   `json:"product,omitempty"`
+	Device   string   `json:"device,omitempty"`
+	Errors   []string `json:"errors"`
+	Warnings []string `json:"warnings"`
+}
+
+func printValidity(w io.Writer, cfg *config.Config, err error) error {
+	v := validity{Valid: err == nil, Errors: []string{}, Warnings: []string{}}
+	if err != nil {
+		v.Errors = strings.Split(strings.TrimPrefix(err.Error(), notValid), "\n")
+	} else {
+		v.Product, v.Device, v.Warnings = cfg.Product, cfg.Device, append(v.Warnings, cfg.Warnings...)
+	}
+	if failure := printJSON(w, v); failure != nil || err == nil {
+		return failure
+	}
+	return &cli.Exit{Code: cli.Usage}
+}
+
+const notValid = "the configuration is not valid:\n"
+
+// load reads the configuration and what it refers to, so that validate finds
+// what run would.
+func load(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf(notValid+"%w", err)}
+	}
+	if _, err := loadTrust(cfg.Trust); err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if _, err := loadTLS(cfg.Broker); err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	return cfg, nil
+}

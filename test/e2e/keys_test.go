@@ -1,0 +1,196 @@
+package e2e_test
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/test/harness"
+)
+
+// everything is a configuration that has every key.
+func everything(t *testing.T) *harness.Device {
+	t.Helper()
+	d := harness.NewDevice(t, programs, "mqtts://ota.example.com", harness.NewKey(t))
+	for _, name := range []string{"password", "access", "secret", "capacity", "app.bin", "motor"} {
+		d.Write(name, nil, 0o700)
+	}
+	authority, certificate, key := certificates(t)
+	d.Write("ca.pem", authority, 0o600)
+	d.Write("device.pem", certificate, 0o600)
+	d.Write("device.key", key, 0o600)
+	for name, value := range (harness.Settings{
+		"hardware": "rev-b",
+		"broker": harness.Settings{"urls": []any{"mqtts://ota.example.com"}, "username": "gw-0001", "password_file": "password", "ca_file": "ca.pem",
+			"cert_file": "device.pem", "key_file": "device.key", "prefix": "ota/v1", "keep_alive": "60s", "session_expiry": "24h"},
+		"trust": harness.Settings{"keys": []any{"release.pub"}, "threshold": 1, "allow_unsigned": false},
+		"storage": harness.Settings{"endpoint": "https://oss.example.com", "region": "eu-1", "access_key_file": "access", "secret_key_file": "secret",
+			"path_style": true},
+		"download": harness.Settings{"rate_limit": "2MiB/s", "stall_timeout": "30s", "attempts": 5, "parallel": 2},
+		"confirm":  "command", "confirm_command": []any{"true"},
+		"windows":    []any{"mon-fri 01:00-05:00 UTC"},
+		"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
+		"components": []any{
+			harness.Settings{"id": "app", "type": "module", "installer": "file", "version": "1.0.0",
+				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
+			harness.Settings{"id": "motor", "type": "mcu", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
+		},
+		"health":          []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
+		"contact_timeout": "30m",
+		"log":             harness.Settings{"level": "info", "format": "text"},
+	}) {
+		d.Settings[name] = value
+	}
+	return d
+}
+
+// badValues has for each key a value that the agent must not take, and a part of
+// what it says about it. The key must be named in the same line.
+var badValues = map[string]struct {
+	value any
+	says  string
+}{
+	"broker.ca_file":             {"none.pem", "cannot be read"},
+	"broker.cert_file":           {"none.pem", "cannot be read"},
+	"broker.keep_alive":          {"100ms", "out of bounds"},
+	"broker.key_file":            {"none.key", "cannot be read"},
+	"broker.password_file":       {"nowhere", "cannot be read"},
+	"broker.prefix":              {"ota/#", "is not a topic prefix"},
+	"broker.session_expiry":      {"24", "is not a duration"},
+	"broker.urls":                {[]any{"http://ota.example.com"}, "is not a scheme of a broker"},
+	"broker.username":            {"a\nb", "line"},
+	"components.command.path":    {"app.yaml", "cannot be run"},
+	"components.command.timeout": {"10", "is not a duration"},
+	"components.file.after":      {[]any{"./none"}, "cannot be run"},
+	"components.file.mode":       {"0888", "is not a file mode"},
+	"components.file.path":       {"none/app.bin", "is not a directory"},
+	"components.file.restart":    {"modem", "want one of none, process, system"},
+	"components.file.unpack":     {"perhaps", "is neither true nor false"},
+	"components.id":              {"a b", "want 1 to 32 characters"},
+	"components.installer":       {"floppy", "is not an installer"},
+	"components.type":            {"software", "want one of module, mcu"},
+	"components.version":         {"", "want 1 to 64 printable characters"},
+	"conditions.battery_file":    {[]any{"a"}, "want a single value"},
+	"conditions.busy_file":       {[]any{"a"}, "want a single value"},
+	"conditions.rssi_command":    {[]any{"./none"}, "cannot be run"},
+	"confirm":                    {"always", "want one of auto, ask, command"},
+	"confirm_command":            {[]any{"./none"}, "cannot be run"},
+	"contact_timeout":            {"900h", "out of bounds"},
+	"control_socket":             {strings.Repeat("x", 108), "a socket's path has at most 107"},
+	"device":                     {"gw 1", "want 1 to 64 characters"},
+	"download.attempts":          {0, "want 1 to 1000"},
+	"download.parallel":          {17, "want 1 to 16"},
+	"download.rate_limit":        {"fast", "is not a rate"},
+	"download.stall_timeout":     {"1ms", "out of bounds"},
+	"hardware":                   {"", "want 1 to 64 printable characters"},
+	"health.command":             {[]any{"./none"}, "cannot be run"},
+	"health.http":                {"127.0.0.1", "is not an address"},
+	"health.unit":                {"app", "want the full name of a systemd unit"},
+	"log.format":                 {"xml", "want one of text, json"},
+	"log.level":                  {"loud", "is not a level"},
+	"product":                    {"gw/200", "want 1 to 64 characters"},
+	"state_dir":                  {[]any{"a"}, "want a single value"},
+	"storage.access_key_file":    {"nowhere", "cannot be read"},
+	"storage.endpoint":           {"s3://bucket", "is not an endpoint"},
+	"storage.path_style":         {1, "is neither true nor false"},
+	"storage.region":             {"", "want 1 to 64 printable characters"},
+	"storage.secret_key_file":    {"nowhere", "cannot be read"},
+	"trust.allow_unsigned":       {"maybe", "is neither true nor false"},
+	"trust.keys":                 {[]any{"none.pub"}, "cannot be read"},
+	"trust.threshold":            {2, "wants 2 signatures of 1 keys"},
+	"windows":                    {[]any{"mon-fri 1am-5am UTC"}, "is not a time of day"},
+}
+
+// TestEveryKey walks the list of keys that the program itself gives: each of them
+// stands in a configuration that is valid, and is refused, by its name, with a
+// value that is not.
+func TestEveryKey(t *testing.T) {
+	t.Parallel()
+	d := everything(t)
+	d.Configure()
+	validate := func(args ...string) harness.Outcome {
+		return harness.Run(t, d.Dir, programs.Agent, append([]string{"validate", "--config", "agent.yaml"}, args...)...)
+	}
+	valid := validate()
+	require.Equal(t, 0, valid.Code, valid.Err)
+	keys := strings.Fields(validate("--keys").Out)
+	require.Greater(t, len(keys), 45)
+	for _, key := range keys {
+		t.Run(key, func(t *testing.T) {
+			bad, found := badValues[key]
+			require.True(t, found, "the table has no bad value for the key %s", key)
+			path := strings.Split(key, ".")
+			before, name, found := swap(d.Settings, path, bad.value)
+			require.True(t, found, "the configuration of this test does not have the key %s", key)
+			d.Configure()
+			outcome := validate()
+			swap(d.Settings, path, before)
+			assert.Equal(t, 2, outcome.Code)
+			named := false
+			for _, line := range strings.Split(outcome.Err, "\n") {
+				named = named || strings.Contains(line, ": "+name) && strings.Contains(line, bad.says)
+			}
+			assert.True(t, named, "%s: no line names it and says %q:\n%s", name, bad.says, outcome.Err)
+		})
+	}
+	guide, err := os.ReadFile("../../docs/OPERATOR.md")
+	require.NoError(t, err)
+	for _, key := range keys {
+		short := strings.TrimPrefix(strings.TrimPrefix(key, "components."), "health.")
+		assert.Contains(t, string(guide), "`"+short, "docs/OPERATOR.md does not explain the key %s", key)
+	}
+	for key := range badValues {
+		assert.Contains(t, keys, key, "the table has a key that the program does not know")
+	}
+}
+
+// swap puts a value at the first place of the settings that has a key, and gives
+// the value that was there and the key's name in messages.
+func swap(in any, path []string, value any) (before any, name string, found bool) {
+	switch in := in.(type) {
+	case harness.Settings:
+		old, is := in[path[0]]
+		if !is {
+			return nil, "", false
+		}
+		if len(path) == 1 {
+			in[path[0]] = value
+			return old, path[0], true
+		}
+		before, name, found = swap(old, path[1:], value)
+		if strings.HasPrefix(name, "[") {
+			return before, path[0] + name, found
+		}
+		return before, path[0] + "." + name, found
+	case []any:
+		for i, entry := range in {
+			if before, name, found := swap(entry, path, value); found {
+				return before, "[" + string(rune('0'+i)) + "]." + name, true
+			}
+		}
+	}
+	return nil, "", false
+}
+
+// certificates makes an authority, and a certificate of its own with its key.
+func certificates(t *testing.T) (authority, certificate, key []byte) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return certificate, certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+}
