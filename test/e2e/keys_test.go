@@ -35,7 +35,7 @@ func everything(t *testing.T) *harness.Device {
 		"trust": harness.Settings{"keys": []any{"release.pub"}, "threshold": 1, "allow_unsigned": false},
 		"storage": harness.Settings{"endpoint": "https://oss.example.com", "region": "eu-1", "access_key_file": "access", "secret_key_file": "secret",
 			"path_style": true},
-		"download": harness.Settings{"rate_limit": "2MiB/s", "stall_timeout": "30s", "attempts": 5, "parallel": 2},
+		"download": harness.Settings{"rate_limit": "2MiB/s", "stall_timeout": "30s", "attempts": 5, "parallel": 2, "cache": "64MiB"},
 		"confirm":  "command", "confirm_command": []any{"true"},
 		"windows":    []any{"mon-fri 01:00-05:00 UTC"},
 		"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
@@ -44,7 +44,20 @@ func everything(t *testing.T) *harness.Device {
 				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
 			harness.Settings{"id": "motor", "type": "mcu", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
 		},
-		"health":          []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
+		"health":              []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
+		"sub_device_parallel": 1,
+		"sub_devices": []any{
+			harness.Settings{"device": "valve-1", "product": "valve", "hardware": "rev-a",
+				"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
+				"components": []any{
+					harness.Settings{"id": "table", "type": "module", "installer": "file", "version": "1",
+						"file": harness.Settings{"path": "valve-1.bin", "unpack": false, "after": []any{"true"}, "mode": "0644", "restart": "none"}},
+					harness.Settings{"id": "fw", "type": "module", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
+				},
+				"health": []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "valve.service"}, harness.Settings{"command": []any{"true"}}}},
+			harness.Settings{"devices": []any{"meter-1", "meter-2"}, "product": "meter", "components": []any{
+				harness.Settings{"id": "fw", "type": "module", "installer": "command", "command": harness.Settings{"path": "motor"}}}},
+		},
 		"contact_timeout": "30m",
 		"log":             harness.Settings{"level": "info", "format": "text"},
 	}) {
@@ -88,6 +101,7 @@ var badValues = map[string]struct {
 	"control_socket":             {strings.Repeat("x", 108), "a socket's path has at most 107"},
 	"device":                     {"gw 1", "want 1 to 64 characters"},
 	"download.attempts":          {0, "want 1 to 1000"},
+	"download.cache":             {"much", "is not a size"},
 	"download.parallel":          {17, "want 1 to 16"},
 	"download.rate_limit":        {"fast", "is not a rate"},
 	"download.stall_timeout":     {"1ms", "out of bounds"},
@@ -104,6 +118,11 @@ var badValues = map[string]struct {
 	"storage.path_style":         {1, "is neither true nor false"},
 	"storage.region":             {"", "want 1 to 64 printable characters"},
 	"storage.secret_key_file":    {"nowhere", "cannot be read"},
+	"sub_device_parallel":        {0, "want 1 to 64"},
+	"sub_devices.device":         {"valve 1", "want 1 to 64 characters"},
+	"sub_devices.devices":        {[]any{"meter 1"}, "want 1 to 64 characters"},
+	"sub_devices.hardware":       {"", "want 1 to 64 printable characters"},
+	"sub_devices.product":        {"valve/1", "want 1 to 64 characters"},
 	"trust.allow_unsigned":       {"maybe", "is neither true nor false"},
 	"trust.keys":                 {[]any{"none.pub"}, "cannot be read"},
 	"trust.threshold":            {2, "wants 2 signatures of 1 keys"},
@@ -127,6 +146,9 @@ func TestEveryKey(t *testing.T) {
 	for _, key := range keys {
 		t.Run(key, func(t *testing.T) {
 			bad, found := badValues[key]
+			if !found { // the components, conditions and checks of a sub-device are as any
+				bad, found = badValues[strings.TrimPrefix(key, "sub_devices.")]
+			}
 			require.True(t, found, "the table has no bad value for the key %s", key)
 			path := strings.Split(key, ".")
 			before, name, found := swap(d.Settings, path, bad.value)
@@ -145,7 +167,8 @@ func TestEveryKey(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/OPERATOR.md")
 	require.NoError(t, err)
 	for _, key := range keys {
-		short := strings.TrimPrefix(strings.TrimPrefix(key, "components."), "health.")
+		short := strings.TrimPrefix(key, "sub_devices.")
+		short = strings.TrimPrefix(strings.TrimPrefix(short, "components."), "health.")
 		assert.Contains(t, string(guide), "`"+short, "docs/OPERATOR.md does not explain the key %s", key)
 	}
 	for key := range badValues {

@@ -18,6 +18,7 @@ import (
 
 	"otafleet/agent/control"
 	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/test/harness"
 )
@@ -210,6 +211,54 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 		return strings.Contains(s.device.Do("status", "--device", "meter-1").Out, "plan p is refused (declined: locked)")
 	})
 	assert.Equal(t, 0, s.device.Do("check", "--device", "meter-1").Code)
+}
+
+// The operator's verbs are about the device that they name; a pause of the gateway
+// is one of everything behind it.
+func TestSubDeviceIsOperated(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.behind("meter", "meter-1", "meter-2")
+	agent := s.device.Start()
+	harness.Await(t, "the sub-devices' connection", func() bool {
+		return strings.Contains(s.device.Do("status", "--device", "meter-2").Out, "connected since")
+	})
+	explained := func(key string) string { return s.device.Do("explain", "--device", key).Out }
+	paused := func(key string, want bool) {
+		harness.Await(t, fmt.Sprint("the pause of ", key, " is ", want), func() bool { return strings.Contains(explained(key), "paused by the operator") == want })
+	}
+	assert.Equal(t, 0, s.device.Do("pause", "--device", "meter-1").Code)
+	paused("meter-1", true)
+	assert.Contains(t, explained("meter-1"), "ota-agent resume --device meter-1")
+	paused("meter-2", false)
+	assert.Equal(t, 0, s.device.Do("resume", "--device", "meter-1").Code)
+	paused("meter-1", false)
+	assert.Equal(t, 0, s.device.Do("pause", "--reason", "works").Code)
+	paused("meter-1", true)
+	paused("meter-2", true)
+	assert.Equal(t, 0, s.device.Do("resume").Code)
+	paused("meter-1", false)
+	paused("meter-2", false)
+
+	// A package from a stick goes to one device, and leaves nothing for others.
+	file := s.device.Path("fw.ota")
+	s.device.Write("fw.bin", []byte("firmware 1.1.0"), 0o644)
+	private, err := wire.MarshalPrivateKey(s.key.PrivateKey)
+	require.NoError(t, err)
+	s.device.Write("release.key", private, 0o600)
+	packed := harness.Run(t, s.device.Dir, programs.Sim, "pack", "--key", "release.key", "--product", "meter", "--component", "fw", "--type", "module",
+		"--target", "1.1.0", "--release", "1", "--out", file, "fw.bin")
+	require.Zero(t, packed.Code, packed.Err)
+	assert.Equal(t, 1, s.device.Do("rehearse", file).Code, "it is not for the gateway")
+	assert.Equal(t, 0, s.device.Do("rehearse", "--device", "meter-2", file).Code)
+	installed := s.device.Do("install", "--device", "meter-2", file)
+	assert.Equal(t, 0, installed.Code, installed.Err)
+	assert.Equal(t, "1.1.0", s.runs("meter-2"))
+	assert.Equal(t, "1.0.0", s.runs("meter-1"))
+	assert.Contains(t, s.device.Do("history", "--device", "meter-2").Out, "upgrade_succeeded")
+	assert.Contains(t, s.device.Do("history", "--events", "--device", "meter-2").Out, "install       plan local-")
+	assert.NotContains(t, s.device.Do("history", "--device", "meter-1").Out, "upgrade_succeeded")
+	assert.Equal(t, 0, agent.Stop())
 }
 
 // A handler that wants the gateway restarted fails its own device alone, and a
