@@ -3,15 +3,13 @@
 SHELL := bash
 GO    := go
 
-PROGRAMS  := ./cmd/ota-agent ./cmd/ota-sim
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# Packages are fetched by ranges over HTTP/1.1, so HTTP/2 need not take 0.6 MB.
-BUILD     := -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w -X main.version=$(VERSION)'
+export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CACHE     := $(CURDIR)/.cache
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
@@ -23,7 +21,9 @@ help: ## show this list (the default)
 
 .PHONY: build run
 build: ## both programs, static and stripped, into bin/
-	CGO_ENABLED=0 $(GO) build $(BUILD) -o bin/ $(PROGRAMS)
+	@mkdir -p bin
+	scripts/build.sh ota-agent bin/ota-agent
+	scripts/build.sh ota-sim bin/ota-sim
 
 run: build ## a thousand virtual devices through one upgrade
 	bin/ota-sim run thousand
@@ -33,11 +33,34 @@ test: ## every test that needs nothing but Go and a C compiler
 	$(GO) test -race ./...
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
-	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/...
+	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
+
+.PHONY: test-tools test-vm
+TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox
+test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv; as root, RAUC mounts
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
+		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static' >&2; exit 1; }; done
+	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root: RAUC mounts its bundles' >&2; exit 1; }
+	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command
+
+test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
+	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
+		'apt-get install qemu-system-x86 busybox-static e2fsprogs' >&2; exit 1; }; done
+	scripts/vm-kernel.sh $(VM_KERNEL)
+	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 30m -v ./test/vm
+
+.PHONY: test-deb
+test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
+	$(GO) test -tags deb -count 1 ./test/deb
+
+.PHONY: test-crash
+test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev/fuse, loop devices)
+	$(GO) test -tags crash -count 1 -timeout 60m -parallel 6 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
 .PHONY: test-page
-test-page: ## the report in a browser (Debian's chromium, or CHROMIUM=PATH)
-	$(GO) test -tags page -count 1 ./test/page
+test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
+	scripts/axe.sh $(CACHE)/axe.min.js
+	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 ./test/page
 
 mosquitto:
 	@test -x $(MOSQUITTO) || { echo 'make: $(MOSQUITTO) is missing: apt-get install mosquitto, or MOSQUITTO=PATH' >&2; exit 1; }
@@ -45,15 +68,15 @@ mosquitto:
 versitygw:
 	GOBIN=$(CACHE)/bin $(GO) install $(VERSITYGW)
 
-.PHONY: check format vet lint house tidy
-check: format vet lint house tidy ## everything that can be wrong without running it
+.PHONY: check format vet lint house tidy size
+check: format vet lint house tidy size ## everything that can be wrong without running it
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w:" $$files >&2; exit 1; }
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags real,page ./...
+	$(GO) vet -tags crash,deb,real,page,vm ./...
 	$(GO) vet -tags nos3,noarchive ./cmd/ota-agent ./agent/...
 	cd test/peers && $(GO) vet ./...
 
@@ -65,6 +88,9 @@ house: # the rules of the house are the tests in the root directory
 
 tidy:
 	$(GO) mod tidy -diff
+
+size: # the agent is not larger than a device can bear
+	scripts/footprint.sh --check
 
 .PHONY: bench fleet herd devices hundred-thousand peers fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
@@ -109,7 +135,14 @@ cross-mipsle:  export GOARCH := mipsle
 cross-mipsle:  export GOMIPS := softfloat
 cross-riscv64: export GOARCH := riscv64
 $(CROSS): cross-%:
-	CGO_ENABLED=0 GOOS=linux $(GO) build $(BUILD) -o dist/linux-$*/ $(PROGRAMS)
+	@mkdir -p dist/linux-$*
+	scripts/build.sh ota-agent dist/linux-$*/ota-agent
+	scripts/build.sh ota-sim dist/linux-$*/ota-sim
+
+DEBS := amd64 arm64 armhf mipsel riscv64
+.PHONY: deb
+deb: ## Debian packages of both programs for the same processors, into dist/
+	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -35,6 +35,12 @@ var house = []room{
 
 	{"reporter", "internal/ota", ""},
 	{"firmware", "internal/ota", "firmware/firmwaretest"},
+	{"firmware/line/linetest", "", ""},                           // a package for tests
+	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
+	{"firmware/serial", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
+	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
+	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
+	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
 	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
@@ -50,6 +56,9 @@ var house = []room{
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
+	{"simulator/platform/store", "simulator/platform/engine", ""},
+	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
+	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                        // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
@@ -60,11 +69,12 @@ var house = []room{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                       // the programs are run, not linked
-	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"}, // the worlds, not the program
-	{"test/page", "", "simulator/history simulator/verdict simulator/verdict/verdicttest"},                                           // the report, in a browser
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                  // the socket is a surface
-	{".", "", "internal/ota simulator/scenario"},                                                                                     // these tests
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                       // the programs are run, not linked
+	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                 // the worlds, not the program
+	{"test/page", "", "simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                            // with emulators on its serial lines
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                  // the socket is a surface
+	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 
 // door is a module of others, the packages that may import it, the packages
@@ -79,6 +89,8 @@ var doors = []door{
 		"ota-sim is measured beside it, in a module of its own"},
 	{"github.com/mochi-mqtt/server", "simulator/platform/broker", "",
 		"the broker is the stand-in's; no device carries one"},
+	{"go.etcd.io/bbolt", "simulator/platform/store", "",
+		"one package decides what is on the disk before a message leaves"},
 	{"github.com/minio/minio-go", "agent/download", "simulator/platform/objectstore test/...",
 		"what a storage answers is checked where bytes are fetched"},
 	{"github.com/hashicorp/go-getter", "agent/download", "",
@@ -89,10 +101,10 @@ var doors = []door{
 		"a decoder takes memory as its input says; each of these gives it a limit"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},
-	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario",
+	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario simulator/platform/api",
 		"one strict reader, which gives all mistakes at once, each with its line"},
-	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario",
-		"the schema of scenarios is for editors; the parser does not need it"},
+	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario simulator/platform/api",
+		"the schemas are for others; parser and API do not need them"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
 	{"github.com/prometheus/common", "", "cmd/ota-sim test/e2e",
@@ -103,7 +115,7 @@ var doors = []door{
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "cmd/ota-sim/...", "",
 		"only the program knows that somebody looks"},
-	{"golang.org/x/sys", "firmware/... agent/journal agent/control cmd/ota-agent/...", "",
+	{"golang.org/x/sys", "firmware/... agent/journal agent/control cmd/ota-agent/...", "test/crash",
 		"system calls stay beside the disk, the lock and the socket that need them"},
 	{"github.com/stretchr/testify", "firmware/firmwaretest test/harness", "...",
 		"it is for tests, and for the packages that exist for tests"},
@@ -113,6 +125,9 @@ var doors = []door{
 var notOnDevices = map[string]string{
 	module + "/simulator":                     "a device runs itself only",
 	module + "/firmware/firmwaretest":         "it is for tests",
+	module + "/firmware/line/linetest":        "it is for tests",
+	module + "/firmware/serial/serialtest":    "it is for tests",
+	module + "/firmware/modem/modemtest":      "it is for tests",
 	"github.com/stretchr/testify":             "it is for tests",
 	"github.com/mochi-mqtt":                   "a device has no broker",
 	"github.com/HdrHistogram/hdrhistogram-go": "a device counts, it does not judge",

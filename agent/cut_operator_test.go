@@ -52,7 +52,7 @@ func TestCutsInLocalPlans(t *testing.T) {
 				plain := s.world()
 				require.NoError(t, plain.runLocal())
 				for first := 1; first <= plain.outputs; first++ {
-					for second := first + 1; second <= plain.outputs+8; second += 3 {
+					for second := first + 1; second <= plain.outputs+8; second += 5 {
 						for _, c := range kindsOf(first) {
 							require.NoError(t, s.world(c, cut{second, second%2 == 0, false}).runLocal(), "%+v %d", c, second)
 						}

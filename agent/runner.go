@@ -137,6 +137,10 @@ func (r *Runner) drain() {
 		if !ok {
 			return
 		}
+		if p, is := in.(probe); is {
+			r.answer(p)
+			continue
+		}
 		if offersWork(in) {
 			r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
 		}

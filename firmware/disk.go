@@ -26,8 +26,10 @@ type Disk struct {
 
 // Change is one operation on a file system.
 type Change struct {
-	Op   Op
-	Path string // what is changed; the new name of a rename or link
+	Op     Op
+	Path   string // what is changed; the new name of a rename or link
+	Offset int64  // of a write, in bytes
+	Length int64  // of a write, in bytes
 }
 
 // Op is the kind of a change.
@@ -65,6 +67,29 @@ func (d Disk) open(path string, flags int) (*File, error) {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &File{disk: d, file: f}, nil
+}
+
+// OpenDevice opens what is at path for reading and writing: a block device, or a
+// file that stands for one. It makes nothing, and does not follow a symbolic
+// link. A block device that is mounted, or otherwise in use, is refused with
+// EBUSY.
+func (d Disk) OpenDevice(path string) (*File, error) {
+	if err := d.before(OpCreate, path); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	flags := os.O_RDWR | unix.O_NOFOLLOW
+	if info.Mode()&os.ModeDevice != 0 {
+		flags |= unix.O_EXCL // open(2): with a block device, it must not be in use
+	}
+	f, err := os.OpenFile(path, flags, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -246,8 +271,11 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.file.ReadAt(p
 
 // WriteAt writes as os.File does.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.disk.before(OpWrite, f.file.Name()); err != nil {
-		return 0, err
+	if f.disk.Before != nil {
+		change := Change{Op: OpWrite, Path: f.file.Name(), Offset: off, Length: int64(len(p))}
+		if err := f.disk.Before(change); err != nil {
+			return 0, err
+		}
 	}
 	return f.file.WriteAt(p, off)
 }

@@ -37,8 +37,9 @@ type Installer interface {
 	Inspect(ctx context.Context) (Inspection, error)
 	// Open gives the inactive place of each file of the job, in the order of
 	// the manifest. Bytes written to a place of the same job earlier are still
-	// there; bytes of another job are not. It fails with code space_low or
-	// too_large where the image cannot fit.
+	// there. Bytes of another job are not, unless the place keeps blocks that
+	// were there before; they are worth only what their hashes say. It fails
+	// with code space_low or too_large where the image cannot fit.
 	Open(ctx context.Context, job Job) ([]Place, error)
 	// Stage makes the written files ready to run, without touching what runs.
 	Stage(ctx context.Context, job Job) error
@@ -77,6 +78,15 @@ type Place interface {
 	io.Closer
 	// Sync makes every finished write survive a power cut.
 	Sync() error
+}
+
+// Donor is a Place that can show what the component runs now. The new version
+// may have some of its blocks, which then need not be fetched.
+type Donor interface {
+	Place
+	// Running gives the running version's bytes, which end with io.EOF; nil
+	// where they cannot be read. It is valid until Close.
+	Running() io.ReaderAt
 }
 
 // Restart is what must restart before a version runs.

@@ -1,24 +1,34 @@
 #!/usr/bin/env bash
 # Prints what the agent costs a device, beside what it may cost: the size of the
 # stripped binary by processor, with everything and without the optional doors
-# (tags nos3 and noarchive).
+# (tags nos3 and noarchive). With --check it looks at linux/arm64 alone, and
+# fails where the agent is larger than it may be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+everything=9000000 doorless=7500000 # bytes, of linux/arm64
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# size GOARCH TAGS prints the megabytes (10^6 bytes) of the agent's binary.
+# size GOARCH TAGS prints the bytes of the agent's binary.
 size() {
-	CGO_ENABLED=0 GOOS=linux GOARCH=$1 GOARM=7 go build -trimpath -buildvcs=false \
-		-ldflags '-s -w' -tags "nethttpomithttp2,$2" -o "$work/ota-agent" ./cmd/ota-agent || { echo failed; return; }
-	stat -c %s "$work/ota-agent" | awk '{ printf "%.2f", $1 / 1e6 }'
+	GOARCH=$1 GOARM=7 GOMIPS=softfloat scripts/build.sh ota-agent "$work/ota-agent" "$2"
+	stat -c %s "$work/ota-agent"
 }
 
-row() { printf '%-24s %12s %12s\n' "$@"; }
+# row NAME BYTES BYTES prints megabytes (10^6 bytes).
+row() { awk -v name="$1" -v all="$2" -v less="$3" 'BEGIN { printf "%-24s %12.2f %12.2f\n", name, all / 1e6, less / 1e6 }'; }
 
-row 'agent binary, MB' everything 'no doors'
-for arch in arm64 amd64 arm; do
-	row "linux/$arch" "$(size $arch '')" "$(size $arch nos3,noarchive)"
+architectures=(arm64 amd64 arm mipsle riscv64)
+[ "${1:-}" != --check ] || architectures=(arm64)
+
+printf '%-24s %12s %12s\n' 'agent binary, MB' everything 'no doors'
+over=0
+for arch in "${architectures[@]}"; do
+	all=$(size "$arch" '') less=$(size "$arch" nos3,noarchive)
+	row "linux/$arch" "$all" "$less"
+	if [ "$arch" = arm64 ] && { [ "$all" -gt $everything ] || [ "$less" -gt $doorless ]; }; then over=1; fi
 done
-row 'at most (linux/arm64)' 9.00 7.50
+row 'at most (linux/arm64)' $everything $doorless
+[ "${1:-}" != --check ] || exit $over

@@ -13,9 +13,7 @@ cleanup() {
 trap cleanup EXIT
 
 # build_sim builds ota-sim as it is released.
-build_sim() {
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '-s -w' -o "$work/ota-sim" ./cmd/ota-sim
-}
+build_sim() { scripts/build.sh ota-sim "$work/ota-sim"; }
 
 # await_port PORT waits until somebody listens on 127.0.0.1.
 await_port() {

@@ -33,7 +33,7 @@ trap 'stop "${pids[@]}"; rm -rf "$work"' EXIT
 
 build=(go build -trimpath -buildvcs=false -ldflags '-s -w')
 export CGO_ENABLED=0
-"${build[@]}" -tags nethttpomithttp2 -o "$work/ota-sim" ./cmd/ota-sim
+scripts/build.sh ota-sim "$work/ota-sim"
 (cd test/peers && "${build[@]}" -o "$work/peers" .)
 if [[ " ${peers[*]} " == *' mqtt.js '* ]]; then
 	if command -v node >/dev/null && command -v npm >/dev/null; then

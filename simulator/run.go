@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"otafleet/agent/link"
+	"otafleet/simulator/platform"
 	"otafleet/simulator/verdict"
 )
 
@@ -20,6 +21,10 @@ func (r *Run) Snapshot() Snapshot { return r.world.recorder.now() }
 
 // BrokerURL is where the run's devices connect.
 func (r *Run) BrokerURL() string { return r.world.brokerURL }
+
+// Platform is the stand-in of the run; nil with a platform of others. It lives as
+// long as the run.
+func (r *Run) Platform() *platform.StandIn { return r.world.platform }
 
 // Simulate runs a scenario to its end and judges it. If ctx ends first, the
 // verdict is about what there is, and says that it was interrupted.

@@ -50,6 +50,7 @@ type Server struct {
 	// what to say where there is none. The field is nil without sub-devices.
 	SubDevice func(key string) (Subject, error)
 	Logger    *slog.Logger // nil discards
+	Opened    func()       // called once requests are answered; nil for nothing
 }
 
 // Validate says everything that is wrong with the server's fields.
@@ -105,6 +106,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	log.Info("control socket is open", "path", s.Path)
+	if s.Opened != nil {
+		s.Opened()
+	}
 	err = server.Serve(listener)
 	if !stop() {
 		<-stopped

@@ -62,6 +62,9 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 		if err := t.scan(ctx, d.buf); err != nil {
 			return "", err
 		}
+		if err := t.reuse(ctx, d.buf); err != nil {
+			return "", err
+		}
 		d.done += t.have
 		d.total += t.file.Size
 	}
@@ -167,7 +170,7 @@ func (d *download) open(ctx context.Context, from *address, q ask) (*answer, err
 		return d.fetcher.openHTTP(ctx, from.url, q)
 	}
 	if d.store == nil {
-		store, err := openStore(d.fetcher.config.Storage, d.fetcher.transport)
+		store, err := openStore(d.fetcher.config.Storage, d.fetcher.transport, d.fetcher.config.UserAgent)
 		if err != nil {
 			return nil, &refusal{Failure: ota.Failure{Code: ota.StorageUnavailable, Detail: err.Error()}, gone: true}
 		}

@@ -62,21 +62,34 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 
 // openHTTP asks a presigned or public address.
 func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	request, err := newRequest(ctx, u, q, f.config.UserAgent)
 	if err != nil {
-		return nil, refusef(ota.HTTPError, "the address cannot be asked")
-	}
-	request.Header.Set("User-Agent", f.config.UserAgent)
-	request.Header.Set("Accept-Encoding", "identity")
-	request.Header.Set("Range", q.rangeHeader())
-	if q.etag != "" {
-		request.Header.Set("If-Match", q.etag)
+		return nil, err
 	}
 	response, err := f.client.Do(request)
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
+	return answered(response), nil
+}
+
+// newRequest puts an ask into words.
+func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, refusef(ota.HTTPError, "the address cannot be asked")
+	}
+	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("Accept-Encoding", "identity")
+	request.Header.Set("Range", q.rangeHeader())
+	if q.etag != "" {
+		request.Header.Set("If-Match", q.etag)
+	}
+	return request, nil
+}
+
+func answered(response *http.Response) *answer {
+	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}
 }
 
 // explain turns the error that ended a request into the refusal to count.

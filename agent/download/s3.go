@@ -6,22 +6,33 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
+	"github.com/minio/minio-go/v7/pkg/signer"
 
 	"otafleet/internal/ota"
 )
 
-// store opens objects of an S3-compatible store.
-type store struct{ core *minio.Core }
+// noBody is the SHA-256 of nothing, which a signed request without a body names.
+const noBody = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// store opens objects of an S3-compatible store. Of minio-go it takes the
+// signature and how a key is written in an address; its client is left out,
+// which would read error pages into memory, ask again by itself, and take
+// 0.7 MB of the agent.
+type store struct {
+	endpoint       *url.URL
+	region         string
+	access, secret string
+	pathStyle      bool
+	transport      http.RoundTripper // redirects are not followed: a signature is for one host
+	userAgent      string
+}
 
 // openStore sets a store up. It sends nothing.
-func openStore(s *Storage, transport http.RoundTripper) (*store, error) {
+func openStore(s *Storage, transport http.RoundTripper, userAgent string) (*store, error) {
 	access, secret, err := s.keys()
 	if err != nil {
 		return nil, err
@@ -30,69 +41,44 @@ func openStore(s *Storage, transport http.RoundTripper) (*store, error) {
 	if err != nil {
 		return nil, errors.New("the storage's endpoint is not a URL")
 	}
-	lookup := minio.BucketLookupDNS
-	if s.PathStyle {
-		lookup = minio.BucketLookupPath
-	}
-	core, err := minio.NewCore(endpoint.Host, &minio.Options{
-		Creds:     credentials.NewStaticV4(access, secret, ""),
-		Secure:    endpoint.Scheme == "https",
-		Transport: listener{transport},
-		// A region that is set saves the request that would ask for it.
-		Region:       cmp.Or(s.Region, s3utils.GetRegionFromURL(*endpoint), "us-east-1"),
-		BucketLookup: lookup,
-		MaxRetries:   1, // the download counts and spaces its requests itself
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot set up the storage: %w", err)
-	}
-	return &store{core}, nil
+	region := cmp.Or(s.Region, s3utils.GetRegionFromURL(*endpoint), "us-east-1")
+	return &store{endpoint, region, access, secret, s.PathStyle, transport, userAgent}, nil
 }
 
 // open asks for a range of an object.
 func (s *store) open(ctx context.Context, bucket, key string, q ask) (*answer, error) {
-	var options minio.GetObjectOptions
-	options.Set("Range", q.rangeHeader())
-	options.Set("Accept-Encoding", "identity")
-	if q.etag != "" {
-		options.Set("If-Match", q.etag)
-	}
-	a := &answer{body: http.NoBody, length: -1}
-	body, _, _, err := s.core.GetObject(context.WithValue(ctx, heardKey{}, a), bucket, key, options)
-	switch {
-	case err == nil:
-		a.body = body
-	case a.status == 0: // nothing was heard
-		return nil, err
-	case a.status == http.StatusOK, a.status == http.StatusPartialContent:
-		return nil, refusef(ota.HTTPError, "the storage's answer makes no sense")
-	}
-	return a, nil
-}
-
-// heardKey finds in a request's context the answer to fill in.
-type heardKey struct{}
-
-// listener is the transport under minio-go. It notes the answer as it came, and
-// passes on only what minio-go needs of it: no error page, which minio-go would
-// read into memory up to 5 MiB, and no header that could make it fail (it does
-// without a Last-Modified).
-type listener struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (l listener) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := l.next.RoundTrip(request)
+	u, err := s.address(bucket, key)
 	if err != nil {
 		return nil, err
 	}
-	if a, ok := request.Context().Value(heardKey{}).(*answer); ok {
-		a.status, a.header, a.length = response.StatusCode, response.Header, response.ContentLength
+	request, err := newRequest(ctx, u, q, s.userAgent)
+	if err != nil {
+		return nil, err
 	}
-	response.Header = http.Header{"Last-Modified": {"Thu, 01 Jan 1970 00:00:00 GMT"}}
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusPartialContent {
-		_ = response.Body.Close()
-		response.Body, response.ContentLength = http.NoBody, 0
-		response.StatusCode = http.StatusBadRequest // after which minio-go does not wait
+	request.Header.Set("X-Amz-Content-Sha256", noBody)
+	response, err := s.transport.RoundTrip(signer.SignV4(*request, s.access, s.secret, "", s.region))
+	if err != nil {
+		return nil, err
 	}
-	return response, nil
+	return answered(response), nil
+}
+
+// address is where an object lies: the bucket is a part of the host's name, or
+// the first part of the path. A bucket's name must not lead to another host,
+// which would be shown a valid signature.
+func (s *store) address(bucket, key string) (*url.URL, error) {
+	unnamed := refusef(ota.HTTPError, "no object can have this name")
+	unnamed.gone = true
+	if s3utils.CheckValidBucketName(bucket) != nil || s3utils.CheckValidObjectName(key) != nil {
+		return nil, unnamed
+	}
+	host, path := bucket+"."+s.endpoint.Host, "/"
+	if s.pathStyle {
+		host, path = s.endpoint.Host, "/"+bucket+"/"
+	}
+	u, err := url.Parse(s.endpoint.Scheme + "://" + host + path + s3utils.EncodePath(key))
+	if err != nil {
+		return nil, unnamed
+	}
+	return u, nil
 }

@@ -4,6 +4,7 @@ package download_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -180,6 +181,31 @@ func TestStoreAddressesThatAreSkipped(t *testing.T) {
 		})
 	}
 }
+
+func TestStoreNamesThatLeadElsewhere(t *testing.T) {
+	t.Parallel()
+	data := image(20_000, 1)
+	file := describe("fw", data, 4096)
+	var hosts sync.Map
+	config := quick()
+	config.Storage = storage()
+	config.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+		hosts.Store(r.URL.Host, true)
+		return nil, errors.New("no answer")
+	})
+	for _, address := range []string{"s3://evil.test#/fw", "s3://evil.test?/fw", "s3://evil.test:80/fw", "s3://user@evil/fw", "s3://a/fw", "s3://firmware/a\xff"} {
+		result := newFetcher(t, config).Fetch(t.Context(), jobOf(file, newPlace(t, file), address))
+		assert.Equal(t, ota.AddressExpired, result.Need, address)
+	}
+	hosts.Range(func(host, _ any) bool {
+		assert.Fail(t, "asked", "%s", host)
+		return true
+	})
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestStoreKeysFromFiles(t *testing.T) {
 	t.Parallel()

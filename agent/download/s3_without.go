@@ -13,6 +13,6 @@ type store struct{}
 
 var errNoS3 = errors.New("this program was built without s3 addresses (tag nos3)")
 
-func openStore(*Storage, http.RoundTripper) (*store, error) { return nil, errNoS3 }
+func openStore(*Storage, http.RoundTripper, string) (*store, error) { return nil, errNoS3 }
 
 func (*store) open(context.Context, string, string, ask) (*answer, error) { return nil, errNoS3 }

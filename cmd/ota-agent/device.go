@@ -16,6 +16,9 @@ import (
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
+	"otafleet/firmware/modem"
+	"otafleet/firmware/serial"
+	"otafleet/firmware/slot"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -131,6 +134,9 @@ func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error)
 }
 
 func newInstaller(device string, c *config.Component, dir string, log *slog.Logger) (firmware.Installer, error) {
+	if c.Slot != nil {
+		return slot.New(slotConfig(c, dir, log))
+	}
 	if c.Command != nil {
 		limit := c.Command.Timeout
 		return command.New(command.Config{
@@ -138,10 +144,45 @@ func newInstaller(device string, c *config.Component, dir string, log *slog.Logg
 			Limits: command.Limits{Inspect: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
 	}
+	if c.Serial != nil {
+		mcu := *c.Serial
+		mcu.Component, mcu.StateDir, mcu.Logger = c.ID, dir, log
+		return serial.New(mcu)
+	}
+	if c.Modem != nil {
+		module := *c.Modem
+		module.Component, module.StateDir, module.Logger = c.ID, dir, log
+		return modem.New(module)
+	}
 	return file.New(file.Config{
 		Device: device, Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
 		After: c.File.After, Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
 	})
+}
+
+func slotConfig(c *config.Component, dir string, log *slog.Logger) slot.Config {
+	s := c.Slot
+	cfg := slot.Config{Devices: s.Devices, Tries: s.Tries, Version: c.Version, VersionFile: s.VersionFile, StateDir: dir, Logger: log}
+	switch s.Boot {
+	case config.BootUBoot:
+		cfg.Boot = slot.UBoot{Config: s.BootFile, Dir: dir}
+	case config.BootGRUB:
+		cfg.Boot = slot.GRUB{Path: s.BootFile}
+	case config.BootFlag:
+		cfg.Boot = slot.Flag{Path: s.BootFile}
+	}
+	root, cmdline := slot.RootDevice{Devices: s.Devices}, slot.CommandLine{Devices: s.Devices}
+	switch s.Running {
+	case config.RunningAuto:
+		cfg.Running = slot.Finders{root, cmdline}
+	case config.RunningRoot:
+		cfg.Running = root
+	case config.RunningCmdline:
+		cfg.Running = cmdline
+	default:
+		cfg.Running = slot.NamedIn(s.Running)
+	}
+	return cfg
 }
 
 // loadTrust reads the keys that packages must be signed with.

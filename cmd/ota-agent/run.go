@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -86,6 +87,7 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 		return err
 	}
 	d.metrics = figures
+	saveMemory()
 	failure := d.serve(ctx, end)
 	d.events.Record(agent.Event{Time: time.Now(), Kind: agent.EventStopped})
 	if err := d.close(); err != nil {
@@ -111,7 +113,9 @@ type device struct {
 
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, SubDevice: d.subs.find, Logger: d.log}
+	opened := make(chan struct{})
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, SubDevice: d.subs.find, Logger: d.log,
+		Opened: func() { close(opened) }}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
 	d.subs.start(ctx, &tasks, d.bootID)
@@ -129,6 +133,7 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	if d.metrics != nil {
 		serve("metrics", func(ctx context.Context) error { return d.metrics.serve(ctx, d) })
 	}
+	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv), opened) })
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
 		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
 	<-ctx.Done()

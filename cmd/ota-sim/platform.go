@@ -20,6 +20,7 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/platform/page"
 )
 
 // What --addresses may say.
@@ -44,6 +45,8 @@ type platformFlags struct {
 	minBattery, minRSSI  int
 	validity             time.Duration
 	untilDone            int
+	state                string
+	page                 pageFlags
 }
 
 func platformVerb() cli.Verb {
@@ -54,6 +57,10 @@ func platformVerb() cli.Verb {
 package of 'ota-sim pack'; all of them together, in their order, become one plan
 for the product that they are for. What devices do is printed line by line.
 
+Plans, packages and the upgrade monitoring are also served to a browser, and by an
+API (docs/PLATFORM.md). With --state a platform that is started again goes on where
+the last one was; without it everything is in memory.
+
 With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
 
@@ -63,6 +70,7 @@ device hears and speaks for itself alone, but for those that --gateway names.
 
 Examples:
   ota-sim platform --upgrade app-1.1.0.ota
+  ota-sim platform --page 127.0.0.1:8080 --state kept
   ota-sim platform --listen 0.0.0.0:1883 --store-listen 0.0.0.0:9000 \
     --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
   ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota`,
@@ -86,6 +94,8 @@ Examples:
 			flags.IntVar(&f.minRSSI, "min-rssi", 0, "dBm that a device's signal needs; 0 asks for none")
 			flags.DurationVar(&f.validity, "validity", platform.DefaultValidity, "how long package addresses work")
 			flags.IntVar(&f.untilDone, "until-done", 0, "end when so many devices are upgraded or failed; exit code 1 if one failed")
+			flags.StringVar(&f.state, "state", "", "directory in which plans, packages and reports are kept")
+			f.page.define(flags, "127.0.0.1:0", "where the pages and the API are served; port 0 is a free one, empty serves none")
 			return f.run
 		},
 	}
@@ -115,18 +125,42 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	if plan != "" {
 		journal.printf("%s", plan)
 	}
+	pages, err := f.page.listen(standIn, config.Logger)
+	if err != nil {
+		return errors.Join(err, standIn.Close())
+	}
+	return f.serve(ctx, cancel, journal, standIn, pages)
+}
+
+// serve runs the platform and its pages until ctx ends or the goal is reached.
+func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, journal *journal, standIn *platform.StandIn, pages *page.Server) error {
 	var ready sync.WaitGroup
 	ready.Go(func() {
 		if standIn.Hears(ctx) == nil {
 			journal.printf("ready for devices")
 		}
 	})
+	broken := make(chan error, 1)
+	if pages != nil {
+		journal.printf("pages %s/", pages.URL())
+		ready.Go(func() {
+			if err := pages.Run(ctx); err != nil {
+				broken <- err
+				cancel()
+			}
+		})
+	}
 	// What a fleet takes here are stacks, most of all, and they count as reason for a
 	// reserve that small messages do not need.
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
-	err = standIn.Run(ctx)
+	err := standIn.Run(ctx)
 	cancel()
 	ready.Wait()
+	select {
+	case failure := <-broken:
+		err = errors.Join(err, failure)
+	default:
+	}
 	if err != nil {
 		return err
 	}
@@ -139,7 +173,7 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 func (f *platformFlags) config(j *journal) (platform.Config, error) {
 	c := platform.Config{
 		BrokerAddress: f.listen, BrokerURL: f.broker, BrokerUser: f.username, Prefix: f.prefix,
-		StoreAddress: f.storeListen, Validity: f.validity, Observe: j.observe,
+		StoreAddress: f.storeListen, Validity: f.validity, Observe: j.observe, State: f.state,
 	}
 	password, err := readSecret(f.secretFile)
 	if err != nil {
@@ -189,7 +223,7 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 	}
 	var names []string
 	for _, path := range f.upgrades {
-		m, err := addBundle(ctx, s, path)
+		m, err := f.addBundle(ctx, s, path)
 		if err != nil {
 			return "", err
 		}
@@ -204,6 +238,9 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 		spec.Components = append(spec.Components, c)
 		names = append(names, m.Component+" to "+m.Target)
 	}
+	if known := f.known(s); known != "" {
+		return known, nil
+	}
 	if err := s.Command(engine.CreatePlan{Plan: spec}); err != nil {
 		return "", err
 	}
@@ -211,12 +248,26 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 		s.Command(engine.Activate{Plan: f.name})
 }
 
-// addBundle puts a package file onto the shelf. It stays open: its files are
-// served from it.
-func addBundle(ctx context.Context, s *platform.StandIn, path string) (*ota.Manifest, error) {
+// known says that the plan goes on which an earlier life of the platform has
+// activated; empty if there is none.
+func (f *platformFlags) known(s *platform.StandIn) (text string) {
+	s.View(func(e *engine.Engine) {
+		if p, found := e.Plan(f.name); found {
+			text = fmt.Sprintf("plan %s for product %s goes on: %s", p.ID, p.Product, p.Status)
+		}
+	})
+	return text
+}
+
+// addBundle puts a package file onto the shelf. Without a state directory it stays
+// open: its files are served from it.
+func (f *platformFlags) addBundle(ctx context.Context, s *platform.StandIn, path string) (*ota.Manifest, error) {
 	b, err := bundle.Open(path)
 	if err != nil {
 		return nil, err
+	}
+	if f.state != "" {
+		return b.Manifest, errors.Join(uploadBundle(ctx, s, b.Manifest, path), b.Close())
 	}
 	files := make([]io.ReaderAt, len(b.Manifest.Files))
 	for i := range files {

@@ -26,6 +26,7 @@ type runFlags struct {
 	out     string
 	metrics string
 	quiet   bool
+	page    pageFlags
 	changed *pflag.FlagSet
 	memory  int64 // bytes that the run was found to take at most
 }
@@ -75,6 +76,7 @@ Examples:
 			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
 			f.outputFlags.define(flags)
 			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
+			f.page.define(flags, "", "serve the stand-in's pages and its API at this address while it runs, such as 127.0.0.1:8080")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -194,7 +196,9 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	}
 	defer holdMemory(f.memory)()
 	var view *live
+	watched := watchedRun{flags: &f.page}
 	options.Started = func(r *simulator.Run) {
+		watched.start(text, r)
 		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})
 		if !f.quiet {
 			fmt.Fprintf(text, "%s: %d devices, broker %s, at most %s\n", s.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), s.Duration)
@@ -205,7 +209,7 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	if view != nil {
 		view.stop()
 	}
-	if err := errors.Join(err, metrics.stop()); err != nil {
+	if err := errors.Join(err, metrics.stop(), watched.stop()); err != nil {
 		return nil, err
 	}
 	return v, nil

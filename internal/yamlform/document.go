@@ -69,9 +69,7 @@ func (d *Document) Known() []string {
 	known := make(map[string]bool)
 	for _, m := range d.opened {
 		for _, key := range m.asked {
-			if !slices.Contains(m.refused, key) {
-				known[withoutNumbers(join(m.path, key))] = true
-			}
+			known[withoutNumbers(join(m.path, key))] = true
 		}
 	}
 	for path := range known {

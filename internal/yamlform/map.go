@@ -15,8 +15,6 @@ type Map struct {
 	at    *yaml.Node // where problems of missing keys are reported
 	path  string
 	asked []string // the keys that the program knows
-	// Of them, those of the language that this version does not support.
-	refused []string
 }
 
 // Given reports whether the document gives the mapping.
@@ -55,16 +53,6 @@ func (m *Map) Sound() bool {
 		rest, inside := strings.CutPrefix(p.Path, m.path)
 		return inside && (m.path == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
 	})
-}
-
-// Unsupported reports keys that the language has and this version does not.
-func (m *Map) Unsupported(keys ...string) {
-	m.refused = append(m.refused, keys...)
-	for _, key := range keys {
-		if m.Has(key) {
-			m.Problemf(key, "is not supported by this version; remove it")
-		}
-	}
 }
 
 // Map opens the mapping below a key. Open each mapping once: what one Map has

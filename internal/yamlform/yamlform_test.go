@@ -61,7 +61,6 @@ func readGarden(text string) (garden, *yamlform.Document, error) {
 	shed.Require("colour")
 	shed.Text("colour", &g.shed, yamlform.Line)
 	g.hasShed = shed.Given()
-	m.Unsupported("pond")
 	return g, doc, doc.Err()
 }
 
@@ -122,7 +121,6 @@ plants:
   - rose
   - count: many
 shed:
-pond: {fish: 3}
 <<: {a: b}
 fence: !wood tall
 `)
@@ -144,16 +142,15 @@ garden.yaml:13:5: plants[1]: want keys with values, this is the single value "ro
 garden.yaml:14:5: plants[2].kind: is missing
 garden.yaml:14:12: plants[2].count: "many" is not a whole number
 garden.yaml:15:1: shed: has no value; give one or remove the key
-garden.yaml:16:7: pond: is not supported by this version; remove it
-garden.yaml:17:1: merge keys (<<) are not supported; write the keys out, or use an alias for the whole value
-garden.yaml:18:1: fence: unknown key; want one of name, mode, open, beds, rest, area, rain, loss, tools, plants, shed, pond
-garden.yaml:18:8: fence: has the tag "!wood"; tags are not supported
+garden.yaml:16:1: merge keys (<<) are not supported; write the keys out, or use an alias for the whole value
+garden.yaml:17:1: fence: unknown key; want one of name, mode, open, beds, rest, area, rain, loss, tools, plants, shed
+garden.yaml:17:8: fence: has the tag "!wood"; tags are not supported
 `), err.Error())
 
 	var all *yamlform.Error
 	require.ErrorAs(t, err, &all)
 	assert.Equal(t, "garden.yaml", all.Name)
-	assert.Len(t, all.Problems, 20)
+	assert.Len(t, all.Problems, 19)
 }
 
 func TestRefusesAKindForAnother(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/platform/broker"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/platform/objectstore"
@@ -108,6 +109,12 @@ func (s *StandIn) RevokeAddresses() error {
 	defer s.mu.Unlock() // no address is issued between the two
 	s.shelf.credentials.Store(&fresh)
 	return s.store.Accept(fresh)
+}
+
+// Hear takes a message as if a device had sent it, from those that have no session
+// with the broker.
+func (s *StandIn) Hear(id ota.Identity, message ota.Up) {
+	s.listen(engine.Message{Device: id, Message: message})
 }
 
 // listen takes a message, or keeps it while the platform is down.

@@ -2,6 +2,8 @@ package platform
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,20 +35,53 @@ type shelved struct {
 	names    []string
 }
 
-// add uploads the files and returns the reference by which the package is found
-// again.
-func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) (string, error) {
-	reference := path.Join(manifest.Product, manifest.Component, string(manifest.Package), manifest.Source, manifest.Target)
-	p := &shelved{envelope: envelope}
+// referenceOf names a package, and is the beginning of its objects' keys. A version
+// that would be more than one word of such a key stands in it by its hash.
+func referenceOf(m *ota.Manifest) string {
+	parts := []string{m.Product, m.Component, string(m.Package)}
+	for _, version := range []string{m.Source, m.Target} {
+		switch {
+		case version == "":
+			continue
+		case !ota.ValidFileName(version):
+			sum := sha256.Sum256([]byte(version))
+			version = "~" + hex.EncodeToString(sum[:8])
+		}
+		parts = append(parts, version)
+	}
+	return path.Join(parts...)
+}
+
+// add uploads the files of a package.
+func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt, reference string) error {
 	for i := range manifest.Files {
 		f := &manifest.Files[i]
 		if err := s.put(ctx, path.Join(reference, f.Name), files[i], f.Size); err != nil {
-			return "", fmt.Errorf("file %s: %w", f.Name, err)
+			return fmt.Errorf("file %s: %w", f.Name, err)
 		}
-		p.names = append(p.names, f.Name)
+	}
+	s.know(envelope, manifest, reference)
+	return nil
+}
+
+// know takes in a package whose files lie in the store.
+func (s *shelf) know(envelope ota.Envelope, manifest *ota.Manifest, reference string) {
+	p := &shelved{envelope: envelope}
+	for i := range manifest.Files {
+		p.names = append(p.names, manifest.Files[i].Name)
 	}
 	s.packages.Store(reference, p)
-	return reference, nil
+}
+
+// remove takes a package off the shelf, and its files out of our own store.
+func (s *shelf) remove(reference string) {
+	found, ok := s.packages.LoadAndDelete(reference)
+	if !ok || s.store == nil {
+		return
+	}
+	for _, name := range found.(*shelved).names {
+		s.store.Remove(s.bucket, path.Join(reference, name))
+	}
 }
 
 // put stores one object, here or with a presigned request elsewhere.

@@ -51,6 +51,11 @@ type Config struct {
 	// Store is an object store to use instead of the embedded one.
 	Store *RemoteStore
 
+	// State is a directory in which plans, ledger and packages are kept, so that a
+	// platform that is started there again goes on where the last one was; empty
+	// keeps nothing. Only one platform can use it at a time.
+	State string
+
 	Validity time.Duration // of package addresses; 0 means DefaultValidity
 	// Observe is told what happened, in order; nil for nobody. It is called with
 	// the stand-in locked, and must neither keep the facts nor call back.
@@ -79,14 +84,16 @@ type pipe interface {
 // StandIn is a platform. Its methods may be called from any goroutine.
 type StandIn struct {
 	// Immutable.
-	config Config
-	log    *slog.Logger
-	topics wire.Topics
-	store  *objectstore.Store // nil with a store of others
-	shelf  shelf
+	config  Config
+	log     *slog.Logger
+	topics  wire.Topics
+	store   *objectstore.Store // nil with a store of others
+	shelf   shelf
+	keeping *keeping // nil without a state directory
 
-	wake    chan struct{} // the time of the next tick has changed
-	serving serving
+	wake      chan struct{} // the time of the next tick has changed
+	serving   serving
+	uploading sync.Mutex // one package is taken onto the shelf or off it at a time
 
 	mu       sync.Mutex // guards the following
 	engine   *engine.Engine
@@ -95,6 +102,8 @@ type StandIn struct {
 	server   *objectstore.Server // nil with a store of others
 	down     bool
 	missed   []engine.Message // while down
+	watches  map[*Watch]struct{}
+	closed   bool
 
 	brokerPlace, storePlace place
 }
@@ -108,12 +117,19 @@ func New(config Config) (*StandIn, error) {
 		config.Validity = DefaultValidity
 	}
 	s := &StandIn{config: config, log: config.Logger, topics: wire.Topics{Prefix: config.Prefix},
-		engine: engine.New(), wake: make(chan struct{}, 1)}
-	if err := s.openStore(); err != nil {
+		wake: make(chan struct{}, 1)}
+	if err := s.openState(); err != nil {
 		return nil, err
 	}
-	if err := s.openPipe(); err != nil {
-		return nil, errors.Join(err, s.closeStore())
+	if err := s.openStore(); err != nil {
+		return nil, errors.Join(err, s.closeState())
+	}
+	err := s.openPackages()
+	if err == nil {
+		err = s.openPipe()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.closeStore(), s.closeState())
 	}
 	return s, nil
 }
@@ -168,11 +184,18 @@ func (s *StandIn) closeStore() error {
 // has returned.
 func (s *StandIn) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	again := s.closed
+	s.closed = true
+	s.mu.Unlock()
 	var err error
+	if !again {
+		err = s.closeState()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.brokerPlace.release()
 	if s.embedded != nil {
-		err = s.embedded.Close()
+		err = errors.Join(err, s.embedded.Close())
 	}
 	return errors.Join(err, s.closeStore())
 }
@@ -220,6 +243,7 @@ func (s *StandIn) Run(parent context.Context) error {
 	if s.server != nil {
 		s.serving.start(s.server.Run)
 	}
+	s.serving.start(s.keep)
 	s.mu.Unlock()
 	s.tick(ctx)
 	return errors.Join(s.serving.end(parent), s.Close())
@@ -279,8 +303,17 @@ func (s *StandIn) take(in engine.Input) {
 	s.execute(now, s.engine.Handle(now, in))
 }
 
-// Command carries out an order of the operator, or says why it may not.
+// Command carries out an order of the operator, or says why it may not. When it
+// returns, what was ordered is kept, if anything is.
 func (s *StandIn) Command(cmd engine.Command) error {
+	err := s.order(cmd)
+	if errors.Is(err, ErrDown) {
+		return err
+	}
+	return errors.Join(err, s.flush())
+}
+
+func (s *StandIn) order(cmd engine.Command) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
@@ -308,18 +341,32 @@ func (s *StandIn) rearm() {
 	}
 }
 
-// execute sends what the engine wants sent and shows what happened.
+// execute shows what happened and sends what the engine wants sent, as soon as it
+// may leave; the caller holds mu.
 func (s *StandIn) execute(now time.Time, outputs []engine.Output) {
 	for _, out := range outputs {
-		switch out := out.(type) {
-		case engine.Send:
-			s.send(now, out.Device, out.Message)
-		case engine.Issue:
-			s.issue(now, out)
+		if s.keeping != nil {
+			s.hold(now, out)
+		} else {
+			s.dispatch(now, out)
 		}
 		if s.config.Observe != nil {
 			s.config.Observe(now, out)
 		}
+		s.show(now, out)
+	}
+	if s.keeping != nil {
+		s.keeping.changed()
+	}
+}
+
+// dispatch sends what is to be sent; the caller holds mu.
+func (s *StandIn) dispatch(now time.Time, out engine.Output) {
+	switch out := out.(type) {
+	case engine.Send:
+		s.send(now, out.Device, out.Message)
+	case engine.Issue:
+		s.issue(now, out)
 	}
 }
 
@@ -349,10 +396,14 @@ func (s *StandIn) issue(now time.Time, out engine.Issue) {
 }
 
 // AddPackage puts a package's files, in the order of the manifest, onto the
-// shelf and makes the package available to plans.
+// shelf and makes the package available to plans. The files go with the process;
+// Upload is for those that a state directory keeps.
 func (s *StandIn) AddPackage(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) error {
-	reference, err := s.shelf.add(ctx, envelope, manifest, files)
-	if err != nil {
+	if s.keeping != nil {
+		return errors.New("cannot add a package that would be missing in the next life of the platform: upload it")
+	}
+	reference := referenceOf(manifest)
+	if err := s.shelf.add(ctx, envelope, manifest, files, reference); err != nil {
 		return fmt.Errorf("cannot add the package of %s %s: %w", manifest.Component, manifest.Target, err)
 	}
 	return s.Command(engine.AddPackage{Manifest: *manifest, Reference: reference})

@@ -25,8 +25,9 @@ import (
 
 // browser is a browser of its own, with one page open.
 type browser struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	site string // what a page may ask for beside itself; empty for nothing
 
 	mu        sync.Mutex // guards the following
 	complaint []string   // of the console
@@ -82,7 +83,8 @@ func (b *browser) listen(event any) {
 	case *cdplog.EventEntryAdded:
 		b.complaint = append(b.complaint, e.Entry.Text)
 	case *network.EventRequestWillBeSent:
-		if !strings.HasSuffix(e.Request.URL, "/report.html") {
+		drawn := strings.HasPrefix(e.Request.URL, "data:") // by the browser itself, in its controls
+		if !drawn && !strings.HasSuffix(e.Request.URL, "/report.html") && (b.site == "" || !strings.HasPrefix(e.Request.URL, b.site)) {
 			b.requests = append(b.requests, e.Request.URL)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 const opensWithin = 15_000 // milliseconds
 
 func TestReport(t *testing.T) {
+	t.Parallel()
 	path, want := report(t, t.TempDir(), "")
 	b := startBrowser(t)
 	b.look(looks()[0])
@@ -182,6 +183,7 @@ const contrastAudit = `(() => {
 
 // TestFailedReport is the page of a run that did not hold.
 func TestFailedReport(t *testing.T) {
+	t.Parallel()
 	path, _ := report(t, t.TempDir(), "    - {name: back at once, event: power_cut, then: {event: connected}, within: 1s}\n")
 	b := startBrowser(t)
 	b.open(path)
@@ -198,6 +200,7 @@ func TestFailedReport(t *testing.T) {
 
 // TestPaper prints the page.
 func TestPaper(t *testing.T) {
+	t.Parallel()
 	path, _ := report(t, t.TempDir(), "")
 	b := startBrowser(t)
 	b.open(path)

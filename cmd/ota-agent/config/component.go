@@ -32,9 +32,26 @@ func readComponents(device *yamlform.Map, in base, paths map[string]bool) ([]Com
 			}
 			paths[c.File.Path] = true
 		}
+		if key, port := c.port(); port != "" {
+			if paths[port] {
+				m.Problemf(key, "has the port of an earlier component")
+			}
+			paths[port] = true
+		}
 		components = append(components, c)
 	}
 	return components, entries
+}
+
+// port is the serial port of a component, and where it is configured.
+func (c *Component) port() (key, path string) {
+	switch {
+	case c.Serial != nil:
+		return "serial", c.Serial.Line.Path
+	case c.Modem != nil:
+		return "modem", c.Modem.Line.Path
+	}
+	return "", ""
 }
 
 func readComponent(m *yamlform.Map, in base) Component {
@@ -44,19 +61,35 @@ func readComponent(m *yamlform.Map, in base) Component {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
-	m.Unsupported("slot", "serial", "modem")
 
 	c.File = readFileInstaller(m.Map("file"), in)
+	c.Slot = readSlotInstaller(m.Map("slot"), in)
 	c.Command = readCommandInstaller(m.Map("command"), in)
+	c.Serial = readSerialInstaller(m.Map("serial"), in)
+	c.Modem = readModemInstaller(m.Map("modem"), in)
+	for _, other := range []Installer{InstallerFile, InstallerSlot, InstallerCommand, InstallerSerial, InstallerModem} {
+		belongsElsewhere(m, other, c.Installer)
+	}
 	switch c.Installer {
 	case InstallerFile:
 		m.Require("version", "file")
-		belongsElsewhere(m, InstallerCommand, c.Installer)
+	case InstallerSlot:
+		m.Require("slot")
+		versionOfSlots(m, &c)
 	case InstallerCommand:
 		m.Require("command")
-		belongsElsewhere(m, InstallerFile, c.Installer)
 		if m.Has("version") {
 			m.Warnf("version", "has no effect: the handler says what runs")
+		}
+	case InstallerSerial:
+		m.Require("serial")
+		if m.Has("version") {
+			m.Warnf("version", "has no effect: the MCU says what runs")
+		}
+	case InstallerModem:
+		m.Require("modem")
+		if m.Has("version") {
+			m.Warnf("version", "has no effect: the module says what runs")
 		}
 	}
 	return c
@@ -65,19 +98,17 @@ func readComponent(m *yamlform.Map, in base) Component {
 // belongsElsewhere reports the settings of an installer that a component does
 // not use.
 func belongsElsewhere(m *yamlform.Map, owner, used Installer) {
-	if m.Has(string(owner)) {
+	if owner != used && used != "" && m.Has(string(owner)) {
 		m.Problemf(string(owner), "belongs to installer %s; this component has installer %s", owner, used)
 	}
 }
 
 func parseInstaller(text string) (Installer, error) {
 	switch i := Installer(text); i {
-	case InstallerFile, InstallerCommand:
+	case InstallerFile, InstallerSlot, InstallerCommand, InstallerSerial, InstallerModem:
 		return i, nil
-	case "slot", "serial", "modem":
-		return "", fmt.Errorf("%s is not supported by this version; want file or command", text)
 	}
-	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "command"}))
+	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "slot", "command", "serial", "modem"}))
 }
 
 // readFileInstaller gives nil where the component has no such settings.

@@ -22,6 +22,8 @@ import (
 
 	"otafleet/agent"
 	"otafleet/firmware"
+	"otafleet/firmware/modem"
+	"otafleet/firmware/serial"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -118,7 +120,10 @@ type Installer string
 // The installers of this version.
 const (
 	InstallerFile    Installer = "file"
+	InstallerSlot    Installer = "slot"
 	InstallerCommand Installer = "command"
+	InstallerSerial  Installer = "serial"
+	InstallerModem   Installer = "modem"
 )
 
 // Component is a part of the device that can be upgraded.
@@ -126,9 +131,12 @@ type Component struct {
 	ID        string
 	Type      ota.ComponentType
 	Installer Installer
-	Version   string            // what a file component runs before its first upgrade
+	Version   string            // what a component runs before its first upgrade, where it cannot be asked
 	File      *FileInstaller    // set with InstallerFile
+	Slot      *SlotInstaller    // set with InstallerSlot
 	Command   *CommandInstaller // set with InstallerCommand
+	Serial    *serial.Config    // set with InstallerSerial, but for what is the program's
+	Modem     *modem.Config     // set with InstallerModem, likewise
 }
 
 // FileInstaller is the settings of a component that is a file or a directory.

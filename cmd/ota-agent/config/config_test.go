@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,10 @@ import (
 	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/firmware/line"
+	"otafleet/firmware/modem"
+	"otafleet/firmware/serial"
+	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -28,7 +33,7 @@ func place(t testing.TB, name string) string {
 	for file, mode := range map[string]os.FileMode{
 		"password": 0o600, "access": 0o600, "secret": 0o600, "key.pem": 0o640, "everybody": 0o644,
 		"ca.pem": 0o644, "cert.pem": 0o644, "release.pub": 0o644, "spare.pub": 0o644,
-		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644,
+		"capacity": 0o644, "handler": 0o755, "app.bin": 0o644, "slot-a": 0o600, "slot-b": 0o600,
 	} {
 		path := filepath.Join(dir, file)
 		require.NoError(t, os.WriteFile(path, []byte("x"), mode))
@@ -49,6 +54,8 @@ func TestEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	c, err := config.Load(path)
 	require.NoError(t, err)
+	radio := modem.Quectel()
+	radio.Upload = line.Exchange{}
 	assert.Equal(t, &config.Config{
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
@@ -73,8 +80,41 @@ func TestEveryKey(t *testing.T) {
 			{ID: "web", Type: ota.Module, Installer: config.InstallerFile, Version: "3_0", File: &config.FileInstaller{
 				Path: at("web"), Unpack: true, Restart: firmware.RestartNone,
 			}},
+			{ID: "rootfs", Type: ota.Module, Installer: config.InstallerSlot, Version: "2.1", Slot: &config.SlotInstaller{
+				Devices: [2]string{at("slot-a"), at("slot-b")}, Boot: config.BootFlag, BootFile: at("flag"),
+				Running: "/run/slot", Tries: 2, VersionFile: "/etc/version",
+			}},
 			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
 				Path: at("handler"), Timeout: 5 * time.Minute,
+			}},
+			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+				Line: line.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
+				Version: line.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
+				Enter: []line.Exchange{
+					{Send: "update\r", Expect: regexp.MustCompile("ready"), Timeout: 2 * time.Second, Attempts: 3},
+					{Send: "yes\r", Timeout: 2 * time.Second, Attempts: 3},
+				},
+				Start:   []line.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
+				Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
+				Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
+			}},
+			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
+			}},
+			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute,
+				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
+				Profile: modem.Profile{
+					Version:  line.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},
+					Prepare:  []line.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 3}},
+					Upload:   line.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second, Attempts: 1},
+					Uploaded: regexp.MustCompile(`UP: (\d+)`),
+					Trigger:  line.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
+					Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`), Failed: regexp.MustCompile(`\+FAIL`),
+				},
+			}},
+			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+				Line: line.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
 			}},
 		},
 		Health:            []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
@@ -123,13 +163,15 @@ func golden(t *testing.T, name, text string) {
 }
 
 func TestEveryMistake(t *testing.T) {
-	path := place(t, "mistakes.yaml")
-	c, err := config.Load(path)
-	assert.Nil(t, c)
-	var all *yamlform.Error
-	require.ErrorAs(t, err, &all)
-	golden(t, "mistakes.txt", strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "")+"\n")
-	assert.NotContains(t, err.Error(), "hunter2")
+	for _, name := range []string{"mistakes", "mistakes-sub"} {
+		path := place(t, name+".yaml")
+		c, err := config.Load(path)
+		assert.Nil(t, c)
+		var all *yamlform.Error
+		require.ErrorAs(t, err, &all)
+		golden(t, name+".txt", strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "")+"\n")
+		assert.NotContains(t, err.Error(), "hunter2")
+	}
 }
 
 func TestWarnings(t *testing.T) {
@@ -181,6 +223,17 @@ func TestTrustNeedsKeys(t *testing.T) {
 	}
 }
 
+func TestDefaultsOfSlots(t *testing.T) {
+	path := place(t, "unwise.yaml")
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	slots := c.Components[len(c.Components)-1].Slot
+	assert.Equal(t, &config.SlotInstaller{
+		Devices: [2]string{"/dev/no-slot-a", filepath.Join(filepath.Dir(path), "app.bin")},
+		Boot:    config.BootGRUB, BootFile: "/boot/grub/grubenv", Running: config.RunningAuto, Tries: 3,
+	}, slots)
+}
+
 // FuzzLoad loads arbitrary files: what comes out must be complete, anything else
 // must be an error that can be printed.
 func FuzzLoad(f *testing.F) {
@@ -201,7 +254,13 @@ func FuzzLoad(f *testing.F) {
 		assert.True(t, ota.ValidKey(c.Product) && ota.ValidKey(c.Device))
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
-			assert.True(t, (component.File == nil) != (component.Command == nil))
+			given := 0
+			for _, is := range []bool{component.File != nil, component.Slot != nil, component.Command != nil, component.Serial != nil, component.Modem != nil} {
+				if is {
+					given++
+				}
+			}
+			assert.Equal(t, 1, given)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func parse(name, dir string, data []byte) (*Config, error) {
 // Keys lists every key of the configuration, with the mappings that it is in:
 // broker.urls, components.file.path.
 func Keys() []string {
-	doc := yamlform.Parse("", []byte("{components: [{}], health: [{}], sub_devices: [{components: [{}], health: [{}]}]}"))
+	doc := yamlform.Parse("", []byte("{components: [{serial: {enter: [{}], start: [{}]}, modem: {prepare: [{}]}}], health: [{}], sub_devices: [{components: [{}], health: [{}]}]}"))
 	read(doc.Root(), base("/"))
 	return doc.Known()
 }

@@ -77,13 +77,17 @@ func checkSubComponent(m *yamlform.Map, c *Component, n int) {
 	if c.Type == ota.MCU {
 		m.Warnf("type", "platforms upgrade only the modules of sub-devices; want module")
 	}
-	if c.File == nil {
-		return
+	if c.Slot != nil {
+		m.Problemf("slot", "would boot the gateway; a sub-device has no slots here")
 	}
 	if n > 1 {
-		m.Problemf("file", "would be one file for %d devices; give each an entry with a path of its own", n)
+		for key, one := range map[string]bool{"file": c.File != nil, "serial": c.Serial != nil, "modem": c.Modem != nil} {
+			if one {
+				m.Problemf(key, "would be one for %d devices; give each an entry with one of its own", n)
+			}
+		}
 	}
-	if c.File.Restart != firmware.RestartNone {
+	if c.File != nil && c.File.Restart != firmware.RestartNone {
 		m.Problemf("file", "has restart: %s, which would restart the gateway; a sub-device is restarted by file.after", c.File.Restart)
 	}
 }

@@ -66,8 +66,10 @@ func (e *Engine) device(id ota.Identity) *device {
 	for _, plan := range p.plans {
 		if !plan.status.closed() && plan.admits(d) {
 			plan.admitted++
+			e.sample(plan)
 		}
 	}
+	e.keepDevice(d)
 	return d
 }
 

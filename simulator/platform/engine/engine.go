@@ -10,15 +10,19 @@ import (
 // Engine is the state of the platform. It is not safe for concurrent use; the
 // views read the same state and need the same owner or lock.
 type Engine struct {
-	products map[string]*product
-	plans    map[string]*plan
-	created  []*plan // in order of creation
-	packages map[packageKey]packageEntry
-	words    words
-	acks     ackQueue
-	wake     time.Time // when a plan next pushes or ends; zero if none does
-	arrivals [arrivals]int
-	out      []Output // what the current call returns; reused by the next one
+	products                   map[string]*product
+	plans                      map[string]*plan
+	created                    []*plan // in order of creation
+	packages                   map[packageKey]*versionPackage
+	stocked                    []*versionPackage // in the order in which they were added
+	words                      words
+	acks                       ackQueue
+	wake                       time.Time // when a plan next pushes or ends; zero if none does
+	arrivals                   [arrivals]int
+	now                        time.Time // of the current call
+	numbered, activated, added int       // plans and packages so far
+	kept                       kept
+	out                        []Output // what the current call returns; reused by the next one
 }
 
 // New returns a platform that knows no package, plan or device.
@@ -26,7 +30,7 @@ func New() *Engine {
 	return &Engine{
 		products: map[string]*product{},
 		plans:    map[string]*plan{},
-		packages: map[packageKey]packageEntry{},
+		packages: map[packageKey]*versionPackage{},
 		words:    newWords(),
 	}
 }
@@ -35,7 +39,7 @@ func New() *Engine {
 // list is valid until the next call of Handle or Command. Time must not run
 // backwards by more than a device would notice.
 func (e *Engine) Handle(now time.Time, in Input) []Output {
-	e.begin()
+	e.begin(now)
 	switch in := in.(type) {
 	case Message:
 		e.message(now, in)
@@ -48,7 +52,7 @@ func (e *Engine) Handle(now time.Time, in Input) []Output {
 // Command carries out an order, or says why it may not. The list is valid
 // until the next call of Handle or Command.
 func (e *Engine) Command(now time.Time, cmd Command) ([]Output, error) {
-	e.begin()
+	e.begin(now)
 	err := e.command(now, cmd)
 	return e.out, err
 }
@@ -65,9 +69,15 @@ func (e *Engine) NextTick() time.Time {
 func (e *Engine) command(now time.Time, cmd Command) error {
 	switch cmd := cmd.(type) {
 	case AddPackage:
-		return e.addPackage(cmd)
+		return e.addPackage(now, cmd)
+	case DeletePackage:
+		return e.deletePackage(cmd.Package)
+	case VerifyPackage:
+		return e.verifyPackage(now, cmd)
 	case CreatePlan:
 		return e.createPlan(now, &cmd.Plan)
+	case EditPlan:
+		return e.editPlan(now, &cmd.Plan)
 	case Activate:
 		return e.activate(now, cmd.Plan)
 	case Suspend:
@@ -98,6 +108,9 @@ func (e *Engine) message(now time.Time, in Message) {
 	_, gone := in.Message.(*ota.Offline)
 	back := !d.online
 	d.online = !gone
+	if _, passing := in.Message.(*ota.Progress); !gone && !passing {
+		e.keepDevice(d)
+	}
 	switch m := in.Message.(type) {
 	case *ota.Inventory:
 		e.inventory(now, d, m, back)
@@ -121,8 +134,9 @@ func (e *Engine) tick(now time.Time) {
 
 // begin empties the list of outputs, and lets go of one that a push to a whole
 // fleet has made large.
-func (e *Engine) begin() {
+func (e *Engine) begin(now time.Time) {
 	const usual = 1 << 12
+	e.now = now
 	clear(e.out)
 	e.out = e.out[:0]
 	if cap(e.out) > usual {

@@ -31,13 +31,31 @@ type Command interface{ command() }
 // product, component, kind, source and target.
 type AddPackage struct {
 	Manifest  ota.Manifest
-	Reference string // by which the shell finds envelope and objects; opaque here
+	Reference string // by which the shell finds envelope and objects; opaque here, and unique
+	Name      string // 1 to 100 characters, unique; empty means the reference
+	Remarks   string // at most 200 characters
+}
+
+// DeletePackage forgets a package. Refused while a plan that is not over, or a
+// verification, needs it.
+type DeletePackage struct{ Package string } // by its id
+
+// VerifyPackage tries a package on one device, which must be online, idle and
+// running a version that the package fits; it has 60 minutes. Refused once the
+// package is verified, and while it is being verified.
+type VerifyPackage struct {
+	Package string // by its id
+	Device  string // key of a device of the package's product
 }
 
 // CreatePlan stores a plan, Inactivated. Refused with every problem of its
 // fields, and if a component has no package. The plan's lists are kept, and must
 // not be changed afterwards.
 type CreatePlan struct{ Plan PlanSpec }
+
+// EditPlan gives an Inactivated plan other fields. Its id says which one; its
+// product must be the same. Refused like CreatePlan, and once it is active.
+type EditPlan struct{ Plan PlanSpec }
 
 // Activate puts an Inactivated plan into effect and pushes it at once to the
 // online devices that may have it. Refused after the plan's end.
@@ -98,13 +116,16 @@ type AutoConfirm struct {
 	On     bool
 }
 
-func (AddPackage) command()   {}
-func (CreatePlan) command()   {}
-func (Activate) command()     {}
-func (Suspend) command()      {}
-func (Resume) command()       {}
-func (Terminate) command()    {}
-func (DeletePlan) command()   {}
-func (RetryDevices) command() {}
-func (UserAnswer) command()   {}
-func (AutoConfirm) command()  {}
+func (AddPackage) command()    {}
+func (DeletePackage) command() {}
+func (VerifyPackage) command() {}
+func (CreatePlan) command()    {}
+func (EditPlan) command()      {}
+func (Activate) command()      {}
+func (Suspend) command()       {}
+func (Resume) command()        {}
+func (Terminate) command()     {}
+func (DeletePlan) command()    {}
+func (RetryDevices) command()  {}
+func (UserAnswer) command()    {}
+func (AutoConfirm) command()   {}

@@ -11,8 +11,8 @@ import (
 // find returns a plan whose status allows an action.
 func (e *Engine) find(action, id string, allowed ...PlanStatus) (*plan, error) {
 	p := e.plans[id]
-	if p == nil {
-		return nil, fmt.Errorf("cannot %s plan %q: there is no such plan", action, id)
+	if p == nil || p.verifies != nil {
+		return nil, fmt.Errorf("cannot %s plan %q: %w plan", action, id, ErrUnknown)
 	}
 	if !slices.Contains(allowed, p.status) {
 		return nil, fmt.Errorf("cannot %s plan %q: it is %s", action, id, p.status)
@@ -33,6 +33,8 @@ func (e *Engine) activate(now time.Time, id string) error {
 	}
 	e.setStatus(p, ToBeUpgraded)
 	p.product.active = append(p.product.active, p)
+	e.activated++
+	p.activation = e.activated
 	for _, d := range p.product.devices {
 		e.observe(now, p, d)
 	}
@@ -40,6 +42,7 @@ func (e *Engine) activate(now time.Time, id string) error {
 		p.nextPush = later(now, p.spec.Start)
 	}
 	e.runPlans(now)
+	e.sample(p)
 	return nil
 }
 
@@ -75,10 +78,7 @@ func (e *Engine) deletePlan(id string) error {
 	if err != nil {
 		return err
 	}
-	same := func(other *plan) bool { return other == p }
-	p.product.plans = slices.DeleteFunc(p.product.plans, same)
-	e.created = slices.DeleteFunc(e.created, same)
-	delete(e.plans, id)
+	e.dropPlan(p)
 	return nil
 }
 
@@ -95,6 +95,7 @@ func (e *Engine) terminate(now time.Time, id string) error {
 // closePlan ends a plan for every device that has not confirmed. Confirmation
 // is the point of no return: the others go on.
 func (e *Engine) closePlan(now time.Time, p *plan, status PlanStatus) {
+	e.expire(p)
 	e.setStatus(p, status)
 	p.nextPush, p.known = time.Time{}, len(p.product.devices)
 	for _, t := range p.tasks {
@@ -103,6 +104,7 @@ func (e *Engine) closePlan(now time.Time, p *plan, status PlanStatus) {
 			e.settle(now, t)
 		}
 	}
+	e.sample(p)
 	if p.untouched() == ota.DeviceNotUpgraded {
 		return
 	}
@@ -117,6 +119,7 @@ func (e *Engine) closePlan(now time.Time, p *plan, status PlanStatus) {
 // once if it is online, else when it is heard of again.
 func (e *Engine) withdraw(now time.Time, t *task) {
 	t.owed = owesNothing
+	e.keepDevice(t.device)
 	for i := range t.parts {
 		if t.parts[i].status.Failed() {
 			t.parts[i].exhausted = true
@@ -144,5 +147,6 @@ func (e *Engine) sendTermination(now time.Time, t *task) {
 
 func (e *Engine) setStatus(p *plan, s PlanStatus) {
 	p.status = s
+	e.keepPlan(p)
 	e.emit(PlanChanged{p.spec.ID, s})
 }

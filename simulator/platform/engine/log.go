@@ -11,7 +11,8 @@ import (
 // maxLog bounds the log of one device under one plan; the oldest lines go.
 const maxLog = 128
 
-// logKind is what a log line is about.
+// logKind is what a log line is about. The numbers are on disks: kinds are added
+// at the end.
 type logKind uint8
 
 const (
@@ -51,6 +52,9 @@ var sentences = [...]string{
 	logStartedOver: "Device has no memory of the plan and starts over",
 }
 
+// counts reports whether a line of the kind notes a number and not a word.
+func (k logKind) counts() bool { return k == logOffered || k == logRetrying || k == logRetried }
+
 // entry is one line of a log, in twelve bytes.
 type entry struct {
 	at     second
@@ -64,6 +68,7 @@ type entry struct {
 func partOf(i int) uint8 { return uint8(i + 1) }
 
 func (e *Engine) note(now time.Time, t *task, line entry) {
+	e.keepDevice(t.device)
 	line.at = secondOf(now)
 	if len(t.log) == maxLog {
 		t.log = append(t.log[:0], t.log[1:]...)

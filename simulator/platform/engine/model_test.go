@@ -179,7 +179,10 @@ type world struct {
 }
 
 func newWorld(t *testing.T, seed uint64, options ...string) *world {
-	s := newScript(t)
+	return newWorldOf(newScript(t), t, seed, options...)
+}
+
+func newWorldOf(s *script, t *testing.T, seed uint64, options ...string) *world {
 	w := &world{
 		t: t, draw: rand.New(rand.NewPCG(seed, 1)), script: s, engine: s.engine,
 		models: map[string]*model{}, to: map[string][]ota.Down{}, stored: map[string][]int{},

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"otafleet/internal/ota"
@@ -42,40 +43,106 @@ type plan struct {
 	admitted int   // known devices that the lists admit; fixed when the plan closes
 	known    int   // devices of the product when the plan closed
 	message  *ota.Plan
+	series   series
+
+	number     int             // counts the plans in order of creation
+	activation int             // counts the active plans in order of activation; 0 for one that is not
+	verifies   *versionPackage // what the plan is the verification of; nil for a plan of the operator's
 }
 
 func (e *Engine) createPlan(now time.Time, spec *PlanSpec) error {
+	p, err := e.checked(now, spec, nil)
+	if err != nil {
+		return fmt.Errorf("cannot create plan %q: %w", spec.ID, err)
+	}
+	e.enrol(p)
+	return nil
+}
+
+// editPlan lets a plan that is not active yet become another one of the same id
+// and product.
+func (e *Engine) editPlan(now time.Time, spec *PlanSpec) error {
+	old, err := e.find("edit", spec.ID, Inactivated)
+	if err != nil {
+		return err
+	}
+	p, err := e.checked(now, spec, old)
+	if err != nil {
+		return fmt.Errorf("cannot edit plan %q: %w", spec.ID, err)
+	}
+	p.number = old.number
+	e.plans[spec.ID] = p
+	e.created[slices.Index(e.created, old)] = p
+	p.product = old.product
+	p.product.plans[slices.Index(p.product.plans, old)] = p
+	p.admitAll()
+	e.keepPlan(p)
+	return nil
+}
+
+// checked makes a plan if everything about it is right. old is the plan whose
+// place it takes; nil for none.
+func (e *Engine) checked(now time.Time, spec *PlanSpec, old *plan) (*plan, error) {
 	if err := spec.Validate(); err != nil {
-		return fmt.Errorf("cannot create plan %q: %w", spec.ID, err)
+		return nil, err
 	}
-	p := &plan{spec: *spec, status: Inactivated, black: set(spec.Black), white: set(spec.White)}
-	var bad problems
-	bad.unless(e.plans[spec.ID] == nil, "id %q is taken", spec.ID)
+	p, bad := e.draft(*spec)
+	bad.unless(old != nil || e.plans[spec.ID] == nil, "id", "id %q is taken", spec.ID)
 	for _, other := range e.created {
-		bad.unless(other.spec.Name != spec.Name, "name %q is taken", spec.Name)
+		bad.unless(other == old || other.spec.Name != spec.Name, "name", "name %q is taken", spec.Name)
 	}
-	bad.unless(now.Before(spec.End), "end: %s has passed", spec.End.Format(time.RFC3339))
+	bad.unless(old == nil || old.spec.Product == spec.Product, "product", "product: a stored plan keeps its product")
+	bad.unless(now.Before(spec.End), "end", "end: %s has passed", spec.End.Format(time.RFC3339))
+	bad.unless(old != nil || len(e.created) < MaxPlans, "", "there are %d plans already, which is all that the platform keeps", MaxPlans)
+	return p, bad.join()
+}
+
+// draft makes a plan that nobody knows yet, and says which packages are missing.
+func (e *Engine) draft(spec PlanSpec) (*plan, problems) {
+	p := &plan{spec: spec, status: Inactivated, black: set(spec.Black), white: set(spec.White)}
+	var bad problems
 	for i := range spec.Components {
-		e.addComponent(p, &spec.Components[i], &bad)
+		e.addComponent(p, i, &bad)
 	}
-	if err := bad.join(); err != nil {
-		return fmt.Errorf("cannot create plan %q: %w", spec.ID, err)
-	}
-	p.product = e.product(spec.Product)
+	return p, bad
+}
+
+// enrol takes a plan in.
+func (e *Engine) enrol(p *plan) {
+	e.numbered++
+	p.number = e.numbered
+	p.product = e.product(p.spec.Product)
 	p.product.plans = append(p.product.plans, p)
+	p.admitAll()
+	e.plans[p.spec.ID] = p
+	e.created = append(e.created, p)
+	e.keepPlan(p)
+}
+
+// admitAll counts the known devices that the lists admit.
+func (p *plan) admitAll() {
+	p.admitted = 0
 	for _, d := range p.product.devices {
 		if p.admits(d) {
 			p.admitted++
 		}
 	}
-	e.plans[spec.ID] = p
-	e.created = append(e.created, p)
-	return nil
 }
 
-// addComponent finds the packages of one component: a full one by its target,
-// a delta by source and target.
-func (e *Engine) addComponent(p *plan, c *ComponentSpec, bad *problems) {
+// dropPlan lets a plan be forgotten.
+func (e *Engine) dropPlan(p *plan) {
+	same := func(other *plan) bool { return other == p }
+	p.product.plans = slices.DeleteFunc(p.product.plans, same)
+	e.created = slices.DeleteFunc(e.created, same)
+	delete(e.plans, p.spec.ID)
+	e.forget(planRecord(p.spec.ID))
+	e.forget(seriesRecord(p.spec.ID))
+}
+
+// addComponent finds the packages of component i: a full one by its target, a
+// delta by source and target.
+func (e *Engine) addComponent(p *plan, i int, bad *problems) {
+	c := &p.spec.Components[i]
 	if c.Skip {
 		return
 	}
@@ -83,12 +150,16 @@ func (e *Engine) addComponent(p *plan, c *ComponentSpec, bad *problems) {
 	if c.Package == ota.Delta {
 		key.source = c.Sources[0]
 	}
-	entry, found := e.packages[key]
-	bad.unless(found, "component %q: there is no %s package for %s from %q to %q", c.ID, c.Package, p.spec.Product, key.source, c.Target)
+	entry := e.packages[key]
+	if entry == nil {
+		bad.unless(false, fmt.Sprintf("components[%d].target", i), "component %q: there is no %s package for %s from %q to %q",
+			c.ID, c.Package, p.spec.Product, key.source, c.Target)
+		return
+	}
 	p.components = append(p.components, ota.PlanComponent{
 		ID: c.ID, Type: c.Type, Package: c.Package, Sources: c.Sources, Target: c.Target, Size: entry.size,
 	})
-	p.references = append(p.references, entry.reference)
+	p.references = append(p.references, entry.view.Reference)
 	p.space = max(p.space, entry.largest)
 }
 

@@ -31,6 +31,7 @@ func (e *Engine) push(now time.Time, pr *product) {
 	for _, p := range pr.active {
 		if p.due(now) {
 			p.nextPush = nextGrid(now, p.spec.Zone)
+			e.keepPlan(p)
 		}
 	}
 }

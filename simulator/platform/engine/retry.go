@@ -50,39 +50,58 @@ func (e *Engine) retryDevices(now time.Time, cmd RetryDevices) error {
 	if p.spec.Mode != ota.Silent {
 		return fmt.Errorf("cannot retry devices of plan %q: it is manual, so the user of each device must ask", cmd.Plan)
 	}
-	if len(cmd.Devices) == 0 {
-		for _, t := range p.tasks {
-			if t.status == ota.DeviceUpgradeFailed {
-				err = errors.Join(err, e.retry(now, p, t.device))
-			}
+	var refused []error
+	for _, key := range p.chosen(cmd.Devices) {
+		if err := e.retryKey(now, p, key); err != nil {
+			refused = append(refused, err)
 		}
-		return err
 	}
-	for _, key := range cmd.Devices {
-		d := p.product.byKey[key]
-		if d == nil {
-			err = errors.Join(err, fmt.Errorf("cannot retry device %q: it is not known", key))
-			continue
+	return errors.Join(refused...)
+}
+
+// chosen gives the devices that are named; without any, every failed one.
+func (p *plan) chosen(keys []string) []string {
+	if len(keys) > 0 {
+		return keys
+	}
+	for _, t := range p.tasks {
+		if t.status == ota.DeviceUpgradeFailed {
+			keys = append(keys, t.device.key)
 		}
-		err = errors.Join(err, e.retry(now, p, d))
 	}
-	return err
+	return keys
+}
+
+func (e *Engine) retryKey(now time.Time, p *plan, key string) error {
+	if d := p.product.byKey[key]; d != nil {
+		return e.retry(now, p, d)
+	}
+	return &DeviceRefusal{key, "it is not known"}
+}
+
+// mayRetry says why a device may not be tried again; empty if it may.
+func (p *plan) mayRetry(now time.Time, d *device) string {
+	t := d.task(p)
+	switch {
+	case !p.openAt(now):
+		return "the plan is not in effect"
+	case t == nil || t.status != ota.DeviceUpgradeFailed:
+		return "it has not failed"
+	case d.active != nil:
+		return fmt.Sprintf("it is busy with plan %q", d.active.plan.spec.ID)
+	case p.fit(d) != fits:
+		return "the plan does not fit the versions that it runs"
+	}
+	return ""
 }
 
 // retry starts a failed device over with a new attempt: at once if it is
 // online, else when it is back.
 func (e *Engine) retry(now time.Time, p *plan, d *device) error {
-	t := d.task(p)
-	switch {
-	case !p.openAt(now):
-		return fmt.Errorf("cannot retry device %q: the plan is not in effect", d.key)
-	case t == nil || t.status != ota.DeviceUpgradeFailed:
-		return fmt.Errorf("cannot retry device %q: it has not failed", d.key)
-	case d.active != nil:
-		return fmt.Errorf("cannot retry device %q: it is busy with plan %q", d.key, d.active.plan.spec.ID)
-	case p.fit(d) != fits:
-		return fmt.Errorf("cannot retry device %q: the plan does not fit the versions that it runs", d.key)
+	if reason := p.mayRetry(now, d); reason != "" {
+		return &DeviceRefusal{d.key, reason}
 	}
+	t := d.task(p)
 	t.attempt++
 	t.confirmed, t.cancelled, t.reverting, t.current, t.quietUntil = false, false, false, -1, 0
 	for i := range t.parts {

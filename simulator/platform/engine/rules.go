@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"otafleet/internal/ota"
@@ -14,6 +16,17 @@ const (
 	LongestQuiet        = 1440 * time.Minute
 	DefaultQuiet        = 120 * time.Minute
 	ShortestAppointment = time.Hour
+	MaxTexts            = 50   // languages of a manual plan's text
+	MaxText             = 2000 // characters of one
+)
+
+// NeededLanguage is the one that a manual plan's texts must have, if it has any.
+const NeededLanguage = "en"
+
+// Bounds of the whole platform: what an operator can fill its memory with.
+const (
+	MaxPlans    = 1000
+	MaxPackages = 1000
 )
 
 // PlanSpec is what an operator fills in to create a plan.
@@ -25,7 +38,7 @@ type PlanSpec struct {
 	Black []string // device keys that are never upgraded; wins over White
 	White []string // device keys that alone are upgraded; empty means all
 
-	Zone       *time.Location // in which the push grid and PushHours are read; needed
+	Zone       *time.Location `json:"-"` // in which the push grid and PushHours are read; needed
 	Start, End time.Time      // the plan is in effect from Start until just before End
 
 	Mode      ota.Mode
@@ -39,7 +52,15 @@ type PlanSpec struct {
 	MinBattery *int // percent, 0 to 100; nil asks for none
 	MinRSSI    *int // dBm, -113 to 0; nil asks for none
 	OnFailure  ota.OnFailure
+	// Texts are what a manual plan's user reads; none, or one of them in English.
+	Texts      []UpgradeText
 	Components []ComponentSpec // 1 to 20, in the order of upgrade
+}
+
+// UpgradeText tells a user in one language what an upgrade brings.
+type UpgradeText struct {
+	Language string // a tag such as en or zh-CN
+	Text     string // 1 to 2000 characters
 }
 
 // ComponentSpec is one component of a plan.
@@ -78,59 +99,97 @@ func (h Hours) valid() bool {
 // packages exist is for CreatePlan to say.
 func (s *PlanSpec) Validate() error {
 	var p problems
-	p.unless(ota.ValidPlanID(s.ID), "id %q: must be 1 to %d characters of [A-Za-z0-9_.-]", s.ID, ota.MaxKey)
+	p.unless(ota.ValidPlanID(s.ID), "id", "id %q: must be 1 to %d characters of [A-Za-z0-9_.-]", s.ID, ota.MaxKey)
 	n := len([]rune(s.Name))
-	p.unless(n >= 1 && n <= ota.MaxPlanName, "name: %d characters, must be 1 to %d", n, ota.MaxPlanName)
-	p.unless(ota.ValidKey(s.Product), "product %q is not a product key", s.Product)
-	for _, key := range append(append([]string{}, s.Black...), s.White...) {
-		p.unless(ota.ValidKey(key), "list: %q is not a device key", key)
-	}
+	p.unless(n >= 1 && n <= ota.MaxPlanName, "name", "name: %d characters, must be 1 to %d", n, ota.MaxPlanName)
+	p.unless(ota.ValidKey(s.Product), "product", "product %q is not a product key", s.Product)
+	checkList(&p, "black", s.Black)
+	checkList(&p, "white", s.White)
 	s.checkTimes(&p)
-	p.unless(s.Retries >= 0 && s.Retries <= MaxRetries, "retries: %d, must be 0 to %d", s.Retries, MaxRetries)
-	p.unless(s.MinBattery == nil || *s.MinBattery >= 0 && *s.MinBattery <= 100, "min battery: must be 0 to 100 percent")
-	p.unless(s.MinRSSI == nil || *s.MinRSSI >= LowestRSSI && *s.MinRSSI <= 0, "min RSSI: must be %d to 0 dBm", LowestRSSI)
-	p.unless(s.OnFailure == "" || s.OnFailure.Valid(), "on failure: %q is not stop, continue or revert", s.OnFailure)
+	p.unless(s.Retries >= 0 && s.Retries <= MaxRetries, "retries", "retries: %d, must be 0 to %d", s.Retries, MaxRetries)
+	p.unless(s.MinBattery == nil || *s.MinBattery >= 0 && *s.MinBattery <= 100, "min_battery", "min battery: must be 0 to 100 percent")
+	p.unless(s.MinRSSI == nil || *s.MinRSSI >= LowestRSSI && *s.MinRSSI <= 0, "min_rssi", "min RSSI: must be %d to 0 dBm", LowestRSSI)
+	p.unless(s.OnFailure == "" || s.OnFailure.Valid(), "on_failure", "on failure: %q is not stop, continue or revert", s.OnFailure)
+	s.checkTexts(&p)
 	s.checkComponents(&p)
 	return p.join()
 }
 
+// checkList names the first key of a list that is none: a list may be as long as
+// a fleet.
+func checkList(p *problems, field string, keys []string) {
+	for i, key := range keys {
+		if !ota.ValidKey(key) {
+			p.unless(false, fmt.Sprintf("%s[%d]", field, i), "list: %.128q is not a device key", key)
+			return
+		}
+	}
+}
+
+// checkTexts holds the texts that a user reads before agreeing.
+func (s *PlanSpec) checkTexts(p *problems) {
+	p.unless(len(s.Texts) == 0 || s.Mode == ota.Manual, "texts", "texts: are for manual plans; nobody is asked about a silent one")
+	p.unless(len(s.Texts) <= MaxTexts, "texts", "texts: %d languages, at most %d", len(s.Texts), MaxTexts)
+	seen := map[string]bool{}
+	for i, t := range s.Texts {
+		field := fmt.Sprintf("texts[%d].", i)
+		p.unless(validLanguage(t.Language), field+"language", "text %d: language %.64q is not a language tag such as en or zh-CN", i+1, t.Language)
+		p.unless(!seen[t.Language], field+"language", "text %d: %.64q is listed twice", i+1, t.Language)
+		n := len([]rune(t.Text))
+		p.unless(n >= 1 && n <= MaxText, field+"text", "text %d: %d characters, must be 1 to %d", i+1, n, MaxText)
+		seen[t.Language] = true
+	}
+	p.unless(len(s.Texts) == 0 || seen[NeededLanguage], "texts", "texts: the one in %q is missing", NeededLanguage)
+}
+
+// validLanguage reports whether s looks like a language tag: letters, digits and
+// single dashes, beginning with two or three letters.
+func validLanguage(s string) bool {
+	head, rest, more := strings.Cut(s, "-")
+	if len(s) > 35 || len(head) < 2 || len(head) > 3 || strings.ContainsFunc(head, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		return false
+	}
+	return !more || ota.ValidKey(rest) && !strings.Contains(rest, "_") && !strings.Contains(rest, "--")
+}
+
 func (s *PlanSpec) checkTimes(p *problems) {
-	p.unless(s.Zone != nil, "time zone: is missing")
-	p.unless(!s.Start.IsZero() && s.End.After(s.Start), "period: the end must be after the start, and both are needed")
-	p.unless(s.Mode.Valid(), "mode: %q is neither silent nor manual", s.Mode)
-	p.unless(s.PushHours.valid(), "push hours %d to %d: must be whole hours, at least one apart", s.PushHours.From, s.PushHours.To)
-	p.unless(s.Mode != ota.Manual || !s.OnRequest, "on request: is for silent plans; a manual plan cannot be asked for")
-	p.unless(!s.OnRequest || s.PushHours == Hours{}, "push hours: are for plans that are pushed")
-	p.unless(s.Quiet == 0 || s.Mode == ota.Silent && !s.OnRequest, "quiet: is for silent plans that are pushed")
+	p.unless(s.Zone != nil, "time_zone", "time zone: is missing")
+	p.unless(!s.Start.IsZero() && s.End.After(s.Start), "end", "period: the end must be after the start, and both are needed")
+	p.unless(s.Mode.Valid(), "mode", "mode: %q is neither silent nor manual", s.Mode)
+	p.unless(s.PushHours.valid(), "push_hours", "push hours %d to %d: must be whole hours, at least one apart", s.PushHours.From, s.PushHours.To)
+	p.unless(s.Mode != ota.Manual || !s.OnRequest, "push", "on request: is for silent plans; a manual plan cannot be asked for")
+	p.unless(!s.OnRequest || s.PushHours == Hours{}, "push_hours", "push hours: are for plans that are pushed")
+	p.unless(s.Quiet == 0 || s.Mode == ota.Silent && !s.OnRequest, "rejection_minutes", "quiet: is for silent plans that are pushed")
 	quiet := s.quiet()
 	p.unless(quiet >= ShortestQuiet && quiet <= LongestQuiet && quiet%time.Minute == 0,
-		"quiet: %s, must be whole minutes from %s to %s", quiet, ShortestQuiet, LongestQuiet)
+		"rejection_minutes", "quiet: %s, must be whole minutes from %s to %s", quiet, ShortestQuiet, LongestQuiet)
 }
 
 func (s *PlanSpec) checkComponents(p *problems) {
 	upgraded, seen := 0, map[string]bool{}
 	for i, c := range s.Components {
-		p.unless(ota.ValidComponentID(c.ID), "component %d: %q is not a component id", i+1, c.ID)
-		p.unless(!seen[c.ID], "component %d: %q is listed twice", i+1, c.ID)
+		field := fmt.Sprintf("components[%d].", i)
+		p.unless(ota.ValidComponentID(c.ID), field+"id", "component %d: %q is not a component id", i+1, c.ID)
+		p.unless(!seen[c.ID], field+"id", "component %d: %q is listed twice", i+1, c.ID)
 		seen[c.ID] = true
 		if !c.Skip {
 			upgraded++
 		}
-		c.check(p, i+1)
+		c.check(p, field, i+1)
 	}
 	p.unless(upgraded >= 1 && len(s.Components) <= ota.MaxComponents,
-		"components: %d, of which %d to upgrade; must be 1 to %d", len(s.Components), upgraded, ota.MaxComponents)
+		"components", "components: %d, of which %d to upgrade; must be 1 to %d", len(s.Components), upgraded, ota.MaxComponents)
 }
 
-func (c *ComponentSpec) check(p *problems, number int) {
-	p.unless(c.Type.Valid(), "component %d: type %q is neither module nor mcu", number, c.Type)
-	p.unless(c.Package.Valid(), "component %d: package %q is neither full nor delta", number, c.Package)
-	p.unless(ota.ValidVersion(c.Target), "component %d: target %q is not a version", number, c.Target)
-	p.unless(c.Package != ota.Delta || len(c.Sources) == 1, "component %d: a delta needs exactly one source version", number)
-	p.unless(len(c.Sources) <= ota.MaxSources, "component %d: %d source versions, at most %d", number, len(c.Sources), ota.MaxSources)
+func (c *ComponentSpec) check(p *problems, field string, number int) {
+	p.unless(c.Type.Valid(), field+"type", "component %d: type %q is neither module nor mcu", number, c.Type)
+	p.unless(c.Package.Valid(), field+"package", "component %d: package %q is neither full nor delta", number, c.Package)
+	p.unless(ota.ValidVersion(c.Target), field+"target", "component %d: target %q is not a version", number, c.Target)
+	p.unless(c.Package != ota.Delta || len(c.Sources) == 1, field+"sources", "component %d: a delta needs exactly one source version", number)
+	p.unless(len(c.Sources) <= ota.MaxSources, field+"sources", "component %d: %d source versions, at most %d", number, len(c.Sources), ota.MaxSources)
 	for _, v := range c.Sources {
-		p.unless(ota.ValidVersion(v), "component %d: source %q is not a version", number, v)
-		p.unless(v != c.Target, "component %d: source and target are both %q", number, v)
+		p.unless(ota.ValidVersion(v), field+"sources", "component %d: source %q is not a version", number, v)
+		p.unless(v != c.Target, field+"sources", "component %d: source and target are both %q", number, v)
 	}
 }
 

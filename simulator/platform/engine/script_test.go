@@ -53,10 +53,12 @@ const (
 	startTime = "2026-03-02T10:03:00Z"
 )
 
-func newScript(t testing.TB) *script {
+func newScript(t testing.TB) *script { return newScriptOn(t, engine.New()) }
+
+func newScriptOn(t testing.TB, e *engine.Engine) *script {
 	now, err := time.Parse(time.RFC3339, startTime)
 	require.NoError(t, err)
-	s := &script{t: t, now: now, engine: engine.New(), devices: map[string]*scripted{}, show: map[string]bool{}}
+	s := &script{t: t, now: now, engine: e, devices: map[string]*scripted{}, show: map[string]bool{}}
 	for _, m := range []ota.Manifest{
 		manifest("A", ota.Module, "", "2"), manifest("A", ota.Module, "1", "2"), manifest("A", ota.Module, "", "3"),
 		manifest("B", ota.MCU, "", "2"), manifest("C", ota.Module, "", "2"),

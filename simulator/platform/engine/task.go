@@ -92,6 +92,7 @@ func (e *Engine) addTask(p *plan, d *device) *task {
 	d.tasks = append(d.tasks, t)
 	p.tasks = append(p.tasks, t)
 	p.tally[t.status]++
+	e.keepDevice(d)
 	return t
 }
 
@@ -181,7 +182,10 @@ func (e *Engine) settle(now time.Time, t *task) {
 	}
 	t.plan.tally[was]--
 	t.plan.tally[t.status]++
+	e.sample(t.plan)
+	e.keepDevice(t.device)
 	e.emit(Changed{t.device.identity(), t.plan.spec.ID, was, t.status})
+	e.conclude(now, t)
 }
 
 // ended reports whether a device's part of a plan is over.

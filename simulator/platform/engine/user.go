@@ -45,7 +45,7 @@ func (p *plan) mayAnswer(d *device) error {
 	case p.spec.Mode != ota.Manual:
 		return fmt.Errorf("the plan is silent")
 	case d == nil || d.product != p.product:
-		return fmt.Errorf("the device is not known")
+		return fmt.Errorf("%w device of product %s", ErrUnknown, p.spec.Product)
 	case !p.admits(d):
 		return fmt.Errorf("the plan's lists leave the device out")
 	case p.fit(d) != fits:
@@ -95,8 +95,9 @@ func (e *Engine) userRetry(now time.Time, p *plan, d *device) error {
 func (e *Engine) autoConfirm(cmd AutoConfirm) error {
 	d := e.known(cmd.Device)
 	if d == nil {
-		return fmt.Errorf("cannot switch automatic confirmation of device %q: it is not known", cmd.Device.Device)
+		return fmt.Errorf("cannot switch automatic confirmation of device %q: %w device of product %s", cmd.Device.Device, ErrUnknown, cmd.Device.Product)
 	}
 	d.autoConfirm = cmd.On
+	e.keepDevice(d)
 	return nil
 }

@@ -44,18 +44,30 @@ type PlanView struct {
 func (e *Engine) Plans() []PlanView {
 	views := make([]PlanView, 0, len(e.created))
 	for _, p := range e.created {
-		views = append(views, p.view())
+		if p.verifies == nil {
+			views = append(views, p.view())
+		}
 	}
 	return views
 }
 
-// Plan gives one plan; false if there is none of that id.
+// Plan gives one plan; false if there is none of that id. A verification is none.
 func (e *Engine) Plan(id string) (PlanView, bool) {
 	p := e.plans[id]
-	if p == nil {
+	if p == nil || p.verifies != nil {
 		return PlanView{}, false
 	}
 	return p.view(), true
+}
+
+// Fields gives what a plan was created from; false if there is none of that id.
+// Its lists must not be changed.
+func (e *Engine) Fields(id string) (PlanSpec, bool) {
+	p := e.plans[id]
+	if p == nil || p.verifies != nil {
+		return PlanSpec{}, false
+	}
+	return p.spec, true
 }
 
 func (p *plan) view() PlanView {
@@ -69,6 +81,9 @@ func (p *plan) view() PlanView {
 func (e *Engine) Totals() Tally {
 	var all Tally
 	for _, p := range e.created {
+		if p.verifies != nil {
+			continue
+		}
 		for s, n := range p.counts() {
 			all[s] += n
 		}
@@ -103,126 +118,66 @@ type Filter struct {
 	Offset, Limit int               // of the rows chosen; a limit of 0 means all
 }
 
-func (f *Filter) chooses(r *DeviceRow) bool {
-	return strings.HasPrefix(r.Key, f.Prefix) &&
-		(f.Status == nil || *f.Status == r.Status) && (f.Online == nil || *f.Online == r.Online)
-}
-
 // Devices lists a plan's devices, in the order in which the platform learnt of
 // them, and says how many the filter chooses without its limit. Nil if there is
-// no such plan.
+// no such plan. Where the plan's own counts tell how many there are, the search
+// ends with the last row wanted.
 func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int) {
 	p := e.plans[planID]
 	if p == nil {
 		return nil, 0
 	}
+	total, counted := p.chosenBy(&f)
 	for _, d := range p.product.devices {
-		if !p.covers(d) && d.task(p) == nil {
+		if counted && (chosen == total || f.Limit > 0 && len(rows) == f.Limit) {
+			return rows, total
+		}
+		if !f.admits(d) {
 			continue
 		}
-		row := p.row(d)
-		if !f.chooses(&row) {
+		t := d.task(p)
+		if t == nil && !p.covers(d) || f.Status != nil && *f.Status != p.statusOf(t) {
 			continue
 		}
 		if chosen >= f.Offset && (f.Limit <= 0 || len(rows) < f.Limit) {
-			rows = append(rows, row)
+			rows = append(rows, p.row(d, t))
 		}
 		chosen++
 	}
 	return rows, chosen
 }
 
-func (p *plan) row(d *device) DeviceRow {
-	row := DeviceRow{Key: d.key, Online: d.online, Status: p.untouched()}
-	if t := d.task(p); t != nil {
-		row.Status, row.Attempt, row.LastSeq = t.status, t.attempt, t.seq
+// admits is the part of the filter that needs no plan.
+func (f *Filter) admits(d *device) bool {
+	return strings.HasPrefix(d.key, f.Prefix) && (f.Online == nil || *f.Online == d.online)
+}
+
+// chosenBy is how many devices a filter chooses, if the counts tell.
+func (p *plan) chosenBy(f *Filter) (n int, counted bool) {
+	switch counts := p.counts(); {
+	case f.Prefix != "" || f.Online != nil:
+		return 0, false
+	case f.Status == nil:
+		return counts.Total(), true
+	case int(*f.Status) < len(counts):
+		return counts[*f.Status], true
+	}
+	return 0, true
+}
+
+// statusOf is the status of a device with this task, or without one.
+func (p *plan) statusOf(t *task) ota.DeviceStatus {
+	if t == nil {
+		return p.untouched()
+	}
+	return t.status
+}
+
+func (p *plan) row(d *device, t *task) DeviceRow {
+	row := DeviceRow{Key: d.key, Online: d.online, Status: p.statusOf(t)}
+	if t != nil {
+		row.Attempt, row.LastSeq = t.attempt, t.seq
 		row.Started, row.Ended = t.started.time(), t.finished.time()
 	}
 	return row
-}
-
-// ComponentView is one component of a device under a plan.
-type ComponentView struct {
-	ID       string
-	Type     ota.ComponentType
-	Source   string // of a delta; empty for a full package
-	Target   string
-	Status   ota.Status
-	Stage    ota.Stage
-	Progress int // percent
-	Times    int // how often its upgrade was tried
-	Failure  *ota.Failure
-}
-
-// LogLine is one line of a device's log under a plan.
-type LogLine struct {
-	At        time.Time // to the second
-	Component string    // empty for the device as a whole
-	Text      string
-}
-
-// DeviceView is one device under one plan.
-type DeviceView struct {
-	DeviceRow
-	Components []ComponentView
-	Log        []LogLine // oldest first, the last 128
-}
-
-// Device gives a device's details under a plan; false if the plan does not
-// count that device.
-func (e *Engine) Device(planID, key string) (DeviceView, bool) {
-	p := e.plans[planID]
-	if p == nil {
-		return DeviceView{}, false
-	}
-	d := p.product.byKey[key]
-	if d == nil || !p.covers(d) && d.task(p) == nil {
-		return DeviceView{}, false
-	}
-	view := DeviceView{DeviceRow: p.row(d)}
-	t := d.task(p)
-	if t == nil {
-		t = &task{device: d, plan: p, parts: make([]part, len(p.components))}
-	}
-	for i := range t.parts {
-		view.Components = append(view.Components, t.component(i))
-	}
-	for _, line := range t.log {
-		l := LogLine{At: line.at.time(), Text: e.text(line)}
-		if line.part > 0 {
-			l.Component = p.components[line.part-1].ID
-		}
-		view.Log = append(view.Log, l)
-	}
-	return view, true
-}
-
-func (t *task) component(i int) ComponentView {
-	p, c := &t.parts[i], &t.plan.components[i]
-	status := t.shown(i)
-	v := ComponentView{
-		ID: c.ID, Type: c.Type, Target: c.Target, Status: status, Stage: status.Row().Stage,
-		Progress: int(p.percent), Times: int(p.times), Failure: p.failure,
-	}
-	if c.Package == ota.Delta {
-		v.Source = c.Sources[0]
-	}
-	if status.Done() {
-		v.Progress = 100
-	}
-	return v
-}
-
-// Versions is what a device last reported of its components; false if the
-// platform has not heard of the device.
-func (e *Engine) Versions(id ota.Identity) ([]ota.ComponentVersion, bool) {
-	d := e.known(id)
-	if d == nil {
-		return nil, false
-	}
-	versions := make([]ota.ComponentVersion, 0, len(d.components))
-	for _, c := range d.components {
-		versions = append(versions, ota.ComponentVersion{ID: c.id, Type: c.kind, Version: c.version})
-	}
-	return versions, true
 }

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+
+	"otafleet/firmware/slot"
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+)
+
+// SlotInstaller is the settings of a component with two slots.
+type SlotInstaller struct {
+	Devices     [2]string // slot a, slot b
+	Boot        BootLoader
+	BootFile    string // the boot loader's memory; what it is depends on Boot
+	Running     string // a way of RunningWays, or the path of a file that names the slot
+	Tries       int    // starts of a version on trial; default 3
+	VersionFile string // empty for none
+}
+
+// BootLoader names what chooses the slot.
+type BootLoader string
+
+// The boot loaders.
+const (
+	BootUBoot BootLoader = "uboot" // BootFile is fw_env.config; empty for the programs' default
+	BootGRUB  BootLoader = "grub"  // BootFile is the environment block
+	BootFlag  BootLoader = "flag"  // BootFile is the flag file
+)
+
+// The ways to find the running slot.
+const (
+	RunningAuto    = "auto"    // RunningRoot, else RunningCmdline; the default
+	RunningRoot    = "root"    // where the root file system is mounted from
+	RunningCmdline = "cmdline" // what the kernel was told
+)
+
+const defaultGrubEnv = "/boot/grub/grubenv"
+
+// readSlotInstaller gives nil where the component has no such settings.
+func readSlotInstaller(m *yamlform.Map, in base) *SlotInstaller {
+	s := &SlotInstaller{Running: RunningAuto, Tries: 3}
+	m.Require("devices", "boot")
+	in.devices(m, &s.Devices)
+	yamlform.Enum(m, "boot", &s.Boot, BootUBoot, BootGRUB, BootFlag)
+	in.path(m, "boot_file", &s.BootFile)
+	switch {
+	case s.Boot == BootFlag && m.Given() && !m.Has("boot_file"):
+		m.Problemf("boot_file", "is missing; boot: flag needs the file that the boot loader reads")
+	case s.Boot == BootGRUB && s.BootFile == "":
+		s.BootFile = defaultGrubEnv
+	}
+	yamlform.Value(m, "running", &s.Running, func(text string) (string, error) {
+		if text == RunningAuto || text == RunningRoot || text == RunningCmdline {
+			return text, nil
+		}
+		return text, yamlform.Words(filepath.IsAbs, "want auto, root, cmdline or the absolute path of a file")(text)
+	})
+	m.Int("tries", &s.Tries, 1, slot.MaxTries)
+	in.path(m, "version_file", &s.VersionFile)
+	if !m.Given() {
+		return nil
+	}
+	return s
+}
+
+// devices reads the paths of the two slots. They may come up later than the
+// file is checked, or on another machine.
+func (in base) devices(m *yamlform.Map, dst *[2]string) {
+	var paths []string
+	yamlform.Values(m, "devices", &paths, len(dst), len(dst), in.resolve)
+	if len(paths) < len(dst) {
+		return
+	}
+	*dst = [2]string(paths)
+	if dst[0] == dst[1] {
+		m.Problemf("devices", "are the same; want two slots")
+		return
+	}
+	for _, path := range dst {
+		if info, err := os.Stat(path); err != nil {
+			m.Warnf("devices", "cannot be upgraded now: %s", err)
+		} else if info.IsDir() {
+			m.Problemf("devices", "%s is a directory; want block devices or image files", path)
+		}
+	}
+}
+
+// versionOfSlots checks that one of the two ways to know a version is given.
+func versionOfSlots(m *yamlform.Map, c *Component) {
+	if c.Slot != nil && c.Slot.VersionFile == "" && !ota.ValidVersion(c.Version) {
+		m.Problemf("version", "is missing; without slot.version_file nothing says what runs before the first upgrade")
+	}
+}

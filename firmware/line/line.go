@@ -1,0 +1,193 @@
+// Package line is the serial line between the device and a component that has
+// no other: the port, reads that end in time, and exchanges of a text for a
+// pattern.
+//
+// One flow through it: Open takes the port for this process alone and makes it
+// raw; an Exchange sends a text and waits for what a regular expression
+// describes; a protocol reads byte by byte with a time for each; Close gives
+// the port back. A line that brings nothing in time is ErrSilent, one that was
+// pulled ErrGone; Failure reports both as component_silent.
+//
+// The package speaks termios through x/sys: of a library for serial ports it
+// would need only what is here, and a file of package os has the deadlines
+// already. It knows no protocol, and drives neither DTR nor RTS.
+package line
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Config names a port.
+type Config struct {
+	Path string // of the device, such as /dev/ttyS1
+	Baud int    // bits a second, with 8 data bits, no parity, 1 stop bit
+}
+
+// The bounds of Config.Baud.
+const (
+	MinBaud = 50
+	MaxBaud = 4_000_000
+)
+
+// ErrSilent says that the other side did not send what was waited for.
+var ErrSilent = errors.New("no answer")
+
+// ErrGone says that there is no port, or none any more.
+var ErrGone = errors.New("the port is gone")
+
+// writeLimit is how long the port may refuse to take bytes.
+const writeLimit = 10 * time.Second
+
+// Line is an open port.
+type Line struct {
+	ctx  context.Context
+	file *os.File
+	stop func() bool // ends the watch on ctx
+	held []byte      // has come and was not read
+	room [512]byte
+}
+
+// Open opens the port until Close, or until ctx ends: then every call fails with
+// the context's error. It fails with firmware.ErrRetry while another program has
+// the port, and with ErrGone if there is no port.
+func Open(ctx context.Context, cfg Config) (*Line, error) {
+	file, err := os.OpenFile(cfg.Path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	l := &Line{ctx: ctx, file: file}
+	if err := l.claim(cfg); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	l.stop = context.AfterFunc(ctx, func() { _ = file.SetDeadline(time.Unix(1, 0)) })
+	return l, nil
+}
+
+// claim locks the port and makes it raw.
+func (l *Line) claim(cfg Config) error {
+	return l.control(func(fd int) error {
+		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			return fmt.Errorf("%w: another program uses %s", firmware.ErrRetry, cfg.Path)
+		}
+		t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+		if err != nil {
+			return fmt.Errorf("%s is not a serial port: %w", cfg.Path, err)
+		}
+		t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
+		// Not HUPCL: closing the port must not reset what hangs on its DTR.
+		t.Cflag = unix.CS8 | unix.CREAD | unix.CLOCAL | unix.BOTHER
+		t.Ispeed, t.Ospeed = uint32(cfg.Baud), uint32(cfg.Baud)
+		t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+		if err := unix.IoctlSetTermios(fd, unix.TCSETS2, t); err != nil {
+			return fmt.Errorf("cannot set %s to %d baud: %w", cfg.Path, cfg.Baud, err)
+		}
+		return nil
+	})
+}
+
+// control calls f with the port's descriptor.
+func (l *Line) control(f func(fd int) error) error {
+	raw, err := l.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = f(int(fd)) }); err != nil {
+		return err
+	}
+	return failed
+}
+
+// Close gives the port back.
+func (l *Line) Close() error {
+	l.stop()
+	return l.file.Close()
+}
+
+// Write sends all of b.
+func (l *Line) Write(b []byte) error {
+	if err := l.file.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+		return err
+	}
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := l.file.Write(b); err != nil {
+		return l.problem(err, "the port takes nothing for %s", writeLimit)
+	}
+	return nil
+}
+
+// Farewell sends b, although the context may have ended; nobody learns whether
+// it arrives. It is for the last word to a peer that would otherwise wait.
+func (l *Line) Farewell(b []byte) {
+	const limit = time.Second
+	if l.file.SetWriteDeadline(time.Now().Add(limit)) == nil {
+		_, _ = l.file.Write(b)
+	}
+}
+
+// Next gives the next byte, or ErrSilent if none comes within a time.
+func (l *Line) Next(within time.Duration) (byte, error) {
+	if len(l.held) == 0 {
+		if err := l.more(within); err != nil {
+			return 0, err
+		}
+	}
+	b := l.held[0]
+	l.held = l.held[1:]
+	return b, nil
+}
+
+// more waits for bytes and adds them to what is held.
+func (l *Line) more(within time.Duration) error {
+	if err := l.file.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return err
+	}
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	n, err := l.file.Read(l.room[:])
+	l.held = append(l.held, l.room[:n]...)
+	if err != nil {
+		return l.problem(err, "nothing came for %s", within)
+	}
+	return nil
+}
+
+// problem tells the ends of a context and of a time from other errors.
+func (l *Line) problem(err error, late string, args ...any) error {
+	if ended := l.ctx.Err(); ended != nil {
+		return ended
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %s", ErrSilent, fmt.Sprintf(late, args...))
+	}
+	return fmt.Errorf("%w: %w", ErrGone, err)
+}
+
+// Drop forgets everything that has come and was not read.
+func (l *Line) Drop() {
+	l.held = nil
+	// A port that cannot do it has nothing to forget or fails at the next read.
+	_ = l.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) })
+}
+
+// Failure gives an error of this package its protocol code; what has one
+// already, the end of a context and ErrRetry stay as they are.
+func Failure(err error) error {
+	var known *ota.Failure
+	if err == nil || errors.As(err, &known) || !errors.Is(err, ErrSilent) && !errors.Is(err, ErrGone) {
+		return err
+	}
+	return firmware.Failf(ota.ComponentSilent, "%v", err)
+}

@@ -1,0 +1,163 @@
+// Package modem installs the firmware of a cellular module by AT commands: the
+// module is given the package as a file, or told its address, is told to begin,
+// and says by unsolicited result codes how far it is, through its own restarts.
+//
+// One flow through it: Activate asks for the version, uploads the file in a data
+// phase of known length, sends the command that begins the upgrade, and follows
+// the result codes; the port may go and come back meanwhile. After the last code
+// it waits until the module says that it runs the target. Package transfer does
+// the rest: files, record, restarts.
+//
+// A cut of the device does not stop the module. An Activate that is run again
+// therefore asks first what the module runs, and follows an upgrade that is
+// under way instead of beginning another one.
+//
+// The commands and codes are a Profile: Quectel's is here, others are
+// configuration. The package dials nothing and knows nothing of the network; a
+// module that is managed by another program must be left alone by it meanwhile.
+package modem
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/firmware/line"
+	"otafleet/firmware/transfer"
+)
+
+// Profile is how a family of modules is upgraded. In texts to send, {name},
+// {size} and {version} stand for the package's file name, its bytes and the
+// target version.
+type Profile struct {
+	// Version asks the module what it runs; the first group of its pattern is the
+	// version.
+	Version line.Exchange
+	// Prepare is said before the upload.
+	Prepare []line.Exchange
+	// Upload begins the data phase: its pattern is the module's word that it
+	// waits for {size} bytes. The zero Exchange uploads nothing: Trigger then
+	// tells the module where the package is.
+	Upload line.Exchange
+	// Uploaded is the module's word that it has the file. A first group is the
+	// number of bytes, a second one their checksum in hex: all 16-bit big-endian
+	// words combined by exclusive or.
+	Uploaded *regexp.Regexp
+	// Trigger begins the upgrade.
+	Trigger line.Exchange
+	// Progress is a result code on the way; a first group is percent.
+	Progress *regexp.Regexp
+	// End is the last result code; its first group is an error code, 0 for none.
+	End *regexp.Regexp
+	// Failed is a result code that ends the upgrade; a first group says why. nil
+	// if End says everything.
+	Failed *regexp.Regexp
+}
+
+// Quectel is the profile of modules with AT+QFOTADL (Quectel, DFOTA user guides
+// and FILE AT commands manuals of EC2x, EG9x, EP06, BG96). The package is put
+// into the module's user file system.
+func Quectel() Profile {
+	const answer = 5 * time.Second
+	return Profile{
+		Version: line.Exchange{Send: "AT+QGMR\r", Expect: regexp.MustCompile(`(?m)^(\S+)\r\n\s*OK\r\n`), Timeout: answer, Attempts: 3},
+		Prepare: []line.Exchange{
+			{Send: "ATE0\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: answer, Attempts: 3},
+			{Send: "AT+QFDEL=\"{name}\"\r", Expect: regexp.MustCompile(`(OK|ERROR[^\r]*)\r\n`), Timeout: answer, Attempts: 1}, // there may be none
+		},
+		Upload:   line.Exchange{Send: "AT+QFUPL=\"{name}\",{size},60\r", Expect: regexp.MustCompile(`CONNECT\r\n`), Timeout: answer, Attempts: 1},
+		Uploaded: regexp.MustCompile(`\+QFUPL: (\d+),([0-9a-fA-F]+)\r\n\s*OK\r\n`),
+		Trigger:  line.Exchange{Send: "AT+QFOTADL=\"/data/ufs/{name}\"\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: 3 * answer, Attempts: 1},
+		Progress: regexp.MustCompile(`\+QIND: ?"FOTA","(?:START|HTTPSTART|HTTPEND|UPDATING|RESTORE)"(?:, ?(\d+))?\r\n`),
+		End:      regexp.MustCompile(`\+QIND: ?"FOTA","END", ?(\d+)\r\n`),
+		Failed:   regexp.MustCompile(`\+QIND: ?"FOTA","HTTPEND", ?([1-9]\d*)\r\n`),
+	}
+}
+
+// Config describes a module.
+type Config struct {
+	// Component is the component's id.
+	Component string
+	// StateDir is the installer's own directory for this component, absolute.
+	StateDir string
+	Line     line.Config
+	Profile  Profile
+	// StallTimeout is how long the module may say nothing in an upload or an
+	// upgrade; 0 for 10 min.
+	StallTimeout time.Duration
+	// StartLimit is how long its port may be gone, and how long it may take, after
+	// its last result code, to say that it runs the target; 0 for 3 min.
+	StartLimit time.Duration
+	// Pause is between two looks for a port that has gone, and two questions to a
+	// module that is silent; 0 for 1 s.
+	Pause time.Duration
+	// Tries is how often the upgrade is begun; 0 for 2.
+	Tries int
+	// Full says that packages do not depend on the version that runs, so that the
+	// one before can be sent again to go back. Else there is no way back.
+	Full bool
+	// Factory is what runs before the first upgrade, with Full.
+	Factory transfer.Factory
+	// Capacity is the largest package in bytes; 0 for no limit but free space.
+	Capacity int64
+	// Disk makes the installer's own changes; the zero Disk is the real one.
+	Disk firmware.Disk
+	// Logger is told of each step; nil discards.
+	Logger *slog.Logger
+}
+
+// Validate says everything that is wrong with the configuration, but for what
+// package transfer checks.
+func (c Config) Validate() error {
+	var problems []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	p := c.Profile
+	wrong(c.Line.Path == "", "there is no port")
+	wrong(c.Line.Baud < line.MinBaud || c.Line.Baud > line.MaxBaud, "%d baud is not from %d to %d", c.Line.Baud, line.MinBaud, line.MaxBaud)
+	wrong(p.Version.Expect == nil || p.Version.Expect.NumSubexp() < 1, "version has no pattern with a group")
+	wrong(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
+	wrong(p.End == nil || p.End.NumSubexp() < 1, "end has no group")
+	wrong(p.Upload.Send != "" && (p.Upload.Expect == nil || p.Uploaded == nil), "upload has no pattern")
+	wrong(min(c.StallTimeout, c.StartLimit, c.Pause) < 0, "a time is negative")
+	wrong(!c.Full && c.Factory != transfer.Factory{}, "a factory image is of use with full packages only")
+	return errors.Join(problems...)
+}
+
+const (
+	defaultStall = 10 * time.Minute
+	defaultStart = 3 * time.Minute
+	defaultPause = time.Second
+	defaultTries = 2
+)
+
+// New makes the installer of one module. It touches no file and opens no port.
+func New(cfg Config) (firmware.Installer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, t := range []struct {
+		value     *time.Duration
+		otherwise time.Duration
+	}{{&cfg.StallTimeout, defaultStall}, {&cfg.StartLimit, defaultStart}, {&cfg.Pause, defaultPause}} {
+		if *t.value == 0 {
+			*t.value = t.otherwise
+		}
+	}
+	if cfg.Tries == 0 {
+		cfg.Tries = defaultTries
+	}
+	return transfer.New(transfer.Config{
+		Component: cfg.Component, StateDir: cfg.StateDir, Driver: &driver{cfg}, Factory: cfg.Factory, OneWay: !cfg.Full, Tries: cfg.Tries,
+		StartLimit: cfg.StartLimit, Pause: cfg.Pause, Capacity: cfg.Capacity, Disk: cfg.Disk, Logger: cfg.Logger,
+	})
+}

@@ -1,0 +1,221 @@
+// Package modemtest emulates a cellular module on a pseudo-terminal, written
+// from Quectel's manuals: AT+QGMR, AT+QFDEL, AT+QFUPL with its data phase,
+// AT+QFOTADL, and the +QIND: "FOTA" result codes through the module's restart.
+//
+// One flow through it: New makes a module that runs a firmware, whose first line
+// is its version; Plug connects it; the installer speaks to it; Live gives what
+// it runs. It can fall silent, refuse the package, lose bytes of an upload, and
+// take its port away while it starts.
+//
+// It checks no signature: what it is given, it runs.
+package modemtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"otafleet/firmware/line/linetest"
+)
+
+// Module is an emulated module.
+type Module struct {
+	*linetest.Line
+
+	Deaf     bool // answers nothing
+	Code     int  // with which the next upgrade ends; 0 for success
+	Loses    int  // loses that byte of the next upload, counted from 1
+	Stalls   bool // says nothing more after the upgrade has begun
+	Stays    bool // ends well and runs what it ran
+	Vanishes bool // takes its port away for its restart
+	NoEnd    bool // restarts before it has said the last code
+
+	served sync.WaitGroup
+
+	mu      sync.Mutex
+	live    []byte
+	file    []byte
+	uploads int
+}
+
+// New makes a module that runs a firmware, with its port at a path.
+func New(port string, live []byte) *Module {
+	return &Module{Line: &linetest.Line{Port: port}, live: live}
+}
+
+// Plug connects the module, which has started anew.
+func (m *Module) Plug() error {
+	m.Close()
+	end, err := m.Line.Plug()
+	if err != nil {
+		return err
+	}
+	m.served.Go(func() { m.serve(end) })
+	return nil
+}
+
+// Close disconnects it.
+func (m *Module) Close() {
+	m.Unplug()
+	m.served.Wait()
+}
+
+// Live gives what the module runs.
+func (m *Module) Live() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.live
+}
+
+// Uploads is how many files it was given.
+func (m *Module) Uploads() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.uploads
+}
+
+func (m *Module) version() string {
+	line, _, _ := bytes.Cut(m.Live(), []byte("\n"))
+	return string(line)
+}
+
+func (m *Module) serve(end *linetest.End) {
+	for end != nil {
+		text, err := command(end)
+		if err != nil || !end.Hears() {
+			return
+		}
+		if m.Deaf {
+			continue
+		}
+		var size int
+		switch {
+		case text == "ATE0":
+			say(end, "OK")
+		case text == "AT+QGMR":
+			say(end, m.version(), "", "OK")
+		case strings.HasPrefix(text, "AT+QFDEL="):
+			m.delete(end)
+		case strings.HasPrefix(text, "AT+QFUPL="):
+			if n, _ := fmt.Sscanf(text[strings.IndexByte(text, ','):], ",%d,60", &size); n != 1 {
+				say(end, "ERROR")
+			} else if m.upload(end, size) != nil {
+				return
+			}
+		case strings.HasPrefix(text, "AT+QFOTADL="):
+			end = m.upgrade(end)
+		default:
+			say(end, "ERROR")
+		}
+	}
+}
+
+func (m *Module) delete(end *linetest.End) {
+	m.mu.Lock()
+	had := m.file != nil
+	m.file = nil
+	m.mu.Unlock()
+	if had {
+		say(end, "OK")
+	} else {
+		say(end, "+CME ERROR: 417")
+	}
+}
+
+// upload takes a file of size bytes.
+func (m *Module) upload(end *linetest.End, size int) error {
+	say(end, "CONNECT")
+	var file []byte
+	for len(file) < size {
+		b, err := end.Next(300 * time.Millisecond)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break // nothing more is coming
+		}
+		if err != nil {
+			return err
+		}
+		if m.Loses > 0 && len(file) == m.Loses {
+			m.Loses = 0
+			continue
+		}
+		file = append(file, b)
+	}
+	if !end.Hears() {
+		return linetest.ErrUnplugged
+	}
+	var high, low byte
+	for i, b := range file {
+		if i%2 == 0 {
+			high ^= b
+		} else {
+			low ^= b
+		}
+	}
+	m.mu.Lock()
+	m.file = file
+	m.uploads++
+	m.mu.Unlock()
+	say(end, fmt.Sprintf("+QFUPL: %d,%02x%02x", len(file), high, low), "", "OK")
+	return nil
+}
+
+// upgrade upgrades the module and gives the end of the line on which it goes on.
+func (m *Module) upgrade(end *linetest.End) *linetest.End {
+	m.mu.Lock()
+	file := m.file
+	m.mu.Unlock()
+	if file == nil {
+		say(end, "ERROR")
+		return end
+	}
+	say(end, "OK")
+	if m.Stalls {
+		return end
+	}
+	say(end, "", `+QIND: "FOTA","START"`, `+QIND: "FOTA","UPDATING",10`)
+	if m.Code != 0 {
+		say(end, fmt.Sprintf(`+QIND: "FOTA","END",%d`, m.Code))
+		m.Code = 0
+		return end
+	}
+	if !m.Stays {
+		m.mu.Lock()
+		m.live, m.file = file, nil
+		m.mu.Unlock()
+	}
+	if m.Vanishes || m.NoEnd {
+		again, err := m.Replug(end)
+		if err != nil {
+			return nil
+		}
+		end = again
+	}
+	if !m.NoEnd {
+		say(end, `+QIND: "FOTA","UPDATING",100`, `+QIND: "FOTA","END",0`)
+	}
+	return end
+}
+
+func say(end *linetest.End, lines ...string) {
+	end.Say([]byte("\r\n" + strings.Join(lines, "\r\n") + "\r\n")...)
+}
+
+func command(end *linetest.End) (string, error) {
+	var text []byte
+	for {
+		b, err := end.Next(time.Hour)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+		case err != nil:
+			return "", err
+		case b == '\r':
+			return strings.TrimSpace(string(text)), nil
+		default:
+			text = append(text, b)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package slot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"otafleet/firmware"
+)
+
+// GRUB is a boot loader that reads an environment block, a file that is usually
+// /boot/grub/grubenv, with the variables ota_slot and ota_tries; where
+// ota_tries is empty the choice is permanent. Other variables are kept.
+//
+// The block's format is that of GRUB's grub-core/lib/envblk.c: a signature, then
+// NAME=VALUE lines in which a backslash quotes the next byte, and comments, then
+// # up to the size of the file, which GRUB cannot change.
+type GRUB struct {
+	Path string // absolute
+	Disk firmware.Disk
+}
+
+const (
+	grubSignature = "# GRUB Environment Block\n"
+	grubSize      = 1024 // of a block that is made anew, in bytes; what grub-editenv makes
+	maxGrubSize   = 64 << 10
+	grubSlot      = "ota_slot"
+	grubTries     = "ota_tries"
+)
+
+// Choice reads the block.
+func (g GRUB) Choice(context.Context) (Choice, error) {
+	block, err := g.read()
+	if err != nil {
+		return Choice{}, err
+	}
+	values := make(map[string]string)
+	for _, line := range block.lines {
+		name, value, _ := strings.Cut(line, "=")
+		values[name] = value
+	}
+	choice, err := parseChoice(values[grubSlot], values[grubTries])
+	if err != nil {
+		return Choice{}, fmt.Errorf("cannot understand %s in %s: %w", grubSlot, g.Path, err)
+	}
+	return choice, nil
+}
+
+// Choose replaces the file, by another one of the same size. A missing one is
+// made.
+func (g GRUB) Choose(_ context.Context, choice Choice) error {
+	block, err := g.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		block, err = grubBlock{size: grubSize}, nil
+	}
+	if err != nil {
+		return err
+	}
+	block.set(grubSlot, choice.Slot.String())
+	block.set(grubTries, choice.tries())
+	data, err := block.encode()
+	if err == nil {
+		err = g.Disk.WriteFile(g.Path, data)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the environment block %s: %w", g.Path, err)
+	}
+	return nil
+}
+
+func (g GRUB) read() (grubBlock, error) {
+	data, err := readBounded(g.Path, maxGrubSize)
+	if err != nil {
+		return grubBlock{}, fmt.Errorf("cannot read the environment block: %w", err)
+	}
+	block, err := parseGrubBlock(data)
+	if err != nil {
+		return grubBlock{}, fmt.Errorf("cannot understand the environment block %s: %w", g.Path, err)
+	}
+	return block, nil
+}
+
+// grubBlock is an environment block.
+type grubBlock struct {
+	size  int      // of the file, in bytes
+	lines []string // each as it is written, without its line feed
+}
+
+func parseGrubBlock(data []byte) (grubBlock, error) {
+	rest, found := bytes.CutPrefix(data, []byte(grubSignature))
+	if !found {
+		return grubBlock{}, errors.New("it does not begin with GRUB's signature; grub-editenv can make a new one")
+	}
+	block := grubBlock{size: len(data)}
+	for len(rest) > 0 {
+		end := lineEnd(rest)
+		if end == len(rest) && rest[0] == '#' {
+			break // what fills the block; a comment has an end
+		}
+		if end == len(rest) {
+			return grubBlock{}, errors.New("its last line has no end")
+		}
+		block.lines = append(block.lines, string(rest[:end]))
+		rest = rest[end+1:]
+	}
+	return block, nil
+}
+
+// lineEnd is the place of the first line feed that is not quoted, or the length.
+func lineEnd(text []byte) int {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '\n':
+			return i
+		}
+	}
+	return len(text)
+}
+
+// set gives a variable its only value. The value must need no quotes.
+func (b *grubBlock) set(name, value string) {
+	b.lines = slices.DeleteFunc(b.lines, func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	b.lines = append(b.lines, name+"="+value)
+}
+
+func (b *grubBlock) encode() ([]byte, error) {
+	var text bytes.Buffer
+	text.WriteString(grubSignature)
+	for _, line := range b.lines {
+		text.WriteString(line + "\n")
+	}
+	if text.Len() > b.size {
+		return nil, fmt.Errorf("its %d bytes are full", b.size)
+	}
+	text.Write(bytes.Repeat([]byte{'#'}, b.size-text.Len()))
+	return text.Bytes(), nil
+}

@@ -1,0 +1,241 @@
+package slot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
+
+// Inspect says which version the running slot holds.
+func (in *Installer) Inspect(context.Context) (firmware.Inspection, error) {
+	rec, err := in.load()
+	if err != nil {
+		return firmware.Inspection{}, err
+	}
+	running, err := in.cfg.Running.Running()
+	if err != nil {
+		return firmware.Inspection{}, err
+	}
+	version, err := in.version(rec, running)
+	if err != nil {
+		return firmware.Inspection{}, err
+	}
+	capacity, err := in.capacity(running.Other())
+	return firmware.Inspection{Version: version, Capacity: capacity}, err
+}
+
+// Open opens the inactive slot itself: for a plain image its beginning, for an
+// encoded one its end. What the slot held before stays where the job does not
+// write over it.
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+	if err := accept(job); err != nil {
+		return nil, err
+	}
+	running, err := in.cfg.Running.Running()
+	if err != nil {
+		return nil, err
+	}
+	capacity, err := in.capacity(running.Other())
+	if err != nil {
+		return nil, err
+	}
+	if err := job.CheckCapacity(capacity); err != nil {
+		return nil, err
+	}
+	if err := in.begin(ctx, job, running); err != nil {
+		return nil, firmware.WriteFailure(err)
+	}
+	return in.places(job, running.Other(), capacity)
+}
+
+// accept refuses a job that this installer cannot do.
+func accept(job firmware.Job) error {
+	if err := job.Validate(); err != nil {
+		return err
+	}
+	if len(job.Files) > 1 {
+		return firmware.Failf(ota.ManifestMismatch, "a slot takes one image, the package has %d files", len(job.Files))
+	}
+	return job.RefuseDeltas()
+}
+
+// begin makes the inactive slot belong to the job, and unbootable.
+func (in *Installer) begin(ctx context.Context, job firmware.Job, running Slot) error {
+	rec, err := in.load()
+	if err != nil {
+		return err
+	}
+	// From here on the other slot is no version to fall back to.
+	if err := in.choose(ctx, Choice{Slot: running}); err != nil {
+		return err
+	}
+	if rec.belongs(job) && rec.Target == running.Other() && !rec.Attached {
+		return nil
+	}
+	version, err := in.version(rec, running)
+	if err != nil {
+		return err
+	}
+	next := &record{Target: running.Other()}
+	next.Slots[running] = &content{Version: version}
+	if rec != nil && rec.Slots[running] != nil && rec.Slots[running].Version == version {
+		next.Slots[running] = rec.Slots[running]
+	}
+	if err := in.save(next); err != nil {
+		return err
+	}
+	if err := in.detach(next.Target); err != nil {
+		return err
+	}
+	next.Job, next.Version = job.ID(), job.Target
+	return in.save(next)
+}
+
+// choose makes a choice unless it is made already.
+func (in *Installer) choose(ctx context.Context, want Choice) error {
+	have, err := in.cfg.Boot.Choice(ctx)
+	switch {
+	case err == nil && have == want:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		in.log.Info("the boot loader's choice is made anew", "reason", err)
+	}
+	return in.cfg.Boot.Choose(ctx, want)
+}
+
+// places opens the place of the job's file.
+func (in *Installer) places(job firmware.Job, target Slot, capacity int64) ([]firmware.Place, error) {
+	file := &job.Files[0]
+	if file.Encoding == ota.Plain {
+		return in.direct(file, target)
+	}
+	if base := tail(file, capacity); base > 0 {
+		device, err := in.openDevice(target)
+		if err != nil {
+			return nil, firmware.WriteFailure(err)
+		}
+		return []firmware.Place{&place{writer: device, base: base, size: file.Size}}, nil
+	}
+	if err := in.workspace.Begin(job); err != nil {
+		return nil, firmware.WriteFailure(err)
+	}
+	if err := firmware.CheckSpace([]firmware.Need{{Path: in.workspace.Path(file.Name), Size: file.Size}}); err != nil {
+		return nil, err
+	}
+	return in.workspace.Places(job, nil)
+}
+
+// direct is the place of an image that is transferred as it is.
+func (in *Installer) direct(file *ota.File, target Slot) ([]firmware.Place, error) {
+	image, err := in.openImage(target)
+	if err != nil {
+		return nil, firmware.WriteFailure(err)
+	}
+	running, err := os.Open(in.cfg.Devices[target.Other()])
+	if err != nil {
+		in.log.Warn("no blocks of the running slot can be used again", "error", err)
+	}
+	return []firmware.Place{&donated{place: place{writer: image, size: file.Size}, running: running}}, nil
+}
+
+// tail is where an encoded file of a slot's size begins, so that neither the
+// image nor what is kept out of the slot overlaps it; 0 where there is no room.
+func tail(file *ota.File, capacity int64) int64 {
+	const block = 4 << 10
+	base := (capacity - file.Size) &^ (block - 1)
+	if base < max(file.Image().Size, headSize) {
+		return 0
+	}
+	return base
+}
+
+// writer is what a place writes to: a slot, or one without its head.
+type writer interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Sync() error
+}
+
+// place is the part of a slot that takes the bytes of one file.
+type place struct {
+	writer
+	base, size int64
+}
+
+// ReadAt reads the file's bytes.
+func (p *place) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 || off >= p.size {
+		return 0, io.EOF
+	}
+	whole := b[:min(int64(len(b)), p.size-off)]
+	n, err := p.writer.ReadAt(whole, p.base+off)
+	if err == nil && len(whole) < len(b) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// WriteAt refuses bytes beyond the end that the manifest gives, and names the
+// protocol code of a failure.
+func (p *place) WriteAt(b []byte, off int64) (int, error) {
+	if off < 0 || off > p.size-int64(len(b)) {
+		return 0, firmware.Failf(ota.WriteFailed, "%d bytes at %d do not fit a file of %d", len(b), off, p.size)
+	}
+	n, err := p.writer.WriteAt(b, p.base+off)
+	return n, firmware.WriteFailure(err)
+}
+
+// Sync names the protocol code of a failure.
+func (p *place) Sync() error { return firmware.WriteFailure(p.writer.Sync()) }
+
+// donated is a place beside the running slot, which may hold some of its blocks.
+type donated struct {
+	place
+	running *os.File // nil where it cannot be read
+}
+
+// Running gives the running slot.
+func (d *donated) Running() io.ReaderAt {
+	if d.running == nil {
+		return nil
+	}
+	return d.running
+}
+
+// Close closes both.
+func (d *donated) Close() error {
+	err := d.place.Close()
+	if d.running != nil {
+		err = errors.Join(err, d.running.Close())
+	}
+	return err
+}
+
+// transferred opens the bytes of the job's encoded file for reading.
+func (in *Installer) transferred(file *ota.File, target Slot) (*os.File, int64, error) {
+	capacity, err := in.capacity(target)
+	if err != nil {
+		return nil, 0, err
+	}
+	base, path := tail(file, capacity), in.cfg.Devices[target]
+	if base == 0 {
+		path = in.workspace.Path(file.Name)
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, firmware.Failf(ota.DigestMismatch, "%s is not there", file.Name)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot read %s: %w", file.Name, err)
+	}
+	return f, base, nil
+}

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Record is one piece of the state as it is kept between two lives of the
+// platform. Its content is the engine's own; a store needs to know no more than
+// that a key is text of printable characters, and that a nil value means that
+// the key is gone.
+type Record struct {
+	Key   string
+	Value []byte
+}
+
+// The kinds of records, which are the beginnings of their keys.
+const (
+	packageRecords = "package/"
+	planRecords    = "plan/"
+	seriesRecords  = "series/"
+	deviceRecords  = "device/"
+)
+
+func packageRecord(id string) string { return packageRecords + id }
+func planRecord(id string) string    { return planRecords + id }
+func seriesRecord(id string) string  { return seriesRecords + id }
+func (d *device) record() string     { return deviceRecords + d.product.key + "/" + d.key }
+
+// kept is what has changed since the last call of Changes.
+type kept struct {
+	on       bool // somebody keeps the state
+	packages map[*versionPackage]struct{}
+	plans    map[*plan]struct{}
+	series   map[*plan]struct{}
+	devices  map[*device]struct{}
+	gone     map[string]struct{} // keys
+}
+
+func newKept() kept {
+	return kept{on: true, packages: map[*versionPackage]struct{}{}, plans: map[*plan]struct{}{}, series: map[*plan]struct{}{},
+		devices: map[*device]struct{}{}, gone: map[string]struct{}{}}
+}
+
+// Keep lets the engine note what changes, for Changes. An engine that nobody
+// keeps spends nothing on it.
+func (e *Engine) Keep() {
+	if !e.kept.on {
+		e.kept = newKept()
+	}
+}
+
+func (e *Engine) keepPackage(p *versionPackage) { mark(&e.kept, e.kept.packages, p) }
+func (e *Engine) keepPlan(p *plan)              { mark(&e.kept, e.kept.plans, p) }
+func (e *Engine) keepSeries(p *plan)            { mark(&e.kept, e.kept.series, p) }
+func (e *Engine) keepDevice(d *device)          { mark(&e.kept, e.kept.devices, d) }
+func (e *Engine) forget(key string)             { mark(&e.kept, e.kept.gone, key) }
+
+func mark[T comparable](k *kept, set map[T]struct{}, what T) {
+	if k.on {
+		set[what] = struct{}{}
+	}
+}
+
+// Changes gives the records that have changed since the last call, or since Keep.
+// Written over what was kept before, in their order, they are the state as it is
+// now: a consistent one, if all of them are written or none.
+func (e *Engine) Changes() []Record {
+	k := &e.kept
+	records := make([]Record, 0, len(k.gone)+len(k.packages)+len(k.plans)+len(k.series)+len(k.devices))
+	for key := range k.gone {
+		records = append(records, Record{Key: key})
+	}
+	for p := range k.packages {
+		if e.packages[p.key()] == p {
+			records = append(records, Record{packageRecord(p.view.ID), p.encode()})
+		}
+	}
+	for p := range k.plans {
+		if e.plans[p.spec.ID] == p {
+			records = append(records, Record{planRecord(p.spec.ID), p.encode()})
+		}
+	}
+	for p := range k.series {
+		if e.plans[p.spec.ID] == p {
+			records = append(records, Record{seriesRecord(p.spec.ID), p.series.encode(p.spec.ID)})
+		}
+	}
+	for d := range k.devices {
+		records = append(records, Record{d.record(), e.encodeDevice(d)})
+	}
+	if k.on {
+		clear(k.gone)
+		clear(k.packages)
+		clear(k.plans)
+		clear(k.series)
+		clear(k.devices)
+	}
+	// What is gone stays first: it may have come again.
+	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(order(a), order(b)) })
+	return records
+}
+
+func order(r Record) int {
+	if r.Value == nil {
+		return 0
+	}
+	return 1
+}

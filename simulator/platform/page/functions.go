@@ -1,0 +1,122 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/api"
+	"otafleet/simulator/platform/engine"
+)
+
+// functions are what the templates may call.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"when": when, "size": size, "number": number, "path": url.PathEscape, "join": strings.Join,
+		"rate":     func(t engine.Tally) string { return fmt.Sprintf("%.2f %%", t.SuccessRate()) },
+		"count":    func(t engine.Tally, s int) int { return t[s] },
+		"device":   func(s ota.DeviceStatus) string { return strings.ReplaceAll(s.String(), "_", "-") },
+		"status":   func(s engine.PlanStatus) string { return strings.ReplaceAll(api.StatusName(s), "_", "-") },
+		"hex":      func(d ota.Digest) string { return fmt.Sprintf("%x", d[:]) },
+		"statuses": statuses, "stages": stages, "inc": func(i int) int { return i + 1 },
+		"method": method, "component": componentType,
+	}
+}
+
+// when is a time to the second; a dash for none.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// number groups the digits of a count.
+func number(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// deviceStatus is one of the five statuses of a device, as the monitoring page of
+// the platform explains it.
+type deviceStatus struct {
+	Status            ota.DeviceStatus
+	Wire, Class, Name string
+	Meaning           string
+}
+
+// statuses lists the five in the order of the page.
+func statuses() []deviceStatus {
+	meanings := [...]string{
+		ota.DeviceNotUpgraded:      "All components are not in upgrade.",
+		ota.DeviceUpgrading:        "One or more components are upgrading.",
+		ota.DeviceUpgraded:         "All components have been upgraded successfully.",
+		ota.DeviceUpgradeFailed:    "One or more components failed to upgrade.",
+		ota.DeviceNoUpdateRequired: "No update is required for all components.",
+	}
+	var all []deviceStatus
+	for i, meaning := range meanings {
+		s := ota.DeviceStatus(i)
+		all = append(all, deviceStatus{s, s.String(), strings.ReplaceAll(s.String(), "_", "-"), s.Name(), meaning})
+	}
+	return all
+}
+
+// stage is one step of a component's bar of five.
+type stage struct {
+	Name  string
+	State string // done, now, failed or later
+	Word  string // the state for those who do not see it
+}
+
+// stages draws where a component stands.
+func stages(c engine.ComponentView) []stage {
+	names := []ota.Stage{ota.StageStart, ota.StageConfirm, ota.StageDownload, ota.StageUpgrade, ota.StageEnd}
+	var all []stage
+	reached := false
+	for _, name := range names {
+		s := stage{string(name), "done", "done"}
+		switch {
+		case reached:
+			s.State, s.Word = "later", "not yet"
+		case name == c.Stage && c.Status.Failed():
+			s.State, s.Word = "failed", "failed"
+		case name == c.Stage && !c.Status.Done():
+			s.State, s.Word = "now", "now"
+		}
+		reached = reached || name == c.Stage
+		all = append(all, s)
+	}
+	return all
+}
+
+func method(k ota.PackageKind) string {
+	if k == ota.Delta {
+		return "Delta"
+	}
+	return "Full"
+}
+
+func componentType(t ota.ComponentType) string {
+	if t == ota.MCU {
+		return "MCU firmware"
+	}
+	return "Module firmware"
+}
