@@ -31,7 +31,8 @@ func parse(name, dir string, data []byte) (*Config, error) {
 // Keys lists every key of the configuration, with the mappings that it is in:
 // broker.urls, components.file.path.
 func Keys() []string {
-	doc := yamlform.Parse("", []byte("{components: [{serial: {enter: [{}], start: [{}]}, modem: {prepare: [{}]}}], health: [{}], sub_devices: [{components: [{}], health: [{}]}]}"))
+	const device = "components: [{serial: {enter: [{}], start: [{}]}, modem: {prepare: [{}]}}], health: [{}]"
+	doc := yamlform.Parse("", []byte("{"+device+", sub_devices: [{"+device+"}]}"))
 	read(doc.Root(), base("/"))
 	return doc.Known()
 }
