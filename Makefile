@@ -4,6 +4,7 @@ SHELL := bash
 GO    := go
 
 export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export BUILT   ?= $(shell git log -1 --format=%cI 2>/dev/null)
 CACHE     := $(CURDIR)/.cache
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
@@ -92,11 +93,14 @@ tidy:
 size: # the agent is not larger than a device can bear
 	scripts/footprint.sh --check
 
-.PHONY: bench fleet herd devices hundred-thousand peers fuzz cover
+.PHONY: bench delta fleet herd devices hundred-thousand peers fuzz cover
 bench: ## benchmarks, then binary sizes and memory beside the design's numbers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
 	scripts/memory.sh
+
+delta: ## what a delta of two real images saves and costs (Debian: apt-get, mke2fs, mksquashfs)
+	scripts/delta.sh
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh

@@ -31,17 +31,20 @@ var house = []room{
 	{"internal/cli", "", ""},
 	{"internal/exposition", "", ""},
 	{"internal/wire", "internal/ota", ""},
-	{"internal/bundle", "internal/wire internal/ota", ""},
+	{"internal/suffixes", "", ""},
+	{"internal/bzip2", "internal/suffixes", ""},
+	{"internal/bsdiff", "internal/bzip2 internal/suffixes", ""},
+	{"internal/bundle", "internal/bsdiff internal/wire internal/ota", ""},
 
 	{"reporter", "internal/ota", ""},
-	{"firmware", "internal/ota", "firmware/firmwaretest"},
+	{"firmware", "internal/bsdiff internal/ota", "firmware/firmwaretest"},
 	{"firmware/line/linetest", "", ""},                           // a package for tests
 	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
 	{"firmware/serial", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
 	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
 	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
-	{"firmware/*", "firmware internal/ota", "firmware/firmwaretest"},
+	{"firmware/*", "firmware internal/bsdiff internal/ota", "firmware/firmwaretest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
 	{"agent/*", "agent firmware internal/*", ""},

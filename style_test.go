@@ -172,7 +172,7 @@ func isProgram(files []source) bool {
 }
 
 // globals gives the package-level variables of a file but for errors to compare
-// with, interface assertions, embedded files and a program's version.
+// with, interface assertions, embedded files and a program's version and time.
 func globals(file *ast.File) []string {
 	var names []string
 	for _, d := range file.Decls {
@@ -186,7 +186,7 @@ func globals(file *ast.File) []string {
 				continue
 			}
 			for _, n := range v.Names {
-				if n.Name != "_" && (n.Name != "version" || file.Name.Name != "main") {
+				if n.Name != "_" && (n.Name != "version" && n.Name != "built" || file.Name.Name != "main") {
 					names = append(names, n.Name)
 				}
 			}

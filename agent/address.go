@@ -89,10 +89,13 @@ func (m *Machine) takePackage(i int) bool {
 	manifest, failure := m.openManifest(i, w.pkg)
 	if failure != nil {
 		w.pkg = nil
-		m.refusePackage(i, failure)
+		if !m.fallBack(i, failure) {
+			m.refusePackage(i, failure)
+		}
 		return false
 	}
 	w.manifest = manifest
+	m.raiseFloor(manifest.Created)
 	part.Image, part.Release = imageOf(manifest), manifest.Release
 	if !part.begun() {
 		m.begin(i)
@@ -144,7 +147,7 @@ func (m *Machine) openManifest(i int, p *ota.Package) (*ota.Manifest, *ota.Failu
 		return nil, asFailure(err, ota.ManifestMismatch)
 	}
 	for _, check := range []func(int, *ota.Package, *ota.Manifest) *ota.Failure{
-		m.checkIdentity, m.checkAge, m.checkSource, m.checkImage, m.checkLoop,
+		m.checkIdentity, m.checkAge, m.checkSource, m.checkDelta, m.checkImage, m.checkLoop,
 	} {
 		if failure := check(i, p, manifest); failure != nil {
 			return nil, failure
@@ -170,7 +173,7 @@ func (m *Machine) checkIdentity(i int, p *ota.Package, manifest *ota.Manifest) *
 		{"product", manifest.Product, m.id.Product},
 		{"component", manifest.Component, c.ID},
 		{"type", string(manifest.Type), string(c.Type)},
-		{"package kind", string(manifest.Package), string(c.Package)},
+		{"package kind", string(manifest.Package), string(kindFor(c, manifest))},
 		{"target", manifest.Target, c.Target},
 	} {
 		if f.got != f.want {
@@ -187,6 +190,15 @@ func (m *Machine) checkIdentity(i int, p *ota.Package, manifest *ota.Manifest) *
 		}
 	}
 	return nil
+}
+
+// kindFor is the kind that a package must have. A full one is taken in the place
+// of a delta: it brings the same version.
+func kindFor(c *ota.PlanComponent, manifest *ota.Manifest) ota.PackageKind {
+	if c.Package == ota.Delta && manifest.Package == ota.Full {
+		return ota.Full
+	}
+	return c.Package
 }
 
 func (m *Machine) fitsHardware(revisions []string) bool {
@@ -209,7 +221,7 @@ func hasAddress(p *ota.Package, file string) bool {
 
 // checkAge refuses a package that has expired or is older than one that ran.
 func (m *Machine) checkAge(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	if !manifest.Expires.IsZero() && !m.now.Before(manifest.Expires) {
+	if !manifest.Expires.IsZero() && !m.notBefore().Before(manifest.Expires) {
 		return &ota.Failure{Code: ota.ManifestExpired, Detail: "expired at " + manifest.Expires.UTC().Format(time.RFC3339)}
 	}
 	k := m.state.component(m.state.Run.Plan.Components[i].ID)
@@ -232,7 +244,7 @@ func (m *Machine) checkSource(i int, _ *ota.Package, manifest *ota.Manifest) *ot
 		return nil
 	case manifest.Package == ota.Delta && manifest.Source != runs:
 		return &ota.Failure{Code: ota.VersionMismatch, Detail: fmt.Sprintf("starts from %s, and %s runs", manifest.Source, runs)}
-	case !c.StartsFrom(runs):
+	case manifest.Package == c.Package && !c.StartsFrom(runs):
 		return &ota.Failure{Code: ota.VersionMismatch, Detail: fmt.Sprintf("starts from %v, and %s runs", c.Sources, runs)}
 	}
 	return nil

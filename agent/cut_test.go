@@ -20,6 +20,7 @@ type scenario struct {
 	components []firmware.Restart // what each one needs to be activated
 	fault      fault
 	late       bool // the connection comes late
+	delta      bool // the plan has deltas, and the platform the full packages too
 }
 
 var faultSteps = []string{"manifest", "fetch", "mirrors", "stage", "activate", "boot", "health", "confirm"}
@@ -30,6 +31,9 @@ func (s scenario) String() string {
 	name := fmt.Sprintf("%s %v", s.policy, s.components)
 	if s.late {
 		name += " late"
+	}
+	if s.delta {
+		name += " delta"
 	}
 	if s.fault.component == "" {
 		return name
@@ -45,9 +49,12 @@ func (s scenario) world(cuts ...cut) *world {
 	w := &world{fault: s.fault, cuts: cuts, late: s.late, flashes: map[string]*flash{}, desk: map[string]*ota.Package{}, now: epoch}
 	w.config = agent.Config{Agent: "ota-agent/test", Open: openText}
 	plan := &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(30 * 24 * time.Hour), OnFailure: s.policy}
-	w.platform = &platform{plan: plan, retries: map[string]int{}, ledger: ledger{}, exhausted: map[string]bool{}, manifest: func(component string) string {
+	w.platform = &platform{plan: plan, retries: map[string]int{}, ledger: ledger{}, exhausted: map[string]bool{}, full: map[string]bool{}, manifest: func(component string) string {
 		if w.fault.strikes(component, "manifest") {
 			return "!signature_invalid"
+		}
+		if s.delta && !w.platform.full[component] {
+			return "+delta"
 		}
 		return ""
 	}}
@@ -60,6 +67,9 @@ func (s scenario) world(cuts ...cut) *world {
 		w.flashes[id] = &flash{needs: needs, from: "1", runs: "1", previous: "1"}
 		w.config.Components = append(w.config.Components, agent.ComponentConfig{ID: id, Type: ota.Module})
 		plan.Components = append(plan.Components, ota.PlanComponent{ID: id, Type: ota.Module, Package: ota.Full, Target: "2"})
+		if s.delta {
+			plan.Components[i].Package, plan.Components[i].Sources = ota.Delta, []string{"1"}
+		}
 	}
 	return w
 }
@@ -104,6 +114,12 @@ func TestCuts(t *testing.T) {
 	t.Run("one", func(t *testing.T) {
 		const none, process, system = firmware.RestartNone, firmware.RestartProcess, firmware.RestartSystem
 		all := append(scenarios(none, system), scenarios(system, process)...)
+		for _, component := range componentNames[:2] {
+			for _, step := range []string{"", "base", "patch"} {
+				all = append(all, scenario{policy: ota.Revert, components: []firmware.Restart{none, system}, delta: true,
+					fault: fault{component: component, step: step}})
+			}
+		}
 		for _, policy := range []ota.OnFailure{ota.Stop, ota.Continue, ota.Revert} {
 			all = append(all, scenario{policy: policy, components: []firmware.Restart{none, process, system}},
 				scenario{policy: policy, components: []firmware.Restart{system, none, system}, late: true})

@@ -21,6 +21,7 @@ type driver struct {
 	config  agent.Config
 	parts   []ota.PlanComponent
 	policy  ota.OnFailure
+	delta   bool
 	needs   ota.Conditions
 	restart map[string]firmware.Restart // that the activation of a component needs
 
@@ -43,6 +44,7 @@ type driver struct {
 	ledger  ledger
 	asked   string // what the device last asked an address for
 	attempt int
+	ahead   time.Duration // of the platform's clock, as addresses show it
 
 	installed map[string]bool // ids of local plans
 
@@ -60,8 +62,11 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 //	app:1            a component that the plan does not name
 //	stop, continue, revert, ask, timers
 //	window:1-5       every day between these hours the device may be changed
+//	delta            the components that follow get deltas
+//	irreversible:app the component cannot go back
 //	battery:20       a reading; needs:30 the plan's condition on it
 //	hardware:b       the device's revision
+//	built            the program was made 30 days after what the clock shows
 //	to WORD          go on, all well, until the trace has that word
 func newDriver(t *testing.T, setup string) *driver {
 	d := &driver{
@@ -90,6 +95,16 @@ func (d *driver) set(word string) {
 	switch name {
 	case "stop", "continue", "revert":
 		d.policy = ota.OnFailure(name)
+	case "delta":
+		d.delta = true
+	case "irreversible":
+		for i := range d.config.Components {
+			if c := &d.config.Components[i]; c.ID == value {
+				c.Irreversible = true
+			}
+		}
+	case "built":
+		d.config.Built = epoch.Add(30 * 24 * time.Hour)
 	case "ask":
 		d.config.AskFirst = true
 	case "window":
@@ -117,6 +132,10 @@ func (d *driver) component(id, value string) {
 	}
 	if planned {
 		d.parts = append(d.parts, ota.PlanComponent{ID: id, Type: ota.Module, Package: ota.Full, Target: target, Size: 4096})
+		if d.delta {
+			last := &d.parts[len(d.parts)-1]
+			last.Package, last.Sources = ota.Delta, []string{from}
+		}
 	}
 }
 
@@ -146,7 +165,11 @@ func openText(e ota.Envelope) (*ota.Manifest, error) {
 	case "target":
 		m.Target = "9"
 	case "delta":
-		m.Package, m.Source = ota.Delta, "1"
+		m.Package, m.Source, m.Files[0].SHA256[0] = ota.Delta, "1", 3
+	case "weeks": // three from now
+		m.Expires = epoch.Add(3 * 7 * 24 * time.Hour)
+	case "signedlater":
+		m.Created = epoch.Add(4 * 7 * 24 * time.Hour)
 	case "mcu":
 		m.Type = ota.MCU
 	case "hardware":

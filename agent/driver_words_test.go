@@ -20,6 +20,7 @@ import (
 //	cut, crash       the power goes, the agent alone ends; then boot
 //	plan@2, p2/plan  a plan arrives; bad is one that cannot be read
 //	pkg:app@2        an address arrives, with the twists of openText
+//	sent:720h        what the platform sends from now on says that it is so much later
 //	started, progress, ok, ok:system, fail:CODE, need:REASON
 //	                 what the running effect says
 //	runs:app=1       the component runs something else; silent without version
@@ -83,7 +84,9 @@ func (d *driver) fromPlatform(name, value, plan string, attempt int) {
 			component, twist = value[:i], value[i:]
 		}
 		d.attempt = max(d.attempt, attempt)
-		receive(d.pkg(plan, component, twist, attempt))
+		p := d.pkg(plan, component, twist, attempt)
+		p.Time = p.Time.Add(d.ahead)
+		receive(p)
 	case "terminate":
 		receive(&ota.Termination{Time: d.now, Plan: plan, Reason: ota.Terminated})
 	case "end":
@@ -131,6 +134,10 @@ func (d *driver) fromDevice(name, value string) {
 		d.late()
 	case "wait":
 		d.wait(value)
+	case "sent":
+		ahead, err := time.ParseDuration(value)
+		require.NoError(d.t, err)
+		d.ahead = ahead
 	default:
 		d.withDisk(name, value)
 	}
@@ -148,7 +155,11 @@ func (d *driver) withDisk(name, value string) {
 	case "lose":
 		delete(d.desk, value)
 	case "keep":
-		d.desk[value] = d.pkg("p1", value, "", 1)
+		id, twist, _ := strings.Cut(value, "+")
+		if twist != "" {
+			twist = "+" + twist
+		}
+		d.desk[id] = d.pkg("p1", id, twist, 1)
 	case "add":
 		d.config.Components = append(d.config.Components, agent.ComponentConfig{ID: value, Type: ota.Module})
 		d.versions[value] = "1"

@@ -224,6 +224,9 @@ func (m *Machine) partSentence(s situation, i int) string {
 	case waitsForLink:
 		return "waits for a package address; the device is not connected"
 	case waitsForAddress:
+		if m.state.Run.Parts[i].Full {
+			return "waits for the full package, since the delta does not fit what runs, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
+		}
 		return "waits for a package address, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
 	case waitsForQuiet:
 		return "is downloaded, and is switched when the device is not busy"

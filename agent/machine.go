@@ -18,6 +18,9 @@ type Config struct {
 	// Open verifies an envelope and returns the manifest in it. It must always
 	// give the same answer to the same envelope.
 	Open func(ota.Envelope) (*ota.Manifest, error)
+	// Built is when the program was made: the time is not before it. Zero if
+	// unknown.
+	Built time.Time
 	// AskFirst leaves the answer to a plan to the operator (Decided).
 	AskFirst bool
 	// ContactTimeout is how long a healthy new version may stay without
@@ -37,6 +40,9 @@ type Config struct {
 type ComponentConfig struct {
 	ID   string
 	Type ota.ComponentType
+	// Irreversible says that the component cannot go back once it has been
+	// upgraded. A plan that could ask for that is refused.
+	Irreversible bool
 }
 
 // Machine is the upgrade state machine of one device. It does no input or
@@ -53,6 +59,7 @@ type Machine struct {
 	now       time.Time
 	booted    bool
 	bootID    string
+	heard     time.Time // the newest time in a message of the platform
 	connected bool
 	readings  Readings
 	asking    bool     // the plan in hand waits for the operator
@@ -83,6 +90,7 @@ type Machine struct {
 type work struct {
 	pkg       *ota.Package  // addresses; nil while waiting for them
 	manifest  *ota.Manifest // verified; nil until then
+	deltas    int           // how often a delta was of no use since the start
 	fruitless int           // consecutive requests without a new chunk
 	healthy   bool          // the new version has passed its checks since the start
 	reverts   backoff       // trying to go back again, after that has failed
@@ -205,9 +213,11 @@ func (m *Machine) operated(in Input) {
 func (m *Machine) receive(message ota.Down) {
 	switch message := message.(type) {
 	case *ota.Plan:
+		m.hear(message.Time)
 		m.request = backoff{}
 		m.planArrived(message)
 	case *ota.Package:
+		m.hear(message.Time)
 		m.packageArrived(message)
 	case *ota.Ack:
 		m.acked(message)

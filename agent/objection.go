@@ -21,6 +21,9 @@ func (m *Machine) objection() *refusal {
 	if !m.needsWork() {
 		return nil
 	}
+	if r := m.irrevocable(); r != nil {
+		return r
+	}
 	return m.unready(plan.Conditions)
 }
 
@@ -46,6 +49,36 @@ func (m *Machine) incompatible(i int) *refusal {
 		return nil
 	}
 	return no("component %s: runs %s, the package starts from %v", c.ID, version, c.Sources)
+}
+
+// irrevocable says which component could be asked to go back and cannot: under
+// on_failure revert each one can, but the last that is upgraded.
+func (m *Machine) irrevocable() *refusal {
+	run := m.state.Run
+	if run.Plan.OnFailure != ota.Revert {
+		return nil
+	}
+	found := -1
+	for i, c := range run.Plan.Components {
+		if run.Parts[i].Status.Done() || m.version(c.ID) == c.Target {
+			continue
+		}
+		if found >= 0 {
+			first := run.Plan.Components[found].ID
+			return &refusal{reason: ota.ReasonIncompatible, detail: fmt.Sprintf(
+				"component %s: cannot go back if %s fails after it; put it last, or use another on_failure than revert", first, c.ID)}
+		}
+		if m.irreversible(i) {
+			found = i
+		}
+	}
+	return nil
+}
+
+// irreversible reports whether the component of part i cannot go back.
+func (m *Machine) irreversible(i int) bool {
+	k := m.state.component(m.state.Run.Plan.Components[i].ID)
+	return k >= 0 && m.config.Components[k].Irreversible
 }
 
 // unready says which condition does not hold at the moment. A condition without

@@ -14,6 +14,7 @@ type State struct {
 	Components []Component  // one for each configured component, in configuration order
 	Run        *Run         // the plan in hand; nil before the first
 	Past       []*Run       // plans before it, oldest first, at most MaxPast
+	Floor      time.Time    // no signed manifest that the device took was made later; zero before the first
 	Reports    []ota.Report // numbered and not acknowledged, oldest first
 	Paused     *Pause       // nil unless the operator wants nothing new to begin; never changed in place
 }
@@ -172,6 +173,7 @@ type Part struct {
 	Step     Step
 	FailedIn int              // the attempt in which it failed, or began to go back; 0 if it did not
 	Again    bool             // it failed, or goes back, and is to be tried again
+	Full     bool             // a delta was of no use: the full package is wanted, in every attempt
 	Renewed  bool             // addresses were asked for because all mirrors failed, in this attempt
 	From     string           // the version that ran before
 	Image    ota.Digest       // of the package in work, for the loop breaker

@@ -20,6 +20,7 @@ const stateFormat = 1
 type stateRecord struct {
 	Format     int               `json:"format"`
 	Components []componentRecord `json:"components"`
+	Floor      *time.Time        `json:"floor,omitempty"`
 	Run        *runRecord        `json:"run,omitempty"`
 	Past       []*runRecord      `json:"past,omitempty"`
 	Reports    []json.RawMessage `json:"reports,omitempty"`
@@ -56,6 +57,7 @@ type partRecord struct {
 	FailedIn int            `json:"failed_in,omitempty"`
 	Again    bool           `json:"again,omitempty"`
 	Renewed  bool           `json:"renewed,omitempty"`
+	Full     bool           `json:"full,omitempty"`
 	From     string         `json:"from,omitempty"`
 	Image    string         `json:"image,omitempty"` // hex
 	Release  int64          `json:"release,omitempty"`
@@ -81,6 +83,9 @@ func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: stateFormat, Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
 		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
+	}
+	if !s.Floor.IsZero() {
+		record.Floor = &s.Floor
 	}
 	for i := range s.Reports {
 		_, payload, err := wire.EncodeUp(&s.Reports[i])
@@ -118,7 +123,7 @@ func encodeRun(run *Run) (*runRecord, error) {
 		Taken: encodeTime(run.Taken), Agreed: run.Agreed, Local: run.Local}
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
-			Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
+			Full: p.Full, Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}

@@ -36,6 +36,7 @@ func fullState() *agent.State {
 		},
 	}
 	return &agent.State{
+		Floor: epoch.Add(-time.Hour),
 		Components: []agent.Component{
 			{ID: "app", Version: "2", Release: 41},
 			{ID: "motor", Version: "3_2", Release: 7, Suspect: agent.Suspect{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
@@ -49,7 +50,7 @@ func fullState() *agent.State {
 			{Status: ota.UpgradeSucceeded, Step: agent.StepReturn, FailedIn: 2, Again: true, From: "2", Image: ota.Digest{1}, Release: 42,
 				Failure: &ota.Failure{Code: ota.Reverted, Detail: "component motor failed"},
 				Owed:    firmware.RestartSystem, BootID: "b7f1", Restarts: 2, At: epoch.Add(1500 * time.Millisecond)},
-			{Status: ota.Downloading, Renewed: true, From: "3_1", Image: ota.Digest{2}, Release: 8},
+			{Status: ota.Downloading, Full: true, Renewed: true, From: "3_1", Image: ota.Digest{2}, Release: 8},
 			{Status: ota.UpgradeFailed, FailedIn: 1, Again: true, Failure: &ota.Failure{Code: ota.Skipped}},
 		}},
 		Reports: []ota.Report{
@@ -69,6 +70,7 @@ func TestStateOfFirstVersion(t *testing.T) {
 	want := fullState()
 	want.Paused, want.Run.Taken, want.Run.Parts[0].At = nil, time.Time{}, time.Time{}
 	want.Past[0].Agreed, want.Past[0].Local = false, ""
+	want.Floor, want.Run.Parts[1].Full = time.Time{}, false
 	assert.Equal(t, want, read)
 }
 

@@ -25,6 +25,9 @@ func DecodeState(data []byte) (*State, error) {
 		return nil, fmt.Errorf("cannot read the state: its format is %d, and this program knows 1 to %d; install a newer ota-agent", record.Format, stateFormat)
 	}
 	s := &State{}
+	if record.Floor != nil {
+		s.Floor = record.Floor.UTC()
+	}
 	for i, c := range record.Components {
 		image, err := decodeDigest(c.Suspect)
 		if err != nil || !ota.ValidComponentID(c.ID) || c.Restarts < 0 {
@@ -162,7 +165,7 @@ func decodePart(record *partRecord) (Part, error) {
 		return Part{}, err
 	}
 	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
-		Renewed: record.Renewed, From: record.From, Image: image, Release: record.Release,
+		Full: record.Full, Renewed: record.Renewed, From: record.From, Image: image, Release: record.Release,
 		Owed: owed, BootID: record.BootID, Restarts: record.Restarts, At: at}
 	if record.Failure != nil {
 		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}

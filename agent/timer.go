@@ -173,7 +173,7 @@ func (m *Machine) askAddress(i int, reason ota.AddressReason) {
 func (m *Machine) addressMissing(i int) {
 	// After a long time without a connection the first question comes first.
 	if m.now.Sub(m.address.since) < addressGiveUp || m.address.wait == addressWait {
-		m.askAddress(i, ota.AddressMissing)
+		m.askAddress(i, m.addressReason(i))
 		m.address.next(m.now, addressWaitCap)
 		return
 	}

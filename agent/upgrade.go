@@ -46,6 +46,7 @@ func (m *Machine) fetched(in Fetched) {
 			part.Renewed, m.dirty = true, true
 		}
 		m.askAddress(i, in.Need)
+	case in.Failure != nil && m.fallBack(i, in.Failure):
 	case in.Failure != nil:
 		m.fail(i, ota.DownloadFailed, in.Failure)
 	default:
@@ -59,6 +60,7 @@ func (m *Machine) fetched(in Fetched) {
 func (m *Machine) staged(in Staged) {
 	i, part := m.active()
 	if in.Failure != nil {
+		part.Full = part.Full || m.unusable(i, in.Failure) // in the next attempt
 		m.goBack(part, in.Failure)
 		return
 	}
@@ -189,7 +191,7 @@ func (m *Machine) fail(i int, status ota.Status, failure *ota.Failure) {
 		case k > i && part.Status == ota.UpgradeConfirmed:
 			part.FailedIn, part.Again = cause.FailedIn, cause.Again
 			m.failPart(k, ota.UpgradeFailed, &ota.Failure{Code: ota.Skipped, Detail: detail})
-		case part.Status == ota.UpgradeSucceeded && run.Plan.OnFailure == ota.Revert && m.has(k):
+		case part.Status == ota.UpgradeSucceeded && run.Plan.OnFailure == ota.Revert && m.has(k) && !m.irreversible(k):
 			m.goBack(part, &ota.Failure{Code: ota.Reverted, Detail: detail})
 			part.FailedIn, part.Again = cause.FailedIn, cause.Again
 		case part.Status.Failed() && !cause.Again:

@@ -89,6 +89,8 @@ func (w *world) fetch(out agent.Fetch) {
 	w.desk[id] = out.Package
 	result := agent.Fetched{Op: out.Op}
 	switch {
+	case out.Job.Files[0].SHA256[0] == 3 && w.fault.strikes(id, "base"): // a delta, see openText
+		result.Failure = &ota.Failure{Code: ota.DeltaFailed}
 	case w.fault.strikes(id, "fetch"):
 		result.Failure = &ota.Failure{Code: ota.DigestMismatch}
 	case !out.Renewed && w.fault.strikes(id, "mirrors"):
@@ -127,6 +129,9 @@ func (w *world) install(out agent.Output) {
 func (w *world) stage(out agent.Stage) agent.Input {
 	id, f := out.Job.Component, w.flashes[out.Job.Component]
 	failure := w.fault.failure(id, "stage", ota.UnpackFailed)
+	if failure == nil && len(out.Job.Files) > 0 && out.Job.Files[0].SHA256[0] == 3 {
+		failure = w.fault.failure(id, "patch", ota.DeltaFailed)
+	}
 	switch {
 	case f.fetched != out.Job.Target || len(out.Job.Files) == 0:
 		w.fail("component %s: %s is staged and %q was fetched, %d files", id, out.Job.Target, f.fetched, len(out.Job.Files))

@@ -16,6 +16,7 @@ type platform struct {
 	ledger    ledger
 	confirmed bool
 	exhausted map[string]bool
+	full      map[string]bool // asked for in the place of the delta
 }
 
 func (p *platform) account() *account { return p.ledger.account(p.plan.ID) }
@@ -33,6 +34,7 @@ func (p *platform) receive(message ota.Up) ([]ota.Down, error) {
 		return p.issue(), nil
 	case *ota.AddressRequest:
 		i := p.plan.Component(m.Component)
+		p.full[m.Component] = p.full[m.Component] || m.Reason == ota.AddressFull
 		return p.address(m.Component, p.plan.Components[i].Target), nil
 	case *ota.Report:
 		return p.report(m)

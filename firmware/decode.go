@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -26,8 +27,8 @@ const maxWindow = 8 << 20
 //
 // It fails with code digest_mismatch where the bytes in src are not the ones
 // that were signed (fetching them again helps), with unpack_failed where the
-// package itself is wrong, with delta_failed for a patch, and with write_failed
-// or space_low where dst cannot be written.
+// package itself is wrong, with delta_failed for a patch, which needs Patch, and
+// with write_failed or space_low where dst cannot be written.
 func Decode(ctx context.Context, file *ota.File, src io.ReaderAt, dst io.Writer) error {
 	in := &contextReader{ctx, io.NewSectionReader(src, 0, file.Size)}
 	var err error
@@ -129,16 +130,26 @@ func VerifyFile(ctx context.Context, name, path string, want ota.Output) error {
 // DecodeFile decodes the transferred file at from into the file to, which it
 // makes anew and durable. The image is then read back and verified.
 func (d Disk) DecodeFile(ctx context.Context, file *ota.File, from, to string) error {
+	return d.makeImage(ctx, file, from, to, func(src io.ReaderAt, dst io.Writer) error {
+		return Decode(ctx, file, src, dst)
+	})
+}
+
+// makeImage makes the image of a file by means of decode.
+func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, decode func(io.ReaderAt, io.Writer) error) error {
 	src, err := openWritten(file.Name, from)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	// A decoder takes a megabyte or two: what the download has left goes first, so
+	// that the device need not have both.
+	debug.FreeOSMemory()
 	dst, err := d.Create(to)
 	if err != nil {
 		return WriteFailure(fmt.Errorf("cannot make the image of %s: %w", file.Name, err))
 	}
-	err = Decode(ctx, file, src, io.NewOffsetWriter(dst, 0))
+	err = decode(src, io.NewOffsetWriter(dst, 0))
 	if err == nil {
 		err = WriteFailure(dst.Sync())
 	}

@@ -20,6 +20,84 @@ import (
 	"otafleet/internal/ota"
 )
 
+// base is a device that holds an image and more behind it.
+func base(t *testing.T, image []byte) *firmware.Base {
+	path := filepath.Join(t.TempDir(), "base")
+	require.NoError(t, os.WriteFile(path, append(bytes.Clone(image), make([]byte, 5000)...), 0o600))
+	b, err := firmware.OpenBase(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { b.Close() }) // which may be done already
+	return b
+}
+
+func TestPatch(t *testing.T) {
+	old := firmwaretest.Content("1.0.0", 50<<10)
+	image := append(firmwaretest.Content("1.1.0", 250<<10), old...)
+	file, patch := firmwaretest.BSDiff("app.bsdiff", old, image)
+	change := func(change func(*ota.File)) ota.File {
+		f := file
+		output := *f.Output
+		f.Output = &output
+		change(&f)
+		return f
+	}
+	noPatch := firmwaretest.Plain("app.bsdiff", []byte("BSDIFF40, and that is all of it"))
+	noPatch.Encoding, noPatch.Output = ota.BSDiff, file.Output
+	zstdFile, packed := firmwaretest.Zstd("app.zst", image)
+	tests := map[string]struct {
+		file ota.File
+		src  []byte
+		base []byte
+		code ota.Code // empty for success
+	}{
+		"fits":              {file, patch, old, ""},
+		"of another image":  {file, patch, image, ota.DeltaFailed},
+		"of a shorter one":  {file, patch, old[:100], ota.DeltaFailed},
+		"changed bytes":     {file, flipped(patch, len(patch)/2), old, ota.DigestMismatch},
+		"missing bytes":     {file, patch[:1000], old, ota.DigestMismatch},
+		"no patch":          {noPatch, []byte("BSDIFF40, and that is all of it"), old, ota.DeltaFailed},
+		"larger than said":  {change(func(f *ota.File) { f.Output.Size-- }), patch, old, ota.DeltaFailed},
+		"smaller than said": {change(func(f *ota.File) { f.Output.Size++ }), patch, old, ota.DeltaFailed},
+		"another digest":    {change(func(f *ota.File) { f.Output.SHA256[0] ^= 1 }), patch, old, ota.DeltaFailed},
+		"no patch but zstd": {zstdFile, packed, old, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := firmware.Patch(t.Context(), &test.file, base(t, test.base), bytes.NewReader(test.src), &out)
+			assert.LessOrEqual(t, int64(out.Len()), test.file.Image().Size, "more was written than the manifest says")
+			if test.code != "" {
+				requireCode(t, test.code, err)
+				return
+			}
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(image, out.Bytes()))
+		})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.ErrorIs(t, firmware.Patch(ended, &file, base(t, old), bytes.NewReader(patch), io.Discard), context.Canceled)
+}
+
+func TestCheckBase(t *testing.T) {
+	old := firmwaretest.Content("1.0.0", 50<<10)
+	file, _ := firmwaretest.BSDiff("app.bsdiff", old, []byte("new"))
+	plain := firmwaretest.Plain("app", []byte("new"))
+	check := func(image []byte, files ...ota.File) error {
+		return jobOf(files...).CheckBase(t.Context(), func(context.Context) (*firmware.Base, error) { return base(t, image), nil })
+	}
+	require.NoError(t, check(old, plain, file))
+	for name, image := range map[string][]byte{"changed": flipped(old, 40_000), "too short": old[:30_000]} {
+		assert.Contains(t, requireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail, "app.bsdiff does not start from what runs", name)
+	}
+	unsaid := file
+	unsaid.Base = nil
+	require.NoError(t, check(flipped(old, 40_000), unsaid), "only the result tells")
+	require.NoError(t, jobOf(plain).CheckBase(t.Context(), nil), "a job without patches opens nothing")
+	_, err := firmware.OpenBase(filepath.Join(t.TempDir(), "none"))
+	requireCode(t, ota.DeltaFailed, err)
+}
+
 func TestDecode(t *testing.T) {
 	image := firmwaretest.Content("1.1.0", 300<<10)
 	zstdFile, packed := firmwaretest.Zstd("app.zst", image)

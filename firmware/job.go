@@ -53,10 +53,10 @@ func validEncoding(f *ota.File) error {
 		return Failf(ota.ManifestMismatch, "%s has no valid size", f.Name)
 	case f.Encoding == ota.Plain && image != (ota.Output{Size: f.Size, SHA256: f.SHA256}):
 		return Failf(ota.ManifestMismatch, "%s is not encoded and has an output of its own", f.Name)
-	case f.Encoding == ota.Zstd && f.Output == nil:
-		return Failf(ota.ManifestMismatch, "%s has encoding zstd and no output", f.Name)
 	case f.Encoding != ota.Plain && f.Encoding != ota.Zstd && f.Encoding != ota.BSDiff:
 		return Failf(ota.ManifestMismatch, "%s has the unknown encoding %q", f.Name, f.Encoding)
+	case f.Encoding != ota.Plain && f.Output == nil:
+		return Failf(ota.ManifestMismatch, "%s has encoding %s and no output", f.Name, f.Encoding)
 	}
 	return nil
 }
@@ -73,8 +73,7 @@ func (j Job) CheckCapacity(capacity int64) error {
 	return nil
 }
 
-// RefuseDeltas refuses a job with a file that must be patched, for installers
-// that cannot.
+// RefuseDeltas refuses a job with a patch, for installers that cannot apply it.
 func (j Job) RefuseDeltas() error {
 	for i := range j.Files {
 		if f := &j.Files[i]; f.Encoding == ota.BSDiff {

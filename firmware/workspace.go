@@ -20,6 +20,9 @@ type Workspace struct {
 	// job.json, files/ and images/ in it.
 	Dir  string
 	Disk Disk
+	// Base opens the image that runs, for patches to start from. nil leaves
+	// patches as they are.
+	Base func(ctx context.Context) (*Base, error)
 }
 
 // marker names the job whose bytes the workspace holds.
@@ -121,19 +124,24 @@ func (w Workspace) Needs(job Job) []Need {
 	for i := range job.Files {
 		f := &job.Files[i]
 		needs = append(needs, Need{Path: w.Path(f.Name), Size: f.Size})
-		if f.Encoding == ota.Zstd {
+		if w.decodes(f) {
 			needs = append(needs, Need{Path: w.image(f.Name), Size: f.Image().Size})
 		}
 	}
 	return needs
 }
 
+// decodes reports whether a file is not used as it is transferred.
+func (w Workspace) decodes(f *ota.File) bool {
+	return f.Encoding == ota.Zstd || f.Encoding == ota.BSDiff && w.Base != nil
+}
+
 // Image gives the path of a file that is ready for use, verified: the file
-// itself where it is not encoded, what it decodes to for zstd, and for a patch
-// the patch, which only some handlers can apply. It may be called again.
+// itself where it is not encoded, what it decodes to otherwise. A patch stays
+// one where the workspace has no Base. It may be called again.
 func (w Workspace) Image(ctx context.Context, file *ota.File) (string, error) {
 	path := w.Path(file.Name)
-	if file.Encoding != ota.Zstd {
+	if !w.decodes(file) {
 		return path, VerifyFile(ctx, file.Name, path, ota.Output{Size: file.Size, SHA256: file.SHA256})
 	}
 	image := w.image(file.Name)
@@ -142,6 +150,9 @@ func (w Workspace) Image(ctx context.Context, file *ota.File) (string, error) {
 	}
 	if err := w.Disk.MkdirAll(w.images()); err != nil {
 		return "", WriteFailure(err)
+	}
+	if file.Encoding == ota.BSDiff {
+		return image, w.Disk.PatchFile(ctx, file, w.Base, path, image)
 	}
 	return image, w.Disk.DecodeFile(ctx, file, path, image)
 }

@@ -4,7 +4,8 @@
 #   scripts/build.sh PROGRAM FILE [TAGS]
 #
 # GOARCH and what belongs to it may be set, VERSION is what the program says of
-# itself, TAGS leave doors out (nos3,noarchive).
+# itself, BUILT a time (RFC 3339) before which no clock of its device is believed,
+# TAGS leave doors out (nos3,noarchive).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,11 +14,11 @@ file=${2:?usage: build.sh PROGRAM FILE [TAGS]}
 
 # Packages are fetched by ranges over HTTP/1.1, so HTTP/2 need not take 0.6 MB.
 tags=nethttpomithttp2${3:+,$3}
-flags=(-trimpath -buildvcs=false -tags "$tags" -ldflags "-s -w -X main.version=${VERSION:-dev}")
+flags=(-trimpath -buildvcs=false -tags "$tags" -ldflags "-s -w -X main.version=${VERSION:-dev}${BUILT:+ -X main.built=$BUILT}")
 # An agent waits for its line and its storage, not for its processor, and most of
 # what it computes (SHA-256, Ed25519) is assembly. Without inlining it is 0.7 MB
-# smaller, and needs as much less memory. The runtime and the decoders keep it.
+# smaller, and needs as much less memory. The decoders keep it.
 if [ "$program" = ota-agent ]; then
-	flags+=(-gcflags=all=-l -gcflags=runtime= -gcflags=github.com/klauspost/compress/...=)
+	flags+=(-gcflags=all=-l -gcflags=github.com/klauspost/compress/...=)
 fi
 CGO_ENABLED=0 GOOS=linux exec "${GO:-go}" build "${flags[@]}" -o "$file" "./cmd/$program"

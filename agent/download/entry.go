@@ -76,8 +76,8 @@ func (t *target) trade(ctx context.Context, buf []byte, took func(n int64)) erro
 				t.shared.write(data, offset)
 			}
 		case t.chunks[i] != kept && shared:
-			if _, err := t.place.WriteAt(data, offset); err != nil {
-				return placeFailure("write", t.file.Name, err)
+			if err := t.copy(i, data); err != nil {
+				return err
 			}
 			t.keep(i, data)
 			taken = true

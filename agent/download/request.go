@@ -66,11 +66,7 @@ func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	response, err := f.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	return answered(response), nil
+	return send(f.client, request)
 }
 
 // newRequest puts an ask into words.
@@ -88,8 +84,13 @@ func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http
 	return request, nil
 }
 
-func answered(response *http.Response) *answer {
-	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}
+// send asks. The caller closes the answer's body.
+func send(client *http.Client, request *http.Request) (*answer, error) {
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
 }
 
 // explain turns the error that ended a request into the refusal to count.

@@ -27,7 +27,7 @@ type store struct {
 	region         string
 	access, secret string
 	pathStyle      bool
-	transport      http.RoundTripper // redirects are not followed: a signature is for one host
+	client         *http.Client
 	userAgent      string
 }
 
@@ -42,7 +42,10 @@ func openStore(s *Storage, transport http.RoundTripper, userAgent string) (*stor
 		return nil, errors.New("the storage's endpoint is not a URL")
 	}
 	region := cmp.Or(s.Region, s3utils.GetRegionFromURL(*endpoint), "us-east-1")
-	return &store{endpoint, region, access, secret, s.PathStyle, transport, userAgent}, nil
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // a signature is for one host
+	}}
+	return &store{endpoint, region, access, secret, s.PathStyle, client, userAgent}, nil
 }
 
 // open asks for a range of an object.
@@ -56,11 +59,7 @@ func (s *store) open(ctx context.Context, bucket, key string, q ask) (*answer, e
 		return nil, err
 	}
 	request.Header.Set("X-Amz-Content-Sha256", noBody)
-	response, err := s.transport.RoundTrip(signer.SignV4(*request, s.access, s.secret, "", s.region))
-	if err != nil {
-		return nil, err
-	}
-	return answered(response), nil
+	return send(s.client, signer.SignV4(*request, s.access, s.secret, "", s.region))
 }
 
 // address is where an object lies: the bucket is a part of the host's name, or

@@ -54,7 +54,7 @@ func agentName() string { return "ota-agent/" + version }
 
 func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 	return &agent.Config{
-		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Components: componentConfigs(cfg.Components),
+		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: componentConfigs(cfg.Components),
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
 		Windows: cfg.Windows, Watch: watchEvery,
 	}
@@ -63,7 +63,7 @@ func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 func componentConfigs(components []config.Component) []agent.ComponentConfig {
 	var all []agent.ComponentConfig
 	for _, c := range components {
-		all = append(all, agent.ComponentConfig{ID: c.ID, Type: c.Type})
+		all = append(all, agent.ComponentConfig{ID: c.ID, Type: c.Type, Irreversible: c.Irreversible})
 	}
 	return all
 }
@@ -140,8 +140,8 @@ func newInstaller(device string, c *config.Component, dir string, log *slog.Logg
 	if c.Command != nil {
 		limit := c.Command.Timeout
 		return command.New(command.Config{
-			Device: device, Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log,
-			Limits: command.Limits{Inspect: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
+			Device: device, Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log, Patch: c.Command.ApplyDeltas,
+			Limits: command.Limits{Inspect: limit, Image: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
 	}
 	if c.Serial != nil {

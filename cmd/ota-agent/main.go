@@ -5,12 +5,25 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"otafleet/internal/cli"
 )
 
 // version is set by the build.
 var version = "dev"
+
+// built is when the program was made, RFC 3339, set by the build as well.
+var built string
+
+// builtAt is the same; zero for a program that nobody told.
+func builtAt() time.Time {
+	at, err := time.Parse(time.RFC3339, built)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
 
 // Exit codes beside those of every program (docs/OPERATOR.md lists them).
 const (

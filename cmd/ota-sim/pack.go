@@ -11,6 +11,7 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
 	"otafleet/simulator/verdict"
 )
 
@@ -20,6 +21,9 @@ type packFlags struct {
 	component      string
 	kind           string
 	delta          bool
+	from           []string
+	patches        []string
+	memory         string
 	source, target string
 	release        int64
 	allowDowngrade bool
@@ -41,11 +45,21 @@ and for real platforms' upload. The release counter goes up with every release
 of a component: devices refuse to go back below one that they have run, unless
 the manifest allows it.
 
+A delta has a patch in the place of each file. With --from it is made here, from
+the file that runs before; several are given in the order of the files. Patches
+are those of the bsdiff command; --patch takes one that it has made. --delta packs what another program has made, for
+a handler that can apply it.
+
+Give --key as often as devices want signatures (trust.threshold), and while a key
+is replaced, once for the old and once for the new one.
+
 Examples:
   ota-sim pack --key release.key --product gw-200 --component app \
     --target 1.1.0 --release 2 --out app-1.1.0.ota app.bin
   ota-sim pack --key release.key --product gw-200 --component motor --type mcu \
-    --target 3_1 --release 7 --hardware rev-b,rev-c --zstd --out motor-3_1.ota motor.img`,
+    --target 3_1 --release 7 --hardware rev-b,rev-c --zstd --out motor-3_1.ota motor.img
+  ota-sim pack --key release.key --product gw-200 --component app --source 1.0.0 \
+    --from app-1.0.0.bin --target 1.1.0 --release 2 --out app-delta.ota app.bin`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f packFlags
 			flags.StringVar(&f.out, "out", "", "the package file to write (needed)")
@@ -55,8 +69,11 @@ Examples:
 			flags.StringVar(&f.target, "target", "", "version that the files are (needed)")
 			flags.Int64Var(&f.release, "release", 0, "release counter of product and component (needed)")
 			flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "let devices go back to this release")
-			flags.BoolVar(&f.delta, "delta", false, "the files are a delta, which the component's handler applies")
+			flags.BoolVar(&f.delta, "delta", false, "the files are a delta already, which the component's handler applies")
 			flags.StringVar(&f.source, "source", "", "version that a delta starts from")
+			flags.StringArrayVar(&f.from, "from", nil, "file of that version, to make a patch from; may be repeated")
+			flags.StringArrayVar(&f.patches, "patch", nil, "patch from that file, made by the bsdiff command, instead of making one; may be repeated")
+			flags.StringVar(&f.memory, "memory", "4GiB", "how much memory making a patch may take")
 			flags.StringSliceVar(&f.hardware, "hardware", nil, "hardware revisions that the package fits; none means all")
 			flags.DurationVar(&f.valid, "valid", 0, "how long devices may install the package; 0 means for ever")
 			flags.Int64Var(&f.chunk, "chunk", bundle.DefaultChunk, "bytes of a chunk, the least that is fetched again")
@@ -87,27 +104,22 @@ func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) e
 }
 
 func (f *packFlags) releaseOf(files []string) (bundle.Release, error) {
-	r := bundle.Release{Files: files, Chunk: f.chunk, Zstd: f.zstd, Manifest: ota.Manifest{
+	r := bundle.Release{Files: files, From: f.from, Patches: f.patches, Chunk: f.chunk, Zstd: f.zstd, Manifest: ota.Manifest{
 		Product: f.product, Component: f.component, Type: ota.ComponentType(f.kind), Package: ota.Full,
 		Target: f.target, Release: f.release, AllowDowngrade: f.allowDowngrade, Hardware: f.hardware, Created: time.Now(),
 	}}
-	if f.delta {
+	if f.delta || len(f.from) > 0 {
 		r.Manifest.Package, r.Manifest.Source = ota.Delta, f.source
 	}
 	if f.valid > 0 {
 		r.Manifest.Expires = r.Manifest.Created.Add(f.valid)
 	}
-	switch {
-	case f.out == "":
-		return r, fmt.Errorf("--out is missing: where shall the package go?")
-	case len(files) == 0:
-		return r, fmt.Errorf("no file is given: what shall be packed?")
-	case f.release <= 0:
-		return r, fmt.Errorf("--release must be 1 or more, and higher than that of any release before")
-	case f.source != "" && !f.delta:
-		return r, fmt.Errorf("--source is for a --delta only")
-	case f.unsigned == (len(f.keys) > 0):
-		return r, fmt.Errorf("give the keys to sign with (--key, see ota-sim keygen), or say --unsigned")
+	if err := f.check(files); err != nil {
+		return r, err
+	}
+	var err error
+	if r.Memory, err = yamlform.ParseSize(f.memory); err != nil {
+		return r, fmt.Errorf("--memory: %w", err)
 	}
 	for _, path := range f.keys {
 		key, err := readPrivateKey(path)
@@ -117,4 +129,25 @@ func (f *packFlags) releaseOf(files []string) (bundle.Release, error) {
 		r.Keys = append(r.Keys, key)
 	}
 	return r, nil
+}
+
+// check says what is wrong with the flags by themselves.
+func (f *packFlags) check(files []string) error {
+	switch {
+	case f.out == "":
+		return fmt.Errorf("--out is missing: where shall the package go?")
+	case len(files) == 0:
+		return fmt.Errorf("no file is given: what shall be packed?")
+	case f.release <= 0:
+		return fmt.Errorf("--release must be 1 or more, and higher than that of any release before")
+	case f.source != "" && !f.delta && len(f.from) == 0:
+		return fmt.Errorf("--source is for a delta only: give --from too, the file of that version")
+	case len(f.patches) > 0 && len(f.from) == 0:
+		return fmt.Errorf("--patch needs --from, the file that the patch starts from")
+	case len(f.from) > 0 && (f.delta || f.zstd):
+		return fmt.Errorf("--from makes patches: it goes neither with --delta nor with --zstd")
+	case f.unsigned == (len(f.keys) > 0):
+		return fmt.Errorf("give the keys to sign with (--key, see ota-sim keygen), or say --unsigned")
+	}
+	return nil
 }

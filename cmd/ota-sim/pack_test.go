@@ -87,6 +87,13 @@ func TestPack(t *testing.T) {
 	assert.True(t, m.AllowDowngrade)
 	assert.False(t, m.Expires.IsZero())
 
+	require.NoError(t, os.WriteFile(path("old.bin"), []byte(strings.Repeat("old", 5000)), 0o600))
+	m = pack(append(signed, "--source", "1.0.0", "--from", path("old.bin"), "--memory", "64MiB")...)
+	assert.Equal(t, ota.Delta, m.Package)
+	assert.Equal(t, ota.BSDiff, m.Files[0].Encoding)
+	assert.Less(t, m.Files[0].Size, int64(1000))
+	assert.Equal(t, int64(15000), m.Files[0].Base.Size)
+
 	m = pack("--unsigned", "--zstd")
 	assert.Equal(t, ota.Zstd, m.Files[0].Encoding)
 	assert.Less(t, m.Files[0].Size, int64(1000))
@@ -107,7 +114,14 @@ func TestPackRefuses(t *testing.T) {
 		{[]string{"pack"}, "--out is missing"},
 		{good(), "no file is given"},
 		{good(image, "--release", "0"), "--release must be 1 or more"},
-		{good(image, "--source", "1.0.0"), "--source is for a --delta only"},
+		{good(image, "--source", "1.0.0"), "--source is for a delta only"},
+		{good(image, "--source", "1.0.0", "--from", image, "--zstd"), "it goes neither with --delta nor with --zstd"},
+		{good(image, "--source", "1.0.0", "--from", image, "--memory", "some"), "--memory"},
+		{good(image, "--source", "1.0.0", "--from", image, "--memory", "10"), "of memory"},
+		{good(image, "--patch", image), "--patch needs --from"},
+		{good(image, "--source", "1.0.0", "--from", image, "--patch", image), "which does not lead from"},
+		{good(image, "--from", image), "source"},
+		{good(image, "--source", "1.0.0", "--from", image, "--from", image), "each needs the one that runs before"},
 		{good(image, "--key", image), "give the keys to sign with"},
 		{good(image, "--unsigned=false"), "give the keys to sign with"},
 		{good(image, "--unsigned=false", "--key", image), "app.bin:"},

@@ -55,7 +55,8 @@ func platformVerb() cli.Verb {
 		Summary: "serve the stand-in platform, with a plan if one is given",
 		Help: `Serves broker, object store and plan engine, ready at once. Each --upgrade is a
 package of 'ota-sim pack'; all of them together, in their order, become one plan
-for the product that they are for. What devices do is printed line by line.
+for the product that they are for. A full package of a component that has a delta
+to the same version is for devices that the delta does not fit. What devices do is printed line by line.
 
 Plans, packages and the upgrade monitoring are also served to a browser, and by an
 API (docs/PLATFORM.md). With --state a platform that is started again goes on where
@@ -231,12 +232,9 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 			return "", fmt.Errorf("%s is for product %s, the packages before it for %s: a plan has one product", path, m.Product, spec.Product)
 		}
 		spec.Product = m.Product
-		c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target}
-		if m.Package == ota.Delta {
-			c.Sources = []string{m.Source}
+		if addComponent(&spec, m) {
+			names = append(names, m.Component+" to "+m.Target)
 		}
-		spec.Components = append(spec.Components, c)
-		names = append(names, m.Component+" to "+m.Target)
 	}
 	if known := f.known(s); known != "" {
 		return known, nil
@@ -257,6 +255,28 @@ func (f *platformFlags) known(s *platform.StandIn) (text string) {
 		}
 	})
 	return text
+}
+
+// addComponent makes a package the plan's for its component, and reports whether
+// the component is a new one. Of a delta and a full package to the same version
+// the delta is the plan's.
+func addComponent(spec *engine.PlanSpec, m *ota.Manifest) bool {
+	c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target}
+	if m.Package == ota.Delta {
+		c.Sources = []string{m.Source}
+	}
+	for i := range spec.Components {
+		known := &spec.Components[i]
+		if known.ID != c.ID || known.Target != c.Target || known.Package == c.Package {
+			continue
+		}
+		if c.Package == ota.Delta {
+			*known = c
+		}
+		return false
+	}
+	spec.Components = append(spec.Components, c)
+	return true
 }
 
 // addBundle puts a package file onto the shelf. Without a state directory it stays

@@ -1,7 +1,7 @@
 // Package command installs a component by means of a handler: an executable
 // that knows the component, called once for each step as
 //
-//	HANDLER inspect|stage|activate|confirm|revert
+//	HANDLER inspect|image|stage|activate|confirm|revert
 //
 // One flow through it: the files of a package come to the state directory;
 // Stage verifies and decodes them and calls the handler with their paths;
@@ -12,12 +12,15 @@
 // OTA_TARGET, OTA_FILES (absolute paths, one a line) and OTA_WORK_DIR, a directory of its
 // own that lasts until another job begins, and is its working directory. For
 // inspect, which belongs to no job, source, target and files are empty. The
-// files are there in stage and activate; a patch (bsdiff) comes as it is.
+// files are there in stage and activate. A patch (bsdiff) comes as it is, unless
+// Config.Patch says that the installer applies it: it then asks the handler for
+// the image that runs, with the verb image, first before the download, and the
+// handler gets the new image.
 // Beside these it has PATH and HOME of the agent, and nothing else.
 //
 // The last line that it prints on stdout is a JSON object: for inspect
-// {"version":"1.0.0"}, for activate {"restart":"none|process|system"}, which
-// revert may print too. Exit code 0 means done, 75 try again later, anything
+// {"version":"1.0.0"}, for image {"image":"/path"}, for activate
+// {"restart":"none|process|system"}, which revert may print too. Exit code 0 means done, 75 try again later, anything
 // else failed; the end of stderr becomes the error's detail.
 //
 // The package knows nothing of any component, and trusts the handler.
@@ -51,6 +54,9 @@ type Config struct {
 	Grace time.Duration
 	// Capacity is the largest image in bytes; 0 for no limit but free space.
 	Capacity int64
+	// Patch applies patches to the image that the handler's verb image gives.
+	// Without it patches are the handler's.
+	Patch bool
 	// Disk makes the installer's own changes; the zero Disk is the real one.
 	Disk firmware.Disk
 	// Logger is told of each call; nil discards.
@@ -60,7 +66,7 @@ type Config struct {
 // Limits are the times that each verb may take. 0 stands for 1 min for inspect
 // and 30 min for the others.
 type Limits struct {
-	Inspect, Stage, Activate, Confirm, Revert time.Duration
+	Inspect, Image, Stage, Activate, Confirm, Revert time.Duration
 }
 
 const (
@@ -73,6 +79,7 @@ type verb string
 
 const (
 	inspect  verb = "inspect"
+	image    verb = "image"
 	stage    verb = "stage"
 	activate verb = "activate"
 	confirm  verb = "confirm"
@@ -81,7 +88,7 @@ const (
 
 func (l Limits) of(v verb) time.Duration {
 	limit, fallback := map[verb]time.Duration{
-		inspect: l.Inspect, stage: l.Stage, activate: l.Activate, confirm: l.Confirm, revert: l.Revert,
+		inspect: l.Inspect, image: l.Image, stage: l.Stage, activate: l.Activate, confirm: l.Confirm, revert: l.Revert,
 	}[v], defaultLimit
 	if v == inspect {
 		fallback = defaultInspectLimit
@@ -104,7 +111,7 @@ func (c Config) Validate() error {
 	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
 	wrong(!filepath.IsAbs(c.Path), "handler %q is not an absolute path", c.Path)
 	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
-	wrong(min(l.Inspect, l.Stage, l.Activate, l.Confirm, l.Revert, c.Grace) < 0, "a time limit is negative")
+	wrong(min(l.Inspect, l.Image, l.Stage, l.Activate, l.Confirm, l.Revert, c.Grace) < 0, "a time limit is negative")
 	wrong(c.Capacity < 0, "capacity %d is negative", c.Capacity)
 	return errors.Join(problems...)
 }
@@ -125,10 +132,14 @@ func New(cfg Config) (*Installer, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Installer{
+	in := &Installer{
 		cfg:       cfg,
 		work:      filepath.Join(cfg.StateDir, "work"),
 		workspace: firmware.Workspace{Dir: cfg.StateDir, Disk: cfg.Disk},
 		log:       cfg.Logger.With("component", cfg.Component),
-	}, nil
+	}
+	if cfg.Patch {
+		in.workspace.Base = in.base
+	}
+	return in, nil
 }

@@ -27,9 +27,15 @@ func TestConformance(t *testing.T) {
 	packed := func(version string) firmwaretest.Package {
 		return firmwaretest.ZstdPackage("motor.bin.zst", firmwaretest.Content(version, 10<<10))
 	}
+	delta := func(source, target string) firmwaretest.Package {
+		return firmwaretest.DeltaPackage("motor.bsdiff", firmwaretest.Content(source, 10<<10), firmwaretest.Content(target, 10<<10))
+	}
 	subjects := map[string]firmwaretest.Subject{
 		"installer is cut": {Package: packed, Setup: func(t *testing.T, version string) firmwaretest.World {
-			return &cutInstaller{newComponent(t, packed(version).Live), firmwaretest.Breaker{}}
+			return &cutInstaller{newComponent(t, packed(version).Live), firmwaretest.Breaker{}, false}
+		}},
+		"patches are applied": {Package: plain, Delta: delta, Setup: func(t *testing.T, version string) firmwaretest.World {
+			return &cutInstaller{newComponent(t, plain(version).Live), firmwaretest.Breaker{}, true}
 		}},
 		"handler is cut": {Package: plain, Setup: func(t *testing.T, version string) firmwaretest.World {
 			return &cutHandler{newComponent(t, plain(version).Live)}
@@ -56,9 +62,9 @@ func newComponent(t *testing.T, content []byte) component {
 
 func (c component) path(name string) string { return filepath.Join(c.dir, name) }
 
-func (c component) installer(t *testing.T, disk firmware.Disk) firmware.Installer {
+func (c component) installer(t *testing.T, disk firmware.Disk, patch bool) firmware.Installer {
 	installer, err := command.New(command.Config{
-		Component: "motor", Path: c.path("handler"), StateDir: c.path("state"), Disk: disk,
+		Component: "motor", Path: c.path("handler"), StateDir: c.path("state"), Disk: disk, Patch: patch,
 	})
 	require.NoError(t, err)
 	return installer
@@ -78,11 +84,12 @@ func (c component) Restart(t *testing.T, scope firmware.Restart) {
 type cutInstaller struct {
 	component
 	firmwaretest.Breaker
+	patch bool
 }
 
 func (w *cutInstaller) Start(t *testing.T) firmware.Installer {
 	w.Restore()
-	return w.installer(t, w.Disk())
+	return w.installer(t, w.Disk(), w.patch)
 }
 
 // cutHandler kills the handler between its operations, which it counts down in
@@ -92,7 +99,7 @@ type cutHandler struct{ component }
 func (w *cutHandler) Start(t *testing.T) firmware.Installer {
 	w.CutAt(0)
 	require.NoError(t, os.RemoveAll(w.path("fired")))
-	return w.installer(t, firmware.Disk{})
+	return w.installer(t, firmware.Disk{}, false)
 }
 
 func (w *cutHandler) CutAt(n int) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ const tryAgainLater = 75
 var errNotDone = errors.New("not done")
 
 // call runs the handler for one verb and returns what it printed. job is the
-// zero Job for inspect.
+// zero Job for inspect and image.
 func (in *Installer) call(ctx context.Context, v verb, job firmware.Job, files []string) ([]byte, error) {
 	if err := in.checkHandler(); err != nil {
 		return nil, err
@@ -87,6 +88,7 @@ func failure(code ota.Code, err error) error {
 // answer is what the last line of a handler's stdout says.
 type answer struct {
 	Version string           `json:"version"`
+	Image   string           `json:"image"`
 	Restart firmware.Restart `json:"restart"`
 }
 
@@ -106,6 +108,16 @@ func parseVersion(stdout []byte) (string, error) {
 		return "", malformed(inspect, stdout, `"version" of 1 to 64 printable characters`)
 	}
 	return a.Version, nil
+}
+
+// parseImage reads the answer to image. One that is none keeps the patch from
+// being applied, and nothing else.
+func parseImage(stdout []byte) (string, error) {
+	a, err := parseAnswer(image, stdout)
+	if err != nil || !filepath.IsAbs(a.Image) {
+		return "", firmware.Failf(ota.DeltaFailed, `the handler's last line for image must be {"image":"PATH"} with an absolute path`)
+	}
+	return a.Image, nil
 }
 
 // parseRestart reads the answer to activate or revert. revert may say nothing,

@@ -69,13 +69,31 @@ func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
 	return firmware.Inspection{Version: version, Capacity: in.cfg.Capacity}, nil
 }
 
+// base asks the handler for the image that runs.
+func (in *Installer) base(ctx context.Context) (*firmware.Base, error) {
+	stdout, err := in.call(ctx, image, firmware.Job{}, nil)
+	if err != nil {
+		return nil, failure(ota.DeltaFailed, err)
+	}
+	path, err := parseImage(stdout)
+	if err != nil {
+		return nil, err
+	}
+	return firmware.OpenBase(path)
+}
+
 // Open opens files in the state directory.
-func (in *Installer) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
 	if err := job.CheckCapacity(in.cfg.Capacity); err != nil {
 		return nil, err
+	}
+	if in.cfg.Patch {
+		if err := job.CheckBase(ctx, in.base); err != nil {
+			return nil, err
+		}
 	}
 	if err := in.workspace.Begin(job, in.statePath(), in.work); err != nil {
 		return nil, firmware.WriteFailure(err)

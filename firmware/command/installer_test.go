@@ -54,6 +54,45 @@ func requireCode(t *testing.T, want ota.Code, err error) *ota.Failure {
 	return failure
 }
 
+// TestPatches lets the installer apply patches, to what the handler says.
+func TestPatches(t *testing.T) {
+	old, image := firmwaretest.Content("1.0.0", 3000), firmwaretest.Content("1.1.0", 3000)
+	file, patch := firmwaretest.BSDiff("motor.bsdiff", old, image)
+	patching := func(t *testing.T, script string) (firmware.Installer, string) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "handler")
+		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+strings.ReplaceAll(script, "@DIR@", dir)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "live"), old, 0o600))
+		installer, err := command.New(command.Config{Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Patch: true})
+		require.NoError(t, err)
+		return installer, dir
+	}
+	installer, dir := patching(t, `[ "$1" != image ] || echo "{\"image\":\"@DIR@/live\"}"; [ "$1" != stage ] || cp "$OTA_FILES" @DIR@/staged`)
+	fetch(t, installer, jobOf(file), patch)
+	require.NoError(t, installer.Stage(t.Context(), jobOf(file)))
+	staged, err := os.ReadFile(filepath.Join(dir, "staged"))
+	require.NoError(t, err)
+	assert.Equal(t, image, staged, "the handler gets the new image")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "live"), image, 0o600))
+	_, err = installer.Open(t.Context(), jobOf(file))
+	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "does not start from what runs")
+
+	for script, want := range map[string]string{
+		`echo no such verb >&2; exit 1`:  "no such verb",
+		`echo ok`:                        "last line for image must be",
+		`echo '{"image":"live"}'`:        "with an absolute path",
+		`echo '{"image":"/nowhere/it"}'`: "cannot open the image that runs",
+	} {
+		installer, _ := patching(t, script)
+		_, err := installer.Open(t.Context(), jobOf(file))
+		assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, want)
+	}
+	installer, _ = patching(t, "exit 75")
+	_, err = installer.Open(t.Context(), jobOf(file))
+	require.ErrorIs(t, err, firmware.ErrRetry)
+}
+
 // TestHandlerContract records what the handler is given for each verb.
 func TestHandlerContract(t *testing.T) {
 	installer, dir := scripted(t, `

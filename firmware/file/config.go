@@ -7,7 +7,9 @@
 // checks the whole image, gives it the live file's owner and mode, and notes
 // both versions in a small record. Activate exchanges the two names in one step,
 // so that there is always a live file, calls the old one "<path>.ota-previous"
-// and runs the After command. Revert exchanges them back.
+// and runs the After command. Revert exchanges them back. A patch is applied to
+// the live file, which Open holds against the manifest before a byte of the patch
+// is fetched.
 //
 // After a cut at any moment the names on the disk say how far it came: the
 // record knows each version by inode and, where that has changed, by content,

@@ -33,9 +33,13 @@ func TestConformance(t *testing.T) {
 		}
 		return plain(version)
 	}
+	delta := func(source, target string) firmwaretest.Package {
+		return firmwaretest.DeltaPackage("app.bin", firmwaretest.Content(source, size), firmwaretest.Content(target, size))
+	}
 	subjects := map[string]firmwaretest.Subject{
 		"plain file":       {Package: plain, Setup: setup(plain, world{})},
 		"encoded file":     {Package: packed, Setup: setup(packed, world{})},
+		"patched file":     {Package: plain, Delta: delta, Setup: setup(plain, world{})},
 		"directory":        {Package: bundles, Setup: setup(bundles, world{unpack: true})},
 		"without exchange": {Package: plain, Setup: setup(plain, world{noExchange: true, restart: firmware.RestartProcess})},
 		"nothing at first": {Package: missing, Setup: setup(missing, world{})},

@@ -1,6 +1,7 @@
 package file_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -234,8 +235,6 @@ func TestOpenAfterActivate(t *testing.T) {
 }
 
 func TestRefusedJobs(t *testing.T) {
-	patch := firmwaretest.Plain("app.bsdiff", []byte("patch"))
-	patch.Encoding, patch.Output = ota.BSDiff, &ota.Output{Size: 9}
 	one, two := firmwaretest.Plain("one", []byte("1")), firmwaretest.Plain("two", []byte("2"))
 	tests := map[string]struct {
 		job  firmware.Job
@@ -243,7 +242,6 @@ func TestRefusedJobs(t *testing.T) {
 		want string
 	}{
 		"two files": {jobOf(one, two), ota.ManifestMismatch, "is one file, the package has 2"},
-		"patch":     {jobOf(patch), ota.DeltaFailed, "encoding bsdiff is not supported by this installer"},
 		"no file":   {jobOf(), ota.ManifestMismatch, "1 to 5 files"},
 		"too large": {jobOf(firmwaretest.Plain("app", make([]byte, 101))), ota.TooLarge, "needs 101 bytes, app takes 100"},
 	}
@@ -254,6 +252,60 @@ func TestRefusedJobs(t *testing.T) {
 		assert.Contains(t, failure.Detail, test.want, name)
 		requireCode(t, test.code, a.installer.Stage(t.Context(), test.job))
 	}
+}
+
+// A patch is held against the live file before a place is opened for it.
+func TestPatchThatDoesNotStartFromWhatRuns(t *testing.T) {
+	a := newApp(t, nil)
+	file, _ := firmwaretest.BSDiff("app.bsdiff", []byte("another"), a.content)
+	_, err := a.installer.Open(t.Context(), jobOf(file))
+	failure := requireCode(t, ota.DeltaFailed, err)
+	assert.Contains(t, failure.Detail, "app.bsdiff does not start from what runs")
+	assert.NoDirExists(t, a.StateDir, "nothing was begun")
+
+	require.NoError(t, os.Remove(a.Path))
+	_, err = a.installer.Open(t.Context(), jobOf(file))
+	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "cannot open the image that runs")
+}
+
+// Where the manifest does not say what a patch starts from, the result tells,
+// and what runs stays.
+func TestPatchWithoutBase(t *testing.T) {
+	a := newApp(t, nil)
+	old := firmwaretest.Content("1.0.0", 3000)
+	image := append(bytes.Clone(old), "and more"...)
+	require.NoError(t, os.WriteFile(a.Path, old, 0o640))
+	fits, good := firmwaretest.BSDiff("app.bsdiff", old, image)
+	other, bad := firmwaretest.BSDiff("app.bsdiff", append([]byte("else"), old...), image)
+	for _, test := range []struct {
+		file  ota.File
+		patch []byte
+		fails bool
+	}{{other, bad, true}, {fits, good, false}} {
+		test.file.Base = nil
+		job := jobOf(test.file)
+		places, err := a.installer.Open(t.Context(), job)
+		require.NoError(t, err)
+		_, err = places[0].WriteAt(test.patch, 0)
+		require.NoError(t, err)
+		require.NoError(t, places[0].Close())
+		err = a.installer.Stage(t.Context(), job)
+		if test.fails {
+			requireCode(t, ota.DeltaFailed, err)
+			_, err = a.installer.Revert(t.Context(), job)
+		}
+		require.NoError(t, err)
+		content, err := os.ReadFile(a.Path)
+		require.NoError(t, err)
+		assert.Equal(t, old, content)
+	}
+}
+
+func TestUnpackRefusesPatches(t *testing.T) {
+	a := newApp(t, func(c *file.Config) { c.Unpack, c.Unpacker = true, unpacker{} })
+	patch, _ := firmwaretest.BSDiff("app.tar", []byte("the old one"), a.content)
+	_, err := a.installer.Open(t.Context(), jobOf(patch))
+	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "is not supported by this installer")
 }
 
 func TestAfter(t *testing.T) {

@@ -33,6 +33,9 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	if err := in.accept(job); err != nil {
 		return nil, err
 	}
+	if err := job.CheckBase(ctx, in.base); err != nil {
+		return nil, err
+	}
 	if err := in.begin(ctx, job); err != nil {
 		return nil, firmware.WriteFailure(err)
 	}
@@ -54,10 +57,18 @@ func (in *Installer) accept(job firmware.Job) error {
 		return firmware.Failf(ota.ManifestMismatch,
 			"%s is one file, the package has %d; only a component with unpack takes more", in.cfg.Path, len(job.Files))
 	}
-	if err := job.RefuseDeltas(); err != nil {
-		return err
+	if in.cfg.Unpack {
+		// What runs is a directory, and no image of it is kept.
+		if err := job.RefuseDeltas(); err != nil {
+			return err
+		}
 	}
 	return job.CheckCapacity(in.cfg.Capacity)
+}
+
+// base opens the live file, from which patches start.
+func (in *Installer) base(context.Context) (*firmware.Base, error) {
+	return firmware.OpenBase(in.cfg.Path)
 }
 
 // begin makes the inactive place belong to the job.
@@ -162,6 +173,8 @@ func (in *Installer) build(ctx context.Context, job firmware.Job) error {
 		if err = firmware.VerifyFile(ctx, file.Name, in.next, file.Image()); err == nil {
 			err = in.cfg.Disk.Sync(in.next)
 		}
+	case file.Encoding == ota.BSDiff:
+		err = in.cfg.Disk.PatchFile(ctx, file, in.base, in.workspace.Path(file.Name), in.next)
 	default:
 		err = in.cfg.Disk.DecodeFile(ctx, file, in.workspace.Path(file.Name), in.next)
 	}

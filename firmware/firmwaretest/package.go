@@ -8,6 +8,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"otafleet/internal/bsdiff"
 	"otafleet/internal/ota"
 )
 
@@ -57,6 +58,26 @@ func Zstd(name string, image []byte) (ota.File, []byte) {
 	f.Encoding = ota.Zstd
 	f.Output = &ota.Output{Size: int64(len(image)), SHA256: sha256.Sum256(image)}
 	return f, packed.Bytes()
+}
+
+// BSDiff describes a file that is transferred as a patch from one image to
+// another, and gives the bytes to transfer.
+func BSDiff(name string, from, to []byte) (ota.File, []byte) {
+	var patch bytes.Buffer
+	if err := bsdiff.Make(&patch, from, to); err != nil {
+		panic(err) // a buffer takes every write
+	}
+	f := Plain(name, patch.Bytes())
+	f.Encoding = ota.BSDiff
+	f.Output = &ota.Output{Size: int64(len(to)), SHA256: sha256.Sum256(to)}
+	f.Base = &ota.Output{Size: int64(len(from)), SHA256: sha256.Sum256(from)}
+	return f, patch.Bytes()
+}
+
+// DeltaPackage is a package of one patch.
+func DeltaPackage(name string, from, to []byte) Package {
+	file, patch := BSDiff(name, from, to)
+	return Package{Files: []ota.File{file}, Data: [][]byte{patch}, Live: to}
 }
 
 // PlainPackage is a package of one plain file that is live as it is.

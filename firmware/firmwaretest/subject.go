@@ -33,6 +33,9 @@ type Subject struct {
 	// Package makes the package of a version, always the same for the same
 	// version. The suite uses 1.0.0 (which runs at first), 1.1.0 and 1.2.0.
 	Package func(version string) Package
+	// Delta makes the package that leads from one version to another; nil where
+	// the packages of the suite are full ones.
+	Delta func(source, target string) Package
 	// Setup makes a component that runs version, on which nothing was ever
 	// installed.
 	Setup func(t *testing.T, version string) World
@@ -130,6 +133,9 @@ func (b *bench) renew() {
 // upgradeTo makes the job from one version to another.
 func (b *bench) upgradeTo(source, target string) {
 	b.old, b.new = b.subject.Package(source), b.subject.Package(target)
+	if b.subject.Delta != nil {
+		b.new = b.subject.Delta(source, target)
+	}
 	b.job = firmware.Job{Component: "subject", Source: source, Target: target, Files: b.new.Files}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/bsdiff"
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -119,6 +120,57 @@ func TestRefusals(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, left)
 		})
+	}
+}
+
+func TestPatches(t *testing.T) {
+	_, private := key(t)
+	dir := t.TempDir()
+	old, new := image(20_000), append(image(15_000), "something new"...)
+	from, to, out := filepath.Join(dir, "old"), filepath.Join(dir, "app.bin"), filepath.Join(dir, "app.ota")
+	require.NoError(t, os.WriteFile(from, old, 0o600))
+	require.NoError(t, os.WriteFile(to, new, 0o600))
+	r := bundle.Release{Files: []string{to}, From: []string{from}, Keys: []ed25519.PrivateKey{private}, Manifest: ota.Manifest{
+		Product: "gw-200", Component: "app", Type: ota.Module, Package: ota.Delta, Source: "1.0.0", Target: "1.1.0", Release: 3,
+	}}
+	made, err := bundle.Create(out, r)
+	require.NoError(t, err)
+	f := made.Files[0]
+	assert.Equal(t, "app.bin", f.Name)
+	assert.Equal(t, ota.BSDiff, f.Encoding)
+	assert.Equal(t, &ota.Output{Size: int64(len(new)), SHA256: sha256.Sum256(new)}, f.Output)
+	assert.Equal(t, &ota.Output{Size: int64(len(old)), SHA256: sha256.Sum256(old)}, f.Base)
+	b, err := bundle.Open(out)
+	require.NoError(t, err)
+	defer b.Close()
+	patch, err := bsdiff.NewReader(bytes.NewReader(old), b.File(0), f.Size)
+	require.NoError(t, err)
+	got, err := io.ReadAll(patch)
+	require.NoError(t, err)
+	assert.Equal(t, new, got)
+
+	given := filepath.Join(dir, "given.patch")
+	bytesOf, err := io.ReadAll(b.File(0))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(given, bytesOf, 0o600))
+	r.Patches = []string{given}
+	again, err := bundle.Create(out, r)
+	require.NoError(t, err)
+	assert.Equal(t, made.Files, again.Files, "a given patch is packed as it is")
+	r.Patches = nil
+
+	for want, change := range map[string]func(*bundle.Release){
+		"which does not lead from":                   func(r *bundle.Release) { r.Patches, r.From = []string{given}, []string{given} },
+		"give one for each of":                       func(r *bundle.Release) { r.Patches = []string{given, given} },
+		"each needs the one that runs before":        func(r *bundle.Release) { r.From = []string{from, from} },
+		"MiB of memory, and 0 MiB are allowed":       func(r *bundle.Release) { r.Memory = 1000 },
+		"cannot read the file to pack":               func(r *bundle.Release) { r.From = []string{from + ".none"} },
+		"encoding: must not be bsdiff in a full pac": func(r *bundle.Release) { r.Manifest.Package, r.Manifest.Source = ota.Full, "" },
+	} {
+		bad := r
+		change(&bad)
+		_, err := bundle.Create(out, bad)
+		require.ErrorContains(t, err, want)
 	}
 }
 

@@ -26,7 +26,14 @@ type Release struct {
 	Files    []string     // paths, 1 to ota.MaxFiles
 	Chunk    int64        // bytes; 0 means DefaultChunk
 	Zstd     bool         // compress the files
-	Keys     []ed25519.PrivateKey
+	// From are the files that run before, one for each of Files: patches are made
+	// from them. None for a package without patches.
+	From []string
+	// Patches are patches that the bsdiff command has made, one for each of Files;
+	// none to have them made.
+	Patches []string
+	Memory  int64 // bytes that making a patch may take; 0 means DefaultMemory
+	Keys    []ed25519.PrivateKey
 }
 
 // Create writes a bundle to path and returns its manifest. The file appears
@@ -34,6 +41,12 @@ type Release struct {
 func Create(path string, release Release) (*ota.Manifest, error) {
 	if n := len(release.Files); n < 1 || n > ota.MaxFiles {
 		return nil, fmt.Errorf("cannot make a package of %d files: it has 1 to %d", n, ota.MaxFiles)
+	}
+	if len(release.From) > 0 && len(release.From) != len(release.Files) {
+		return nil, fmt.Errorf("cannot make patches of %d files from %d: each needs the one that runs before", len(release.Files), len(release.From))
+	}
+	if n := len(release.Patches); n > 0 && n != len(release.From) {
+		return nil, fmt.Errorf("cannot pack %d patches of %d files: give one for each of the files that run before", n, len(release.From))
 	}
 	work, err := os.MkdirTemp(filepath.Dir(path), ".pack-*")
 	if err != nil {
@@ -47,7 +60,7 @@ func Create(path string, release Release) (*ota.Manifest, error) {
 	}
 	sources := make([]string, len(release.Files))
 	for i, source := range release.Files {
-		file, transferred, err := release.prepare(source, filepath.Join(work, fmt.Sprint(i)))
+		file, transferred, err := release.prepare(i, source, filepath.Join(work, fmt.Sprint(i)))
 		if err != nil {
 			return nil, err
 		}
@@ -74,12 +87,15 @@ func Seal(manifest *ota.Manifest, keys ...ed25519.PrivateKey) (ota.Envelope, err
 	return wire.Sign(wire.ManifestType, payload, keys...)
 }
 
-// prepare describes one file and returns the path of the bytes to transfer:
-// the file itself, or a compressed copy at scratch.
-func (r *Release) prepare(source, scratch string) (ota.File, string, error) {
+// prepare describes file i and returns the path of the bytes to transfer: the
+// file itself, or a compressed copy or a patch at scratch.
+func (r *Release) prepare(i int, source, scratch string) (ota.File, string, error) {
 	image, err := describePath(filepath.Base(source), source, r.Chunk)
-	if err != nil || !r.Zstd {
+	if err != nil || !r.Zstd && len(r.From) == 0 {
 		return image, source, err
+	}
+	if len(r.From) > 0 {
+		return r.preparePatch(i, source, scratch, image)
 	}
 	if err := compress(source, scratch); err != nil {
 		return ota.File{}, "", fmt.Errorf("cannot compress %s: %w", source, err)

@@ -121,16 +121,17 @@ type Progress struct {
 // AddressReason says why a device asks for a package address.
 type AddressReason string
 
-// The three reasons.
+// The four reasons.
 const (
 	AddressExpired AddressReason = "url_expired"
 	AddressMirrors AddressReason = "mirrors_failed"
 	AddressMissing AddressReason = "missing"
+	AddressFull    AddressReason = "delta_unusable" // the delta does not fit what runs: the full package is wanted
 )
 
-// Valid reports whether r is one of the three reasons.
+// Valid reports whether r is one of the four reasons.
 func (r AddressReason) Valid() bool {
-	return r == AddressExpired || r == AddressMirrors || r == AddressMissing
+	return r == AddressExpired || r == AddressMirrors || r == AddressMissing || r == AddressFull
 }
 
 // AddressRequest asks the platform for a package address (wire kind "fetch").

@@ -186,6 +186,7 @@ type File struct {
 	Chunks   []Digest // one for each chunk
 	Encoding Encoding
 	Output   *Output // the image after decoding; nil where it is the transferred bytes
+	Base     *Output // of a patch, the image that it starts from; nil if the package does not say
 }
 
 // Output describes the image that an encoded file becomes.

@@ -46,7 +46,7 @@ func TestWordsOfTheProtocol(t *testing.T) {
 	for _, r := range []ota.NoPlanReason{"up_to_date", "no_plan", "not_listed", "suspended", "outside_push_period", "awaiting_user", "ended"} {
 		assert.True(t, r.Valid(), r)
 	}
-	for _, r := range []ota.AddressReason{"url_expired", "mirrors_failed", "missing"} {
+	for _, r := range []ota.AddressReason{"url_expired", "mirrors_failed", "missing", "delta_unusable"} {
 		assert.True(t, r.Valid(), r)
 	}
 	for name, valid := range map[string]func(string) bool{

@@ -46,6 +46,7 @@ type fileBody struct {
 	Chunks   hashes       `json:"chunks"`
 	Encoding ota.Encoding `json:"encoding"`
 	Output   *outputBody  `json:"output,omitempty"`
+	Base     *outputBody  `json:"base,omitempty"`
 }
 
 type outputBody struct {
@@ -67,10 +68,15 @@ func newFile(f ota.File) fileBody {
 		Name: f.Name, Size: f.Size, SHA256: digest{f.SHA256, true},
 		Chunk: f.Chunk, Chunks: hashes{list: f.Chunks}, Encoding: f.Encoding,
 	}
-	if f.Output != nil {
-		b.Output = &outputBody{Size: f.Output.Size, SHA256: digest{f.Output.SHA256, true}}
-	}
+	b.Output, b.Base = newOutput(f.Output), newOutput(f.Base)
 	return b
+}
+
+func newOutput(o *ota.Output) *outputBody {
+	if o == nil {
+		return nil
+	}
+	return &outputBody{Size: o.Size, SHA256: digest{o.SHA256, true}}
 }
 
 func (b *manifestBody) manifest() *ota.Manifest {
@@ -91,10 +97,15 @@ func (b fileBody) file() ota.File {
 		Name: b.Name, Size: b.Size, SHA256: b.SHA256.sum,
 		Chunk: b.Chunk, Chunks: b.Chunks.list, Encoding: b.Encoding,
 	}
-	if b.Output != nil {
-		f.Output = &ota.Output{Size: b.Output.Size, SHA256: b.Output.SHA256.sum}
-	}
+	f.Output, f.Base = b.Output.output(), b.Base.output()
 	return f
+}
+
+func (b *outputBody) output() *ota.Output {
+	if b == nil {
+		return nil
+	}
+	return &ota.Output{Size: b.Size, SHA256: b.SHA256.sum}
 }
 
 func (b *manifestBody) check(c *checker) {
@@ -144,24 +155,28 @@ func (b *fileBody) check(c *checker) {
 		c.must(!b.Chunks.bad && int64(len(b.Chunks.list)) == chunks, "chunks",
 			"must be the base64 of one 32-byte hash for each chunk of the size")
 	}
+	c.must(b.Base == nil || b.Encoding == ota.BSDiff, "base", "must be left out for another encoding than bsdiff")
+	if b.Base != nil {
+		b.Base.check(c, "base")
+	}
 	switch b.Encoding {
 	case ota.Plain:
 		c.must(b.Output == nil, "output", "must be left out for encoding identity")
 	case ota.Zstd, ota.BSDiff:
-		b.checkOutput(c)
+		if b.Output == nil {
+			c.add("output", "must be given for encodings zstd and bsdiff")
+			return
+		}
+		b.Output.check(c, "output")
 	default:
 		c.add("encoding", "must be identity, zstd or bsdiff")
 	}
 }
 
-func (b *fileBody) checkOutput(c *checker) {
-	if b.Output == nil {
-		c.add("output", "must be given for encodings zstd and bsdiff")
-		return
-	}
-	c.enterObject("output")
-	c.must(validFileSize(b.Output.Size), "size", ruleFileSize)
-	c.must(b.Output.SHA256.ok, "sha256", ruleDigest)
+func (b *outputBody) check(c *checker, name string) {
+	c.enterObject(name)
+	c.must(validFileSize(b.Size), "size", ruleFileSize)
+	c.must(b.SHA256.ok, "sha256", ruleDigest)
 	c.leave()
 }
 

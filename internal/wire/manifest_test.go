@@ -63,6 +63,7 @@ func TestManifestIsChecked(t *testing.T) {
 		{"no output", `"output":`, `"input":`, "files[1].output: must be given"},
 		{"output of plain bytes", `"encoding":"zstd"`, `"encoding":"identity"`, "files[1].output: must be left out"},
 		{"output size", `"size":400`, `"size":-400`, "files[1].output.size: must be"},
+		{"base of what is no patch", `"encoding":"zstd"`, `"base":{"size":1,"sha256":""},"encoding":"zstd"`, "files[1].base: must be left out"},
 		{"output digest", `83055ac7`, `83055AC7`, "files[1].output.sha256: must be"},
 	})
 }

@@ -322,7 +322,7 @@ func (b *fetchBody) check(c *checker) {
 	c.plan(b.Plan)
 	c.attempt(b.Attempt)
 	c.must(ota.ValidComponentID(b.Component), "component", ruleComponentID)
-	c.must(b.Reason.Valid(), "reason", "must be url_expired, mirrors_failed or missing")
+	c.must(b.Reason.Valid(), "reason", "must be url_expired, mirrors_failed, missing or delta_unusable")
 }
 
 // offlineBody has no fields: a will is written before anything is known.

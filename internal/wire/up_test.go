@@ -151,6 +151,7 @@ func TestFetchIsChecked(t *testing.T) {
 	fetch := &ota.AddressRequest{Time: at(5), Plan: "p-17", Attempt: 1, Component: "rootfs", Reason: ota.AddressMirrors}
 	checkEdits(t, "fetch", up(t, fetch), []edit{
 		{"mirrors", `mirrors_failed`, `missing`, ""},
+		{"delta", `mirrors_failed`, `delta_unusable`, ""},
 		{"unknown reason", `mirrors_failed`, `boredom`, "reason: must be"},
 		{"no attempt", `"attempt":1`, `"attempt":null`, "attempt: must be"},
 		{"no component", `"component":"rootfs"`, `"component":"a b"`, "component: must be"},

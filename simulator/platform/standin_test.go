@@ -258,7 +258,7 @@ func TestStartFails(t *testing.T) {
 	require.ErrorContains(t, err, "cannot start the broker")
 	_, err = platform.New(platform.Config{StoreAddress: taken.Addr().String()})
 	require.ErrorContains(t, err, "cannot start the object store")
-	for _, url := range []string{"mqtts://host", "host:1883", "mqtt://", "%"} {
+	for _, url := range []string{"ws://host", "host:1883", "mqtt://", "%"} {
 		_, err = platform.New(platform.Config{BrokerURL: url})
 		require.ErrorContains(t, err, "want mqtt://host:port", url)
 	}

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -156,4 +157,44 @@ func TestThresholdOfSignatures(t *testing.T) {
 	s.upgrade(harness.Plan{ID: "one"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "new"))
 	assert.Equal(t, refused(ota.KeyUntrusted), s.platform.Trail("one", "app"))
 	s.upgrade(harness.Plan{ID: "two"}, ota.DeviceUpgraded, harness.Pack(t, "app", "1.1.1", 1, []byte("new"), nil, s.key, second))
+}
+
+// TestRotationOfKeys replaces the key of a device as docs/OPERATOR.md says: the
+// device trusts the old one, then both, then the new one alone. Packages that
+// both have signed fit every device in between.
+func TestRotationOfKeys(t *testing.T) {
+	t.Parallel()
+	s := newSetting(t)
+	next := harness.NewKey(t)
+	s.device.Write("next.pub", next.Public(t), 0o644)
+	release := int64(0)
+	// upgrade offers a package, and says whether the device takes it.
+	upgrade := func(accepted bool, keys ...harness.Key) {
+		t.Helper()
+		release++
+		version := fmt.Sprintf("1.0.%d", release)
+		status := ota.DeviceUpgraded
+		if !accepted {
+			status = ota.DeviceUpgradeFailed
+		}
+		s.upgrade(harness.Plan{ID: "to-" + version}, status, harness.Pack(t, "app", version, release, []byte(version), nil, keys...))
+		if !accepted {
+			assert.Equal(t, refused(ota.KeyUntrusted), s.platform.Trail("to-"+version, "app"))
+		}
+	}
+	for _, stage := range []struct {
+		trusts   []string
+		old, new bool
+	}{
+		{[]string{"release.pub"}, true, false},
+		{[]string{"release.pub", "next.pub"}, true, true},
+		{[]string{"next.pub"}, false, true},
+	} {
+		s.device.Settings["trust"] = harness.Settings{"keys": stage.trusts}
+		agent := s.device.Start()
+		upgrade(stage.old, s.key)
+		upgrade(stage.new, next)
+		upgrade(true, s.key, next)
+		agent.Stop()
+	}
 }

@@ -60,6 +60,7 @@ func readComponent(m *yamlform.Map, in base) Component {
 	m.Text("id", &c.ID, yamlform.Words(ota.ValidComponentID, "want 1 to 32 characters of A-Z a-z 0-9 _ . -"))
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
+	m.Bool("irreversible", &c.Irreversible)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
 
 	c.File = readFileInstaller(m.Map("file"), in)
@@ -143,6 +144,7 @@ func readCommandInstaller(m *yamlform.Map, in base) *CommandInstaller {
 	var c CommandInstaller
 	m.Require("path")
 	yamlform.Value(m, "path", &c.Path, in.executable)
+	m.Bool("apply_deltas", &c.ApplyDeltas)
 	m.Duration("timeout", &c.Timeout, time.Second, 24*time.Hour)
 	if !m.Given() {
 		return nil

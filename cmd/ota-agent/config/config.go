@@ -131,12 +131,14 @@ type Component struct {
 	ID        string
 	Type      ota.ComponentType
 	Installer Installer
-	Version   string            // what a component runs before its first upgrade, where it cannot be asked
-	File      *FileInstaller    // set with InstallerFile
-	Slot      *SlotInstaller    // set with InstallerSlot
-	Command   *CommandInstaller // set with InstallerCommand
-	Serial    *serial.Config    // set with InstallerSerial, but for what is the program's
-	Modem     *modem.Config     // set with InstallerModem, likewise
+	// Irreversible says that the component cannot go back once it is upgraded.
+	Irreversible bool
+	Version      string            // what a component runs before its first upgrade, where it cannot be asked
+	File         *FileInstaller    // set with InstallerFile
+	Slot         *SlotInstaller    // set with InstallerSlot
+	Command      *CommandInstaller // set with InstallerCommand
+	Serial       *serial.Config    // set with InstallerSerial, but for what is the program's
+	Modem        *modem.Config     // set with InstallerModem, likewise
 }
 
 // FileInstaller is the settings of a component that is a file or a directory.
@@ -150,8 +152,11 @@ type FileInstaller struct {
 
 // CommandInstaller is the settings of a component with a handler of its own.
 type CommandInstaller struct {
-	Path    string        // an executable
-	Timeout time.Duration // of each verb; 0 for the installer's defaults
+	Path string // an executable
+	// ApplyDeltas lets the agent apply patches, to the image that the handler's verb
+	// image gives; else they are the handler's.
+	ApplyDeltas bool
+	Timeout     time.Duration // of each verb; 0 for the installer's defaults
 }
 
 // HealthCheck is one thing that must work for a new version to stay. Exactly one

@@ -84,8 +84,8 @@ func TestEveryKey(t *testing.T) {
 				Devices: [2]string{at("slot-a"), at("slot-b")}, Boot: config.BootFlag, BootFile: at("flag"),
 				Running: "/run/slot", Tries: 2, VersionFile: "/etc/version",
 			}},
-			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Command: &config.CommandInstaller{
-				Path: at("handler"), Timeout: 5 * time.Minute,
+			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Command: &config.CommandInstaller{
+				Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
 			}},
 			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
 				Line: line.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,

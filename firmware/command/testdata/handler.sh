@@ -28,6 +28,9 @@ inspect)
     echo "reading the version"
     echo "{\"version\":\"$(version "$root/live")\"}"
     ;;
+image)
+    echo "{\"image\":\"$root/live\"}"
+    ;;
 stage)
     change
     cp "$OTA_FILES" "$work/new.part"

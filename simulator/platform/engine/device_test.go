@@ -43,6 +43,8 @@ func (s *script) deviceSays(key string, w []string) {
 	case "take":
 		d.plan = plan
 		s.all(fmt.Sprintf("%[1]s A:recv; %[1]s B:recv; %[1]s yes; %[1]s A:conf; %[1]s B:conf", key))
+	case "full":
+		s.says(key, &ota.AddressRequest{Time: s.now, Plan: plan, Attempt: d.attempt, Component: w[1], Reason: ota.AddressFull})
 	case "fetch":
 		s.says(key, &ota.AddressRequest{Time: s.now, Plan: plan, Attempt: d.attempt, Component: w[1], Reason: ota.AddressMissing})
 	case "progress":
@@ -128,7 +130,7 @@ func (s *script) word(o engine.Output) string {
 	case engine.Send:
 		return s.messageWord(o.Device.Device, o.Message)
 	case engine.Issue:
-		s.device(o.Device.Device).attempt = o.Attempt
+		s.device(o.Device.Device).attempt, s.issued = o.Attempt, o.Package
 		return fmt.Sprintf("%s<%s/%d:%s", o.Device.Device, o.Component, o.Attempt, o.Reason)
 	case engine.Changed:
 		return fmt.Sprintf("%s=%s", o.Device.Device, strings.ReplaceAll(o.To.Name(), " ", ""))

@@ -62,7 +62,7 @@ func (t *task) takeParts(forms []savedPart) bool {
 		if !known || status.Failed() != (s.Failure != nil) {
 			return false
 		}
-		t.parts = append(t.parts, part{status, s.Retries, s.Percent, s.Exhausted, s.Credited, s.Times, s.Attempt, s.Failure})
+		t.parts = append(t.parts, part{status, s.Retries, s.Percent, s.Exhausted, s.Full, s.Credited, s.Times, s.Attempt, s.Failure})
 	}
 	return true
 }

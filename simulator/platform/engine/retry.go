@@ -14,6 +14,7 @@ import (
 // platform cannot tell a lasting cause from a passing one, so it does not try.
 func (e *Engine) fail(now time.Time, t *task, i int, code ota.Code) {
 	p := &t.parts[i]
+	p.full = p.full || code == ota.DeltaFailed || code == ota.VersionMismatch
 	switch {
 	case code == ota.Skipped || code == ota.Reverted:
 		return

@@ -154,3 +154,25 @@ func TestIssueNamesThePackage(t *testing.T) {
 		Device: identity("d1"), Plan: "p", Attempt: 1, Component: "A", Package: "A1-2", Reason: engine.IssueNext,
 	})
 }
+
+// Of a delta that is of no use, the full package is sent, from then on.
+func TestFullPackageInThePlaceOfADelta(t *testing.T) {
+	tests := []struct{ rule, script, then, want string }{
+		{"the delta at first", "", "d1 fetch A", "A1-2"},
+		{"asked for", "", "d1 full A", "A-2"},
+		{"and again", "d1 full A", "d1 fetch A", "A-2"},
+		{"the device was away", "d1 full A; d1 off", "d1 on runs=p", "A-2"},
+		{"a retry after a delta that failed", "", "d1 A!delta_failed", "A-2"},
+		{"a retry after another failure", "", "d1 A!write_failed", "A1-2"},
+		{"a component without a delta", "d1 A+", "d1 full B", "B-2"},
+	}
+	for _, test := range tests {
+		t.Run(test.rule, func(t *testing.T) {
+			s := newScript(t)
+			s.all("plan p delta retries=1; d1 ask; d1 take; " + test.script)
+			s.issued = ""
+			s.all(test.then)
+			assert.Equal(t, test.want, s.issued)
+		})
+	}
+}

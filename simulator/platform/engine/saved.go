@@ -94,6 +94,7 @@ type savedPart struct {
 	Retries   uint8        `json:"retries,omitempty"`
 	Percent   uint8        `json:"percent,omitempty"`
 	Exhausted bool         `json:"exhausted,omitempty"`
+	Full      bool         `json:"full,omitempty"`
 	Credited  bool         `json:"credited,omitempty"`
 	Times     uint16       `json:"times,omitempty"`
 	Attempt   int32        `json:"attempt,omitempty"`
@@ -167,7 +168,7 @@ func (e *Engine) saveTask(t *task) savedTask {
 		form.Appointment = &savedAppointed{a.start, a.end}
 	}
 	for _, p := range t.parts {
-		form.Parts = append(form.Parts, savedPart{p.status.String(), p.retries, p.percent, p.exhausted, p.credited, p.times, p.attempt, p.failure})
+		form.Parts = append(form.Parts, savedPart{p.status.String(), p.retries, p.percent, p.exhausted, p.full, p.credited, p.times, p.attempt, p.failure})
 	}
 	for _, line := range t.log {
 		s := savedEntry{At: line.at, Kind: line.kind, Part: line.part, Status: uint8(line.status)}

@@ -22,7 +22,7 @@ import (
 //	at 10:10, wait 2h     let the time pass, with every Tick asked for
 //	show acks|arrivals    trace these, too
 //	d1 on|ask [A1 B2] [runs=p]   an inventory without and with a request; versions are remembered
-//	d1 off, d1 yes|no [p], d1 fetch A, d1 progress A 30
+//	d1 off, d1 yes|no [p], d1 fetch A, d1 full A (in the place of a delta), d1 progress A 30
 //	d1 A:ready            a report with the next number; d1 A:fail:CODE, A:dlfail:CODE
 //	d1 #3 A:ready         a report under that number
 //	d1 take [p]           receive, agree and confirm every component
@@ -38,6 +38,7 @@ type script struct {
 	trace   []string
 	show    map[string]bool
 	tick    bool
+	issued  string // the last package
 }
 
 // scripted is what a script's device remembers.

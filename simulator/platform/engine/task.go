@@ -46,6 +46,7 @@ type part struct {
 	retries   uint8      // automatic retries used
 	percent   uint8      // of the download or upgrade in progress
 	exhausted bool       // failed, and will not be tried again
+	full      bool       // a delta was of no use: the full package is sent, if there is one
 	credited  bool       // the inventory showed the target, no report says so yet
 	times     uint16     // how many attempts its address went out for
 	attempt   int32      // the last of them

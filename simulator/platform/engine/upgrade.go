@@ -72,6 +72,9 @@ func (e *Engine) addressRequest(now time.Time, d *device, m *ota.AddressRequest)
 		return
 	}
 	i := t.plan.component(m.Component)
+	if i >= 0 && m.Reason == ota.AddressFull {
+		t.parts[i].full = true
+	}
 	if i >= 0 && (i == int(t.current) || i == t.next()) {
 		e.issue(now, t, i, IssueAsked)
 	}
@@ -117,8 +120,21 @@ func (e *Engine) issue(now time.Time, t *task, i int, why IssueReason) {
 	e.note(now, t, entry{kind: logIssued, part: partOf(i), note: e.words.number(string(why))})
 	e.emit(Issue{
 		Device: t.device.identity(), Plan: t.plan.spec.ID, Attempt: t.attempt,
-		Component: t.plan.components[i].ID, Package: t.plan.references[i], Reason: why,
+		Component: t.plan.components[i].ID, Package: e.reference(t, i), Reason: why,
 	})
+}
+
+// reference finds the package of component i for a device: the plan's, or the
+// full one where a delta was of no use. Without one the delta goes out again, and
+// the device will say that it has failed.
+func (e *Engine) reference(t *task, i int) string {
+	c := &t.plan.components[i]
+	if t.parts[i].full && c.Package == ota.Delta {
+		if full, found := e.packages[packageKey{t.plan.spec.Product, c.ID, c.Type, "", c.Target}]; found {
+			return full.view.Reference
+		}
+	}
+	return t.plan.references[i]
 }
 
 // waits reports whether component i may still wait for its address, as far as

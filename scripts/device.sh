@@ -1,0 +1,75 @@
+# For scripts that measure the agent as built, to be sourced: builds the programs
+# into a temporary directory and goes there; serves a platform and starts an agent on
+# the loopback; cleans up at the end. Everything else is a function.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work=$(mktemp -d)
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+
+for program in ota-agent ota-sim; do
+	scripts/build.sh "$program" "$work/$program"
+done
+cd "$work"
+./ota-sim keygen release >/dev/null
+
+# pack OUT ARGUMENTS makes a package of version 2 of app.
+pack() { ./ota-sim pack --key release.key --product gw-200 --component app --target 2 --release 2 --out "$@" >/dev/null; }
+
+# serve ARGUMENTS starts the platform; its broker's address goes to $broker.
+serve() {
+	./ota-sim platform --listen "${broker:-127.0.0.1:0}" --store-listen 127.0.0.1:0 "$@" >platform.log 2>&1 &
+	platform=$!
+	pids+=("$platform")
+	until broker=$(grep -soE 'broker mqtt://[0-9.:]+' platform.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done
+}
+
+# stop PID ends a process of ours.
+stop() {
+	kill "$1"
+	wait "$1" 2>/dev/null || true
+}
+
+# device FILE starts an agent, of a new device that runs the file as version 1,
+# and waits until it is connected and has come to rest.
+device() {
+	rm -rf state agent.log
+	cp "$1" app
+	serve
+	cat >agent.yaml <<YAML
+product: gw-200
+device: gw-0001
+broker: {urls: ["mqtt://$broker"]}
+state_dir: state
+control_socket: agent.sock
+trust: {keys: [release.pub]}
+components: [{id: app, type: module, installer: file, version: "1", file: {path: app}}]
+YAML
+	./ota-agent run --config agent.yaml >agent.log 2>&1 &
+	agent=$!
+	pids+=("$agent")
+	until grep -sq 'connected to the broker' agent.log; do sleep 0.1; done
+	sleep 5
+}
+
+# memory FIELD prints a field of the agent's status, in MiB.
+memory() { awk -v field="$1:" '$1 == field { printf "%.1f", $2 / 1024 }' "/proc/$agent/status"; }
+
+# upgrade PACKAGE FILE has the agent upgraded by a package, to what the file
+# holds. The peak of its memory goes to $peak, in MiB, and how long it took to make
+# the image of the downloaded bytes to $staged, in seconds.
+upgrade() {
+	stop "$platform"
+	echo 5 >"/proc/$agent/clear_refs" # begins a new peak
+	serve --upgrade "$1" --retries 0 --until-done 1
+	wait "$platform" || { cat platform.log agent.log >&2; exit 1; }
+	cmp -s app "$2" || { echo 'the upgrade did not take place' >&2; cat agent.log >&2; exit 1; }
+	peak=$(memory VmHWM)
+	staged=$(awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^time=/) split($i, t, "[T:Z]") }
+		/step=download_succeeded/ { from = 3600 * t[2] + 60 * t[3] + t[4] }
+		/step=upgrading/ { print sprintf("%.2f", 3600 * t[2] + 60 * t[3] + t[4] - from) }' <(sed 's/time=[0-9-]*T/time=T/' agent.log))
+	stop "$agent"
+	unset broker
+}
