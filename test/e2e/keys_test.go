@@ -44,7 +44,8 @@ func everything(t *testing.T) *harness.Device {
 				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
 			harness.Settings{"id": "rootfs", "type": "module", "installer": "slot", "version": "1.0.0",
 				"slot": harness.Settings{"devices": []any{"a.img", "b.img"}, "boot": "flag", "boot_file": "flag", "running": "auto", "tries": 3, "version_file": "version"}},
-			harness.Settings{"id": "motor", "type": "mcu", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
+			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "installer": "command",
+				"command": harness.Settings{"path": "motor", "timeout": "10m", "apply_deltas": true}},
 			harness.Settings{"id": "pump", "type": "mcu", "installer": "serial", "serial": harness.Settings{
 				"port": "tty0", "baud": 115200, "protocol": "pull", "version": anExchange(), "enter": []any{anExchange()}, "start": []any{anExchange()},
 				"timeout": "1m", "attempts": 3, "tries": 3, "start_timeout": "1m", "block": "64KiB", "max_size": "1MiB",
@@ -102,6 +103,8 @@ var badValues = map[string]struct {
 	"broker.session_expiry":              {"24", "is not a duration"},
 	"broker.urls":                        {[]any{"http://ota.example.com"}, "is not a scheme of a broker"},
 	"broker.username":                    {"a\nb", "line"},
+	"components.command.apply_deltas":    {"maybe", "is neither true nor false"},
+	"components.irreversible":            {"maybe", "is neither true nor false"},
 	"components.command.path":            {"app.yaml", "cannot be run"},
 	"components.command.timeout":         {"10", "is not a duration"},
 	"components.file.after":              {[]any{"./none"}, "cannot be run"},
