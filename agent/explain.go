@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"otafleet/internal/ota"
@@ -251,7 +252,7 @@ func (m *Machine) pauseSentence() string {
 // explain says what the device waits for, since when, and when it looks again.
 func (m *Machine) explain() Explanation {
 	s, i := m.situation()
-	e := Explanation{State: situationTable[s].word, Sentence: m.sentence(), Since: m.waits.since, Remedy: situationTable[s].remedy, Checks: m.checks()}
+	e := Explanation{State: situationTable[s].word, Sentence: m.named(m.sentence()), Since: m.waits.since, Remedy: m.named(situationTable[s].remedy), Checks: m.checks()}
 	switch s {
 	case inPause:
 		e.Since = m.state.Paused.Since
@@ -276,6 +277,19 @@ func (m *Machine) explain() Explanation {
 		e.Since = at
 	}
 	return e
+}
+
+// named makes what a text says to type be about the device, where that is not the
+// agent's own.
+func (m *Machine) named(text string) string {
+	if m.config.Via == "" {
+		return text
+	}
+	for _, verb := range []string{"confirm", "refuse", "check", "resume"} {
+		command := "ota-agent " + verb
+		text = strings.ReplaceAll(text, command, command+" --device "+m.id.Device)
+	}
+	return text
 }
 
 // partSince is since when a part has its status, which a restart does not

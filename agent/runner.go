@@ -261,7 +261,7 @@ func (r *Runner) setTimer(at time.Time) {
 func (r *Runner) ask(plan *ota.Plan) {
 	r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
 	if r.equipment.Confirmer == nil {
-		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "plan", plan.ID)
+		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
 		return
 	}
 	r.tasks.Go(func() {

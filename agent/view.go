@@ -57,7 +57,7 @@ var answerNames = [...]string{Unanswered: "unanswered", Refused: "refused", Acce
 
 // View returns what the machine is doing.
 func (m *Machine) View() View {
-	v := View{Identity: m.id, Connected: m.connected, Pending: m.outbox.Len(), Waiting: m.sentence(),
+	v := View{Identity: m.id, Connected: m.connected, Pending: m.outbox.Len(), Waiting: m.named(m.sentence()),
 		Explained: m.explain(), Paused: m.state.Paused, Readings: m.readings}
 	for i, c := range m.state.Components {
 		v.Components = append(v.Components, ComponentView{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version, Release: c.Release})

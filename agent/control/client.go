@@ -15,11 +15,10 @@ import (
 	"otafleet/internal/wire"
 )
 
-// maxAnswer bounds the bytes of an answer: a status of a plan with every
-// component failed and a full detail each is a tenth of it.
-//
-// An event log of two full files is the longest.
-const maxAnswer = 2 << 20
+// maxAnswer bounds the bytes of an answer: a status of a gateway with 256
+// sub-devices and a plan each, every component of which has failed with a full
+// detail, is less.
+const maxAnswer = 32 << 20
 
 // Unreachable says that no agent answers on the socket.
 type Unreachable struct {
@@ -49,7 +48,8 @@ func (r *Refused) Error() string { return r.Message }
 // Client sends the operator's requests. Errors are a *Unreachable, a *Refused,
 // or say what could not be understood of the answer.
 type Client struct {
-	Path string // of the agent's socket
+	Path   string // of the agent's socket
+	Device string // the sub-device that requests are about; empty for the agent's own device
 }
 
 // Status says what the device does.
@@ -130,7 +130,7 @@ func (c *Client) order(ctx context.Context, path string, body any) (string, erro
 }
 
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
-	request, err := newRequest(ctx, method, path, body)
+	request, err := newRequest(ctx, method, c.aboutDevice(path), body)
 	if err != nil {
 		return err
 	}

@@ -231,7 +231,7 @@ func TestStrangersAnswer(t *testing.T) {
 		"no explanation": {"HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\nhello", "HTTP status 500 and no explanation"},
 		"cut off":        {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", "cannot read"},
 		"no HTTP":        {"SSH-2.0\r\n", "cannot reach"},
-		"endless":        {"HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 3<<20), "longer than"},
+		"endless":        {"HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 33<<20), "longer than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := socket(t)

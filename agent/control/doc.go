@@ -17,6 +17,8 @@
 //	POST /v1/resume   take that back
 //	POST /v1/install  install the package file {"path":"/…"}
 //
+// With ?device=KEY a request is about a sub-device of a gateway.
+//
 // An answer other than 2xx is {"error":"…"}, a sentence for people.
 //
 // Who may open the socket's file may look, which the file's mode and group decide.

@@ -67,7 +67,7 @@ type Packages interface {
 // maxEnvelope bounds the bytes of a rehearsal's request.
 const maxEnvelope = ota.MaxPayload
 
-func (s *Server) rehearse(w http.ResponseWriter, r *http.Request) {
+func rehearse(d Subject, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEnvelope))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("the request is longer than %d bytes or was cut off", maxEnvelope))
@@ -78,7 +78,7 @@ func (s *Server) rehearse(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	result, err := s.Packages.Rehearse(r.Context(), envelope)
+	result, err := d.Packages.Rehearse(r.Context(), envelope)
 	if err != nil {
 		refuse(w, http.StatusUnprocessableEntity, err.Error())
 		return
@@ -91,7 +91,7 @@ type installOrder struct {
 	Path string `json:"path"`
 }
 
-func (s *Server) install(w http.ResponseWriter, r *http.Request) {
+func install(d Subject, w http.ResponseWriter, r *http.Request) {
 	var o installOrder
 	if err := readBody(w, r, &o); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
@@ -101,7 +101,7 @@ func (s *Server) install(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "the request names no absolute path: {\"path\":\"/…\"}")
 		return
 	}
-	plan, err := s.Packages.Install(r.Context(), filepath.Clean(o.Path))
+	plan, err := d.Packages.Install(r.Context(), filepath.Clean(o.Path))
 	var blocked *Blocked
 	switch {
 	case errors.As(err, &blocked):

@@ -46,8 +46,11 @@ type Server struct {
 	Agent    Agent       // what the requests are about
 	Records  Records
 	Packages Packages
-	Logger   *slog.Logger // nil discards
-	Opened   func()       // called once requests are answered; nil for nothing
+	// SubDevice finds a device for which the agent speaks, by its key. The error is
+	// what to say where there is none. The field is nil without sub-devices.
+	SubDevice func(key string) (Subject, error)
+	Logger    *slog.Logger // nil discards
+	Opened    func()       // called once requests are answered; nil for nothing
 }
 
 // Validate says everything that is wrong with the server's fields.
@@ -155,29 +158,29 @@ func removeStale(path string) error {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, NewExplanation(s.Records.View()))
-	})
-	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, NewHistory(s.Records.View()))
-	})
-	mux.HandleFunc("GET /v1/events", s.events)
-	mux.HandleFunc("POST /v1/rehearse", s.rehearse)
-	mux.HandleFunc("POST /v1/check", s.changing(s.check))
-	mux.HandleFunc("POST /v1/confirm", s.changing(func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, true) }))
-	mux.HandleFunc("POST /v1/refuse", s.changing(func(w http.ResponseWriter, r *http.Request) { s.decide(w, r, false) }))
-	mux.HandleFunc("POST /v1/pause", s.changing(s.pause))
-	mux.HandleFunc("POST /v1/resume", s.changing(s.resume))
-	mux.HandleFunc("POST /v1/install", s.changing(s.install))
+	mux.HandleFunc("GET /v1/status", s.about(status))
+	mux.HandleFunc("GET /v1/explain", s.about(func(d Subject, w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, NewExplanation(d.Records.View()))
+	}))
+	mux.HandleFunc("GET /v1/history", s.about(func(d Subject, w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, NewHistory(d.Records.View()))
+	}))
+	mux.HandleFunc("GET /v1/events", s.about(events))
+	mux.HandleFunc("POST /v1/rehearse", s.about(rehearse))
+	mux.HandleFunc("POST /v1/check", s.changing(s.about(check)))
+	mux.HandleFunc("POST /v1/confirm", s.changing(s.about(confirm)))
+	mux.HandleFunc("POST /v1/refuse", s.changing(s.about(decline)))
+	mux.HandleFunc("POST /v1/pause", s.changing(s.about(pause)))
+	mux.HandleFunc("POST /v1/resume", s.changing(s.about(resume)))
+	mux.HandleFunc("POST /v1/install", s.changing(s.about(install)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "this agent does not know this request: does the client have the agent's version?")
 	})
 	return mux
 }
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	status, err := s.Agent.Status(r.Context())
+func status(d Subject, w http.ResponseWriter, r *http.Request) {
+	status, err := d.Agent.Status(r.Context())
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
@@ -185,8 +188,8 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, status)
 }
 
-func (s *Server) events(w http.ResponseWriter, _ *http.Request) {
-	lines, err := s.Records.Events()
+func events(d Subject, w http.ResponseWriter, _ *http.Request) {
+	lines, err := d.Records.Events()
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
@@ -194,57 +197,60 @@ func (s *Server) events(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, Events{Events: append([]json.RawMessage{}, lines...)})
 }
 
-func (s *Server) pause(w http.ResponseWriter, r *http.Request) {
+func pause(d Subject, w http.ResponseWriter, r *http.Request) {
 	detail, err := readDetail(w, r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if s.Records.View().Paused != nil {
+	if d.Records.View().Paused != nil {
 		refuse(w, http.StatusConflict, "the agent is paused already")
 		return
 	}
-	s.Agent.Post(agent.PauseRequested{Reason: detail})
+	d.Agent.Post(agent.PauseRequested{Reason: detail})
 	answer(w, http.StatusAccepted, done{"paused: nothing new begins before 'ota-agent resume'"})
 }
 
-func (s *Server) resume(w http.ResponseWriter, _ *http.Request) {
-	if s.Records.View().Paused == nil {
+func resume(d Subject, w http.ResponseWriter, _ *http.Request) {
+	if d.Records.View().Paused == nil {
 		refuse(w, http.StatusConflict, "the agent is not paused")
 		return
 	}
-	s.Agent.Post(agent.ResumeRequested{})
+	d.Agent.Post(agent.ResumeRequested{})
 	answer(w, http.StatusAccepted, done{"resumed"})
 }
 
-func (s *Server) check(w http.ResponseWriter, r *http.Request) {
-	status, err := s.Agent.Status(r.Context())
+func check(d Subject, w http.ResponseWriter, r *http.Request) {
+	status, err := d.Agent.Status(r.Context())
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case !status.Connected:
 		refuse(w, http.StatusConflict, "the device is not connected; it asks for a plan by itself when it is")
 	default:
-		s.Agent.Post(agent.CheckRequested{})
+		d.Agent.Post(agent.CheckRequested{})
 		answer(w, http.StatusAccepted, done{"the platform is asked for a plan"})
 	}
 }
 
+func confirm(d Subject, w http.ResponseWriter, r *http.Request) { decide(d, w, r, true) }
+func decline(d Subject, w http.ResponseWriter, r *http.Request) { decide(d, w, r, false) }
+
 // decide posts the operator's answer, if there is a plan that waits for one.
-func (s *Server) decide(w http.ResponseWriter, r *http.Request, accept bool) {
+func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
 	detail, err := readDetail(w, r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	status, err := s.Agent.Status(r.Context())
+	status, err := d.Agent.Status(r.Context())
 	switch {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
 		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
 	default:
-		s.Agent.Post(agent.Decided{Accept: accept, Detail: detail})
+		d.Agent.Post(agent.Decided{Accept: accept, Detail: detail})
 		answer(w, http.StatusAccepted, done{verb(accept) + " plan " + status.Plan.ID})
 	}
 }

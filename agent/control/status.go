@@ -22,6 +22,7 @@ type Status struct {
 	Plan       *Plan       `json:"plan,omitempty"`  // in hand; left out before the first
 	Pending    int         `json:"pending_reports"` // not acknowledged by the platform
 	Journal    Journal     `json:"journal"`
+	SubDevices []Status    `json:"sub_devices,omitempty"` // those for which a gateway speaks
 }
 
 // Pause is the operator's wish that nothing new begins.

@@ -25,6 +25,10 @@
 // A job that names a package file at hand, such as on a USB stick, takes its
 // chunks from there, by the same hashes, and asks no server.
 //
+// Devices behind one gateway often need the same files at about the same time. A
+// Cache is for them: bounded, verified chunk by chunk like everything else, and
+// never needed. Whoever comes first fetches a file, the others take it there.
+//
 // Beside Fetch there are Verify, which checks bytes that are there, and Unpacker,
 // which unpacks archives under limits. It uses go-getter and trusts it as little
 // as a server: a pass over the archive comes before its unpacking.

@@ -24,6 +24,7 @@ type download struct {
 	fetcher *Fetcher
 	job     agent.FetchJob
 	log     *slog.Logger
+	loan    map[ota.Digest]*entry // of a cache, by the files' digests; nil for none
 	targets []*target
 	buf     []byte // holds a chunk of the largest target
 	store   *store // opened by the first s3 address
@@ -78,6 +79,9 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 
 // fetch brings one file, request by request.
 func (d *download) fetch(ctx context.Context, t *target) (ota.AddressReason, error) {
+	if err := d.share(ctx, t); err != nil {
+		return "", err
+	}
 	as := findAddresses(d.job.Addresses, t.file.Name, d.fetcher.config.Storage != nil)
 	for t.left > 0 {
 		from := as.next(d.fetcher.config.Now())
@@ -103,6 +107,19 @@ func (d *download) fetch(ctx context.Context, t *target) (ota.AddressReason, err
 		}
 	}
 	return "", t.finish(ctx, d.buf)
+}
+
+// share takes from a cache what it has of a file, and lets it have what comes.
+func (d *download) share(ctx context.Context, t *target) error {
+	e := d.loan[t.file.SHA256]
+	if e == nil || e.file == nil || t.left == 0 {
+		return nil
+	}
+	t.shared = e
+	return t.trade(ctx, d.buf, func(n int64) {
+		d.done += n
+		d.progress()
+	})
 }
 
 // request asks one address for the next run of missing chunks.

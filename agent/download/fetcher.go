@@ -52,7 +52,12 @@ func New(config Config) (*Fetcher, error) {
 // is verified and durable. When ctx ends first, the result is a Failure with
 // code internal; its caller has cancelled it and ignores it.
 func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
-	d := &download{fetcher: f, job: job, fruitless: max(0, job.Fruitless), log: f.config.Log}
+	return f.fetch(ctx, job, nil)
+}
+
+// fetch is Fetch with the entries of a cache, by digest; nil for none.
+func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Digest]*entry) agent.FetchResult {
+	d := &download{fetcher: f, job: job, loan: loan, fruitless: max(0, job.Fruitless), log: f.config.Log}
 	if job.Local != "" {
 		return agent.FetchResult{Failure: asFailure(d.copy(ctx))}
 	}

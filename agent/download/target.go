@@ -26,8 +26,9 @@ type target struct {
 	file   *ota.File
 	place  firmware.Place
 	chunks []chunkState
-	left   int   // chunks that are not kept
-	have   int64 // bytes of the kept ones
+	left   int    // chunks that are not kept
+	have   int64  // bytes of the kept ones
+	shared *entry // of a cache that gets a copy; nil for none
 
 	// whole hashes the file's bytes in order; the first followed chunks are in.
 	whole    hash.Hash
@@ -86,6 +87,9 @@ func (t *target) write(i int, data []byte) error {
 		return placeFailure("sync", t.file.Name, err)
 	}
 	t.keep(i, data)
+	if t.shared != nil {
+		t.shared.write(data, offset)
+	}
 	return nil
 }
 

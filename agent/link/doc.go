@@ -19,7 +19,9 @@
 //
 // One session can speak for several devices: a gateway's Config names the Members
 // behind it, each of which has its own topics and its own agent. There is one
-// will, the gateway's: whoever hears that the gateway is gone knows it of them.
+// will, the gateway's: whoever hears that the gateway is gone knows it of them. A
+// member for which the broker does not let the gateway speak stays without a
+// connection, and the others do not notice.
 //
 // # Many devices in one process
 //

@@ -146,7 +146,7 @@ func (l *Link) begin(s *live) {
 	l.attach(s)
 	l.said = ""
 	l.log.Info("connected to the broker")
-	l.deliverAll(agent.Connected{})
+	l.deliverAll(s, agent.Connected{})
 	for _, p := range s.early {
 		l.receive(s, p)
 	}
@@ -171,7 +171,7 @@ func (l *Link) hear(s *live, there bool, err error) {
 func (l *Link) finish(s *live, err error) {
 	l.detach(err)
 	s.senders.Wait()
-	l.deliverAll(agent.Disconnected{})
+	l.deliverAll(s, agent.Disconnected{})
 	l.backoff.held(time.Since(s.since))
 }
 
@@ -261,6 +261,9 @@ func (l *Link) goodbye(ctx context.Context, s *live) {
 // publishOffline says that the members are gone, and last the device itself.
 func (l *Link) publishOffline(s *live) (id uint16, err error) {
 	for i := range l.cfg.Members {
+		if s.mute[i] {
+			continue
+		}
 		if _, err := l.publish(s, outgoing{&l.cfg.Members[i].Identity, &ota.Offline{}}); err != nil {
 			return 0, err
 		}

@@ -63,12 +63,28 @@ func (c *Config) validateMembers() []error {
 // queueLimit is how many messages may wait to be written.
 func (c *Config) queueLimit() int { return maxQueue + len(c.Members)*memberQueue }
 
-// deliverAll delivers something to the device and to its members.
-func (l *Link) deliverAll(in agent.Input) {
+// deliverAll delivers something to the device and to the members for which it
+// speaks.
+func (l *Link) deliverAll(s *live, in agent.Input) {
 	l.cfg.Deliver(in)
 	for i := range l.cfg.Members {
-		l.cfg.Members[i].Deliver(in)
+		if !s.mute[i] {
+			l.cfg.Members[i].Deliver(in)
+		}
 	}
+}
+
+// refused notes that the broker does not let the session hear a member. That is
+// no reason to leave the others alone: the member stays without a connection
+// until the broker thinks better of it at a later connect.
+func (l *Link) refused(s *live, member int, code byte, why string) {
+	if s.mute == nil {
+		s.mute = make(map[int]bool)
+	}
+	s.mute[member] = true
+	id := l.cfg.Members[member].Identity
+	l.log.Warn("the broker does not let this device speak for another one", "member", id.Device, "product", id.Product,
+		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))
 }
 
 // listener finds who takes the messages of a device; nil if it is a stranger.

@@ -2,7 +2,6 @@ package link_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/stretchr/testify/assert"
@@ -64,9 +63,10 @@ func TestMembers(t *testing.T) {
 	}, published.wait(t))
 }
 
-// TestMemberIsNotAllowed: a gateway that may not speak for a member says so, and
-// for which.
+// TestMemberIsNotAllowed: a member for which the gateway may not speak hears and
+// says nothing, and the others do not notice.
 func TestMemberIsNotAllowed(t *testing.T) {
+	published := make(later[[]*packets.Publish], 1)
 	url := serve(t, func(p *peer) {
 		p.until(packets.CONNECT)
 		p.send(&packets.Connack{Properties: &packets.Properties{}})
@@ -74,13 +74,21 @@ func TestMemberIsNotAllowed(t *testing.T) {
 		if subscribe == nil {
 			return // the test is over
 		}
-		p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{1, 1, 0x87}, Properties: &packets.Properties{}})
-		p.behave()
+		p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{1, 0x87, 1}, Properties: &packets.Properties{}})
+		published <- p.behave()
 	})
-	l, _ := start(t, gateway(url, newInbox(), newInbox(), newInbox()))
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		assert.Contains(c, l.Health().Trouble, "the broker refused ota/v1/sensor/s-2/down/+ with reason code 0x87")
-	}, patience, 10*time.Millisecond)
+	own, first, second := newInbox(), newInbox(), newInbox()
+	l, stop := start(t, gateway(url, own, first, second))
+	for _, in := range []inbox{own, second} {
+		assert.Equal(t, agent.Connected{}, in.next(t))
+	}
+	l.Member(1).Send(report(1))
+	stop()
+	for _, in := range []inbox{own, second} {
+		assert.Equal(t, agent.Disconnected{}, in.next(t))
+	}
+	assertTopics(t, []string{"ota/v1/sensor/s-2/up/status", "ota/v1/sensor/s-2/up/offline", topics + "up/offline"}, published.wait(t))
+	assert.Empty(t, first)
 }
 
 func TestBadMembers(t *testing.T) {

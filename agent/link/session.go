@@ -56,6 +56,7 @@ type live struct {
 	inflight  inflight
 	keepAlive keepAlive
 	maxPacket int                // bytes that the broker takes; 0 without limit
+	mute      map[int]bool       // members that the broker does not let it hear
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue
 	since     time.Time          // when it was accepted
@@ -227,7 +228,7 @@ func (l *Link) subscribe(s *live) error {
 		}
 		switch p := p.(type) {
 		case *packets.Suback:
-			return subscribed(p, subscribe)
+			return l.subscribed(s, p, subscribe)
 		case *packets.Publish:
 			if len(s.early) == int(l.cfg.ReceiveMaximum) {
 				return fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", len(s.early))
@@ -240,14 +241,19 @@ func (l *Link) subscribe(s *live) error {
 	}
 }
 
-// subscribed says what is wrong with the answer to a subscription.
-func subscribed(p *packets.Suback, asked *packets.Subscribe) error {
+// subscribed says what is wrong with the answer to a subscription. The first
+// topic is the device's own, the others are the members'.
+func (l *Link) subscribed(s *live, p *packets.Suback, asked *packets.Subscribe) error {
 	if len(p.Reasons) != len(asked.Subscriptions) || p.PacketID != asked.PacketID {
 		return errors.New("the broker answers a subscription that was not asked for")
 	}
 	for i, code := range p.Reasons {
-		if code >= 0x80 {
+		switch {
+		case code < 0x80:
+		case i == 0:
 			return fmt.Errorf("the broker refused %s with reason code 0x%02x (%s)", asked.Subscriptions[i].Topic, code, clip(p.Properties.ReasonString))
+		default:
+			l.refused(s, i-1, code, p.Properties.ReasonString)
 		}
 	}
 	return nil

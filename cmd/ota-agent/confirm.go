@@ -20,14 +20,15 @@ const (
 
 // confirmer lets a program answer plans.
 type confirmer struct {
-	args []string
-	log  *slog.Logger
+	args   []string
+	device string
+	log    *slog.Logger
 }
 
 // Confirm runs the program until it has an answer: exit code 0 agrees, 75 wants
 // to be asked again in a minute, anything else declines with its last words.
 func (c *confirmer) Confirm(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
-	program := firmware.Program{Args: c.args, Limit: confirmLimit, Env: planEnvironment(plan)}
+	program := firmware.Program{Args: c.args, Limit: confirmLimit, Env: append(planEnvironment(plan), "OTA_DEVICE="+c.device)}
 	for {
 		outcome, err := program.Run(ctx)
 		switch {

@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/download"
-	"otafleet/agent/eventlog"
-	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
@@ -22,7 +19,6 @@ import (
 	"otafleet/firmware/modem"
 	"otafleet/firmware/serial"
 	"otafleet/firmware/slot"
-	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -34,78 +30,64 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
-	d := &device{config: cfg, log: log, started: time.Now(), bootID: bootID(),
-		sensors: &sensors{cfg.Conditions, cfg.StateDir, log}}
-	saved, err := d.openJournal()
+	d := &device{config: cfg, started: time.Now(), bootID: bootID(), unit: unit{
+		id: ota.Identity{Product: cfg.Product, Device: cfg.Device}, components: cfg.Components, dir: cfg.StateDir, log: log,
+		sensors: &sensors{cfg.Conditions, cfg.StateDir, cfg.Device, log},
+	}}
+	d.subs = newSubDevices(cfg, d.addSession, log)
+	saved, err := d.open()
 	if err != nil {
 		return nil, err
 	}
-	d.events = eventlog.Open(eventlog.Config{Dir: cfg.StateDir, Logger: log})
-	equipment, err := d.equip(restart, broken)
+	equipment, err := d.equip(trust, restart, broken)
 	if err != nil {
-		return nil, errors.Join(err, d.events.Close(), d.journal.Close())
+		return nil, errors.Join(err, d.close())
 	}
-	id := ota.Identity{Product: cfg.Product, Device: cfg.Device}
-	d.runner = agent.NewRunner(agent.New(id, machineConfig(cfg, trust), saved), equipment)
+	d.runner = agent.NewRunner(agent.New(d.id, machineConfig(cfg, trust), saved), equipment)
 	return d, nil
 }
 
-// openJournal opens the state directory. A damaged state is said loudly and does
-// not keep the device from starting.
-func (d *device) openJournal() (*agent.State, error) {
-	var err error
-	d.journal, err = journal.Open(journal.Config{Dir: d.config.StateDir, Logger: d.log})
-	var busy *journal.Busy
-	if errors.As(err, &busy) {
-		return nil, &cli.Exit{Code: exitBusy, Err: err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	saved, err := d.journal.Load()
-	var damaged *journal.Damaged
-	if errors.As(err, &damaged) {
-		d.log.Error(damaged.Error())
-		return nil, nil
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.journal.Close())
-	}
-	return saved, nil
-}
+// close lets go of the states, those of the sub-devices too.
+func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close()) }
+
+func agentName() string { return "ota-agent/" + version }
 
 func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
-	c := &agent.Config{
-		Agent: "ota-agent/" + version, Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(),
+	return &agent.Config{
+		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: componentConfigs(cfg.Components),
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
 		Windows: cfg.Windows, Watch: watchEvery,
 	}
-	for _, component := range cfg.Components {
-		c.Components = append(c.Components, agent.ComponentConfig{
-			ID: component.ID, Type: component.Type, Irreversible: component.Irreversible})
-	}
-	return c
 }
 
-// equip makes the real parts.
-func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
+func componentConfigs(components []config.Component) []agent.ComponentConfig {
+	var all []agent.ComponentConfig
+	for _, c := range components {
+		all = append(all, agent.ComponentConfig{ID: c.ID, Type: c.Type, Irreversible: c.Irreversible})
+	}
+	return all
+}
+
+// equip makes the real parts, those of the sub-devices too.
+func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.Equipment, error) {
 	fetcher, err := newFetcher(d.config, d.log)
 	if err != nil {
 		return agent.Equipment{}, err
 	}
-	installers, err := newInstallers(d.config, d.log)
+	installers, err := d.installers()
 	if err != nil {
 		return agent.Equipment{}, err
 	}
 	if d.link, err = d.newLink(); err != nil {
 		return agent.Equipment{}, err
 	}
-	e := agent.Equipment{
-		Link: d.link, Store: d.journal, Desk: d.journal, Fetcher: fetcher, Installer: func(component string) firmware.Installer { return installers[component] },
-		Health: &health{d.config.Health, broken, d.log}, Power: &power{restart, d.log}, Sensors: d.sensors, Events: d.events, Logger: d.log,
-	}
+	d.subs.openCache(d.config, d.log)
+	d.subs.equip(d.config, trust, d.link, fetcher)
+	e := d.equipment(installers)
+	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.log}
+	e.Health = &health{d.config.Health, d.config.Device, broken, d.log}
 	if d.config.Confirm == config.ConfirmByCommand {
-		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.log}
+		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device, d.log}
 	}
 	return e, nil
 }
@@ -117,9 +99,9 @@ func (d *device) newLink() (*link.Link, error) {
 		return nil, err
 	}
 	l := link.Config{
-		Identity: ota.Identity{Product: d.config.Product, Device: d.config.Device}, Username: b.Username, TLS: secure,
+		Identity: d.id, Username: b.Username, TLS: secure,
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
-		Deliver: func(in agent.Input) { d.runner.Post(in) },
+		Deliver: func(in agent.Input) { d.runner.Post(in) }, Members: d.subs.members(),
 	}
 	for _, u := range b.URLs {
 		l.URLs = append(l.URLs, u.String())
@@ -142,7 +124,7 @@ func readSecret(path string) ([]byte, error) {
 func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error) {
 	c := download.Config{
 		RateLimit: cfg.Download.RateLimit, StallTimeout: cfg.Download.StallTimeout, Attempts: cfg.Download.Attempts,
-		Parallel: cfg.Download.Parallel, UserAgent: "ota-agent/" + version, Log: log,
+		Parallel: cfg.Download.Parallel, UserAgent: agentName(), Log: log,
 	}
 	if s := cfg.Storage; s != nil {
 		c.Storage = &download.Storage{Endpoint: s.Endpoint, Region: s.Region, AccessKeyFile: s.AccessKeyFile,
@@ -151,29 +133,14 @@ func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error)
 	return download.New(c)
 }
 
-// newInstallers makes the installer of each component. Each has a directory of
-// its own below the state directory.
-func newInstallers(cfg *config.Config, log *slog.Logger) (map[string]firmware.Installer, error) {
-	all := map[string]firmware.Installer{}
-	for i := range cfg.Components {
-		c := &cfg.Components[i]
-		installer, err := newInstaller(c, filepath.Join(cfg.StateDir, "components", c.ID), log.With("component", c.ID))
-		if err != nil {
-			return nil, fmt.Errorf("component %s: %w", c.ID, err)
-		}
-		all[c.ID] = installer
-	}
-	return all, nil
-}
-
-func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.Installer, error) {
+func newInstaller(device string, c *config.Component, dir string, log *slog.Logger) (firmware.Installer, error) {
 	if c.Slot != nil {
 		return slot.New(slotConfig(c, dir, log))
 	}
 	if c.Command != nil {
 		limit := c.Command.Timeout
 		return command.New(command.Config{
-			Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log, Patch: c.Command.ApplyDeltas,
+			Device: device, Component: c.ID, Path: c.Command.Path, StateDir: dir, Logger: log, Patch: c.Command.ApplyDeltas,
 			Limits: command.Limits{Inspect: limit, Image: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
 	}
@@ -188,7 +155,7 @@ func newInstaller(c *config.Component, dir string, log *slog.Logger) (firmware.I
 		return modem.New(module)
 	}
 	return file.New(file.Config{
-		Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
+		Device: device, Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
 		After: c.File.After, Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
 	})
 }

@@ -25,6 +25,7 @@ const (
 // health runs the configured checks.
 type health struct {
 	checks []config.HealthCheck
+	device string // for the commands: OTA_DEVICE
 	broken string // why a new version of this program could not be started; empty if it could
 	log    *slog.Logger
 }
@@ -58,7 +59,7 @@ func describe(c config.HealthCheck) string {
 func (h *health) await(ctx context.Context, c config.HealthCheck) error {
 	deadline := time.Now().Add(healthPatience)
 	for {
-		err := try(ctx, c)
+		err := h.try(ctx, c)
 		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
 			return err
 		}
@@ -72,14 +73,14 @@ func (h *health) await(ctx context.Context, c config.HealthCheck) error {
 	}
 }
 
-func try(ctx context.Context, c config.HealthCheck) error {
+func (h *health) try(ctx context.Context, c config.HealthCheck) error {
 	switch {
 	case c.HTTP != "":
 		return tryHTTP(ctx, c.HTTP)
 	case c.Unit != "":
 		return tryCommand(ctx, []string{"systemctl", "is-active", c.Unit})
 	}
-	return tryCommand(ctx, c.Command)
+	return tryCommand(ctx, c.Command, "OTA_DEVICE="+h.device)
 }
 
 func tryHTTP(ctx context.Context, address string) error {
@@ -101,8 +102,8 @@ func tryHTTP(ctx context.Context, address string) error {
 	return nil
 }
 
-func tryCommand(ctx context.Context, args []string) error {
-	outcome, err := firmware.Program{Args: args, Limit: healthLimit}.Run(ctx)
+func tryCommand(ctx context.Context, args []string, env ...string) error {
+	outcome, err := firmware.Program{Args: args, Env: env, Limit: healthLimit}.Run(ctx)
 	if err != nil {
 		return err
 	}

@@ -38,12 +38,12 @@ func localPlan(envelope ota.Envelope, manifest *ota.Manifest, path string, now t
 }
 
 // Rehearse says what would become of a package, and changes nothing.
-func (d *device) Rehearse(_ context.Context, envelope ota.Envelope) (control.Rehearsal, error) {
+func (u *unit) Rehearse(_ context.Context, envelope ota.Envelope) (control.Rehearsal, error) {
 	manifest, err := wire.DecodeManifest(envelope.Payload)
 	if err != nil {
 		return control.Rehearsal{}, err
 	}
-	r := d.runner.Rehearse(localPlan(envelope, manifest, "rehearsal", time.Now()))
+	r := u.runner.Rehearse(localPlan(envelope, manifest, "rehearsal", time.Now()))
 	result := control.Rehearsal{
 		Component: manifest.Component, Type: string(manifest.Type), Runs: r.Runs, Target: manifest.Target,
 		Package: string(manifest.Package), Release: manifest.Release, Signed: r.Manifest != nil,
@@ -58,25 +58,25 @@ func (d *device) Rehearse(_ context.Context, envelope ota.Envelope) (control.Reh
 	for i := range manifest.Files {
 		result.WriteBytes += manifest.Files[i].Image().Size
 	}
-	if c := d.component(manifest.Component); c != nil {
-		d.rehearseComponent(c, &result)
+	if c := u.component(manifest.Component); c != nil {
+		u.rehearseComponent(c, &result)
 	}
 	return result, nil
 }
 
 // component finds the configuration of a component; nil if there is none.
-func (d *device) component(id string) *config.Component {
-	for i := range d.config.Components {
-		if d.config.Components[i].ID == id {
-			return &d.config.Components[i]
+func (u *unit) component(id string) *config.Component {
+	for i := range u.components {
+		if u.components[i].ID == id {
+			return &u.components[i]
 		}
 	}
 	return nil
 }
 
 // rehearseComponent adds what the configuration tells of restarts and room.
-func (d *device) rehearseComponent(c *config.Component, result *control.Rehearsal) {
-	place := d.config.StateDir
+func (u *unit) rehearseComponent(c *config.Component, result *control.Rehearsal) {
+	place := u.dir
 	if c.File != nil {
 		place = filepath.Dir(c.File.Path)
 		result.Restart = string(c.File.Restart)
@@ -92,19 +92,19 @@ func (d *device) rehearseComponent(c *config.Component, result *control.Rehearsa
 }
 
 // Install begins to install a package file.
-func (d *device) Install(_ context.Context, path string) (string, error) {
+func (u *unit) Install(_ context.Context, path string) (string, error) {
 	b, err := bundle.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("%w (the agent itself opens the file: it may run in a sandbox that does not show it)", err)
 	}
 	defer b.Close()
 	in := localPlan(b.Envelope, b.Manifest, path, time.Now())
-	switch r := d.runner.Rehearse(in); {
+	switch r := u.runner.Rehearse(in); {
 	case r.Refused != nil:
 		return "", &control.Rejected{Failure: r.Refused}
 	case len(r.Blocked) > 0:
 		return "", &control.Blocked{Why: r.Blocked[0].Detail}
 	}
-	d.runner.Post(in)
+	u.runner.Post(in)
 	return in.Plan.ID, nil
 }

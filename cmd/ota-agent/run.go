@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,8 +14,6 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/control"
-	"otafleet/agent/eventlog"
-	"otafleet/agent/journal"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/cli"
@@ -93,7 +90,7 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 	saveMemory()
 	failure := d.serve(ctx, end)
 	d.events.Record(agent.Event{Time: time.Now(), Kind: agent.EventStopped})
-	if err := errors.Join(d.events.Close(), d.journal.Close()); err != nil {
+	if err := d.close(); err != nil {
 		log.Warn("cannot close the state", "error", err)
 	}
 	figures.close() // the port is free for the program that begins again
@@ -105,13 +102,10 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 
 // device is the running agent and its parts.
 type device struct {
+	unit
 	config  *config.Config
-	log     *slog.Logger
-	journal *journal.Journal
-	runner  *agent.Runner
 	link    *link.Link
-	sensors *sensors
-	events  *eventlog.Log
+	subs    *subDevices
 	metrics *metrics // nil without --metrics
 	started time.Time
 	bootID  string
@@ -120,9 +114,11 @@ type device struct {
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	opened := make(chan struct{})
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, Logger: d.log, Opened: func() { close(opened) }}
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, SubDevice: d.subs.find, Logger: d.log,
+		Opened: func() { close(opened) }}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
+	d.subs.start(ctx, &tasks, d.bootID)
 	serve := func(name string, run func(context.Context) error) {
 		parts.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -133,15 +129,17 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("control socket", server.Run)
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
+	serve("sensors of sub-devices", d.subs.watch)
 	if d.metrics != nil {
 		serve("metrics", func(ctx context.Context) error { return d.metrics.serve(ctx, d) })
 	}
 	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv), opened) })
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
-		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir)
+		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
 	<-ctx.Done()
 	parts.Wait()
 	d.runner.Stop()
+	d.subs.stop()
 	tasks.Wait()
 	d.log.Info("agent stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errRestart) {
@@ -176,38 +174,28 @@ func (d *device) watch(ctx context.Context) error {
 }
 
 // Status answers the control socket.
-func (d *device) Status(context.Context) (control.Status, error) {
-	s := control.NewStatus(d.runner.View())
-	s.Agent = "ota-agent/" + version
-	s.Uptime = int64(time.Since(d.started) / time.Second)
-	if since := d.link.Health().Since; !since.IsZero() {
+func (d *device) Status(ctx context.Context) (control.Status, error) {
+	s := d.status()
+	d.addSession(&s)
+	var err error
+	s.SubDevices, err = d.subs.statuses(ctx)
+	return s, err
+}
+
+// addSession adds what is the same of all devices on the session.
+func (d *device) addSession(s *control.Status) {
+	s.Agent, s.Uptime = agentName(), int64(time.Since(d.started)/time.Second)
+	if since := d.link.Health().Since; s.Connected && !since.IsZero() {
 		s.Since = &since
 	}
-	health := d.journal.Health()
-	s.Journal.Saves = health.Saves
-	if health.Worn != nil {
-		s.Journal.Worn = health.Worn.Error()
-	}
-	return s, nil
 }
 
-// View is what the device does, for the control socket.
-func (d *device) View() agent.View { return d.runner.View() }
-
-// Events gives the lines of the event log.
-func (d *device) Events() ([]json.RawMessage, error) {
-	lines, err := d.events.Read()
-	if err != nil {
-		return nil, err
+// Post passes an operator's input on. Who pauses a gateway wants nothing to begin
+// behind it either.
+func (d *device) Post(in agent.Input) {
+	d.runner.Post(in)
+	switch in.(type) {
+	case agent.PauseRequested, agent.ResumeRequested:
+		d.subs.post(in)
 	}
-	events := make([]json.RawMessage, len(lines))
-	for i := range lines {
-		if events[i], err = json.Marshal(lines[i]); err != nil {
-			return nil, err
-		}
-	}
-	return events, nil
 }
-
-// Post passes an operator's input on.
-func (d *device) Post(in agent.Input) { d.runner.Post(in) }

@@ -27,6 +27,7 @@ const sensorLimit = 5 * time.Second
 type sensors struct {
 	config config.Conditions
 	dir    string // where packages are staged
+	device string // for the RSSI command: OTA_DEVICE
 	log    *slog.Logger
 }
 
@@ -41,7 +42,7 @@ func (s *sensors) Read(ctx context.Context) agent.Readings {
 	}
 	if len(s.config.RSSICommand) > 0 {
 		r.RSSI = s.number("rssi", func() (string, error) {
-			outcome, err := firmware.Program{Args: s.config.RSSICommand, Limit: sensorLimit}.Run(ctx)
+			outcome, err := firmware.Program{Args: s.config.RSSICommand, Env: []string{"OTA_DEVICE=" + s.device}, Limit: sensorLimit}.Run(ctx)
 			if err == nil && outcome.Exit != 0 {
 				err = fmt.Errorf("exit code %d", outcome.Exit)
 			}

@@ -13,7 +13,8 @@ import (
 
 func statusVerb() cli.Verb {
 	return look("status", "say what runs, and what the agent does",
-		"Example:\n  ota-agent status --socket /run/ota-agent.sock --json",
+		"Of a gateway's sub-devices it says what each is at; with --device, everything of one.\n\nExamples:\n"+
+			"  ota-agent status --socket /run/ota-agent.sock --json\n  ota-agent status --device meter-1",
 		(*control.Client).Status, printStatus)
 }
 
@@ -48,6 +49,7 @@ func printStatus(w io.Writer, s *control.Status) error {
 	if s.Pending > 0 {
 		fmt.Fprintf(&b, "\n%d reports wait for the platform\n", s.Pending)
 	}
+	printSubDevices(&b, s.SubDevices)
 	for _, trouble := range []string{s.Journal.Trouble, s.Journal.Worn} {
 		if trouble != "" {
 			fmt.Fprintf(&b, "\nstate: %s\n", trouble)

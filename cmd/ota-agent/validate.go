@@ -40,11 +40,19 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 				for _, warning := range cfg.Warnings {
 					fmt.Fprintln(streams.Err, "warning:", warning)
 				}
-				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components\n", *path, cfg.Device, cfg.Product, len(cfg.Components))
+				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components%s\n", *path, cfg.Device, cfg.Product, len(cfg.Components), behind(cfg))
 				return nil
 			}
 		},
 	}
+}
+
+// behind says how many sub-devices there are, if there are any.
+func behind(cfg *config.Config) string {
+	if len(cfg.SubDevices) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d sub-devices", len(cfg.SubDevices))
 }
 
 func printKeys(w io.Writer, asJSON bool) error {

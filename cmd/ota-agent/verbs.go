@@ -16,12 +16,16 @@ import (
 )
 
 // target says which agent a verb talks to.
-type target struct{ config, socket string }
+type target struct {
+	config, socket string
+	device         string // a sub-device; empty for the agent's own
+}
 
 func newTarget(flags *pflag.FlagSet) *target {
 	t := &target{}
 	flags.StringVar(&t.config, "config", defaultConfig, "the configuration `FILE` of the agent, which names its socket")
 	flags.StringVar(&t.socket, "socket", "", "the `PATH` of the agent's control socket; overrides --config")
+	flags.StringVar(&t.device, "device", "", "the sub-device that it is about, by its `KEY`; without it, the agent's own device")
 	return t
 }
 
@@ -37,13 +41,13 @@ func (t *target) client(args []string) (*control.Client, error) {
 
 func (t *target) find() (*control.Client, error) {
 	if t.socket != "" {
-		return &control.Client{Path: t.socket}, nil
+		return &control.Client{Path: t.socket, Device: t.device}, nil
 	}
 	cfg, err := config.Load(t.config)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("%w\n(give --socket to do without the configuration)", err)}
 	}
-	return &control.Client{Path: cfg.ControlSocket}, nil
+	return &control.Client{Path: cfg.ControlSocket, Device: t.device}, nil
 }
 
 // talk gives an error of the control socket its exit code.
@@ -142,7 +146,7 @@ func orders() []order {
 				return c.Refuse(ctx, reason)
 			}},
 		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
-			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'.",
+			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are paused with it; with --device, one\nof them alone.",
 			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
 				return c.Pause(ctx, reason)
 			}},

@@ -34,6 +34,7 @@ type platformFlags struct {
 	broker               string
 	username, secretFile string
 	devices              string
+	gateways             []string
 	prefix               string
 	store                storeFlags
 	addresses            string
@@ -65,7 +66,8 @@ With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
 
 The stand-in listens on the loopback and lets every device in, unless
---credentials names a file with a line "username:password" for each of them.
+--credentials names a file with a line "username:password" for each of them. A
+device hears and speaks for itself alone, but for those that --gateway names.
 
 Examples:
   ota-sim platform --upgrade app-1.1.0.ota
@@ -78,6 +80,7 @@ Examples:
 			flags.StringVar(&f.listen, "listen", "127.0.0.1:1883", "where the embedded broker listens")
 			flags.StringVar(&f.storeListen, "store-listen", "127.0.0.1:9000", "where the embedded object store listens")
 			flags.StringVar(&f.devices, "credentials", "", "file of username:password lines for the embedded broker; empty lets everybody in")
+			flags.StringArrayVar(&f.gateways, "gateway", nil, "let a gateway speak for devices behind it: GATEWAY=PRODUCT.DEVICE,…; may be repeated")
 			flags.StringVar(&f.broker, "broker", "", "broker to use instead of the embedded one: mqtt://host:port or mqtts://host:port")
 			flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
 			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
@@ -184,6 +187,9 @@ func (f *platformFlags) config(j *journal) (platform.Config, error) {
 			return c, err
 		}
 		c.Credentials = known.check
+	}
+	if c.Gateways, err = readGateways(f.gateways); err != nil {
+		return c, err
 	}
 	if c.Store, err = f.store.remote(); err != nil {
 		return c, err

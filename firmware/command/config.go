@@ -8,8 +8,8 @@
 // Activate and Confirm call it again, and Revert calls it if Stage ever did. A
 // verb may be called again after a cut and must then finish or start over.
 //
-// The handler finds in its environment OTA_COMPONENT, OTA_SOURCE, OTA_TARGET,
-// OTA_FILES (absolute paths, one a line) and OTA_WORK_DIR, a directory of its
+// The handler finds in its environment OTA_DEVICE, OTA_COMPONENT, OTA_SOURCE,
+// OTA_TARGET, OTA_FILES (absolute paths, one a line) and OTA_WORK_DIR, a directory of its
 // own that lasts until another job begins, and is its working directory. For
 // inspect, which belongs to no job, source, target and files are empty. The
 // files are there in stage and activate. A patch (bsdiff) comes as it is, unless
@@ -41,6 +41,9 @@ import (
 type Config struct {
 	// Component is the component's id.
 	Component string
+	// Device is the device whose component it is, for the handler: it may serve
+	// several.
+	Device string
 	// Path is the handler, absolute.
 	Path string
 	// StateDir is the installer's own directory for this component, absolute.

@@ -35,6 +35,7 @@ func (in *Installer) call(ctx context.Context, v verb, job firmware.Job, files [
 		Args: []string{in.cfg.Path, string(v)},
 		Dir:  in.work,
 		Env: []string{
+			"OTA_DEVICE=" + in.cfg.Device,
 			"OTA_COMPONENT=" + in.cfg.Component,
 			"OTA_SOURCE=" + job.Source,
 			"OTA_TARGET=" + job.Target,

@@ -24,7 +24,7 @@ func scripted(t *testing.T, script string, limits command.Limits) (firmware.Inst
 	path := filepath.Join(dir, "handler")
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755))
 	installer, err := command.New(command.Config{
-		Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Limits: limits, Grace: 50 * time.Millisecond,
+		Device: "gw-0001", Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Limits: limits, Grace: 50 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	return installer, dir
@@ -96,7 +96,7 @@ func TestPatches(t *testing.T) {
 // TestHandlerContract records what the handler is given for each verb.
 func TestHandlerContract(t *testing.T) {
 	installer, dir := scripted(t, `
-log() { echo "$1|$OTA_COMPONENT|$OTA_SOURCE|$OTA_TARGET|$([ "$PWD" = "$OTA_WORK_DIR" ] && echo here)|$OTA_FILES" >>"$OTA_WORK_DIR/../../log"; }
+log() { echo "$1|$OTA_DEVICE|$OTA_COMPONENT|$OTA_SOURCE|$OTA_TARGET|$([ "$PWD" = "$OTA_WORK_DIR" ] && echo here)|$OTA_FILES" >>"$OTA_WORK_DIR/../../log"; }
 log "$1"
 case $1 in
 stage) cat $OTA_FILES >"$OTA_WORK_DIR/kept" ;;
@@ -127,9 +127,9 @@ esac`, command.Limits{})
 
 	state := filepath.Join(dir, "state")
 	files := filepath.Join(state, "images", "motor.zst") + "\n" + filepath.Join(state, "files", "motor.bsdiff")
-	want := "inspect|motor|||here|\n"
+	want := "inspect|gw-0001|motor|||here|\n"
 	for _, verb := range []string{"stage", "activate", "confirm", "revert"} {
-		want += fmt.Sprintf("%s|motor|1.0.0|1.1.0|here|%s\n", verb, files)
+		want += fmt.Sprintf("%s|gw-0001|motor|1.0.0|1.1.0|here|%s\n", verb, files)
 	}
 	log, err := os.ReadFile(filepath.Join(dir, "log"))
 	require.NoError(t, err)

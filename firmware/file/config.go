@@ -54,6 +54,8 @@ type Config struct {
 	// After is a command with its arguments that is run after each switch, in
 	// either direction, and again when a step is repeated. Empty for none.
 	After []string
+	// Device is the device whose component it is, for After: OTA_DEVICE.
+	Device string
 	// AfterLimit is how long After may take; 0 for 2 min.
 	AfterLimit time.Duration
 	// Mode is what a new version gets; 0 for the live one's, or 0755.

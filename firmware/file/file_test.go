@@ -32,7 +32,7 @@ type app struct {
 func newApp(t *testing.T, change func(*file.Config)) *app {
 	dir := t.TempDir()
 	a := &app{content: firmwaretest.Content("1.1.0", 10<<10)}
-	a.Config = file.Config{Path: filepath.Join(dir, "app"), Version: "1.0.0", StateDir: filepath.Join(dir, "state")}
+	a.Config = file.Config{Path: filepath.Join(dir, "app"), Version: "1.0.0", Device: "gw-0001", StateDir: filepath.Join(dir, "state")}
 	if change != nil {
 		change(&a.Config)
 	}
@@ -315,10 +315,10 @@ func TestAfter(t *testing.T) {
 			return 0
 		}
 		require.NoError(t, err)
-		return strings.Count(string(log), "\n")
+		return strings.Count(string(log), "ran for gw-0001\n")
 	}
 	t.Run("runs in both directions", func(t *testing.T) {
-		a := newApp(t, func(c *file.Config) { c.After = []string{"/bin/sh", "-c", "echo ran >>log"} })
+		a := newApp(t, func(c *file.Config) { c.After = []string{"/bin/sh", "-c", `echo "ran for $OTA_DEVICE" >>log`} })
 		a.fetch(t)
 		a.revert(t)
 		assert.Equal(t, 0, ran(t, a), "nothing was switched")

@@ -202,7 +202,8 @@ func (in *Installer) after(ctx context.Context) error {
 	if len(in.cfg.After) == 0 {
 		return nil
 	}
-	program := firmware.Program{Args: in.cfg.After, Dir: filepath.Dir(in.cfg.Path), Limit: in.cfg.AfterLimit}
+	program := firmware.Program{Args: in.cfg.After, Dir: filepath.Dir(in.cfg.Path), Limit: in.cfg.AfterLimit,
+		Env: []string{"OTA_DEVICE=" + in.cfg.Device}}
 	outcome, err := program.Run(ctx)
 	if err == nil && outcome.Exit != 0 {
 		err = outcome.Failed()

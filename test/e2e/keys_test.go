@@ -35,7 +35,7 @@ func everything(t *testing.T) *harness.Device {
 		"trust": harness.Settings{"keys": []any{"release.pub"}, "threshold": 1, "allow_unsigned": false},
 		"storage": harness.Settings{"endpoint": "https://oss.example.com", "region": "eu-1", "access_key_file": "access", "secret_key_file": "secret",
 			"path_style": true},
-		"download": harness.Settings{"rate_limit": "2MiB/s", "stall_timeout": "30s", "attempts": 5, "parallel": 2},
+		"download": harness.Settings{"rate_limit": "2MiB/s", "stall_timeout": "30s", "attempts": 5, "parallel": 2, "cache": "64MiB"},
 		"confirm":  "command", "confirm_command": []any{"true"},
 		"windows":    []any{"mon-fri 01:00-05:00 UTC"},
 		"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
@@ -44,7 +44,8 @@ func everything(t *testing.T) *harness.Device {
 				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
 			harness.Settings{"id": "rootfs", "type": "module", "installer": "slot", "version": "1.0.0",
 				"slot": harness.Settings{"devices": []any{"a.img", "b.img"}, "boot": "flag", "boot_file": "flag", "running": "auto", "tries": 3, "version_file": "version"}},
-			harness.Settings{"id": "motor", "type": "mcu", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
+			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "installer": "command",
+				"command": harness.Settings{"path": "motor", "timeout": "10m", "apply_deltas": true}},
 			harness.Settings{"id": "pump", "type": "mcu", "installer": "serial", "serial": harness.Settings{
 				"port": "tty0", "baud": 115200, "protocol": "pull", "version": anExchange(), "enter": []any{anExchange()}, "start": []any{anExchange()},
 				"timeout": "1m", "attempts": 3, "tries": 3, "start_timeout": "1m", "block": "64KiB", "max_size": "1MiB",
@@ -55,7 +56,20 @@ func everything(t *testing.T) *harness.Device {
 				"full": true, "tries": 2, "stall_timeout": "10m", "start_timeout": "3m", "max_size": "64MiB",
 				"factory": harness.Settings{"version": "R1", "image": "app.bin"}}},
 		},
-		"health":          []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
+		"health":              []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
+		"sub_device_parallel": 1,
+		"sub_devices": []any{
+			harness.Settings{"device": "valve-1", "product": "valve", "hardware": "rev-a",
+				"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
+				"components": []any{
+					harness.Settings{"id": "table", "type": "module", "installer": "file", "version": "1",
+						"file": harness.Settings{"path": "valve-1.bin", "unpack": false, "after": []any{"true"}, "mode": "0644", "restart": "none"}},
+					harness.Settings{"id": "fw", "type": "module", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
+				},
+				"health": []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "valve.service"}, harness.Settings{"command": []any{"true"}}}},
+			harness.Settings{"devices": []any{"meter-1", "meter-2"}, "product": "meter", "components": []any{
+				harness.Settings{"id": "fw", "type": "module", "installer": "command", "command": harness.Settings{"path": "motor"}}}},
+		},
 		"contact_timeout": "30m",
 		"log":             harness.Settings{"level": "info", "format": "text"},
 	}) {
@@ -89,6 +103,8 @@ var badValues = map[string]struct {
 	"broker.session_expiry":              {"24", "is not a duration"},
 	"broker.urls":                        {[]any{"http://ota.example.com"}, "is not a scheme of a broker"},
 	"broker.username":                    {"a\nb", "line"},
+	"components.command.apply_deltas":    {"maybe", "is neither true nor false"},
+	"components.irreversible":            {"maybe", "is neither true nor false"},
 	"components.command.path":            {"app.yaml", "cannot be run"},
 	"components.command.timeout":         {"10", "is not a duration"},
 	"components.file.after":              {[]any{"./none"}, "cannot be run"},
@@ -169,6 +185,7 @@ var badValues = map[string]struct {
 	"control_socket":                     {strings.Repeat("x", 108), "a socket's path has at most 107"},
 	"device":                             {"gw 1", "want 1 to 64 characters"},
 	"download.attempts":                  {0, "want 1 to 1000"},
+	"download.cache":                     {"much", "is not a size"},
 	"download.parallel":                  {17, "want 1 to 16"},
 	"download.rate_limit":                {"fast", "is not a rate"},
 	"download.stall_timeout":             {"1ms", "out of bounds"},
@@ -185,6 +202,11 @@ var badValues = map[string]struct {
 	"storage.path_style":                 {1, "is neither true nor false"},
 	"storage.region":                     {"", "want 1 to 64 printable characters"},
 	"storage.secret_key_file":            {"nowhere", "cannot be read"},
+	"sub_device_parallel":                {0, "want 1 to 64"},
+	"sub_devices.device":                 {"valve 1", "want 1 to 64 characters"},
+	"sub_devices.devices":                {[]any{"meter 1"}, "want 1 to 64 characters"},
+	"sub_devices.hardware":               {"", "want 1 to 64 printable characters"},
+	"sub_devices.product":                {"valve/1", "want 1 to 64 characters"},
 	"trust.allow_unsigned":               {"maybe", "is neither true nor false"},
 	"trust.keys":                         {[]any{"none.pub"}, "cannot be read"},
 	"trust.threshold":                    {2, "wants 2 signatures of 1 keys"},
@@ -206,6 +228,9 @@ func TestEveryKey(t *testing.T) {
 	keys := strings.Fields(validate("--keys").Out)
 	require.Greater(t, len(keys), 45)
 	for _, key := range keys {
+		if _, same := badValues[strings.TrimPrefix(key, "sub_devices.")]; same && strings.Count(key, ".") > 1 && strings.HasPrefix(key, "sub_devices.") {
+			continue // the components, conditions and checks of a sub-device are as those of the gateway
+		}
 		t.Run(key, func(t *testing.T) {
 			bad, found := badValues[key]
 			require.True(t, found, "the table has no bad value for the key %s", key)
@@ -226,7 +251,8 @@ func TestEveryKey(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/OPERATOR.md")
 	require.NoError(t, err)
 	for _, key := range keys {
-		short := strings.TrimPrefix(strings.TrimPrefix(key, "components."), "health.")
+		short := strings.TrimPrefix(key, "sub_devices.")
+		short = strings.TrimPrefix(strings.TrimPrefix(short, "components."), "health.")
 		for _, part := range []string{".send", ".expect", ".timeout", ".attempts"} {
 			if exchange := strings.TrimSuffix(short, part); strings.Contains(exchange, ".") {
 				short = exchange // what an exchange has is explained once

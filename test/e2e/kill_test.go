@@ -155,14 +155,22 @@ type bound struct {
 // serve starts the store and returns what the platform must know of it.
 func (f *fetches) serve(t *testing.T) *platform.RemoteStore {
 	t.Helper()
-	credentials := objectstore.Credentials{AccessKey: "e2e", SecretKey: "e2e-secret"}
-	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"packages"}})
-	require.NoError(t, err)
-	server, err := objectstore.Listen(objectstore.ServerConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveStore(t, func(w http.ResponseWriter, r *http.Request, store http.Handler) {
 		if r.Method == http.MethodGet {
 			f.note(r)
 		}
 		store.ServeHTTP(w, r)
+	})
+}
+
+// serveStore starts an object store behind something that looks at each request.
+func serveStore(t *testing.T, look func(w http.ResponseWriter, r *http.Request, store http.Handler)) *platform.RemoteStore {
+	t.Helper()
+	credentials := objectstore.Credentials{AccessKey: "e2e", SecretKey: "e2e-secret"}
+	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"packages"}})
+	require.NoError(t, err)
+	server, err := objectstore.Listen(objectstore.ServerConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		look(w, r, store)
 	})})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

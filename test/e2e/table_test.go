@@ -98,7 +98,7 @@ func TestEveryVerb(t *testing.T) {
 	for _, verb := range verbs {
 		assert.Contains(t, script, " "+verb, "completion")
 	}
-	assert.Contains(t, script, `install) flags="--config --socket --json --detach"`)
+	assert.Contains(t, script, `install) flags="--config --socket --device --json --detach"`)
 }
 
 // TestEveryExitCode walks the codes of the program's own help, and provokes each.

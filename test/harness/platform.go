@@ -124,22 +124,38 @@ func (p *Platform) Status(plan string, d *Device) ota.DeviceStatus {
 	return p.device(plan, d).Status
 }
 
-func (p *Platform) device(plan string, d *Device) (view engine.DeviceView) {
-	p.View(func(e *engine.Engine) { view, _ = e.Device(plan, d.Identity().Device) })
+func (p *Platform) device(plan string, d *Device) engine.DeviceView {
+	return p.deviceView(plan, d.Identity().Device)
+}
+
+func (p *Platform) deviceView(plan, key string) (view engine.DeviceView) {
+	p.View(func(e *engine.Engine) { view, _ = e.Device(plan, key) })
 	return view
+}
+
+// DeviceStatus is the status under a plan of a device by its key.
+func (p *Platform) DeviceStatus(plan, key string) ota.DeviceStatus {
+	return p.deviceView(plan, key).Status
 }
 
 // AwaitStatus waits until a device has a status under a plan. It ends the test
 // if the device comes to another end first.
 func (p *Platform) AwaitStatus(plan string, d *Device, want ota.DeviceStatus) {
 	p.t.Helper()
+	p.AwaitDevice(plan, d.Identity().Device, want)
+}
+
+// AwaitDevice is AwaitStatus for a device by its key, such as one behind a
+// gateway.
+func (p *Platform) AwaitDevice(plan, key string, want ota.DeviceStatus) {
+	p.t.Helper()
 	var view engine.DeviceView
-	Await(p.t, fmt.Sprintf("plan %s: %s", plan, want.Name()), func() bool {
-		view = p.device(plan, d)
+	Await(p.t, fmt.Sprintf("plan %s on %s: %s", plan, key, want.Name()), func() bool {
+		view = p.deviceView(plan, key)
 		return view.Status == want || !view.Ended.IsZero()
 	})
 	if view.Status != want {
-		p.t.Fatalf("plan %s ended %s, not %s:\n%v", plan, view.Status.Name(), want.Name(), p.Trail(plan, ""))
+		p.t.Fatalf("plan %s on %s ended %s, not %s:\n%v", plan, key, view.Status.Name(), want.Name(), p.Trail(plan, ""))
 	}
 }
 

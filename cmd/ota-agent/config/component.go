@@ -15,10 +15,12 @@ import (
 	"otafleet/internal/yamlform"
 )
 
-func readComponents(root *yamlform.Map, in base) []Component {
+// readComponents reads the components of a device, each with the place in the
+// file where it stands. paths are those that components of any device have.
+func readComponents(device *yamlform.Map, in base, paths map[string]bool) ([]Component, []*yamlform.Map) {
 	var components []Component
-	ids, paths := make(map[string]bool), make(map[string]bool)
-	for _, m := range root.Maps("components", 1, ota.MaxInventory) {
+	ids, entries := make(map[string]bool), device.Maps("components", 1, ota.MaxInventory)
+	for _, m := range entries {
 		c := readComponent(m, in)
 		if c.ID != "" && ids[c.ID] {
 			m.Problemf("id", "%q is there already; ids are unique", c.ID)
@@ -38,7 +40,7 @@ func readComponents(root *yamlform.Map, in base) []Component {
 		}
 		components = append(components, c)
 	}
-	return components
+	return components, entries
 }
 
 // port is the serial port of a component, and where it is configured.

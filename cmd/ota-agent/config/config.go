@@ -48,6 +48,9 @@ type Config struct {
 	Conditions     Conditions
 	Components     []Component   // 1 to ota.MaxInventory, in the order of the inventory
 	Health         []HealthCheck // all must pass; none means that running is enough
+	SubDevices     []SubDevice   // for which this one speaks; at most MaxSubDevices
+	// SubDeviceParallel is how many sub-devices are changed at once; default 2.
+	SubDeviceParallel int
 	// ContactTimeout is how long a new version may run without reaching the
 	// platform before it is taken back; default 30 min.
 	ContactTimeout time.Duration
@@ -91,6 +94,7 @@ type Download struct {
 	StallTimeout time.Duration // default 30 s
 	Attempts     int           // consecutive requests without a new chunk; default 5
 	Parallel     int           // downloads at once; default 2
+	Cache        int64         // bytes for packages that sub-devices share; 0 for no sharing, default 256 MiB
 }
 
 // Confirm says who agrees to a plan for which the conditions hold.
@@ -208,9 +212,11 @@ func defaults() *Config {
 		StateDir:       "/var/lib/ota-agent",
 		ControlSocket:  "/run/ota-agent.sock",
 		Trust:          Trust{Threshold: 1},
-		Download:       Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2},
+		Download:       Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20},
 		Confirm:        ConfirmAuto,
 		ContactTimeout: 30 * time.Minute,
-		Log:            Log{Level: slog.LevelInfo, Format: LogText},
+
+		SubDeviceParallel: 2,
+		Log:               Log{Level: slog.LevelInfo, Format: LogText},
 	}
 }

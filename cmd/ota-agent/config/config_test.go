@@ -66,7 +66,7 @@ func TestEveryKey(t *testing.T) {
 		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
 		Trust:    config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
 		Storage:  &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
-		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3},
+		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20},
 		Confirm:  config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
 		Windows: []agent.Window{
 			{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
@@ -117,10 +117,12 @@ func TestEveryKey(t *testing.T) {
 				Line: line.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
 			}},
 		},
-		Health:         []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
-		ContactTimeout: 10 * time.Minute,
-		Log:            config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
-		Warnings:       []string{},
+		Health:            []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
+		SubDeviceParallel: 1,
+		SubDevices:        subDevices(at),
+		ContactTimeout:    10 * time.Minute,
+		Log:               config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
+		Warnings:          []string{},
 	}, c)
 }
 
@@ -136,7 +138,9 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 1, c.Trust.Threshold)
 	assert.False(t, c.Trust.AllowUnsigned)
 	assert.Nil(t, c.Storage)
-	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2}, c.Download)
+	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20}, c.Download)
+	assert.Empty(t, c.SubDevices)
+	assert.Equal(t, 2, c.SubDeviceParallel)
 	assert.Equal(t, config.ConfirmAuto, c.Confirm)
 	assert.Equal(t, 30*time.Minute, c.ContactTimeout)
 	assert.Equal(t, config.Log{Level: slog.LevelInfo, Format: config.LogText}, c.Log)
@@ -159,13 +163,15 @@ func golden(t *testing.T, name, text string) {
 }
 
 func TestEveryMistake(t *testing.T) {
-	path := place(t, "mistakes.yaml")
-	c, err := config.Load(path)
-	assert.Nil(t, c)
-	var all *yamlform.Error
-	require.ErrorAs(t, err, &all)
-	golden(t, "mistakes.txt", strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "")+"\n")
-	assert.NotContains(t, err.Error(), "hunter2")
+	for _, name := range []string{"mistakes", "mistakes-sub"} {
+		path := place(t, name+".yaml")
+		c, err := config.Load(path)
+		assert.Nil(t, c)
+		var all *yamlform.Error
+		require.ErrorAs(t, err, &all)
+		golden(t, name+".txt", strings.ReplaceAll(err.Error(), filepath.Dir(path)+"/", "")+"\n")
+		assert.NotContains(t, err.Error(), "hunter2")
+	}
 }
 
 func TestWarnings(t *testing.T) {

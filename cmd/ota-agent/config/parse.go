@@ -31,7 +31,8 @@ func parse(name, dir string, data []byte) (*Config, error) {
 // Keys lists every key of the configuration, with the mappings that it is in:
 // broker.urls, components.file.path.
 func Keys() []string {
-	doc := yamlform.Parse("", []byte("{components: [{serial: {enter: [{}], start: [{}]}, modem: {prepare: [{}]}}], health: [{}]}"))
+	const device = "components: [{serial: {enter: [{}], start: [{}]}, modem: {prepare: [{}]}}], health: [{}]"
+	doc := yamlform.Parse("", []byte("{"+device+", sub_devices: [{"+device+"}]}"))
 	read(doc.Root(), base("/"))
 	return doc.Known()
 }
@@ -52,11 +53,17 @@ func read(m *yamlform.Map, in base) *Config {
 	}
 	readTrust(m.Map("trust"), in, &c.Trust)
 	c.Storage = readStorage(m.Map("storage"), in)
-	readDownload(m.Map("download"), &c.Download)
+	download := m.Map("download")
+	readDownload(download, &c.Download)
 	readConfirm(m, in, c)
 	readWindows(m, &c.Windows)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
-	c.Components = readComponents(m, in)
+	paths := make(map[string]bool)
+	c.Components, _ = readComponents(m, in, paths)
+	readSubDevices(m, in, c, paths)
+	if download.Has("cache") && !m.Has("sub_devices") {
+		download.Warnf("cache", "has no effect without sub_devices")
+	}
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
 	readLog(m.Map("log"), &c.Log)
@@ -116,6 +123,7 @@ func readDownload(m *yamlform.Map, d *Download) {
 	m.Duration("stall_timeout", &d.StallTimeout, time.Second, time.Hour)
 	m.Int("attempts", &d.Attempts, 1, 1000)
 	m.Int("parallel", &d.Parallel, 1, 16)
+	m.Size("cache", &d.Cache, 0, 1<<40)
 }
 
 func readConfirm(m *yamlform.Map, in base, c *Config) {
