@@ -81,7 +81,6 @@ func TestConformance(t *testing.T) {
 		"grub, encoded, waits in the slot": {packed(), world{capacity: 2*size + 10<<10, grub: true, versionFile: true}, nil},
 		"encoded, waits beside the slot":   {packed(), world{capacity: size + 10<<10}, nil},
 		"patch, waits in the slot":         {plain(), world{capacity: 2 * size}, deltas()},
-		"patch, waits beside the slot":     {plain(), world{capacity: size + 10<<10, grub: true}, deltas()},
 	}
 	for name, subject := range subjects {
 		t.Run(name, func(t *testing.T) {
