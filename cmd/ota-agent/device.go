@@ -16,8 +16,6 @@ import (
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
-	"otafleet/firmware/modem"
-	"otafleet/firmware/serial"
 	"otafleet/firmware/slot"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -144,15 +142,8 @@ func newInstaller(device string, c *config.Component, dir string, log *slog.Logg
 			Limits: command.Limits{Inspect: limit, Image: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
 	}
-	if c.Serial != nil {
-		mcu := *c.Serial
-		mcu.Component, mcu.StateDir, mcu.Logger = c.ID, dir, log
-		return serial.New(mcu)
-	}
-	if c.Modem != nil {
-		module := *c.Modem
-		module.Component, module.StateDir, module.Logger = c.ID, dir, log
-		return modem.New(module)
+	if c.Serial != nil || c.Modem != nil {
+		return newLineInstaller(c, dir, log)
 	}
 	return file.New(file.Config{
 		Device: device, Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
