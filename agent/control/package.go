@@ -19,15 +19,15 @@ type Rehearsal struct {
 	Type       string    `json:"type"`
 	Runs       string    `json:"runs"` // the version that the component runs now
 	Target     string    `json:"target"`
-	Package    string    `json:"package"`           // full or delta
-	Release    int64     `json:"release"`           // release counter
-	Signed     bool      `json:"signed"`            // the signatures are those that the device asks for
-	Refused    *Failure  `json:"refused,omitempty"` // why the device would never take it
-	Blocked    []Blocker `json:"blocked"`           // what holds it back at the moment
-	FetchBytes int64     `json:"fetch_bytes"`       // to be read from the file
-	WriteBytes int64     `json:"write_bytes"`       // to be written, unpacked
-	FreeBytes  *int64    `json:"free_bytes,omitempty"`
-	Restart    string    `json:"restart"` // none, process, system, or unknown where the installer says it only then
+	Package    string    `json:"package"`              // full or delta
+	Release    int64     `json:"release"`              // release counter
+	Signed     bool      `json:"signed"`               // the signatures are those that the device asks for
+	Refused    *Failure  `json:"refused,omitempty"`    // why the device would never take it
+	Blocked    []Blocker `json:"blocked"`              // what holds it back at the moment
+	FetchBytes int64     `json:"fetch_bytes"`          // to be read from the file
+	WriteBytes int64     `json:"write_bytes"`          // to be written, unpacked
+	FreeBytes  *int64    `json:"free_bytes,omitempty"` // where they are written; of a slot, all of it
+	Restart    string    `json:"restart"`              // none, process, system, or unknown where the installer says it only then
 }
 
 // Blocker is one thing that holds the device back at the moment.

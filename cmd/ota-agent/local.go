@@ -38,7 +38,7 @@ func localPlan(envelope ota.Envelope, manifest *ota.Manifest, path string, now t
 }
 
 // Rehearse says what would become of a package, and changes nothing.
-func (u *unit) Rehearse(_ context.Context, envelope ota.Envelope) (control.Rehearsal, error) {
+func (u *unit) Rehearse(ctx context.Context, envelope ota.Envelope) (control.Rehearsal, error) {
 	manifest, err := wire.DecodeManifest(envelope.Payload)
 	if err != nil {
 		return control.Rehearsal{}, err
@@ -59,7 +59,7 @@ func (u *unit) Rehearse(_ context.Context, envelope ota.Envelope) (control.Rehea
 		result.WriteBytes += manifest.Files[i].Image().Size
 	}
 	if c := u.component(manifest.Component); c != nil {
-		u.rehearseComponent(c, &result)
+		u.rehearseComponent(ctx, c, &result)
 	}
 	return result, nil
 }
@@ -75,20 +75,51 @@ func (u *unit) component(id string) *config.Component {
 }
 
 // rehearseComponent adds what the configuration tells of restarts and room.
-func (u *unit) rehearseComponent(c *config.Component, result *control.Rehearsal) {
+func (u *unit) rehearseComponent(ctx context.Context, c *config.Component, result *control.Rehearsal) {
 	place := u.dir
-	if c.File != nil {
+	switch {
+	case c.Slot != nil:
+		result.Restart = string(firmware.RestartSystem)
+		u.rehearseSlot(ctx, c, result)
+		return
+	case c.File != nil:
 		place = filepath.Dir(c.File.Path)
 		result.Restart = string(c.File.Restart)
 		if result.Restart == "" {
 			result.Restart = string(firmware.RestartNone)
 		}
+	case c.Serial != nil || c.Modem != nil:
+		result.Restart = string(firmware.RestartNone) // what is on the line restarts alone
 	}
 	result.FreeBytes = freeBytes(place)
 	if result.FreeBytes != nil && *result.FreeBytes < result.WriteBytes {
 		result.Blocked = append(result.Blocked, control.Blocker{Reason: string(ota.ReasonSpace),
 			Detail: fmt.Sprintf("%d bytes free in %s < %d bytes", *result.FreeBytes, place, result.WriteBytes)})
 	}
+}
+
+// rehearseSlot finds the room of the slot that does not run. All of it is free
+// for a new version, and it never gets more.
+func (u *unit) rehearseSlot(ctx context.Context, c *config.Component, result *control.Rehearsal) {
+	found, err := u.lookAt(ctx, c)
+	if err != nil {
+		u.log.Warn("cannot find the room of a slot", "component", c.ID, "error", err)
+		return
+	}
+	result.FreeBytes = &found.Capacity
+	if result.Refused == nil && found.Capacity < result.WriteBytes {
+		result.Refused = &control.Failure{Code: string(ota.TooLarge),
+			Detail: fmt.Sprintf("the slot takes %d bytes < %d bytes", found.Capacity, result.WriteBytes)}
+	}
+}
+
+// lookAt asks an installer of its own, which the machine's knows nothing of.
+func (u *unit) lookAt(ctx context.Context, c *config.Component) (firmware.Inspection, error) {
+	installer, err := u.installer(c)
+	if err != nil {
+		return firmware.Inspection{}, err
+	}
+	return installer.Inspect(ctx)
 }
 
 // Install begins to install a package file.

@@ -68,13 +68,17 @@ func (u *unit) equipment(installers map[string]firmware.Installer) agent.Equipme
 	}
 }
 
-// installers makes the installer of each component, which has a directory of its
-// own.
+// installer makes the installer of a component, which has a directory of its own.
+func (u *unit) installer(c *config.Component) (firmware.Installer, error) {
+	return newInstaller(u.id.Device, c, filepath.Join(u.dir, "components", c.ID), u.log.With("component", c.ID))
+}
+
+// installers makes the installer of each component.
 func (u *unit) installers() (map[string]firmware.Installer, error) {
 	all := map[string]firmware.Installer{}
 	for i := range u.components {
 		c := &u.components[i]
-		installer, err := newInstaller(u.id.Device, c, filepath.Join(u.dir, "components", c.ID), u.log.With("component", c.ID))
+		installer, err := u.installer(c)
 		if err != nil {
 			return nil, fmt.Errorf("component %s: %w", c.ID, err)
 		}
