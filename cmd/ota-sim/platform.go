@@ -327,6 +327,10 @@ func readCredentials(path string) (credentials, error) {
 	return known, nil
 }
 
+// farewell is how long the platform stays when its goal is reached: the last
+// acknowledgements are on their way to devices, which may be slow to read them.
+const farewell = 3 * time.Second
+
 // journal prints what happens, a line each, and knows when the goal is reached.
 type journal struct {
 	goal    int
@@ -389,7 +393,7 @@ func (j *journal) end(device string, status ota.DeviceStatus) {
 	j.ended[device] = status
 	if j.goal > 0 && len(j.ended) >= j.goal {
 		// The last acknowledgements must get out.
-		time.AfterFunc(time.Second, j.reached)
+		time.AfterFunc(farewell, j.reached)
 	}
 }
 
