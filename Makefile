@@ -35,14 +35,15 @@ test: ## every test that needs nothing but Go and a C compiler
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
+	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 ./agent/link
 
 .PHONY: test-tools test-vm
 TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox
-test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv; as root, RAUC mounts
+test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv; a full disk; as root, which mounts
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
 		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static' >&2; exit 1; }; done
-	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root: RAUC mounts its bundles' >&2; exit 1; }
-	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command
+	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root, to mount' >&2; exit 1; }
+	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal
 
 test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
 	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
@@ -94,8 +95,8 @@ size: # the agent is not larger than a device can bear
 	scripts/footprint.sh --check
 
 .PHONY: bench delta fleet herd devices hundred-thousand peers fuzz cover
-bench: ## benchmarks, then binary sizes and memory beside the design's numbers
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers
+	MOSQUITTO=$(MOSQUITTO) $(GO) test -tags real -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
 	scripts/memory.sh
 

@@ -1,3 +1,5 @@
+//go:build real
+
 package link_test
 
 import (
@@ -24,10 +26,8 @@ import (
 // mosquitto runs a real broker with a configuration and gives its address.
 func mosquitto(t testing.TB, config ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("/usr/sbin/mosquitto")
-	if err != nil {
-		t.Skip("mosquitto is not installed")
-	}
+	program := os.Getenv("MOSQUITTO")
+	require.NotEmpty(t, program, "MOSQUITTO must name the broker: make test-real does")
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := free.Addr().String()
