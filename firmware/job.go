@@ -73,6 +73,18 @@ func (j Job) CheckCapacity(capacity int64) error {
 	return nil
 }
 
+// ValidateWhole is Validate for installers that send one whole image to a
+// component: one file, and no patch.
+func (j Job) ValidateWhole() error {
+	if err := j.Validate(); err != nil {
+		return err
+	}
+	if len(j.Files) != 1 {
+		return Failf(ota.ManifestMismatch, "the component takes one file, the package has %d", len(j.Files))
+	}
+	return j.RefuseDeltas()
+}
+
 // RefuseDeltas refuses a job with a patch, for installers that cannot apply it.
 func (j Job) RefuseDeltas() error {
 	for i := range j.Files {

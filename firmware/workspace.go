@@ -61,6 +61,15 @@ func (w Workspace) Holds(job Job) (bool, error) {
 	return m.Job == job.ID(), nil
 }
 
+// MustHold fails unless the workspace belongs to job: Stage comes after Open.
+func (w Workspace) MustHold(job Job) error {
+	held, err := w.Holds(job)
+	if err == nil && !held {
+		err = Failf(ota.InstallerFailed, "no place was opened for %s %s", job.Component, job.Target)
+	}
+	return err
+}
+
 // Begin makes the workspace belong to job. Bytes of another job are dropped
 // first, with what is at the paths elsewhere; bytes of the same job stay. The
 // marker is written last, so that it never vouches for bytes of another job.
@@ -169,6 +178,16 @@ func (w Workspace) Drop() error {
 		return err
 	}
 	return w.DropFiles()
+}
+
+// DropOf drops the workspace if it belongs to job: the end of a Revert, which
+// may come when another job has begun.
+func (w Workspace) DropOf(job Job) error {
+	held, err := w.Holds(job)
+	if err != nil || !held {
+		return err
+	}
+	return WriteFailure(w.Drop())
 }
 
 // place is a plain file that takes the bytes of one file of a manifest.

@@ -109,10 +109,8 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 	if err := job.Validate(); err != nil {
 		return err
 	}
-	if held, err := in.workspace.Holds(job); err != nil {
+	if err := in.workspace.MustHold(job); err != nil {
 		return err
-	} else if !held {
-		return firmware.Failf(ota.InstallerFailed, "no place was opened for %s %s", job.Component, job.Target)
 	}
 	s := state{Target: job.Target}
 	for i := range job.Files {
@@ -181,9 +179,5 @@ func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Res
 			return "", err
 		}
 	}
-	held, err := in.workspace.Holds(job)
-	if err != nil || !held {
-		return restart, err
-	}
-	return restart, firmware.WriteFailure(in.workspace.Drop())
+	return restart, in.workspace.DropOf(job)
 }

@@ -139,10 +139,8 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 	if done, err := in.staged(ctx, rec, job); err != nil || done {
 		return err
 	}
-	if held, err := in.workspace.Holds(job); err != nil {
+	if err := in.workspace.MustHold(job); err != nil {
 		return err
-	} else if !held {
-		return firmware.Failf(ota.InstallerFailed, "no place was opened for %s %s", job.Component, job.Target)
 	}
 	if err := in.build(ctx, job); err != nil {
 		return firmware.WriteFailure(err)

@@ -212,7 +212,7 @@ func (s *session) reopen(quiet *time.Time) error {
 		if !errors.Is(err, line.ErrGone) || time.Since(*quiet) > s.cfg.StartLimit {
 			return err
 		}
-		if err := pause(s.ctx, s.cfg.Pause); err != nil {
+		if err := firmware.Pause(s.ctx, s.cfg.Pause); err != nil {
 			return err
 		}
 	}
@@ -296,17 +296,8 @@ func (s *session) awaitTarget() error {
 		if err == nil && runs == s.image.Version || s.ctx.Err() != nil || time.Now().After(end) {
 			return err
 		}
-		if err := pause(s.ctx, s.cfg.Pause); err != nil {
+		if err := firmware.Pause(s.ctx, s.cfg.Pause); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }

@@ -101,7 +101,7 @@ func (in *twoSlots) Inspect(ctx context.Context) (firmware.Inspection, error) {
 
 // Open opens a file in the state directory.
 func (in *twoSlots) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
-	if err := in.check(job); err != nil {
+	if err := job.ValidateWhole(); err != nil {
 		return nil, err
 	}
 	if err := job.CheckCapacity(in.cfg.Capacity); err != nil {
@@ -116,25 +116,13 @@ func (in *twoSlots) Open(_ context.Context, job firmware.Job) ([]firmware.Place,
 	return in.workspace.Places(job, nil)
 }
 
-func (in *twoSlots) check(job firmware.Job) error {
-	if err := job.Validate(); err != nil {
-		return err
-	}
-	if len(job.Files) != 1 {
-		return firmware.Failf(ota.ManifestMismatch, "the component takes one file, the package has %d", len(job.Files))
-	}
-	return job.RefuseDeltas()
-}
-
 // Stage verifies the image and uploads it into the slot that does not run.
 func (in *twoSlots) Stage(ctx context.Context, job firmware.Job) error {
-	if err := in.check(job); err != nil {
+	if err := job.ValidateWhole(); err != nil {
 		return err
 	}
-	if held, err := in.workspace.Holds(job); err != nil {
+	if err := in.workspace.MustHold(job); err != nil {
 		return err
-	} else if !held {
-		return firmware.Failf(ota.InstallerFailed, "no place was opened for %s %s", job.Component, job.Target)
 	}
 	path, err := in.workspace.Image(ctx, &job.Files[0])
 	if err != nil {
@@ -249,18 +237,9 @@ func (in *twoSlots) restart(ctx context.Context, m *manager, before []slot) erro
 		if err != nil {
 			asked = time.Now() // it is on its way
 		}
-		if err := pause(ctx, in.cfg.Pause); err != nil {
+		if err := firmware.Pause(ctx, in.cfg.Pause); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }
 
@@ -303,11 +282,7 @@ func (in *twoSlots) Revert(ctx context.Context, job firmware.Job) (firmware.Rest
 			return "", err
 		}
 	}
-	held, err := in.workspace.Holds(job)
-	if err != nil || !held {
-		return firmware.RestartNone, err
-	}
-	return firmware.RestartNone, firmware.WriteFailure(in.workspace.Drop())
+	return firmware.RestartNone, in.workspace.DropOf(job)
 }
 
 // goBack looks what the MCU runs and is about to run, and takes one step after

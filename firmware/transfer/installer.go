@@ -25,7 +25,7 @@ func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
 
 // Open opens a file in the state directory. A package has one file here.
 func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
-	if err := in.check(job); err != nil {
+	if err := job.ValidateWhole(); err != nil {
 		return nil, err
 	}
 	if err := job.CheckCapacity(in.cfg.Capacity); err != nil {
@@ -49,25 +49,13 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	return in.workspace.Places(job, nil)
 }
 
-func (in *Installer) check(job firmware.Job) error {
-	if err := job.Validate(); err != nil {
-		return err
-	}
-	if len(job.Files) != 1 {
-		return firmware.Failf(ota.ManifestMismatch, "the component takes one file, the package has %d", len(job.Files))
-	}
-	return job.RefuseDeltas()
-}
-
 // Stage verifies and decodes the image.
 func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
-	if err := in.check(job); err != nil {
+	if err := job.ValidateWhole(); err != nil {
 		return err
 	}
-	if held, err := in.workspace.Holds(job); err != nil {
+	if err := in.workspace.MustHold(job); err != nil {
 		return err
-	} else if !held {
-		return firmware.Failf(ota.InstallerFailed, "no place was opened for %s %s", job.Component, job.Target)
 	}
 	r, is, err := in.loadFor(job)
 	if err != nil {
@@ -144,11 +132,7 @@ func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Res
 			return "", err
 		}
 	}
-	held, err := in.workspace.Holds(job)
-	if err != nil || !held {
-		return firmware.RestartNone, err
-	}
-	return firmware.RestartNone, firmware.WriteFailure(in.workspace.Drop())
+	return firmware.RestartNone, in.workspace.DropOf(job)
 }
 
 // restore brings the version before back.
@@ -182,7 +166,7 @@ func (in *Installer) send(ctx context.Context, image *stored, source string, beg
 		if err == nil || try >= in.cfg.Tries || final(ctx, err) {
 			return err
 		}
-		if err := sleep(ctx, in.cfg.Pause); err != nil {
+		if err := firmware.Pause(ctx, in.cfg.Pause); err != nil {
 			return err
 		}
 	}
@@ -223,17 +207,8 @@ func (in *Installer) awaitStart(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || time.Now().After(end) {
 			return err
 		}
-		if err := sleep(ctx, in.cfg.Pause); err != nil {
+		if err := firmware.Pause(ctx, in.cfg.Pause); err != nil {
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }

@@ -15,6 +15,8 @@ import (
 type Line struct {
 	Port string // path of the port
 
+	served sync.WaitGroup
+
 	mu    sync.Mutex
 	far   *Far
 	left  int  // things to hear until the cut; 0 for none
@@ -40,6 +42,24 @@ func (l *Line) Plug() (*End, error) {
 	defer l.mu.Unlock()
 	l.left, l.cut = 0, false
 	return l.replug()
+}
+
+// Serve plugs the line and lets an emulator serve its far end; the one before has
+// ended then.
+func (l *Line) Serve(emulate func(*End)) error {
+	l.Close()
+	end, err := l.Plug()
+	if err != nil {
+		return err
+	}
+	l.served.Go(func() { emulate(end) })
+	return nil
+}
+
+// Close hangs up and waits until the emulator has ended.
+func (l *Line) Close() {
+	l.Unplug()
+	l.served.Wait()
 }
 
 // Replug makes the line anew, as Plug does, for a component that disconnects

@@ -34,8 +34,6 @@ type Module struct {
 	Vanishes bool // takes its port away for its restart
 	NoEnd    bool // restarts before it has said the last code
 
-	served sync.WaitGroup
-
 	mu      sync.Mutex
 	live    []byte
 	file    []byte
@@ -48,21 +46,7 @@ func New(port string, live []byte) *Module {
 }
 
 // Plug connects the module, which has started anew.
-func (m *Module) Plug() error {
-	m.Close()
-	end, err := m.Line.Plug()
-	if err != nil {
-		return err
-	}
-	m.served.Go(func() { m.serve(end) })
-	return nil
-}
-
-// Close disconnects it.
-func (m *Module) Close() {
-	m.Unplug()
-	m.served.Wait()
-}
+func (m *Module) Plug() error { return m.Serve(m.serve) }
 
 // Live gives what the module runs.
 func (m *Module) Live() []byte {

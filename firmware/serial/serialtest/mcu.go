@@ -48,8 +48,6 @@ type MCU struct {
 	// Forgets makes it go on with the old image after it has taken a new one.
 	Forgets bool
 
-	served sync.WaitGroup
-
 	mu   sync.Mutex
 	dead bool
 	live []byte // nil while it holds no whole image
@@ -62,21 +60,7 @@ func New(port string, image []byte) *MCU {
 }
 
 // Plug switches the MCU on and connects it.
-func (m *MCU) Plug() error {
-	m.Close()
-	end, err := m.Line.Plug()
-	if err != nil {
-		return err
-	}
-	m.served.Go(func() { m.serve(end) })
-	return nil
-}
-
-// Close switches the MCU off.
-func (m *MCU) Close() {
-	m.Unplug()
-	m.served.Wait()
-}
+func (m *MCU) Plug() error { return m.Serve(m.serve) }
 
 // Live gives what the MCU runs; nil if nothing.
 func (m *MCU) Live() []byte {

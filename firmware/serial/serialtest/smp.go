@@ -27,8 +27,6 @@ type Board struct {
 	// Refuses makes the bootloader refuse every new image.
 	Refuses bool
 
-	served sync.WaitGroup
-
 	mu        sync.Mutex
 	dead      bool
 	slots     [2][]byte
@@ -71,21 +69,7 @@ func NewBoard(port string, image []byte) *Board {
 }
 
 // Plug connects the board, which goes on with what it was doing.
-func (b *Board) Plug() error {
-	b.Close()
-	end, err := b.Line.Plug()
-	if err != nil {
-		return err
-	}
-	b.served.Go(func() { b.serve(end) })
-	return nil
-}
-
-// Close disconnects it.
-func (b *Board) Close() {
-	b.Unplug()
-	b.served.Wait()
-}
+func (b *Board) Plug() error { return b.Serve(b.serve) }
 
 // Live gives what the board runs.
 func (b *Board) Live() []byte {

@@ -1,0 +1,17 @@
+package firmware
+
+import (
+	"context"
+	"time"
+)
+
+// Pause waits for a time, between two tries or two questions; ctx ends it with
+// its error.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
