@@ -159,8 +159,8 @@ func brokerNames(cfg *config.Config) string {
 // watchEvery is how often the sensors are looked at between plans.
 const watchEvery = 30 * time.Second
 
-// watch tells the machine of new readings.
-func (d *device) watch(ctx context.Context) error {
+// repeat does something every watchEvery, until ctx ends.
+func repeat(ctx context.Context, do func()) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -168,9 +168,14 @@ func (d *device) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			d.runner.Post(agent.Measured{Readings: d.sensors.Read(ctx)})
+			do()
 		}
 	}
+}
+
+// watch tells the machine of new readings.
+func (d *device) watch(ctx context.Context) error {
+	return repeat(ctx, func() { d.runner.Post(agent.Measured{Readings: d.sensors.Read(ctx)}) })
 }
 
 // Status answers the control socket.

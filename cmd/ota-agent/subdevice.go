@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/control"
@@ -155,20 +154,13 @@ func (s *subDevices) close() error {
 
 // watch tells the machines of new readings, one after the other.
 func (s *subDevices) watch(ctx context.Context) error {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	return repeat(ctx, func() {
 		for _, d := range s.all {
 			if d.broken == nil && ctx.Err() == nil {
 				d.Post(agent.Measured{Readings: d.sensors.Read(ctx)})
 			}
 		}
-	}
+	})
 }
 
 // post passes an input on to all of them.
