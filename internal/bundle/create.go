@@ -121,18 +121,22 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 // compressionWindow bounds the memory that a device needs to decode.
 const compressionWindow = 1 << 20
 
-func compress(source, target string) (err error) {
+func compress(source, target string) error {
 	in, err := os.Open(source)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.Create(target)
+	return writeFile(target, func(out io.Writer) error { return Compress(out, in) })
+}
+
+// writeFile makes a file of what fill writes.
+func writeFile(path string, fill func(io.Writer) error) error {
+	out, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	return Compress(out, in)
+	return errors.Join(fill(out), out.Close())
 }
 
 // Compress writes what it reads as a zstd frame that devices can decode.

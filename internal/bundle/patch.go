@@ -87,7 +87,7 @@ func checkPatch(from, path string, image *ota.File) error {
 	return nil
 }
 
-func writePatch(from, to, path string) (err error) {
+func writePatch(from, to, path string) error {
 	old, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -96,10 +96,5 @@ func writePatch(from, to, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	return bsdiff.Make(out, old, image)
+	return writeFile(path, func(out io.Writer) error { return bsdiff.Make(out, old, image) })
 }

@@ -37,12 +37,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		kills = 40
 	}
-	seed := uint64(time.Now().UnixNano())
-	if given, err := strconv.ParseUint(os.Getenv("OTA_KILL_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	t.Logf("OTA_KILL_SEED=%d", seed)
-	k := newKiller(t, rand.New(rand.NewPCG(seed, 0)))
+	k := newKiller(t, killMoments(t, 0))
 	k.agent = k.device.Start()
 	upgrades := 0
 	for ; kills > 0; upgrades++ {
@@ -55,6 +50,18 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	assert.Greater(t, k.store.resumed(), upgrades/4, "kills did hit downloads")
 	assert.Positive(t, k.hits["upgrading"], "kills did hit installations")
 	assert.Equal(t, 0, k.agent.Stop())
+}
+
+// killMoments is a source of moments, another one each time; OTA_KILL_SEED repeats
+// one. stream tells tests apart.
+func killMoments(t *testing.T, stream uint64) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if given, err := strconv.ParseUint(os.Getenv("OTA_KILL_SEED"), 10, 64); err == nil {
+		seed = given
+	}
+	t.Logf("OTA_KILL_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, stream))
 }
 
 // killer upgrades a device again and again, and kills its agent meanwhile.

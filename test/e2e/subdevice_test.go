@@ -3,7 +3,6 @@ package e2e_test
 import (
 	_ "embed"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -289,12 +288,7 @@ func TestGatewayIsKilledAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		rounds = 2
 	}
-	seed := uint64(time.Now().UnixNano())
-	if given, err := strconv.ParseUint(os.Getenv("OTA_KILL_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	t.Logf("OTA_KILL_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := killMoments(t, 1)
 	s := newSite(t)
 	keys := []string{"meter-1", "meter-2", "meter-3"}
 	s.behind("meter", keys...)
