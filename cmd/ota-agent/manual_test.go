@@ -3,8 +3,6 @@ package main
 import (
 	"flag"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,22 +38,5 @@ func TestManualPage(t *testing.T) {
 	assert.Equal(t, page, string(kept), "go test ./cmd/ota-agent -run Manual -update writes it")
 	for _, v := range verbs() {
 		assert.Contains(t, page, "\n.SS "+v.Name+"\n")
-	}
-}
-
-// TestManualPageIsClean lets those programs judge the page that are there.
-func TestManualPageIsClean(t *testing.T) {
-	for _, judge := range [][]string{
-		{"mandoc", "-T", "lint", "-W", "warning"},
-		{"groff", "-man", "-T", "utf8", "-ww", "-z"},
-	} {
-		program, err := exec.LookPath(judge[0])
-		if err != nil {
-			t.Logf("%s is not installed", judge[0])
-			continue
-		}
-		out, err := exec.Command(program, append(judge[1:], manual)...).CombinedOutput()
-		assert.NoError(t, err, "%s", out)
-		assert.Empty(t, strings.TrimSpace(string(out)), judge[0])
 	}
 }

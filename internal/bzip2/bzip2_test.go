@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"io"
 	"math/rand/v2"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -61,27 +60,6 @@ func TestRoundTrip(t *testing.T) {
 				require.True(t, bytes.Equal(text, theirs), "the standard library reads something else")
 			}
 		})
-	}
-}
-
-// The bzip2 command writes blocks of its own making. Where it is missing,
-// TestReadsAStreamOfTheCommand has to do.
-func TestReadsWhatTheCommandWrites(t *testing.T) {
-	command, err := exec.LookPath("bzip2")
-	if err != nil {
-		return
-	}
-	for name, text := range texts() {
-		for _, level := range []string{"-1", "-9"} {
-			run := exec.Command(command, level)
-			run.Stdin = bytes.NewReader(text)
-			packed, err := run.Output()
-			require.NoError(t, err)
-			ours, err := io.ReadAll(open(packed, &bzip2.Space{}))
-			require.NoError(t, err, name)
-			assert.True(t, bytes.Equal(text, ours), "%s %s", name, level)
-			assert.Less(t, float64(len(pack(t, int(level[1]-'0'), text))), 1.02*float64(len(packed))+20, "%s %s: ours is larger", name, level)
-		}
 	}
 }
 
