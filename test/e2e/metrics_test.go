@@ -13,17 +13,6 @@ import (
 	"otafleet/test/harness"
 )
 
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	return port
-}
-
 // scrape reads a page as Prometheus does.
 func scrape(t *testing.T, address string) map[string]float64 {
 	t.Helper()
@@ -52,7 +41,8 @@ func TestMetrics(t *testing.T) {
 	s.device.Write("capacity", []byte("77\n"), 0o644)
 	s.device.Settings["conditions"] = harness.Settings{"battery_file": "capacity", "rssi_command": []string{"echo", "-71"}}
 	s.device.Configure()
-	port := freePort(t)
+	_, port, err := net.SplitHostPort(harness.FreeAddress(t))
+	require.NoError(t, err)
 	agent := harness.Start(t, s.device.Dir, programs.Agent, "run", "--config", "agent.yaml", "--metrics", ":"+port)
 	agent.AwaitOutput("connected to the broker")
 	s.upgrades("p", "1.1.0", 3)

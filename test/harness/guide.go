@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -194,13 +196,18 @@ func (g *Guide) link(name, program string) {
 	}
 }
 
-// FreeAddress finds a port of the loopback that nobody uses.
+// FreeAddress finds a port of the loopback that nobody uses. It lies below those
+// that the system gives to connections (32768 and up), or one of them might take
+// it before, or while, its server is down.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("cannot find a free port")
+	return ""
 }
