@@ -23,9 +23,9 @@ func TestConfirmByAsking(t *testing.T) {
 
 	refused := s.device.Do("refuse", "--reason", "the line is running")
 	assert.Equal(t, harness.Outcome{Out: "refused plan p\n"}, refused)
-	harness.Await(t, "the refusal", func() bool { return len(s.platform.Decisions("p")) > 0 })
-	assert.Equal(t, ota.ReasonDeclined, s.platform.Decisions("p")[0].Reason)
-	assert.Equal(t, "the line is running", s.platform.Decisions("p")[0].Detail)
+	decision := s.platform.AwaitDecision("p")
+	assert.Equal(t, ota.ReasonDeclined, decision.Reason)
+	assert.Equal(t, "the line is running", decision.Detail)
 	assert.Contains(t, s.device.Do("status").Out, "plan p is refused (declined: the line is running)")
 	assert.Equal(t, 4, s.device.Do("confirm").Code, "nothing waits any more")
 
@@ -71,9 +71,9 @@ echo "$OTA_PLAN $OTA_ATTEMPT $OTA_COMPONENTS" >asked
 	s.device.Settings["confirm_command"] = []string{s.device.Path("ask")}
 	s.device.Start()
 	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
-	harness.Await(t, "the refusal", func() bool { return len(s.platform.Decisions("p")) > 0 })
-	assert.Equal(t, ota.ReasonDeclined, s.platform.Decisions("p")[0].Reason)
-	assert.Equal(t, "nobody agrees", s.platform.Decisions("p")[0].Detail)
+	decision := s.platform.AwaitDecision("p")
+	assert.Equal(t, ota.ReasonDeclined, decision.Reason)
+	assert.Equal(t, "nobody agrees", decision.Detail)
 	assert.Equal(t, "p 1 app 1.1.0 3\n", string(s.device.Read("asked")))
 	assert.Equal(t, "old", string(s.device.Read("app.bin")))
 

@@ -216,8 +216,7 @@ func TestMalformedPlanIsRefused(t *testing.T) {
 	h.platform.AwaitStatus("p-0", h.device, ota.DeviceUpgraded)
 	h.say("plan", []byte(`{"time":"2026-11-23T10:00:00Z","plan":"p-bad","attempt":3,"mode":"loud","ends":"2099-01-01T00:00:00Z",`+
 		`"components":[{"id":"app","type":"module","package":"full","target":"2.0.0","size":1}]}`))
-	harness.Await(t, "the refusal", func() bool { return len(h.platform.Decisions("p-bad")) > 0 })
-	decision := h.platform.Decisions("p-bad")[0]
+	decision := h.platform.AwaitDecision("p-bad")
 	assert.Equal(t, ota.ReasonInvalidPlan, decision.Reason)
 	assert.Equal(t, 3, decision.Attempt)
 	assert.Contains(t, decision.Detail, "mode")

@@ -69,7 +69,7 @@ func TestOutsideTheWindow(t *testing.T) {
 	e := s.awaitState("refused")
 	require.NotNil(t, e.Again)
 	assert.Contains(t, e.Sentence, "outside_window: the next maintenance window opens at ")
-	decision := s.platform.Decisions("p")[0]
+	decision := s.platform.AwaitDecision("p")
 	assert.Equal(t, ota.ReasonWindow, decision.Reason)
 	assert.WithinDuration(t, *e.Again, decision.RetryAt, 0, "the platform is told the same")
 	assert.InDelta(t, 3, time.Until(decision.RetryAt).Hours(), 1.01)
@@ -110,9 +110,9 @@ func TestPauseLastsOverRestarts(t *testing.T) {
 	assert.Contains(t, s.device.Do("status").Out, " (line 3 runs)\npaused by the operator (line 3 runs)")
 
 	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
-	harness.Await(t, "the refusal", func() bool { return len(s.platform.Decisions("p")) > 0 })
-	assert.Equal(t, ota.ReasonBusy, s.platform.Decisions("p")[0].Reason)
-	assert.Equal(t, "the operator has paused the agent: line 3 runs", s.platform.Decisions("p")[0].Detail)
+	decision := s.platform.AwaitDecision("p")
+	assert.Equal(t, ota.ReasonBusy, decision.Reason)
+	assert.Equal(t, "the operator has paused the agent: line 3 runs", decision.Detail)
 	assert.Equal(t, map[string]string{"done": "resumed"}, document[map[string]string](t, s.device, "resume"))
 	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
 }

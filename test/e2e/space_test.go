@@ -51,8 +51,7 @@ func TestFullDiskBeforeAnUpgrade(t *testing.T) {
 	agent.AwaitOutput("connected to the broker")
 	fill(t, s.device.Path("state/ballast"))
 	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
-	harness.Await(t, "an answer to the plan", func() bool { return len(s.platform.Decisions("p")) > 0 })
-	assert.Equal(t, ota.ReasonSpace, s.platform.Decisions("p")[0].Reason)
+	assert.Equal(t, ota.ReasonSpace, s.platform.AwaitDecision("p").Reason)
 	assert.Contains(t, s.device.Do("status").Out, "plan p is refused (space_low")
 	assert.Equal(t, "old", string(s.device.Read("app.bin")))
 

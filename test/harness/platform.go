@@ -205,6 +205,18 @@ func (p *Platform) Decisions(plan string) []ota.Decision {
 	return found
 }
 
+// AwaitDecision gives the first answer to a plan, once it has arrived: the
+// device knows it, and tells its operator, before the platform does.
+func (p *Platform) AwaitDecision(plan string) ota.Decision {
+	p.t.Helper()
+	var decisions []ota.Decision
+	Await(p.t, "the decision on "+plan, func() bool {
+		decisions = p.Decisions(plan)
+		return len(decisions) > 0
+	})
+	return decisions[0]
+}
+
 // Arrivals counts the reports by what the ledger made of them.
 func (p *Platform) Arrivals() map[engine.Arrival]int {
 	p.mu.Lock()
