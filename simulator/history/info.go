@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -115,8 +116,13 @@ func (d *endDocument) end() *End {
 	}
 	r := &d.Resources
 	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets,
-		Wall: time.Duration(r.Wall * float64(time.Second)), CPU: time.Duration(r.CPU * float64(time.Second)), CPUs: r.CPUs,
-		Processes: r.Processes, System: r.System}}
+		Wall: duration(r.Wall), CPU: duration(r.CPU), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
+}
+
+// duration is the inverse of Duration.Seconds, to the nanosecond, so that a verdict
+// on a kept run says what the run's own said.
+func duration(seconds float64) time.Duration {
+	return time.Duration(math.Round(seconds * float64(time.Second)))
 }
 
 // write puts run.json in its place, whole or not at all.
