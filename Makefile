@@ -38,12 +38,12 @@ test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that 
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 ./agent/link
 
 .PHONY: test-tools test-vm
-TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox bsdiff bspatch bzip2 groff mandoc
-test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv, patches with its bsdiff, the manual page, a full disk; as root, which mounts
+TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox bsdiff bspatch bzip2 groff mandoc zsh fish
+test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv, patches with its bsdiff, the manual page, completion in zsh and fish, a full disk; as root, which mounts
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
-		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static bsdiff bzip2 groff mandoc' >&2; exit 1; }; done
+		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static bsdiff bzip2 groff mandoc zsh fish' >&2; exit 1; }; done
 	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root, to mount' >&2; exit 1; }
-	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2
+	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
 
 test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
 	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \

@@ -48,16 +48,20 @@ put 644 CHANGELOG.md "usr/share/doc/$program/CHANGELOG.md"
 if [ -f "docs/$program.1" ]; then
 	zip "docs/$program.1" "usr/share/man/man1/$program.1.gz"
 fi
-# The completion is written by the program itself, built for this machine.
+# Completions are written by the program itself, built for this machine.
 native=$work/$program
 if [ "$(dpkg --print-architecture)" != "$architecture" ]; then
 	native=$work/native
 	env -u GOARCH -u GOARM -u GOMIPS scripts/build.sh "$program" "$native"
 fi
-if "$native" help 2>&1 | grep -q '^  completion '; then
-	"$native" completion bash >"$work/completion"
-	put 644 "$work/completion" "usr/share/bash-completion/completions/$program"
-fi
+# completion SHELL PATH writes that of one shell.
+completion() {
+	"$native" completion "$1" >"$work/completion"
+	put 644 "$work/completion" "$2"
+}
+completion bash "usr/share/bash-completion/completions/$program"
+completion zsh "usr/share/zsh/vendor-completions/_$program"
+completion fish "usr/share/fish/vendor_completions.d/$program.fish"
 if [ "$program" = ota-agent ]; then
 	put 644 packaging/systemd/ota-agent.service usr/lib/systemd/system/ota-agent.service
 	put 644 packaging/debian/ota-agent/agent.yaml etc/ota-agent/agent.yaml

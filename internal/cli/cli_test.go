@@ -86,7 +86,7 @@ Verbs:
   wrapped    fail in depth
   lines      say much that is wrong
   wait       wait
-  completion print a script that lets bash complete command lines
+  completion print a script that completes command lines
   version    print the version
 
 'kettle help VERB' explains a verb with examples.
@@ -138,7 +138,7 @@ func TestRun(t *testing.T) {
 		{"pour", cli.OK, "tea", ""},
 		{"pour slowly", cli.Usage, "", "kettle pour: takes no arguments, and got \"slowly\"\nSee 'kettle help pour'.\n"},
 		{"completion", cli.Usage, "", "kettle completion: want one argument, the shell, and got 0\nSee 'kettle help completion'.\n"},
-		{"completion fish", cli.Usage, "", "kettle completion: there is no completion for fish, only for bash\nSee 'kettle help completion'.\n"},
+		{"completion csh", cli.Usage, "", "kettle completion: there is no completion for \"csh\", only for bash, zsh, fish\nSee 'kettle help completion'.\n"},
 		{"fail", cli.Failed, "", "kettle fail: it leaks\n"},
 		{"quietly", 3, "", ""},
 		{"wrapped", 3, "", "kettle wrapped: cannot pour: it is empty\n"},
