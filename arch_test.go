@@ -30,6 +30,7 @@ var house = []room{
 	{"internal/yamlform", "", ""},
 	{"internal/cli", "", ""},
 	{"internal/exposition", "", ""},
+	{"internal/address", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/suffixes", "", ""},
 	{"internal/bzip2", "internal/suffixes", ""},

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,7 +110,7 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	journal := &journal{w: streams.Out, goal: f.untilDone, reached: cancel}
+	journal := &journal{w: streams.Out, goal: f.untilDone, reached: make(chan struct{})}
 	config, err := f.config(journal)
 	config.Logger = slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err != nil {
@@ -139,6 +141,14 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, jo
 	ready.Go(func() {
 		if standIn.Hears(ctx) == nil {
 			journal.printf("ready for devices")
+		}
+	})
+	ready.Go(func() {
+		select {
+		case <-journal.reached:
+			takeLeave(ctx, journal, standIn)
+			cancel()
+		case <-ctx.Done():
 		}
 	})
 	broken := make(chan error, 1)
@@ -327,18 +337,38 @@ func readCredentials(path string) (credentials, error) {
 	return known, nil
 }
 
-// farewell is how long the platform stays when its goal is reached: the last
-// acknowledgements are on their way to devices, which may be slow to read them.
-const farewell = 3 * time.Second
+// How long the platform stays when its goal is reached: for what devices still
+// report of their end, such as the other components of a plan that has failed, and
+// at most for those that do not read its last acknowledgements.
+const (
+	farewell = time.Second
+	patience = time.Minute
+)
+
+// takeLeave waits until the devices that are at their end know that everything is
+// acknowledged.
+func takeLeave(ctx context.Context, journal *journal, standIn *platform.StandIn) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(farewell):
+	}
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := standIn.AwaitArrival(within, journal.devices()); err != nil && ctx.Err() == nil {
+		journal.printf("the last acknowledgements have not arrived: %v", err)
+	}
+}
 
 // journal prints what happens, a line each, and knows when the goal is reached.
 type journal struct {
-	goal    int
-	reached context.CancelFunc
+	goal    int           // 0 if there is none
+	reached chan struct{} // closed when the goal is reached
 
 	mu    sync.Mutex // guards the following
 	w     io.Writer
-	ended map[string]ota.DeviceStatus
+	ended map[ota.Identity]ota.DeviceStatus
+	done  bool // the goal is reached
 }
 
 func (j *journal) printf(format string, args ...any) {
@@ -361,7 +391,7 @@ func (j *journal) observe(_ time.Time, fact engine.Output) {
 		j.printf("%s  %s  address issued (%s, attempt %d)", fact.Device.Device, fact.Component, fact.Reason, fact.Attempt)
 	case engine.Changed:
 		j.printf("%s  is now: %s", fact.Device.Device, fact.To.Name())
-		j.end(fact.Device.Device, fact.To)
+		j.end(fact.Device, fact.To)
 	case engine.PlanChanged:
 		j.printf("plan %s is now: %s", fact.Plan, fact.Status)
 	}
@@ -379,22 +409,29 @@ func (j *journal) report(fact engine.Recorded) {
 	j.printf("%s  %s  %s", fact.Device.Device, r.Component, text)
 }
 
-// end counts a device at its end, and ends the platform when there are enough.
-func (j *journal) end(device string, status ota.DeviceStatus) {
+// end counts a device at its end; the goal is reached when there are enough.
+func (j *journal) end(device ota.Identity, status ota.DeviceStatus) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ended == nil {
-		j.ended = map[string]ota.DeviceStatus{}
+		j.ended = map[ota.Identity]ota.DeviceStatus{}
 	}
 	if status == ota.DeviceUpgrading || status == ota.DeviceNotUpgraded {
 		delete(j.ended, device)
 		return
 	}
 	j.ended[device] = status
-	if j.goal > 0 && len(j.ended) >= j.goal {
-		// The last acknowledgements must get out.
-		time.AfterFunc(farewell, j.reached)
+	if j.goal > 0 && len(j.ended) >= j.goal && !j.done {
+		j.done = true
+		close(j.reached)
 	}
+}
+
+// devices are those at their end.
+func (j *journal) devices() []ota.Identity {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Collect(maps.Keys(j.ended))
 }
 
 func (j *journal) failed() bool {

@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // serve runs something until the test ends, or until stop is called.
 func serve(t *testing.T, run func(context.Context) error) (stop func()) {
@@ -100,6 +100,7 @@ type device struct {
 	client *paho.Client
 	inbox  chan *paho.Publish
 	seq    int
+	deaf   sync.Mutex // while it is held, the device takes and acknowledges nothing
 }
 
 // connect opens a session at a broker, which may be starting yet.
@@ -118,6 +119,8 @@ func (d *device) open(url string) error {
 	inbox := make(chan *paho.Publish, 100)
 	client := paho.NewClient(paho.ClientConfig{Conn: conn,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
+			d.deaf.Lock()
+			defer d.deaf.Unlock()
 			inbox <- p.Packet
 			return true, nil
 		}},

@@ -3,9 +3,8 @@ package platform
 import (
 	"errors"
 	"fmt"
-	"net"
-	"syscall"
 
+	"otafleet/internal/address"
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/broker"
 	"otafleet/simulator/platform/engine"
@@ -27,7 +26,7 @@ func (s *StandIn) KillBroker() error {
 	if s.embedded == nil {
 		return fmt.Errorf("cannot kill the broker: %w", errNotOwn)
 	}
-	return errors.Join(s.embedded.Close(), s.brokerPlace.hold(s.embedded.Addr()))
+	return s.embedded.Close()
 }
 
 // RestartBroker starts the embedded broker again, at its address. If it cannot
@@ -36,7 +35,6 @@ func (s *StandIn) RestartBroker() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fresh, err := broker.New(s.brokerConfig(s.embedded.Addr().String()))
-	s.brokerPlace.release()
 	if err != nil {
 		s.serving.fail(err)
 		return
@@ -55,7 +53,7 @@ func (s *StandIn) KillStore() error {
 	if s.server == nil {
 		return fmt.Errorf("cannot kill the object store: %w", errNotOwn)
 	}
-	return errors.Join(s.server.Close(), s.storePlace.hold(s.server.Addr()))
+	return s.server.Close()
 }
 
 // RestartStore serves what is stored again, at its address. If it cannot be
@@ -64,7 +62,6 @@ func (s *StandIn) RestartStore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fresh, err := objectstore.Listen(objectstore.ServerConfig{Address: s.server.Addr().String(), Handler: s.store})
-	s.storePlace.release()
 	if err != nil {
 		s.serving.fail(err)
 		return
@@ -130,39 +127,16 @@ func (s *StandIn) listen(m engine.Message) {
 	}
 }
 
-// place is an address that is kept while nobody listens on it: the system could
-// otherwise give its port to somebody else, even to a device that dials it.
-type place struct{ socket int }
-
-// hold keeps the address of a listener that was closed.
-func (p *place) hold(a net.Addr) error {
-	address, is := a.(*net.TCPAddr)
-	if !is {
-		return fmt.Errorf("cannot keep the address %s: it is none of TCP", a)
+// keepAddress keeps the address of a part that may be killed and restarted; empty
+// means a free port of the loopback. One that cannot be kept is given to the part
+// all the same, which will say what is wrong with it.
+func keepAddress(want string) (kept address.Kept, listen string) {
+	if want == "" {
+		want = "127.0.0.1:0"
 	}
-	family, to := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: address.Port, Addr: [16]byte(address.IP.To16())})
-	if v4 := address.IP.To4(); v4 != nil {
-		family, to = syscall.AF_INET, &syscall.SockaddrInet4{Port: address.Port, Addr: [4]byte(v4)}
-	}
-	socket, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	kept, err := address.Keep(want)
 	if err != nil {
-		return fmt.Errorf("cannot keep the address %s: %w", a, err)
+		return kept, want
 	}
-	err = syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-	if err == nil {
-		err = syscall.Bind(socket, to)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("cannot keep the address %s: %w", a, err), syscall.Close(socket))
-	}
-	p.socket = socket
-	return nil
-}
-
-// release gives the address up.
-func (p *place) release() {
-	if p.socket > 0 {
-		_ = syscall.Close(p.socket)
-	}
-	p.socket = 0
+	return kept, kept.String()
 }

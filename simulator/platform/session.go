@@ -15,7 +15,9 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session/state"
+	"github.com/eclipse/paho.golang/paho/store/memory"
 
+	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
 
@@ -61,14 +63,16 @@ type session struct {
 	log      *slog.Logger
 	wake     chan struct{}
 	state    window        // what is not acknowledged, over all connections
+	sent     *memory.Store // of state: what was sent and is not acknowledged
 	opened   chan struct{} // closed when the first connection is up
 
 	// Owned by Run.
 	fresh bool // there was no connection yet
 	first sync.Once
 
-	mu    sync.Mutex // guards the following
-	queue []*paho.Publish
+	mu      sync.Mutex // guards the following
+	queue   []*paho.Publish
+	sending bool // a message is neither in the queue nor sent
 }
 
 func newSession(config Config, topics wire.Topics, handle func(string, []byte)) (*session, error) {
@@ -83,10 +87,11 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 	if u.Port() != "" {
 		port = u.Port()
 	}
-	return &session{address: net.JoinHostPort(u.Hostname(), port), secure: secure,
+	sent := memory.New()
+	return &session{address: net.JoinHostPort(u.Hostname(), port), secure: secure, sent: sent,
 		url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
 		filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
-		state: window{state.NewInMemory()}, opened: make(chan struct{}), fresh: true}, nil
+		state: window{state.New(sent, memory.New())}, opened: make(chan struct{}), fresh: true}, nil
 }
 
 // verified is a TLS configuration for a broker of that name.
@@ -123,6 +128,15 @@ func (s *session) Publish(topic string, payload []byte, expiry time.Duration) er
 	default:
 	}
 	return nil
+}
+
+// Owes reports whether there is a message that the broker has not acknowledged;
+// it may be to another device.
+func (s *session) Owes(ota.Identity) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sent, err := s.sent.List()
+	return s.sending || len(s.queue) > 0 || len(sent) > 0 || err != nil
 }
 
 // Run keeps the session until ctx ends.
@@ -227,10 +241,11 @@ func (s *session) pump(ctx context.Context, client *paho.Client, lost <-chan err
 			s.putBack(p)
 			return err
 		}
+		s.left()
 	}
 }
 
-// take takes the message that has waited longest; nil if none waits.
+// take takes the message that has waited longest, to send it; nil if none waits.
 func (s *session) take() *paho.Publish {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,7 +255,15 @@ func (s *session) take() *paho.Publish {
 	}
 	p := s.queue[0]
 	s.queue[0], s.queue = nil, s.queue[1:]
+	s.sending = true
 	return p
+}
+
+// left notes that the message that was taken has been sent.
+func (s *session) left() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending = false
 }
 
 // putBack lets a message that could not be sent wait for the next connection.
@@ -248,4 +271,5 @@ func (s *session) putBack(p *paho.Publish) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = append([]*paho.Publish{p}, s.queue...)
+	s.sending = false
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"otafleet/internal/address"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform/broker"
@@ -77,6 +78,8 @@ type RemoteStore struct {
 type pipe interface {
 	// Publish hands a message over; a message may expire, if expiry is not 0.
 	Publish(topic string, payload []byte, expiry time.Duration) error
+	// Owes reports whether a message to a device has not arrived.
+	Owes(id ota.Identity) bool
 	Run(ctx context.Context) error
 	URL() string
 }
@@ -105,7 +108,7 @@ type StandIn struct {
 	watches  map[*Watch]struct{}
 	closed   bool
 
-	brokerPlace, storePlace place
+	brokerPlace, storePlace address.Kept // of what is embedded
 }
 
 // New returns a stand-in that listens. Nothing is answered until Run.
@@ -139,16 +142,19 @@ func (s *StandIn) openPipe() (err error) {
 		s.pipe, err = newSession(s.config, s.topics, s.receive)
 		return err
 	}
-	s.embedded, err = broker.New(s.brokerConfig(s.config.BrokerAddress))
-	if err == nil {
-		s.pipe = s.embedded
+	var listen string
+	s.brokerPlace, listen = keepAddress(s.config.BrokerAddress)
+	if s.embedded, err = broker.New(s.brokerConfig(listen)); err != nil {
+		s.brokerPlace.Release()
+		return err
 	}
-	return err
+	s.pipe = s.embedded
+	return nil
 }
 
-func (s *StandIn) brokerConfig(address string) broker.Config {
+func (s *StandIn) brokerConfig(listen string) broker.Config {
 	return broker.Config{
-		Address: address, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
+		Address: listen, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
 		Gateways: s.config.Gateways, Handle: s.receive, Logger: s.log,
 	}
 }
@@ -164,7 +170,10 @@ func (s *StandIn) openStore() (err error) {
 	if s.store, err = objectstore.New(objectstore.Config{Credentials: credentials}); err != nil {
 		return err
 	}
-	if s.server, err = objectstore.Listen(objectstore.ServerConfig{Address: s.config.StoreAddress, Handler: s.store}); err != nil {
+	var listen string
+	s.storePlace, listen = keepAddress(s.config.StoreAddress)
+	if s.server, err = objectstore.Listen(objectstore.ServerConfig{Address: listen, Handler: s.store}); err != nil {
+		s.storePlace.Release()
 		return err
 	}
 	s.shelf.base, s.shelf.bucket, s.shelf.store = s.server.URL(), bucket, s.store
@@ -173,7 +182,7 @@ func (s *StandIn) openStore() (err error) {
 }
 
 func (s *StandIn) closeStore() error {
-	s.storePlace.release()
+	s.storePlace.Release()
 	if s.server == nil {
 		return nil
 	}
@@ -193,7 +202,7 @@ func (s *StandIn) Close() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.brokerPlace.release()
+	s.brokerPlace.Release()
 	if s.embedded != nil {
 		err = errors.Join(err, s.embedded.Close())
 	}

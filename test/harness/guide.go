@@ -1,14 +1,13 @@
 package harness
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"otafleet/internal/address"
 )
 
 // Guide is a reader of README.md's section "On a device", who types what it says
@@ -196,18 +195,14 @@ func (g *Guide) link(name, program string) {
 	}
 }
 
-// FreeAddress finds a port of the loopback that nobody uses. It lies below those
-// that the system gives to connections (32768 and up), or one of them might take
-// it before, or while, its server is down.
+// FreeAddress finds a port of the loopback that nobody uses, and that nobody else
+// is given until the test ends, whether its server is up or down.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	kept, err := address.Keep("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("cannot find a free port")
-	return ""
+	t.Cleanup(kept.Release)
+	return kept.String()
 }

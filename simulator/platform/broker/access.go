@@ -50,6 +50,11 @@ type address struct {
 // id is the client id of the device that the address belongs to.
 func (a address) id() string { return a.product + "." + a.device }
 
+// down is what the topics of the messages to a device begin with.
+func (a *access) down(id ota.Identity) string {
+	return a.prefix + "/" + id.Product + "/" + id.Device + "/down/"
+}
+
 // parse splits a topic or filter that names one device.
 func (a *access) parse(topic string) (address, bool) {
 	rest, ok := strings.CutPrefix(topic, a.prefix+"/")

@@ -188,6 +188,10 @@ func (b *Broker) Publish(topic string, payload []byte, expiry time.Duration) err
 	return nil
 }
 
+// Owes reports whether a message to a device waits, or was sent and has not been
+// acknowledged. One without a session is owed nothing.
+func (b *Broker) Owes(id ota.Identity) bool { return b.directory.owes(b.access.down(id)) }
+
 // Kick cuts the connection of a client without a farewell and reports whether
 // there was one. The client's session lives on.
 func (b *Broker) Kick(clientID string) bool { return b.directory.kick(clientID) }

@@ -194,6 +194,14 @@ func (d *directory) receivers(topic, origin string) []receiver {
 	return slices.DeleteFunc(all, func(r receiver) bool { return r.noLocal && r.session.id == origin })
 }
 
+// owes reports whether a message to a topic below a prefix, which ends in "/",
+// waits in the session of the device whose prefix it is.
+func (d *directory) owes(prefix string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.ContainsFunc(d.exact[prefix+"+"], func(r receiver) bool { return r.session.owes(prefix) })
+}
+
 // next is the member of a sharing audience whose turn it is; members that are
 // not connected are passed over as long as there are others.
 func (a *audience) next() receiver {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,6 +121,15 @@ func (s *session) enqueue(m message) {
 	s.waiting += m.size()
 	s.queue = append(s.queue, m)
 	s.wake()
+}
+
+// owes reports whether a message to a topic with a prefix is not acknowledged.
+func (s *session) owes(prefix string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	owed := func(m message) bool { return strings.HasPrefix(m.topic, prefix) && !m.expired(now) }
+	return slices.ContainsFunc(s.queue, owed) || slices.ContainsFunc(s.sent, owed)
 }
 
 // expire makes room. The caller holds mu.
