@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 	topics   = "ota/v1/gw-200/gw-0001/"
 )
 
@@ -141,7 +141,7 @@ func (i inbox) next(t *testing.T) agent.Input {
 func config(url string, to inbox) link.Config {
 	return link.Config{
 		Identity: identity, URLs: []string{url}, Deliver: to.deliver,
-		FirstDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond,
+		FirstDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond, GoodbyeTimeout: patience,
 	}
 }
 

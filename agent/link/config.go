@@ -22,6 +22,7 @@ const (
 	DefaultSessionExpiry  = 24 * time.Hour
 	DefaultReceiveMaximum = 64
 	DefaultConnectTimeout = 30 * time.Second
+	DefaultGoodbyeTimeout = 2 * time.Second
 	DefaultFirstDelay     = time.Second
 	DefaultMaxDelay       = 60 * time.Second
 )
@@ -46,6 +47,8 @@ type Config struct {
 	// ConnectTimeout is for one try, from the first packet on the line to the
 	// accepted subscription; 0 for 30 s.
 	ConnectTimeout time.Duration
+	// GoodbyeTimeout is for the last messages, when Run's context ends; 0 for 2 s.
+	GoodbyeTimeout time.Duration
 	KeepAlive      time.Duration // whole seconds up to 18 h; 0 for 60 s
 	SessionExpiry  time.Duration // whole seconds; how long the broker keeps messages; 0 for 24 h
 	// ReceiveMaximum is how many messages the broker may send ahead of their
@@ -106,6 +109,9 @@ func (c *Config) validateTimes() []error {
 	if c.ConnectTimeout < 0 {
 		problems = append(problems, fmt.Errorf("connect time-out %v must not be negative", c.ConnectTimeout))
 	}
+	if c.GoodbyeTimeout < 0 {
+		problems = append(problems, fmt.Errorf("goodbye time-out %v must not be negative", c.GoodbyeTimeout))
+	}
 	if c.FirstDelay < 0 || c.FirstDelay > DefaultFirstDelay {
 		problems = append(problems, fmt.Errorf("first reconnect delay %v must be at most %v", c.FirstDelay, DefaultFirstDelay))
 	}
@@ -123,6 +129,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	fill(&c.ConnectTimeout, DefaultConnectTimeout)
+	fill(&c.GoodbyeTimeout, DefaultGoodbyeTimeout)
 	fill(&c.KeepAlive, DefaultKeepAlive)
 	fill(&c.SessionExpiry, DefaultSessionExpiry)
 	fill(&c.FirstDelay, DefaultFirstDelay)

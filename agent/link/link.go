@@ -231,14 +231,14 @@ func (l *Link) publish(s *live, m outgoing) (id uint16, err error) {
 // was a power cut.
 func (l *Link) leave(ctx context.Context, s *live) {
 	if !errors.Is(context.Cause(ctx), ErrAbrupt) {
-		timer := time.AfterFunc(goodbyeWithin, func() { s.end(errSlow) })
+		timer := time.AfterFunc(l.cfg.GoodbyeTimeout, func() { s.end(errSlow) })
 		l.goodbye(ctx, s)
 		timer.Stop()
 	}
 	s.conn.fail(ctx.Err())
 }
 
-var errSlow = fmt.Errorf("the broker did not take the goodbye within %s", goodbyeWithin)
+var errSlow = errors.New("the broker did not take the goodbye in time")
 
 // goodbye sends what is still in the queue and what else the will would have
 // said, and disconnects. What arrives meanwhile stays with the broker.

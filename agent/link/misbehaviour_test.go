@@ -48,7 +48,7 @@ func TestStrangeMessages(t *testing.T) {
 		p.behave()
 	})
 	var log bytes.Buffer
-	in := newInbox()
+	in, began := newInbox(), time.Now()
 	cfg := config(url, in)
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	_, stop := start(t, cfg)
@@ -62,7 +62,7 @@ func TestStrangeMessages(t *testing.T) {
 	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 6}}, in.next(t))
 	assert.Equal(t, len(messages), acked.wait(t))
 	stop()
-	assert.Less(t, strings.Count(log.String(), "level=WARN"), 5, "one a second at most")
+	assert.LessOrEqual(t, strings.Count(log.String(), "level=WARN"), 1+int(time.Since(began)/time.Second), "one a second at most")
 }
 
 // misbehaviours are what brokers do on a first connection that none should.
@@ -171,6 +171,10 @@ func TestMisbehavingBrokers(t *testing.T) {
 func refuseSubscription(p *peer) {
 	p.until(packets.CONNECT)
 	p.send(&packets.Connack{Properties: &packets.Properties{}})
-	p.send(&packets.Suback{PacketID: p.until(packets.SUBSCRIBE).PacketID(), Reasons: []byte{packets.SubackNotauthorized}, Properties: &packets.Properties{}})
+	subscribe := p.until(packets.SUBSCRIBE)
+	if subscribe == nil {
+		return // it was too slow
+	}
+	p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{packets.SubackNotauthorized}, Properties: &packets.Properties{}})
 	_ = p.until(packets.DISCONNECT)
 }

@@ -20,6 +20,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/internal/address"
 	"otafleet/internal/ota"
 )
 
@@ -28,11 +29,10 @@ func mosquitto(t testing.TB, config ...string) string {
 	t.Helper()
 	program := os.Getenv("MOSQUITTO")
 	require.NotEmpty(t, program, "MOSQUITTO must name the broker: make test-real does")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	kept, err := address.Keep("127.0.0.1:0")
 	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
-	_, port, _ := net.SplitHostPort(address)
+	t.Cleanup(kept.Release)
+	_, port, _ := net.SplitHostPort(kept.String())
 	file := filepath.Join(t.TempDir(), "mosquitto.conf")
 	text := "user root\nallow_anonymous true\nlistener " + port + " 127.0.0.1\n" + strings.Join(config, "\n")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
@@ -43,19 +43,19 @@ func mosquitto(t testing.TB, config ...string) string {
 		_ = broker.Wait()
 	})
 	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", address)
+		conn, err := net.Dial("tcp", kept.String())
 		if err == nil {
 			_ = conn.Close()
 		}
 		return err == nil
 	}, patience, 10*time.Millisecond)
-	return address
+	return kept.String()
 }
 
 // platform connects to a broker as a platform does, subscribed to every device.
-func platform(t *testing.T, address string) *peer {
+func platform(t *testing.T, at string) *peer {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
+	conn, err := net.Dial("tcp", at)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
@@ -81,10 +81,10 @@ func (p *peer) kind(t *testing.T) string {
 }
 
 func TestBrokerKeepsMessagesOfAnAbsentDevice(t *testing.T) {
-	address := mosquitto(t)
-	desk := platform(t, address)
+	at := mosquitto(t)
+	desk := platform(t, at)
 	in := newInbox()
-	l, stop := start(t, config("mqtt://"+address, in))
+	l, stop := start(t, config("mqtt://"+at, in))
 	require.Equal(t, agent.Connected{}, in.next(t))
 	for seq := range 50 {
 		l.Send(report(seq + 1))
@@ -108,10 +108,10 @@ func TestBrokerKeepsMessagesOfAnAbsentDevice(t *testing.T) {
 }
 
 func TestWillAfterAPowerCut(t *testing.T) {
-	address := mosquitto(t)
-	desk := platform(t, address)
+	at := mosquitto(t)
+	desk := platform(t, at)
 	in := newInbox()
-	l, err := link.New(config("mqtt://"+address, in))
+	l, err := link.New(config("mqtt://"+at, in))
 	require.NoError(t, err)
 	ctx, cut := context.WithCancelCause(t.Context())
 	ended := make(later[error], 1)
@@ -124,11 +124,11 @@ func TestWillAfterAPowerCut(t *testing.T) {
 
 // TestTakeover runs two devices of one identity: both go on, neither floods.
 func TestTakeover(t *testing.T) {
-	address := mosquitto(t)
+	at := mosquitto(t)
 	first, second := newInbox(), newInbox()
-	start(t, config("mqtt://"+address, first))
+	start(t, config("mqtt://"+at, first))
 	require.Equal(t, agent.Connected{}, first.next(t))
-	start(t, config("mqtt://"+address, second))
+	start(t, config("mqtt://"+at, second))
 	require.Equal(t, agent.Connected{}, second.next(t))
 	require.Equal(t, agent.Disconnected{}, first.next(t))
 	require.Equal(t, agent.Connected{}, first.next(t))
@@ -137,22 +137,22 @@ func TestTakeover(t *testing.T) {
 func TestTLSWithClientCertificate(t *testing.T) {
 	ca := newAuthority(t)
 	broker := ca.issue(t, "broker")
-	address := mosquitto(t, "cafile "+ca.file, "certfile "+broker.certFile, "keyfile "+broker.keyFile,
+	at := mosquitto(t, "cafile "+ca.file, "certfile "+broker.certFile, "keyfile "+broker.keyFile,
 		"require_certificate true", "use_identity_as_username true")
 	in := newInbox()
-	cfg := config("mqtts://"+address, in)
+	cfg := config("mqtts://"+at, in)
 	cfg.TLS = ca.client(t, "gw-0001")
 	start(t, cfg)
 	assert.Equal(t, agent.Connected{}, in.next(t))
 
 	t.Run("another authority's broker", func(t *testing.T) {
-		cfg := config("mqtts://"+address, newInbox())
+		cfg := config("mqtts://"+at, newInbox())
 		cfg.TLS = newAuthority(t).client(t, "gw-0001")
 		l, _ := start(t, cfg)
 		assert.Eventually(t, func() bool { return strings.Contains(l.Health().Trouble, "certificate") }, patience, time.Millisecond)
 	})
 	t.Run("without the certificate", func(t *testing.T) {
-		cfg := config("mqtts://"+address, newInbox())
+		cfg := config("mqtts://"+at, newInbox())
 		cfg.TLS = ca.client(t, "gw-0001")
 		cfg.TLS.Certificates = nil
 		l, _ := start(t, cfg)
@@ -161,7 +161,7 @@ func TestTLSWithClientCertificate(t *testing.T) {
 }
 
 // idle connects n links and gives what they take when nothing happens.
-func idle(t testing.TB, address string, n int) (goroutines, heap, stack, resident float64) {
+func idle(t testing.TB, at string, n int) (goroutines, heap, stack, resident float64) {
 	t.Helper()
 	up := make(chan struct{}, n)
 	measure := func() (int, runtime.MemStats, float64) {
@@ -177,7 +177,7 @@ func idle(t testing.TB, address string, n int) (goroutines, heap, stack, residen
 	ended := make(chan error, n)
 	for i := range n {
 		l, err := link.New(link.Config{
-			Identity: ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gw-%06d", i)}, URLs: []string{"mqtt://" + address},
+			Identity: ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gw-%06d", i)}, URLs: []string{"mqtt://" + at},
 			Deliver: func(in agent.Input) {
 				if _, ok := in.(agent.Connected); ok {
 					up <- struct{}{}
@@ -194,6 +194,10 @@ func idle(t testing.TB, address string, n int) (goroutines, heap, stack, residen
 	}
 	for range n % 64 {
 		<-up
+	}
+	// The last ones have connected, but may still be on their way to rest.
+	for deadline := time.Now().Add(patience); float64(runtime.NumGoroutine()) > float64(g0)+1.1*float64(n) && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
 	}
 	g1, m1, r1 := measure()
 	cancel(link.ErrAbrupt)
@@ -217,9 +221,9 @@ func rss(t testing.TB) float64 {
 
 // TestIdleLinksAreSmall also finds goroutines that stay behind.
 func TestIdleLinksAreSmall(t *testing.T) {
-	address := mosquitto(t)
+	at := mosquitto(t)
 	before := runtime.NumGoroutine()
-	goroutines, heap, _, _ := idle(t, address, 200)
+	goroutines, heap, _, _ := idle(t, at, 200)
 	assert.LessOrEqual(t, goroutines, 1.1)
 	assert.Less(t, heap, 4096.0)
 	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
@@ -228,9 +232,9 @@ func TestIdleLinksAreSmall(t *testing.T) {
 }
 
 func BenchmarkIdleLinks(b *testing.B) {
-	address := mosquitto(b, "max_connections -1")
+	at := mosquitto(b, "max_connections -1")
 	for range b.N {
-		goroutines, heap, stack, resident := idle(b, address, 1000)
+		goroutines, heap, stack, resident := idle(b, at, 1000)
 		b.ReportMetric(goroutines, "goroutines/link")
 		b.ReportMetric(heap, "heap-B/link")
 		b.ReportMetric(stack, "stack-B/link")

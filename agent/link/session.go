@@ -14,10 +14,8 @@ import (
 	"otafleet/internal/wire"
 )
 
-const (
-	goodbyeWithin = 2 * time.Second // for the last messages
-	overhead      = 64              // bytes of a PUBLISH beside topic and payload, at most
-)
+// overhead is how many bytes a PUBLISH has beside topic and payload, at most.
+const overhead = 64
 
 // Refused is a broker's answer to CONNECT other than yes.
 type Refused struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -99,12 +100,14 @@ func TestBarIsAsLongAsItSays(t *testing.T) {
 
 // TestVirtualRun has no more to show than how far it is.
 func TestVirtualRun(t *testing.T) {
-	run := &ending{devices: 1000, began: time.Now().Add(-10 * time.Second)}
-	run.reach(500)
-	run.reach(400)
-	assert.Equal(t, "   10s  500 of 1000 devices at their end", run.line())
-	x := &screen{}
-	assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at their end 50/s"}, run.block(x, 40))
+	synctest.Test(t, func(t *testing.T) {
+		run := &ending{devices: 1000, began: time.Now().Add(-10 * time.Second)}
+		run.reach(500)
+		run.reach(400)
+		assert.Equal(t, "   10s  500 of 1000 devices at their end", run.line())
+		x := &screen{}
+		assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at their end 50/s"}, run.block(x, 40))
+	})
 }
 
 func TestTallies(t *testing.T) {
@@ -152,7 +155,9 @@ func (f fixed) Snapshot() simulator.Snapshot { return f.s }
 
 // TestLiveInALog shows at least how it ended.
 func TestLiveInALog(t *testing.T) {
-	var out bytes.Buffer
-	startLive(&out, &realRun{run: fixed{snapshot()}}).stop()
-	assert.Equal(t, line(snapshot())+"\n", out.String())
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		startLive(&out, &realRun{run: fixed{snapshot()}}).stop()
+		assert.Equal(t, line(snapshot())+"\n", out.String())
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,11 +77,14 @@ func file(t *testing.T, name, content string) string {
 	return path
 }
 
-// small is a scenario that is over soon.
+// patience bounds what a test waits for. Nothing waits that long while all is well.
+const patience = 2 * time.Minute
+
+// small is a scenario that is over soon, long before its end.
 const small = `
 scenario: small
 description: A handful of devices.
-duration: 30s
+duration: 10m
 fleet: [{name: gw, count: 3, product: gw-200, components: [{id: app, type: module, version: 1.0.0}], install: {time: 10ms, restart: process}}]
 plans: [{name: spring, product: gw-200, components: [{id: app, package: full, target: 1.1.0, size: 10000}]}]
 `

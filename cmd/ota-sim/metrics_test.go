@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/address"
 	"otafleet/internal/cli"
 	"otafleet/simulator"
 )
@@ -56,10 +58,13 @@ func values[K comparable, V any](m map[K]V) (all []V) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	m, err := startMetrics("127.0.0.1:0")
+	kept, err := address.Keep("127.0.0.1:0")
 	require.NoError(t, err)
-	address := m.listener.Addr().String()
-	before := scrape(t, address)
+	t.Cleanup(kept.Release)
+	at := kept.String()
+	m, err := startMetrics(at)
+	require.NoError(t, err)
+	before := scrape(t, at)
 	assert.Positive(t, before["go_goroutines"])
 	assert.Positive(t, before["go_memstats_heap_alloc_bytes"])
 	assert.Greater(t, before["process_resident_memory_bytes"], 1e6)
@@ -71,7 +76,7 @@ func TestMetrics(t *testing.T) {
 	s.Upgrades.Count, s.Upgrades.Sum = 70, 700*time.Second
 	s.Upgrades.UpTo[3], s.Upgrades.UpTo[11] = 30, 69
 	m.watch(fixed{s}, runLabels{"small", 7, "real", "1/4"})
-	during := scrape(t, address)
+	during := scrape(t, at)
 	for name, want := range map[string]float64{
 		`ota_sim_run_info{scenario="small", seed="7", shard="1/4", world="real"}`: 1,
 		`ota_sim_run_seconds`:                                    12.4,
@@ -98,47 +103,57 @@ func TestMetrics(t *testing.T) {
 		assert.InDelta(t, want, value, 1e-9, name)
 	}
 
-	answer, err := http.Get("http://" + address + "/")
+	answer, err := http.Get("http://" + at + "/")
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	assert.Equal(t, http.StatusNotFound, answer.StatusCode)
 	require.NoError(t, m.stop())
-	_, err = net.DialTimeout("tcp", address, time.Second)
+	_, err = net.DialTimeout("tcp", at, time.Second)
 	assert.Error(t, err, "nobody listens any more")
 }
 
 // TestMetricsOfARun asks for them while devices wait for their arrival.
 func TestMetricsOfARun(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	kept, err := address.Keep("127.0.0.1:0")
 	require.NoError(t, err)
-	address := taken.Addr().String()
-	path := file(t, "small.yaml", strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 4s},", 1))
+	t.Cleanup(kept.Release)
+	at := kept.String()
+	taken, err := net.Listen("tcp", at)
+	require.NoError(t, err)
+	path := file(t, "small.yaml", strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 9m},", 1))
 
-	o := sim(t, "run", path, "--metrics", address)
+	o := sim(t, "run", path, "--metrics", at)
 	assert.Equal(t, cli.Usage, o.code)
-	assert.Contains(t, o.err, "cannot serve metrics at "+address)
+	assert.Contains(t, o.err, "cannot serve metrics at "+at)
 	assert.Contains(t, o.err, "want a free address of this machine")
 	assert.Equal(t, cli.Usage, sim(t, "run", path, "--metrics", "nonsense").code)
 
 	require.NoError(t, taken.Close())
+	ctx, interrupt := context.WithCancel(t.Context())
 	done := make(chan outcome, 1)
-	go func() { done <- sim(t, "run", "--quiet", path, "--metrics", address) }()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline))
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			continue
-		}
-		require.NoError(t, conn.Close())
-		if scrape(t, address)[`ota_sim_devices{status="upgraded"}`] > 0 {
-			break
+	go func() { done <- simUntil(ctx, "run", "--quiet", path, "--metrics", at) }()
+	defer func() {
+		interrupt()
+		assert.Equal(t, cli.Interrupted, (<-done).code)
+	}()
+	await := func(what string, holds func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
+			require.True(t, time.Now().Before(deadline), "waited in vain for: %s", what)
 		}
 	}
-	found := scrape(t, address)
-	assert.Positive(t, found["ota_sim_reports_total"])
-	assert.Positive(t, found["ota_sim_downloaded_bytes_total"])
-	assert.Positive(t, found["ota_sim_upgrade_duration_seconds_count"])
-	assert.Equal(t, 1.0, found[`ota_sim_run_info{scenario="small", seed="1", shard="", world="real"}`])
-	assert.Equal(t, cli.OK, (<-done).code)
+	await("the page", func() bool {
+		conn, err := net.Dial("tcp", at)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	await("the first device's upgrade", func() bool { // the others arrive minutes later
+		found := scrape(t, at)
+		return found[`ota_sim_devices{status="upgraded"}`] > 0 && found["ota_sim_reports_total"] > 0 &&
+			found["ota_sim_downloaded_bytes_total"] > 0 && found["ota_sim_upgrade_duration_seconds_count"] > 0
+	})
+	assert.Equal(t, 1.0, scrape(t, at)[`ota_sim_run_info{scenario="small", seed="1", shard="", world="real"}`])
 }

@@ -342,7 +342,7 @@ func readCredentials(path string) (credentials, error) {
 // at most for those that do not read its last acknowledgements.
 const (
 	farewell = time.Second
-	patience = time.Minute
+	unread   = time.Minute
 )
 
 // takeLeave waits until the devices that are at their end know that everything is
@@ -353,7 +353,7 @@ func takeLeave(ctx context.Context, journal *journal, standIn *platform.StandIn)
 		return
 	case <-time.After(farewell):
 	}
-	within, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeout(ctx, unread)
 	defer cancel()
 	if err := standIn.AwaitArrival(within, journal.devices()); err != nil && ctx.Err() == nil {
 		journal.printf("the last acknowledgements have not arrived: %v", err)

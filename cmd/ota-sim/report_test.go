@@ -73,10 +73,10 @@ func TestPageOfARun(t *testing.T) {
 func TestReportOfAKilledRun(t *testing.T) {
 	t.Parallel()
 	kept := filepath.Join(t.TempDir(), "kept")
-	waiting := strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 25s},", 1)
+	waiting := strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 9m},", 1)
 	cmd := process(t, "", "run", "--quiet", "--out", kept, file(t, "small.yaml", waiting))
 	require.NoError(t, cmd.Start())
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		require.True(t, time.Now().Before(deadline))
 		if _, err := os.Stat(filepath.Join(kept, "run.json")); err == nil {
 			break

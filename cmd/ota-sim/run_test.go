@@ -53,7 +53,7 @@ func TestVerdictInEveryForm(t *testing.T) {
 	scenario := file(t, "small.yaml", small+"expect: {devices: {upgraded: 3}}\n")
 	o := sim(t, "run", scenario, "--json", filepath.Join(dir, "v.json"), "--junit", filepath.Join(dir, "v.xml"), "--seed", "7")
 	require.Equal(t, cli.OK, o.code, o.err)
-	assert.Regexp(t, `^small: 3 devices, broker mqtt://127\.0\.0\.1:\d+, at most 30s\n`, o.out)
+	assert.Regexp(t, `^small: 3 devices, broker mqtt://127\.0\.0\.1:\d+, at most 10m0s\n`, o.out)
 	assert.Contains(t, o.out, "arrived 3  connected ", "the live view, as lines")
 	assert.NotContains(t, o.out, "\x1b", "no colours in a file")
 	assert.Contains(t, o.out, "seed 7")
@@ -98,7 +98,7 @@ func TestVerdictOnStandardOutput(t *testing.T) {
 // verdict.
 func TestInterruptedProcess(t *testing.T) {
 	t.Parallel()
-	waiting := strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 20s},", 1)
+	waiting := strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 9m},", 1)
 	cmd := process(t, "", "run", file(t, "small.yaml", waiting))
 	output, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -156,7 +156,7 @@ func TestAgainstTheStandInOfAnotherProcess(t *testing.T) {
 func firstURL(t *testing.T, output io.Reader) string {
 	t.Helper()
 	var line []byte
-	for deadline := time.Now().Add(20 * time.Second); !bytes.HasSuffix(line, []byte("\n")); {
+	for deadline := time.Now().Add(patience); !bytes.HasSuffix(line, []byte("\n")); {
 		require.True(t, time.Now().Before(deadline))
 		one := make([]byte, 1)
 		_, err := io.ReadFull(output, one)

@@ -78,7 +78,7 @@ func TestVirtualWorld(t *testing.T) {
 
 	o = sim(t, "run", "--virtual", file(t, "small.yaml", small))
 	assert.Equal(t, cli.OK, o.code, o.err)
-	assert.Contains(t, o.out, "small: 3 devices, in virtual time, at most 30s of it\n")
+	assert.Contains(t, o.out, "small: 3 devices, in virtual time, at most 10m0s of it\n")
 	assert.Contains(t, o.out, "3 of 3 devices at their end\n")
 	assert.Contains(t, o.out, "virtual world")
 
