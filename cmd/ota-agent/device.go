@@ -142,7 +142,7 @@ func newInstaller(device string, c *config.Component, dir string, log *slog.Logg
 			Limits: command.Limits{Inspect: limit, Image: limit, Stage: limit, Activate: limit, Confirm: limit, Revert: limit},
 		})
 	}
-	if c.Serial != nil || c.Modem != nil {
+	if c.OnLine() {
 		return newLineInstaller(c, dir, log)
 	}
 	return file.New(file.Config{

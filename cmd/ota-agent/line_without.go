@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 
 	"otafleet/cmd/ota-agent/config"
@@ -11,5 +10,5 @@ import (
 )
 
 func newLineInstaller(*config.Component, string, *slog.Logger) (firmware.Installer, error) {
-	return nil, errors.New("this program was built without serial and modem components (tag noline)")
+	return nil, config.ErrNoLine
 }

@@ -88,7 +88,7 @@ func (u *unit) rehearseComponent(ctx context.Context, c *config.Component, resul
 		if result.Restart == "" {
 			result.Restart = string(firmware.RestartNone)
 		}
-	case c.Serial != nil || c.Modem != nil:
+	case c.OnLine():
 		result.Restart = string(firmware.RestartNone) // what is on the line restarts alone
 	}
 	result.FreeBytes = freeBytes(place)

@@ -1,3 +1,5 @@
+//go:build !noline
+
 package main
 
 import (
@@ -30,6 +32,7 @@ func TestRehearseComponent(t *testing.T) {
 			Devices: [2]string{path("a.img"), path("b.img")}, Boot: config.BootFlag, BootFile: path("flag"), Running: path(running), Tries: 3}}
 	}
 	file := config.Component{ID: "app", File: &config.FileInstaller{Path: path("app"), Restart: firmware.RestartProcess}}
+	onLine := func(l config.LineInstallers) config.Component { return config.Component{LineInstallers: l} }
 	huge := *freeBytes(dir) + 1<<40
 	for name, test := range map[string]struct {
 		component        config.Component
@@ -43,9 +46,9 @@ func TestRehearseComponent(t *testing.T) {
 		"slot, unknown":     {slot("absent"), capacity + 1, "system", "", "", false},
 		"file":              {file, capacity, "process", "", "", true},
 		"file, too large":   {file, huge, "process", "", "bytes free in " + dir, true},
-		"MCU":               {config.Component{Serial: &serial.Config{}}, capacity, "none", "", "", true},
-		"MCU, too large":    {config.Component{Serial: &serial.Config{}}, huge, "none", "", "bytes free in " + dir, true},
-		"cellular module":   {config.Component{Modem: &modem.Config{}}, capacity, "none", "", "", true},
+		"MCU":               {onLine(config.LineInstallers{Serial: &serial.Config{}}), capacity, "none", "", "", true},
+		"MCU, too large":    {onLine(config.LineInstallers{Serial: &serial.Config{}}), huge, "none", "", "bytes free in " + dir, true},
+		"cellular module":   {onLine(config.LineInstallers{Modem: &modem.Config{}}), capacity, "none", "", "", true},
 		"what a handler is": {config.Component{Command: &config.CommandInstaller{}}, capacity, "unknown", "", "", true},
 	} {
 		t.Run(name, func(t *testing.T) {

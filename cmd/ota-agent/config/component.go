@@ -43,17 +43,6 @@ func readComponents(device *yamlform.Map, in base, paths map[string]bool) ([]Com
 	return components, entries
 }
 
-// port is the serial port of a component, and where it is configured.
-func (c *Component) port() (key, path string) {
-	switch {
-	case c.Serial != nil:
-		return "serial", c.Serial.Line.Path
-	case c.Modem != nil:
-		return "modem", c.Modem.Line.Path
-	}
-	return "", ""
-}
-
 func readComponent(m *yamlform.Map, in base) Component {
 	var c Component
 	m.Require("id", "type", "installer")
@@ -66,8 +55,7 @@ func readComponent(m *yamlform.Map, in base) Component {
 	c.File = readFileInstaller(m.Map("file"), in)
 	c.Slot = readSlotInstaller(m.Map("slot"), in)
 	c.Command = readCommandInstaller(m.Map("command"), in)
-	c.Serial = readSerialInstaller(m.Map("serial"), in)
-	c.Modem = readModemInstaller(m.Map("modem"), in)
+	c.LineInstallers = readLineInstallers(m, in, c.Installer)
 	for _, other := range []Installer{InstallerFile, InstallerSlot, InstallerCommand, InstallerSerial, InstallerModem} {
 		belongsElsewhere(m, other, c.Installer)
 	}

@@ -22,8 +22,6 @@ import (
 
 	"otafleet/agent"
 	"otafleet/firmware"
-	"otafleet/firmware/modem"
-	"otafleet/firmware/serial"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -137,8 +135,7 @@ type Component struct {
 	File         *FileInstaller    // set with InstallerFile
 	Slot         *SlotInstaller    // set with InstallerSlot
 	Command      *CommandInstaller // set with InstallerCommand
-	Serial       *serial.Config    // set with InstallerSerial, but for what is the program's
-	Modem        *modem.Config     // set with InstallerModem, likewise
+	LineInstallers
 }
 
 // FileInstaller is the settings of a component that is a file or a directory.

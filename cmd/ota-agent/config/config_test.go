@@ -87,7 +87,7 @@ func TestEveryKey(t *testing.T) {
 			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Command: &config.CommandInstaller{
 				Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
 			}},
-			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{
 				Line: line.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
 				Version: line.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
 				Enter: []line.Exchange{
@@ -97,11 +97,11 @@ func TestEveryKey(t *testing.T) {
 				Start:   []line.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
 				Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
 				Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
-			}},
-			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, Serial: &serial.Config{
+			}}},
+			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{
 				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
-			}},
-			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+			}}},
+			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
 				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute,
 				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
 				Profile: modem.Profile{
@@ -112,10 +112,10 @@ func TestEveryKey(t *testing.T) {
 					Trigger:  line.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
 					Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`), Failed: regexp.MustCompile(`\+FAIL`),
 				},
-			}},
-			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, Modem: &modem.Config{
+			}}},
+			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
 				Line: line.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
-			}},
+			}}},
 		},
 		Health:            []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
 		SubDeviceParallel: 1,

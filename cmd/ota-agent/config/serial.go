@@ -1,3 +1,5 @@
+//go:build !noline
+
 package config
 
 import (

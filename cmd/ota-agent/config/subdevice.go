@@ -81,10 +81,9 @@ func checkSubComponent(m *yamlform.Map, c *Component, n int) {
 		m.Problemf("slot", "would boot the gateway; a sub-device has no slots here")
 	}
 	if n > 1 {
-		for key, one := range map[string]bool{"file": c.File != nil, "serial": c.Serial != nil, "modem": c.Modem != nil} {
-			if one {
-				m.Problemf(key, "would be one for %d devices; give each an entry with one of its own", n)
-			}
+		switch c.Installer {
+		case InstallerFile, InstallerSerial, InstallerModem:
+			m.Problemf(string(c.Installer), "would be one for %d devices; give each an entry with one of its own", n)
 		}
 	}
 	if c.File != nil && c.File.Restart != firmware.RestartNone {
