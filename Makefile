@@ -57,7 +57,7 @@ test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-co
 
 .PHONY: test-crash
 test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev/fuse, loop devices)
-	$(GO) test -tags crash -count 1 -timeout 60m -parallel 6 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
+	$(GO) test -tags crash -count 1 -timeout 60m -parallel 24 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
 .PHONY: test-page
 test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)

@@ -5,42 +5,44 @@
 // write; what the cut left is mounted, the agent starts, and the upgrade has to
 // end as if nothing had happened.
 //
-// One flow through it: a whole upgrade counts the writes; for each of them, and
-// each way of losing what was not flushed, a device is upgraded anew until that
-// write. The platform lives on, so that the device's second life must fit to
-// what its first one has reported.
+// One flow through it: for each upgrade of the table, one that nothing disturbs
+// counts the writes; for each of them, and each way of losing what was not
+// flushed, a device is upgraded anew until that write. The platform lives on, so
+// that the device's second life must fit to what its first one has reported.
 //
-// It needs root, /dev/fuse and loop devices, and half an hour, so it is left out
-// of the ordinary tests: make test-crash. CRASHES says how many cuts (2000).
+// It needs root, /dev/fuse and loop devices, so it is left out of the ordinary
+// tests: make test-crash. CRASHES says how many cuts there are in all; without
+// it, each write is lost once in each way.
 package crash_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/ota"
-	"otafleet/simulator/platform"
 	"otafleet/test/harness"
 )
 
-var programs harness.Programs
+// agentProgram is the built agent. It is static: it runs where nothing else is.
+var agentProgram string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "ota-crash-")
 	if err == nil {
-		programs, err = harness.Build(dir, "1.0.0")
+		agentProgram = filepath.Join(dir, "ota-agent")
+		err = os.Setenv("CGO_ENABLED", "0")
+	}
+	if err == nil {
+		err = harness.BuildAgent(agentProgram, "1.0.0")
 	}
 	code := 1
 	if err == nil {
@@ -52,133 +54,122 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const imageSize = 300 << 10 // five chunks
+// upgrade is a plan, and the end that it must come to.
+type upgrade struct {
+	name      string
+	parts     []part
+	onFailure ota.OnFailure
+	end       ota.DeviceStatus
+}
+
+// upgrades are what the power is cut under.
+var upgrades = []upgrade{
+	{"file", []part{{"app", false, plain}}, "", ota.DeviceUpgraded},
+	{"file, zstd", []part{{"app", false, zstd}}, "", ota.DeviceUpgraded},
+	{"file, delta", []part{{"app", false, delta}}, "", ota.DeviceUpgraded},
+	{"slot", []part{{"rootfs", true, plain}}, "", ota.DeviceUpgraded},
+	{"slot, delta", []part{{"rootfs", true, delta}}, "", ota.DeviceUpgraded},
+	{"slot and file, the file fails, both go back", []part{{"rootfs", true, zstd}, {"app", false, rotten}}, ota.Revert, ota.DeviceUpgradeFailed},
+}
+
+var losses = []loss{nothing, torn, reordered}
 
 func TestPowerCutsUnderAFileSystem(t *testing.T) {
-	before, after := harness.Image(1, imageSize), harness.Image(2, imageSize)
-	clean := template(t, map[string][]byte{"app.bin": before})
-	crashes := 2000
-	if given, err := strconv.Atoi(os.Getenv("CRASHES")); err == nil {
-		crashes = given
+	crashes, err := strconv.Atoi(os.Getenv("CRASHES"))
+	require.True(t, err == nil && crashes >= 0 || os.Getenv("CRASHES") == "", "CRASHES is not a number")
+	scenes := make([]*scene, len(upgrades))
+	for i, u := range upgrades {
+		scenes[i] = newScene(t, u)
 	}
-
-	whole := newTrial(t, clean, after)
-	whole.live(0)
-	whole.ends()
-	writes := whole.disk.count()
-	whole.agent.Stop()
-	whole.unmount()
-	t.Logf("an upgrade is %d writes", writes)
-	require.Greater(t, writes, 50)
-
-	var begun, done, resumed atomic.Int64
 	t.Run("cuts", func(t *testing.T) {
-		for i := range crashes {
-			cutAt := i%writes + 1
-			lost := []loss{nothing, torn, reordered}[i/writes%3]
-			t.Run(fmt.Sprintf("%d_%d", cutAt, i/writes), func(t *testing.T) {
-				t.Parallel()
-				begun.Add(1)
-				trial := newTrial(t, clean, after)
-				if trial.cut(cutAt, lost, rand.New(rand.NewPCG(uint64(i), 0))) {
-					resumed.Add(1)
-				}
-				live := trial.read("app.bin")
-				assert.True(t, bytes.Equal(live, before) || bytes.Equal(live, after), "the live file is whole")
-				trial.agent = trial.device.Start()
-				trial.ends()
-				trial.agent.Stop()
-				trial.unmount()
-				if !t.Failed() {
-					done.Add(1)
-				}
-			})
+		for _, s := range scenes {
+			images := crashes / len(scenes)
+			if crashes == 0 {
+				images = len(losses) * s.writes
+			}
+			for i := range images {
+				t.Run(fmt.Sprint(s.name, "/", i), func(t *testing.T) {
+					t.Parallel()
+					s.cut(t, 1+i*s.writes/images, losses[i%len(losses)], rand.New(rand.NewPCG(uint64(i), 0)))
+				})
+			}
 		}
 	})
-	t.Logf("%d crash images, %d of them in the middle of the upgrade, %d wrong ends", begun.Load(), resumed.Load(), begun.Load()-done.Load())
-}
-
-// trial is one device, its disk and its platform.
-type trial struct {
-	t        *testing.T
-	disk     *disk
-	mount    string
-	mounted  bool
-	platform *harness.Platform
-	device   *harness.Device
-	agent    *harness.Process
-	after    []byte
-}
-
-func newTrial(t *testing.T, image, after []byte) *trial {
-	key := harness.NewKey(t)
-	r := &trial{t: t, mount: t.TempDir(), after: after, disk: newDisk(t, image),
-		platform: harness.StartPlatform(t, platform.Config{})}
-	r.device = harness.NewDevice(t, programs, r.platform.BrokerURL(), key)
-	r.device.Settings["state_dir"] = filepath.Join(r.mount, "state")
-	r.device.Components(harness.FileComponent("app", "1.0.0", harness.Settings{"path": filepath.Join(r.mount, "app.bin")}))
-	r.platform.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "2.0.0", 2, after, nil, key))
-	t.Cleanup(r.unmount)
-	return r
-}
-
-// live starts the device's first life, which ends with a write; 0 for none.
-func (r *trial) live(cutAt int) {
-	sh(r.t, "mount", "-o", "loop", r.disk.path(), r.mount)
-	r.mounted = true
-	r.disk.arm(cutAt)
-	r.agent = r.device.Start()
-}
-
-// cut lets the first life go until its last write, and mounts what is left of
-// the disk. It says whether the cut came before the upgrade's end.
-func (r *trial) cut(cutAt int, l loss, random *rand.Rand) bool {
-	r.live(cutAt)
-	early := true
-	harness.Await(r.t, "the cut", func() bool {
-		select {
-		case <-r.disk.cut:
-			return true
-		default:
-		}
-		// Not every life has as many writes as the first one had.
-		early = r.platform.Status("p", r.device) != ota.DeviceUpgraded
-		return !early
-	})
-	r.agent.Kill()
-	left := r.disk.image(l, random)
-	r.unmount()
-	path := filepath.Join(r.t.TempDir(), "left")
-	require.NoError(r.t, os.WriteFile(path, left, 0o600))
-	sh(r.t, "mount", "-o", "loop", path, r.mount)
-	r.mounted = true
-	return early
-}
-
-func (r *trial) unmount() {
-	if r.mounted {
-		r.mounted = false
-		sh(r.t, "umount", r.mount)
+	const line = "%-46v %7v %13v %15v %11v"
+	t.Logf(line, "upgrade", "writes", "crash images", "in the middle", "wrong ends")
+	var all counts
+	for _, s := range scenes {
+		t.Logf(line, s.name, s.writes, s.images.Load(), s.early.Load(), s.wrong.Load())
+		all.images.Add(s.images.Load())
+		all.early.Add(s.early.Load())
+		all.wrong.Add(s.wrong.Load())
 	}
+	t.Logf(line, "all", "", all.images.Load(), all.early.Load(), all.wrong.Load())
 }
 
-// ends waits for the upgrade's end, and judges it.
-func (r *trial) ends() {
-	r.t.Helper()
-	r.platform.AwaitStatus("p", r.device, ota.DeviceUpgraded)
-	assert.True(r.t, bytes.Equal(r.read("app.bin"), r.after), "the new version is live")
-	assert.Empty(r.t, r.platform.Faults("p"))
+// counts are of the crash images of one upgrade.
+type counts struct {
+	images atomic.Int64
+	early  atomic.Int64 // of cuts in the middle of the upgrade
+	wrong  atomic.Int64 // that did not come to their end
 }
 
-func (r *trial) read(name string) []byte {
-	r.t.Helper()
-	content, err := os.ReadFile(filepath.Join(r.mount, name))
-	require.NoError(r.t, err)
-	return content
+// scene is an upgrade with all that its trials have in common.
+type scene struct {
+	upgrade
+	key      harness.Key
+	packages []*harness.Package
+	clean    []byte // the disk before it
+	writes   int    // of the upgrade when nothing disturbs it
+	counts
 }
 
-func sh(t testing.TB, program string, args ...string) {
-	t.Helper()
-	out, err := exec.Command(program, args...).CombinedOutput()
-	require.NoError(t, err, "%s %q: %s", program, args, out)
+func newScene(t *testing.T, u upgrade) *scene {
+	s := &scene{upgrade: u, key: harness.NewKey(t)}
+	files := map[string][]byte{}
+	for _, p := range u.parts {
+		s.packages = append(s.packages, p.pack(t, s.key))
+		p.install(files)
+	}
+	s.clean = template(t, files)
+	whole := newTrial(t, s)
+	whole.insert(whole.disk.path())
+	whole.disk.arm(0)
+	whole.live(whole.ended)
+	whole.judge()
+	s.writes = whole.disk.count()
+	whole.unmount()
+	require.Greater(t, s.writes, 50)
+	return s
+}
+
+// cut lets a device upgrade itself until a write, and judges what becomes of the
+// upgrade on what that write has left of the disk.
+func (s *scene) cut(t *testing.T, at int, l loss, random *rand.Rand) {
+	s.images.Add(1)
+	defer func() {
+		if t.Failed() {
+			s.wrong.Add(1)
+			t.Logf("%s: cut at write %d, %s", s.name, at, l)
+		}
+	}()
+	r := newTrial(t, s)
+	r.insert(r.disk.path())
+	r.disk.arm(at)
+	early := false
+	r.live(func() bool {
+		early = r.cutting()
+		return early || r.ended() // not every life has as many writes as the first one had
+	})
+	if early {
+		s.early.Add(1)
+	}
+	left := filepath.Join(t.TempDir(), "left")
+	require.NoError(t, os.WriteFile(left, r.disk.image(l, random), 0o600))
+	r.unmount()
+	r.insert(left)
+	r.whole()
+	r.live(r.ended)
+	r.judge()
+	r.unmount()
 }

@@ -42,13 +42,12 @@ type disk struct {
 	content []byte // as it is read: safe with cached in order
 	writes  int    // since it was armed
 	cutAt   int    // the write that is the last one; 0 for none
-	cut     chan struct{}
 	dead    bool
 }
 
 // newDisk mounts a disk with the content of image.
 func newDisk(t testing.TB, image []byte) *disk {
-	d := &disk{dir: t.TempDir(), safe: bytes.Clone(image), content: bytes.Clone(image), cut: make(chan struct{})}
+	d := &disk{dir: t.TempDir(), safe: bytes.Clone(image), content: bytes.Clone(image)}
 	var err error
 	d.fd, err = unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
@@ -73,6 +72,13 @@ func (d *disk) arm(cutAt int) {
 	d.writes, d.cutAt = 0, cutAt
 }
 
+// isCut reports whether it has died.
+func (d *disk) isCut() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dead
+}
+
 // count is how many writes there have been.
 func (d *disk) count() int {
 	d.mu.Lock()
@@ -91,7 +97,6 @@ func (d *disk) take(at int64, data []byte) error {
 	d.cached = append(d.cached, write{at, bytes.Clone(data)})
 	if d.writes++; d.writes == d.cutAt {
 		d.dead = true
-		close(d.cut)
 		return unix.EIO
 	}
 	return nil

@@ -1,0 +1,85 @@
+//go:build crash
+
+package crash_test
+
+import (
+	"bytes"
+	"testing"
+
+	"otafleet/firmware/firmwaretest"
+	"otafleet/internal/ota"
+	"otafleet/test/harness"
+)
+
+// part is one component of an upgrade from version 1.0.0 to 2.0.0.
+type part struct {
+	id      string
+	slots   bool // it has two of them, and a boot flag; else it is a file
+	packing packing
+}
+
+// packing is how a package carries its image.
+type packing string
+
+const (
+	plain  packing = "as it is"
+	zstd   packing = "compressed"
+	delta  packing = "as a patch"
+	rotten packing = "compressed, and another one than the manifest says"
+)
+
+const (
+	imageSize = 300 << 10 // five chunks; more than what a slot keeps back
+	slotSize  = 320 << 10
+	from, to  = "1.0.0", "2.0.0"
+)
+
+// before is the image of the version that runs.
+func (p part) before() []byte { return harness.Image(uint64(p.id[0]), imageSize) }
+
+// after is the one of the new version: the half of it is new.
+func (p part) after() []byte {
+	old := p.before()
+	return append(append(bytes.Clone(old[:imageSize/4]), harness.Image(uint64(p.id[1]), imageSize/2)...), old[imageSize/4:imageSize/2]...)
+}
+
+func (p part) pack(t *testing.T, key harness.Key) *harness.Package {
+	name := p.id + ".img"
+	file, content := firmwaretest.Plain(name, p.after()), p.after()
+	switch p.packing {
+	case zstd:
+		file, content = firmwaretest.Zstd(name, p.after())
+	case rotten:
+		file, content = firmwaretest.Zstd(name, p.after())
+		file.Output.SHA256[0]++
+	case delta:
+		file, content = firmwaretest.BSDiff(name, p.before(), p.after())
+	}
+	return harness.Pack(t, p.id, to, 2, content, func(m *ota.Manifest) {
+		m.Files[0] = file
+		if p.packing == delta {
+			m.Package, m.Source = ota.Delta, from
+		}
+	}, key)
+}
+
+// install lays out the component on a disk.
+func (p part) install(files map[string][]byte) {
+	if !p.slots {
+		files[p.id] = p.before()
+		return
+	}
+	files["a"] = append(p.before(), make([]byte, slotSize-imageSize)...)
+	files["b"] = make([]byte, slotSize)
+	files["flag"] = []byte("slot=a\ntries=\n")
+}
+
+// settings configure the component for an agent that has the disk at /disk.
+func (p part) settings() harness.Settings {
+	if !p.slots {
+		return harness.FileComponent(p.id, from, harness.Settings{"path": "/disk/" + p.id})
+	}
+	return harness.Settings{"id": p.id, "type": "module", "installer": "slot", "slot": harness.Settings{
+		"devices": []string{"/disk/a", "/disk/b"}, "boot": "flag", "boot_file": "/disk/flag",
+		"running": "/running", "version_file": "/version"}}
+}
