@@ -54,22 +54,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// upgrade is a plan, and the end that it must come to.
+// upgrade is a plan of one or more components.
 type upgrade struct {
 	name      string
-	parts     []part
 	onFailure ota.OnFailure
 	end       ota.DeviceStatus
+	parts     []part
 }
 
 // upgrades are what the power is cut under.
 var upgrades = []upgrade{
-	{"file", []part{{"app", false, plain}}, "", ota.DeviceUpgraded},
-	{"file, zstd", []part{{"app", false, zstd}}, "", ota.DeviceUpgraded},
-	{"file, delta", []part{{"app", false, delta}}, "", ota.DeviceUpgraded},
-	{"slot", []part{{"rootfs", true, plain}}, "", ota.DeviceUpgraded},
-	{"slot, delta", []part{{"rootfs", true, delta}}, "", ota.DeviceUpgraded},
-	{"slot and file, the file fails, both go back", []part{{"rootfs", true, zstd}, {"app", false, rotten}}, ota.Revert, ota.DeviceUpgradeFailed},
+	{"file", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, plain, "upgrade_succeeded"}}},
+	{"file, zstd", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, zstd, "upgrade_succeeded"}}},
+	{"file, delta", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, delta, "upgrade_succeeded"}}},
+	{"slot", ota.Stop, ota.DeviceUpgraded, []part{{"rootfs", slots, plain, "upgrade_succeeded"}}},
+	{"slot, delta", ota.Stop, ota.DeviceUpgraded, []part{{"rootfs", slots, delta, "upgrade_succeeded"}}},
+	{"slot and file, taken back", ota.Revert, ota.DeviceUpgradeFailed, []part{
+		{"rootfs", slots, zstd, "upgrade_failed: reverted"},
+		{"app", file, rotten, "upgrade_failed: unpack_failed"},
+	}},
 }
 
 var losses = []loss{nothing, torn, reordered}
@@ -95,7 +98,7 @@ func TestPowerCutsUnderAFileSystem(t *testing.T) {
 			}
 		}
 	})
-	const line = "%-46v %7v %13v %15v %11v"
+	const line = "%-27v %7v %13v %15v %11v"
 	t.Logf(line, "upgrade", "writes", "crash images", "in the middle", "wrong ends")
 	var all counts
 	for _, s := range scenes {

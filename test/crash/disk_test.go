@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	diskSize  = 16 << 20
+	diskSize  = 8 << 20
 	sector    = 512
 	biggest   = 128 << 10 // of a write
 	diskINode = 2
@@ -59,6 +59,9 @@ func newDisk(t testing.TB, image []byte) *disk {
 		_ = unix.Unmount(d.dir, unix.MNT_DETACH)
 		served.Wait()
 		_ = unix.Close(d.fd)
+		// The testing package holds on to what a cleanup refers to until the
+		// last of many tests is done.
+		d.safe, d.content, d.cached = nil, nil, nil
 	})
 	return d
 }

@@ -14,9 +14,18 @@ import (
 // part is one component of an upgrade from version 1.0.0 to 2.0.0.
 type part struct {
 	id      string
-	slots   bool // it has two of them, and a boot flag; else it is a file
+	place   place
 	packing packing
+	end     string // the last that the platform hears of it
 }
+
+// place is what an installer has of the component.
+type place string
+
+const (
+	file  place = "a file"
+	slots place = "two slots and a boot flag"
+)
 
 // packing is how a package carries its image.
 type packing string
@@ -29,8 +38,8 @@ const (
 )
 
 const (
-	imageSize = 300 << 10 // five chunks; more than what a slot keeps back
-	slotSize  = 320 << 10
+	imageSize = 160 << 10 // twenty chunks; more than what a slot keeps back
+	slotSize  = 192 << 10
 	from, to  = "1.0.0", "2.0.0"
 )
 
@@ -45,18 +54,18 @@ func (p part) after() []byte {
 
 func (p part) pack(t *testing.T, key harness.Key) *harness.Package {
 	name := p.id + ".img"
-	file, content := firmwaretest.Plain(name, p.after()), p.after()
+	described, content := firmwaretest.Plain(name, p.after()), p.after()
 	switch p.packing {
 	case zstd:
-		file, content = firmwaretest.Zstd(name, p.after())
+		described, content = firmwaretest.Zstd(name, p.after())
 	case rotten:
-		file, content = firmwaretest.Zstd(name, p.after())
-		file.Output.SHA256[0]++
+		described, content = firmwaretest.Zstd(name, p.after())
+		described.Output.SHA256[0]++
 	case delta:
-		file, content = firmwaretest.BSDiff(name, p.before(), p.after())
+		described, content = firmwaretest.BSDiff(name, p.before(), p.after())
 	}
 	return harness.Pack(t, p.id, to, 2, content, func(m *ota.Manifest) {
-		m.Files[0] = file
+		m.Files[0] = described
 		if p.packing == delta {
 			m.Package, m.Source = ota.Delta, from
 		}
@@ -65,7 +74,7 @@ func (p part) pack(t *testing.T, key harness.Key) *harness.Package {
 
 // install lays out the component on a disk.
 func (p part) install(files map[string][]byte) {
-	if !p.slots {
+	if p.place == file {
 		files[p.id] = p.before()
 		return
 	}
@@ -76,7 +85,7 @@ func (p part) install(files map[string][]byte) {
 
 // settings configure the component for an agent that has the disk at /disk.
 func (p part) settings() harness.Settings {
-	if !p.slots {
+	if p.place == file {
 		return harness.FileComponent(p.id, from, harness.Settings{"path": "/disk/" + p.id})
 	}
 	return harness.Settings{"id": p.id, "type": "module", "installer": "slot", "slot": harness.Settings{
