@@ -39,6 +39,8 @@ func TestRestarts(t *testing.T) {
 			"save health:app |  | save inventory:running#6 confirm:app | save app=upgrade_succeeded inventory? forget:app"},
 		{"cut: on trial, fell back", "app:1>2/system to health:app", "cut; runs:app=1; boot; connect; ok; ok",
 			"save health:app | inventory:running#6 | save revert:app | save app=upgrade_failed(boot_failed) inventory? forget:app"},
+		{"crash: on trial, the program fell back", "app:1>2/process to health:app", "crash; runs:app=1; boot; connect; ok; ok",
+			"save health:app | inventory:running#6 | save revert:app | save app=upgrade_failed(boot_failed) inventory? forget:app"},
 		{"cut: being made permanent", "app:1>2 to confirm:app", "cut; boot; connect; ok; ok",
 			"save health:app | inventory:running#6 | save confirm:app | save app=upgrade_succeeded inventory? forget:app"},
 		{"cut: being made permanent, fell back", "app:1>2/system to confirm:app", "cut; runs:app=1; boot; connect; ok; ok",

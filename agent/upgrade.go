@@ -97,7 +97,7 @@ func (m *Machine) healthChecked(in HealthChecked) {
 	i, part := m.active()
 	target, version := m.state.Run.Plan.Components[i].Target, m.runs(i, in.Version)
 	switch {
-	case version != "" && version != target && part.Owed == firmware.RestartSystem && version == part.From:
+	case version != "" && version != target && part.Owed != firmware.RestartNone && version == part.From:
 		m.goBack(part, &ota.Failure{Code: ota.BootFailed, Detail: "the device fell back to " + version})
 	case version != "" && version != target:
 		m.goBack(part, &ota.Failure{Code: ota.VerifyFailed, Detail: fmt.Sprintf("runs %s, not %s", version, target)})

@@ -63,6 +63,7 @@ completion bash "usr/share/bash-completion/completions/$program"
 completion zsh "usr/share/zsh/vendor-completions/_$program"
 completion fish "usr/share/fish/vendor_completions.d/$program.fish"
 if [ "$program" = ota-agent ]; then
+	put 755 packaging/launch usr/lib/ota-agent/launch
 	put 644 packaging/systemd/ota-agent.service usr/lib/systemd/system/ota-agent.service
 	put 644 packaging/debian/ota-agent/agent.yaml etc/ota-agent/agent.yaml
 	put 644 packaging/systemd/installers.conf usr/share/doc/ota-agent/examples/installers.conf

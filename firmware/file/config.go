@@ -11,6 +11,13 @@
 // the live file, which Open holds against the manifest before a byte of the patch
 // is fetched.
 //
+// A file that the agent itself runs from (Restart is RestartProcess) is more: the
+// new version may be unable to take itself back. So from the switch until Confirm
+// or Revert the old one has a second name, "<path>.ota-trial". Whoever starts the
+// agent counts in "<path>.ota-starts" and, when it has started too often, gives
+// that file the name of the live one: a rename, which the old version then finds.
+// packaging/launch does that.
+//
 // After a cut at any moment the names on the disk say how far it came: the
 // record knows each version by inode and, where that has changed, by content,
 // so it need not be written at the moment of the exchange. What is live and
@@ -38,7 +45,7 @@ import (
 // Config describes the component.
 type Config struct {
 	// Path is the live file or directory, absolute. Its directory must be
-	// writable: the names Path.ota-next and Path.ota-previous are used beside it.
+	// writable: the names Path.ota-next, -previous, -trial and -starts are used beside it.
 	Path string
 	// Version is what the component is said to run until the first job is staged.
 	Version string
@@ -106,6 +113,8 @@ type Installer struct {
 	cfg       Config // with its defaults filled in
 	next      string // where a new version waits
 	previous  string // where the old one stays
+	trial     string // second name of the old one, while the agent itself is on trial
+	starts    string // where those are counted that the trial has taken
 	workspace firmware.Workspace
 	log       *slog.Logger
 }
@@ -129,6 +138,8 @@ func New(cfg Config) (*Installer, error) {
 		cfg:       cfg,
 		next:      cfg.Path + ".ota-next",
 		previous:  cfg.Path + ".ota-previous",
+		trial:     cfg.Path + ".ota-trial",
+		starts:    cfg.Path + ".ota-starts",
 		workspace: firmware.Workspace{Dir: cfg.StateDir, Disk: cfg.Disk},
 		log:       cfg.Logger,
 	}, nil

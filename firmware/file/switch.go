@@ -43,7 +43,7 @@ func (in *Installer) goLive(ctx context.Context, rec *record) error {
 		return err
 	}
 	if !ready {
-		return firmware.Failf(ota.InstallerFailed, "%s is not the image that was staged", in.next)
+		return in.notReady(ctx, rec)
 	}
 	// What is live now is what Revert must bring back, whoever put it there.
 	version, err := in.version(ctx, rec)
@@ -63,11 +63,40 @@ func (in *Installer) goLive(ctx context.Context, rec *record) error {
 	if rec.Source.Absent {
 		return in.cfg.Disk.Rename(in.next, in.cfg.Path)
 	}
+	if err := in.beginTrial(); err != nil {
+		return err
+	}
 	err = in.cfg.Disk.Exchange(in.next, in.cfg.Path)
 	if errors.Is(err, firmware.ErrNoExchange) {
 		return in.replace(err)
 	}
 	return err
+}
+
+// notReady says why the staged image is not there any more.
+func (in *Installer) notReady(ctx context.Context, rec *record) error {
+	back, err := in.holds(ctx, in.cfg.Path, rec.Source, rec.Target)
+	if err != nil {
+		return err
+	}
+	if rec.Activated && back {
+		return firmware.Failf(ota.BootFailed, "%s was switched, and fell back to %s", in.cfg.Path, rec.Source.Version)
+	}
+	return firmware.Failf(ota.InstallerFailed, "%s is not the image that was staged", in.next)
+}
+
+// beginTrial gives the old version the name under which whoever starts the agent
+// finds it. Other components are taken back by the agent.
+func (in *Installer) beginTrial() error {
+	if err := in.endTrial(); err != nil || in.cfg.Restart != firmware.RestartProcess || in.cfg.Unpack {
+		return err
+	}
+	return in.cfg.Disk.Link(in.cfg.Path, in.trial)
+}
+
+// endTrial takes that name away.
+func (in *Installer) endTrial() error {
+	return errors.Join(in.cfg.Disk.RemoveAll(in.trial), in.cfg.Disk.RemoveAll(in.starts))
 }
 
 // replace does without an exchange: the old file gets its second name first.
@@ -110,7 +139,7 @@ func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
 			return err
 		}
 		if live {
-			return firmware.WriteFailure(in.workspace.DropFiles())
+			return firmware.WriteFailure(errors.Join(in.endTrial(), in.workspace.DropFiles()))
 		}
 	}
 	return firmware.Failf(ota.VerifyFailed, "%s does not hold version %s", in.cfg.Path, job.Target)
@@ -189,7 +218,7 @@ func (in *Installer) swapBack(from string) error {
 // drop removes what the job left beside the live version. The marker goes last,
 // so that a cut before leaves a job whose places are empty.
 func (in *Installer) drop() error {
-	for _, path := range []string{in.next, in.previous} {
+	for _, path := range []string{in.next, in.previous, in.trial, in.starts} {
 		if err := in.cfg.Disk.RemoveAll(path); err != nil {
 			return err
 		}

@@ -123,6 +123,48 @@ func TestPackageOfTheAgent(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(c.root, "var/lib/ota-agent"))
 }
 
+const ownConfiguration = `
+product: gw-200
+device: gw-0001
+broker: {urls: ["mqtt://127.0.0.1:1883"]}
+trust: {keys: [/etc/ota-agent/release.pub]}
+components:
+  - {id: agent, type: module, installer: file, version: 1.0.0, file: {path: /opt/ota-agent/ota-agent, restart: process}}
+state_dir: /var/lib/ota-agent
+control_socket: /run/ota-agent/agent.sock
+`
+
+// The agent as a component of its own, by the lines of installers.conf: one that
+// ends a second after its start is taken back under systemd and its sandbox.
+func TestNewAgentThatEndsGoesBack(t *testing.T) {
+	c := boot(t)
+	c.install(build(t, "ota-agent", "v1.0.0"), build(t, "ota-sim", "v1.0.0"))
+	examples := c.read("usr/share/doc/ota-agent/examples/installers.conf")
+	_, own, found := strings.Cut(examples, "# The agent as a component of its own")
+	require.True(t, found)
+	_, own, _ = strings.Cut(own, "\n#ReadWritePaths")
+	c.write("etc/systemd/system/ota-agent.service.d/installers.conf", "[Service]\nReadWritePaths"+strings.ReplaceAll(own, "\n#", "\n"))
+	c.write("opt/ota-agent/README", "the agent's own program")
+	c.write("root/agent.bin", "#!/bin/sh\n[ \"$1\" = version ] || { sleep 1; exit 1; }\n")
+	c.write("etc/ota-agent/agent.yaml", ownConfiguration)
+	c.do("ota-sim", "keygen", "/root/release")
+	c.do("cp", "/root/release.pub", "/etc/ota-agent/")
+	c.do("ota-sim", "pack", "--key", "/root/release.key", "--product", "gw-200", "--component", "agent",
+		"--target", "1.1.0", "--release", "2", "--out", "/root/agent.ota", "/root/agent.bin")
+	c.do("systemd-run", "--unit=platform", "ota-sim", "platform", "--upgrade", "/root/agent.ota")
+	c.do("systemctl", "daemon-reload")
+	c.do("systemctl", "start", "ota-agent")
+	assert.Equal(t, c.read("usr/bin/ota-agent"), c.read("opt/ota-agent/ota-agent"), "a copy runs")
+	harness.Await(t, "the way back", func() bool {
+		history, _ := c.try("ota-agent", "history")
+		return strings.Contains(history, "boot_failed")
+	})
+	c.await("ActiveState", "active")
+	assert.Equal(t, c.read("usr/bin/ota-agent"), c.read("opt/ota-agent/ota-agent"))
+	assert.NoFileExists(t, filepath.Join(c.root, "opt/ota-agent/ota-agent.ota-trial"))
+	assert.Contains(t, c.do("journalctl", "--no-pager", "--unit=ota-agent"), "was started 3 times, and not confirmed: going back")
+}
+
 // Every processor's package is whole, and the same sources give the same bytes.
 func TestPackages(t *testing.T) {
 	dir := t.TempDir()
