@@ -136,12 +136,12 @@ func newScene(t *testing.T, u upgrade) *scene {
 	}
 	s.clean = template(t, files)
 	whole := newTrial(t, s)
-	whole.insert(whole.disk.path())
+	whole.insert(s.clean)
 	whole.disk.arm(0)
 	whole.live(whole.ended)
 	whole.judge()
 	s.writes = whole.disk.count()
-	whole.unmount()
+	whole.remove()
 	require.Greater(t, s.writes, 50)
 	return s
 }
@@ -157,22 +157,21 @@ func (s *scene) cut(t *testing.T, at int, l loss, random *rand.Rand) {
 		}
 	}()
 	r := newTrial(t, s)
-	r.insert(r.disk.path())
+	r.insert(s.clean)
 	r.disk.arm(at)
 	early := false
 	r.live(func() bool {
-		early = r.cutting()
+		early = r.disk.isCut()
 		return early || r.ended() // not every life has as many writes as the first one had
 	})
 	if early {
 		s.early.Add(1)
 	}
-	left := filepath.Join(t.TempDir(), "left")
-	require.NoError(t, os.WriteFile(left, r.disk.image(l, random), 0o600))
-	r.unmount()
+	left := r.disk.image(l, random)
+	r.remove()
 	r.insert(left)
 	r.whole()
 	r.live(r.ended)
 	r.judge()
-	r.unmount()
+	r.remove()
 }

@@ -36,6 +36,8 @@ type disk struct {
 	dir string // where the file system is mounted
 	fd  int    // of /dev/fuse
 
+	served sync.WaitGroup
+
 	mu      sync.Mutex // guards the following
 	safe    []byte
 	cached  []write
@@ -53,17 +55,17 @@ func newDisk(t testing.TB, image []byte) *disk {
 	require.NoError(t, err)
 	require.NoError(t, unix.Mount("ota-crash", d.dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV,
 		fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", d.fd)))
-	var served sync.WaitGroup
-	served.Go(d.serve)
-	t.Cleanup(func() {
-		_ = unix.Unmount(d.dir, unix.MNT_DETACH)
-		served.Wait()
-		_ = unix.Close(d.fd)
-		// The testing package holds on to what a cleanup refers to until the
-		// last of many tests is done.
-		d.safe, d.content, d.cached = nil, nil, nil
-	})
+	d.served.Go(d.serve)
 	return d
+}
+
+// close unmounts it, and lets go of what it holds: the testing package remembers
+// a test until the last one of many is done.
+func (d *disk) close() {
+	_ = unix.Unmount(d.dir, unix.MNT_DETACH)
+	d.served.Wait()
+	_ = unix.Close(d.fd)
+	d.safe, d.content, d.cached = nil, nil, nil
 }
 
 func (d *disk) path() string { return filepath.Join(d.dir, "disk") }

@@ -26,15 +26,14 @@ import (
 type trial struct {
 	*scene
 	t        *testing.T
-	disk     *disk
-	on       string // the disk that is mounted; empty for none
+	disk     *disk // nil while there is none
 	platform *harness.Platform
 	device   *harness.Device
 	agent    *harness.Process
 }
 
 func newTrial(t *testing.T, s *scene) *trial {
-	r := &trial{scene: s, t: t, disk: newDisk(t, s.clean), platform: harness.StartPlatform(t, platform.Config{})}
+	r := &trial{scene: s, t: t, platform: harness.StartPlatform(t, platform.Config{})}
 	r.device = harness.NewDevice(t, harness.Programs{}, r.platform.BrokerURL(), s.key)
 	r.device.Settings["state_dir"] = "/disk/state"
 	var components []harness.Settings
@@ -46,21 +45,21 @@ func newTrial(t *testing.T, s *scene) *trial {
 	require.NoError(t, os.Link(agentProgram, r.device.Path("ota-agent")))
 	require.NoError(t, os.Mkdir(r.device.Path("disk"), 0o700))
 	r.platform.Offer(harness.Plan{ID: "p", OnFailure: s.onFailure}, s.packages...)
-	t.Cleanup(r.unmount)
+	t.Cleanup(r.remove)
 	return r
 }
 
-// insert gives the device a disk.
-func (r *trial) insert(path string) {
-	sh(r.t, "mount", "-o", "loop", path, r.device.Path("disk"))
-	r.on = path
+// insert gives the device a disk with a content.
+func (r *trial) insert(content []byte) {
+	r.disk = newDisk(r.t, content)
+	sh(r.t, "mount", "-o", "loop", r.disk.path(), r.device.Path("disk"))
 }
 
-func (r *trial) unmount() {
-	if r.on == "" {
+// remove takes it away.
+func (r *trial) remove() {
+	if r.disk == nil {
 		return
 	}
-	r.on = ""
 	// A program that another trial has just begun to start may have inherited
 	// what this one had open.
 	harness.Await(r.t, "the disk's unmount", func() bool {
@@ -68,6 +67,8 @@ func (r *trial) unmount() {
 		require.True(r.t, err == nil || errors.Is(err, unix.EBUSY), "%v", err)
 		return err == nil
 	})
+	r.disk.close()
+	r.disk = nil
 }
 
 // restartWanted is what an agent says that has no program to restart the system.
@@ -106,7 +107,7 @@ func (r *trial) start() {
 func (r *trial) boot(p part) {
 	r.t.Helper()
 	out, err := exec.Command("sh", "-ec", loader(r.t), r.device.Path("disk/flag")).Output()
-	if r.cutting() {
+	if r.disk.isCut() {
 		return
 	}
 	require.NoError(r.t, err)
@@ -116,9 +117,6 @@ func (r *trial) boot(p part) {
 	r.device.Write("running", []byte(slot+"\n"), 0o644)
 	r.device.Write("version", []byte(version+"\n"), 0o644)
 }
-
-// cutting reports whether the device's disk has died under it.
-func (r *trial) cutting() bool { return r.on == r.disk.path() && r.disk.isCut() }
 
 // loader is the script of docs/OPERATOR.md, for one file system of many.
 func loader(t *testing.T) string {
