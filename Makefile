@@ -56,7 +56,7 @@ test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-co
 	$(GO) test -tags deb -count 1 ./test/deb
 
 .PHONY: test-crash
-test-crash: ## power cuts under a file system, CRASHES of them (2000; root, /dev/fuse, loop devices)
+test-crash: ## power cuts under a file system, about CRASHES of them (2500; root, /dev/fuse, loop devices)
 	$(GO) test -tags crash -count 1 -timeout 60m -parallel 24 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
 .PHONY: test-page
