@@ -23,15 +23,17 @@ import (
 type pageFlags struct {
 	address   string
 	tokenFile string
+	fileTypes []string
 }
 
 func (f *pageFlags) define(flags *pflag.FlagSet, address, usage string) {
 	flags.StringVar(&f.address, "page", address, usage)
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token that the pages and the API ask for; needed beyond the loopback")
+	flags.StringSliceVar(&f.fileTypes, "file-types", nil, "further endings that files of uploaded packages may have, such as .img,.squashfs")
 }
 
-// listen opens the pages of a platform; nil if there shall be none.
-func (f *pageFlags) listen(p *platform.StandIn, log *slog.Logger) (*page.Server, error) {
+// listen opens the address of the pages; nil if there shall be none.
+func (f *pageFlags) listen(log *slog.Logger) (*page.Server, error) {
 	if f.address == "" {
 		return nil, nil
 	}
@@ -42,7 +44,7 @@ func (f *pageFlags) listen(p *platform.StandIn, log *slog.Logger) (*page.Server,
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	s, err := page.Listen(page.Config{Address: f.address, Token: string(token), Platform: p, Logger: log})
+	s, err := page.Listen(page.Config{Address: f.address, Token: string(token), FileTypes: f.fileTypes, Logger: log})
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
@@ -66,45 +68,53 @@ func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, pat
 		return err
 	}
 	defer f.Close()
-	_, err = s.Upload(ctx, f, platform.Label{})
+	_, err = s.Upload(ctx, f, platform.Label{}, nil)
 	return err
 }
 
 // watchedRun serves the pages of a run's platform while it is under way.
 type watchedRun struct {
-	flags   *pageFlags
+	pages   *page.Server // nil if they are not wanted
 	end     context.CancelFunc
 	serving sync.WaitGroup
 	failure error
 }
 
-// start opens the pages, if they are wanted; stop gives the reason if it cannot.
+// checkPage refuses pages of a platform that the run does not have.
+func (f *runFlags) checkPage() error {
+	if f.page.address != "" && f.broker != "" && !f.standIn {
+		return errors.New("--page shows the stand-in platform, and this run has one of yours")
+	}
+	return nil
+}
+
+// watchRun opens the address of the pages of a run that has not begun, so that a
+// wrong one costs no run.
+func (f *runFlags) watchRun() (*watchedRun, error) {
+	pages, err := f.page.listen(nil)
+	return &watchedRun{pages: pages}, err
+}
+
+// start shows the platform of a run that has begun.
 func (w *watchedRun) start(text io.Writer, r *simulator.Run) {
-	p := r.Platform()
-	if w.flags.address == "" {
+	if w.pages == nil {
 		return
 	}
-	if p == nil {
-		w.failure = cli.Exitf(cli.Usage, "--page shows the stand-in platform, and this run has one of yours")
-		return
-	}
-	pages, err := w.flags.listen(p, nil)
-	if err != nil {
-		fmt.Fprintln(text, err) // now, and not after the run alone
-		w.failure = err
-		return
-	}
-	fmt.Fprintf(text, "pages %s/\n", pages.URL())
+	fmt.Fprintf(text, "pages %s/\n", w.pages.URL())
 	ctx, end := context.WithCancel(context.Background())
 	w.end = end
-	w.serving.Go(func() { w.failure = pages.Run(ctx) })
+	w.serving.Go(func() { w.failure = w.pages.Run(ctx, r.Platform()) })
 }
 
 // stop ends the pages.
 func (w *watchedRun) stop() error {
-	if w.end != nil {
-		w.end()
-		w.serving.Wait()
+	if w.pages == nil {
+		return nil
 	}
+	if w.end == nil { // the run did not begin
+		return w.pages.Close()
+	}
+	w.end()
+	w.serving.Wait()
 	return w.failure
 }

@@ -128,7 +128,7 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	if plan != "" {
 		journal.printf("%s", plan)
 	}
-	pages, err := f.page.listen(standIn, config.Logger)
+	pages, err := f.page.listen(config.Logger)
 	if err != nil {
 		return errors.Join(err, standIn.Close())
 	}
@@ -155,7 +155,7 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, jo
 	if pages != nil {
 		journal.printf("pages %s/", pages.URL())
 		ready.Go(func() {
-			if err := pages.Run(ctx); err != nil {
+			if err := pages.Run(ctx, standIn); err != nil {
 				broken <- err
 				cancel()
 			}

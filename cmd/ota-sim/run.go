@@ -109,7 +109,7 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if err := f.checkVirtual(f.changed); err != nil {
+	if err := errors.Join(f.checkVirtual(f.changed), f.checkPage()); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := f.fits(s, c, len(options.Sources)); err != nil {
@@ -194,9 +194,12 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	if err != nil {
 		return nil, err
 	}
+	watched, err := f.watchRun()
+	if err != nil {
+		return nil, errors.Join(err, metrics.stop())
+	}
 	defer holdMemory(f.memory)()
 	var view *live
-	watched := watchedRun{flags: &f.page}
 	options.Started = func(r *simulator.Run) {
 		watched.start(text, r)
 		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})

@@ -57,7 +57,7 @@ func (f *worldFlags) world() string {
 func socketFlags() []string {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&worldFlags{}).define(flags)
-	names := []string{"metrics", "page", "token-file"}
+	names := []string{"metrics", "page", "token-file", "file-types"}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name != "virtual" {
 			names = append(names, f.Name)

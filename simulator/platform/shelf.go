@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -73,15 +75,36 @@ func (s *shelf) know(envelope ota.Envelope, manifest *ota.Manifest, reference st
 	s.packages.Store(reference, p)
 }
 
-// remove takes a package off the shelf, and its files out of our own store.
-func (s *shelf) remove(reference string) {
+// remove takes a package off the shelf, and its files out of the store.
+func (s *shelf) remove(ctx context.Context, reference string) error {
 	found, ok := s.packages.LoadAndDelete(reference)
-	if !ok || s.store == nil {
-		return
+	if !ok {
+		return nil
 	}
+	var all error
 	for _, name := range found.(*shelved).names {
-		s.store.Remove(s.bucket, path.Join(reference, name))
+		if err := s.drop(ctx, path.Join(reference, name)); err != nil {
+			all = errors.Join(all, fmt.Errorf("file %s: %w", name, err))
+		}
 	}
+	return all
+}
+
+// drop removes one object, here or with a presigned request elsewhere.
+func (s *shelf) drop(ctx context.Context, key string) error {
+	if s.store != nil {
+		s.store.Remove(s.bucket, key)
+		return nil
+	}
+	address, err := s.credentials.Load().PresignDelete(s.base, s.bucket, key, time.Now(), time.Hour)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, http.NoBody)
+	if err != nil {
+		return err
+	}
+	return demand(request, "delete", http.StatusNoContent)
 }
 
 // put stores one object, here or with a presigned request elsewhere.
@@ -99,16 +122,31 @@ func (s *shelf) put(ctx context.Context, key string, content io.ReaderAt, size i
 		return err
 	}
 	request.ContentLength = size
+	return demand(request, "upload", http.StatusOK)
+}
+
+// demand makes a request that the store must answer with a status.
+func demand(request *http.Request, action string, status int) error {
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("cannot upload: %w", err)
+		return fmt.Errorf("cannot %s: %w", action, withoutAddress(err))
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode != status {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 512))
-		return fmt.Errorf("cannot upload: the object store answered %s: %.200s", answer.Status, text)
+		return fmt.Errorf("cannot %s: the object store answered %s: %.200s", action, answer.Status, text)
 	}
 	return nil
+}
+
+// withoutAddress takes a presigned address, which is a key for an hour, out of an
+// error.
+func withoutAddress(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
 
 // message builds the package message of one device and component.

@@ -1,9 +1,12 @@
 package platform_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -229,6 +232,49 @@ func TestStoreOfOthers(t *testing.T) {
 	p := connect(t, s.BrokerURL(), "gw-1").address()
 	_, body := get(t, p.Files[0].URLs[0], "")
 	assert.Equal(t, image(), body)
+}
+
+// TestStoreOfOthersForgets: the files of a deleted package go from there too, and
+// what that store does not let go of is said and holds nobody up.
+func TestStoreOfOthersForgets(t *testing.T) {
+	credentials := objectstore.Credentials{AccessKey: "staff", SecretKey: "secret-of-the-store"}
+	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"ota"}})
+	require.NoError(t, err)
+	deletes := true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && !deletes {
+			http.Error(w, "not for you", http.StatusForbidden)
+			return
+		}
+		store.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	var log bytes.Buffer
+	s, err := platform.New(platform.Config{Store: &platform.RemoteStore{URL: server.URL, Bucket: "ota", Credentials: credentials},
+		Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	defer s.Close()
+	const key = "gw-200/rootfs/full/1.1.0/rootfs.bin"
+	there := func() int {
+		address, err := credentials.PresignGet(server.URL, "ota", key, time.Now(), time.Minute)
+		require.NoError(t, err)
+		status, _ := get(t, address, "")
+		return status
+	}
+	for _, deletes = range []bool{true, false} {
+		id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{}, nil)
+		require.NoError(t, err)
+		assert.Equal(t, 200, there())
+		require.NoError(t, s.DeletePackage(t.Context(), id))
+		if deletes {
+			assert.Equal(t, 404, there())
+			assert.Empty(t, log.String())
+		}
+	}
+	assert.Equal(t, 200, there())
+	assert.Contains(t, log.String(), "files of a deleted package stay in the object store")
+	assert.Contains(t, log.String(), "file rootfs.bin: cannot delete: the object store answered 403")
+	assert.NotContains(t, log.String(), "X-Amz-Signature")
 }
 
 func TestStoreOfOthersRefuses(t *testing.T) {

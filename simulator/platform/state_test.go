@@ -49,7 +49,7 @@ func TestStateOutlivesThePlatform(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, stop := live(t, dir)
-	id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{Name: "spring", Remarks: "kept"})
+	id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{Name: "spring", Remarks: "kept"}, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Command(engine.CreatePlan{Plan: engine.PlanSpec{
 		ID: "spring", Name: "spring", Product: "gw-200", Zone: time.UTC, Start: time.Now().Add(-time.Minute), End: time.Now().Add(time.Hour),
@@ -104,7 +104,7 @@ func (d *device) require(err error) {
 func TestLeftOvers(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := live(t, dir)
-	id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{})
+	id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{}, nil)
 	require.NoError(t, err)
 	stop()
 	left := filepath.Join(dir, "packages", "incoming-1")
@@ -142,14 +142,14 @@ func TestUploadWithoutState(t *testing.T) {
 	s, err := platform.New(platform.Config{})
 	require.NoError(t, err)
 	serve(t, s.Run)
-	id, err := s.Upload(context.Background(), bytes.NewReader(packageFile(t)), platform.Label{Name: "x"})
+	id, err := s.Upload(context.Background(), bytes.NewReader(packageFile(t)), platform.Label{Name: "x"}, nil)
 	require.NoError(t, err)
-	_, err = s.Upload(context.Background(), bytes.NewReader(packageFile(t)), platform.Label{Name: "y"})
+	_, err = s.Upload(context.Background(), bytes.NewReader(packageFile(t)), platform.Label{Name: "y"}, nil)
 	require.ErrorContains(t, err, "is already the package")
-	require.NoError(t, s.DeletePackage(id))
-	require.ErrorIs(t, s.DeletePackage(id), engine.ErrUnknown)
-	_, err = s.Upload(context.Background(), bytes.NewReader(packageFile(t)), platform.Label{Name: "x"})
+	require.NoError(t, s.DeletePackage(t.Context(), id))
+	require.ErrorIs(t, s.DeletePackage(t.Context(), id), engine.ErrUnknown)
+	_, err = s.Upload(context.Background(), bytes.NewReader(packageFile(t)), platform.Label{Name: "x"}, nil)
 	require.NoError(t, err)
-	_, err = s.Upload(context.Background(), bytes.NewReader([]byte("hello")), platform.Label{})
+	_, err = s.Upload(context.Background(), bytes.NewReader([]byte("hello")), platform.Label{}, nil)
 	require.ErrorIs(t, err, platform.ErrNotPackage)
 }

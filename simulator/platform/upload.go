@@ -36,8 +36,9 @@ type Label struct{ Name, Remarks string }
 // manifest says, puts them into the object store and makes the package available
 // to plans. It returns the package's id. With a state directory the package is
 // kept there; else it goes with the process. Who signed it is for the devices to
-// judge.
-func (s *StandIn) Upload(ctx context.Context, from io.Reader, label Label) (id string, err error) {
+// judge. The types are endings that its files may have, as engine.CheckUpload
+// takes them; nil lets any package in that a device would take.
+func (s *StandIn) Upload(ctx context.Context, from io.Reader, label Label, types []string) (id string, err error) {
 	dir := ""
 	if s.config.State != "" {
 		dir = filepath.Join(s.config.State, packagesDir)
@@ -51,7 +52,13 @@ func (s *StandIn) Upload(ctx context.Context, from io.Reader, label Label) (id s
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNotPackage, hidePath(err, path))
 	}
-	if id, err = s.stock(ctx, b, label, path); err != nil {
+	if types != nil {
+		err = engine.CheckUpload(b.Manifest, types)
+	}
+	if err == nil {
+		id, err = s.stock(ctx, b, label, path)
+	}
+	if err != nil {
 		return "", errors.Join(err, b.Close())
 	}
 	return id, nil // the object store reads from the bundle
@@ -116,7 +123,7 @@ func (s *StandIn) stock(ctx context.Context, b *bundle.Bundle, label Label, path
 		err = s.Command(add)
 	}
 	if err != nil {
-		s.shelf.remove(reference)
+		err = errors.Join(err, s.shelf.remove(ctx, reference))
 		if s.config.State != "" {
 			err = errors.Join(err, ignoreMissing(os.Remove(s.packagePath(id))))
 		}
@@ -171,9 +178,10 @@ func (s *StandIn) shelve(ctx context.Context, b *bundle.Bundle, reference string
 	return s.shelf.add(ctx, b.Envelope, b.Manifest, files, reference)
 }
 
-// DeletePackage forgets a package and its files. In an object store of others the
-// files stay.
-func (s *StandIn) DeletePackage(id string) error {
+// DeletePackage forgets a package and removes its files, also from an object
+// store of others. If that store does not let go of them, the package is forgotten
+// all the same, and the log says which ones stay.
+func (s *StandIn) DeletePackage(ctx context.Context, id string) error {
 	s.uploading.Lock()
 	defer s.uploading.Unlock()
 	var reference string
@@ -184,7 +192,9 @@ func (s *StandIn) DeletePackage(id string) error {
 	if err := s.Command(engine.DeletePackage{Package: id}); err != nil {
 		return err
 	}
-	s.shelf.remove(reference)
+	if err := s.shelf.remove(ctx, reference); err != nil {
+		s.log.Warn("files of a deleted package stay in the object store", "package", reference, "error", err)
+	}
 	if s.config.State == "" {
 		return nil
 	}

@@ -28,6 +28,8 @@ type browser struct {
 	t    *testing.T
 	ctx  context.Context
 	site string // what a page may ask for beside itself; empty for nothing
+	// refused lets pages be refusals and servers be away, of which the console tells.
+	refused bool
 
 	mu        sync.Mutex // guards the following
 	complaint []string   // of the console
@@ -81,6 +83,9 @@ func (b *browser) listen(event any) {
 	case *runtime.EventConsoleAPICalled:
 		b.complaint = append(b.complaint, fmt.Sprint(e.Type, e.Args))
 	case *cdplog.EventEntryAdded:
+		if b.refused && strings.HasPrefix(e.Entry.Text, "Failed to load resource: ") {
+			return
+		}
 		b.complaint = append(b.complaint, e.Entry.Text)
 	case *network.EventRequestWillBeSent:
 		drawn := strings.HasPrefix(e.Request.URL, "data:") // by the browser itself, in its controls

@@ -29,20 +29,18 @@ func TestMonitoring(t *testing.T) {
 	b.site = r.url
 	b.look(looks()[0])
 
-	b.visit(r, "/packages")
+	b.visit(r.url, "/packages")
 	b.run(chromedp.SetUploadFiles(chromedp.CSS("input[type=file]"), []string{r.bundle}))
 	b.fill(map[string]string{"name": "Spring system", "remarks": "for all gateways"})
 	b.submit("main form")
 	assert.Equal(t, "Spring system", b.text("h1"))
-	b.shown(r, "package")
 
-	b.visit(r, "/new-plan")
-	b.shown(r, "form")
+	b.visit(r.url, "/new-plan")
+	b.shown("form")
 	b.fill(map[string]string{"name": "Spring", "product": "gw-200", "retries": "0"})
 	ask[bool](b, `(s => { s.selectedIndex = 1; return true; })(document.querySelector("select[name=package]"))`)
 	b.submit("form.stack")
 	assert.Equal(t, "Spring", b.text("h1"))
-	b.shown(r, "plan")
 	b.submit("form:has([value=activate])")
 	assert.Equal(t, "Upgrade monitoring", b.text("h1"))
 
@@ -66,9 +64,9 @@ func TestMonitoring(t *testing.T) {
 }
 
 // visit opens a page of the platform.
-func (b *browser) visit(r *rollout, path string) {
+func (b *browser) visit(site, path string) {
 	b.t.Helper()
-	b.run(chromedp.Navigate(r.url + path))
+	b.run(chromedp.Navigate(site + path))
 }
 
 func (b *browser) text(selector string) string {
@@ -119,19 +117,23 @@ func (b *browser) watchLive() int {
 }
 
 // shown checks what every page must be, in every look, and takes pictures: the
-// page is not wider than the screen, and axe-core finds nothing.
-func (b *browser) shown(r *rollout, name string) {
+// page is not wider than the screen, and axe-core finds nothing. Without a name
+// there are no pictures.
+func (b *browser) shown(name string) {
 	b.t.Helper()
 	axe, err := os.ReadFile(os.Getenv("AXE"))
 	require.NoError(b.t, err, "AXE must name axe-core's axe.min.js; make test-page fetches it")
+	ask[bool](b, string(axe)+"; true")
+	path := ask[string](b, "location.pathname")
 	for _, l := range looks() {
 		b.look(l)
-		assert.Equal(b.t, l.width, ask[int64](b, "document.documentElement.scrollWidth"), "%s %s: as wide as the screen", name, l.name)
+		assert.Equal(b.t, l.width, ask[int64](b, "document.documentElement.scrollWidth"), "%s %s: as wide as the screen", path, l.name)
 		if l.mobile == (l.scheme == "dark") { // each width and each scheme once
-			ask[bool](b, string(axe)+"; true")
-			assert.Empty(b.t, b.axe(), "%s %s", name, l.name)
+			assert.Empty(b.t, b.axe(), "%s %s", path, l.name)
 		}
-		b.keepPicture(name + "-" + l.name)
+		if name != "" {
+			b.keepPicture(name + "-" + l.name)
+		}
 	}
 	b.look(looks()[0])
 }
@@ -159,7 +161,7 @@ func (b *browser) keepPicture(name string) {
 
 // checkPlans is step 1: the list with its totals.
 func (b *browser) checkPlans(r *rollout, upgraded, failed int) {
-	b.visit(r, "/plans")
+	b.visit(r.url, "/plans")
 	rate := fmt.Sprintf("%.2f %%", 100*float64(upgraded)/float64(upgraded+failed))
 	assert.Equal(b.t, fmt.Sprint(upgraded), b.text("#total-upgraded"))
 	assert.Equal(b.t, fmt.Sprint(failed), b.text("#total-failed"))
@@ -168,7 +170,6 @@ func (b *browser) checkPlans(r *rollout, upgraded, failed int) {
 	assert.Contains(b.t, row, fmt.Sprintf("|200|%d|0|%d|%s|", upgraded, failed, rate))
 	plans := get[api.Plans](r, "/plans")
 	assert.Equal(b.t, api.Counts{Upgraded: upgraded, UpgradeFailed: failed, Total: 200, SuccessRate: plans.Totals.SuccessRate}, plans.Totals)
-	b.shown(r, "plans")
 }
 
 // checkPlan is step 2: the plan's details.
@@ -199,9 +200,9 @@ func (b *browser) checkMonitoring(r *rollout, upgraded, failed int) {
 	series := get[api.Series](r, "/plans/spring/series").Samples
 	assert.Equal(b.t, upgraded, series[len(series)-1].Devices.Upgraded)
 	b.until(`document.getElementById("live").textContent === "Live"`)
-	b.visit(r, "/plans/spring/monitoring?limit=8&status=upgrade_failed")
+	b.visit(r.url, "/plans/spring/monitoring?limit=8&status=upgrade_failed")
 	b.until(`document.getElementById("live").textContent === "Live"`)
-	b.shown(r, "monitoring")
+	b.shown("monitoring")
 }
 
 // tableRows are the rows of the table of devices, cell by cell.
@@ -213,7 +214,7 @@ func (b *browser) checkDevices(r *rollout) {
 		"": "?", "status=upgrade_failed": "?status=upgrade_failed", "key=gateways-00001": "?key=gateways-00001",
 		"online=true": "?online=true", "status=upgraded&limit=25&offset=25": "?status=upgraded&limit=25&offset=25",
 	} {
-		b.visit(r, "/plans/spring/monitoring?"+query)
+		b.visit(r.url, "/plans/spring/monitoring?"+query)
 		want := get[api.Devices](r, "/plans/spring/devices"+path)
 		assert.Equal(b.t, fmt.Sprint(want.Total), b.text("#chosen"), query)
 		rows := ask[[][]string](b, tableRows)
@@ -228,7 +229,7 @@ func (b *browser) checkDevices(r *rollout) {
 
 // checkComponents is step 5: a failed device's components and log.
 func (b *browser) checkComponents(r *rollout) {
-	b.visit(r, "/plans/spring/monitoring?status=upgrade_failed")
+	b.visit(r.url, "/plans/spring/monitoring?status=upgrade_failed")
 	key := ask[[][]string](b, tableRows)[0][0]
 	b.follow("#table tbody td a")
 	d := get[api.DeviceDetails](r, "/plans/spring/devices/"+key)
@@ -243,7 +244,7 @@ func (b *browser) checkComponents(r *rollout) {
 		assert.Equal(b.t, line.Text, log[i])
 	}
 	assert.Contains(b.t, b.text("#components .facts"), fmt.Sprint(d.Components[0].Times))
-	b.shown(r, "device")
+	b.shown("device")
 }
 
 // checkRetry tries one failed device again from its own page, the others in a
@@ -255,20 +256,20 @@ func (b *browser) checkRetry(r *rollout) {
 	for _, d := range failed {
 		keys = append(keys, d.Key)
 	}
-	b.visit(r, "/plans/spring/devices/gateways-000001")
+	b.visit(r.url, "/plans/spring/devices/gateways-000001")
 	if b.text("h1") == "Component details" && get[api.DeviceDetails](r, "/plans/spring/devices/gateways-000001").Status == "upgraded" {
 		assert.Equal(b.t, "(missing)", b.text("#retry"), "only failed devices")
 	}
-	b.visit(r, "/plans/spring/devices/"+keys[0])
+	b.visit(r.url, "/plans/spring/devices/"+keys[0])
 	b.submit("form:has(#retry)")
 	assert.Contains(b.t, b.text("#about"), "The plan goes out when the device returns.")
-	b.visit(r, "/plans/spring/monitoring")
+	b.visit(r.url, "/plans/spring/monitoring")
 	assert.Equal(b.t, len(keys)-1, ask[[]int](b, barCounts)[3])
 	ask[bool](b, `(window.left = false, document.querySelector("[name=all]").click(), true)`)
 	b.until(`window.left === undefined && document.readyState === "complete"`)
 	assert.Contains(b.t, b.text(".result"), fmt.Sprintf("%d devices are tried again", len(keys)-1))
 
-	b.visit(r, "/plans/spring/monitoring")
+	b.visit(r.url, "/plans/spring/monitoring")
 	ended := make(chan int, 1)
 	go func() { ended <- r.devices(monitored, keys).Figures.Classes[scenario.Upgraded] }()
 	assert.Equal(b.t, len(keys), <-ended)

@@ -65,27 +65,48 @@ faults:
 
 func startRollout(t *testing.T) *rollout {
 	t.Helper()
-	p, err := platform.New(platform.Config{State: t.TempDir()})
-	require.NoError(t, err)
-	pages, err := page.Listen(page.Config{Address: "127.0.0.1:0", Platform: p})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() { assert.NoError(t, p.Run(ctx)) })
-	serving.Go(func() { assert.NoError(t, pages.Run(ctx)) })
-	t.Cleanup(func() { cancel(); serving.Wait() })
-	r := &rollout{t: t, url: pages.URL(), broker: p.BrokerURL(), bundle: filepath.Join(t.TempDir(), "rootfs-1.1.0.ota")}
+	p, pages := newPlatform(t, t.TempDir(), page.Config{Address: "127.0.0.1:0"})
+	serve(t, p, pages)
+	r := &rollout{t: t, url: pages.URL(), broker: p.BrokerURL()}
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	r.trust.Keys = []ed25519.PublicKey{public}
-	image := filepath.Join(t.TempDir(), "rootfs.img")
-	require.NoError(t, os.WriteFile(image, []byte(strings.Repeat("a new system, better than the old one ", 2000)), 0o600))
-	_, err = bundle.Create(r.bundle, bundle.Release{
-		Manifest: ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Release: 2, Created: time.Now()},
-		Files:    []string{image}, Chunk: 8 << 10, Keys: []ed25519.PrivateKey{private},
-	})
-	require.NoError(t, err)
+	r.bundle = packageFile(t, private, ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"})
 	return r
+}
+
+// newPlatform is a platform that keeps its state in a directory, and its pages.
+func newPlatform(t *testing.T, dir string, config page.Config) (*platform.StandIn, *page.Server) {
+	t.Helper()
+	p, err := platform.New(platform.Config{State: dir})
+	require.NoError(t, err)
+	pages, err := page.Listen(config)
+	require.NoError(t, err)
+	return p, pages
+}
+
+// serve lets a platform and its pages run until stop, or the end of the test.
+func serve(t *testing.T, p *platform.StandIn, pages *page.Server) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { assert.NoError(t, p.Run(ctx)) })
+	serving.Go(func() { assert.NoError(t, pages.Run(ctx, p)) })
+	stop = func() { cancel(); serving.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+// packageFile makes a signed package.
+func packageFile(t *testing.T, key ed25519.PrivateKey, m ota.Manifest) (path string) {
+	t.Helper()
+	dir := t.TempDir()
+	path, image := filepath.Join(dir, m.Component+".ota"), filepath.Join(dir, m.Component+".bin")
+	require.NoError(t, os.WriteFile(image, []byte(strings.Repeat("a new "+m.Component+", better than the old one ", 2000)), 0o600))
+	m.Release, m.Created = 2, time.Now()
+	_, err := bundle.Create(path, bundle.Release{Manifest: m, Files: []string{image}, Chunk: 8 << 10, Keys: []ed25519.PrivateKey{key}})
+	require.NoError(t, err)
+	return path
 }
 
 // devices runs the fleet to its end, all of it or some.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/engine"
 )
 
 // Bounds of what one process does at a time for its callers.
@@ -17,13 +18,17 @@ const (
 // Config says what the API drives.
 type Config struct {
 	Platform *platform.StandIn
-	Logger   *slog.Logger // nil discards
+	// FileTypes are endings that files of an uploaded package may have, beside
+	// those of engine.FileTypes.
+	FileTypes []string
+	Logger    *slog.Logger // nil discards
 }
 
 // API is an http.Handler for everything below /api/v1/.
 type API struct {
 	// Immutable.
 	platform *platform.StandIn
+	types    []string // of files, all of them
 	log      *slog.Logger
 	mux      *http.ServeMux
 
@@ -33,7 +38,7 @@ type API struct {
 
 // New returns the API of a platform.
 func New(config Config) *API {
-	a := &API{platform: config.Platform, log: config.Logger, mux: http.NewServeMux()}
+	a := &API{platform: config.Platform, types: append(engine.FileTypes(), config.FileTypes...), log: config.Logger, mux: http.NewServeMux()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -43,6 +48,9 @@ func New(config Config) *API {
 	a.mux.Handle("/", a.dispatch(nil))
 	return a
 }
+
+// FileTypes are the endings that files of an uploaded package may have.
+func (a *API) FileTypes() []string { return a.types }
 
 // ServeHTTP answers a request that Guard has let in.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }

@@ -125,7 +125,9 @@ func (s *stand) manualPlan() {
 // deletions take away what nobody needs, and nothing else.
 func (s *stand) deletions(needed string) {
 	s.refused(409, "DELETE", "/packages/"+needed, "")
-	p := must[api.Package](s, "POST", "/packages", packageFile(s.t, "B", "../../1"))
+	outside := s.refused(422, "POST", "/packages", packageFile(s.t, "B", "../../1"))
+	assert.Equal(s.t, []api.FieldError{{Field: "target", Reason: `target "../../1": must be letters, digits, _, - and .`}}, outside.Errors)
+	p := must[api.Package](s, "POST", "/packages", packageFile(s.t, "B", "1"))
 	must[api.PlanDetails](s, "POST", "/plans", planForm("draft", ""))
 	must[any](s, "DELETE", "/plans/draft", "")
 	must[any](s, "DELETE", "/packages/"+p.ID, "")

@@ -34,12 +34,12 @@ type Devices struct {
 func FilterOf(query url.Values) (engine.Filter, error) {
 	f := engine.Filter{Prefix: query.Get("key"), Limit: defaultLimit}
 	if len(f.Prefix) > ota.MaxKey {
-		return f, invalid("key", fmt.Sprintf("key: at most %d characters", ota.MaxKey))
+		return f, Invalid("key", fmt.Sprintf("key: at most %d characters", ota.MaxKey))
 	}
 	if text := query.Get("status"); text != "" {
 		status, known := parseDeviceStatus(text)
 		if !known {
-			return f, invalid("status", fmt.Sprintf("status: %.40q is not the status of a device", text))
+			return f, Invalid("status", fmt.Sprintf("status: %.40q is not the status of a device", text))
 		}
 		f.Status = &status
 	}
@@ -49,7 +49,7 @@ func FilterOf(query url.Values) (engine.Filter, error) {
 		online := text == "true"
 		f.Online = &online
 	default:
-		return f, invalid("online", "online: want true or false")
+		return f, Invalid("online", "online: want true or false")
 	}
 	for _, n := range []struct {
 		name     string
@@ -62,7 +62,7 @@ func FilterOf(query url.Values) (engine.Filter, error) {
 		}
 		value, err := strconv.Atoi(text)
 		if err != nil || value < n.min || value > n.max {
-			return f, invalid(n.name, fmt.Sprintf("%s: want a number from %d to %d", n.name, n.min, n.max))
+			return f, Invalid(n.name, fmt.Sprintf("%s: want a number from %d to %d", n.name, n.min, n.max))
 		}
 		*n.to = value
 	}
@@ -215,7 +215,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		if *t.to, err = time.Parse(time.RFC3339, t.text); err != nil {
-			return invalid(t.field, fmt.Sprintf("%s: %.40q is not a time such as 2026-03-01T08:00:00Z", t.field, t.text))
+			return Invalid(t.field, fmt.Sprintf("%s: %.40q is not a time such as 2026-03-01T08:00:00Z", t.field, t.text))
 		}
 	}
 	if err := a.platform.Command(cmd); err != nil {

@@ -109,7 +109,7 @@ func (a *API) newFollower(w http.ResponseWriter, r *http.Request) (*follower, er
 		case planEvents, deviceEvents, reportEvents, decisionEvents:
 			f.kinds[kind] = true
 		default:
-			return nil, invalid("kind", fmt.Sprintf("kind: %.40q is not plan, device, report or decision", kind))
+			return nil, Invalid("kind", fmt.Sprintf("kind: %.40q is not plan, device, report or decision", kind))
 		}
 	}
 	if f.plan != "" {

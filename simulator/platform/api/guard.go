@@ -98,6 +98,11 @@ func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, token string) bool
 	return true
 }
 
+// Dismiss takes the cookie of Admit back from a browser.
+func (g *Guard) Dismiss(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+}
+
 // same compares two secrets in a time that tells nothing about them.
 func same(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))

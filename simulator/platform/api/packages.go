@@ -93,7 +93,7 @@ func (a *API) Upload(w http.ResponseWriter, r *http.Request, from io.Reader, lab
 		return "", &failure{status: http.StatusTooManyRequests, detail: "other packages are on their way in: try again in a few seconds"}
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadTime)) // where there is a connection
-	return a.platform.Upload(r.Context(), &body{from: http.MaxBytesReader(w, io.NopCloser(from), platform.MaxUpload)}, label)
+	return a.platform.Upload(r.Context(), &body{from: http.MaxBytesReader(w, io.NopCloser(from), platform.MaxUpload)}, label, a.types)
 }
 
 // body is a request's body whose end before its time is the caller's mistake.
@@ -109,7 +109,7 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (a *API) deletePackage(w http.ResponseWriter, r *http.Request) error {
-	if err := a.platform.DeletePackage(r.PathValue("package")); err != nil {
+	if err := a.platform.DeletePackage(r.Context(), r.PathValue("package")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

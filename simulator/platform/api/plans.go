@@ -53,7 +53,7 @@ func (a *API) editPlan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.ID != "" && form.ID != id {
-		return invalid("id", "id: a stored plan keeps its id")
+		return Invalid("id", "id: a stored plan keeps its id")
 	}
 	form.ID = id
 	spec, err := form.Spec()
@@ -128,7 +128,7 @@ func (a *API) retryDevices(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(form.Devices) > maxRetry {
-		return invalid("devices", "devices: at most 10,000 at once; none means every failed one")
+		return Invalid("devices", "devices: at most 10,000 at once; none means every failed one")
 	}
 	result, err := RetryDevices(a.platform, r.PathValue("plan"), form.Devices)
 	if err != nil {

@@ -34,8 +34,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.detail }
 
-// invalid is a failure about one field.
-func invalid(field, reason string) error {
+// Invalid is the refusal of one field.
+func Invalid(field, reason string) error {
 	return &failure{http.StatusUnprocessableEntity, reason, []FieldError{{field, reason}}}
 }
 

@@ -152,6 +152,7 @@ func checkManifest(m *ota.Manifest) error {
 	p.unless(m.Package.Valid(), "package", "package kind %q is neither full nor delta", m.Package)
 	p.unless(ota.ValidVersion(m.Target), "target", "target %q is not a version", m.Target)
 	p.unless(m.Package != ota.Delta || ota.ValidVersion(m.Source), "source", "a delta needs a source version, not %q", m.Source)
+	p.unless(m.Package != ota.Delta || m.Source != m.Target, "source", "source and target are both %q", m.Source)
 	p.unless(m.Package != ota.Full || m.Source == "", "source", "a full package has no source version, but says %q", m.Source)
 	p.unless(len(m.Files) >= 1 && len(m.Files) <= ota.MaxFiles, "files", "%d files, must be 1 to %d", len(m.Files), ota.MaxFiles)
 	return p.join()

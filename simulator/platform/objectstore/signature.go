@@ -72,6 +72,11 @@ func (c Credentials) PresignPut(base, bucket, key string, now time.Time, valid t
 	return c.presign(http.MethodPut, base, bucket, key, now, valid)
 }
 
+// PresignDelete is PresignGet for a removal.
+func (c Credentials) PresignDelete(base, bucket, key string, now time.Time, valid time.Duration) (string, error) {
+	return c.presign(http.MethodDelete, base, bucket, key, now, valid)
+}
+
 func (c Credentials) presign(method, base, bucket, key string, now time.Time, valid time.Duration) (string, error) {
 	u, err := url.Parse(base)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/platform/engine"
 )
 
@@ -32,6 +33,29 @@ func bars(t engine.Tally) []bar {
 		all = append(all, b)
 	}
 	return all
+}
+
+// part is one status as a piece of a bar of all devices, in percent.
+type part struct{ Class, From, Width string }
+
+// shares cuts a bar into the statuses, those with an end first.
+func shares(t engine.Tally) []part {
+	var parts []part
+	from, total := 0, t.Total()
+	for _, i := range layers() {
+		if t[i] > 0 {
+			at := func(n int) string { return fmt.Sprintf("%.2f", 100*float64(n)/float64(total)) }
+			parts = append(parts, part{statuses()[i].Class, at(from), at(t[i])})
+		}
+		from += t[i]
+	}
+	return parts
+}
+
+// layers is the order of the statuses in a drawing: what is done comes first and
+// grows.
+func layers() []ota.DeviceStatus {
+	return []ota.DeviceStatus{ota.DeviceUpgraded, ota.DeviceNoUpdateRequired, ota.DeviceUpgradeFailed, ota.DeviceUpgrading, ota.DeviceNotUpgraded}
 }
 
 // The drawing's own measures; the page stretches it.
@@ -76,10 +100,9 @@ func draw(samples []engine.Sample, now time.Time) *area {
 	last := samples[len(samples)-1]
 	samples = append(samples, engine.Sample{At: a.To, Devices: last.Devices})
 	base := make([]int, len(samples))
-	// What is done lies at the bottom and grows.
-	for _, i := range []int{2, 4, 3, 1, 0} {
+	for _, i := range layers() {
 		s := statuses()[i]
-		a.Layers = append(a.Layers, layer{s.Class, s.Name, a.layer(samples, base, i)})
+		a.Layers = append(a.Layers, layer{s.Class, s.Name, a.layer(samples, base, int(i))})
 	}
 	var words []string
 	for i, s := range statuses() {

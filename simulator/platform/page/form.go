@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,10 +29,39 @@ type formPage struct {
 	Fields   map[string]string
 	Rows     []componentRow
 	Texts    []api.TextForm
+	Shown    int // how many rows are unfolded
 	Packages []engine.PackageView
 	Plans    []engine.PlanView // whose components may be taken
 	Problem  *api.Problem
 }
+
+// entry is one entry of a list of the form.
+type entry struct {
+	Page formPage
+	At   int
+}
+
+// product is a product with the packages that there are for it.
+type product struct {
+	Name     string
+	Packages []engine.PackageView
+}
+
+// Products groups the packages, in the order of their first ones.
+func (p formPage) Products() []product {
+	var all []product
+	for _, pkg := range p.Packages {
+		i := slices.IndexFunc(all, func(known product) bool { return known.Name == pkg.Product })
+		if i < 0 {
+			i, all = len(all), append(all, product{Name: pkg.Product})
+		}
+		all[i].Packages = append(all[i].Packages, pkg)
+	}
+	return all
+}
+
+// ManyTexts reports whether there is more than the first text to show.
+func (p formPage) ManyTexts() bool { return len(p.Texts) > 1 && p.Texts[1].Text != "" }
 
 // componentRow is one component of the form: a package and what it may start from.
 type componentRow struct {
@@ -54,11 +84,28 @@ func (p formPage) Wrong(field string) string {
 	return ""
 }
 
+// WrongAlone is what is wrong with a field itself, and not with its entries.
+func (p formPage) WrongAlone(field string) string {
+	if p.Problem == nil {
+		return ""
+	}
+	for _, e := range p.Problem.Errors {
+		if e.Field == field {
+			return e.Reason
+		}
+	}
+	return ""
+}
+
+// WrongRow is what is wrong with a component.
+func (p formPage) WrongRow(i int) string { return p.Wrong(fmt.Sprintf("components[%d]", i)) }
+
 // blank is the form of a new plan, with the defaults of the platform's form.
 func blank(now time.Time) formPage {
 	today := now.UTC().Truncate(24 * time.Hour)
 	return formPage{Fields: map[string]string{
 		"time_zone": "UTC", "mode": "silent", "push": "true", "retries": "5", "rejection_minutes": "120", "on_failure": "stop",
+		"min_rssi": strconv.Itoa(engine.LowestRSSI), "min_battery": "30",
 		"start": today.Format(localTime), "end": today.AddDate(0, 0, 8).Add(-time.Minute).Format(localTime),
 	}}
 }
@@ -124,7 +171,7 @@ func rowsOf(d *api.PlanDetails) []componentRow {
 
 func (h *handler) showForm(w http.ResponseWriter, status int, title string, p formPage) error {
 	h.platform.View(func(e *engine.Engine) { p.Packages, p.Plans = e.Packages(), e.Plans() })
-	p.Rows = slices.Grow(p.Rows, spareComponents)
+	p.Shown = len(p.Rows) + 1
 	for n := max(spareComponents, min(len(p.Rows)+1, ota.MaxComponents)); len(p.Rows) < n; {
 		p.Rows = append(p.Rows, componentRow{})
 	}
@@ -154,6 +201,9 @@ func (h *handler) save(w http.ResponseWriter, r *http.Request, id, title string,
 	page := typed(id, r.PostForm)
 	form := h.planForm(&page)
 	spec, err := form.Spec()
+	if err == nil {
+		err = h.ofOneProduct(&page)
+	}
 	if err == nil {
 		err = h.platform.Command(command(spec))
 	}
@@ -217,6 +267,22 @@ func (h *handler) planForm(p *formPage) *api.PlanForm {
 		}
 	})
 	return form
+}
+
+// ofOneProduct refuses a package of another product than the plan's. Its component
+// and version alone could name a package that nobody has chosen.
+func (h *handler) ofOneProduct(p *formPage) (err error) {
+	h.platform.View(func(e *engine.Engine) {
+		for i, row := range p.Rows {
+			pkg, found := e.Package(row.Package)
+			if found && pkg.Product != p.Fields["product"] {
+				err = api.Invalid(fmt.Sprintf("components[%d].package", i),
+					fmt.Sprintf("component %d: package %q is for product %s, the plan for %s", i+1, pkg.Name, pkg.Product, p.Fields["product"]))
+				return
+			}
+		}
+	})
+	return err
 }
 
 func componentOf(e *engine.Engine, row componentRow) api.ComponentForm {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/api"
@@ -16,14 +18,15 @@ import (
 // functions are what the templates may call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"when": when, "size": size, "number": number, "path": url.PathEscape, "join": strings.Join,
+		"when": when, "whenUTC": whenUTC, "minute": minute, "size": size, "number": number, "path": url.PathEscape, "join": strings.Join,
 		"rate":     func(t engine.Tally) string { return fmt.Sprintf("%.2f %%", t.SuccessRate()) },
 		"count":    func(t engine.Tally, s int) int { return t[s] },
 		"device":   func(s ota.DeviceStatus) string { return strings.ReplaceAll(s.String(), "_", "-") },
 		"status":   func(s engine.PlanStatus) string { return strings.ReplaceAll(api.StatusName(s), "_", "-") },
 		"hex":      func(d ota.Digest) string { return fmt.Sprintf("%x", d[:]) },
 		"statuses": statuses, "stages": stages, "inc": func(i int) int { return i + 1 },
-		"method": method, "component": componentType,
+		"method": method, "sentence": sentence, "halves": func(s string) []string { return strings.Split(s, "/") }, "component": componentType, "shares": shares, "componentStatuses": ota.Statuses,
+		"at": func(p formPage, i int) entry { return entry{p, i} },
 	}
 }
 
@@ -33,6 +36,23 @@ func when(t time.Time) string {
 		return "–"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+// whenUTC is when, with its zone.
+func whenUTC(t time.Time) string {
+	if t.IsZero() {
+		return when(t)
+	}
+	return when(t) + " UTC"
+}
+
+// minute is a time to the minute.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// sentence begins an error with a capital letter, and ends it with a stop.
+func sentence(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[n:], ".") + "."
 }
 
 func size(n int64) string {

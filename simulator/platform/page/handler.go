@@ -33,9 +33,9 @@ type handler struct {
 	open     bool // there is no token
 }
 
-func newHandler(config Config, guard *api.Guard) (http.Handler, error) {
-	h := &handler{platform: config.Platform, guard: guard, log: config.Logger, open: config.Token == "",
-		api: api.New(api.Config{Platform: config.Platform, Logger: config.Logger}), pages: map[string]*template.Template{}}
+func newHandler(shown *platform.StandIn, config *Config, guard *api.Guard) (http.Handler, error) {
+	h := &handler{platform: shown, guard: guard, log: config.Logger, open: config.Token == "",
+		api: api.New(api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger}), pages: map[string]*template.Template{}}
 	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "packages", "package", "login", "problem"} {
 		t, err := template.New("layout.html").Funcs(functions()).ParseFS(files, "html/layout.html", "html/parts.html", "html/"+name+".html")
 		if err != nil {
@@ -73,6 +73,7 @@ func (h *handler) routes() http.Handler {
 		"POST /packages":                 h.upload,
 		"GET /packages/{package}":        h.showPackage,
 		"POST /packages/{package}":       h.changePackage,
+		"POST /logout":                   h.logout,
 		"GET /":                          h.nothing,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +114,7 @@ func (h *handler) guarded(next http.Handler) http.Handler {
 // view is what every page shows.
 type view struct {
 	Title  string
-	Here   string // which entry of the navigation is current
+	Here   string // which entry of the navigation is current; empty for a page without one
 	Events string // the API's events that concern the page; empty for none
 	Open   bool   // there is no token to forget
 	Data   any
@@ -137,7 +138,11 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status >= http.StatusInternalServerError {
 		h.log.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
-	if err := h.show(w, p.Status, "problem", view{Title: p.Title, Data: p}); err != nil {
+	here := "nowhere"
+	if p.Status == http.StatusUnauthorized {
+		here = ""
+	}
+	if err := h.show(w, p.Status, "problem", view{Title: p.Title, Here: here, Data: p}); err != nil {
 		h.log.Error("cannot answer", "path", r.URL.Path, "error", err)
 		http.Error(w, p.Title, p.Status)
 	}
@@ -183,6 +188,12 @@ func (h *handler) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// logout lets a browser forget the token.
+func (h *handler) logout(w http.ResponseWriter, r *http.Request) error {
+	h.guard.Dismiss(w, r)
+	return back(w, r, "/login")
 }
 
 // inside keeps a way back within these pages.

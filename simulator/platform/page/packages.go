@@ -15,6 +15,7 @@ type packagesPage struct {
 	Packages []engine.PackageView
 	Problem  *api.Problem // of an upload; nil without one
 	Label    platform.Label
+	Types    []string // endings that files may have
 }
 
 func (h *handler) showPackages(w http.ResponseWriter, _ *http.Request) error {
@@ -23,7 +24,8 @@ func (h *handler) showPackages(w http.ResponseWriter, _ *http.Request) error {
 
 func (h *handler) listPackages(w http.ResponseWriter, status int, p packagesPage) error {
 	h.platform.View(func(e *engine.Engine) { p.Packages = e.Packages() })
-	return h.show(w, status, "packages", view{Title: "Version packages", Here: "packages", Data: p})
+	p.Types = h.api.FileTypes()
+	return h.show(w, status, "packages", view{Title: "Version packages", Here: "packages", Events: "kind=plan", Data: p})
 }
 
 // upload takes a package from a form: its fields first, then the file, which goes
@@ -104,7 +106,7 @@ func (h *handler) changePackage(w http.ResponseWriter, r *http.Request) error {
 		}
 		return back(w, r, "/packages/"+id)
 	case "delete":
-		if err := h.platform.DeletePackage(id); err != nil {
+		if err := h.platform.DeletePackage(r.Context(), id); err != nil {
 			return err
 		}
 		return back(w, r, "/packages")

@@ -38,12 +38,12 @@ func open(t testing.TB, token string) *site {
 	t.Helper()
 	p, err := platform.New(platform.Config{})
 	require.NoError(t, err)
-	pages, err := page.Listen(page.Config{Address: "127.0.0.1:0", Token: token, Platform: p})
+	pages, err := page.Listen(page.Config{Address: "127.0.0.1:0", Token: token})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() { assert.NoError(t, p.Run(ctx)) })
-	serving.Go(func() { assert.NoError(t, pages.Run(ctx)) })
+	serving.Go(func() { assert.NoError(t, pages.Run(ctx, p)) })
 	t.Cleanup(func() { cancel(); serving.Wait() })
 	return &site{t, p, pages.URL(), &http.Client{}}
 }
@@ -134,6 +134,11 @@ func TestWithoutScript(t *testing.T) {
 	assert.Contains(t, text, "gw-8, gw-9")
 	_, text = s.get("/new-plan?components=spring")
 	assert.Contains(t, text, `value="`+pkg+`" selected`)
+	form := fields("Other", pkg)
+	form[3] = "other"
+	status, text = s.post("/new-plan", form...)
+	assert.Equal(t, 422, status)
+	assert.Contains(t, text, "is for product gw, the plan for other")
 	_, text = s.post("/plans/spring/order", "order", "activate")
 	assert.Contains(t, text, "Upgrade monitoring")
 	s.fails("gw-1")
@@ -226,12 +231,20 @@ func TestSignIn(t *testing.T) {
 	assert.NotContains(t, jar.cookie.Value, token)
 	status, _ = s.get("/api/v1/plans")
 	assert.Equal(t, 200, status)
+	_, text = s.post("/logout")
+	assert.Contains(t, text, "Sign in")
+	status, _ = s.get("/api/v1/plans")
+	assert.Equal(t, 401, status)
 }
 
 // oneCookie is a jar.
 type oneCookie struct{ cookie *http.Cookie }
 
-func (j *oneCookie) SetCookies(_ *url.URL, cookies []*http.Cookie) { j.cookie = cookies[0] }
+func (j *oneCookie) SetCookies(_ *url.URL, cookies []*http.Cookie) {
+	if j.cookie = cookies[0]; j.cookie.MaxAge < 0 {
+		j.cookie = nil
+	}
+}
 func (j *oneCookie) Cookies(*url.URL) []*http.Cookie {
 	if j.cookie == nil {
 		return nil

@@ -20,22 +20,26 @@ const (
 	maxHeader     = 32 << 10 // bytes
 )
 
-// Config says where to listen and what to show.
+// Config says where to listen, and to whom.
 type Config struct {
 	Address string // host:port; a port of 0 means a free one
 	// Token is what callers must know; empty is allowed on the loopback alone.
-	Token    string
-	Platform *platform.StandIn
-	Logger   *slog.Logger // nil discards
+	Token string
+	// FileTypes are endings that files of an uploaded package may have, beside
+	// those of engine.FileTypes.
+	FileTypes []string
+	Logger    *slog.Logger // nil discards
 }
 
 // Server is a listening server of pages and API.
 type Server struct {
+	config   Config
+	guard    *api.Guard
 	listener net.Listener
-	http     *http.Server
 }
 
-// Listen returns a server that listens. Callers wait until Run serves them.
+// Listen returns a server that listens, also before there is a platform to show.
+// Callers wait until Run serves them.
 func Listen(config Config) (*Server, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -44,38 +48,40 @@ func Listen(config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve the pages at %q: %w", config.Address, err)
 	}
-	handler, err := newHandler(config, guard)
-	if err != nil {
-		return nil, err
-	}
 	listener, err := net.Listen("tcp", config.Address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve the pages: %w", err)
 	}
-	return &Server{listener: listener, http: &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug),
-	}}, nil
+	return &Server{config, guard, listener}, nil
 }
 
 // URL is where a browser finds the pages.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Run serves until ctx ends, and then cuts every connection.
-func (s *Server) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+// Run serves the pages of a platform until ctx ends, and then cuts every
+// connection.
+func (s *Server) Run(ctx context.Context, shown *platform.StandIn) error {
+	defer s.Close()
+	handler, err := newHandler(shown, &s.config, s.guard)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve the pages: %w", err)
 	}
 	return nil
 }
 
-// Close stops listening and makes Run return.
+// Close stops listening, if Run has not been called or has returned.
 func (s *Server) Close() error {
-	err := s.listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
+	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
 	}
-	return errors.Join(s.http.Close(), err)
+	return nil
 }

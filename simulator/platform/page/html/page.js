@@ -50,10 +50,10 @@
   const soon = () => { if (!timer && !document.hidden) timer = setTimeout(fetchAgain, Math.max(0, last + pause - Date.now())); };
 
   const stream = new EventSource(events);
-  const say = text => { if (note.textContent !== text) note.textContent = text; };
-  stream.addEventListener("open", () => { say("Live"); soon(); });
+  const say = (text, state) => { if (note.textContent !== text) { note.textContent = text; note.dataset.state = state; } };
+  stream.addEventListener("open", () => { say("Live", "live"); soon(); });
   stream.addEventListener("error", () => {
-    say("No connection: trying again");
+    say("No connection: trying again", "lost");
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
   });
   for (const kind of ["plan", "device", "report", "missed"]) stream.addEventListener(kind, soon);
