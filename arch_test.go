@@ -74,7 +74,7 @@ var house = []room{
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                       // the programs are run, not linked
-	{"test/catalogue", "", "scenarios simulator simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                 // the worlds, not the program
+	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                              // the real world is the program's
 	{"test/page", "", "simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
 	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                            // with emulators on its serial lines
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                  // the socket is a surface

@@ -16,16 +16,17 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// slowly is a scenario whose downloads take some seconds.
+// slowly is a scenario whose downloads take eight seconds: what happens in the
+// middle of them leaves time before it and behind it.
 const slowly = `
 scenario: test
-duration: 100s
+duration: 20m
 fleet:
   - name: gw
     count: 5
     product: gw-200
     components: [{id: app, type: module, version: "1"}]
-    link: {latency: 2ms, bandwidth: 64KiB/s}
+    link: {latency: 2ms, bandwidth: 16KiB/s}
     install: {time: 10ms..50ms, restart: process}
 plans:
   - name: spring
@@ -37,7 +38,7 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	upgraded := verdict.Counts{scenario.Upgraded: 5}
 	failing := "    retries: 0\nfaults: [{name: sick, at: health, do: unhealthy, chance: 100%}]\n"
-	late := "  - {name: late, count: 5, product: gw-200, arrive: {after: 3s}, components: [{id: app, type: module, version: \"1\"}]}\nplans:"
+	late := "  - {name: late, count: 5, product: gw-200, arrive: {after: 11s}, components: [{id: app, type: module, version: \"1\"}]}\nplans:"
 	tests := []struct {
 		name   string
 		events string
@@ -51,18 +52,18 @@ func TestEvents(t *testing.T) {
 		{name: "the platform dies", events: "{at: 0s, do: kill_platform, for: 2s}", ended: upgraded, lasts: 4 * time.Second},
 		{name: "all of them die", events: "{at: 1s, do: kill_platform, for: 1s}, {at: 1s, do: kill_store, for: 1500ms}, {at: 1s, do: kill_broker, for: 1200ms}", ended: upgraded},
 		{name: "the fleet is cut off", events: "{at: 1s, do: partition, fleet: gw, for: 2s}", ended: upgraded, lasts: 4 * time.Second},
-		{name: "a device arrives that is cut off", events: "{at: 1s, do: partition, for: 4s}", fleets: late,
-			ended: verdict.Counts{scenario.Upgraded: 10}, lasts: 5 * time.Second},
+		{name: "a device arrives that is cut off", events: "{at: 1s, do: partition, for: 12s}", fleets: late,
+			ended: verdict.Counts{scenario.Upgraded: 10}, lasts: 13 * time.Second},
 		{name: "addresses expire", events: "{at: 1s, do: expire_addresses}, {at: 1200ms, do: expire_addresses}", ended: upgraded},
 		{name: "all connect again", events: "{at: 500ms, do: reconnect_storm}, {at: 1s, do: reconnect_storm, fleet: gw}", ended: upgraded},
-		{name: "the plan is suspended", events: "{at: 1s, do: suspend_plan, plan: spring}", fleets: late,
+		{name: "the plan is suspended", events: "{at: 5s, do: suspend_plan, plan: spring}", fleets: late,
 			ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
-		{name: "the plan is suspended and resumed", events: "{at: 0s, do: suspend_plan, plan: spring, for: 2s}", fleets: late,
+		{name: "the plan is suspended and resumed", events: "{at: 0s, do: suspend_plan, plan: spring, for: 8s}", fleets: late,
 			ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
-		{name: "the plan is resumed", events: "{at: 0s, do: suspend_plan, plan: spring}, {at: 1s, do: resume_plan, plan: spring}", fleets: late,
+		{name: "the plan is resumed", events: "{at: 0s, do: suspend_plan, plan: spring}, {at: 8s, do: resume_plan, plan: spring}", fleets: late,
 			ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
-		{name: "the plan is terminated", events: "{at: 1s, do: terminate_plan, plan: spring}", ended: upgraded},
-		{name: "the plan is retried", events: "{at: 8s, do: retry_plan, plan: spring}", more: failing, ended: upgraded, lasts: 8 * time.Second},
+		{name: "the plan is terminated", events: "{at: 5s, do: terminate_plan, plan: spring}", ended: upgraded},
+		{name: "the plan is retried", events: "{at: 25s, do: retry_plan, plan: spring}", more: failing, ended: upgraded, lasts: 25 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +94,7 @@ func TestLivesOfPlans(t *testing.T) {
 	}{
 		{name: "starts later", plan: "starts: 2s", ended: upgraded},
 		{name: "ends before anybody agrees", plan: "mode: manual\n    ends: 2s", ended: verdict.Counts{scenario.NotUpgraded: 5}},
-		{name: "ends on the way", plan: "ends: 2s", ended: upgraded},
+		{name: "ends on the way", plan: "ends: 5s", ended: upgraded},
 		{name: "starts while the platform is dead", plan: "starts: 1s\nevents: [{at: 500ms, do: kill_platform, for: 1s}]", ended: upgraded},
 		{name: "is asked for", plan: "push: false", ended: upgraded},
 		{name: "is pushed at another hour", plan: "window: 1-2", ended: verdict.Counts{scenario.NotUpgraded: 5}},
@@ -109,7 +110,7 @@ func TestLivesOfPlans(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			text := strings.Replace(slowly, "bandwidth: 64KiB/s", "bandwidth: 1MiB/s", 1)
+			text := strings.Replace(slowly, "bandwidth: 16KiB/s", "bandwidth: 1MiB/s", 1)
 			if tt.other {
 				text = strings.Replace(text, "plans:", other, 1)
 			}

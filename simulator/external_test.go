@@ -97,7 +97,7 @@ faults:
 expect:
   devices: {upgraded: 20}
   reports: {lost: 0, conflicting: 0, illegal: 0}
-  time: {upgrade: {max: "< 100s"}}
+  time: {upgrade: {max: "< 20m"}}
   faults: {fired: all}
 `)})
 	require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestRealPlatformOtherEnds(t *testing.T) {
 			held(t, v)
 			assert.Equal(t, verdict.Counts{tt.want: 20}, ended(v))
 			assert.Zero(t, v.Figures.Reports.Lost)
-			assert.Less(t, v.Figures.Duration, 90*time.Second)
+			assert.Less(t, v.Figures.Duration, 15*time.Minute)
 		})
 	}
 }
@@ -159,7 +159,7 @@ func TestStandInBehindAnotherBroker(t *testing.T) {
 	b, err := broker.New(broker.Config{PlatformUser: "staff", PlatformPassword: "secret"})
 	require.NoError(t, err)
 	serve(t, b.Run)
-	stranger := parse(t, edit(t, "duration: 100s", "duration: 4s", "name: gw", "name: stranger", "count: 20", "count: 2"))
+	stranger := parse(t, edit(t, "duration: 20m", "duration: 4s", "name: gw", "name: stranger", "count: 20", "count: 2"))
 	var others sync.WaitGroup
 	others.Go(func() {
 		_, err := simulator.Simulate(t.Context(), simulator.Options{BrokerURL: b.URL(),

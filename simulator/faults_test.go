@@ -18,7 +18,7 @@ import (
 // its motor needs a restart.
 const few = `
 scenario: test
-duration: 100s
+duration: 20m
 fleet:
   - name: gw
     count: 5

@@ -15,7 +15,7 @@ import (
 // house is a scenario of gateways with sensors behind them, and a plan for each.
 const house = `
 scenario: test
-duration: 100s
+duration: 20m
 fleet:
   - name: sensor
     count: 7

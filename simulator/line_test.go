@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -82,7 +83,7 @@ func TestLineComesBack(t *testing.T) {
 		if assert.NoError(c, err) {
 			assert.NoError(c, conn.Close())
 		}
-	}, 10*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	assert.Empty(t, l.conns, "a closed connection is forgotten")
 }
 
@@ -162,7 +163,7 @@ func TestLineDoesNotHoldUpItsEnd(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, func() { l.cut(0) })
 	select {
 	case <-read:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(t, "the connection does not end")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -288,20 +289,22 @@ func TestLineIsLost(t *testing.T) {
 
 // TestLineSuffers: the worst of what lasts counts, and passes.
 func TestLineSuffers(t *testing.T) {
-	l := newLine(t, scenario.Link{Bandwidth: 1000})
-	l.suffer(trouble{lag: time.Second}, time.Hour)
-	l.suffer(trouble{lag: time.Minute}, 30*time.Millisecond)
-	l.suffer(trouble{rate: 100}, 30*time.Millisecond)
-	l.suffer(trouble{rate: 5000}, time.Hour)
-	lag, rate := l.worst()
-	assert.Equal(t, time.Minute, lag)
-	assert.EqualValues(t, 100, rate)
-	require.Eventually(t, func() bool {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t, scenario.Link{Bandwidth: 1000})
+		l.suffer(trouble{lag: time.Second}, time.Hour)
+		l.suffer(trouble{lag: time.Minute}, 30*time.Millisecond)
+		l.suffer(trouble{rate: 100}, 30*time.Millisecond)
+		l.suffer(trouble{rate: 5000}, time.Hour)
 		lag, rate := l.worst()
-		return lag == time.Second && rate == 1000
-	}, 10*time.Second, 5*time.Millisecond)
+		assert.Equal(t, time.Minute, lag)
+		assert.EqualValues(t, 100, rate)
+		time.Sleep(31 * time.Millisecond)
+		lag, rate = l.worst()
+		assert.Equal(t, time.Second, lag)
+		assert.EqualValues(t, 1000, rate)
+	})
 
-	l = newLine(t, scenario.Link{})
+	l := newLine(t, scenario.Link{})
 	l.suffer(trouble{rate: 1000}, time.Hour)
 	conn, err := l.dial(t.Context(), "tcp", echo(t))
 	require.NoError(t, err)
@@ -330,5 +333,5 @@ func TestLineDelaysAMessageOnce(t *testing.T) {
 			delays++
 		}
 	}
-	assert.Less(t, delays, 5, "a busy machine may stretch one or the other")
+	assert.Less(t, delays, 10, "a busy machine may stretch one or the other")
 }

@@ -41,7 +41,7 @@ func pair(t *testing.T, p *poller) (*polledConn, *net.TCPConn) {
 	return conn.(*polledConn), other.(*net.TCPConn)
 }
 
-const patience = 10 * time.Second
+const patience = 2 * time.Minute
 
 // awaited begins to wait and gives what tells that it is over.
 func awaited(c *polledConn) <-chan struct{} {

@@ -54,7 +54,7 @@ func TestUntrustedBroker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, err := simulator.Simulate(t.Context(), simulator.Options{BrokerURL: b.URL(), TLS: distrusts, Trust: anybody(),
-				Scenario: parse(t, edit(t, "duration: 100s", "duration: 2s")+"expect: {devices: {unreachable: 20}}")})
+				Scenario: parse(t, edit(t, "duration: 20m", "duration: 2s")+"expect: {devices: {unreachable: 20}}")})
 			require.NoError(t, err)
 			assert.Zero(t, v.Figures.Sessions)
 			assert.Equal(t, 20, ended(v)["unreachable"], verdict.Counts(ended(v)))

@@ -25,17 +25,31 @@ import (
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
+	"otafleet/test/harness"
 )
 
-// TestMain lets more tests run at once than there are processors: a run on real
-// sockets mostly waits.
-func TestMain(m *testing.M) {
+// programs are built once.
+var programs harness.Programs
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run lets more tests run at once than there are processors: a run on real sockets
+// mostly waits.
+func run(m *testing.M) int {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "12"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	dir, err := os.MkdirTemp("", "ota-catalogue-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		programs, err = harness.Build(dir, "catalogue")
 	}
-	os.Exit(m.Run())
+	if err == nil {
+		err = flag.Set("test.parallel", "12")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // virtualOnly names the scenarios that are not run on real sockets here, and why.
