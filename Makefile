@@ -32,6 +32,7 @@ run: build ## a thousand virtual devices through one upgrade
 .PHONY: test test-real mosquitto versitygw
 test: ## every test that needs nothing but Go and a C compiler
 	$(GO) test -race ./...
+	$(GO) test -tags nos3,noarchive,noline ./cmd/ota-agent
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
@@ -93,6 +94,10 @@ tidy:
 
 size: # the agent is not larger than a device can bear
 	scripts/footprint.sh --check
+
+.PHONY: memory
+memory: ## the agent's memory, idle and at work, is not more than a device can bear
+	scripts/memory.sh --check
 
 .PHONY: bench delta fleet herd devices hundred-thousand peers fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers

@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # In bytes, of linux/arm64. Without the doors it shall be 7.5 MB, and is not yet: this
-# keeps it from growing.
-everything=9000000 doorless=7700000
+# keeps it from growing. Files for this processor grow by 64 KiB at a time.
+everything=9000000 doorless=7670000
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -33,4 +33,8 @@ for arch in "${architectures[@]}"; do
 	if [ "$arch" = arm64 ] && { [ "$all" -gt $everything ] || [ "$less" -gt $doorless ]; }; then over=1; fi
 done
 row 'at most (linux/arm64)' $everything $doorless
+if [ "${1:-}" != --check ]; then
+	printf '\nothers, stripped, linux/arm64\n'
+	printf '%-24s %12.1f\n' "Kanto's update manager" 6.4 "Mender's client (Go)" 10.3 fioup 19.5
+fi
 [ "${1:-}" != --check ] || exit $over
