@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"otafleet/firmware"
@@ -114,16 +115,23 @@ func New(id ota.Identity, config *Config, saved *State) *Machine {
 }
 
 // matchComponents gives the state one Component for each configured one, and
-// keeps what was known of it.
+// keeps what was known of it. Of one that is not configured any more the release
+// is kept: coming back, it must not run an older one.
 func (m *Machine) matchComponents() {
-	known := m.state
-	m.state.Components = make([]Component, len(m.config.Components))
+	known := State{Components: slices.Concat(m.state.Gone, m.state.Components)}
+	m.state.Components, m.state.Gone = make([]Component, len(m.config.Components)), nil
 	for i, c := range m.config.Components {
 		m.state.Components[i].ID = c.ID
 		if k := known.component(c.ID); k >= 0 {
 			m.state.Components[i] = known.Components[k]
 		}
 	}
+	for _, c := range known.Components {
+		if c.Release > 0 && m.state.component(c.ID) < 0 {
+			m.state.Gone = append(m.state.Gone, Component{ID: c.ID, Release: c.Release})
+		}
+	}
+	m.state.Gone = m.state.Gone[max(0, len(m.state.Gone)-MaxGone):]
 }
 
 // Handle advances the device by one input and says what to do. Outputs are

@@ -12,6 +12,7 @@ import (
 // a State that no later step changes.
 type State struct {
 	Components []Component  // one for each configured component, in configuration order
+	Gone       []Component  // ID and Release of those that are not configured any more, oldest first, at most MaxGone
 	Run        *Run         // the plan in hand; nil before the first
 	Past       []*Run       // plans before it, oldest first, at most MaxPast
 	Floor      time.Time    // no signed manifest that the device took was made later; zero before the first
@@ -28,6 +29,10 @@ type Pause struct {
 // MaxPast is how many earlier plans a device remembers, so that it neither runs
 // one again nor uses a number of its reports twice.
 const MaxPast = 8
+
+// MaxGone is of how many components that are not configured any more a device
+// remembers which releases have run, in case that they come back.
+const MaxGone = 64
 
 // Component is what the device remembers of a component over all plans.
 type Component struct {
@@ -91,7 +96,7 @@ func (s Step) String() string { return stepNames[s] }
 // and reports never change and are shared.
 func (s *State) snapshot() *State {
 	c := *s
-	c.Components = append([]Component(nil), s.Components...)
+	c.Components = append([]Component(nil), s.Components...) // Gone never changes after the start
 	if s.Run != nil {
 		run := *s.Run
 		run.Parts = append([]Part(nil), s.Run.Parts...)

@@ -20,6 +20,7 @@ const stateFormat = 1
 type stateRecord struct {
 	Format     int               `json:"format"`
 	Components []componentRecord `json:"components"`
+	Gone       []componentRecord `json:"gone,omitempty"`
 	Floor      *time.Time        `json:"floor,omitempty"`
 	Run        *runRecord        `json:"run,omitempty"`
 	Past       []*runRecord      `json:"past,omitempty"`
@@ -83,6 +84,9 @@ func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: stateFormat, Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
 		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
+	}
+	for _, c := range s.Gone {
+		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release})
 	}
 	if !s.Floor.IsZero() {
 		record.Floor = &s.Floor

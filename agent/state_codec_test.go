@@ -42,6 +42,7 @@ func fullState() *agent.State {
 			{ID: "motor", Version: "3_2", Release: 7, Suspect: agent.Suspect{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
 			{ID: "rootfs"},
 		},
+		Gone:   []agent.Component{{ID: "modem", Release: 12}},
 		Paused: &agent.Pause{Since: epoch.Add(time.Hour), Reason: "the line is running"},
 		Past: []*agent.Run{{Plan: past, Attempt: 3, LastSeq: 9, Answer: agent.Closed, Agreed: true, Local: "/media/usb/app.ota", Parts: []agent.Part{
 			{Status: ota.DownloadFailed, FailedIn: 3, Failure: failed},
@@ -70,7 +71,7 @@ func TestStateOfFirstVersion(t *testing.T) {
 	want := fullState()
 	want.Paused, want.Run.Taken, want.Run.Parts[0].At = nil, time.Time{}, time.Time{}
 	want.Past[0].Agreed, want.Past[0].Local = false, ""
-	want.Floor, want.Run.Parts[1].Full = time.Time{}, false
+	want.Floor, want.Run.Parts[1].Full, want.Gone = time.Time{}, false, nil
 	assert.Equal(t, want, read)
 }
 
@@ -102,6 +103,7 @@ func TestDecodeStateRefuses(t *testing.T) {
 		{`{"id":"app","version"`, `{"id":"..","version"`, "components[0] is malformed"},
 		{`"suspect":"abcd`, `"suspect":"ab`, "components[1] is malformed"},
 		{`"suspect":"abcd`, `"suspect":"xxxx`, "components[1] is malformed"},
+		{`"gone":[{"id":"modem"`, `"gone":[{"id":".."`, "gone[0] is malformed"},
 		{`"restarts":3`, `"restarts":-3`, "components[1] is malformed"},
 		{`"seq":9,"component"`, `"seq":0,"component"`, "reports[0]"},
 		{`"seq":12,"component"`, `"seq":13,"component"`, "reports[1]: number 13 of plan p-17, whose last is 12"},

@@ -35,6 +35,12 @@ func DecodeState(data []byte) (*State, error) {
 		}
 		s.Components = append(s.Components, Component{c.ID, c.Version, c.Release, Suspect{image, c.Restarts}})
 	}
+	for i, c := range record.Gone {
+		if i == MaxGone || !ota.ValidComponentID(c.ID) {
+			return nil, fmt.Errorf("cannot read the state: gone[%d] is malformed, or one too many", i)
+		}
+		s.Gone = append(s.Gone, Component{ID: c.ID, Release: c.Release})
+	}
 	for _, decode := range []func(*State, *stateRecord) error{decodeRuns, decodeReports, decodePause} {
 		if err := decode(s, &record); err != nil {
 			return nil, fmt.Errorf("cannot read the state: %w", err)
