@@ -97,14 +97,17 @@ func fillPlatform(t *testing.T, p *platform.StandIn) (ids map[string]string) {
 	ids = map[string]string{}
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	for name, m := range map[string]ota.Manifest{
-		longName:            {Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"},
-		"Motor, 3_0 to 3_1": {Product: "gw-200", Component: "motor", Type: ota.MCU, Package: ota.Delta, Source: "3_0", Target: "3_1"},
+	for _, c := range []struct {
+		name string
+		m    ota.Manifest
+	}{
+		{longName, ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"}},
+		{"Motor, 3_0 to 3_1", ota.Manifest{Product: "gw-200", Component: "motor", Type: ota.MCU, Package: ota.Delta, Source: "3_0", Target: "3_1"}},
 	} {
-		f, err := os.Open(packageFile(t, key, m))
+		f, err := os.Open(packageFile(t, key, c.m))
 		require.NoError(t, err)
 		defer f.Close()
-		ids[m.Component], err = p.Upload(t.Context(), f, platform.Label{Name: name, Remarks: "for " + name}, engine.FileTypes())
+		ids[c.m.Component], err = p.Upload(t.Context(), f, platform.Label{Name: c.name, Remarks: "for the gateways of " + c.m.Product}, engine.FileTypes())
 		require.NoError(t, err)
 	}
 	plan := func(id, name string, mode ota.Mode) engine.PlanSpec {
@@ -122,7 +125,9 @@ func fillPlatform(t *testing.T, p *platform.StandIn) (ids map[string]string) {
 	}
 	require.NoError(t, p.Command(engine.Activate{Plan: "spring"}))
 	goOn(p)
-	for _, c := range []engine.Command{engine.Activate{Plan: "by-hand"}, engine.Activate{Plan: "stopped"}, engine.Terminate{Plan: "stopped"}} {
+	p.Hear(ota.Identity{Product: "gw-200", Device: "bench-1"}, &ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.0.0"}}})
+	for _, c := range []engine.Command{engine.Activate{Plan: "by-hand"}, engine.Activate{Plan: "stopped"}, engine.Terminate{Plan: "stopped"},
+		engine.VerifyPackage{Package: ids["rootfs"], Device: "bench-1"}} {
 		require.NoError(t, p.Command(c))
 	}
 	return ids

@@ -19,7 +19,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"when": when, "whenUTC": whenUTC, "minute": minute, "size": size, "number": number, "path": url.PathEscape, "join": strings.Join,
-		"rate":     func(t engine.Tally) string { return fmt.Sprintf("%.2f %%", t.SuccessRate()) },
+		"rate":     rate,
 		"count":    func(t engine.Tally, s int) int { return t[s] },
 		"device":   func(s ota.DeviceStatus) string { return strings.ReplaceAll(s.String(), "_", "-") },
 		"status":   func(s engine.PlanStatus) string { return strings.ReplaceAll(api.StatusName(s), "_", "-") },
@@ -48,6 +48,14 @@ func whenUTC(t time.Time) string {
 
 // minute is a time to the minute.
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// rate is the success rate; a dash before there is one.
+func rate(t engine.Tally) string {
+	if t[ota.DeviceUpgraded]+t[ota.DeviceUpgradeFailed] == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f %%", t.SuccessRate())
+}
 
 // sentence begins an error with a capital letter, and ends it with a stop.
 func sentence(s string) string {
