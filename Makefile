@@ -6,6 +6,7 @@ GO    := go
 export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export BUILT   ?= $(shell git log -1 --format=%cI 2>/dev/null)
 CACHE     := $(CURDIR)/.cache
+DOORLESS  := nos3,noarchive,noline,nozstd
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -32,7 +33,7 @@ run: build ## a thousand virtual devices through one upgrade
 .PHONY: test test-real mosquitto versitygw
 test: ## every test that needs nothing but Go and a C compiler
 	$(GO) test -race ./...
-	$(GO) test -tags nos3,noarchive,noline ./cmd/ota-agent
+	$(GO) test -tags $(DOORLESS) -run Without ./firmware ./cmd/ota-agent
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
@@ -80,7 +81,7 @@ format:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags crash,deb,real,page,vm ./...
-	$(GO) vet -tags nos3,noarchive,noline ./cmd/ota-agent ./agent/...
+	$(GO) vet -tags $(DOORLESS) ./cmd/ota-agent ./agent/... ./firmware/...
 	cd test/peers && $(GO) vet ./...
 
 lint:

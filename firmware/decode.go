@@ -11,15 +11,10 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
 	"otafleet/internal/ota"
 )
-
-// maxWindow bounds the memory that a zstd frame may ask for, in bytes. It is
-// what the zstd program uses up to level 19.
-const maxWindow = 8 << 20
 
 // Decode writes the image of file to dst, from the transferred bytes in src.
 // It never writes more than the size that the manifest gives, and succeeds only
@@ -51,16 +46,6 @@ func Decode(ctx context.Context, file *ota.File, src io.ReaderAt, dst io.Writer)
 	return err
 }
 
-func unpackZstd(file *ota.File, in io.Reader, dst io.Writer) error {
-	decoder, err := zstd.NewReader(in,
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return unpackFailure(file, err)
-	}
-	defer decoder.Close()
-	return copyImage(file, decoder, dst)
-}
-
 // copyImage copies at most the image's size and checks size and digest.
 func copyImage(file *ota.File, in io.Reader, dst io.Writer) error {
 	image := file.Image()
@@ -90,9 +75,6 @@ func copyImage(file *ota.File, in io.Reader, dst io.Writer) error {
 func unpackFailure(file *ota.File, err error) error {
 	if isContextEnd(err) {
 		return err
-	}
-	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return Failf(ota.UnpackFailed, "%s needs a zstd window above %d MiB", file.Name, maxWindow>>20)
 	}
 	return Failf(ota.UnpackFailed, "cannot decode %s: %v", file.Name, err)
 }

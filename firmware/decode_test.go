@@ -98,6 +98,13 @@ func TestCheckBase(t *testing.T) {
 	requireCode(t, ota.DeltaFailed, err)
 }
 
+// described is a file of the transferred bytes, which are the image in zstd.
+func described(transferred, image []byte) ota.File {
+	f := firmwaretest.Plain("app.zst", transferred)
+	f.Encoding, f.Output = ota.Zstd, &ota.Output{Size: int64(len(image)), SHA256: sha256.Sum256(image)}
+	return f
+}
+
 func TestDecode(t *testing.T) {
 	image := firmwaretest.Content("1.1.0", 300<<10)
 	zstdFile, packed := firmwaretest.Zstd("app.zst", image)
@@ -111,12 +118,6 @@ func TestDecode(t *testing.T) {
 	twoFrames := append(bytes.Clone(packed), packed...)
 	patch := firmwaretest.Plain("app.bsdiff", image)
 	patch.Encoding = ota.BSDiff
-
-	described := func(transferred, image []byte) ota.File {
-		f := firmwaretest.Plain("app.zst", transferred)
-		f.Encoding, f.Output = ota.Zstd, &ota.Output{Size: int64(len(image)), SHA256: sha256.Sum256(image)}
-		return f
-	}
 	tests := map[string]struct {
 		file ota.File
 		src  []byte
@@ -162,6 +163,13 @@ func hugeWindow(t *testing.T) []byte {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	return packed.Bytes()
+}
+
+func TestWindowIsSaid(t *testing.T) {
+	frame := hugeWindow(t)
+	file := described(frame, make([]byte, 20<<20))
+	err := firmware.Decode(t.Context(), &file, bytes.NewReader(frame), io.Discard)
+	assert.Equal(t, "cannot decode "+file.Name+": it needs a zstd window above 8 MiB", requireCode(t, ota.UnpackFailed, err).Detail)
 }
 
 func flipped(data []byte, at int) []byte {

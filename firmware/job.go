@@ -55,6 +55,8 @@ func validEncoding(f *ota.File) error {
 		return Failf(ota.ManifestMismatch, "%s is not encoded and has an output of its own", f.Name)
 	case f.Encoding != ota.Plain && f.Encoding != ota.Zstd && f.Encoding != ota.BSDiff:
 		return Failf(ota.ManifestMismatch, "%s has the unknown encoding %q", f.Name, f.Encoding)
+	case f.Encoding == ota.Zstd && !knowsZstd:
+		return Failf(ota.UnpackFailed, "%s is encoded with zstd, which this program was built without (tag nozstd)", f.Name)
 	case f.Encoding != ota.Plain && f.Output == nil:
 		return Failf(ota.ManifestMismatch, "%s has encoding %s and no output", f.Name, f.Encoding)
 	}

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Prints what the agent costs a device, beside what it may cost: the size of the
 # stripped binary by processor, with everything and without the optional doors
-# (tags nos3, noarchive and noline). With --check it looks at linux/arm64 alone, and
+# (tags nos3, noarchive, noline and nozstd). With --check it looks at linux/arm64 alone, and
 # fails where the agent is larger than it may be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# In bytes, of linux/arm64. Without the doors it shall be 7.5 MB, and is not yet: this
-# keeps it from growing. Files for this processor grow by 64 KiB at a time.
-everything=9000000 doorless=7670000
+# In bytes, of linux/arm64. Files for this processor grow by 64 KiB at a time.
+everything=9000000 doorless=7500000
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -28,7 +27,7 @@ architectures=(arm64 amd64 arm mipsle riscv64)
 printf '%-24s %12s %12s\n' 'agent binary, MB' everything 'no doors'
 over=0
 for arch in "${architectures[@]}"; do
-	all=$(size "$arch" '') less=$(size "$arch" nos3,noarchive,noline)
+	all=$(size "$arch" '') less=$(size "$arch" nos3,noarchive,noline,nozstd)
 	row "linux/$arch" "$all" "$less"
 	if [ "$arch" = arm64 ] && { [ "$all" -gt $everything ] || [ "$less" -gt $doorless ]; }; then over=1; fi
 done

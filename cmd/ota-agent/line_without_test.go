@@ -15,7 +15,7 @@ import (
 )
 
 // Who checks a configuration is told what who runs it would be told.
-func TestLinesAreRefused(t *testing.T) {
+func TestWithoutLines(t *testing.T) {
 	for installer, settings := range map[string]string{
 		"serial": "{port: tty0, protocol: smp}",
 		"modem":  "{port: tty0, profile: quectel}",
