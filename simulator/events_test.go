@@ -38,12 +38,13 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	upgraded := verdict.Counts{scenario.Upgraded: 5}
 	failing := "    retries: 0\nfaults: [{name: sick, at: health, do: unhealthy, chance: 100%}]\n"
-	late := "  - {name: late, count: 5, product: gw-200, arrive: {after: 11s}, components: [{id: app, type: module, version: \"1\"}]}\nplans:"
+	late := "  - {name: late, count: 5, product: gw-200, arrive: {after: 14s}, components: [{id: app, type: module, version: \"1\"}]}\nplans:"
 	tests := []struct {
 		name   string
 		events string
 		more   string // lines behind the plan
 		fleets string // instead of "plans:"
+		waits  bool   // the fleet comes when the plan is suspended
 		ended  verdict.Counts
 		lasts  time.Duration // at least
 	}{
@@ -52,15 +53,15 @@ func TestEvents(t *testing.T) {
 		{name: "the platform dies", events: "{at: 0s, do: kill_platform, for: 2s}", ended: upgraded, lasts: 4 * time.Second},
 		{name: "all of them die", events: "{at: 1s, do: kill_platform, for: 1s}, {at: 1s, do: kill_store, for: 1500ms}, {at: 1s, do: kill_broker, for: 1200ms}", ended: upgraded},
 		{name: "the fleet is cut off", events: "{at: 1s, do: partition, fleet: gw, for: 2s}", ended: upgraded, lasts: 4 * time.Second},
-		{name: "a device arrives that is cut off", events: "{at: 1s, do: partition, for: 12s}", fleets: late,
-			ended: verdict.Counts{scenario.Upgraded: 10}, lasts: 13 * time.Second},
+		{name: "a device arrives that is cut off", events: "{at: 1s, do: partition, for: 16s}", fleets: late,
+			ended: verdict.Counts{scenario.Upgraded: 10}, lasts: 17 * time.Second},
 		{name: "addresses expire", events: "{at: 1s, do: expire_addresses}, {at: 1200ms, do: expire_addresses}", ended: upgraded},
 		{name: "all connect again", events: "{at: 500ms, do: reconnect_storm}, {at: 1s, do: reconnect_storm, fleet: gw}", ended: upgraded},
 		{name: "the plan is suspended", events: "{at: 5s, do: suspend_plan, plan: spring}", fleets: late,
 			ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
-		{name: "the plan is suspended and resumed", events: "{at: 0s, do: suspend_plan, plan: spring, for: 8s}", fleets: late,
+		{name: "the plan is suspended and resumed", events: "{at: 0s, do: suspend_plan, plan: spring, for: 11s}", fleets: late, waits: true,
 			ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
-		{name: "the plan is resumed", events: "{at: 0s, do: suspend_plan, plan: spring}, {at: 8s, do: resume_plan, plan: spring}", fleets: late,
+		{name: "the plan is resumed", events: "{at: 0s, do: suspend_plan, plan: spring}, {at: 11s, do: resume_plan, plan: spring}", fleets: late, waits: true,
 			ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
 		{name: "the plan is terminated", events: "{at: 5s, do: terminate_plan, plan: spring}", ended: upgraded},
 		{name: "the plan is retried", events: "{at: 25s, do: retry_plan, plan: spring}", more: failing, ended: upgraded, lasts: 25 * time.Second},
@@ -71,6 +72,9 @@ func TestEvents(t *testing.T) {
 			text := slowly
 			if tt.fleets != "" {
 				text = strings.Replace(text, "plans:", tt.fleets, 1)
+			}
+			if tt.waits {
+				text = strings.Replace(text, "count: 5", "count: 5\n    arrive: {after: 3s}", 1)
 			}
 			text += tt.more + "events: [" + tt.events + "]\nexpect: {reports: {lost: 0, out_of_order: 0, conflicting: 0, illegal: 0}}\n"
 			v := simulate(t, text)

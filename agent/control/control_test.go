@@ -89,7 +89,7 @@ func serve(t *testing.T, server *control.Server) *control.Client {
 		var unreachable *control.Unreachable
 		_, err := client.Status(ctx)
 		return !errors.As(err, &unreachable)
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return client
 }
 

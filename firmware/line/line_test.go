@@ -19,7 +19,7 @@ import (
 
 // long is a time that ends no test that passes, brief one that is waited for.
 const (
-	long  = 10 * time.Second
+	long  = time.Minute
 	brief = 30 * time.Millisecond
 )
 

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	long  = time.Second
-	brief = 50 * time.Millisecond
+	long  = 20 * time.Second      // ends no test that passes
+	brief = 50 * time.Millisecond // is waited for
 )
 
 func pack(version string) firmwaretest.Package {

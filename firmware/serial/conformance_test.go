@@ -16,8 +16,12 @@ import (
 	"otafleet/firmware/transfer"
 )
 
-// testTimeout is long for an emulator beside the installer.
-const testTimeout = time.Second
+// long is a time that ends no test that passes: an emulator beside the installer
+// answers at once, on a machine that has time. brief is one that is waited for.
+const (
+	long  = 20 * time.Second
+	brief = 50 * time.Millisecond
+)
 
 // whole is a size of content that with its version fills whole blocks, for
 // XMODEM, which fills the last one up.
@@ -116,10 +120,10 @@ func config(port string, protocol serial.Protocol) serial.Config {
 	return serial.Config{
 		Component: "motor", Line: line.Config{Path: port, Baud: 115200}, Protocol: protocol,
 		Version: line.Exchange{
-			Send: "version\r", Expect: regexp.MustCompile(`version (\S+)\r`), Timeout: testTimeout, Attempts: 2,
+			Send: "version\r", Expect: regexp.MustCompile(`version (\S+)\r`), Timeout: long, Attempts: 2,
 		},
-		Enter:   []line.Exchange{{Send: "update\r", Expect: regexp.MustCompile(`ready\r\n`), Timeout: testTimeout, Attempts: 2}},
-		Timeout: testTimeout, Attempts: 5, Tries: 2, StartLimit: time.Millisecond, Pause: time.Millisecond,
+		Enter:   []line.Exchange{{Send: "update\r", Expect: regexp.MustCompile(`ready\r\n`), Timeout: long, Attempts: 2}},
+		Timeout: long, Attempts: 5, Tries: 2, StartLimit: time.Millisecond, Pause: time.Millisecond,
 	}
 }
 

@@ -96,7 +96,7 @@ func byPull(w *world, image []byte) {
 	mcu := serialtest.New(w.port(), image)
 	mcu.Pull = 1000
 	w.attach(serial.Pull, mcu)
-	w.cfg.Enter, w.cfg.Block, w.cfg.StartLimit = nil, 4000, testTimeout/4
+	w.cfg.Enter, w.cfg.Block, w.cfg.StartLimit = nil, 4000, 5*brief
 }
 
 func bySMP(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard(w.port(), image)) }
@@ -114,12 +114,12 @@ func TestReceivers(t *testing.T) {
 		"XMODEM with checksums":          {byXModem, func(w *world) { mcu(w).Checksum = true; mcu(w).OldBlocks = true }, true},
 		"XMODEM, one bank":               {byXModem, func(w *world) { mcu(w).OneBank = true }, true},
 		"YMODEM":                         {byYModem, nil, false},
-		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3; w.cfg.Timeout = testTimeout / 5 }, false},
+		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3; w.cfg.Timeout = 20 * brief }, false},
 		"pull":                           {byPull, nil, false},
 		"pull, the whole at once":        {byPull, func(w *world) { w.cfg.Block = 0 }, false},
 		"pull, reset in the middle":      {byPull, func(w *world) { mcu(w).ResetAt = 2; mcu(w).OneBank = true }, false},
 		"SMP":                            {bySMP, nil, false},
-		"SMP, reset without an answer":   {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Abrupt = true; w.cfg.Timeout = testTimeout / 5 }, false},
+		"SMP, reset without an answer":   {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Abrupt = true; w.cfg.Timeout = 20 * brief }, false},
 		"SMP on a console that chatters": {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Chatty = true }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,8 +156,8 @@ func TestNoise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := newUpgrade(t, attach, func(w *world) {
-				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 10, 10, testTimeout/4
-				w.cfg.Version.Attempts, w.cfg.Version.Timeout = 10, testTimeout/4
+				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 10, 10, 10*brief
+				w.cfg.Version.Attempts, w.cfg.Version.Timeout = 10, 10*brief
 			})
 			l := lineOf(u.mcu)
 			heard := 1500
@@ -165,8 +165,8 @@ func TestNoise(t *testing.T) {
 				heard = 15_000 // it has only one digest, of the whole image
 			}
 			l.Distort(linetest.Noise(1, heard), linetest.Noise(2, 700))
-			require.Eventually(t, func() bool { return u.stage() == nil }, 30*testTimeout, 1)
-			require.Eventually(t, func() bool { return u.activate() == nil }, 30*testTimeout, 1)
+			require.Eventually(t, func() bool { return u.stage() == nil }, 10*long, 1)
+			require.Eventually(t, func() bool { return u.activate() == nil }, 10*long, 1)
 			require.NotEqual(t, u.old, u.mcu.Live())
 			assert.Equal(t, u.new, u.mcu.Live()[:len(u.new)])
 		})
@@ -213,7 +213,7 @@ func TestSilence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := newUpgrade(t, attach, func(w *world) {
-				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Version.Timeout = 1, 2, testTimeout/20, testTimeout/20
+				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Version.Timeout = 1, 2, brief, brief
 			})
 			require.NoError(t, u.stage())
 			u.mcu.Kill()
@@ -228,7 +228,7 @@ func TestSilence(t *testing.T) {
 // Nothing was sent, so there is nothing to take back: the MCU is not asked.
 func TestRevertOfWhatWasNeverSent(t *testing.T) {
 	u := newUpgrade(t, byXModem, func(w *world) {
-		w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Enter[0].Timeout = 1, 1, testTimeout/20, testTimeout/20
+		w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Enter[0].Timeout = 1, 1, brief, brief
 	})
 	require.NoError(t, u.stage())
 	u.mcu.Kill()
@@ -318,7 +318,7 @@ func TestUploadGoesOnWhereItWasCut(t *testing.T) {
 }
 
 func TestEndedContextStopsATransfer(t *testing.T) {
-	u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Timeout = 100 * testTimeout })
+	u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Timeout = 5 * long })
 	require.NoError(t, u.stage())
 	ctx, cancel := context.WithCancel(t.Context())
 	l, blocks := lineOf(u.mcu), 0

@@ -49,7 +49,7 @@ func TestReceiversOfLrzsz(t *testing.T) {
 
 			// The file alone is what lrzsz understands: it has no version to say.
 			u.cfg.Protocol, u.cfg.Enter, u.cfg.StartLimit, u.cfg.Tries = test.protocol, nil, 1, 1
-			u.cfg.Timeout, u.cfg.Version = 10*testTimeout, line.Exchange{Expect: u.cfg.Version.Expect, Timeout: 1}
+			u.cfg.Timeout, u.cfg.Version = long, line.Exchange{Expect: u.cfg.Version.Expect, Timeout: 1}
 			installer, err := serial.New(u.cfg)
 			require.NoError(t, err)
 			_, err = installer.Activate(t.Context(), u.job)

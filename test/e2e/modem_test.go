@@ -31,7 +31,7 @@ func TestModem(t *testing.T) {
 			require.NoError(t, module.Plug())
 			t.Cleanup(module.Close)
 			s.device.Components(harness.Settings{"id": "modem", "type": "module", "installer": "modem",
-				"modem": harness.Settings{"port": "tty", "profile": "quectel", "tries": 1, "start_timeout": "2s"}})
+				"modem": harness.Settings{"port": "tty", "profile": "quectel", "tries": 1, "start_timeout": "30s"}})
 			s.device.Start()
 			content := append([]byte("R2\n"), harness.Image(9, 30_000)...)
 			s.upgrade(harness.Plan{ID: "p"}, test.end, harness.Pack(t, "modem", "R2", 1, content, nil, s.key))

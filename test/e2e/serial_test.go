@@ -13,7 +13,8 @@ import (
 )
 
 // mcuSetting is a device with an MCU on a serial line, which runs 1.0.0.
-func mcuSetting(t *testing.T, change func(*serialtest.MCU), more harness.Settings) (*setting, *serialtest.MCU) {
+// patience is how long it may take to answer.
+func mcuSetting(t *testing.T, patience string, change func(*serialtest.MCU), more harness.Settings) (*setting, *serialtest.MCU) {
 	s := newSetting(t)
 	mcu := serialtest.New(s.device.Path("tty"), mcuImage("1.0.0"))
 	mcu.Batch = true
@@ -21,12 +22,14 @@ func mcuSetting(t *testing.T, change func(*serialtest.MCU), more harness.Setting
 	require.NoError(t, mcu.Plug())
 	t.Cleanup(mcu.Close)
 	s.device.Write("factory.bin", mcuImage("1.0.0"), 0o644)
+	version := harness.Settings{"send": "version\r", "expect": `version (\S+)\r`, "timeout": patience}
+	enter := harness.Settings{"send": "update\r", "expect": "ready", "timeout": patience}
 	settings := harness.Settings{
 		"port": "tty", "protocol": "ymodem",
-		"version": harness.Settings{"send": "version\r", "expect": `version (\S+)\r`, "timeout": "300ms"},
-		"enter":   []harness.Settings{{"send": "update\r", "expect": "ready", "timeout": "300ms"}},
+		"version": version,
+		"enter":   []harness.Settings{enter},
 		"factory": harness.Settings{"version": "1.0.0", "image": "factory.bin"},
-		"timeout": "1s", "tries": 2, "start_timeout": "2s",
+		"timeout": "20s", "tries": 2, "start_timeout": "20s",
 	}
 	for key, value := range more {
 		settings[key] = value
@@ -46,7 +49,7 @@ func (s *setting) packImage(target string, release int64, content []byte) *harne
 
 func TestSerialMCU(t *testing.T) {
 	t.Parallel()
-	s, mcu := mcuSetting(t, func(*serialtest.MCU) {}, nil)
+	s, mcu := mcuSetting(t, "20s", func(*serialtest.MCU) {}, nil)
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "p"}, ota.DeviceUpgraded, s.packImage("1.1.0", 1, mcuImage("1.1.0")))
 	assert.Equal(t, succeeded, s.platform.Trail("p", "motor"))
@@ -59,7 +62,7 @@ func TestSerialMCU(t *testing.T) {
 func TestSerialMCUFallsSilent(t *testing.T) {
 	t.Parallel()
 	dies := func(mcu *serialtest.MCU) { mcu.OneBank, mcu.ResetAt, mcu.Dies = true, 5, true }
-	s, mcu := mcuSetting(t, dies, harness.Settings{"start_timeout": "200ms", "attempts": 2, "timeout": "200ms", "tries": 1})
+	s, mcu := mcuSetting(t, "300ms", dies, harness.Settings{"start_timeout": "200ms", "attempts": 2, "timeout": "200ms", "tries": 1})
 	s.device.Start()
 	s.platform.Offer(harness.Plan{ID: "p"}, s.packImage("1.1.0", 1, mcuImage("1.1.0")))
 	harness.Await(t, "the MCU to die", mcu.Dead)
@@ -72,7 +75,7 @@ func TestSerialMCUFallsSilent(t *testing.T) {
 
 func TestSerialMCUKeepsItsVersion(t *testing.T) {
 	t.Parallel()
-	s, mcu := mcuSetting(t, func(mcu *serialtest.MCU) { mcu.Forgets = true }, nil)
+	s, mcu := mcuSetting(t, "20s", func(mcu *serialtest.MCU) { mcu.Forgets = true }, nil)
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "p"}, ota.DeviceUpgradeFailed, s.packImage("1.1.0", 1, mcuImage("1.1.0")))
 	assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: verify_failed"), s.platform.Trail("p", "motor"))

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,9 +149,7 @@ func TestVerbsOfARunningAgent(t *testing.T) {
 	assert.Contains(t, second.Err, s.device.Path("state"), "it says which directory is taken")
 	assert.True(t, agent.Running())
 
-	began := time.Now()
 	assert.Equal(t, 0, agent.Stop())
-	assert.Less(t, time.Since(began), 10*time.Second)
 	assert.Equal(t, 3, s.device.Do("status").Code)
 	assert.True(t, missing(s.device.Path("agent.sock")), "it leaves no socket behind")
 }

@@ -1,12 +1,13 @@
 package harness
 
 import (
-	"bytes"
 	"errors"
+	"io"
+	"math"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ type Process struct {
 	t       testing.TB
 	name    string
 	command *exec.Cmd
-	output  output
+	output  *os.File      // without a name
 	ended   chan struct{} // closed when it has ended
 }
 
@@ -28,9 +29,13 @@ type Process struct {
 func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, name: filepath.Base(program), command: exec.Command(program, args...), ended: make(chan struct{})}
-	p.command.Dir, p.command.Stdout, p.command.Stderr = dir, &p.output, &p.output
-	p.command.WaitDelay = time.Second // what it left behind may hold its output
-	if err := p.command.Start(); err != nil {
+	// Into a file, not through a pipe: what a program has written is there at once.
+	var err error
+	if p.output, err = os.CreateTemp("", "ota-output-"); err == nil {
+		err = os.Remove(p.output.Name())
+	}
+	p.command.Dir, p.command.Stdout, p.command.Stderr = dir, p.output, p.output
+	if err = errors.Join(err, p.command.Start()); err != nil {
 		t.Fatalf("cannot start %s: %v", program, err)
 	}
 	go func() {
@@ -47,13 +52,21 @@ func (p *Process) cleanUp() {
 		lines := strings.Split(strings.TrimSpace(p.Output()), "\n")
 		p.t.Logf("the last lines of %s:\n%s", p.name, strings.Join(lines[max(0, len(lines)-shown):], "\n"))
 	}
+	_ = p.output.Close()
 }
 
 // PID is the process's id.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
 // Output is what the program has written so far.
-func (p *Process) Output() string { return p.output.String() }
+func (p *Process) Output() string {
+	p.t.Helper()
+	text, err := io.ReadAll(io.NewSectionReader(p.output, 0, math.MaxInt64))
+	if err != nil {
+		p.t.Fatalf("cannot read what %s has written: %v", p.name, err)
+	}
+	return string(text)
+}
 
 // Running reports whether the program has not ended.
 func (p *Process) Running() bool {
@@ -103,7 +116,7 @@ func (p *Process) AwaitOutput(text string) {
 }
 
 func (p *Process) awaitOutput(text string) error {
-	for deadline := time.Now().Add(2 * Patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		running := p.Running()
 		switch {
 		case strings.Contains(p.Output(), text):
@@ -113,22 +126,4 @@ func (p *Process) awaitOutput(text string) error {
 		}
 	}
 	return errors.New("does not write")
-}
-
-// output keeps what a program writes, while it writes.
-type output struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.String()
 }

@@ -13,7 +13,7 @@ import (
 
 // Patience is how long a step may take on a loaded machine before a test gives
 // it up. Nothing waits that long while all is well.
-const Patience = 60 * time.Second
+const Patience = 4 * time.Minute
 
 // Programs are the paths of the built programs.
 type Programs struct{ Agent, Sim string }
@@ -61,7 +61,7 @@ func Run(t testing.TB, dir, program string, args ...string) Outcome {
 // Await polls until hold says yes, and ends the test if it does not in time.
 func Await(t testing.TB, what string, hold func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * Patience); !hold(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); !hold(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for: %s", what)
 		}

@@ -1,12 +1,14 @@
 #!/bin/sh
 # A component whose version is a line in a file. It notes in trace what it was
 # asked, and does as the files beside it say: fail-VERB fails, once-VERB fails
-# once, later-VERB asks once to be called again, slow takes a moment.
+# once, later-VERB asks once to be called again, hold-VERB takes until it is gone,
+# slow takes a moment.
 cd "$(dirname "$0")" || exit 1
 [ "$1" = inspect ] || echo "$1 $OTA_TARGET" >>trace
 if [ -e "fail-$1" ]; then echo "told to fail at $1" >&2; exit 1; fi
 if [ -e "once-$1" ]; then rm "once-$1"; echo "told to fail once" >&2; exit 1; fi
 if [ -e "later-$1" ]; then rm "later-$1"; exit 75; fi
+while [ -e "hold-$1" ]; do sleep 0.05; done
 [ ! -e slow ] || sleep 0.05
 
 # put NAME: standard input becomes the file, whole or not at all.
