@@ -15,6 +15,8 @@ VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
+# How long the tests of one package may take on a machine that does much else.
+PATIENCE  := 40m
 BENCHTIME := 1s
 
 .PHONY: help
@@ -32,12 +34,12 @@ run: build ## a thousand virtual devices through one upgrade
 
 .PHONY: test test-real mosquitto versitygw
 test: ## every test that needs nothing but Go and a C compiler
-	$(GO) test -race ./...
+	$(GO) test -race -timeout $(PATIENCE) ./...
 	$(GO) test -tags $(DOORLESS) -run Without ./firmware ./cmd/ota-agent
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
-	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 ./test/real/... ./firmware/serial
-	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 ./agent/link
+	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 -timeout $(PATIENCE) ./test/real/... ./firmware/serial
+	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link
 
 .PHONY: test-tools test-vm
 TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox bsdiff bspatch bzip2 groff mandoc zsh fish
@@ -45,7 +47,7 @@ test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and 
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
 		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static bsdiff bzip2 groff mandoc zsh fish' >&2; exit 1; }; done
 	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root, to mount' >&2; exit 1; }
-	$(GO) test -tags real -count 1 -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
+	$(GO) test -tags real -count 1 -timeout $(PATIENCE) -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
 
 test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
 	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
@@ -64,7 +66,15 @@ test-crash: ## power cuts under a file system, about CRASHES of them (2500; root
 .PHONY: test-page
 test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
 	scripts/axe.sh $(CACHE)/axe.min.js
-	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 ./test/page
+	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 -timeout $(PATIENCE) ./test/page
+
+# What the network is needed for, Debian's packages aside.
+.PHONY: tools
+tools: versitygw ## fetches modules, the linter, versitygw and axe-core
+	$(GO) mod download
+	$(GO) -C test/peers mod download
+	$(LINT) version
+	scripts/axe.sh $(CACHE)/axe.min.js
 
 mosquitto:
 	@test -x $(MOSQUITTO) || { echo 'make: $(MOSQUITTO) is missing: apt-get install mosquitto, or MOSQUITTO=PATH' >&2; exit 1; }

@@ -13,11 +13,21 @@ fi
 mkdir -p "$(dirname "$file")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-if command -v npm >/dev/null; then
-	(cd "$work" && npm pack --silent "axe-core@$version" >/dev/null)
-else
-	curl -fsS -o "$work/axe-core-$version.tgz" "https://registry.npmjs.org/axe-core/-/axe-core-$version.tgz"
-fi
+
+# Each way may be closed, or fail once: npm knows its user's registry.
+fetch() {
+	if command -v npm >/dev/null && (cd "$work" && npm pack --silent "axe-core@$version" >/dev/null); then
+		return
+	fi
+	curl -fsS --connect-timeout 20 -o "$work/axe-core-$version.tgz" "https://registry.npmjs.org/axe-core/-/axe-core-$version.tgz"
+}
+
+for pause in 5 20 0; do
+	if fetch; then
+		break
+	fi
+	sleep "$pause"
+done
 tar -xzf "$work/axe-core-$version.tgz" -C "$work" package/axe.min.js
 if ! intact "$work/package/axe.min.js"; then
 	echo "axe.sh: what was fetched is not axe-core $version" >&2

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/address"
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/broker"
@@ -128,23 +129,22 @@ func TestCredentials(t *testing.T) {
 // and forgets everything.
 func TestBrokerOfOthers(t *testing.T) {
 	t.Parallel()
-	listen := func(address string) (*broker.Broker, func()) {
-		var b *broker.Broker
-		require.EventuallyWithT(t, func(c *assert.CollectT) {
-			var err error
-			b, err = broker.New(broker.Config{Address: address, PlatformUser: "staff", PlatformPassword: "secret"})
-			assert.NoError(c, err)
-		}, patience, 50*time.Millisecond)
+	kept, err := address.Keep("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(kept.Release)
+	listen := func() (*broker.Broker, func()) {
+		b, err := broker.New(broker.Config{Address: kept.String(), PlatformUser: "staff", PlatformPassword: "secret"})
+		require.NoError(t, err)
 		return b, serve(t, b.Run)
 	}
-	b, stop := listen("")
+	b, stop := listen()
 	s := start(t, platform.Config{BrokerURL: b.URL(), BrokerUser: "staff", BrokerPassword: "secret"})
 	assert.Equal(t, b.URL(), s.BrokerURL())
 
 	d := connect(t, b.URL(), "gw-1")
 	d.awaitPlatform()
 	stop()
-	b, _ = listen(b.Addr().String())
+	b, _ = listen()
 	d = connect(t, b.URL(), "gw-2")
 	d.awaitPlatform()
 	p := d.addressOfAnOffer()

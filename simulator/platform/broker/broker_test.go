@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/address"
 	"otafleet/simulator/platform/broker"
 )
 
@@ -134,8 +135,10 @@ func TestOldProtocolIsRefused(t *testing.T) {
 
 func TestKillAndRebind(t *testing.T) {
 	before := runtime.NumGoroutine()
-	b, stop := start(t, broker.Config{})
-	address := b.Addr().String()
+	kept, err := address.Keep("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(kept.Release)
+	b, stop := start(t, broker.Config{Address: kept.String()})
 	for round := range 3 {
 		clients := make([]*client, 20)
 		for i := range clients {
@@ -147,11 +150,11 @@ func TestKillAndRebind(t *testing.T) {
 		for _, c := range clients {
 			c.ended(t)
 		}
-		_, err := net.DialTimeout("tcp", address, time.Second)
+		_, err := net.DialTimeout("tcp", kept.String(), time.Second)
 		require.Error(t, err)
 		if round < 2 {
-			b, stop = start(t, broker.Config{Address: address})
-			require.Equal(t, address, b.Addr().String())
+			b, stop = start(t, broker.Config{Address: kept.String()})
+			require.Equal(t, kept.String(), b.Addr().String())
 		}
 	}
 	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
