@@ -64,12 +64,12 @@ type upgrade struct {
 // upgrades are what the power is cut under.
 var upgrades = []upgrade{
 	{"file", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, plain, "upgrade_succeeded"}}},
-	{"file, zstd", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, zstd, "upgrade_succeeded"}}},
+	{"file, zstd", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, compressed, "upgrade_succeeded"}}},
 	{"file, delta", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, delta, "upgrade_succeeded"}}},
 	{"slot", ota.Stop, ota.DeviceUpgraded, []part{{"rootfs", slots, plain, "upgrade_succeeded"}}},
 	{"slot, delta", ota.Stop, ota.DeviceUpgraded, []part{{"rootfs", slots, delta, "upgrade_succeeded"}}},
 	{"slot and file, taken back", ota.Revert, ota.DeviceUpgradeFailed, []part{
-		{"rootfs", slots, zstd, "upgrade_failed: reverted"},
+		{"rootfs", slots, compressed, "upgrade_failed: reverted"},
 		{"app", file, rotten, "upgrade_failed: unpack_failed"},
 	}},
 }

@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"testing"
 
-	"otafleet/firmware/firmwaretest"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/bsdiff"
+	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/test/harness"
 )
@@ -31,10 +34,10 @@ const (
 type packing string
 
 const (
-	plain  packing = "as it is"
-	zstd   packing = "compressed"
-	delta  packing = "as a patch"
-	rotten packing = "compressed, and another one than the manifest says"
+	plain      packing = "as it is"
+	compressed packing = "compressed"
+	delta      packing = "as a patch"
+	rotten     packing = "compressed, and another one than the manifest says"
 )
 
 const (
@@ -53,23 +56,44 @@ func (p part) after() []byte {
 }
 
 func (p part) pack(t *testing.T, key harness.Key) *harness.Package {
-	name := p.id + ".img"
-	described, content := firmwaretest.Plain(name, p.after()), p.after()
+	t.Helper()
+	content := p.after()
+	var carried bytes.Buffer
+	var err error
 	switch p.packing {
-	case zstd:
-		described, content = firmwaretest.Zstd(name, p.after())
-	case rotten:
-		described, content = firmwaretest.Zstd(name, p.after())
-		described.Output.SHA256[0]++
+	case plain:
+		_, err = carried.Write(content)
 	case delta:
-		described, content = firmwaretest.BSDiff(name, p.before(), p.after())
+		err = bsdiff.Make(&carried, p.before(), content)
+	case compressed, rotten:
+		err = bundle.Compress(&carried, bytes.NewReader(content))
 	}
-	return harness.Pack(t, p.id, to, 2, content, func(m *ota.Manifest) {
-		m.Files[0] = described
-		if p.packing == delta {
+	require.NoError(t, err)
+	file, whole := describe(t, carried.Bytes()), describe(t, content)
+	return harness.Pack(t, p.id, to, 2, carried.Bytes(), func(m *ota.Manifest) {
+		m.Files[0] = file
+		output := &ota.Output{Size: whole.Size, SHA256: whole.SHA256}
+		switch p.packing {
+		case delta:
+			base := describe(t, p.before())
 			m.Package, m.Source = ota.Delta, from
+			m.Files[0].Encoding, m.Files[0].Output = ota.BSDiff, output
+			m.Files[0].Base = &ota.Output{Size: base.Size, SHA256: base.SHA256}
+		case rotten:
+			output.SHA256[0]++
+			fallthrough
+		case compressed:
+			m.Files[0].Encoding, m.Files[0].Output = ota.Zstd, output
 		}
 	}, key)
+}
+
+func describe(t *testing.T, content []byte) ota.File {
+	t.Helper()
+	const chunk = 8 << 10
+	file, err := bundle.Describe("image", bytes.NewReader(content), chunk)
+	require.NoError(t, err)
+	return file
 }
 
 // install lays out the component on a disk.
