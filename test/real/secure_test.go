@@ -15,14 +15,16 @@ import (
 	"otafleet/test/harness"
 )
 
-// TestFleetOverTLS runs the devices of a reconnect storm over TLS, and none over a
+// TestFleetOverTLS runs a fleet through three reconnect storms over TLS, and none over a
 // connection that somebody else's authority vouches for.
 func TestFleetOverTLS(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile := ca.issue(t, "broker")
 	broker := startMosquitto(t, "allow_anonymous true", "certfile "+certFile, "keyfile "+keyFile)
+	scenario, err := filepath.Abs("testdata/storm.yaml")
+	require.NoError(t, err)
 	dir := t.TempDir()
-	args := []string{"run", "reconnect-storm", "--broker", strings.Replace(broker.url(), "mqtt:", "mqtts:", 1), "--stand-in", "--json", "verdict.json"}
+	args := []string{"run", scenario, "--broker", strings.Replace(broker.url(), "mqtt:", "mqtts:", 1), "--stand-in", "--json", "verdict.json"}
 	run := harness.Start(t, dir, programs.Sim, append(args, "--ca-file", ca.file, "--source-addresses", "127.0.0.2-127.0.0.5")...)
 	assert.Zero(t, run.Wait(), run.Output())
 	text, err := os.ReadFile(filepath.Join(dir, "verdict.json"))
