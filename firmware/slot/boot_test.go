@@ -29,6 +29,9 @@ func TestChoicesAreReadAsTheyWereMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := boot.Choice(t.Context())
 			require.ErrorIs(t, err, os.ErrNotExist, "before the first choice there is none")
+			if grub, is := boot.(slot.GRUB); is {
+				makeBlock(t, grub.Path)
+			}
 			for _, choice := range choices {
 				require.NoError(t, boot.Choose(t.Context(), choice))
 				found, err := boot.Choice(t.Context())
@@ -47,7 +50,8 @@ func TestChoicesAreMadeInOneStep(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "memory")
 			var boot slot.Boot = slot.Flag{Path: path, Disk: breaker.Disk()}
 			if grub {
-				boot = slot.GRUB{Path: path, Disk: breaker.Disk()}
+				makeBlock(t, path)
+				boot = slot.GRUB{Path: path, Disk: sectors(breaker.Disk())}
 			}
 			require.NoError(t, boot.Choose(t.Context(), choices[0]))
 			breaker.CutAt(cut)
@@ -124,6 +128,57 @@ func block(lines string) string {
 	return text + strings.Repeat("#", 1024-len(text))
 }
 
+// makeBlock makes an empty environment block.
+func makeBlock(t *testing.T, path string) {
+	require.NoError(t, os.WriteFile(path, []byte(block("")), 0o600))
+}
+
+// sectors is a disk where what is written in place is never lost with what was
+// there: a sector holds the old bytes or the new ones.
+func sectors(disk firmware.Disk) firmware.Disk {
+	before := disk.Before
+	if before != nil {
+		disk.Before = func(change firmware.Change) error {
+			if change.Op == firmware.OpWrite {
+				change.Op = "write of a sector"
+			}
+			return before(change)
+		}
+	}
+	return disk
+}
+
+// GRUB reads the disk without the file system's journal: it would not find a
+// file that has just taken the block's name, and write to the old one's blocks,
+// which may be another file's by then.
+func TestGrubBlockKeepsItsPlace(t *testing.T) {
+	dir := t.TempDir()
+	grub := slot.GRUB{Path: filepath.Join(dir, "grubenv")}
+	require.ErrorContains(t, grub.Choose(t.Context(), slot.Choice{}), "grub-editenv "+grub.Path+" create")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries, "a new file is not made either")
+
+	block := block("mine=" + strings.Repeat("x", 600) + "\nota_slot=a\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "elsewhere"), []byte(block), 0o600))
+	require.NoError(t, os.Symlink("elsewhere", grub.Path))
+	before, err := os.Stat(grub.Path)
+	require.NoError(t, err)
+	for _, choice := range choices {
+		require.NoError(t, grub.Choose(t.Context(), choice))
+		found, err := grub.Choice(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, choice, found)
+	}
+	after, err := os.Stat(filepath.Join(dir, "elsewhere"))
+	require.NoError(t, err)
+	assert.True(t, os.SameFile(before, after), "another file has the name")
+	assert.Equal(t, before.Size(), after.Size())
+	data, err := os.ReadFile(grub.Path)
+	require.NoError(t, err)
+	assert.Contains(t, string(data[:512]), "\nota_slot=b\nota_tries=0\n", "the choice is not within the first sector, which is written whole or not at all")
+}
+
 func TestGrubKeepsWhatIsNotItsOwn(t *testing.T) {
 	grub := slot.GRUB{Path: filepath.Join(t.TempDir(), "grubenv")}
 	// A comment as grub-editenv writes it, and a value with a line feed and a backslash.
@@ -132,7 +187,7 @@ func TestGrubKeepsWhatIsNotItsOwn(t *testing.T) {
 	require.NoError(t, grub.Choose(t.Context(), slot.Choice{Slot: slot.B, Trial: true, Tries: 3}))
 	data, err := os.ReadFile(grub.Path)
 	require.NoError(t, err)
-	assert.Equal(t, block(quoted+"ota_slots=mine\nota_slot=b\nota_tries=3\n"), string(data))
+	assert.Equal(t, block("ota_slot=b\nota_tries=3\n"+quoted+"ota_slots=mine\n"), string(data))
 }
 
 func TestGrubBlocksThatAreNone(t *testing.T) {

@@ -122,6 +122,7 @@ func newWorld(t *testing.T, packages map[string]firmwaretest.Package, kind world
 		require.NoError(t, os.Truncate(device, w.capacity))
 	}
 	w.flash(slot.A, packages[version].Live)
+	makeBlock(t, w.path("grubenv"))
 	require.NoError(t, w.loader().Choose(t.Context(), slot.Choice{Slot: slot.A}))
 	w.boot()
 	return &w
@@ -142,7 +143,7 @@ func (w *world) loader() slot.Boot { return w.memory(firmware.Disk{}) }
 
 func (w *world) memory(disk firmware.Disk) slot.Boot {
 	if w.grub {
-		return slot.GRUB{Path: w.path("grubenv"), Disk: disk}
+		return slot.GRUB{Path: w.path("grubenv"), Disk: sectors(disk)}
 	}
 	return slot.Flag{Path: w.path("flag"), Disk: disk}
 }

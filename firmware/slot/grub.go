@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +16,13 @@ import (
 // GRUB is a boot loader that reads an environment block, a file that is usually
 // /boot/grub/grubenv, with the variables ota_slot and ota_tries; where
 // ota_tries is empty the choice is permanent. Other variables are kept.
+//
+// GRUB reads and writes the blocks of the file where they are on the disk. It
+// knows no journal, so after a power cut it would not see a file that has just
+// taken the other one's name, and would write to blocks that are free by then.
+// Therefore the block is changed in its place, as GRUB changes it. Both variables
+// come first in it: they are in one sector, which a disk writes whole or not at
+// all.
 //
 // The block's format is that of GRUB's grub-core/lib/envblk.c: a signature, then
 // NAME=VALUE lines in which a backslash quotes the next byte, and comments, then
@@ -26,7 +34,6 @@ type GRUB struct {
 
 const (
 	grubSignature = "# GRUB Environment Block\n"
-	grubSize      = 1024 // of a block that is made anew, in bytes; what grub-editenv makes
 	maxGrubSize   = 64 << 10
 	grubSlot      = "ota_slot"
 	grubTries     = "ota_tries"
@@ -50,21 +57,17 @@ func (g GRUB) Choice(context.Context) (Choice, error) {
 	return choice, nil
 }
 
-// Choose replaces the file, by another one of the same size. A missing one is
-// made.
+// Choose changes the block.
 func (g GRUB) Choose(_ context.Context, choice Choice) error {
 	block, err := g.read()
-	if errors.Is(err, fs.ErrNotExist) {
-		block, err = grubBlock{size: grubSize}, nil
-	}
 	if err != nil {
 		return err
 	}
-	block.set(grubSlot, choice.Slot.String())
 	block.set(grubTries, choice.tries())
+	block.set(grubSlot, choice.Slot.String())
 	data, err := block.encode()
 	if err == nil {
-		err = g.Disk.WriteFile(g.Path, data)
+		err = g.overwrite(data)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the environment block %s: %w", g.Path, err)
@@ -72,8 +75,28 @@ func (g GRUB) Choose(_ context.Context, choice Choice) error {
 	return nil
 }
 
+// overwrite writes over the file, or over that which a link leads to.
+func (g GRUB) overwrite(data []byte) error {
+	path, err := filepath.EvalSymlinks(g.Path)
+	if err != nil {
+		return err
+	}
+	f, err := g.Disk.OpenDevice(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
 func (g GRUB) read() (grubBlock, error) {
 	data, err := readBounded(g.Path, maxGrubSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return grubBlock{}, fmt.Errorf("cannot find the environment block; make it with grub-editenv %s create: %w", g.Path, err)
+	}
 	if err != nil {
 		return grubBlock{}, fmt.Errorf("cannot read the environment block: %w", err)
 	}
@@ -123,10 +146,11 @@ func lineEnd(text []byte) int {
 	return len(text)
 }
 
-// set gives a variable its only value. The value must need no quotes.
+// set gives a variable its only value, before all others. The value must need no
+// quotes.
 func (b *grubBlock) set(name, value string) {
 	b.lines = slices.DeleteFunc(b.lines, func(line string) bool { return strings.HasPrefix(line, name+"=") })
-	b.lines = append(b.lines, name+"="+value)
+	b.lines = slices.Insert(b.lines, 0, name+"="+value)
 }
 
 func (b *grubBlock) encode() ([]byte, error) {

@@ -63,27 +63,23 @@ func TestToolsGRUB(t *testing.T) {
 	assert.Equal(t, slot.Choice{Slot: slot.A}, found)
 
 	require.NoError(t, grub.Choose(t.Context(), slot.Choice{Slot: slot.B, Trial: true, Tries: 3}))
-	assert.Equal(t, "saved_entry=a\\b\nota_slot=b\nota_tries=3\n", editenv("list"))
+	assert.Equal(t, "ota_slot=b\nota_tries=3\nsaved_entry=a\\b\n", editenv("list"))
 	editenv("set", "ota_tries=2")
 	found, err = grub.Choice(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, slot.Choice{Slot: slot.B, Trial: true, Tries: 2}, found)
-
-	require.NoError(t, os.Remove(grub.Path))
-	require.NoError(t, grub.Choose(t.Context(), slot.Choice{Slot: slot.A}))
-	assert.Equal(t, "ota_slot=a\nota_tries=\n", editenv("list"), "a block of our own making")
 }
 
 // The lines of the guide are a script that GRUB can read.
 func TestToolsGRUBReadsTheGuide(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/OPERATOR.md")
 	require.NoError(t, err)
-	_, script, found := strings.Cut(string(guide), "```\nload_env ota_slot")
+	_, script, found := strings.Cut(string(guide), "<!-- grub-loader -->\n```\n")
 	require.True(t, found)
 	script, _, found = strings.Cut(script, "```")
 	require.True(t, found)
 	check := exec.Command("grub-script-check")
-	check.Stdin = strings.NewReader("load_env ota_slot" + script)
+	check.Stdin = strings.NewReader(script)
 	out, err := check.CombinedOutput()
 	require.NoError(t, err, string(out))
 }
