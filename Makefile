@@ -49,11 +49,12 @@ test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and 
 	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root, to mount' >&2; exit 1; }
 	$(GO) test -tags real -count 1 -timeout $(PATIENCE) -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
 
-test-vm: ## boots an emulated machine, and kills it VM_KILLS times (30); VM_SEED draws the moments
-	@for tool in qemu-system-x86_64 busybox /sbin/mke2fs; do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
-		'apt-get install qemu-system-x86 busybox-static e2fsprogs' >&2; exit 1; }; done
+VM_TOOLS := qemu-system-x86_64 /bin/busybox /sbin/mke2fs /sbin/sfdisk grub-mkimage grub-editenv
+test-vm: ## boots two emulated machines, by a flag file and by GRUB, and kills each VM_KILLS times (15); VM_SEED draws the moments
+	@for tool in $(VM_TOOLS); do command -v $$tool >/dev/null && test -e /usr/lib/grub/i386-pc/boot.img || { echo "make: $$tool or GRUB for a BIOS is missing:" \
+		'apt-get install qemu-system-x86 busybox-static e2fsprogs fdisk grub-common grub-pc-bin' >&2; exit 1; }; done
 	scripts/vm-kernel.sh $(VM_KERNEL)
-	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 30m -v ./test/vm
+	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 60m -v ./test/vm
 
 .PHONY: test-deb
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)

@@ -3,11 +3,9 @@
 package vm_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
-	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -22,16 +20,12 @@ import (
 
 const (
 	busybox  = "/bin/busybox" // Debian's busybox-static
-	slotSize = 20 << 20       // of an image, in bytes; all of a slot
-	dataSize = 32 << 20
+	dataSize = 64 << 20
 	tries    = 2 // starts on trial
 	// filler is what differs between versions beside a few lines, in bytes. What
 	// does not differ is not downloaded.
 	filler = 2 << 20
 )
-
-//go:embed testdata/loader
-var loader string
 
 //go:embed testdata/init
 var initScript string
@@ -72,13 +66,13 @@ func noise(name string, size int) []byte {
 	return content
 }
 
-// makeImage makes the root file system of a version.
-func makeImage(t *testing.T, name string, d defect) []byte {
+// makeImage makes the root file system of a version for machines with a boot loader.
+func makeImage(t *testing.T, boot bootLoader, name string, d defect) []byte {
 	if d.name == "is no file system" {
-		return noise(name, slotSize)
+		return noise(name, boot.slotSize)
 	}
 	root := t.TempDir()
-	for _, dir := range []string{"bin", "sbin", "etc", "proc", "sys", "dev", "data"} {
+	for _, dir := range []string{"bin", "boot", "sbin", "etc", "proc", "sys", "dev", "data"} {
 		require.NoError(t, os.Mkdir(filepath.Join(root, dir), 0o755))
 	}
 	write := func(path, content string, mode fs.FileMode) {
@@ -93,7 +87,9 @@ func makeImage(t *testing.T, name string, d defect) []byte {
 	write("bin/health", "#!/bin/sh\n"+health+"\n", 0o755)
 	write("sbin/init", strings.Replace(initScript, "@defect@", d.script, 1), 0o755)
 	write("sbin/reboot", rebootScript, 0o755)
-	for from, to := range map[string]string{busybox: "bin/busybox", programs.Agent: "bin/ota-agent"} {
+	files := map[string]string{"bin/busybox": busybox, "bin/ota-agent": programs.Agent}
+	maps.Copy(files, boot.files)
+	for to, from := range files {
 		content, err := os.ReadFile(from)
 		require.NoError(t, err)
 		write(to, string(content), 0o755)
@@ -102,7 +98,7 @@ func makeImage(t *testing.T, name string, d defect) []byte {
 		require.NoError(t, os.Symlink("busybox", filepath.Join(root, "bin", applet)))
 	}
 	path := filepath.Join(t.TempDir(), "slot.img")
-	mkfs(t, path, root, slotSize, "-O", "^has_journal")
+	mkfs(t, path, root, boot.slotSize, "-O", "^has_journal")
 	image, err := os.ReadFile(path)
 	require.NoError(t, err)
 	return image
@@ -117,92 +113,4 @@ func mkfs(t *testing.T, path, dir string, size int, more ...string) {
 	args := append([]string{"-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-U", id, "-E", "hash_seed=" + id, "-d", dir}, more...)
 	out, err := exec.Command("/sbin/mke2fs", append(args, path)...).CombinedOutput()
 	require.NoError(t, err, string(out))
-}
-
-// modules are those of Debian's kernel that the machine needs, in their order.
-var modules = []string{
-	"virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk",
-	"failover", "net_failover", "virtio_net", "watchdog", "softdog",
-}
-
-// makeInitramfs makes the boot loader.
-func makeInitramfs(dir string) (string, error) {
-	guide, err := os.ReadFile("../../docs/OPERATOR.md")
-	if err != nil {
-		return "", err
-	}
-	_, script, _ := strings.Cut(string(guide), "<!-- flag-loader -->\n```sh\n")
-	script, _, found := strings.Cut(script, "```")
-	if !found {
-		return "", fmt.Errorf("docs/OPERATOR.md has no loader of a flag")
-	}
-	var archive cpio
-	for _, d := range []string{"bin", "proc", "sys", "dev", "data", "slot", "modules"} {
-		archive.add(d, 0o40755, nil)
-	}
-	program, err := os.ReadFile(busybox)
-	if err != nil {
-		return "", fmt.Errorf("%w: install busybox-static", err)
-	}
-	archive.add("bin/busybox", 0o100755, program)
-	archive.add("init", 0o100755, []byte(strings.Replace(loader, "@flag-loader@", script, 1)))
-	archive.add("modules/order", 0o100644, []byte(strings.Join(modules, "\n")))
-	for _, name := range modules {
-		content, err := readModule(name)
-		if err != nil {
-			return "", err
-		}
-		archive.add("modules/"+name+".ko", 0o100644, content)
-	}
-	archive.add("TRAILER!!!", 0, nil)
-	path := filepath.Join(dir, "initramfs.gz")
-	return path, os.WriteFile(path, archive.compressed(), 0o600)
-}
-
-func readModule(name string) ([]byte, error) {
-	var found string
-	err := filepath.WalkDir(filepath.Join(kernelDir(), "lib/modules"), func(path string, _ fs.DirEntry, err error) error {
-		if filepath.Base(path) == name+".ko" {
-			found = path
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(found)
-}
-
-// cpio is an archive in the format of an initramfs: the kernel's
-// Documentation/driver-api/early-userspace/buffer-format.rst, "newc".
-type cpio struct {
-	bytes.Buffer
-	inode int
-}
-
-func (c *cpio) add(name string, mode uint32, content []byte) {
-	c.inode++
-	fmt.Fprintf(c, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
-		c.inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name)+1, 0)
-	c.WriteString(name + "\x00")
-	c.pad()
-	c.Write(content)
-	c.pad()
-}
-
-func (c *cpio) pad() { c.Write(make([]byte, (4-c.Len()%4)%4)) }
-
-func (c *cpio) compressed() []byte {
-	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err == nil {
-		_, err = w.Write(c.Bytes())
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		panic(err) // a buffer takes every write
-	}
-	return out.Bytes()
 }

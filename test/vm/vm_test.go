@@ -1,20 +1,22 @@
 //go:build vm
 
-// Package vm_test boots a device for real: an emulated machine with a kernel of
-// Debian's, two disks as slots, a boot loader that counts tries, and ota-agent
-// as its service.
+// Package vm_test boots devices for real: emulated machines with a kernel of
+// Debian's, two slots, a boot loader that counts tries, and ota-agent as their
+// service. On one of them the boot loader is an initramfs with a flag file, on
+// the other one Debian's GRUB; both obey the lines of docs/OPERATOR.md.
 //
-// One flow through it: TestMain builds the programs and an initramfs; the test
-// makes a data disk and the image of a first version, starts the emulator and a
+// One flow through it: TestMain builds the programs; the test makes the disks of
+// a machine and the image of a first version, starts the emulator and a
 // platform, and offers one version after the other. Meanwhile it kills the
 // emulator at random moments, which is a power cut: what the machine had in its
 // memory is gone, what it had written to its disks is there. After each upgrade
 // it starts the machine once more and holds what runs against what the platform
 // was told, and the slot's bytes against the image.
 //
-// VM_KILLS is how many kills there are, VM_SEED draws their moments. It needs
-// qemu-system-x86_64, a static busybox, mke2fs, and a kernel with its modules
-// below VM_KERNEL; make test-vm sees to that. Nothing needs root.
+// VM_KILLS is how many kills each machine gets, VM_SEED draws their moments. It
+// needs qemu-system-x86_64, a static busybox, mke2fs, sfdisk, GRUB's tools, and
+// a kernel with its modules below VM_KERNEL; make test-vm sees to that. Nothing
+// needs root.
 package vm_test
 
 import (
@@ -35,10 +37,7 @@ import (
 	"otafleet/test/harness"
 )
 
-var (
-	programs  harness.Programs
-	initramfs string // its path
-)
+var programs harness.Programs
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -54,9 +53,6 @@ func run(m *testing.M) int {
 	if err == nil {
 		programs, err = harness.Build(dir, "1.0.0")
 	}
-	if err == nil {
-		initramfs, err = makeInitramfs(dir)
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -65,40 +61,57 @@ func run(m *testing.M) int {
 }
 
 const (
-	allKills      = 30
+	usualKills    = 15 // of each machine
 	killsAtMost   = 5  // in one upgrade
 	shortForm     = 10 // with fewer kills, but some, only the first defect is tried
-	upgradeLimit  = 4 * time.Minute
+	poll          = 10 * time.Millisecond
+	upgradeLimit  = 10 * time.Minute
 	versionFormat = "1.%d.0"
 )
 
 func TestUpgradesOfAMachine(t *testing.T) {
-	kills, seed := setting(t, "VM_KILLS", allKills), uint64(setting(t, "VM_SEED", int(time.Now().Unix())))
-	began := time.Now()
+	kills, seed := setting(t, "VM_KILLS", usualKills), uint64(setting(t, "VM_SEED", int(time.Now().Unix())))
 	t.Logf("VM_KILLS=%d VM_SEED=%d", kills, seed)
-	l := newLab(t)
-	l.machine.start()
-	l.usual = l.upgrade(l.next(""), nil)
+	for _, boot := range []func(*testing.T) bootLoader{flagFile, grub} {
+		b := boot(t)
+		t.Run(b.name, func(t *testing.T) {
+			began := time.Now()
+			l := newLab(t, b)
+			l.machine.start()
+			if b.name == "grub" {
+				l.grub = l.machine.runOfGRUB()
+			}
+			l.usual = l.upgrade(l.next(""), nil)
+			l.cutPower(kills, rand.New(rand.NewPCG(seed, 0)))
+			tried := defects
+			if 0 < kills && kills < shortForm {
+				tried = defects[:1]
+			}
+			for _, d := range tried {
+				l.upgrade(l.next(d.name), nil)
+			}
+			t.Logf("%d upgrades, %d of them to broken images; %d kills, by the last report before: %v; %d starts; %.0fs",
+				l.number, len(tried), l.kills, l.hits, l.machine.starts, time.Since(began).Seconds())
+		})
+	}
+}
 
-	random := rand.New(rand.NewPCG(seed, 0))
-	for kills > 0 {
-		moments := make([]float64, min(kills, 1+random.IntN(killsAtMost)))
+// cutPower upgrades to good images until there were as many kills.
+func (l *lab) cutPower(kills int, random *rand.Rand) {
+	for left := kills; left > 0; left = kills - l.kills {
+		moments := make([]moment, min(left, 1+random.IntN(killsAtMost)))
 		for i := range moments {
-			moments[i] = random.Float64()
+			moments[i] = moment{share: random.Float64(), inGRUB: l.grub > 0 && random.IntN(2) == 0}
 		}
-		before := l.kills
 		l.upgrade(l.next(""), moments)
-		kills -= l.kills - before
 	}
-	tried := defects
-	if 0 < l.kills && l.kills < shortForm {
-		tried = defects[:1]
-	}
-	for _, d := range tried {
-		l.upgrade(l.next(d.name), nil)
-	}
-	t.Logf("%d upgrades, %d of them to broken images; %d kills, by the last report before: %v; %d starts; %.0fs",
-		l.number, len(tried), l.kills, l.hits, l.machine.starts, time.Since(began).Seconds())
+}
+
+// moment is when a kill comes: after a share of the usual time of an upgrade, or
+// of GRUB's next run.
+type moment struct {
+	share  float64 // 0 to 1
+	inGRUB bool
 }
 
 // setting reads a number from the environment.
@@ -122,6 +135,7 @@ type lab struct {
 
 	runs   version       // what the machine is to run
 	usual  time.Duration // of an upgrade that nothing disturbs, on this host
+	grub   time.Duration // of a run of GRUB; 0 where there is none
 	number int           // of the last upgrade
 	kills  int
 	hits   map[string]int // kills by the last report before them
@@ -134,7 +148,7 @@ type version struct {
 	image  []byte
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, boot bootLoader) *lab {
 	l := &lab{T: t, key: harness.NewKey(t), hits: make(map[string]int)}
 	l.platform = harness.StartPlatform(t, platform.Config{})
 	l.device = harness.NewDevice(t, programs, l.platform.BrokerURL(), l.key)
@@ -143,11 +157,11 @@ func newLab(t *testing.T) *lab {
 	l.device.Settings["health"] = []harness.Settings{{"command": []string{"/bin/health"}}}
 	l.device.Components(harness.Settings{
 		"id": "rootfs", "type": "module", "installer": "slot",
-		"slot": harness.Settings{"devices": []string{"/dev/vda", "/dev/vdb"}, "boot": "flag", "boot_file": "/data/flag", "tries": tries, "version_file": "/etc/version"},
+		"slot": harness.Settings{"devices": boot.devices, "boot": boot.name, "boot_file": boot.memory, "tries": tries, "version_file": "/etc/version"},
 	})
 	l.device.Configure()
-	l.runs = version{name: "1.0.0", image: makeImage(t, "1.0.0", defect{})}
-	l.machine = newMachine(t, l.device.Dir, l.runs.image)
+	l.runs = version{name: "1.0.0", image: makeImage(t, boot, "1.0.0", defect{})}
+	l.machine = newMachine(t, boot, l.device.Dir, l.runs.image)
 	return l
 }
 
@@ -155,25 +169,28 @@ func newLab(t *testing.T) *lab {
 func (l *lab) next(name string) version {
 	l.number++
 	v := version{name: fmt.Sprintf(versionFormat, l.number), defect: name}
-	v.image = makeImage(l.T, v.name, defectOf(name))
+	v.image = makeImage(l.T, l.machine.boot, v.name, defectOf(name))
 	return v
 }
 
 // upgrade offers a version, kills the machine at the given moments, judges the
-// end, and says how long it took until then. A moment is a share of the usual
-// time, and counts from the offer or the last start.
-func (l *lab) upgrade(v version, moments []float64) time.Duration {
+// end, and says how long it took until then.
+func (l *lab) upgrade(v version, moments []moment) time.Duration {
 	l.Helper()
 	began, plan := time.Now(), fmt.Sprint("plan-", l.number)
 	l.platform.Offer(harness.Plan{ID: plan}, harness.Pack(l.T, "rootfs", v.name, int64(l.number), v.image, nil, l.key))
 	var cuts []string
-	for _, share := range moments {
-		moment := time.Duration(share * float64(l.usual))
-		if l.ended(plan, moment) {
+	for _, m := range moments {
+		waited := time.Now()
+		if l.endedBefore(plan, m) {
 			break
 		}
-		cuts = append(cuts, fmt.Sprintf("%.1fs %s", moment.Seconds(), l.last(plan)))
-		l.hits[l.last(plan)]++
+		when := l.last(plan)
+		if l.machine.inGRUB() {
+			when += ", GRUB"
+		}
+		cuts = append(cuts, fmt.Sprintf("%.1fs %s", time.Since(waited).Seconds(), when))
+		l.hits[when]++
 		l.kills++
 		l.machine.kill()
 		l.machine.start()
@@ -185,6 +202,20 @@ func (l *lab) upgrade(v version, moments []float64) time.Duration {
 	return took
 }
 
+// endedBefore waits for a moment, from the offer or the last start on, unless
+// the plan ends before.
+func (l *lab) endedBefore(plan string, m moment) bool {
+	if !m.inGRUB {
+		return l.ended(plan, time.Duration(m.share*float64(l.usual)))
+	}
+	for runs := l.machine.runsOfGRUB(); l.machine.runsOfGRUB() == runs; {
+		if l.ended(plan, poll) {
+			return true
+		}
+	}
+	return l.ended(plan, time.Duration(m.share*float64(l.grub)))
+}
+
 func (v version) what() string {
 	if v.defect == "" {
 		return "good image"
@@ -194,7 +225,7 @@ func (v version) what() string {
 
 // ended waits until the plan is at its end on the device, or the time is over.
 func (l *lab) ended(plan string, limit time.Duration) bool {
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(poll) {
 		switch l.platform.Status(plan, l.device) {
 		case ota.DeviceUpgraded, ota.DeviceUpgradeFailed:
 			return true
@@ -231,5 +262,5 @@ func (l *lab) judge(plan string, v version, cuts int) {
 	l.machine.start()
 	slot := l.machine.awaitInit(l.runs.name)
 	l.machine.awaitOutput("connected")
-	require.True(l, l.machine.holds(slot, l.runs.image), "slot %s does not hold the image of %s", slot, l.runs.name)
+	require.True(l, slot.holds(l.T, l.runs.image), "the slot at %v does not hold the image of %s", slot, l.runs.name)
 }
