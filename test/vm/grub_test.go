@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +42,6 @@ const (
 func grub(t *testing.T) bootLoader {
 	environment := filepath.Join(t.TempDir(), "grubenv")
 	tool(t, "", "grub-editenv", environment, "create")
-	tool(t, "", "grub-editenv", environment, "set", "ota_slot=a", "ota_tries=")
 	block, err := os.ReadFile(environment)
 	require.NoError(t, err)
 	return bootLoader{
@@ -53,33 +51,31 @@ func grub(t *testing.T) bootLoader {
 		slotSize: grubSlots,
 		files:    map[string]string{"boot/vmlinuz": kernel(t), "boot/initrd.img": makeInitramfs(t, "/dev/sda4", chooseGRUB)},
 		data:     map[string]string{"grub/grubenv": string(block), "grub/grub.cfg": guide(t, "grub-loader")},
-		disks: func(data string, image []byte) disks {
-			disk := filepath.Join(t.TempDir(), "disk.img")
-			require.NoError(t, os.WriteFile(disk, nil, 0o600))
-			require.NoError(t, os.Truncate(disk, grubEnd))
-			tool(t, partitions(), "/sbin/sfdisk", "--quiet", disk)
-			filesystem := filepath.Join(t.TempDir(), "data.img")
-			mkfs(t, filesystem, data, dataSize)
-			content, err := os.ReadFile(filesystem)
-			require.NoError(t, err)
+		disks:    func(data string, image []byte) disks { return grubDisk(t, data, image) },
+	}
+}
 
-			f, err := os.OpenFile(disk, os.O_WRONLY, 0)
-			require.NoError(t, err)
-			defer f.Close()
-			write := func(content []byte, at int64) {
-				_, err := f.WriteAt(content, at)
-				require.NoError(t, err)
-			}
-			boot, core := makeGRUB(t)
-			write(boot, 0)
-			write(core, grubCore)
-			write(image, grubA)
-			write(content, grubData)
-			return disks{
-				arguments: append(drive("disk", disk), "-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=disk"),
-				slots:     [2]place{{disk, grubA}, {disk, grubB}},
-			}
-		},
+// grubDisk makes the disk, with image in slot a, from the directory of the data.
+func grubDisk(t *testing.T, data string, image []byte) disks {
+	disk, filesystem := filepath.Join(t.TempDir(), "disk.img"), filepath.Join(t.TempDir(), "data.img")
+	require.NoError(t, os.WriteFile(disk, nil, 0o600))
+	require.NoError(t, os.Truncate(disk, grubEnd))
+	tool(t, partitions(), "/sbin/sfdisk", "--quiet", disk)
+	mkfs(t, filesystem, data, dataSize)
+	content, err := os.ReadFile(filesystem)
+	require.NoError(t, err)
+
+	f, err := os.OpenFile(disk, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer f.Close()
+	boot, core := makeGRUB(t)
+	for at, content := range map[int64][]byte{0: boot, grubCore: core, grubA: image, grubData: content} {
+		_, err := f.WriteAt(content, at)
+		require.NoError(t, err)
+	}
+	return disks{
+		arguments: append(drive("disk", disk), "-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=disk"),
+		slots:     [2]place{{disk, grubA}, {disk, grubB}},
 	}
 }
 
@@ -144,7 +140,7 @@ func (m *machine) runOfGRUB() time.Duration {
 // tool runs a program of the host's.
 func tool(t *testing.T, input, name string, args ...string) {
 	command := exec.Command(name, args...)
-	command.Stdin = io.Reader(strings.NewReader(input))
+	command.Stdin = strings.NewReader(input)
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, string(out))
 }
