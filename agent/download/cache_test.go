@@ -53,9 +53,8 @@ func (w *counted) Write(p []byte) (int, error) {
 	if cut := w.c.cut.Load(); cut > 0 && w.c.bytes.Load()+int64(len(p)) > cut {
 		panic(http.ErrAbortHandler)
 	}
-	n, err := w.ResponseWriter.Write(p)
-	w.c.bytes.Add(int64(n))
-	return n, err
+	w.c.bytes.Add(int64(len(p))) // before the client has them, which counts then
+	return w.ResponseWriter.Write(p)
 }
 
 func serveCounted(t *testing.T, c *counting) (url string) {
