@@ -20,7 +20,7 @@ import (
 // middle of them leaves time before it and behind it.
 const slowly = `
 scenario: test
-duration: 20m
+duration: 100s
 fleet:
   - name: gw
     count: 5

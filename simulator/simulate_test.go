@@ -220,7 +220,7 @@ func TestExpectationFails(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := parse(t, edit(t, "count: 20", "count: 20\n    arrive: {over: 15m}"))
+	s := parse(t, edit(t, "count: 20", "count: 20\n    arrive: {over: 4m}"))
 	v, err := simulator.Simulate(ctx, simulator.Options{Scenario: s, Started: func(r *simulator.Run) {
 		go func() {
 			for r.Snapshot().Arrived < 2 {
