@@ -90,9 +90,9 @@ func partitions() string {
 }
 
 // makeGRUB makes GRUB's first sector, without the partition table behind it, and
-// the rest of it, as grub-bios-setup does, which needs the host's own disks to
-// be its own: each is told where on the disk the next one is. The offsets are
-// those of GRUB's include/grub/i386/pc/boot.h.
+// the rest. Each of its first two sectors is told where on the disk the next one
+// is, as grub-bios-setup would, which insists on the host's own root disk. The
+// offsets are those of GRUB's include/grub/i386/pc/boot.h.
 func makeGRUB(t *testing.T) (boot, core []byte) {
 	const (
 		kernelSector = 0x5c        // in the first sector: where the second one is

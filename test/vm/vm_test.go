@@ -80,6 +80,7 @@ func TestUpgradesOfAMachine(t *testing.T) {
 			l.machine.start()
 			if b.name == "grub" {
 				l.grub = l.machine.runOfGRUB()
+				l.Logf("GRUB takes %.1fs", l.grub.Seconds())
 			}
 			l.usual = l.upgrade(l.next(""), nil)
 			l.cutPower(kills, rand.New(rand.NewPCG(seed, 0)))
@@ -101,7 +102,7 @@ func (l *lab) cutPower(kills int, random *rand.Rand) {
 	for left := kills; left > 0; left = kills - l.kills {
 		moments := make([]moment, min(left, 1+random.IntN(killsAtMost)))
 		for i := range moments {
-			moments[i] = moment{share: random.Float64(), inGRUB: l.grub > 0 && random.IntN(2) == 0}
+			moments[i] = moment{share: random.Float64(), inGRUB: l.grub > 0 && random.IntN(3) == 0}
 		}
 		l.upgrade(l.next(""), moments)
 	}
