@@ -13,22 +13,17 @@ import (
 type bar struct {
 	deviceStatus
 	Devices int
-	Percent string // of all devices
-	Width   string // of the bar, in percent of the longest
+	Percent string // of all devices, which the bar shows too
 }
 
 // bars draws the five statuses.
 func bars(t engine.Tally) []bar {
-	total, most := t.Total(), 0
-	for _, n := range t {
-		most = max(most, n)
-	}
+	total := t.Total()
 	var all []bar
 	for i, s := range statuses() {
-		b := bar{deviceStatus: s, Devices: t[i], Percent: "0", Width: "0"}
+		b := bar{deviceStatus: s, Devices: t[i], Percent: "0"}
 		if total > 0 {
 			b.Percent = fmt.Sprintf("%.1f", 100*float64(t[i])/float64(total))
-			b.Width = fmt.Sprintf("%.2f", 100*float64(t[i])/float64(most))
 		}
 		all = append(all, b)
 	}
