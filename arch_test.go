@@ -31,6 +31,7 @@ var house = []room{
 	{"internal/cli", "", ""},
 	{"internal/exposition", "", ""},
 	{"internal/address", "", ""},
+	{"internal/programtest", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/suffixes", "", ""},
 	{"internal/bzip2", "internal/suffixes", ""},
@@ -45,7 +46,7 @@ var house = []room{
 	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
 	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
-	{"firmware/*", "firmware internal/bsdiff internal/ota", "firmware/firmwaretest"},
+	{"firmware/*", "firmware internal/bsdiff internal/ota", "firmware/firmwaretest internal/programtest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
 	{"agent/*", "agent firmware internal/*", ""},

@@ -13,6 +13,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/firmware/command"
 	"otafleet/firmware/firmwaretest"
+	"otafleet/internal/programtest"
 )
 
 // handler is a handler whose component is a file.
@@ -55,7 +56,7 @@ type component struct{ dir string }
 func newComponent(t *testing.T, content []byte) component {
 	c := component{firmwaretest.Dir(t)}
 	script := strings.ReplaceAll(handler, "@ROOT@", c.dir)
-	require.NoError(t, os.WriteFile(c.path("handler"), []byte(script), 0o755))
+	programtest.Write(t, c.path("handler"), []byte(script), 0o755)
 	require.NoError(t, os.WriteFile(c.path("live"), content, 0o644))
 	return c
 }

@@ -21,6 +21,7 @@ import (
 	"otafleet/firmware/command"
 	"otafleet/firmware/firmwaretest"
 	"otafleet/internal/ota"
+	"otafleet/internal/programtest"
 )
 
 // The handlers of examples/handlers that leave the work to RAUC and SWUpdate,
@@ -53,7 +54,7 @@ func (s *slots) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *slots) write(name, content string) string {
 	require.NoError(s, os.MkdirAll(filepath.Dir(s.path(name)), 0o755))
-	require.NoError(s, os.WriteFile(s.path(name), []byte(strings.ReplaceAll(content, "@DIR@", s.dir)), 0o755))
+	programtest.Write(s, s.path(name), []byte(strings.ReplaceAll(content, "@DIR@", s.dir)), 0o755)
 	return s.path(name)
 }
 

@@ -16,13 +16,14 @@ import (
 	"otafleet/firmware/command"
 	"otafleet/firmware/firmwaretest"
 	"otafleet/internal/ota"
+	"otafleet/internal/programtest"
 )
 
 // scripted makes an installer whose handler is a shell script.
 func scripted(t *testing.T, script string, limits command.Limits) (firmware.Installer, string) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "handler")
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755))
+	programtest.Write(t, path, []byte("#!/bin/sh\n"+script), 0o755)
 	installer, err := command.New(command.Config{
 		Device: "gw-0001", Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Limits: limits, Grace: 50 * time.Millisecond,
 	})
@@ -61,7 +62,7 @@ func TestPatches(t *testing.T) {
 	patching := func(t *testing.T, script string) (firmware.Installer, string) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "handler")
-		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+strings.ReplaceAll(script, "@DIR@", dir)), 0o755))
+		programtest.Write(t, path, []byte("#!/bin/sh\n"+strings.ReplaceAll(script, "@DIR@", dir)), 0o755)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "live"), old, 0o600))
 		installer, err := command.New(command.Config{Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Patch: true})
 		require.NoError(t, err)

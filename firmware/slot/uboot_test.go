@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/firmware/slot"
+	"otafleet/internal/programtest"
 )
 
 const limit = time.Minute
@@ -23,7 +24,7 @@ func uboot(t *testing.T, environment string) slot.UBoot {
 		Config: filepath.Join(dir, "env"), Dir: filepath.Join(dir, "state"),
 	}
 	require.NoError(t, os.WriteFile(u.Config, []byte(environment), 0o600))
-	require.NoError(t, os.WriteFile(u.Printenv, []byte("#!/bin/sh\nset -eu\ntest \"$1\" = --config\ncat \"$2\"\n"), 0o700))
+	programtest.Write(t, u.Printenv, []byte("#!/bin/sh\nset -eu\ntest \"$1\" = --config\ncat \"$2\"\n"), 0o700)
 	require.NoError(t, os.WriteFile(u.Setenv, []byte(`#!/bin/sh
 set -eu
 test "$1 $3" = "--config --script"
@@ -72,7 +73,7 @@ func TestUBootCountsUp(t *testing.T) {
 func TestUBootProgramsThatFail(t *testing.T) {
 	u := uboot(t, "")
 	for _, program := range []string{u.Printenv, u.Setenv} {
-		require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\necho no environment >&2\nexit 1\n"), 0o700))
+		programtest.Write(t, program, []byte("#!/bin/sh\necho no environment >&2\nexit 1\n"), 0o700)
 	}
 	_, err := u.Choice(t.Context())
 	require.EqualError(t, err, "cannot read U-Boot's environment: exit status 1: no environment")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/programtest"
 	"otafleet/test/harness"
 )
 
@@ -121,7 +122,7 @@ func TestLaunch(t *testing.T) {
 					program = content
 				}
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-				require.NoError(t, os.WriteFile(path, []byte(program), 0o755))
+				programtest.Write(t, path, []byte(program), 0o755)
 			}
 			put("packaged", "packaged")
 			for _, name := range slices.Sorted(maps.Keys(test.files)) {

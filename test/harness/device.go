@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/programtest"
 )
 
 // The identity of a Device, unless its settings say otherwise.
@@ -79,12 +80,7 @@ func (d *Device) Write(name string, content []byte, mode os.FileMode) {
 	if err := os.MkdirAll(filepath.Dir(d.Path(name)), 0o755); err != nil {
 		d.t.Fatal(err)
 	}
-	if err := os.WriteFile(d.Path(name), content, mode); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.Chmod(d.Path(name), mode); err != nil { // whatever the umask is
-		d.t.Fatal(err)
-	}
+	programtest.Write(d.t, d.Path(name), content, mode) // it may be one
 }
 
 // Read gives the content of one of the device's files.
