@@ -85,6 +85,21 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestLastEvent comes when nothing has happened for long, and when the run looks
+// whether it is over: what it brings about belongs to the run.
+func TestLastEvent(t *testing.T) {
+	t.Parallel()
+	for n := range 8 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			text := strings.NewReplacer("bandwidth: 16KiB/s", "bandwidth: 1MiB/s", "restart: process", "restart: none").Replace(slowly)
+			v := simulate(t, text+fmt.Sprintf("events: [{at: %dms, do: reconnect_storm}]\nexpect: {reports: {lost: 0}}\n", 4000+250*n))
+			held(t, v)
+			assert.Equal(t, 10, v.Figures.Sessions, "each device has had two")
+		})
+	}
+}
+
 // TestLivesOfPlans starts and ends plans, and leaves them to users and fleets.
 func TestLivesOfPlans(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,13 @@ func (r *recorder) still() (still time.Duration, notUpgraded int) {
 	return time.Since(r.moved), r.progress.Statuses[ota.DeviceNotUpgraded]
 }
 
+// stir says that something happens which may not be seen yet.
+func (r *recorder) stir() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.moved = time.Now()
+}
+
 // status is what the platform says of a device.
 func (r *recorder) status(device string) ota.DeviceStatus {
 	r.mu.Lock()

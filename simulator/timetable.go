@@ -56,6 +56,7 @@ func (w *world) follow(ctx context.Context) {
 				return
 			}
 			next.do()
+			w.recorder.stir() // it may take a while to have an effect
 			w.due.Add(-1)
 		}
 	})
