@@ -29,7 +29,7 @@ type Found struct {
 type Readings struct {
 	Battery   *int   // percent
 	RSSI      *int   // dBm
-	FreeBytes *int64 // where packages are staged
+	FreeBytes *int64 // the most that one package can take
 	Busy      bool   // the device asks not to be disturbed
 }
 

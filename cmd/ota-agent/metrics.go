@@ -124,7 +124,7 @@ func writeReadings(p *exposition.Page, r *agent.Readings) {
 		p.Single("ota_agent_rssi_dbm", "gauge", "Strength of the signal.", float64(*r.RSSI))
 	}
 	if r.FreeBytes != nil {
-		p.Single("ota_agent_free_bytes", "gauge", "Free space where packages are staged.", float64(*r.FreeBytes))
+		p.Single("ota_agent_free_bytes", "gauge", "The most bytes that one package can take.", float64(*r.FreeBytes))
 	}
 }
 

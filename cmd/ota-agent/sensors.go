@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
@@ -26,14 +24,14 @@ const sensorLimit = 5 * time.Second
 // security updates for ever.
 type sensors struct {
 	config config.Conditions
-	dir    string // where packages are staged
+	room   room
 	device string // for the RSSI command: OTA_DEVICE
 	log    *slog.Logger
 }
 
 // Read measures now.
 func (s *sensors) Read(ctx context.Context) agent.Readings {
-	r := agent.Readings{FreeBytes: freeBytes(s.dir), Busy: s.busy()}
+	r := agent.Readings{FreeBytes: s.room.most(), Busy: s.busy()}
 	if s.config.BatteryFile != "" {
 		r.Battery = s.number("battery", func() (string, error) {
 			text, err := os.ReadFile(s.config.BatteryFile)
@@ -76,13 +74,4 @@ func (s *sensors) busy() bool {
 	}
 	_, err := os.Stat(s.config.BusyFile)
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-func freeBytes(dir string) *int64 {
-	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) != nil {
-		return nil
-	}
-	free := int64(st.Bavail) * int64(st.Bsize)
-	return &free
 }
