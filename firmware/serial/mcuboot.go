@@ -62,7 +62,8 @@ func hashIn(area []byte) (string, error) {
 	if len(area) < tlvHead || le.Uint16(area) != tlvMagic {
 		return "", fmt.Errorf("%w: it has no trailer", errNoBootImage)
 	}
-	area = area[tlvHead:min(len(area), int(le.Uint16(area[2:])))]
+	end := int(le.Uint16(area[2:])) // counted from the magic
+	area = area[tlvHead:max(tlvHead, min(end, len(area)))]
 	for len(area) >= tlvHead {
 		kind, length := le.Uint16(area), int(le.Uint16(area[2:]))
 		area = area[tlvHead:]
