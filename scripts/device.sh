@@ -26,10 +26,10 @@ serve() {
 	until broker=$(grep -soE 'broker mqtt://[0-9.:]+' platform.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done
 }
 
-# stop PID... ends processes of ours.
+# stop PID ends a process of ours.
 stop() {
-	kill "$@"
-	wait "$@" 2>/dev/null || true
+	kill "$1"
+	wait "$1" 2>/dev/null || true
 }
 
 # device FILE starts an agent, of a new device that runs the file as version 1,
