@@ -1,13 +1,12 @@
 package main
 
 import (
-	"io"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"otafleet/cmd/ota-agent/config"
+	"otafleet/firmware/slot"
 )
 
 // stateRoom is what the state needs to be written anew, in bytes. A device that
@@ -48,27 +47,12 @@ func (r room) most() *int64 {
 			*most = max(*most, *free)
 		}
 	}
-	for _, slot := range r.slots {
-		*most = max(*most, size(slot))
+	for _, device := range r.slots {
+		if size, err := slot.Size(device); err == nil {
+			*most = max(*most, size)
+		}
 	}
 	return most
-}
-
-// size of a file or a block device, in bytes; 0 if it cannot be told.
-func size(path string) int64 {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.IsDir() { // whose end is anywhere
-		return 0
-	}
-	n, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 func freeBytes(dir string) *int64 {

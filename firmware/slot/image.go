@@ -69,14 +69,31 @@ func (in *Installer) device(slot Slot) (string, error) {
 
 // capacity is a slot's size in bytes.
 func (in *Installer) capacity(slot Slot) (int64, error) {
-	f, err := os.Open(in.cfg.Devices[slot])
+	size, err := Size(in.cfg.Devices[slot])
 	if err != nil {
 		return 0, fmt.Errorf("cannot open slot %s: %w", slot, err)
 	}
+	return size, nil
+}
+
+// Size is the size of a device or file that is a slot, in bytes: the largest image
+// that it can take.
+func Size(device string) (int64, error) {
+	f, err := os.Open(device)
+	if err != nil {
+		return 0, err
+	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if info.IsDir() { // whose end is anywhere
+		return 0, fmt.Errorf("%s is a directory", device)
+	}
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return 0, fmt.Errorf("cannot find the size of slot %s: %w", slot, err)
+		return 0, fmt.Errorf("cannot find the size of %s: %w", device, err)
 	}
 	return size, nil
 }
