@@ -57,7 +57,7 @@ func (w *world) command(cmd engine.Command) {
 	}
 	w.due.Add(1)
 	w.tasks.Go(func() {
-		defer w.due.Add(-1)
+		defer w.happened()
 		for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
 			pause(w.ctx, downPause)
 			err = w.platform.Command(cmd)

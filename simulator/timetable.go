@@ -56,10 +56,16 @@ func (w *world) follow(ctx context.Context) {
 				return
 			}
 			next.do()
-			w.recorder.stir() // it may take a while to have an effect
-			w.due.Add(-1)
+			w.happened()
 		}
 	})
+}
+
+// happened notes that something which was due has happened. It may take a while to
+// have an effect, so that the run is not over yet.
+func (w *world) happened() {
+	w.recorder.stir()
+	w.due.Add(-1)
 }
 
 // lifeOf is when a plan comes into effect, and when devices get it or lose it.
