@@ -73,24 +73,22 @@ type componentRow struct {
 // Wrong is what is wrong with a field; empty if nothing is. A field that is a list
 // stands for its entries.
 func (p formPage) Wrong(field string) string {
-	if p.Problem == nil {
-		return ""
-	}
-	for _, e := range p.Problem.Errors {
-		if e.Field == field || strings.HasPrefix(e.Field, field+"[") || strings.HasPrefix(e.Field, field+".") {
-			return e.Reason
-		}
-	}
-	return ""
+	return p.wrong(func(at string) bool {
+		return at == field || strings.HasPrefix(at, field+"[") || strings.HasPrefix(at, field+".")
+	})
 }
 
 // WrongAlone is what is wrong with a field itself, and not with its entries.
 func (p formPage) WrongAlone(field string) string {
+	return p.wrong(func(at string) bool { return at == field })
+}
+
+func (p formPage) wrong(meant func(field string) bool) string {
 	if p.Problem == nil {
 		return ""
 	}
 	for _, e := range p.Problem.Errors {
-		if e.Field == field {
+		if meant(e.Field) {
 			return e.Reason
 		}
 	}
