@@ -119,6 +119,9 @@ type Installer struct {
 	log       *slog.Logger
 }
 
+// beside are the names that a job may leave beside the live version.
+func (in *Installer) beside() []string { return []string{in.next, in.previous, in.trial, in.starts} }
+
 // New makes the installer of one component. It touches no file.
 func New(cfg Config) (*Installer, error) {
 	if err := cfg.Validate(); err != nil {

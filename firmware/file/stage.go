@@ -100,7 +100,7 @@ func (in *Installer) begin(ctx context.Context, job firmware.Job) error {
 			return err
 		}
 	}
-	return in.workspace.Begin(job, in.next, in.previous, in.trial, in.starts)
+	return in.workspace.Begin(job, in.beside()...)
 }
 
 // direct reports whether the job's bytes are the image, so that they can be

@@ -218,7 +218,7 @@ func (in *Installer) swapBack(from string) error {
 // drop removes what the job left beside the live version. The marker goes last,
 // so that a cut before leaves a job whose places are empty.
 func (in *Installer) drop() error {
-	for _, path := range []string{in.next, in.previous, in.trial, in.starts} {
+	for _, path := range in.beside() {
 		if err := in.cfg.Disk.RemoveAll(path); err != nil {
 			return err
 		}
