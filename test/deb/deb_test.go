@@ -67,13 +67,7 @@ func TestPackageOfTheAgent(t *testing.T) {
 	c.write("etc/ota-agent/agent.yaml", configuration)
 	c.write("etc/systemd/system/ota-agent.service.d/test.conf",
 		"[Service]\nReadWritePaths=/opt/app\nWatchdogSec=2\nTimeoutAbortSec=1\n")
-	c.do("ota-sim", "keygen", "/root/release")
-	c.do("cp", "/root/release.pub", "/etc/ota-agent/")
-	c.do("ota-sim", "pack", "--key", "/root/release.key", "--product", "gw-200", "--component", "app",
-		"--target", "1.1.0", "--release", "2", "--out", "/root/app.ota", "/root/app.bin")
-	c.do("systemd-run", "--unit=platform", "ota-sim", "platform", "--upgrade", "/root/app.ota")
-	c.do("systemctl", "daemon-reload")
-	c.do("systemctl", "start", "ota-agent")
+	c.offer("app")
 	assert.Equal(t, "active", c.property("ActiveState"))
 	harness.Await(t, "the upgrade", func() bool { return c.read("opt/app/app.bin") == "app 1.1.0" })
 	harness.Await(t, "its report", func() bool { return strings.Contains(c.do("ota-agent", "status"), "upgrade_succeeded") })
@@ -123,6 +117,19 @@ func TestPackageOfTheAgent(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(c.root, "var/lib/ota-agent"))
 }
 
+// offer serves a platform that upgrades a component to 1.1.0, which is
+// /root/COMPONENT.bin, and starts the agent as it is configured now.
+func (c *container) offer(component string) {
+	c.t.Helper()
+	c.do("ota-sim", "keygen", "/root/release")
+	c.do("cp", "/root/release.pub", "/etc/ota-agent/")
+	c.do("ota-sim", "pack", "--key", "/root/release.key", "--product", "gw-200", "--component", component,
+		"--target", "1.1.0", "--release", "2", "--out", "/root/"+component+".ota", "/root/"+component+".bin")
+	c.do("systemd-run", "--unit=platform", "ota-sim", "platform", "--upgrade", "/root/"+component+".ota")
+	c.do("systemctl", "daemon-reload")
+	c.do("systemctl", "start", "ota-agent")
+}
+
 const ownConfiguration = `
 product: gw-200
 device: gw-0001
@@ -147,13 +154,7 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	c.write("opt/ota-agent/README", "the agent's own program")
 	c.write("root/agent.bin", "#!/bin/sh\n[ \"$1\" = version ] || { sleep 1; exit 1; }\n")
 	c.write("etc/ota-agent/agent.yaml", ownConfiguration)
-	c.do("ota-sim", "keygen", "/root/release")
-	c.do("cp", "/root/release.pub", "/etc/ota-agent/")
-	c.do("ota-sim", "pack", "--key", "/root/release.key", "--product", "gw-200", "--component", "agent",
-		"--target", "1.1.0", "--release", "2", "--out", "/root/agent.ota", "/root/agent.bin")
-	c.do("systemd-run", "--unit=platform", "ota-sim", "platform", "--upgrade", "/root/agent.ota")
-	c.do("systemctl", "daemon-reload")
-	c.do("systemctl", "start", "ota-agent")
+	c.offer("agent")
 	assert.Equal(t, c.read("usr/bin/ota-agent"), c.read("opt/ota-agent/ota-agent"), "a copy runs")
 	harness.Await(t, "the way back", func() bool {
 		history, _ := c.try("ota-agent", "history")
