@@ -22,12 +22,17 @@ func (m *Machine) checks() []Check {
 		m.spaceCheck(need.Space),
 	}
 	if len(m.config.Windows) > 0 {
-		from, to := spanAt(m.config.Windows, m.now)
-		open := !m.now.Before(from)
-		list = append(list, Check{Name: "window", Holds: open, Have: choose(open,
-			"open until "+to.Format("2006-01-02 15:04 MST"), "opens at "+from.Format("2006-01-02 15:04 MST"))})
+		list = append(list, m.windowCheck())
 	}
 	return list
+}
+
+func (m *Machine) windowCheck() Check {
+	if opens, shut := m.closed(); shut {
+		return Check{Name: "window", Have: choose(opens.IsZero(), neverOpens, "opens at "+opens.Format("2006-01-02 15:04 MST"))}
+	}
+	_, to := spanAt(m.config.Windows, m.now)
+	return Check{Name: "window", Holds: true, Have: "open until " + to.Format("2006-01-02 15:04 MST")}
 }
 
 func (m *Machine) spaceCheck(need int64) Check {

@@ -107,6 +107,8 @@ func (d *driver) set(word string) {
 		d.config.Built = epoch.Add(30 * 24 * time.Hour)
 	case "ask":
 		d.config.AskFirst = true
+	case "shut": // a window whose time zone the device does not know
+		d.config.Windows = append(d.config.Windows, agent.Window{Zone: time.UTC})
 	case "window":
 		d.config.Windows = append(d.config.Windows, daily(d.t, value))
 	case "timers":

@@ -231,7 +231,11 @@ func (m *Machine) partSentence(s situation, i int) string {
 	case waitsForQuiet:
 		return "is downloaded, and is switched when the device is not busy"
 	case waitsForWindow:
-		return "is downloaded, and is switched in the next maintenance window, at " + m.closed().Format("2006-01-02 15:04 MST")
+		opens, _ := m.closed()
+		if opens.IsZero() {
+			return "is downloaded, and is not switched: " + neverOpens
+		}
+		return "is downloaded, and is switched in the next maintenance window, at " + opens.Format("2006-01-02 15:04 MST")
 	case staged:
 		return "is being staged"
 	}
@@ -267,7 +271,7 @@ func (m *Machine) explain() Explanation {
 	case waitsForAddress:
 		e.Again, e.Deadline = m.address.at, m.address.since.Add(addressGiveUp)
 	case waitsForWindow:
-		e.Again = m.closed()
+		e.Again, _ = m.closed()
 	case waitsForQuiet:
 		e.Again = m.watchedAgain()
 	case idle, ended, failed:

@@ -28,6 +28,7 @@ func TestExplain(t *testing.T) {
 		{"the question", "app:1>2 ask to inventory?", "wait:10s; plan", "asking", "10s", "-", "720h0m0s", "waits for your answer"},
 		{"the battery", "app:1>2 battery:20 needs:30 to inventory?", "plan; wait:10s; battery:25", "refused", "0s", "40s", "-", "battery_low: 25 % < 30 %"},
 		{"the window", "app:1>2 window:12-13 to inventory?", "plan", "refused", "0s", "2h0m0s", "-", "outside_window: the next maintenance window opens at 2026-11-23 12:00 UTC"},
+		{"a window of no known zone", "app:1>2 shut to inventory?", "plan", "refused", "0s", "-", "-", "outside_window: no maintenance window opens: see the warnings"},
 		{"declined", "app:1>2 ask to ask-operator", "no", "declined", "0s", "-", "-", "declined: not now"},
 		{"not answered before a restart", "app:1>2 ask to ask-operator", "wait:1m; cut; boot", "unanswered", "1m0s", "-", "-", "is not answered"},
 		{"refused before a restart", "app:1>2 battery:20 needs:30 to refuse:battery_low", "cut; boot", "unanswered", "0s", "-", "-", "is refused: it waits"},

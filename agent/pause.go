@@ -65,15 +65,15 @@ type hold struct {
 // does not stay between two versions until the next night.
 func (m *Machine) held(i int) hold {
 	run := m.state.Run
-	switch closed := m.closed(); {
+	switch opens, shut := m.closed(); {
 	case m.state.Paused != nil:
 		return hold{why: inPause}
 	case run.Parts[i].Status != ota.DownloadSucceeded || m.underWay():
 		return hold{}
 	case m.readings.Busy:
 		return hold{why: waitsForQuiet}
-	case run.Local == "" && !closed.IsZero():
-		return hold{why: waitsForWindow, until: closed}
+	case run.Local == "" && shut:
+		return hold{why: waitsForWindow, until: opens}
 	}
 	return hold{}
 }
@@ -101,12 +101,11 @@ func (m *Machine) underWay() bool {
 
 // outsideWindow refuses a plan until the next maintenance window opens.
 func (m *Machine) outsideWindow() *refusal {
-	opens := m.closed()
-	if opens.IsZero() || m.state.Run.Local != "" || !m.needsWork() {
+	opens, shut := m.closed()
+	if !shut || m.state.Run.Local != "" || !m.needsWork() {
 		return nil
 	}
-	return &refusal{reason: ota.ReasonWindow, retryAt: opens,
-		detail: "the next maintenance window opens at " + opens.Format("2006-01-02 15:04 MST")}
+	return &refusal{reason: ota.ReasonWindow, retryAt: opens, detail: openingSentence(opens)}
 }
 
 // obstacle says why the device cannot agree to the plan in hand now, apart from

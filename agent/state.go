@@ -105,6 +105,16 @@ func (s *State) snapshot() *State {
 	return &c
 }
 
+// SystemOnTrial reports whether the system that runs is on trial under the current
+// plan: it was restarted into, in another boot than the one of the given id, and
+// its health has not been proven.
+func (s *State) SystemOnTrial(bootID string) bool {
+	return s != nil && s.Run != nil && slices.ContainsFunc(s.Run.Parts, func(p Part) bool {
+		onTrial := p.Step == StepTrial || p.Step == StepConfirm || p.Step == StepRestart && p.BootID != bootID
+		return onTrial && p.Owed == firmware.RestartSystem
+	})
+}
+
 // find returns the run of a plan, in hand or past; nil if there is none.
 func (s *State) find(plan string) *Run {
 	if s.Run != nil && s.Run.Plan.ID == plan {

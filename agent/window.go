@@ -49,14 +49,27 @@ func spanAt(windows []Window, at time.Time) (from, to time.Time) {
 	return from, to
 }
 
-// closed returns when the next maintenance window opens; the zero time while one
-// is open, and for a device that has none.
-func (m *Machine) closed() time.Time {
+// closed reports whether the maintenance windows are shut, and when the next one
+// opens: the zero time if none ever does. A device without windows is always
+// open.
+func (m *Machine) closed() (opens time.Time, shut bool) {
 	if len(m.config.Windows) == 0 {
-		return time.Time{}
+		return time.Time{}, false
 	}
-	if from, _ := spanAt(m.config.Windows, m.now); m.now.Before(from) {
-		return from
+	from, to := spanAt(m.config.Windows, m.now)
+	if !to.IsZero() && !m.now.Before(from) {
+		return time.Time{}, false
 	}
-	return time.Time{}
+	return from, true
+}
+
+// neverOpens is said of windows that have no span: that of each is not known.
+const neverOpens = "no maintenance window opens: see the warnings about windows in the agent's log"
+
+// openingSentence says when the next maintenance window opens.
+func openingSentence(opens time.Time) string {
+	if opens.IsZero() {
+		return neverOpens
+	}
+	return "the next maintenance window opens at " + opens.Format("2006-01-02 15:04 MST")
 }

@@ -65,7 +65,7 @@ completion fish "usr/share/fish/vendor_completions.d/$program.fish"
 if [ "$program" = ota-agent ]; then
 	put 755 packaging/launch usr/lib/ota-agent/launch
 	put 644 packaging/systemd/ota-agent.service usr/lib/systemd/system/ota-agent.service
-	put 644 packaging/debian/ota-agent/agent.yaml etc/ota-agent/agent.yaml
+	put 644 packaging/debian/ota-agent/agent.yaml usr/share/ota-agent/agent.yaml
 	put 644 packaging/systemd/installers.conf usr/share/doc/ota-agent/examples/installers.conf
 	put 644 examples/agent-full.yaml usr/share/doc/ota-agent/examples/agent-full.yaml
 	put 644 docs/OPERATOR.md usr/share/doc/ota-agent/OPERATOR.md
@@ -82,7 +82,6 @@ install -d "$root/DEBIAN"
 for script in postinst prerm postrm; do
 	[ ! -f "packaging/debian/$program/$script" ] || put 755 "packaging/debian/$program/$script" "DEBIAN/$script"
 done
-[ ! -f "packaging/debian/$program/conffiles" ] || put 644 "packaging/debian/$program/conffiles" DEBIAN/conffiles
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\n' | LC_ALL=C sort | xargs md5sum) >"$work/md5sums"
 put 644 "$work/md5sums" DEBIAN/md5sums
 

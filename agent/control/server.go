@@ -125,7 +125,7 @@ func (s *Server) listen() (net.Listener, error) {
 	if err := removeStale(s.Path); err != nil {
 		return nil, fmt.Errorf("cannot open the control socket: %w", err)
 	}
-	listener, err := net.Listen("unix", s.Path)
+	socket, err := net.Listen("unix", s.Path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the control socket: %w", err)
 	}
@@ -134,9 +134,9 @@ func (s *Server) listen() (net.Listener, error) {
 		mode = 0o660
 	}
 	if err := os.Chmod(s.Path, mode); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot protect the control socket: %w", err), listener.Close())
+		return nil, errors.Join(fmt.Errorf("cannot protect the control socket: %w", err), socket.Close())
 	}
-	return listener, nil
+	return &listener{Listener: socket, open: map[uint32]int{}}, nil
 }
 
 func removeStale(path string) error {

@@ -40,7 +40,12 @@ Examples:
 				if err := cli.NoArgs(args); err != nil {
 					return err
 				}
-				cfg, err := load(*path)
+				var cfg *config.Config
+				early := newRescue(config.StateDir(*path), newLogger(streams, config.Log{Format: config.LogText}))
+				err := early.retry(ctx, func() (err error) {
+					cfg, err = load(*path, config.LoadToRun)
+					return err
+				})
 				if err != nil {
 					return err
 				}
@@ -82,10 +87,16 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	d, err := newDevice(cfg, log, func() { end(errRestart) }, broken)
+	var d *device
+	trial := newRescue(cfg.StateDir, log)
+	err = trial.retry(ctx, func() (err error) {
+		d, err = newDevice(cfg, log, func() { end(errRestart) }, broken)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	trial.forget()
 	d.metrics = figures
 	saveMemory()
 	failure := d.serve(ctx, end)

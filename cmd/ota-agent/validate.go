@@ -30,7 +30,7 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 				if *keys {
 					return printKeys(streams.Out, *asJSON)
 				}
-				cfg, err := load(*path)
+				cfg, err := load(*path, config.Load)
 				if *asJSON {
 					return printValidity(streams.Out, cfg, err)
 				}
@@ -88,9 +88,9 @@ func printValidity(w io.Writer, cfg *config.Config, err error) error {
 const notValid = "the configuration is not valid:\n"
 
 // load reads the configuration and what it refers to, so that validate finds
-// what run would.
-func load(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
+// what run would. read is config.Load or config.LoadToRun.
+func load(path string, read func(string) (*config.Config, error)) (*config.Config, error) {
+	cfg, err := read(path)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf(notValid+"%w", err)}
 	}

@@ -181,7 +181,27 @@ const (
 
 // Load reads a configuration file. Mistakes in it are a *yamlform.Error that
 // lists them all.
-func Load(path string) (*Config, error) {
+func Load(path string) (*Config, error) { return load(path, false) }
+
+// LoadToRun reads a configuration file at the agent's start. A new system may
+// lack what the configuration was checked with, and an agent that does not start
+// cannot take that system back: a maintenance window whose time zone is unknown
+// is a warning here, and stays shut.
+func LoadToRun(path string) (*Config, error) { return load(path, true) }
+
+// StateDir gives the state directory that a configuration file names, also where
+// the file has mistakes elsewhere; the default if it cannot be found out.
+func StateDir(path string) string {
+	c := defaults()
+	data, err := readFile(path)
+	dir, errDir := filepath.Abs(filepath.Dir(path))
+	if err == nil && errDir == nil {
+		base{dir: dir}.path(yamlform.Parse(path, data).Root(), "state_dir", &c.StateDir)
+	}
+	return c.StateDir
+}
+
+func load(path string, run bool) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
@@ -190,7 +210,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return parse(path, dir, data)
+	return parse(path, base{dir, run}, data)
 }
 
 // readFile reads no more of a file than parse needs to say that it is too long.

@@ -17,10 +17,10 @@ import (
 // maxSocketPath is what fits in a Unix socket's address, in bytes.
 const maxSocketPath = 107
 
-// parse reads a configuration whose relative paths start from dir.
-func parse(name, dir string, data []byte) (*Config, error) {
+// parse reads the content of a configuration file.
+func parse(name string, in base, data []byte) (*Config, error) {
 	doc := yamlform.Parse(name, data)
-	c := read(doc.Root(), base(dir))
+	c := read(doc.Root(), in)
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func parse(name, dir string, data []byte) (*Config, error) {
 func Keys() []string {
 	const device = "components: [{serial: {enter: [{}], start: [{}]}, modem: {prepare: [{}]}}], health: [{}]"
 	doc := yamlform.Parse("", []byte("{"+device+", sub_devices: [{"+device+"}]}"))
-	read(doc.Root(), base("/"))
+	read(doc.Root(), base{dir: "/"})
 	return doc.Known()
 }
 
@@ -56,7 +56,7 @@ func read(m *yamlform.Map, in base) *Config {
 	download := m.Map("download")
 	readDownload(download, &c.Download)
 	readConfirm(m, in, c)
-	readWindows(m, &c.Windows)
+	readWindows(m, in, &c.Windows)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
 	paths := make(map[string]bool)
 	c.Components, _ = readComponents(m, in, paths)

@@ -10,8 +10,11 @@ import (
 	"otafleet/internal/yamlform"
 )
 
-// base is the directory from which relative paths start.
-type base string
+// base is where the file stands, and what it is read for.
+type base struct {
+	dir string // relative paths start there
+	run bool   // for the agent's start, which bears what validate refuses
+}
 
 // resolve makes a path absolute.
 func (in base) resolve(text string) (string, error) {
@@ -19,7 +22,7 @@ func (in base) resolve(text string) (string, error) {
 		return "", err
 	}
 	if !filepath.IsAbs(text) {
-		text = filepath.Join(string(in), text)
+		text = filepath.Join(in.dir, text)
 	}
 	return filepath.Clean(text), nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,8 +14,16 @@ import (
 // maxWindows is how many maintenance windows a device may have.
 const maxWindows = 16
 
-func readWindows(m *yamlform.Map, windows *[]agent.Window) {
-	yamlform.Values(m, "windows", windows, 1, maxWindows, parseWindow)
+func readWindows(m *yamlform.Map, in base, windows *[]agent.Window) {
+	yamlform.Values(m, "windows", windows, 1, maxWindows, func(text string) (agent.Window, error) {
+		w, err := parseWindow(text)
+		var zone *unknownZone
+		if in.run && errors.As(err, &zone) {
+			m.Warnf("windows", "%s; this window stays shut", zone)
+			return agent.Window{Zone: time.UTC}, nil
+		}
+		return w, err
+	})
 }
 
 // parseWindow reads "[DAYS] HH:MM-HH:MM ZONE". DAYS are days of the week and
@@ -105,6 +114,17 @@ func parseMinute(text string) (int, error) {
 	return int(60*h + m), nil
 }
 
+// unknownZone says that the system's data have no such time zone.
+type unknownZone struct {
+	name string
+	err  error
+}
+
+// Error says what to do about it.
+func (u *unknownZone) Error() string {
+	return fmt.Sprintf("the time zone %q is not known on this device (%v): check its name, or install the zone data (Debian: tzdata, OpenWrt: zoneinfo-all); UTC and Local need none", u.name, u.err)
+}
+
 // loadZone finds a time zone in the system's data: the program brings none, for
 // its size.
 func loadZone(name string) (*time.Location, error) {
@@ -113,7 +133,7 @@ func loadZone(name string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("the time zone %q is not known on this device (%w): check its name, or install the zone data (Debian: tzdata, OpenWrt: zoneinfo-all); UTC and Local need none", name, err)
+		return nil, &unknownZone{name, err}
 	}
 	return zone, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
+	"otafleet/internal/yamlform"
 )
 
 func TestParseWindow(t *testing.T) {
@@ -59,4 +60,25 @@ func FuzzParseWindow(f *testing.F) {
 		assert.True(t, now.Before(to) && from.Before(to), "%s: %s %s", text, from, to)
 		assert.Less(t, from.Sub(now), 9*24*time.Hour)
 	})
+}
+
+// A new system may lack the data of a zone that the configuration names. Its
+// agent starts all the same: it has an upgrade to prove, or to take back.
+func TestUnknownZoneAtTheStart(t *testing.T) {
+	const text = "windows: [\"01:00-05:00 Europe/Atlantis\", \"02:00-03:00 UTC\"]\n"
+	for _, run := range []bool{false, true} {
+		doc := yamlform.Parse("agent.yaml", []byte(text))
+		var windows []agent.Window
+		readWindows(doc.Root(), base{run: run}, &windows)
+		if !run {
+			assert.ErrorContains(t, doc.Err(), `the time zone "Europe/Atlantis" is not known on this device`)
+			continue
+		}
+		require.NoError(t, doc.Err())
+		require.Len(t, windows, 2)
+		from, to := windows[0].Span(time.Now())
+		assert.True(t, from.IsZero() && to.IsZero(), "it never opens")
+		require.Len(t, doc.Warnings(), 1)
+		assert.Contains(t, doc.Warnings()[0], "this window stays shut")
+	}
 }
