@@ -47,8 +47,25 @@ func record(dir string, s *source, c *choice, world string) (*recording, error) 
 
 func programName() string { return "ota-sim " + version }
 
-// end completes the history with the verdict of the run.
-func (r *recording) end(v *verdict.Verdict) error {
+// end completes the history with the verdict of the run, and judges it again if
+// that is wanted. A history that cannot be kept or read costs the run nothing but
+// that: the verdict says so.
+func (r *recording) end(ctx context.Context, v *verdict.Verdict, again bool) *verdict.Verdict {
+	err := r.complete(v)
+	if err == nil && again {
+		var judged *verdict.Verdict
+		if judged, err = r.judge(ctx); err == nil {
+			return judged
+		}
+	}
+	if err != nil {
+		v.LoseHistory(err)
+	}
+	return v
+}
+
+// complete ends the history with what the verdict knows beyond the events.
+func (r *recording) complete(v *verdict.Verdict) error {
 	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{}, Resources: v.Resources}
 	for i := range v.Figures.Faults {
 		end.Drawn[v.Figures.Faults[i].Name] = v.Figures.Faults[i].Drawn

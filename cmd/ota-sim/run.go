@@ -160,14 +160,15 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.forget()) }()
+	defer func() {
+		if left := r.forget(); left != nil {
+			fmt.Fprintln(text, left) // the verdict is worth more than a tidy directory
+		}
+	}()
 	if v, err = f.simulate(ctx, text, s, c, options, r.writer); err != nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
-	if err := r.end(v); err != nil || !again {
-		return v, err
-	}
-	return r.judge(ctx)
+	return r.end(ctx, v, again), nil
 }
 
 // simulate runs the scenario in its world.

@@ -24,4 +24,11 @@ func TestFullDisk(t *testing.T) {
 	r, err := history.Open(dir)
 	require.NoError(t, err)
 	assert.Nil(t, r.End, "what was not written whole has no end")
+	v, err := history.Judge(t.Context(), r)
+	require.NoError(t, err)
+	assert.False(t, v.Held)
+	last := v.Expectations[len(v.Expectations)-1]
+	assert.Equal(t, "the history is complete", last.Name)
+	assert.Contains(t, last.Measured, "history incomplete: write ")
+	assert.Contains(t, last.Measured, "no space left on device")
 }

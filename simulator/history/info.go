@@ -61,7 +61,9 @@ type document struct {
 	Fleets   []fleetSize  `json:"fleets"`
 	Program  string       `json:"program"`
 	Started  time.Time    `json:"started"`
-	End      *endDocument `json:"end,omitempty"` // missing if the program was killed
+	End      *endDocument `json:"end,omitempty"` // missing if the program was killed, or the record is incomplete
+
+	Incomplete string `json:"incomplete,omitempty"` // why not every event could be written
 }
 
 type fleetSize struct {
@@ -132,10 +134,13 @@ func (d *document) write(dir string) error {
 		return err
 	}
 	path := filepath.Join(dir, infoFile)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o666); err != nil {
-		return err
+	if err = os.WriteFile(path+".new", append(text, '\n'), 0o666); err == nil {
+		err = os.Rename(path+".new", path)
 	}
-	return os.Rename(path+".new", path)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(path+".new"))
+	}
+	return nil
 }
 
 // readDocument reads and checks run.json.

@@ -37,6 +37,8 @@ func (r *Record) verdict(f *verdict.Figures) *verdict.Verdict {
 // cutShort says so if the run did not come to its end.
 func (r *Record) cutShort(v *verdict.Verdict) {
 	switch {
+	case r.document.Incomplete != "":
+		v.LoseHistory(errors.New(r.document.Incomplete))
 	case r.End == nil:
 		v.Break()
 	case r.End.Interrupted:

@@ -140,6 +140,8 @@ func checkComplete(records []*Record) error {
 		switch r := given[i]; {
 		case r == nil:
 			lost = append(lost, fmt.Sprintf("shard %d/%d is not among the given directories", i, of))
+		case r.End == nil && r.document.Incomplete != "":
+			lost = append(lost, fmt.Sprintf("shard %d/%d in %s is incomplete: %s", i, of, r.Dir, r.document.Incomplete))
 		case r.End == nil:
 			lost = append(lost, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed", i, of, r.Dir))
 		}

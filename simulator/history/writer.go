@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -95,16 +96,22 @@ func (w *Writer) write(lines []byte) {
 	}
 }
 
-// Close ends the record. The error is the first one of the whole record.
+// Close ends the record. The error is the first one of the whole record: then
+// the record has no end, and says why if that can still be written.
 func (w *Writer) Close(end End) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flush()
-	if err := errors.Join(w.err, w.encoder.Close(), w.file.Close()); err != nil {
-		return fmt.Errorf("cannot record the run: %w", err)
+	err := cmp.Or(w.err, w.encoder.Close(), w.file.Close())
+	if err != nil {
+		w.document.Incomplete = err.Error()
+		// The disk that has failed may fail again.
+		_ = w.document.write(w.dir)
+	} else {
+		w.document.End = newEnd(&end, w.events)
+		err = w.document.write(w.dir)
 	}
-	w.document.End = newEnd(&end, w.events)
-	if err := w.document.write(w.dir); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot record the run: %w", err)
 	}
 	return nil

@@ -61,8 +61,21 @@ func (v *Verdict) Break() {
 }
 
 func (v *Verdict) cutShort(measured string) {
-	v.Interrupted, v.Held = true, false
-	v.Expectations = append(v.Expectations, Expectation{Name: "the run came to its end", Measured: measured})
+	v.Interrupted = true
+	v.fail("the run came to its end", measured)
+}
+
+// LoseHistory says that the run's record was not kept whole, and why: the verdict
+// is about everything that happened, but nobody can judge the record again to
+// the same, so the verdict does not hold.
+func (v *Verdict) LoseHistory(reason error) {
+	v.fail("the history is complete", "history incomplete: "+reason.Error())
+}
+
+// fail adds an expectation that did not hold.
+func (v *Verdict) fail(name, measured string) {
+	v.Held = false
+	v.Expectations = append(v.Expectations, Expectation{Name: name, Measured: measured})
 }
 
 // failed is how many expectations did not hold.
