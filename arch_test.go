@@ -59,7 +59,7 @@ var house = []room{
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
-	{"simulator/history", "simulator/verdict simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
+	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},

@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -258,11 +259,15 @@ func TestDamage(t *testing.T) {
 		}
 	})
 	t.Run("other events", func(t *testing.T) {
+		const arrived, connected = `{"k":"arrived","d":"gateways-000001","x":"gateways"}` + "\n", `{"k":"connected","d":"gateways-000001"}` + "\n"
 		for lines, want := range map[string]string{
-			"":                             "it has 0 events, and the run recorded",
-			"{\"k\":\"arrived\"}\n{}\n":    "is damaged in line 2: the line is not of the form",
-			"{\"k\":\"arrived\"}\nnothing": "is damaged in line 2: it has no end",
-			"{\"k\":\"sang\"}\n":           "line 1: k: there is no such kind",
+			"":                      "it has 0 events, and the run recorded",
+			arrived + "{}\n":        "is damaged in line 2: the line is not of the form",
+			arrived + "nothing":     "is damaged in line 2: it has no end",
+			"{\"k\":\"sang\"}\n":    "line 1: k: there is no such kind",
+			arrived + arrived:       "line 2: device gateways-000001 arrives again",
+			connected:               "line 1: device gateways-000001 has not arrived",
+			"{\"k\":\"arrived\"}\n": "line 1: d: the scenario has no device \"\"",
 		} {
 			assert.ErrorContains(t, spoil(t, events, compressed(t, lines)), want)
 		}
@@ -280,6 +285,12 @@ func TestDamage(t *testing.T) {
 		} {
 			assert.ErrorContains(t, spoil(t, run, []byte(content)), want)
 		}
+		size := []byte(`"devices": 240`)
+		require.Contains(t, string(doc), string(size))
+		assert.ErrorContains(t, spoil(t, run, bytes.Replace(doc, size, []byte(`"devices": 239`), 1)),
+			"is damaged: it has 239 devices of fleet gateways, and the scenario gives it 240")
+		assert.ErrorContains(t, spoil(t, run, bytes.Replace(doc, []byte(`"fleets": [`), []byte(`"fleets": [{"name": "boats", "devices": 1},`), 1)),
+			"it has a fleet boats, and the scenario has none")
 	})
 	t.Run("scenario", func(t *testing.T) {
 		assert.ErrorContains(t, spoil(t, text, []byte("scenario: x")), "the recorded scenario is not valid")

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"otafleet/simulator/verdict"
@@ -19,7 +20,7 @@ func Judge(ctx context.Context, r *Record) (*verdict.Verdict, error) {
 		return nil, err
 	}
 	v := r.verdict(f)
-	v.Part = r.part()
+	v.Part = r.selected.String()
 	if r.End != nil {
 		v.Resources = r.End.Resources
 	}
@@ -49,7 +50,7 @@ func (r *Record) cutShort(v *verdict.Verdict) {
 // figures sums the record up, without logs.
 func (r *Record) figures(ctx context.Context) (*verdict.Figures, error) {
 	j := verdict.NewJudge(r.Scenario, verdict.WithoutLogs)
-	err := r.each(ctx, (*Reader).Next, j.Add)
+	err := r.each(ctx, (*Reader).Next, func(e *verdict.Event) error { return r.give(j, e) })
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +62,28 @@ func (r *Record) figures(ctx context.Context) (*verdict.Figures, error) {
 	return j.Figures(r.Info.Fleets), nil
 }
 
+// give gives an event to the judge of its device. Whoever recorded the run told of
+// its own devices only, and of each from its arrival on: everything else has come
+// into the record by mistake, and would be judged in another device's place.
+func (r *Record) give(j *verdict.Judge, e *verdict.Event) error {
+	fleet, n, known := j.Find(e.Device)
+	if !known {
+		return fmt.Errorf("d: the scenario has no device %q", e.Device)
+	}
+	if !r.selected.Has(fleet, n) {
+		return fmt.Errorf("d: device %s is not of this record, which is of %s", e.Device, r.selected)
+	}
+	d := j.Device(fleet, n)
+	switch arrives := e.Kind == verdict.Arrived; {
+	case arrives && d.Arrived():
+		return fmt.Errorf("device %s arrives again", e.Device)
+	case !arrives && !d.Arrived():
+		return fmt.Errorf("device %s has not arrived", e.Device)
+	}
+	d.Add(e)
+	return nil
+}
+
 // addLogs reads the record a second time for the logs of a few devices: which
 // they are is known after the first time only, and nobody holds all logs.
 func (r *Record) addLogs(ctx context.Context, devices map[string]*verdict.DeviceRecord) error {
@@ -68,11 +91,14 @@ func (r *Record) addLogs(ctx context.Context, devices map[string]*verdict.Device
 		return nil
 	}
 	next := func(reader *Reader, e *verdict.Event) error { return reader.nextOf(devices, e) }
-	return r.each(ctx, next, func(e verdict.Event) { devices[e.Device].Remember(&e) })
+	return r.each(ctx, next, func(e *verdict.Event) error {
+		devices[e.Device].Remember(e)
+		return nil
+	})
 }
 
-// each hands out the events that next finds.
-func (r *Record) each(ctx context.Context, next func(*Reader, *verdict.Event) error, take func(verdict.Event)) (err error) {
+// each hands out the events that next finds. What take refuses is damage.
+func (r *Record) each(ctx context.Context, next func(*Reader, *verdict.Event) error, take func(*verdict.Event) error) (err error) {
 	reader, err := r.Events()
 	if err != nil {
 		return err
@@ -89,6 +115,8 @@ func (r *Record) each(ctx context.Context, next func(*Reader, *verdict.Event) er
 		case err != nil:
 			return err
 		}
-		take(e)
+		if err := take(&e); err != nil {
+			return reader.damaged(err)
+		}
 	}
 }

@@ -108,7 +108,7 @@ func checkShards(records []*Record) error {
 			return fmt.Errorf("cannot merge: %s and %s are both shard %d/%d", a.Dir, b.Dir, a.Info.Shard, a.Info.Shards)
 		}
 	}
-	return errors.Join(checkComplete(records), checkSizes(records))
+	return checkComplete(records)
 }
 
 func sameRun(a, b *Record) error {
@@ -154,24 +154,4 @@ func checkComplete(records []*Record) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrShardLost, strings.Join(lost, "; "))
-}
-
-// checkSizes makes sure that the shards have the devices of the scenario. Where a
-// shard is lost that cannot be.
-func checkSizes(records []*Record) error {
-	if len(records) < records[0].Info.Shards {
-		return nil
-	}
-	counts := map[string]int{}
-	for _, r := range records {
-		for _, fleet := range r.Info.Fleets {
-			counts[fleet.Name] += fleet.Devices
-		}
-	}
-	for i := range records[0].Scenario.Fleets {
-		if f := &records[0].Scenario.Fleets[i]; counts[f.Name] != f.Count {
-			return fmt.Errorf("cannot merge: the shards have %d devices of fleet %s together, and the scenario has %d", counts[f.Name], f.Name, f.Count)
-		}
-	}
-	return nil
 }

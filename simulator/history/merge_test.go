@@ -1,13 +1,18 @@
 package history_test
 
 import (
+	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"otafleet/simulator/history"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/verdict/verdicttest"
 )
@@ -18,20 +23,15 @@ func shard(t *testing.T, i, of int, change func(*history.Info)) *history.Record 
 	t.Helper()
 	s, info := sample()
 	info.Shard, info.Shards, info.Fleets = i, of, nil
-	has := func(fleet, n int) bool { return n%of == i-1 }
+	selected, err := selection.New(s, selection.Shard{Index: i, Of: of}, nil)
+	require.NoError(t, err)
 	for fleet := range s.Fleets {
-		size := verdict.FleetSize{Name: s.Fleets[fleet].Name}
-		for n := 1; n <= s.Fleets[fleet].Count; n++ {
-			if has(fleet, n) {
-				size.Devices++
-			}
-		}
-		info.Fleets = append(info.Fleets, size)
+		info.Fleets = append(info.Fleets, verdict.FleetSize{Name: s.Fleets[fleet].Name, Devices: selected.Count(fleet)})
 	}
 	if change != nil {
 		change(&info)
 	}
-	r, err := history.Open(recorded(t, info, has))
+	r, err := history.Open(recorded(t, info, selected.Has))
 	require.NoError(t, err)
 	return r
 }
@@ -75,7 +75,7 @@ func TestLostShards(t *testing.T) {
 
 	_, info := sample()
 	dir := t.TempDir()
-	info.Shard, info.Shards = 2, 2
+	info.Shard, info.Shards, info.Fleets = 2, 2, shard(t, 2, 2, nil).Info.Fleets
 	w, err := history.Create(dir, info)
 	require.NoError(t, err)
 	require.NoError(t, w.Abandon())
@@ -88,6 +88,8 @@ func TestLostShards(t *testing.T) {
 
 func TestWhatIsNotOneRun(t *testing.T) {
 	a, b := shard(t, 1, 2, nil), shard(t, 2, 2, nil)
+	_, whole := sample()
+	sizes := whole.Fleets
 	tests := []struct {
 		records []*history.Record
 		want    string
@@ -98,9 +100,10 @@ func TestWhatIsNotOneRun(t *testing.T) {
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Seed = 43 })}, "the seed 42 and"},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.World = "real" })}, "the world virtual and"},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Text = append(i.Text, '\n') })}, "the scenarios in"},
-		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Fleets[0].Devices-- })}, "the shards have 239 devices of fleet gateways together, and the scenario has 240"},
-		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) { i.Shard, i.Shards = 0, 0 }), b}, "it is not a shard of a run"},
-		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) { i.Only = []string{"gateways-000001"} }), b}, "it is not a shard of a run"},
+		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) { i.Shard, i.Shards, i.Fleets = 0, 0, sizes }), b}, "it is not a shard of a run"},
+		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) {
+			i.Only, i.Fleets = []string{"gateways-000001"}, []verdict.FleetSize{{Name: "gateways", Devices: 1}}
+		}), b}, "it is not a shard of a run"},
 	}
 	for _, tt := range tests {
 		_, err := merged(tt.records...)
@@ -109,4 +112,39 @@ func TestWhatIsNotOneRun(t *testing.T) {
 	}
 	_, err := merged(a, b)
 	assert.NoError(t, err)
+}
+
+// TestEventsOfAnotherShard are damage: nobody is judged twice, and nobody in
+// another's place.
+func TestEventsOfAnotherShard(t *testing.T) {
+	a, b := shard(t, 1, 2, nil), shard(t, 2, 2, nil)
+	events, err := os.ReadFile(filepath.Join(a.Dir, "events.jsonl.zst"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(b.Dir, "events.jsonl.zst"), events, 0o666))
+	_, err = merged(a, b)
+	assert.ErrorContains(t, err, "is damaged in line 1: d: device gateways-000001 is not of this record, which is of shard 2/2")
+
+	// A copy of a part that says it is another one.
+	other := t.TempDir()
+	require.NoError(t, os.CopyFS(other, os.DirFS(a.Dir)))
+	text, err := os.ReadFile(filepath.Join(other, "run.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"), bytes.Replace(text, []byte(`"shard": 1`), []byte(`"shard": 2`), 1), 0o666))
+	copied, err := history.Open(other)
+	require.NoError(t, err)
+	_, err = merged(a, copied)
+	assert.ErrorContains(t, err, "device gateways-000001 is not of this record")
+}
+
+// TestSilentDevices of a shard are unaccounted: no other part makes up for them.
+func TestSilentDevices(t *testing.T) {
+	_, info := sample()
+	a, b := shard(t, 1, 2, nil), shard(t, 2, 2, nil)
+	info.Shard, info.Shards, info.Fleets = 2, 2, b.Info.Fleets
+	silent, err := history.Open(recorded(t, info, func(int, int) bool { return false }))
+	require.NoError(t, err)
+	v, err := merged(a, silent)
+	require.NoError(t, err)
+	assert.False(t, v.Held)
+	assert.Equal(t, devices/2, v.Figures.Classes[scenario.Unaccounted])
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 )
 
 // maxText bounds scenario.yaml, in bytes; a scenario has at most 1 MiB.
@@ -21,6 +22,7 @@ type Record struct {
 	End      *End // nil if the program was killed before the run's end
 
 	document *document
+	selected *selection.Selection // the devices that the record is about
 }
 
 // Open finds the record in a directory. If there is none, the error is one of
@@ -42,21 +44,36 @@ func Open(dir string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the recorded scenario is not valid:\n%w", err)
 	}
-	return &Record{Dir: dir, Info: d.info(text), Scenario: s, End: d.End.end(), document: d}, nil
+	r := &Record{Dir: dir, Info: d.info(text), Scenario: s, End: d.End.end(), document: d}
+	if err := r.selectDevices(); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, infoFile), err)
+	}
+	return r, nil
+}
+
+// selectDevices finds the devices of the record, and makes sure that the run
+// answered for these.
+func (r *Record) selectDevices() (err error) {
+	shard := selection.Shard{Index: r.Info.Shard, Of: r.Info.Shards}
+	if r.selected, err = selection.New(r.Scenario, shard, r.Info.Only); err != nil {
+		return err
+	}
+	counts := map[string]int{}
+	for _, fleet := range r.Info.Fleets {
+		counts[fleet.Name] += fleet.Devices
+	}
+	for i := range r.Scenario.Fleets {
+		name, want := r.Scenario.Fleets[i].Name, r.selected.Count(i)
+		if got := counts[name]; got != want {
+			return fmt.Errorf("it has %d devices of fleet %s, and the scenario gives it %d", got, name, want)
+		}
+		delete(counts, name)
+	}
+	for name := range counts {
+		return fmt.Errorf("it has a fleet %s, and the scenario has none", name)
+	}
+	return nil
 }
 
 // Events reads the record's events.
 func (r *Record) Events() (*Reader, error) { return newReader(r.Dir, r.document.End) }
-
-// part says which devices of the scenario the record is about; empty for all.
-func (r *Record) part() string {
-	switch {
-	case len(r.Info.Only) == 1:
-		return r.Info.Only[0] + " only"
-	case len(r.Info.Only) > 1:
-		return fmt.Sprintf("%d chosen devices only", len(r.Info.Only))
-	case r.Info.Shards > 0:
-		return fmt.Sprintf("shard %d/%d", r.Info.Shard, r.Info.Shards)
-	}
-	return ""
-}

@@ -80,6 +80,9 @@ func (j *Judge) begin(fleet, n int) *DeviceJudge {
 // Name is the device's key.
 func (d *DeviceJudge) Name() string { return d.judge.scenario.Fleets[d.fleet].Device(d.n) }
 
+// Arrived reports whether the device was switched on.
+func (d *DeviceJudge) Arrived() bool { return d.arrived }
+
 // Add takes the device's next event. Its field Device is not looked at. Before
 // the device has arrived, everything is ignored.
 func (d *DeviceJudge) Add(e *Event) {

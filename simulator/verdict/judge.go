@@ -67,7 +67,7 @@ func (j *Judge) Drawn(fault string, devices int) {
 // arrival first; events of different devices may come in any. What is said of a
 // device that has not arrived, or that the scenario does not have, is ignored.
 func (j *Judge) Add(e Event) {
-	if fleet, n, known := j.find(e.Device); known {
+	if fleet, n, known := j.Find(e.Device); known {
 		j.Device(fleet, n).Add(&e)
 	}
 }
@@ -85,9 +85,10 @@ func (j *Judge) Device(fleet, n int) *DeviceJudge {
 
 func (j *Judge) ordinal(fleet, n int) int { return j.first[fleet] + n - 1 }
 
-// find takes a device's name apart: gateways-000012. The number has six digits,
-// or seven for the millionth.
-func (j *Judge) find(name string) (fleet, n int, known bool) {
+// Find takes a device's name apart: gateways-000012 is the device n, from 1, of a
+// fleet, from 0. The number has six digits, or seven for the millionth. known says
+// whether the scenario has the device.
+func (j *Judge) Find(name string) (fleet, n int, known bool) {
 	dash := strings.LastIndexByte(name, '-')
 	if dash < 0 || len(name)-dash < 7 {
 		return 0, 0, false
@@ -119,7 +120,7 @@ func number(digits string) int {
 // Status is a device's status over all plans, and whether the device has
 // arrived. It knows of devices that are not closed.
 func (j *Judge) Status(name string) (status ota.DeviceStatus, arrived bool) {
-	fleet, n, known := j.find(name)
+	fleet, n, known := j.Find(name)
 	if !known {
 		return ota.DeviceNotUpgraded, false
 	}
@@ -134,7 +135,7 @@ func (j *Judge) Status(name string) (status ota.DeviceStatus, arrived bool) {
 // plan at the device to Upgraded at the platform. It knows of devices that are
 // not closed.
 func (j *Judge) Took(name string) (took time.Duration, upgraded bool) {
-	fleet, n, known := j.find(name)
+	fleet, n, known := j.Find(name)
 	if !known {
 		return 0, false
 	}
