@@ -24,7 +24,9 @@ type Boot interface {
 type Choice struct {
 	Slot  Slot
 	Trial bool // start Slot only Tries more times, then the other one
-	Tries int  // 0 to MaxTries; 0 without a trial
+	// Tries is 0 to MaxTries. Without a trial nothing is read back for it; Choose
+	// then fails where there is no room for a trial with so many.
+	Tries int
 }
 
 // parseChoice reads a slot's name and the tries that are left; without tries

@@ -3,10 +3,14 @@ package slot
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
 )
@@ -24,7 +28,7 @@ const maxFlag = 4 << 10
 
 // Choice reads the file.
 func (f Flag) Choice(context.Context) (Choice, error) {
-	data, err := readBounded(f.Path, maxFlag)
+	data, err := firmware.ReadFile(f.Path, maxFlag)
 	if err != nil {
 		return Choice{}, fmt.Errorf("cannot read the boot flag: %w", err)
 	}
@@ -35,13 +39,41 @@ func (f Flag) Choice(context.Context) (Choice, error) {
 	return choice, nil
 }
 
-// Choose replaces the file.
+// Choose replaces the file, or that which a link leads to: a boot loader follows
+// it too.
 func (f Flag) Choose(_ context.Context, choice Choice) error {
 	text := fmt.Sprintf("slot=%s\ntries=%s\n", choice.Slot, choice.tries())
-	if err := f.Disk.WriteFile(f.Path, []byte(text)); err != nil {
+	path, err := followed(f.Path)
+	if err == nil {
+		err = f.Disk.WriteFile(path, []byte(text))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the boot flag: %w", err)
 	}
 	return nil
+}
+
+// followed is the path that a link leads to in the end, where nothing needs to be
+// yet.
+func followed(path string) (string, error) {
+	const most = 40 // links, as for the kernel
+	for range most {
+		to, err := os.Readlink(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EINVAL): // no link
+			return path, nil
+		case err != nil:
+			return "", err
+		case !filepath.IsAbs(to):
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // from which .. starts
+			if err != nil {
+				return "", err
+			}
+			to = filepath.Join(dir, to)
+		}
+		path = to
+	}
+	return "", fmt.Errorf("%s leads through more than %d links", path, most)
 }
 
 // parseFlag reads the lines of a flag file; others than the two are left to
@@ -53,18 +85,4 @@ func parseFlag(data []byte) (Choice, error) {
 		values[name] = value
 	}
 	return parseChoice(values["slot"], values["tries"])
-}
-
-// readBounded reads a file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s is longer than %d bytes", path, limit)
-	}
-	return data, err
 }

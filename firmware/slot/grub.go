@@ -59,13 +59,7 @@ func (g GRUB) Choice(context.Context) (Choice, error) {
 
 // Choose changes the block.
 func (g GRUB) Choose(_ context.Context, choice Choice) error {
-	block, err := g.read()
-	if err != nil {
-		return err
-	}
-	block.set(grubTries, choice.tries())
-	block.set(grubSlot, choice.Slot.String())
-	data, err := block.encode()
+	data, err := g.with(choice)
 	if err == nil {
 		err = g.overwrite(data)
 	}
@@ -73,6 +67,31 @@ func (g GRUB) Choose(_ context.Context, choice Choice) error {
 		return fmt.Errorf("cannot write the environment block %s: %w", g.Path, err)
 	}
 	return nil
+}
+
+// Check says why the block could not take a trial, without writing it.
+func (g GRUB) Check() error {
+	_, err := g.with(Choice{Tries: MaxTries})
+	return err
+}
+
+// with is the block with a choice in it.
+func (g GRUB) with(choice Choice) ([]byte, error) {
+	block, err := g.read()
+	if err != nil {
+		return nil, err
+	}
+	block.set(grubSlot, choice.Slot.String())
+	if !choice.Trial && choice.Tries > 0 {
+		trial := Choice{Trial: true, Tries: choice.Tries}
+		block.set(grubTries, trial.tries())
+		if _, err := block.encode(); err != nil {
+			return nil, err
+		}
+	}
+	block.set(grubTries, choice.tries())
+	block.set(grubSlot, choice.Slot.String())
+	return block.encode()
 }
 
 // overwrite writes over the file, or over that which a link leads to.
@@ -93,7 +112,7 @@ func (g GRUB) overwrite(data []byte) error {
 }
 
 func (g GRUB) read() (grubBlock, error) {
-	data, err := readBounded(g.Path, maxGrubSize)
+	data, err := firmware.ReadFile(g.Path, maxGrubSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return grubBlock{}, fmt.Errorf("cannot find the environment block; make it with grub-editenv %s create: %w", g.Path, err)
 	}
@@ -124,6 +143,9 @@ func parseGrubBlock(data []byte) (grubBlock, error) {
 		if end == len(rest) && rest[0] == '#' {
 			break // what fills the block; a comment has an end
 		}
+		if isFilling(rest[:end]) && len(bytes.Trim(rest[end:], "\x00 \t\r\n")) == 0 {
+			break // an editor has left a line feed behind it
+		}
 		if end == len(rest) {
 			return grubBlock{}, errors.New("its last line has no end")
 		}
@@ -132,6 +154,10 @@ func parseGrubBlock(data []byte) (grubBlock, error) {
 	}
 	return block, nil
 }
+
+// isFilling reports whether a line is what fills the block; one with other bytes is
+// a comment.
+func isFilling(line []byte) bool { return len(bytes.Trim(line, "#\r")) == 0 }
 
 // lineEnd is the place of the first line feed that is not quoted, or the length.
 func lineEnd(text []byte) int {

@@ -28,6 +28,12 @@ type image struct {
 
 func (in *Installer) headPath() string { return filepath.Join(in.cfg.StateDir, "head") }
 
+// hasHead reports whether the head of the job's image is there.
+func (in *Installer) hasHead() bool {
+	info, err := os.Lstat(in.headPath())
+	return err == nil && info.Mode().IsRegular()
+}
+
 // openImage opens a slot for writing.
 func (in *Installer) openImage(slot Slot) (*image, error) {
 	rest, err := in.openDevice(slot)
@@ -46,6 +52,9 @@ func (in *Installer) openImage(slot Slot) (*image, error) {
 func (in *Installer) openDevice(slot Slot) (*firmware.File, error) {
 	path, err := in.device(slot)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.mustBeFree(slot); err != nil {
 		return nil, err
 	}
 	f, err := in.cfg.Disk.OpenDevice(path)
@@ -72,28 +81,6 @@ func (in *Installer) capacity(slot Slot) (int64, error) {
 	size, err := Size(in.cfg.Devices[slot])
 	if err != nil {
 		return 0, fmt.Errorf("cannot open slot %s: %w", slot, err)
-	}
-	return size, nil
-}
-
-// Size is the size of a device or file that is a slot, in bytes: the largest image
-// that it can take.
-func Size(device string) (int64, error) {
-	f, err := os.Open(device)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if info.IsDir() { // whose end is anywhere
-		return 0, fmt.Errorf("%s is a directory", device)
-	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, fmt.Errorf("cannot find the size of %s: %w", device, err)
 	}
 	return size, nil
 }
@@ -162,7 +149,7 @@ func (in *Installer) moveHead(device *firmware.File) error {
 		return fmt.Errorf("cannot read the head of the slot: %w", err)
 	}
 	head = head[:n] // a slot may be smaller
-	if err := in.cfg.Disk.WriteFile(in.headPath(), head); err != nil {
+	if err := in.replace(in.headPath(), head); err != nil {
 		return fmt.Errorf("cannot keep the head of the slot: %w", err)
 	}
 	clear(head)
@@ -175,7 +162,7 @@ func (in *Installer) moveHead(device *firmware.File) error {
 // attach puts the kept bytes into a slot that is whole otherwise, and reads them
 // back from the device.
 func (in *Installer) attach(slot Slot) error {
-	head, err := readBounded(in.headPath(), headSize)
+	head, err := firmware.ReadFile(in.headPath(), headSize)
 	if err != nil {
 		return fmt.Errorf("cannot read the head of the image: %w", err)
 	}
@@ -229,7 +216,7 @@ func (in *Installer) verify(ctx context.Context, slot Slot, file *ota.File) erro
 // fromDevice opens what is at path so that it is read from the device and not
 // from the memory that it was written through.
 func (in *Installer) fromDevice(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := openSlot(path)
 	if err != nil {
 		return nil, err
 	}

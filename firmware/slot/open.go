@@ -12,7 +12,8 @@ import (
 	"otafleet/internal/ota"
 )
 
-// Inspect says which version the running slot holds.
+// Inspect says which version the running slot holds. Nothing of the other slot is
+// needed for that: where it is not there, Capacity is 0.
 func (in *Installer) Inspect(context.Context) (firmware.Inspection, error) {
 	rec, err := in.load()
 	if err != nil {
@@ -27,7 +28,10 @@ func (in *Installer) Inspect(context.Context) (firmware.Inspection, error) {
 		return firmware.Inspection{}, err
 	}
 	capacity, err := in.capacity(running.Other())
-	return firmware.Inspection{Version: version, Capacity: capacity}, err
+	if err != nil {
+		in.log.Warn("no version can be installed now", "error", err)
+	}
+	return firmware.Inspection{Version: version, Capacity: capacity}, nil
 }
 
 // Open opens the inactive slot itself: for a plain image its beginning, for an
@@ -41,8 +45,12 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	if err != nil {
 		return nil, err
 	}
-	capacity, err := in.capacity(running.Other())
+	target := running.Other()
+	capacity, err := in.capacity(target)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.mustBeFree(target); err != nil {
 		return nil, err
 	}
 	if err := job.CheckCapacity(capacity); err != nil {
@@ -54,7 +62,7 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	if err := in.begin(ctx, job, running); err != nil {
 		return nil, firmware.WriteFailure(err)
 	}
-	return in.places(job, running.Other(), capacity)
+	return in.places(job, target, capacity)
 }
 
 // accept refuses a job that this installer cannot do.
@@ -70,7 +78,12 @@ func accept(job firmware.Job) error {
 
 // base gives what opens a slot for patches to start from.
 func (in *Installer) base(slot Slot) func(context.Context) (*firmware.Base, error) {
-	return func(context.Context) (*firmware.Base, error) { return firmware.OpenBase(in.cfg.Devices[slot]) }
+	return func(context.Context) (*firmware.Base, error) {
+		if _, err := in.capacity(slot); err != nil { // OpenBase would wait for a pipe
+			return nil, err
+		}
+		return firmware.OpenBase(in.cfg.Devices[slot])
+	}
 }
 
 // begin makes the inactive slot belong to the job, and unbootable.
@@ -80,11 +93,13 @@ func (in *Installer) begin(ctx context.Context, job firmware.Job, running Slot) 
 		return err
 	}
 	// From here on the other slot is no version to fall back to.
-	if err := in.choose(ctx, Choice{Slot: running}); err != nil {
-		return err
+	if rec.belongs(job) && rec.Target == running.Other() && !rec.Attached && in.hasHead() {
+		return in.choose(ctx, Choice{Slot: running})
 	}
-	if rec.belongs(job) && rec.Target == running.Other() && !rec.Attached {
-		return nil
+	// Written although it may be chosen already, with room for the trial that is to
+	// follow: a memory that takes no choice is to be found before anything is lost.
+	if err := in.cfg.Boot.Choose(ctx, Choice{Slot: running, Tries: in.cfg.Tries}); err != nil {
+		return err
 	}
 	version, err := in.version(rec, running)
 	if err != nil {
@@ -147,7 +162,7 @@ func (in *Installer) direct(file *ota.File, target Slot) ([]firmware.Place, erro
 	if err != nil {
 		return nil, firmware.WriteFailure(err)
 	}
-	running, err := os.Open(in.cfg.Devices[target.Other()])
+	running, err := openSlot(in.cfg.Devices[target.Other()])
 	if err != nil {
 		in.log.Warn("no blocks of the running slot can be used again", "error", err)
 	}
@@ -238,7 +253,7 @@ func (in *Installer) transferred(file *ota.File, target Slot) (*os.File, int64, 
 	if base == 0 {
 		path = in.workspace.Path(file.Name)
 	}
-	f, err := os.Open(path)
+	f, err := openSlot(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, firmware.Failf(ota.DigestMismatch, "%s is not there", file.Name)
 	}

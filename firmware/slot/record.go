@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -47,14 +48,17 @@ func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir,
 // load reads the record; nil where no job was ever opened. A record that cannot
 // be understood is one that knows nothing.
 func (in *Installer) load() (*record, error) {
-	data, err := readBounded(in.recordPath(), maxRecord)
+	data, err := firmware.ReadFile(in.recordPath(), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, firmware.ErrNotFile) {
 		return nil, fmt.Errorf("cannot read the record of the slots: %w", err)
 	}
-	rec, err := parseRecord(data)
+	rec := &record{}
+	if err == nil {
+		rec, err = parseRecord(data)
+	}
 	if err != nil {
 		in.log.Warn("the record of the slots is damaged; what they hold is forgotten", "path", in.recordPath(), "error", err)
 		return &record{}, nil
@@ -86,7 +90,20 @@ func (in *Installer) save(rec *record) error {
 	if err := in.cfg.Disk.MkdirAll(in.cfg.StateDir); err != nil {
 		return err
 	}
-	return in.cfg.Disk.WriteFile(in.recordPath(), data)
+	return in.replace(in.recordPath(), data)
+}
+
+// replace makes data a file of the state directory, whatever has its name.
+func (in *Installer) replace(path string, data []byte) error {
+	for _, name := range []string{path, path + ".tmp"} {
+		if info, err := os.Lstat(name); err != nil || info.Mode().IsRegular() {
+			continue
+		}
+		if err := in.cfg.Disk.RemoveAll(name); err != nil {
+			return err
+		}
+	}
+	return in.cfg.Disk.WriteFile(path, data)
 }
 
 // belongs reports whether the record is of the job, which is known by its
@@ -116,7 +133,7 @@ func (in *Installer) version(rec *record, running Slot) (string, error) {
 
 // ask reads the version file of the running system.
 func (in *Installer) ask() (string, error) {
-	data, err := readBounded(in.cfg.VersionFile, maxFlag)
+	data, err := firmware.ReadFile(in.cfg.VersionFile, maxFlag)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the version file: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"otafleet/firmware"
 )
 
 // Finder finds the slot that runs.
@@ -38,9 +40,9 @@ type NamedIn string
 
 // Running reads the file.
 func (path NamedIn) Running() (Slot, error) {
-	data, err := readBounded(string(path), maxFlag)
+	data, err := firmware.ReadFile(string(path), maxFlag)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("cannot read the name of the running slot: %w", err)
 	}
 	s, err := parseSlot(strings.TrimSpace(string(data)))
 	if err != nil {
@@ -73,22 +75,18 @@ func whichDevice(devices [2]string, sys string, device uint64, layers int) (Slot
 		}
 	}
 	dir := filepath.Join(sys, "dev/block", fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device)))
-	if file, err := os.ReadFile(filepath.Join(dir, "loop/backing_file")); err == nil {
-		return whichPath(devices, strings.TrimRight(string(file), "\n"))
+	if file := backingFile(dir); file != "" {
+		return whichPath(devices, file)
 	}
 	below, err := os.ReadDir(filepath.Join(dir, "slaves"))
 	if err != nil || len(below) != 1 || layers == 0 {
 		return 0, fmt.Errorf("the root file system is on device %d:%d, which is neither slot", unix.Major(device), unix.Minor(device))
 	}
-	number, err := os.ReadFile(filepath.Join(dir, "slaves", below[0].Name(), "dev"))
+	number, err := readNumber(filepath.Join(dir, "slaves", below[0].Name(), "dev"))
 	if err != nil {
 		return 0, err
 	}
-	var major, minor uint32
-	if _, err := fmt.Sscanf(string(number), "%d:%d", &major, &minor); err != nil {
-		return 0, fmt.Errorf("cannot understand the number of device %s: %w", below[0].Name(), err)
-	}
-	return whichDevice(devices, sys, unix.Mkdev(major, minor), layers-1)
+	return whichDevice(devices, sys, number, layers-1)
 }
 
 // CommandLine is the slot that the kernel's command line names: as
@@ -106,7 +104,7 @@ func (c CommandLine) Running() (Slot, error) {
 		c.Path = "/proc/cmdline"
 	}
 	const limit = 64 << 10
-	data, err := readBounded(c.Path, limit)
+	data, err := firmware.ReadFile(c.Path, limit)
 	if err != nil {
 		return 0, err
 	}

@@ -101,6 +101,9 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 		return "", firmware.Failf(ota.InstallerFailed, "%s %s is not staged", job.Component, job.Target)
 	}
 	if !rec.Activated {
+		if err := in.forgetChanged(ctx, rec, rec.Target.Other()); err != nil {
+			return "", err
+		}
 		rec.Activated = true
 		if err := in.save(rec); err != nil {
 			return "", firmware.WriteFailure(err)
@@ -128,6 +131,9 @@ func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
 	if !rec.belongs(job) || !rec.Activated || rec.Target != running {
 		return firmware.Failf(ota.VerifyFailed, "the running slot %s does not hold version %s", running, job.Target)
 	}
+	if err := in.runsImage(ctx, rec, running); err != nil {
+		return err
+	}
 	if err := in.choose(ctx, Choice{Slot: running}); err != nil {
 		return firmware.WriteFailure(err)
 	}
@@ -139,7 +145,8 @@ func (in *Installer) dropFiles() error {
 	return errors.Join(in.cfg.Disk.RemoveAll(in.headPath()), in.workspace.Drop())
 }
 
-// Revert chooses the slot that ran before the job, which holds what it held.
+// Revert chooses the slot that ran before the job, which holds what it held. It
+// looks whether that is so: a slot that is not there starts nothing any more.
 func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
 	rec, err := in.load()
 	if err != nil {
@@ -154,11 +161,15 @@ func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Res
 	}
 	restart := firmware.RestartNone
 	if rec.Activated {
-		if err := in.choose(ctx, Choice{Slot: rec.Target.Other()}); err != nil {
-			return "", firmware.WriteFailure(err)
-		}
+		old := rec.Target.Other()
 		if running == rec.Target {
 			restart = firmware.RestartSystem
+			if err := in.canStart(ctx, rec, old); err != nil {
+				return "", in.stay(ctx, running, err)
+			}
+		}
+		if err := in.choose(ctx, Choice{Slot: old}); err != nil {
+			return "", firmware.WriteFailure(err)
 		}
 	}
 	return restart, firmware.WriteFailure(in.giveUp(rec))

@@ -86,7 +86,7 @@ func (u UBoot) Choose(ctx context.Context, choice Choice) error {
 		trial = 1
 	}
 	text := fmt.Sprintf("%s=%s\n%s=%d\n%s=0\n", ubootSlot, choice.Slot, ubootTrial, trial, ubootCount)
-	if choice.Trial {
+	if choice.Trial || choice.Tries > 0 { // without a trial it only keeps the room
 		text += fmt.Sprintf("%s=%d\n", ubootLimit, choice.Tries)
 	}
 	if err := u.Disk.MkdirAll(u.Dir); err != nil {

@@ -1,8 +1,13 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"otafleet/firmware/slot"
 	"otafleet/internal/ota"
@@ -52,11 +57,15 @@ func readSlotInstaller(m *yamlform.Map, in base) *SlotInstaller {
 		s.BootFile = defaultGrubEnv
 	}
 	yamlform.Value(m, "running", &s.Running, func(text string) (string, error) {
-		if text == RunningAuto || text == RunningRoot || text == RunningCmdline {
+		switch {
+		case text == RunningAuto || text == RunningRoot || text == RunningCmdline:
 			return text, nil
+		case !strings.Contains(text, "/"): // a slip of the pen more likely than a file
+			return "", yamlform.Words(filepath.IsAbs, "want auto, root, cmdline or the absolute path of a file")(text)
 		}
-		return text, yamlform.Words(filepath.IsAbs, "want auto, root, cmdline or the absolute path of a file")(text)
+		return in.resolve(text)
 	})
+	checkMemory(m, s)
 	m.Int("tries", &s.Tries, 1, slot.MaxTries)
 	in.path(m, "version_file", &s.VersionFile)
 	if !m.Given() {
@@ -79,11 +88,42 @@ func (in base) devices(m *yamlform.Map, dst *[2]string) {
 		return
 	}
 	for _, path := range dst {
-		if info, err := os.Stat(path); err != nil {
-			m.Warnf("devices", "cannot be upgraded now: %s", err)
-		} else if info.IsDir() {
-			m.Problemf("devices", "%s is a directory; want block devices or image files", path)
+		in.device(m, path)
+	}
+	if err := slot.Apart(*dst); err != nil {
+		m.Problemf("devices", "%s", err)
+	}
+}
+
+// device checks the path of a slot.
+func (in base) device(m *yamlform.Map, path string) {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		m.Warnf("devices", "cannot be upgraded now: %s", err)
+	case info.IsDir():
+		m.Problemf("devices", "%s is a directory; want block devices or image files", path)
+	case !slot.KeepsBytes(info.Mode()):
+		m.Problemf("devices", "%s is neither a block device nor a file; want block devices or image files", path)
+	}
+	kernelName := regexp.MustCompile(`^/dev/((sd|hd|vd|xvd)[a-z]+|(nvme\d+n|mmcblk)\d+p?)\d*$`)
+	if kernelName.MatchString(path) {
+		m.Warnf("devices", "%s may be another disk after a restart: the kernel counts disks as it finds them; want a link such as one of /dev/disk/by-partuuid", path)
+	}
+}
+
+// checkMemory looks whether the boot loader's memory could take a choice now.
+func checkMemory(m *yamlform.Map, s *SlotInstaller) {
+	var err error
+	switch s.Boot {
+	case BootGRUB:
+		err = slot.GRUB{Path: s.BootFile}.Check()
+	case BootFlag:
+		if s.BootFile != "" && !isDir(filepath.Dir(s.BootFile)) {
+			err = fmt.Errorf("%s is not a directory", filepath.Dir(s.BootFile))
 		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && m.Given() {
+		m.Warnf("boot_file", "cannot be upgraded now: %s", err)
 	}
 }
 
