@@ -37,7 +37,10 @@ func damages() map[string]func(t *testing.T, path string) {
 		"a pipe":       instead(func(path string) error { return unix.Mkfifo(path, 0o600) }),
 		"a lost link":  instead(func(path string) error { return os.Symlink("/absent/file", path) }),
 		"a link round": instead(func(path string) error { return os.Symlink(path, path) }),
-		"a device":     instead(func(path string) error { return os.Symlink("/dev/zero", path) }),
+		"a link to a pipe": instead(func(path string) error {
+			pipe := path + ".pipe"
+			return errors.Join(os.RemoveAll(pipe), unix.Mkfifo(pipe, 0o600), os.Symlink(pipe, path))
+		}),
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"otafleet/firmware"
 )
 
@@ -53,18 +51,27 @@ func (f Flag) Choose(_ context.Context, choice Choice) error {
 	return nil
 }
 
-// followed is the path that a link leads to in the end, where nothing needs to be
-// yet.
+// followed is the path that a link leads to in the end, where a file is or nothing
+// yet: anything else must not be replaced.
 func followed(path string) (string, error) {
 	const most = 40 // links, as for the kernel
 	for range most {
-		to, err := os.Readlink(path)
+		info, err := os.Lstat(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EINVAL): // no link
+		case errors.Is(err, fs.ErrNotExist):
 			return path, nil
 		case err != nil:
 			return "", err
-		case !filepath.IsAbs(to):
+		case info.Mode().IsRegular():
+			return path, nil
+		case info.Mode().Type() != fs.ModeSymlink:
+			return "", fmt.Errorf("%s %w", path, firmware.ErrNotFile)
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(to) {
 			dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // from which .. starts
 			if err != nil {
 				return "", err

@@ -36,7 +36,7 @@ func TestSlotsThatAreNone(t *testing.T) {
 	for devices, want := range map[string]string{
 		"[a.img, root-b]":    "are one device; a slot of its own is needed for each version",
 		"[a.img, ./a.img]":   "are the same; want two slots",
-		"[a.img, /dev/zero]": "/dev/zero is neither a block device nor a file; want block devices or image files",
+		"[a.img, /dev/null]": "/dev/null is neither a block device nor a file; want block devices or image files",
 	} {
 		_, _, err := loadSlots(t, "devices: "+devices+", boot: flag, boot_file: flag")
 		require.ErrorContains(t, err, want)
