@@ -132,6 +132,7 @@ func readCommandInstaller(m *yamlform.Map, in base) *CommandInstaller {
 	var c CommandInstaller
 	m.Require("path")
 	yamlform.Value(m, "path", &c.Path, in.executable)
+	in.guarded(m, "path", c.Path)
 	m.Bool("apply_deltas", &c.ApplyDeltas)
 	m.Duration("timeout", &c.Timeout, time.Second, 24*time.Hour)
 	if !m.Given() {

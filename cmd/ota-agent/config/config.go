@@ -34,7 +34,7 @@ type Config struct {
 	Hardware      string // revision that manifests may name; empty if unknown
 	Broker        Broker
 	StateDir      string // default /var/lib/ota-agent
-	ControlSocket string // default /run/ota-agent.sock
+	ControlSocket string // default /run/ota-agent/agent.sock if that directory exists, else /run/ota-agent.sock
 	Trust         Trust
 	Storage       *Storage // nil without credentials for an object store
 	Download      Download
@@ -210,7 +210,7 @@ func load(path string, run bool) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return parse(path, base{dir, run}, data)
+	return parse(path, base{path, dir, run}, data)
 }
 
 // readFile reads no more of a file than parse needs to say that it is too long.
@@ -223,11 +223,20 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, yamlform.MaxBytes+1))
 }
 
+// defaultSocket is in the directory that a service manager has made for it, where
+// there is one: the shipped unit lets the agent write nowhere else in /run.
+func defaultSocket() string {
+	if isDir("/run/ota-agent") {
+		return "/run/ota-agent/agent.sock"
+	}
+	return "/run/ota-agent.sock"
+}
+
 func defaults() *Config {
 	return &Config{
 		Broker:         Broker{Prefix: "ota/v1", KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour},
 		StateDir:       "/var/lib/ota-agent",
-		ControlSocket:  "/run/ota-agent.sock",
+		ControlSocket:  defaultSocket(),
 		Trust:          Trust{Threshold: 1},
 		Download:       Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20},
 		Confirm:        ConfirmAuto,

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -39,7 +40,9 @@ func place(t testing.TB, name string) string {
 		require.NoError(t, os.WriteFile(path, []byte("x"), mode))
 		require.NoError(t, os.Chmod(path, mode)) // whatever the umask is
 	}
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "web"), 0o755))
+	for _, name := range []string{"web", "run"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+	}
 	data, err := os.ReadFile(filepath.Join("testdata", name))
 	require.NoError(t, err)
 	path := filepath.Join(dir, "agent.yaml")
@@ -134,7 +137,11 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, time.Minute, c.Broker.KeepAlive)
 	assert.Equal(t, 24*time.Hour, c.Broker.SessionExpiry)
 	assert.Equal(t, "/var/lib/ota-agent", c.StateDir)
-	assert.Equal(t, "/run/ota-agent.sock", c.ControlSocket)
+	socket := "/run/ota-agent.sock"
+	if _, err := os.Stat("/run/ota-agent"); err == nil { // of an agent that is installed here
+		socket = "/run/ota-agent/agent.sock"
+	}
+	assert.Equal(t, socket, c.ControlSocket)
 	assert.Equal(t, 1, c.Trust.Threshold)
 	assert.False(t, c.Trust.AllowUnsigned)
 	assert.Nil(t, c.Storage)
@@ -179,6 +186,43 @@ func TestWarnings(t *testing.T) {
 	c, err := config.Load(path)
 	require.NoError(t, err)
 	golden(t, "unwise.txt", strings.ReplaceAll(strings.Join(c.Warnings, "\n"), filepath.Dir(path)+"/", "")+"\n")
+}
+
+// Whoever can change one of these files owns the device.
+func TestFilesThatEveryUserCanChange(t *testing.T) {
+	for name, key := range map[string]string{"agent.yaml": "", "release.pub": "trust.keys", "handler": "components[1].command.path"} {
+		path := place(t, "full.yaml")
+		file := filepath.Join(filepath.Dir(path), name)
+		require.NoError(t, os.Chmod(file, 0o777))
+		c, err := config.Load(path)
+		require.NoError(t, err)
+		warnings := strings.Join(c.Warnings, "\n")
+		assert.Contains(t, warnings, file+" can be changed by every user; want chmod o-w", key)
+	}
+	path := place(t, "full.yaml")
+	require.NoError(t, os.Chmod(filepath.Dir(path), 0o777))
+	c, err := config.Load(path)
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(c.Warnings, "\n"), filepath.Dir(path)+" can be changed by every user")
+}
+
+func TestPlacesThatTheAgentMakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"state_dir: release.pub":            "release.pub is not a directory",
+		"state_dir: no/where":               "cannot be made now: ",
+		"control_socket: release.pub":       "release.pub is there and is not a socket",
+		"control_socket: no/where/a.socket": "cannot be opened now: ",
+	} {
+		path := place(t, "least.yaml")
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, append(data, "\n"+text+"\n"...), 0o644))
+		c, err := config.Load(path)
+		if err == nil {
+			err = errors.New(strings.Join(c.Warnings, "\n"))
+		}
+		assert.ErrorContains(t, err, want, text)
+	}
 }
 
 func TestRelativePathsStartFromTheFile(t *testing.T) {

@@ -3,10 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,11 +48,9 @@ func read(m *yamlform.Map, in base) *Config {
 	m.Text("device", &c.Device, key)
 	m.Text("hardware", &c.Hardware, revision)
 	readBroker(m.Map("broker"), in, &c.Broker)
-	in.path(m, "state_dir", &c.StateDir)
-	in.path(m, "control_socket", &c.ControlSocket)
-	if len(c.ControlSocket) > maxSocketPath {
-		m.Problemf("control_socket", "is a path of %d bytes; a socket's path has at most %d", len(c.ControlSocket), maxSocketPath)
-	}
+	in.guarded(m, "", in.name)
+	readStateDir(m, in, &c.StateDir)
+	readSocket(m, in, &c.ControlSocket)
 	readTrust(m.Map("trust"), in, &c.Trust)
 	c.Storage = readStorage(m.Map("storage"), in)
 	download := m.Map("download")
@@ -70,6 +70,31 @@ func read(m *yamlform.Map, in base) *Config {
 	return c
 }
 
+func readStateDir(m *yamlform.Map, in base, dst *string) {
+	const key = "state_dir"
+	in.path(m, key, dst)
+	if info, err := os.Stat(*dst); err == nil && !info.IsDir() {
+		m.Problemf(key, "%s is not a directory", *dst)
+	} else if err != nil && !m.Has(key) {
+		return // the service manager makes the default one
+	} else if err != nil && !isDir(filepath.Dir(*dst)) {
+		m.Warnf(key, "cannot be made now: %s is not a directory", filepath.Dir(*dst))
+	}
+}
+
+func readSocket(m *yamlform.Map, in base, dst *string) {
+	const key = "control_socket"
+	in.path(m, key, dst)
+	if len(*dst) > maxSocketPath {
+		m.Problemf(key, "is a path of %d bytes; a socket's path has at most %d", len(*dst), maxSocketPath)
+	}
+	if info, err := os.Lstat(*dst); err == nil && info.Mode().Type() != fs.ModeSocket {
+		m.Problemf(key, "%s is there and is not a socket; remove it, or choose another path", *dst)
+	} else if !isDir(filepath.Dir(*dst)) {
+		m.Warnf(key, "cannot be opened now: %s is not a directory", filepath.Dir(*dst))
+	}
+}
+
 func key(text string) error {
 	return yamlform.Words(ota.ValidKey, "want 1 to 64 characters of A-Z a-z 0-9 _ -")(text)
 }
@@ -81,6 +106,9 @@ func revision(text string) error {
 func readTrust(m *yamlform.Map, in base, t *Trust) {
 	const most = 16
 	yamlform.Values(m, "keys", &t.Keys, 1, most, in.existing)
+	for _, path := range t.Keys {
+		in.guarded(m, "keys", path)
+	}
 	m.Int("threshold", &t.Threshold, 1, most)
 	m.Bool("allow_unsigned", &t.AllowUnsigned)
 	switch {

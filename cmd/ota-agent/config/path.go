@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +13,9 @@ import (
 
 // base is where the file stands, and what it is read for.
 type base struct {
-	dir string // relative paths start there
-	run bool   // for the agent's start, which bears what validate refuses
+	name string // the file's own path; empty if it has none
+	dir  string // relative paths start there
+	run  bool   // for the agent's start, which bears what validate refuses
 }
 
 // resolve makes a path absolute.
@@ -102,6 +104,21 @@ func (in base) command(m *yamlform.Map, key string, dst *[]string) {
 		return
 	}
 	(*dst)[0] = path
+	in.guarded(m, key, path)
+}
+
+// guarded warns of a file by which the device is ruled, and which every user can
+// change or replace.
+func (in base) guarded(m *yamlform.Map, key, path string) {
+	if path == "" {
+		return
+	}
+	for _, place := range []string{path, filepath.Dir(path)} {
+		info, err := os.Stat(place)
+		if err == nil && info.Mode()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+			m.Warnf(key, "%s can be changed by every user; want chmod o-w", place)
+		}
+	}
 }
 
 func argument(text string) error {
