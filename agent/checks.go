@@ -38,10 +38,10 @@ func (m *Machine) windowCheck() Check {
 func (m *Machine) spaceCheck(need int64) Check {
 	c := Check{Name: "space", Holds: m.readings.FreeBytes == nil || *m.readings.FreeBytes >= need}
 	if m.readings.FreeBytes != nil {
-		c.Have = fmt.Sprintf("%d bytes", *m.readings.FreeBytes)
+		c.Have = ota.FormatSize(*m.readings.FreeBytes)
 	}
 	if need > 0 {
-		c.Need = fmt.Sprintf("%d bytes", need)
+		c.Need = ota.FormatSize(need)
 	}
 	return c
 }

@@ -83,7 +83,7 @@ func TestExplainChecks(t *testing.T) {
 		{Name: "connection", Have: "not connected"},
 		{Name: "battery", Have: "20 %", Need: "30 %"},
 		{Name: "signal", Holds: true},
-		{Name: "space", Holds: true, Have: "5 bytes"},
+		{Name: "space", Holds: true, Have: "5 B"},
 		{Name: "window", Have: "opens at 2026-11-23 12:00 UTC"},
 	}, checks)
 

@@ -96,7 +96,7 @@ func (m *Machine) unready(c ota.Conditions) *refusal {
 	case c.MinRSSI != nil && r.RSSI != nil && *r.RSSI < *c.MinRSSI:
 		return &refusal{reason: ota.ReasonSignal, detail: fmt.Sprintf("%d dBm < %d dBm", *r.RSSI, *c.MinRSSI)}
 	case r.FreeBytes != nil && *r.FreeBytes < c.Space:
-		return &refusal{reason: ota.ReasonSpace, detail: fmt.Sprintf("%d bytes free < %d bytes", *r.FreeBytes, c.Space)}
+		return &refusal{reason: ota.ReasonSpace, detail: fmt.Sprintf("%s free, %s too few", ota.FormatSize(*r.FreeBytes), ota.FormatSize(c.Space-*r.FreeBytes))}
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ func CheckSpace(needs []Need) error {
 			return err
 		}
 		if missing[device] > 0 && missing[device]+spare > free {
-			return Failf(ota.SpaceLow, "needs %d bytes, %d free at %s", missing[device]+spare, free, dir)
+			return Failf(ota.SpaceLow, "needs %s, %s free at %s: %s too few",
+				ota.FormatSize(missing[device]+spare), ota.FormatSize(free), dir, ota.FormatSize(missing[device]+spare-free))
 		}
 	}
 	return nil

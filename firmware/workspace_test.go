@@ -142,7 +142,7 @@ func TestCheckSpace(t *testing.T) {
 
 	require.NoError(t, firmware.CheckSpace([]firmware.Need{{Path: path, Size: 1}}))
 	failure := requireCode(t, ota.SpaceLow, firmware.CheckSpace([]firmware.Need{{Path: path, Size: 1 << 50}}))
-	assert.Regexp(t, `^needs \d+ bytes, \d+ free at `, failure.Detail)
+	assert.Regexp(t, `^needs 1\.0 PiB, [0-9.]+ [GTM]iB free at .*: [0-9.]+ [TP]iB too few$`, failure.Detail)
 	half := free/2 + 1<<30
 	requireCode(t, ota.SpaceLow, firmware.CheckSpace([]firmware.Need{{Path: path, Size: half}, {Path: path + "2", Size: half}}))
 

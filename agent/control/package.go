@@ -19,6 +19,7 @@ type Rehearsal struct {
 	Type       string    `json:"type"`
 	Runs       string    `json:"runs"` // the version that the component runs now
 	Target     string    `json:"target"`
+	UpToDate   bool      `json:"up_to_date"`           // the component runs the target: nothing would be done
 	Package    string    `json:"package"`              // full or delta
 	Release    int64     `json:"release"`              // release counter
 	Signed     bool      `json:"signed"`               // the signatures are those that the device asks for

@@ -25,9 +25,12 @@ func localPlan(envelope ota.Envelope, manifest *ota.Manifest, path string, now t
 		component.Sources = []string{manifest.Source}
 	}
 	now = now.UTC().Truncate(time.Millisecond)
+	// An operator who stands before the device decides when: the plan has no end
+	// that a clock which is wrong could reach.
+	ends := time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 	id := "local-" + strconv.FormatInt(now.UnixMilli(), 36)
 	plan := &ota.Plan{Time: now, ID: id, Name: "package file", Attempt: 1, Mode: ota.Manual, OnFailure: ota.Stop,
-		Ends: now.AddDate(1, 0, 0), Components: []ota.PlanComponent{component}}
+		Ends: ends, Components: []ota.PlanComponent{component}}
 	p := &ota.Package{Time: now, Plan: id, Attempt: 1, Component: manifest.Component, Envelope: envelope}
 	for i := range manifest.Files {
 		// The form of a package wants an address. This one leads nowhere (RFC 6761)
@@ -49,6 +52,7 @@ func (u *unit) Rehearse(ctx context.Context, envelope ota.Envelope) (control.Reh
 		Package: string(manifest.Package), Release: manifest.Release, Signed: r.Manifest != nil,
 		FetchBytes: manifest.TransferSize(), Restart: "unknown", Blocked: []control.Blocker{},
 	}
+	result.UpToDate = r.Runs == manifest.Target
 	if r.Refused != nil {
 		result.Refused = &control.Failure{Code: string(r.Refused.Code), Detail: r.Refused.Detail}
 	}
@@ -94,7 +98,7 @@ func (u *unit) rehearseComponent(ctx context.Context, c *config.Component, resul
 	result.FreeBytes = freeBytes(place)
 	if result.FreeBytes != nil && *result.FreeBytes < result.WriteBytes {
 		result.Blocked = append(result.Blocked, control.Blocker{Reason: string(ota.ReasonSpace),
-			Detail: fmt.Sprintf("%d bytes free in %s < %d bytes", *result.FreeBytes, place, result.WriteBytes)})
+			Detail: fmt.Sprintf("%s free in %s, %s too few", ota.FormatSize(*result.FreeBytes), place, ota.FormatSize(result.WriteBytes-*result.FreeBytes))})
 	}
 }
 
@@ -109,7 +113,7 @@ func (u *unit) rehearseSlot(ctx context.Context, c *config.Component, result *co
 	result.FreeBytes = &found.Capacity
 	if result.Refused == nil && found.Capacity < result.WriteBytes {
 		result.Refused = &control.Failure{Code: string(ota.TooLarge),
-			Detail: fmt.Sprintf("the slot takes %d bytes < %d bytes", found.Capacity, result.WriteBytes)}
+			Detail: fmt.Sprintf("the slot takes %s, %s too few", ota.FormatSize(found.Capacity), ota.FormatSize(result.WriteBytes-found.Capacity))}
 	}
 }
 

@@ -42,12 +42,12 @@ func TestRehearseComponent(t *testing.T) {
 		room             bool // is known
 	}{
 		"slot":              {slot("running"), capacity, "system", "", "", true},
-		"slot, too small":   {slot("running"), capacity + 1, "system", "the slot takes 1048576 bytes < 1048577 bytes", "", true},
+		"slot, too small":   {slot("running"), capacity + 1, "system", "the slot takes 1.0 MiB, 1 B too few", "", true},
 		"slot, unknown":     {slot("absent"), capacity + 1, "system", "", "", false},
 		"file":              {file, capacity, "process", "", "", true},
-		"file, too large":   {file, huge, "process", "", "bytes free in " + dir, true},
+		"file, too large":   {file, huge, "process", "", "iB free in " + dir, true},
 		"MCU":               {onLine(config.LineInstallers{Serial: &serial.Config{}}), capacity, "none", "", "", true},
-		"MCU, too large":    {onLine(config.LineInstallers{Serial: &serial.Config{}}), huge, "none", "", "bytes free in " + dir, true},
+		"MCU, too large":    {onLine(config.LineInstallers{Serial: &serial.Config{}}), huge, "none", "", "iB free in " + dir, true},
 		"cellular module":   {onLine(config.LineInstallers{Modem: &modem.Config{}}), capacity, "none", "", "", true},
 		"what a handler is": {config.Component{Command: &config.CommandInstaller{}}, capacity, "unknown", "", "", true},
 	} {

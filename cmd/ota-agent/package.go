@@ -26,8 +26,9 @@ func rehearseVerb() cli.Verb {
 		Name: "rehearse", Args: "PACKAGE", Summary: "say what installing a package would do, and change nothing",
 		Help: `Reads the whole package file, checks every byte against the signed hashes, and asks
 the running agent whether it would take it: signature, product, hardware, release,
-conditions, space, restarts. Exit code 0: it would be installed now; 1: it would be
-refused; 4: something holds the device back at the moment.
+conditions, space, restarts. Exit code 0: it would be installed now, or its version
+runs already; 1: it would be refused; 3: no agent answers, so only the file was read;
+4: something holds the device back at the moment.
 
 Example:
   ota-agent rehearse /media/usb/app-1.1.0.ota`,
@@ -65,17 +66,26 @@ func rehearse(ctx context.Context, client *control.Client, path string, out io.W
 	}
 	defer b.Close()
 	r := rehearsal{Path: path, Content: content(ctx, b)}
-	if r.Rehearsal, err = client.Rehearse(ctx, b.Envelope); err != nil {
-		return talk(err)
+	answer, unanswered := client.Rehearse(ctx, b.Envelope)
+	var unreachable *control.Unreachable
+	switch {
+	case unanswered == nil:
+		r.Rehearsal = answer
+	case errors.As(unanswered, &unreachable):
+		r.Rehearsal = readAlone(b.Manifest)
+	default:
+		return talk(unanswered)
 	}
 	if asJSON {
 		err = printJSON(out, r)
 	} else {
-		err = printRehearsal(out, &r)
+		err = printRehearsal(out, &r, unanswered == nil)
 	}
 	switch {
 	case err != nil:
 		return err
+	case unanswered != nil && r.Content == complete:
+		return talk(unanswered)
 	case r.Refused != nil:
 		return fmt.Errorf("the package would be refused: %s %s", r.Refused.Code, r.Refused.Detail)
 	case r.Content != complete:
@@ -84,6 +94,16 @@ func rehearse(ctx context.Context, client *control.Client, path string, out io.W
 		return cli.Exitf(exitRefused, "the package would not be installed now: %s", r.Blocked[0].Detail)
 	}
 	return nil
+}
+
+// readAlone is what a manifest says, where no agent answers.
+func readAlone(m *ota.Manifest) control.Rehearsal {
+	r := control.Rehearsal{Component: m.Component, Type: string(m.Type), Target: m.Target, Package: string(m.Package),
+		Release: m.Release, FetchBytes: m.TransferSize(), Restart: "unknown", Blocked: []control.Blocker{}}
+	for i := range m.Files {
+		r.WriteBytes += m.Files[i].Image().Size
+	}
+	return r
 }
 
 // content says whether a package file holds the bytes that its manifest speaks
@@ -97,7 +117,7 @@ func content(ctx context.Context, b *bundle.Bundle) string {
 	case err != nil:
 		return err.Error()
 	case missing > 0:
-		return fmt.Sprintf("%d bytes are damaged", missing)
+		return ota.FormatSize(missing) + " are damaged"
 	}
 	return complete
 }
@@ -109,10 +129,13 @@ func (looked) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsuppor
 func (looked) Sync() error                        { return nil }
 func (looked) Close() error                       { return nil }
 
-func printRehearsal(w io.Writer, r *rehearsal) error {
+func printRehearsal(w io.Writer, r *rehearsal, answered bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	signed := "as the device asks for"
-	if !r.Signed {
+	switch {
+	case !answered:
+		signed = "not checked: no agent answers, so neither are release, conditions and space"
+	case !r.Signed:
 		signed = "not as the device asks for"
 	}
 	fmt.Fprintf(table, "package\t%s\n", r.Path)
@@ -120,12 +143,15 @@ func printRehearsal(w io.Writer, r *rehearsal) error {
 	fmt.Fprintf(table, "target\t%s, %s package, release %d\n", r.Target, r.Package, r.Release)
 	fmt.Fprintf(table, "signature\t%s\n", signed)
 	fmt.Fprintf(table, "content\t%s\n", r.Content)
-	fmt.Fprintf(table, "reads\t%d bytes\n", r.FetchBytes)
-	fmt.Fprintf(table, "writes\t%d bytes", r.WriteBytes)
+	fmt.Fprintf(table, "reads\t%s\n", ota.FormatSize(r.FetchBytes))
+	fmt.Fprintf(table, "writes\t%s", ota.FormatSize(r.WriteBytes))
 	if r.FreeBytes != nil {
-		fmt.Fprintf(table, " of %d free", *r.FreeBytes)
+		fmt.Fprintf(table, " of %s free", ota.FormatSize(*r.FreeBytes))
 	}
 	fmt.Fprintf(table, "\nrestarts\t%s\n", r.Restart)
+	if r.UpToDate {
+		fmt.Fprintf(table, "result\tnothing to do: %s runs %s already\n", r.Component, r.Target)
+	}
 	if r.Refused != nil {
 		fmt.Fprintf(table, "refused\t%s %s\n", r.Refused.Code, r.Refused.Detail)
 	}

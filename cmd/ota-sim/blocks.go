@@ -8,7 +8,6 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator"
-	"otafleet/simulator/verdict"
 )
 
 // block is a run in the real world on a terminal, with rates from the moment of
@@ -23,8 +22,8 @@ func block(x *screen, s, before simulator.Snapshot, width int) []string {
 		x.legend(all),
 		fmt.Sprintf("  arrived %d of %d %s   upgraded %d %s   connected %d", s.Arrived, s.Devices, perSecond(s.Arrived, before.Arrived),
 			upgraded, perSecond(upgraded, done(before)), s.Connected),
-		fmt.Sprintf("  downloaded %s %s   reports %d %s   refusals %d   power cuts %d", verdict.Bytes(s.Bytes),
-			x.paint(dim, verdict.Bytes(int64(rate(s.Bytes, before.Bytes, took)))+"/s"), s.Reports, perSecond(s.Reports, before.Reports), s.Refusals, s.PowerCuts),
+		fmt.Sprintf("  downloaded %s %s   reports %d %s   refusals %d   power cuts %d", ota.FormatSize(s.Bytes),
+			x.paint(dim, ota.FormatSize(int64(rate(s.Bytes, before.Bytes, took)))+"/s"), s.Reports, perSecond(s.Reports, before.Reports), s.Refusals, s.PowerCuts),
 	}
 	if len(s.Faults) > 0 {
 		lines = append(lines, tallies("  faults ", s.Faults, width))

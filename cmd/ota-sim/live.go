@@ -12,7 +12,6 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator"
-	"otafleet/simulator/verdict"
 )
 
 const (
@@ -103,7 +102,7 @@ func (r *realRun) block(x *screen, width int) []string {
 func line(s simulator.Snapshot) string {
 	return fmt.Sprintf("%6s  arrived %d  connected %d  upgrading %d  upgraded %d  failed %d  refusals %d  downloaded %s  faults %d",
 		s.Elapsed.Round(time.Second), s.Arrived, s.Connected, s.Statuses[ota.DeviceUpgrading], done(s), s.Statuses[ota.DeviceUpgradeFailed],
-		s.Refusals, verdict.Bytes(s.Bytes), s.Fired())
+		s.Refusals, ota.FormatSize(s.Bytes), s.Fired())
 }
 
 // done is the devices that are where the plan wants them.

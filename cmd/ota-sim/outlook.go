@@ -11,7 +11,6 @@ import (
 	"otafleet/internal/yamlform"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/verdict"
 )
 
 // writeOutlook says what a run of the chosen devices will do.
@@ -74,7 +73,7 @@ func planLine(p *scenario.Plan) string {
 	var steps []string
 	for i := range p.Components {
 		c := &p.Components[i]
-		steps = append(steps, fmt.Sprintf("%s to %s (%s, %s)", c.ID, c.Target, c.Package, verdict.Bytes(c.Size)))
+		steps = append(steps, fmt.Sprintf("%s to %s (%s, %s)", c.ID, c.Target, c.Package, ota.FormatSize(c.Size)))
 	}
 	text := fmt.Sprintf("%s: %s; %s, %s", p.Product, strings.Join(steps, ", then "), p.Mode, count(p.Retries, "retry"))
 	text = strings.Replace(text, "retrys", "retries", 1)

@@ -12,7 +12,6 @@ import (
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
-	"otafleet/simulator/verdict"
 )
 
 type packFlags struct {
@@ -95,7 +94,7 @@ func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) e
 		return err
 	}
 	fmt.Fprintf(streams.Out, "%s: %s %s %s, release %d, %s to transfer\n", filepath.Base(f.out), manifest.Product,
-		manifest.Component, manifest.Target, manifest.Release, verdict.Bytes(manifest.TransferSize()))
+		manifest.Component, manifest.Target, manifest.Release, ota.FormatSize(manifest.TransferSize()))
 	for i := range manifest.Files {
 		file := &manifest.Files[i]
 		fmt.Fprintf(streams.Out, "  %s  %d bytes in %d chunks  sha256 %x\n", file.Name, file.Size, len(file.Chunks), file.SHA256)

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/verdict"
 )
 
 // needs is what a run of the chosen devices takes of a machine, in that world and
@@ -53,7 +53,7 @@ func writeChecks(w io.Writer, result preflight.Result) {
 		amount := func(n int64) string { return fmt.Sprint(n) }
 		name := map[preflight.Resource]string{preflight.Files: "open files", preflight.Ports: "ports", preflight.Memory: "memory"}[c.Resource]
 		if c.Resource == preflight.Memory {
-			amount = verdict.Bytes
+			amount = ota.FormatSize
 		}
 		have := "nobody knows how many there are"
 		if c.Have > 0 {

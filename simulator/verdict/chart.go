@@ -136,7 +136,7 @@ func strips(moments []Moment, f *Figures) []strip {
 		return groupedDevices(int(most))
 	})
 	bytes := newStrip("Downloaded", moments, f.Duration, func(m *Moment) float64 { return float64(m.Bytes) / width }, func(most float64) string {
-		return Bytes(int64(most)) + "/s"
+		return ota.FormatSize(int64(most)) + "/s"
 	})
 	faults := newStrip("Faults", moments, f.Duration, func(m *Moment) float64 { return float64(m.Faults) / width }, func(most float64) string {
 		return fmt.Sprintf("%.1f/s", most)

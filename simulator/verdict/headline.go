@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
@@ -111,7 +112,7 @@ func (v *Verdict) keyFigures() []keyFigure {
 		upgraded, times,
 		{"Reports lost", grouped(f.Reports.Lost), fmt.Sprintf("of %s; %s wrong", grouped(f.Reports.Numbered), grouped(wrong))},
 		{"Faults fired", grouped(fired), fmt.Sprintf("%d of %d that are declared", struck, len(f.Faults))},
-		{"Downloaded", Bytes(f.Bytes), "verified" + rate(f.Bytes, f.Duration)},
+		{"Downloaded", ota.FormatSize(f.Bytes), "verified" + rate(f.Bytes, f.Duration)},
 		{"Run", Seconds(f.Duration), v.World + " world, seed " + fmt.Sprint(v.Seed)},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
@@ -74,7 +75,7 @@ type keyFigure struct{ Label, Value, Note string }
 // anywhere else, and forbids itself to ask for it.
 func (v *Verdict) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"number": grouped, "seconds": Seconds, "bytes": Bytes, "share": percentOf, "label": classLabel,
+		"number": grouped, "seconds": Seconds, "bytes": ota.FormatSize, "share": percentOf, "label": classLabel,
 		"first": func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
 		"rest":  func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
 		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },

@@ -68,17 +68,3 @@ func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
 	}
 	fmt.Fprintf(b, "\n%s\n", style.paint(color, v.outcome()))
 }
-
-// Bytes prints a size with a binary unit.
-func Bytes(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, prefix := float64(n)/unit, 0
-	for value >= unit && prefix < 4 {
-		value /= unit
-		prefix++
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[prefix])
-}

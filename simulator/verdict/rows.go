@@ -253,7 +253,7 @@ func (e *Event) String() string {
 	case PowerCut:
 		return "power cut by " + e.Text
 	case Downloaded:
-		return Bytes(e.N) + " verified and put in place"
+		return ota.FormatSize(e.N) + " verified and put in place"
 	case FaultFired:
 		return "fault " + e.Text + " strikes"
 	case Violation:

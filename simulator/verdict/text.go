@@ -143,7 +143,7 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 				Seconds(d.At(scenario.P99)), Seconds(d.At(scenario.Max)))
 		}
 	}
-	line("downloaded", "%s verified%s", Bytes(f.Bytes), rate(f.Bytes, f.Duration))
+	line("downloaded", "%s verified%s", ota.FormatSize(f.Bytes), rate(f.Bytes, f.Duration))
 	line("reports", "%d numbered, %d stored, %s lost", f.Reports.Numbered, f.Reports.Stored, style.paintBad(f.Reports.Lost))
 	line("", "%s out of order, %s conflicting, %s illegal, %d sent again", style.paintBad(f.Reports.OutOfOrder),
 		style.paintBad(f.Reports.Conflicting), style.paintBad(f.Reports.Illegal), f.Reports.Duplicate)
@@ -155,7 +155,7 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 	}
 	line("sessions", "%d opened, %d power cuts", f.Sessions, f.PowerCuts)
 	if v.Resources.PeakMemory > 0 {
-		line("this process", "%s of memory at most, %s a device", Bytes(v.Resources.PeakMemory), Bytes(v.Resources.PeakMemory/int64(max(1, f.Devices))))
+		line("this process", "%s of memory at most, %s a device", ota.FormatSize(v.Resources.PeakMemory), ota.FormatSize(v.Resources.PeakMemory/int64(max(1, f.Devices))))
 	}
 	for _, text := range f.FirstViolations() {
 		line("violation", "%s", style.paint(red, text))
@@ -213,7 +213,7 @@ func rate(bytes int64, d time.Duration) string {
 	if d < time.Second {
 		return ""
 	}
-	return fmt.Sprintf(", %s/s on average", Bytes(int64(float64(bytes)/d.Seconds())))
+	return fmt.Sprintf(", %s/s on average", ota.FormatSize(int64(float64(bytes)/d.Seconds())))
 }
 
 func (v *Verdict) writeFaults(b *strings.Builder, style Style) {

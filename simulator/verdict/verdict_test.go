@@ -279,9 +279,3 @@ func TestJSONFields(t *testing.T) {
 	}
 	assert.Regexp(t, "^[0-9a-f]{64}$", d["history_digest"])
 }
-
-func TestBytes(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1 << 20: "1.0 MiB", 5 << 30: "5.0 GiB", 1 << 50: "1.0 PiB", 1 << 60: "1024.0 PiB"} {
-		assert.Equal(t, want, verdict.Bytes(n))
-	}
-}

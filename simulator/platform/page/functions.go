@@ -18,7 +18,7 @@ import (
 // functions are what the templates may call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"when": when, "whenUTC": whenUTC, "minute": minute, "size": size, "number": number, "path": url.PathEscape, "join": strings.Join,
+		"when": when, "whenUTC": whenUTC, "minute": minute, "size": ota.FormatSize, "number": number, "path": url.PathEscape, "join": strings.Join,
 		"rate":     rate,
 		"count":    func(t engine.Tally, s int) int { return t[s] },
 		"device":   func(s ota.DeviceStatus) string { return strings.ReplaceAll(s.String(), "_", "-") },
@@ -61,16 +61,6 @@ func rate(t engine.Tally) string {
 func sentence(s string) string {
 	first, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + strings.TrimSuffix(s[n:], ".") + "."
-}
-
-func size(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
 }
 
 // number groups the digits of a count.
