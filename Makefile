@@ -166,6 +166,11 @@ DEBS := amd64 arm64 armhf mipsel riscv64
 deb: ## Debian packages of both programs for the same processors, into dist/
 	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
 
+.PHONY: notices
+notices: build ## the licences of what the programs contain of third parties, into bin/
+	scripts/notices.sh bin/ota-agent >bin/ota-agent.notices
+	scripts/notices.sh bin/ota-sim >bin/ota-sim.notices
+
 .PHONY: clean
 clean: ## remove what the other targets made
 	rm -rf bin dist out .cache

@@ -44,6 +44,8 @@ zip() {
 scripts/build.sh "$program" "$work/$program"
 put 755 "$work/$program" "usr/bin/$program"
 put 644 packaging/debian/copyright "usr/share/doc/$program/copyright"
+scripts/notices.sh "$work/$program" >"$work/notices"
+zip "$work/notices" "usr/share/doc/$program/NOTICES.gz"
 put 644 CHANGELOG.md "usr/share/doc/$program/CHANGELOG.md"
 if [ -f "docs/$program.1" ]; then
 	zip "docs/$program.1" "usr/share/man/man1/$program.1.gz"

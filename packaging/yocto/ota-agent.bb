@@ -2,7 +2,9 @@
 # program for MACHINE's processor as "make cross" builds it, launch,
 # ota-agent.service and agent.yaml of packaging/. It is one static program: nothing is compiled here.
 SUMMARY = "Over-the-air upgrades of a device's components"
-LICENSE = "Apache-2.0"
+# The program contains works of third parties: scripts/notices.sh prints them with
+# their licences.
+LICENSE = "Apache-2.0 & BSD-3-Clause & EPL-2.0 & MIT & MPL-2.0"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
 PV = "0.1.0"
 

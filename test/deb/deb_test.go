@@ -61,6 +61,11 @@ func TestPackageOfTheAgent(t *testing.T) {
 	assert.Equal(t, "exec-condition", c.property("Result"))
 	assert.Contains(t, c.do("ota-agent", "version"), "ota-agent v1.0.0 ")
 
+	// The configuration is the administrator's: dpkg never asks about it.
+	assert.Contains(t, c.read("etc/ota-agent/agent.yaml"), "#product: gw-200")
+	assert.Empty(t, strings.TrimSpace(c.do("dpkg-query", "-W", "-f", "${Conffiles}", "ota-agent")))
+	assert.Contains(t, c.do("zcat", "/usr/share/doc/ota-agent/NOTICES.gz"), "Eclipse Public License")
+
 	// Configured, it starts, and upgrades what its sandbox lets it write.
 	c.write("opt/app/app.bin", "app 1.0.0")
 	c.write("root/app.bin", "app 1.1.0")

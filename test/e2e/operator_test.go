@@ -173,14 +173,21 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 	s.device.Settings["windows"] = []string{window}
 	s.device.Settings["confirm"] = "ask"
 	s.device.Write("app.bin", []byte("old"), 0o755)
+	early := s.device.Do("rehearse", s.bundleFile("early.ota", "1.1.0", 2, "new", nil, s.key))
+	assert.Equal(t, 3, early.Code, "no agent answers yet")
+	assert.Contains(t, early.Out, "content    complete\n")
+	assert.Contains(t, early.Out, "signature  not checked: no agent answers")
 	s.device.Start()
 	s.awaitStatus()
 	good := s.bundleFile("app-1.1.0.ota", "1.1.0", 2, "new", nil, s.key)
+	current := s.device.Do("rehearse", s.bundleFile("app-1.0.0.ota", "1.0.0", 1, "old", nil, s.key))
+	assert.Equal(t, 0, current.Code, current.Err)
+	assert.Contains(t, current.Out, "result     nothing to do: app runs 1.0.0 already\n")
 
 	rehearsed := s.device.Do("rehearse", good)
 	assert.Equal(t, 0, rehearsed.Code, rehearsed.Err)
 	for _, line := range []string{"component  app (module), runs 1.0.0\n", "target     1.1.0, full package, release 2\n", "signature  as the device asks for\n",
-		"content    complete\n", "reads      3 bytes\n", "restarts   process\n"} {
+		"content    complete\n", "reads      3 B\n", "restarts   process\n"} {
 		assert.Contains(t, rehearsed.Out, line)
 	}
 	assert.Equal(t, "old", string(s.device.Read("app.bin")), "nothing has changed")
@@ -232,7 +239,7 @@ func TestPackagesThatAreNotInstalled(t *testing.T) {
 		{"another product's", s.bundleFile("product.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Product = "gw-300" }, s.key), 1, "manifest_mismatch", 1, "manifest_mismatch"},
 		{"another component's", s.bundleFile("component.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Component = "motor" }, s.key), 1, "would be refused", 1, "refused"},
 		{"expired", s.bundleFile("expired.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Expires = time.Now().Add(-time.Hour) }, s.key), 1, "manifest_expired", 1, "manifest_expired"},
-		{"damaged", s.device.Path("usb/damaged.ota"), 1, "would fail: 3 bytes are damaged", 1, "digest_mismatch"},
+		{"damaged", s.device.Path("usb/damaged.ota"), 1, "would fail: 3 B are damaged", 1, "digest_mismatch"},
 		{"no package", s.device.Path("release.pub"), 1, "it is not a package file", 1, "it is not a package file"},
 		{"nothing", s.device.Path("none.ota"), 1, "no such file", 1, "no such file"},
 		{"a directory", s.device.Dir, 1, "is not a file", 1, "is not a file"},
