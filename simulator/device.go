@@ -13,6 +13,7 @@ import (
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/slots"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/witness"
 )
 
 // How long a virtual device takes to start again.
@@ -112,10 +113,20 @@ type journal struct {
 func (j journal) Save(s *agent.State) error {
 	reports := j.device.keep(s)
 	for i := range reports {
+		j.device.watch(s, &reports[i])
 		j.device.record(verdict.ReportEvent(0, verdict.Numbered, j.device.id.Device, &reports[i]))
 		j.reported(&reports[i])
 	}
 	return nil
+}
+
+// watch holds that a report of success or failure is true when it is made.
+func (d *device) watch(s *agent.State, r *ota.Report) {
+	if i := d.component(r.Component); i >= 0 {
+		if lie := witness.Lie(s, r, d.flashes[i].version()); lie != "" {
+			d.violation(lie)
+		}
+	}
 }
 
 // keep keeps a state and returns the reports that no state before it had.
@@ -123,6 +134,9 @@ func (d *device) keep(s *agent.State) []ota.Report {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.saved = s
+	if s.Run != nil && d.world.platform == nil {
+		d.told.had(s.Run.Plan)
+	}
 	var reports []ota.Report
 	for i := range s.Reports {
 		if r := &s.Reports[i]; d.numbered.raise(r.Plan, r.Seq) {
@@ -154,6 +168,16 @@ func (n *numbers) raise(plan string, seq int) bool {
 	}
 	*n = append(*n, numbered{plan, seq})
 	return true
+}
+
+// last is the highest number seen of a plan's reports; 0 if there is none.
+func (n numbers) last(plan string) int {
+	for i := range n {
+		if n[i].plan == plan {
+			return n[i].seq
+		}
+	}
+	return 0
 }
 
 // noteBusy remembers the component that is being worked on.

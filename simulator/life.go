@@ -13,6 +13,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/witness"
 )
 
 // life is a device between two power cuts: the agent's own runner and link, on
@@ -117,8 +118,8 @@ func (d *device) deliver(l *life, in agent.Input) {
 		d.setConnected(false)
 	case agent.Received:
 		d.meet()
-		if ack, ok := in.Message.(*ota.Ack); ok && d.world.platform == nil {
-			d.acked(ack)
+		if ack, ok := in.Message.(*ota.Ack); ok {
+			d.weigh(ack)
 		}
 		if plan, ok := in.Message.(*ota.Plan); ok {
 			l.runner.Post(agent.Received{Message: d.world.shared.plan(plan)})
@@ -126,6 +127,19 @@ func (d *device) deliver(l *life, in agent.Input) {
 		}
 	}
 	l.runner.Post(in)
+}
+
+// weigh looks at an acknowledgement before the agent does.
+func (d *device) weigh(ack *ota.Ack) {
+	d.mu.Lock()
+	made := d.numbered.last(ack.Plan)
+	d.mu.Unlock()
+	if fault := witness.Overreach(ack, made); fault != "" {
+		d.violation(fault)
+	}
+	if d.world.platform == nil {
+		d.acked(ack)
+	}
 }
 
 func (d *device) setConnected(up bool) {

@@ -48,9 +48,10 @@ func (r *recorder) add(e verdict.Event) {
 		r.sink.Add(&e)
 	}
 	r.progress.count(e)
-	if is == ota.DeviceUpgraded && was != is {
-		took, _ := r.judge.Took(e.Device)
-		r.progress.Upgrades.add(took)
+	if e.Kind == verdict.StatusIs && e.N == int64(ota.DeviceUpgraded) {
+		if took, upgraded := r.judge.Took(e.Device, e.Plan); upgraded {
+			r.progress.Upgrades.add(took)
+		}
 	}
 	r.progress.Statuses[was]--
 	r.progress.Statuses[is]++

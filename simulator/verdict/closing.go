@@ -1,7 +1,5 @@
 package verdict
 
-import "otafleet/simulator/scenario"
-
 // Close sums the device up: nothing more comes of it. The judge that it was must
 // not be used any more.
 func (d *DeviceJudge) Close() {
@@ -27,6 +25,9 @@ func (d *DeviceJudge) sum() {
 	for i := range d.plans {
 		t := &d.plans[i]
 		f.Reports.Lost += max(0, t.numbered-t.arrived)
+		if took, upgraded := t.took(); upgraded {
+			f.Times.Upgrade.Add(took)
+		}
 		if t.numbered == t.arrived && t.said != t.heard {
 			f.Reports.Conflicting++
 		}
@@ -35,9 +36,6 @@ func (d *DeviceJudge) sum() {
 		if struck {
 			f.Faults[i].Outcomes[class]++
 		}
-	}
-	if class == scenario.Upgraded && d.ended > d.began {
-		f.Times.Upgrade.Add(d.ended - d.began)
 	}
 	d.closeRules()
 	f.digest.set(d.ordinal, d.hash.Sum())

@@ -20,9 +20,8 @@ type DeviceJudge struct {
 	status    ota.DeviceStatus
 	refused   string
 	plans     []tally
+	work      []work
 	parts     []part // in the order of the fleet's components
-	began     time.Duration
-	ended     time.Duration
 	struck    []bool // by the faults of the scenario; nil if none was drawn
 	rules     []ruleState
 
@@ -39,18 +38,32 @@ type tally struct {
 	numbered, arrived int
 	said, heard       uint64 // running hashes over the reports in order
 	received          moment
+	upgraded          moment // when the platform last called the device so
 	answered          bool
 }
 
-// part is one component: the last that the platform stored of it, and what is
-// measured.
+// took is how long the upgrade took, from the plan at the device to Upgraded at
+// the platform; false if the device is not upgraded under the plan.
+func (t *tally) took() (took time.Duration, upgraded bool) {
+	if t.status != ota.DeviceUpgraded || !t.received.valid {
+		return 0, false
+	}
+	return max(0, t.upgraded.at-t.received.at), true
+}
+
+// work is what is measured of one component under one plan: what another plan
+// broke off must not end what this one begins.
+type work struct {
+	plan, component        string
+	downloading, upgrading moment
+}
+
+// part is one component: the last that the platform stored of it.
 type part struct {
-	component   string
-	stored      bool
-	status      ota.Status
-	code        string // of the last failure that was stored
-	downloading moment
-	upgrading   moment
+	component string
+	stored    bool
+	status    ota.Status
+	code      string // of the last failure that was stored
 }
 
 // moment is a time at which something began; invalid when it has ended.
@@ -66,7 +79,7 @@ func (j *Judge) begin(fleet, n int) *DeviceJudge {
 		d, j.free = j.free[last], j.free[:last]
 		clear(d.struck)
 		clear(d.rules)
-		*d = DeviceJudge{plans: d.plans[:0], parts: d.parts[:0], struck: d.struck, rules: d.rules, hash: d.hash, log: d.log.emptied()}
+		*d = DeviceJudge{plans: d.plans[:0], work: d.work[:0], parts: d.parts[:0], struck: d.struck, rules: d.rules, hash: d.hash, log: d.log.emptied()}
 	} else {
 		d = &DeviceJudge{struck: make([]bool, len(j.scenario.Faults)), rules: make([]ruleState, len(j.scenario.Expect.Rules))}
 	}
@@ -167,9 +180,10 @@ func (d *DeviceJudge) answer(e *Event) {
 // become takes the device's status under a plan.
 func (d *DeviceJudge) become(e *Event) {
 	t := d.tally(e.Plan)
+	was := t.status
 	t.status = ota.DeviceStatus(e.N)
-	if t.status == ota.DeviceUpgraded {
-		d.ended = e.At
+	if t.status == ota.DeviceUpgraded && was != t.status {
+		t.upgraded = moment{e.At, true}
 	}
 	if now := d.overall(); now != d.status {
 		d.move(e.At, State(d.status), State(now))
@@ -211,25 +225,22 @@ func (d *DeviceJudge) numbered(e *Event) {
 	t := d.tally(e.Plan)
 	t.numbered++
 	t.said = t.said*31 + uint64(e.N)
-	p, times := d.part(e.Component), &d.judge.sums.Times
+	w, times := d.worked(e), &d.judge.sums.Times
 	switch e.Status {
 	case ota.PlanReceived:
-		if d.began == 0 {
-			d.began = e.At
-		}
 		if !t.received.valid {
 			t.received = moment{e.At, true}
 		}
 	case ota.Downloading:
-		p.downloading = moment{e.At, true}
+		w.downloading = moment{e.At, true}
 	case ota.DownloadSucceeded:
-		p.downloading.end(e.At, &times.Download)
+		w.downloading.end(e.At, &times.Download)
 	case ota.DownloadFailed:
-		p.downloading.valid = false
+		w.downloading.valid = false
 	case ota.Upgrading:
-		p.upgrading = moment{e.At, true}
+		w.upgrading = moment{e.At, true}
 	case ota.UpgradeSucceeded, ota.UpgradeFailed:
-		p.upgrading.end(e.At, &times.Install)
+		w.upgrading.end(e.At, &times.Install)
 	}
 }
 
@@ -263,6 +274,17 @@ func (d *DeviceJudge) tally(plan string) *tally {
 	}
 	d.plans = append(d.plans, tally{plan: plan})
 	return &d.plans[len(d.plans)-1]
+}
+
+// worked is the work that a report is about.
+func (d *DeviceJudge) worked(e *Event) *work {
+	for i := range d.work {
+		if w := &d.work[i]; w.component == e.Component && w.plan == e.Plan {
+			return w
+		}
+	}
+	d.work = append(d.work, work{plan: e.Plan, component: e.Component})
+	return &d.work[len(d.work)-1]
 }
 
 func (d *DeviceJudge) part(component string) *part {

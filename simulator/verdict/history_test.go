@@ -61,6 +61,16 @@ func (h *history) connect(device, fleet string) *history {
 	return h.arrive(device, fleet).event(verdict.Connected, device)
 }
 
+// saysOf numbers and stores reports under a plan.
+func (h *history) saysOf(plan, device, component string, statuses ...ota.Status) *history {
+	for _, status := range statuses {
+		r := h.report(device, component, status)
+		r.Plan = plan
+		h.record(verdict.Numbered, device, r).record(verdict.Stored, device, r)
+	}
+	return h
+}
+
 // report is the device's next report.
 func (h *history) report(device, component string, status ota.Status) *ota.Report {
 	h.seqs[device]++
@@ -329,4 +339,38 @@ func TestOtherFigures(t *testing.T) {
 		{Name: "a", Drawn: 1, Outcomes: verdict.Counts{}}, {Name: "b", Drawn: 2, Fired: 1, Outcomes: verdict.Counts{scenario.NotUpgraded: 1}}}, f.Faults)
 	assert.Len(t, f.FirstViolations(), 20)
 	assert.Equal(t, "gw-000001: smoke", f.FirstViolations()[0])
+}
+
+// TestSpansOfTwoPlans: each plan's times are its own, wherever the run's time
+// begins, and a plan that went well counts though another one failed.
+func TestSpansOfTwoPlans(t *testing.T) {
+	const d = "gw-000001"
+	for _, began := range []time.Duration{-time.Second, 10 * time.Second} { // the first event is at 0
+		h := newHistory()
+		h.at = began
+		h.arrive(d, "gw")
+		h.at -= time.Second
+		h.saysOf("first", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).under("first", d, ota.DeviceUpgraded)
+		h.at += time.Minute
+		h.saysOf("second", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).under("second", d, ota.DeviceUpgraded)
+		h.at += time.Minute
+		h.saysOf("third", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeFailed).under("third", d, ota.DeviceUpgradeFailed)
+		f := h.figures(gws(1))
+		assert.Equal(t, 1, f.Classes[scenario.UpgradeFailed])
+		upgrade := f.Times.Of(scenario.UpgradeSpan)
+		assert.Equal(t, 2, upgrade.Count())
+		assert.Equal(t, 6*time.Second, upgrade.At(scenario.Max))
+		assert.Equal(t, 3, f.Times.Of(scenario.InstallSpan).Count())
+		assert.Equal(t, 2*time.Second, f.Times.Of(scenario.InstallSpan).At(scenario.Max))
+	}
+}
+
+// TestSpansBrokenOff: what a plan began, another one does not end.
+func TestSpansBrokenOff(t *testing.T) {
+	const d = "gw-000001"
+	h := newHistory().connect(d, "gw").saysOf("first", d, "app", ota.PlanReceived, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading)
+	h.saysOf("second", d, "app", ota.PlanReceived, ota.DownloadSucceeded, ota.UpgradeSucceeded)
+	f := h.figures(gws(1))
+	assert.Equal(t, 1, f.Times.Of(scenario.DownloadSpan).Count())
+	assert.Zero(t, f.Times.Of(scenario.InstallSpan).Count())
 }

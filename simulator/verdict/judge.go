@@ -131,19 +131,19 @@ func (j *Judge) Status(name string) (status ota.DeviceStatus, arrived bool) {
 	return (*d).status, (*d).arrived
 }
 
-// Took is how long the upgrade of a device took that is upgraded now, from the
-// plan at the device to Upgraded at the platform. It knows of devices that are
-// not closed.
-func (j *Judge) Took(name string) (took time.Duration, upgraded bool) {
+// Took is how long the upgrade of a device under a plan took, from the plan at the
+// device to Upgraded at the platform; false if it is not upgraded under it. It
+// knows of devices that are not closed.
+func (j *Judge) Took(name, plan string) (took time.Duration, upgraded bool) {
 	fleet, n, known := j.Find(name)
 	if !known {
 		return 0, false
 	}
 	d := j.open.get(j.ordinal(fleet, n))
-	if d == nil || *d == nil || (*d).status != ota.DeviceUpgraded {
+	if d == nil || *d == nil {
 		return 0, false
 	}
-	return (*d).took(scenario.Upgraded), true
+	return (*d).tally(plan).took()
 }
 
 // FleetSize is how many devices a fleet of a run has.

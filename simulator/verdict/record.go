@@ -12,7 +12,7 @@ type DeviceRecord struct {
 	Device     string
 	Fleet      string
 	Class      scenario.Class
-	Took       time.Duration // from the plan at the device to Upgraded at the platform; 0 if it was not upgraded
+	Took       time.Duration // from a plan at the device to Upgraded at the platform, the longest of its plans; 0 if it was not upgraded
 	Refused    string        // the reason of its last answer, if that was no
 	Components []ComponentEnd
 	Faults     []string // that struck it
@@ -60,11 +60,17 @@ func (d *DeviceJudge) rank(class scenario.Class) {
 	}
 }
 
+// took is the time of the longest upgrade; 0 if the device did not end well.
 func (d *DeviceJudge) took(class scenario.Class) time.Duration {
+	longest := time.Duration(0)
 	if class != scenario.Upgraded {
-		return 0
+		return longest
 	}
-	return max(0, d.ended-d.began)
+	for i := range d.plans {
+		took, _ := d.plans[i].took()
+		longest = max(longest, took)
+	}
+	return longest
 }
 
 // severity says whether a person should look at the device, and how urgently:

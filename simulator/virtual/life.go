@@ -70,6 +70,9 @@ func (d *device) deliver(in agent.Input) {
 	}
 	if received, is := in.(agent.Received); is {
 		d.answer()
+		if ack, is := received.Message.(*ota.Ack); is {
+			d.weigh(ack)
+		}
 		if _, plan := received.Message.(*ota.Plan); plan {
 			d.handle(agent.Measured{Readings: d.gear.Sensors.Read(context.Background())})
 		}

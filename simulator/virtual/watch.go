@@ -3,6 +3,7 @@ package virtual
 import (
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator/witness"
 )
 
 // What is watched here never happens, whatever goes wrong around the device. It
@@ -54,20 +55,22 @@ func (d *device) watchSend(m ota.Up) {
 
 // watchReport holds that a report of success or failure is true when it is made.
 func (d *device) watchReport(r *ota.Report) {
-	i := d.component(r.Component)
-	if i < 0 || d.saved.Run == nil {
-		return
+	if i := d.component(r.Component); i >= 0 {
+		if lie := witness.Lie(d.saved, r, d.flashes[i].Running); lie != "" {
+			d.violation("%s", lie)
+		}
 	}
-	runs := d.flashes[i].Running
-	k := d.saved.Run.Plan.Component(r.Component)
-	if k < 0 || d.saved.Run.Plan.ID != r.Plan {
-		return
+}
+
+// weigh holds that the platform acknowledges what the device has made.
+func (d *device) weigh(ack *ota.Ack) {
+	made := 0
+	for i := range d.numbered {
+		if n := &d.numbered[i]; n.plan == ack.Plan {
+			made = n.seq
+		}
 	}
-	target, from := d.saved.Run.Plan.Components[k].Target, d.saved.Run.Parts[k].From
-	switch {
-	case r.Status == ota.UpgradeSucceeded && runs != target:
-		d.violation("component %s is reported upgraded to %s and runs %s", r.Component, target, runs)
-	case r.Status == ota.UpgradeFailed && from != "" && runs != from && runs != "":
-		d.violation("component %s is reported failed and runs %s instead of %s", r.Component, runs, from)
+	if fault := witness.Overreach(ack, made); fault != "" {
+		d.violation("%s", fault)
 	}
 }

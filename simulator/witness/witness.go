@@ -2,8 +2,9 @@
 // of the plan engine, and what a device says against what it runs.
 //
 // One flow through it: a world gives each output of the engine to Event, and
-// records the event that comes back; at the end it gives what a device has on its
-// disk to Lies, and records a violation for each.
+// records the event that comes back; it gives each acknowledgement to Overreach,
+// and at the end what a device has on its disk to Lies, and records a violation for
+// what comes of them.
 //
 // It records nothing itself, and judges nothing that only a whole history can
 // tell.
@@ -49,6 +50,38 @@ func kindOf(a engine.Arrival) (kind verdict.Kind, counts bool) {
 		return verdict.Illegal, true
 	}
 	return 0, false
+}
+
+// Overreach says how an acknowledgement is of reports that the device has not
+// made, which is the platform's fault; empty if it is not. made is the number of
+// the plan's last report.
+func Overreach(ack *ota.Ack, made int) string {
+	if ack.Seq <= made {
+		return ""
+	}
+	return fmt.Sprintf("the platform acknowledges report %d of plan %s, and the device has made %d: the platform counts wrongly, or knows the device from another run",
+		ack.Seq, ack.Plan, made)
+}
+
+// Lie says how a report of success or failure is not so in the moment in which it
+// is made; empty if it is. saved is the state that has the report, runs is what its
+// component runs.
+func Lie(saved *agent.State, r *ota.Report, runs string) string {
+	if saved.Run == nil || saved.Run.Plan.ID != r.Plan {
+		return ""
+	}
+	k := saved.Run.Plan.Component(r.Component)
+	if k < 0 {
+		return ""
+	}
+	target, from := saved.Run.Plan.Components[k].Target, saved.Run.Parts[k].From
+	switch {
+	case r.Status == ota.UpgradeSucceeded && runs != target:
+		return fmt.Sprintf("component %s is reported upgraded to %s and runs %s", r.Component, target, runs)
+	case r.Status == ota.UpgradeFailed && from != "" && runs != from && runs != "":
+		return fmt.Sprintf("component %s is reported failed and runs %s instead of %s", r.Component, runs, from)
+	}
+	return ""
 }
 
 // Lies lists the components of the plan in hand that were reported upgraded and

@@ -65,3 +65,37 @@ func TestLies(t *testing.T) {
 	assert.Nil(t, witness.Lies(&agent.State{}, runs("1")))
 	assert.Nil(t, witness.Lies(state(agent.Part{Status: ota.UpgradeSucceeded}), func(string) (string, bool) { return "", false }))
 }
+
+// TestLie looks at a report when it is made, whatever the device does later.
+func TestLie(t *testing.T) {
+	saved := &agent.State{Run: &agent.Run{Plan: &ota.Plan{ID: "spring", Components: []ota.PlanComponent{{ID: "app", Target: "2"}}}, Parts: []agent.Part{{From: "1"}}}}
+	report := func(plan, component string, status ota.Status) *ota.Report {
+		return &ota.Report{Plan: plan, Component: component, Status: status}
+	}
+	tests := []struct {
+		report *ota.Report
+		runs   string
+		want   string
+	}{
+		{report("spring", "app", ota.UpgradeSucceeded), "2", ""},
+		{report("spring", "app", ota.UpgradeSucceeded), "1", "component app is reported upgraded to 2 and runs 1"},
+		{report("spring", "app", ota.UpgradeFailed), "1", ""},
+		{report("spring", "app", ota.UpgradeFailed), "2", "component app is reported failed and runs 2 instead of 1"},
+		{report("spring", "app", ota.UpgradeFailed), "", ""},
+		{report("spring", "app", ota.Upgrading), "1", ""},
+		{report("spring", "other", ota.UpgradeSucceeded), "1", ""},
+		{report("autumn", "app", ota.UpgradeSucceeded), "1", ""},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, witness.Lie(saved, tt.report, tt.runs))
+	}
+	assert.Empty(t, witness.Lie(&agent.State{}, report("spring", "app", ota.UpgradeSucceeded), "1"))
+}
+
+// TestOverreach is an acknowledgement of what was never made.
+func TestOverreach(t *testing.T) {
+	assert.Empty(t, witness.Overreach(&ota.Ack{Plan: "spring", Seq: 7}, 7))
+	assert.Empty(t, witness.Overreach(&ota.Ack{Plan: "spring", Seq: 3}, 7))
+	assert.Equal(t, "the platform acknowledges report 9007 of plan spring, and the device has made 7: the platform counts wrongly, or knows the device from another run",
+		witness.Overreach(&ota.Ack{Plan: "spring", Seq: 9007}, 7))
+}
