@@ -61,6 +61,9 @@ type Line struct {
 // the port, and with ErrGone if there is no port.
 func Open(ctx context.Context, cfg Config) (*Line, error) {
 	file, err := os.OpenFile(cfg.Path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.EBUSY) {
+		return nil, inUse(cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	}
@@ -72,11 +75,18 @@ func Open(ctx context.Context, cfg Config) (*Line, error) {
 	return l, nil
 }
 
-// claim locks the port and makes it raw.
+// inUse is the error of a port that another program has.
+func inUse(cfg Config) error {
+	return fmt.Errorf("%w: another program uses %s", firmware.ErrRetry, cfg.Path)
+}
+
+// claim takes the port for this process alone and makes it raw. Some programs ask
+// for the lock, others do not: for those the terminal itself is closed to all but
+// the system's administrator.
 func (l *Line) claim(cfg Config) error {
 	return l.control(func(fd int) error {
 		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			return fmt.Errorf("%w: another program uses %s", firmware.ErrRetry, cfg.Path)
+			return inUse(cfg)
 		}
 		t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
 		if err != nil {
@@ -89,6 +99,9 @@ func (l *Line) claim(cfg Config) error {
 		t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 		if err := unix.IoctlSetTermios(fd, unix.TCSETS2, t); err != nil {
 			return fmt.Errorf("cannot set %s to %d baud: %w", cfg.Path, cfg.Baud, err)
+		}
+		if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
+			return fmt.Errorf("cannot take %s for this program alone: %w", cfg.Path, err)
 		}
 		return nil
 	})
@@ -110,6 +123,9 @@ func (l *Line) control(f func(fd int) error) error {
 // Close gives the port back.
 func (l *Line) Close() error {
 	l.stop()
+	// It would stay taken for as long as another program has it open. A port that has
+	// gone is nobody's.
+	_ = l.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) })
 	return l.file.Close()
 }
 

@@ -2,6 +2,7 @@ package line_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
 	"otafleet/firmware/line"
@@ -99,12 +101,34 @@ func TestPorts(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, again.Close())
 
+	// Programs that ask for no lock find the port closed to them, and so do we. The
+	// administrator is let in all the same.
+	l, err = line.Open(t.Context(), cfg)
+	require.NoError(t, err)
+	assert.Equal(t, 1, exclusive(t, cfg.Path))
+	require.NoError(t, l.Close())
+	assert.Equal(t, 0, exclusive(t, cfg.Path), "given back, although the far end holds it open")
+
 	_, err = line.Open(t.Context(), line.Config{Path: filepath.Join(t.TempDir(), "none"), Baud: 9600})
 	require.ErrorIs(t, err, line.ErrGone)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err = line.Open(t.Context(), line.Config{Path: file, Baud: 9600})
 	require.ErrorContains(t, err, "is not a serial port")
+}
+
+// exclusive asks whether a terminal is closed to other programs.
+func exclusive(t *testing.T, path string) int {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.EBUSY) {
+		return 1
+	}
+	require.NoError(t, err)
+	defer f.Close()
+	is, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGEXCL)
+	require.NoError(t, err)
+	return is
 }
 
 func TestExchanges(t *testing.T) {

@@ -9,8 +9,9 @@
 // the rest: files, record, restarts.
 //
 // A cut of the device does not stop the module. An Activate that is run again
-// therefore asks first what the module runs, and follows an upgrade that is
-// under way instead of beginning another one.
+// therefore asks first what the module runs, and follows an upgrade that may be
+// under way before it begins another one: what the module works with must not be
+// taken from it. Only a step forward gives an upgrade new time.
 //
 // The commands and codes are a Profile: Quectel's is here, others are
 // configuration. The package dials nothing and knows nothing of the network; a
@@ -63,7 +64,7 @@ type Profile struct {
 func Quectel() Profile {
 	const answer = 5 * time.Second
 	return Profile{
-		Version: line.Exchange{Send: "AT+QGMR\r", Expect: regexp.MustCompile(`(?m)^(\S+)\r\n\s*OK\r\n`), Timeout: answer, Attempts: 3},
+		Version: line.Exchange{Send: "AT+QGMR\r", Expect: regexp.MustCompile(`^\s*(?:AT\S*\s+)?(?:[+^][^\r\n]*\s+)*(\S+)\r\n(?:[^\r\n]*\r\n)*?OK\r\n`), Timeout: answer, Attempts: 3},
 		Prepare: []line.Exchange{
 			{Send: "ATE0\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: answer, Attempts: 3},
 			{Send: "AT+QFDEL=\"{name}\"\r", Expect: regexp.MustCompile(`(OK|ERROR[^\r]*)\r\n`), Timeout: answer, Attempts: 1}, // there may be none
@@ -85,12 +86,15 @@ type Config struct {
 	StateDir string
 	Line     line.Config
 	Profile  Profile
-	// StallTimeout is how long the module may say nothing in an upload or an
-	// upgrade; 0 for 10 min.
+	// StallTimeout is how long the module may say nothing in an upload, and make no
+	// step forward in an upgrade; 0 for 10 min.
 	StallTimeout time.Duration
 	// StartLimit is how long its port may be gone, and how long it may take, after
-	// its last result code, to say that it runs the target; 0 for 3 min.
+	// its last result code, to say that it runs the target; 0 for 3 min. An upgrade
+	// that may be under way is listened for so long before another one is begun.
 	StartLimit time.Duration
+	// UpgradeLimit is how long an upgrade may take as a whole; 0 for 2 h.
+	UpgradeLimit time.Duration
 	// Pause is between two looks for a port that has gone, and two questions to a
 	// module that is silent; 0 for 1 s.
 	Pause time.Duration
@@ -125,7 +129,7 @@ func (c Config) Validate() error {
 	wrong(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
 	wrong(p.End == nil || p.End.NumSubexp() < 1, "end has no group")
 	wrong(p.Upload.Send != "" && (p.Upload.Expect == nil || p.Uploaded == nil), "upload has no pattern")
-	wrong(min(c.StallTimeout, c.StartLimit, c.Pause) < 0, "a time is negative")
+	wrong(min(c.StallTimeout, c.StartLimit, c.UpgradeLimit, c.Pause) < 0, "a time is negative")
 	wrong(!c.Full && c.Factory != transfer.Factory{}, "a factory image is of use with full packages only")
 	return errors.Join(problems...)
 }
@@ -133,6 +137,7 @@ func (c Config) Validate() error {
 const (
 	defaultStall = 10 * time.Minute
 	defaultStart = 3 * time.Minute
+	defaultLimit = 2 * time.Hour
 	defaultPause = time.Second
 	defaultTries = 2
 )
@@ -148,7 +153,7 @@ func New(cfg Config) (firmware.Installer, error) {
 	for _, t := range []struct {
 		value     *time.Duration
 		otherwise time.Duration
-	}{{&cfg.StallTimeout, defaultStall}, {&cfg.StartLimit, defaultStart}, {&cfg.Pause, defaultPause}} {
+	}{{&cfg.StallTimeout, defaultStall}, {&cfg.StartLimit, defaultStart}, {&cfg.UpgradeLimit, defaultLimit}, {&cfg.Pause, defaultPause}} {
 		if *t.value == 0 {
 			*t.value = t.otherwise
 		}

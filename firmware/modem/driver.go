@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"otafleet/firmware"
 	"otafleet/firmware/line"
@@ -33,12 +32,36 @@ func (d *driver) Version(ctx context.Context) (string, error) {
 	return version, line.Failure(err)
 }
 
+// ask asks until two answers in a row are the same: a code that nobody has asked for
+// may come between a question and its answer.
 func (d *driver) ask(l *line.Line) (string, error) {
-	found, err := l.Exchange(d.cfg.Profile.Version)
-	if err != nil {
-		return "", fmt.Errorf("the version is not said: %w", err)
+	const most = 6 // questions
+	before := ""
+	for range most {
+		found, err := l.Exchange(d.cfg.Profile.Version)
+		if err != nil {
+			return "", fmt.Errorf("the version is not said: %w", err)
+		}
+		version := found[1]
+		if unsolicited(version) {
+			version = ""
+		}
+		if version != "" && version == before {
+			return version, nil
+		}
+		before = version
 	}
-	return found[1], nil
+	return "", fmt.Errorf("the version is not said: %w that stays the same in %d questions", line.ErrSilent, most)
+}
+
+// unsolicited reports whether a word is a code that modules say by themselves, and no
+// version.
+func unsolicited(word string) bool {
+	switch strings.ToUpper(word) {
+	case "", "OK", "ERROR", "RING", "RDY", "READY", "NO", "BUSY", "CONNECT", "POWERED", "NORMAL", "SMS", "CALL", "PB", "SIM":
+		return true
+	}
+	return strings.ContainsRune("+^%$*#&!", rune(word[0]))
 }
 
 // Send upgrades the module, unless it runs the version already.
@@ -72,14 +95,19 @@ func (s *session) upgrade(begin func() error) error {
 	if s.line != nil {
 		runs, err = s.ask(s.line)
 	}
+	silent := errors.Is(err, line.ErrSilent) || errors.Is(err, line.ErrGone)
 	switch {
 	case err == nil && runs == s.image.Version:
 		return nil
-	case errors.Is(err, line.ErrSilent) || errors.Is(err, line.ErrGone):
+	case err != nil && !silent:
+		return err
+	case s.image.Begun:
+		if done, err := s.leave(); done || err != nil {
+			return err
+		}
+	case silent:
 		// It may be in the middle of an upgrade that was begun before.
 		return s.follow()
-	case err != nil:
-		return err
 	}
 	if err := s.hand(); err != nil {
 		return err
@@ -168,136 +196,4 @@ func (s *session) say(e line.Exchange) ([]string, error) {
 		e.Refusal = regexp.MustCompile(`(?m)^(\+CM[ES] )?ERROR[^\r\n]*\r\n`)
 	}
 	return s.line.Exchange(e)
-}
-
-// follow follows the result codes until the last one, or until the module runs
-// the target. Each code, and a port that goes or comes, gives it new time.
-func (s *session) follow() error {
-	quiet := time.Now()
-	for {
-		if s.line == nil {
-			if err := s.reopen(&quiet); err != nil {
-				return err
-			}
-		}
-		ended, err := s.code(quiet.Add(s.cfg.StallTimeout))
-		switch {
-		case ended:
-			return s.awaitTarget()
-		case err == nil:
-			quiet = time.Now()
-		case errors.Is(err, line.ErrGone):
-			s.close()
-			quiet = time.Now()
-		case errors.Is(err, line.ErrSilent):
-			// Its last code may have come while nobody listened.
-			if runs, asked := s.ask(s.line); asked == nil && runs == s.image.Version {
-				return nil
-			}
-			return fmt.Errorf("the module says nothing of its upgrade: %w", err)
-		default:
-			return err
-		}
-	}
-}
-
-// reopen waits for the port, for as long as a module may take to start.
-func (s *session) reopen(quiet *time.Time) error {
-	for {
-		l, err := line.Open(s.ctx, s.cfg.Line)
-		if err == nil {
-			s.line, *quiet = l, time.Now()
-			return nil
-		}
-		if !errors.Is(err, line.ErrGone) || time.Since(*quiet) > s.cfg.StartLimit {
-			return err
-		}
-		if err := firmware.Pause(s.ctx, s.cfg.Pause); err != nil {
-			return err
-		}
-	}
-}
-
-// code waits for the next result code, and says whether it was the last one.
-func (s *session) code(until time.Time) (ended bool, err error) {
-	text, kind, why := "", codeOther, ""
-	for kind == codeOther {
-		if text, err = s.nextLine(until); err != nil {
-			return false, err
-		}
-		kind, why = s.cfg.Profile.read(text)
-	}
-	switch kind {
-	case codeEnd:
-		if n, err := strconv.Atoi(why); err != nil || n != 0 {
-			return false, firmware.Failf(ota.InstallerFailed, "the module ends its upgrade with code %s", why)
-		}
-		return true, nil
-	case codeFailed:
-		return false, firmware.Failf(ota.InstallerFailed, "the module gives up its upgrade: %s", strings.TrimSpace(text))
-	case codeProgress:
-		s.cfg.Logger.Debug("module is being upgraded", "code", strings.TrimSpace(text), "percent", why)
-	}
-	return false, nil
-}
-
-// maxLine bounds a line of the module, in bytes.
-const maxLine = 512
-
-// nextLine reads a line with its end.
-func (s *session) nextLine(until time.Time) (string, error) {
-	var text []byte
-	for {
-		b, err := s.line.Next(max(time.Until(until), 0))
-		if err != nil {
-			return "", err
-		}
-		text = append(text, b)
-		text = text[max(0, len(text)-maxLine):]
-		if b == '\n' {
-			return string(text), nil
-		}
-	}
-}
-
-// codeKind is what a line of the module says of its upgrade.
-type codeKind int
-
-const (
-	codeOther codeKind = iota
-	codeProgress
-	codeEnd
-	codeFailed
-)
-
-// read reads a line; its value is that of the pattern's first group.
-func (p *Profile) read(text string) (kind codeKind, value string) {
-	for _, c := range []struct {
-		kind    codeKind
-		pattern *regexp.Regexp
-	}{{codeFailed, p.Failed}, {codeEnd, p.End}, {codeProgress, p.Progress}} {
-		if c.pattern == nil {
-			continue
-		}
-		if found := c.pattern.FindStringSubmatch(text); found != nil {
-			return c.kind, strings.Join(found[1:min(2, len(found))], "")
-		}
-	}
-	return codeOther, ""
-}
-
-// awaitTarget waits until the module runs the target: after its last code it may
-// start once more. One that goes on with another version has answered too, and
-// that is for the caller to judge.
-func (s *session) awaitTarget() error {
-	s.close()
-	for end := time.Now().Add(s.cfg.StartLimit); ; {
-		runs, err := s.Version(s.ctx)
-		if err == nil && runs == s.image.Version || s.ctx.Err() != nil || time.Now().After(end) {
-			return err
-		}
-		if err := firmware.Pause(s.ctx, s.cfg.Pause); err != nil {
-			return err
-		}
-	}
 }

@@ -122,13 +122,19 @@ func TestUpgrades(t *testing.T) {
 		detail  string
 		version string
 	}{
-		"plainly":                        {func(*world) {}, "", "", "1.1.0"},
-		"port goes and comes":            {func(w *world) { w.module.Vanishes = true }, "", "", "1.1.0"},
-		"no last code":                   {func(w *world) { w.module.NoEnd = true; w.cfg.StallTimeout = brief }, "", "", "1.1.0"},
-		"a byte is lost, then again":     {func(w *world) { w.module.Loses = 77; w.cfg.Tries = 2 }, "", "", "1.1.0"},
-		"a byte is lost":                 {func(w *world) { w.module.Loses = 77 }, ota.InstallerFailed, "the module has 9006 bytes of 9007", "1.0.0"},
-		"refused":                        {func(w *world) { w.module.Code = 504 }, ota.InstallerFailed, "ends its upgrade with code 504", "1.0.0"},
-		"stalls":                         {func(w *world) { w.module.Stalls = true; w.cfg.StallTimeout = brief }, ota.ComponentSilent, "says nothing of its upgrade", "1.0.0"},
+		"plainly":                    {func(*world) {}, "", "", "1.1.0"},
+		"port goes and comes":        {func(w *world) { w.module.Vanishes = true }, "", "", "1.1.0"},
+		"no last code":               {func(w *world) { w.module.NoEnd = true; w.cfg.StallTimeout = brief }, "", "", "1.1.0"},
+		"a byte is lost, then again": {func(w *world) { w.module.Loses = 77; w.cfg.Tries = 2 }, "", "", "1.1.0"},
+		"a byte is lost":             {func(w *world) { w.module.Loses = 77 }, ota.InstallerFailed, "the module has 9006 bytes of 9007", "1.0.0"},
+		"refused":                    {func(w *world) { w.module.Code = 504 }, ota.InstallerFailed, "ends its upgrade with code 504", "1.0.0"},
+		"stalls":                     {func(w *world) { w.module.Stalls = true; w.cfg.StallTimeout = brief }, ota.ComponentSilent, "says nothing new of its upgrade", "1.0.0"},
+		"comes and goes for ever": {func(w *world) { w.module.Flaps = true }, ota.ComponentSilent,
+			"its port has gone 11 times since", ""},
+		"says the same for ever": {func(w *world) {
+			w.module.Repeats, w.cfg.StallTimeout, w.cfg.Profile.Version.Timeout = true, brief, 5*brief
+		}, ota.ComponentSilent, "says nothing new of its upgrade", ""},
+		"takes too long":                 {func(w *world) { w.module.Stalls = true; w.cfg.UpgradeLimit = brief }, ota.ComponentSilent, "not at its end after 50ms", "1.0.0"},
 		"ends well and runs what it ran": {func(w *world) { w.module.Stays = true }, "", "", "1.0.0"},
 		"silent": {func(w *world) {
 			w.module.Deaf = true
@@ -181,6 +187,82 @@ func (w *world) rewrite(t *testing.T, path, before, after string) {
 	require.NoError(t, err)
 	require.Contains(t, string(data), before)
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(data), before, after, 1)), 0o600))
+}
+
+// The device was cut while the module verifies the package, and answers meanwhile: it
+// is followed, and its package is left to it.
+func TestPackageInUseIsLeftAlone(t *testing.T) {
+	w := newWorld(t, "1.0.0")
+	w.module.Stalls, w.cfg.StallTimeout = true, brief
+	_, job, err := upgrade(t, w)
+	require.Error(t, err)
+	asked := w.module.Asked()
+	w.cfg.StallTimeout, w.cfg.StartLimit = 5*long, 5*long
+	cfg := w.cfg
+	installer, err := modem.New(cfg)
+	require.NoError(t, err)
+	go func() {
+		for w.module.Asked() < asked+2 {
+			time.Sleep(time.Millisecond)
+		}
+		w.module.Finish()
+	}()
+	_, err = installer.Activate(t.Context(), job)
+	require.NoError(t, err)
+	found, err := installer.Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "1.1.0", found.Version)
+	assert.Equal(t, 1, w.module.Uploads())
+	assert.Zero(t, w.module.Deletes())
+}
+
+// Neither is the package before, when the way back was cut.
+func TestPackageInUseIsLeftAloneOnTheWayBack(t *testing.T) {
+	w := newWorld(t, "1.0.0")
+	_, job, err := upgrade(t, w)
+	require.NoError(t, err)
+	w.module.Stalls, w.cfg.StallTimeout = true, brief
+	installer, err := modem.New(w.cfg)
+	require.NoError(t, err)
+	_, err = installer.Revert(t.Context(), job)
+	require.Error(t, err)
+	asked := w.module.Asked()
+	w.cfg.StallTimeout, w.cfg.StartLimit = 5*long, 5*long
+	installer, err = modem.New(w.cfg)
+	require.NoError(t, err)
+	go func() {
+		for w.module.Asked() < asked+2 {
+			time.Sleep(time.Millisecond)
+		}
+		w.module.Finish()
+	}()
+	_, err = installer.Revert(t.Context(), job)
+	require.NoError(t, err)
+	assert.Equal(t, 2, w.module.Uploads())
+	assert.Zero(t, w.module.Deletes())
+}
+
+// A module that was cut off too is given the package anew, after a while.
+func TestUpgradeThatDiedWithTheDevice(t *testing.T) {
+	w := newWorld(t, "1.0.0")
+	w.module.Stalls, w.cfg.StallTimeout = true, brief
+	_, job, err := upgrade(t, w)
+	require.Error(t, err)
+	w.module.Stalls = false
+	_, err = w.start(t, firmware.Disk{}).Activate(t.Context(), job)
+	require.NoError(t, err)
+	assert.Equal(t, 2, w.module.Uploads())
+}
+
+// A code that nobody asked for is never the version.
+func TestUnaskedCodes(t *testing.T) {
+	for _, code := range []string{"RING", "RDY", "+CREG:1", `+CMTI: "SM",3`, "^MODE:17", "SMS DONE", "POWERED DOWN"} {
+		w := newWorld(t, "1.0.0")
+		w.module.Unasked = code
+		found, err := w.start(t, firmware.Disk{}).Inspect(t.Context())
+		require.NoError(t, err, code)
+		assert.Equal(t, "1.0.0", found.Version, code)
+	}
 }
 
 func TestAddressInsteadOfUpload(t *testing.T) {

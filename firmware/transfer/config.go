@@ -49,6 +49,9 @@ type Image struct {
 	Version string
 	Size    int64
 	SHA256  ota.Digest
+	// Begun says that the component may still be busy with an image that it was
+	// given before the agent was started anew.
+	Begun bool
 }
 
 // Config describes a component.

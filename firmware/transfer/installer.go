@@ -90,7 +90,7 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 			r.Step = begun
 			return in.save(r)
 		}
-		if err := in.send(ctx, r.Image, job.Source, begin); err != nil {
+		if err := in.send(ctx, r.Image, job.Source, r.Step == begun, begin); err != nil {
 			return "", err
 		}
 		r.Step = sent
@@ -145,20 +145,25 @@ func (in *Installer) restore(ctx context.Context, r record, job firmware.Job) er
 		}
 		return firmware.Failf(ota.InstallerFailed, "no image of %s is kept: the component cannot be taken back", job.Source)
 	}
-	if err := in.send(ctx, image, job.Target, func() error { return nil }); err != nil {
+	begin := func() error {
+		r.Back = true
+		return in.save(r)
+	}
+	if err := in.send(ctx, image, job.Target, r.Step == begun || r.Back, begin); err != nil {
 		return err
 	}
 	return in.awaitStart(ctx)
 }
 
-// send gives an image to the component, several times if need be.
-func (in *Installer) send(ctx context.Context, image *stored, source string, begin func() error) error {
+// send gives an image to the component, several times if need be. busy says that an
+// image was begun to be sent before.
+func (in *Installer) send(ctx context.Context, image *stored, source string, busy bool, begin func() error) error {
 	file, size, err := in.open(ctx, image)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	out := Image{ReaderAt: file, Name: image.Name, Source: source, Version: image.Version, Size: size, SHA256: image.output().SHA256}
+	out := Image{ReaderAt: file, Name: image.Name, Source: source, Version: image.Version, Size: size, SHA256: image.output().SHA256, Begun: busy}
 	for try := 1; ; try++ {
 		began := time.Now()
 		err := in.cfg.Driver.Send(ctx, out, begin)
@@ -166,6 +171,7 @@ func (in *Installer) send(ctx context.Context, image *stored, source string, beg
 		if err == nil || try >= in.cfg.Tries || final(ctx, err) {
 			return err
 		}
+		out.Begun = false // the driver has seen how that ended
 		if err := firmware.Pause(ctx, in.cfg.Pause); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type record struct {
 	Target string  `json:"target,omitempty"`
 	Image  *stored `json:"image,omitempty"` // the job's own
 	Step   step    `json:"step,omitempty"`
+	Back   bool    `json:"back,omitempty"` // the component may hold a part of the kept image
 }
 
 // stored is an image on the disk.

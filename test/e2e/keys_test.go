@@ -53,7 +53,7 @@ func everything(t *testing.T) *harness.Device {
 			harness.Settings{"id": "modem", "type": "module", "installer": "modem", "modem": harness.Settings{
 				"port": "tty1", "baud": 115200, "profile": "custom", "version": anExchange(), "prepare": []any{anExchange()},
 				"uploads": true, "upload": anUpload(), "trigger": anExchange(), "progress": "a", "end": "(a)", "failed": "a",
-				"full": true, "tries": 2, "stall_timeout": "10m", "start_timeout": "3m", "max_size": "64MiB",
+				"full": true, "tries": 2, "stall_timeout": "10m", "start_timeout": "3m", "upgrade_timeout": "2h", "max_size": "64MiB",
 				"factory": harness.Settings{"version": "R1", "image": "app.bin"}}},
 		},
 		"health":              []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
@@ -154,6 +154,7 @@ var badValues = map[string]struct {
 	"components.modem.baud":              {9, "want 50 to 4000000"},
 	"components.modem.tries":             {0, "want 1 to 100"},
 	"components.modem.start_timeout":     {"1", "is not a duration"},
+	"components.modem.upgrade_timeout":   {"1", "is not a duration"},
 	"components.modem.max_size":          {"big", "is not a size"},
 	"components.modem.factory.version":   {"", "want 1 to 64 printable characters"},
 	"components.modem.factory.image":     {"none.bin", "cannot be read"},

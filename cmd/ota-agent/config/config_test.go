@@ -105,7 +105,7 @@ func TestEveryKey(t *testing.T) {
 				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
 			}}},
 			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
-				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute,
+				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute, UpgradeLimit: time.Hour,
 				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
 				Profile: modem.Profile{
 					Version:  line.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},

@@ -24,6 +24,7 @@ func readModemInstaller(m *yamlform.Map, in base) *modem.Config {
 	m.Int("tries", &c.Tries, 1, 100)
 	m.Duration("stall_timeout", &c.StallTimeout, 10*time.Millisecond, 24*time.Hour)
 	m.Duration("start_timeout", &c.StartLimit, 10*time.Millisecond, 24*time.Hour)
+	m.Duration("upgrade_timeout", &c.UpgradeLimit, 10*time.Millisecond, 24*time.Hour)
 	m.Size("max_size", &c.Capacity, 1, ota.MaxFileSize)
 	c.Factory = readFactory(m.Map("factory"), in)
 	if m.Has("factory") && !c.Full {

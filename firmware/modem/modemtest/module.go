@@ -26,17 +26,23 @@ import (
 type Module struct {
 	*linetest.Line
 
-	Deaf     bool // answers nothing
-	Code     int  // with which the next upgrade ends; 0 for success
-	Loses    int  // loses that byte of the next upload, counted from 1
-	Stalls   bool // says nothing more after the upgrade has begun
-	Stays    bool // ends well and runs what it ran
-	Vanishes bool // takes its port away for its restart
-	NoEnd    bool // restarts before it has said the last code
+	Deaf     bool   // answers nothing
+	Code     int    // with which the next upgrade ends; 0 for success
+	Loses    int    // loses that byte of the next upload, counted from 1
+	Stalls   bool   // says nothing more after the upgrade has begun
+	Stays    bool   // ends well and runs what it ran
+	Vanishes bool   // takes its port away for its restart
+	NoEnd    bool   // restarts before it has said the last code
+	Flaps    bool   // takes its port away and brings it back without end
+	Repeats  bool   // says the same percent without end
+	Unasked  string // is said between a version and its OK
 
 	mu      sync.Mutex
 	live    []byte
 	file    []byte
+	busy    *linetest.End // where an upgrade stalls
+	asked   int
+	deletes int
 	uploads int
 }
 
@@ -62,6 +68,29 @@ func (m *Module) Uploads() int {
 	return m.uploads
 }
 
+// Asked is how often it was asked for its version.
+func (m *Module) Asked() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
+}
+
+// Deletes is how often its package was deleted while it was busy with it.
+func (m *Module) Deletes() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.deletes
+}
+
+// Finish ends an upgrade that stalls.
+func (m *Module) Finish() {
+	m.mu.Lock()
+	end := m.busy
+	m.live, m.file, m.busy = m.file, nil, nil
+	m.mu.Unlock()
+	say(end, "", `+QIND: "FOTA","START"`, `+QIND: "FOTA","UPDATING",100`, `+QIND: "FOTA","END",0`)
+}
+
 func (m *Module) version() string {
 	line, _, _ := bytes.Cut(m.Live(), []byte("\n"))
 	return string(line)
@@ -81,7 +110,14 @@ func (m *Module) serve(end *linetest.End) {
 		case text == "ATE0":
 			say(end, "OK")
 		case text == "AT+QGMR":
-			say(end, m.version(), "", "OK")
+			m.mu.Lock()
+			m.asked++
+			m.mu.Unlock()
+			if m.Unasked != "" {
+				say(end, m.version(), "", m.Unasked, "", "OK")
+			} else {
+				say(end, m.version(), "", "OK")
+			}
 		case strings.HasPrefix(text, "AT+QFDEL="):
 			m.delete(end)
 		case strings.HasPrefix(text, "AT+QFUPL="):
@@ -102,6 +138,9 @@ func (m *Module) delete(end *linetest.End) {
 	m.mu.Lock()
 	had := m.file != nil
 	m.file = nil
+	if m.busy != nil {
+		m.deletes++
+	}
 	m.mu.Unlock()
 	if had {
 		say(end, "OK")
@@ -158,9 +197,24 @@ func (m *Module) upgrade(end *linetest.End) *linetest.End {
 	}
 	say(end, "OK")
 	if m.Stalls {
+		m.mu.Lock()
+		m.busy = end
+		m.mu.Unlock()
 		return end
 	}
 	say(end, "", `+QIND: "FOTA","START"`, `+QIND: "FOTA","UPDATING",10`)
+	for m.Repeats && end.Hears() {
+		say(end, `+QIND: "FOTA","UPDATING",10`)
+		time.Sleep(while)
+	}
+	for m.Flaps {
+		again, err := m.Replug(end)
+		if err != nil {
+			return nil
+		}
+		end = again
+		time.Sleep(while)
+	}
 	if m.Code != 0 {
 		say(end, fmt.Sprintf(`+QIND: "FOTA","END",%d`, m.Code))
 		m.Code = 0
@@ -183,6 +237,9 @@ func (m *Module) upgrade(end *linetest.End) *linetest.End {
 	}
 	return end
 }
+
+// while is between two of what a module repeats without end.
+const while = 3 * time.Millisecond
 
 func say(end *linetest.End, lines ...string) {
 	end.Say([]byte("\r\n" + strings.Join(lines, "\r\n") + "\r\n")...)
