@@ -49,7 +49,8 @@ var house = []room{
 	{"firmware/*", "firmware internal/bsdiff internal/ota", "firmware/firmwaretest internal/programtest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
-	{"agent/*", "agent firmware internal/*", ""},
+	{"agent/download/policy", "agent internal/ota", ""},           // the real downloads and the virtual ones ask it
+	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
@@ -65,8 +66,8 @@ var house = []room{
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
-	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                        // not agent: a platform that shares its code would share its mistakes
-	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
+	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                                              // not agent: a platform that shares its code would share its mistakes
+	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
 	{"scenarios", "", "simulator/scenario internal/yamlform"},

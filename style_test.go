@@ -48,6 +48,7 @@ var pure = map[string]string{
 	"internal/yamlform":         "",
 	"reporter":                  "",
 	"agent":                     "runner.go effect.go", // they execute what the machine decides
+	"agent/download/policy":     "",
 	"simulator/selection":       "",
 	"simulator/verdict":         "",
 	"simulator/witness":         "",

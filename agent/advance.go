@@ -100,8 +100,8 @@ func (m *Machine) advanceStatus(i int, part *Part) {
 		m.effect(Stage{m.start(staging), m.job(i)})
 		return
 	}
-	m.effect(Fetch{Op: m.start(fetching), Job: m.job(i), Package: w.pkg, Fruitless: w.fruitless, Renewed: part.Renewed,
-		Local: m.state.Run.Local})
+	w.setbacks.Renewed = part.Renewed
+	m.effect(Fetch{Op: m.start(fetching), Job: m.job(i), Package: w.pkg, Setbacks: w.setbacks, Local: m.state.Run.Local})
 }
 
 // advanceStep starts what the step within an upgrade calls for.

@@ -78,7 +78,7 @@ func (r *Runner) perform(ctx context.Context, out Output) Input {
 // places.
 func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	failed := func(failure *ota.Failure) Input {
-		return Fetched{Op: out.Op, Failure: failure, Fruitless: out.Fruitless}
+		return Fetched{Op: out.Op, Failure: failure, Setbacks: out.Setbacks}
 	}
 	if err := r.equipment.Desk.KeepPackage(out.Package); err != nil {
 		return failed(asFailure(err, ota.WriteFailed))
@@ -99,7 +99,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	var pace reporter.Pace
 	result := r.equipment.Fetcher.Fetch(ctx, FetchJob{
 		Files: out.Job.Files, Addresses: out.Package.Files, Places: places, Local: out.Local,
-		Fruitless: out.Fruitless, Renewed: out.Renewed,
+		Setbacks: out.Setbacks, Online: r.connected.Load,
 		Started: func() { r.Post(FetchStarted{out.Op}) },
 		Progress: func(done, total int64) {
 			if pace.Due(time.Now()) {
@@ -107,7 +107,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 			}
 		},
 	})
-	ended := Fetched{Op: out.Op, Need: result.Need, Fruitless: result.Fruitless}
+	ended := Fetched{Op: out.Op, Need: result.Need, Gained: result.Gained, Setbacks: result.Setbacks}
 	if result.Failure != nil {
 		ended.Failure = asFailure(result.Failure, ota.Internal)
 	}

@@ -202,7 +202,7 @@ func TestEffectFetch(t *testing.T) {
 	}{
 		{"fails", agent.FetchResult{Failure: &ota.Failure{Code: ota.DigestMismatch}}, "app=download_failed(digest_mismatch)"},
 		{"fails with an unknown code", agent.FetchResult{Failure: &ota.Failure{}}, "app=download_failed(internal)"},
-		{"needs addresses", agent.FetchResult{Need: ota.AddressExpired, Fruitless: 3}, "ask:app(url_expired)"},
+		{"needs addresses", agent.FetchResult{Need: ota.AddressExpired, Setbacks: agent.Setbacks{Fruitless: 3}}, "ask:app(url_expired)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onBench(t, func(t *testing.T, b *bench) {
@@ -222,9 +222,9 @@ func TestEffectFetchJob(t *testing.T) {
 			jobs = append(jobs, job)
 			switch len(jobs) {
 			case 1:
-				return agent.FetchResult{Need: ota.AddressExpired, Fruitless: 2}
+				return agent.FetchResult{Need: ota.AddressExpired, Setbacks: agent.Setbacks{Fruitless: 2}}
 			case 2:
-				return agent.FetchResult{Need: ota.AddressMirrors, Fruitless: 3}
+				return agent.FetchResult{Need: ota.AddressMirrors, Setbacks: agent.Setbacks{Fruitless: 3, Renewed: true}}
 			}
 			return agent.FetchResult{}
 		}
@@ -235,8 +235,8 @@ func TestEffectFetchJob(t *testing.T) {
 			assert.Len(t, job.Files, 1)
 			assert.Len(t, job.Places, 1)
 			assert.Equal(t, "image", job.Addresses[0].Name)
-			assert.Equal(t, []int{0, 2, 3}[i], job.Fruitless)
-			assert.Equal(t, i == 2, job.Renewed)
+			assert.Equal(t, []int{0, 2, 3}[i], job.Setbacks.Fruitless)
+			assert.Equal(t, i == 2, job.Setbacks.Renewed)
 		}
 	})
 }

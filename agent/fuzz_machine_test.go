@@ -174,7 +174,8 @@ func (c *chaos) result(op agent.Op, out agent.Output) agent.Input {
 		case 1:
 			return agent.FetchProgressed{Op: op, Done: 1, Total: 2}
 		}
-		return agent.Fetched{Op: op, Need: chaosNeeds[c.pick(len(chaosNeeds))], Failure: failure, Fruitless: c.pick(9)}
+		return agent.Fetched{Op: op, Need: chaosNeeds[c.pick(len(chaosNeeds))], Failure: failure,
+			Gained: c.pick(2) == 1, Setbacks: agent.Setbacks{Fruitless: c.pick(9)}}
 	case agent.Stage:
 		return agent.Staged{Op: op, Failure: failure}
 	case agent.Activate:

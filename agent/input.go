@@ -81,10 +81,11 @@ type FetchProgressed struct {
 // Fetched ends a Fetch. Need is set when other addresses could help; Failure
 // when nothing can; neither on success.
 type Fetched struct {
-	Op        Op
-	Need      ota.AddressReason
-	Failure   *ota.Failure
-	Fruitless int // consecutive requests without a new verified chunk so far
+	Op       Op
+	Need     ota.AddressReason
+	Failure  *ota.Failure
+	Gained   bool // a new verified chunk came
+	Setbacks Setbacks
 }
 
 // Staged ends a Stage.
@@ -167,12 +168,11 @@ type Cancel struct{ Op Op }
 
 // Fetch downloads every file of a package into its inactive place.
 type Fetch struct {
-	Op        Op
-	Job       firmware.Job
-	Package   *ota.Package
-	Fruitless int    // consecutive requests without a new verified chunk so far
-	Renewed   bool   // addresses were asked for because all mirrors failed
-	Local     string // the package file that holds the bytes; empty for those of the addresses
+	Op       Op
+	Job      firmware.Job
+	Package  *ota.Package
+	Setbacks Setbacks
+	Local    string // the package file that holds the bytes; empty for those of the addresses
 }
 
 // Stage makes the downloaded files ready to run.

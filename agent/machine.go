@@ -89,13 +89,13 @@ type Machine struct {
 
 // work is what the device holds in memory of a part's package.
 type work struct {
-	pkg       *ota.Package  // addresses; nil while waiting for them
-	manifest  *ota.Manifest // verified; nil until then
-	deltas    int           // how often a delta was of no use since the start
-	fruitless int           // consecutive requests without a new chunk
-	healthy   bool          // the new version has passed its checks since the start
-	reverts   backoff       // trying to go back again, after that has failed
-	failed    int           // times that going back has failed since the start
+	pkg      *ota.Package  // addresses; nil while waiting for them
+	manifest *ota.Manifest // verified; nil until then
+	deltas   int           // how often a delta was of no use since the start
+	setbacks Setbacks      // of the download
+	healthy  bool          // the new version has passed its checks since the start
+	reverts  backoff       // trying to go back again, after that has failed
+	failed   int           // times that going back has failed since the start
 }
 
 // New returns the machine of a device with the state that it last saved; nil

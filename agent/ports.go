@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -33,9 +34,9 @@ type FetchJob struct {
 	Files     []ota.File        // from the verified manifest
 	Addresses []ota.FileAddress // matched to Files by name
 	Places    []firmware.Place  // one for each of Files; the caller closes them
-	Fruitless int               // requests without a new chunk before this call
+	Setbacks  Setbacks          // before this call
 	Local     string            // a package file that holds the bytes; empty for those of the addresses
-	Renewed   bool              // these addresses came because all mirrors had failed
+	Online    func() bool       // whether the device is connected to its platform; nil if it is not known
 	Started   func()            // called once, before the first byte is asked for
 	// Progress is called from time to time with the verified bytes in place.
 	Progress func(done, total int64)
@@ -44,9 +45,25 @@ type FetchJob struct {
 // FetchResult is how a download ended: verified, in need of other addresses, or
 // failed.
 type FetchResult struct {
-	Need      ota.AddressReason // set when other addresses could help
-	Failure   *ota.Failure      // set when nothing can
-	Fruitless int
+	Need     ota.AddressReason // set when other addresses could help
+	Failure  *ota.Failure      // set when nothing can
+	Gained   bool              // a new verified chunk came, though that was not the end
+	Setbacks Setbacks          // for the next call
+}
+
+// Setbacks is what has gone wrong in a download since its last new verified
+// chunk. It is carried on when other addresses come, and forgotten at a restart.
+type Setbacks struct {
+	Fruitless int           // requests in a row that brought no new chunk
+	Failed    int           // of these and of those made while offline, the ones by which pauses grow
+	Wrong     int           // of these, the last ones that were answered, and wrongly
+	Waited    time.Duration // how long they and their pauses took
+	Spent     time.Duration // how long all requests for the file under way took
+	Retry     time.Duration // how long the servers ask not to be asked again
+	Renewed   bool          // other addresses were asked for because all had failed
+	// Held is what the fetcher remembers of the places, so that it need not read
+	// them again before an address expires; nil for nothing.
+	Held any
 }
 
 // Health says whether the device works with a component's new version.

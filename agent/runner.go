@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"otafleet/firmware"
@@ -43,6 +44,7 @@ type Runner struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	tasks     *sync.WaitGroup
+	connected atomic.Bool // to the platform, as the machine was last told
 
 	mu       sync.Mutex // guards the following
 	queue    []Input
@@ -177,6 +179,12 @@ func (r *Runner) handle(in Input) {
 		return
 	}
 	r.recordInput(in)
+	switch in.(type) {
+	case Connected:
+		r.connected.Store(true)
+	case Disconnected:
+		r.connected.Store(false)
+	}
 	r.machineMu.Lock()
 	outputs := r.machine.Handle(r.equipment.Now(), in)
 	r.machineMu.Unlock()

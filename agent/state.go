@@ -189,7 +189,7 @@ type Part struct {
 	FailedIn int              // the attempt in which it failed, or began to go back; 0 if it did not
 	Again    bool             // it failed, or goes back, and is to be tried again
 	Full     bool             // a delta was of no use: the full package is wanted, in every attempt
-	Renewed  bool             // addresses were asked for because all mirrors failed, in this attempt
+	Renewed  bool             // addresses were asked for because all mirrors had failed, since the last new chunk
 	From     string           // the version that ran before
 	Image    ota.Digest       // of the package in work, for the loop breaker
 	Release  int64            // of the package in work

@@ -23,6 +23,12 @@ func (m *Machine) fetchStarted() {
 }
 
 func (m *Machine) fetchProgressed(in FetchProgressed) {
+	if m.progress.Total > 0 && in.Done > m.progress.Done {
+		// Should the download be cancelled, it goes on with a clean score.
+		i, part := m.active()
+		w := &m.work[i]
+		w.setbacks, part.Renewed = Setbacks{Spent: w.setbacks.Spent, Held: w.setbacks.Held}, false
+	}
 	m.progress = in
 	if m.connected && m.pace.Due(m.now) {
 		i, _ := m.active()
@@ -35,8 +41,9 @@ func (m *Machine) fetchProgressed(in FetchProgressed) {
 // or for good.
 func (m *Machine) fetched(in Fetched) {
 	i, part := m.active()
-	m.work[i].fruitless = in.Fruitless
+	m.work[i].setbacks = in.Setbacks
 	m.progress = FetchProgressed{}
+	part.Renewed = part.Renewed && !in.Gained
 	switch {
 	case in.Need == ota.AddressMirrors && part.Renewed:
 		m.fail(i, ota.DownloadFailed, &ota.Failure{Code: ota.StorageUnavailable, Detail: "all mirrors failed, and the new addresses too"})

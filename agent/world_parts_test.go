@@ -93,9 +93,9 @@ func (w *world) fetch(out agent.Fetch) {
 		result.Failure = &ota.Failure{Code: ota.DeltaFailed}
 	case w.fault.strikes(id, "fetch"):
 		result.Failure = &ota.Failure{Code: ota.DigestMismatch}
-	case !out.Renewed && w.fault.strikes(id, "mirrors"):
-		result.Need = ota.AddressMirrors
-	case out.Renewed && w.fault.always && w.fault.step == "mirrors":
+	case !out.Setbacks.Renewed && w.fault.strikes(id, "mirrors"):
+		result.Need, result.Setbacks.Renewed = ota.AddressMirrors, true
+	case out.Setbacks.Renewed && w.fault.always && w.fault.step == "mirrors":
 		result.Failure = &ota.Failure{Code: ota.HTTPError}
 	default:
 		f.fetched = out.Job.Target

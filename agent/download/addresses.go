@@ -1,11 +1,12 @@
 package download
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"otafleet/internal/ota"
 )
@@ -20,9 +21,8 @@ type address struct {
 	key    string   // of an s3 address
 	name   string   // for people: no query, no signature
 
-	gone   error  // why it is not asked any more; nil while it is
-	failed bool   // its last request brought nothing, and none elsewhere has since
-	etag   string // strong entity tag of its last answer; empty for none
+	gone *ota.Failure // why it is not asked any more; nil while it is
+	etag string       // strong entity tag of its last answer; empty for none
 	// ignoresRange is set when it answered a range with the whole file. Its
 	// next answer of that kind is read and discarded up to the range.
 	ignoresRange bool
@@ -30,46 +30,53 @@ type address struct {
 
 // parseAddress accepts the three schemes of the protocol's rule 7.14.
 func parseAddress(text string) *address {
+	useless := func(format string, args ...any) *address {
+		return &address{name: "address", gone: &ota.Failure{Code: ota.URLExpired, Detail: fmt.Sprintf(format, args...)}}
+	}
 	if rest, ok := strings.CutPrefix(text, "s3://"); ok {
 		bucket, key, _ := strings.Cut(rest, "/")
-		a := &address{bucket: bucket, key: key, name: shown(text)}
 		if bucket == "" || key == "" {
-			a.gone = errors.New("it does not name a bucket and a key")
+			return useless("it does not name a bucket and a key")
 		}
-		return a
+		return &address{bucket: bucket, key: key, name: shown(text)}
 	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil: // the error would quote the address with its signature
-		return &address{name: "address", gone: errors.New("it is not a URL")}
+		return useless("it is not a URL")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return &address{name: "address", gone: fmt.Errorf("scheme %q is not https, http or s3", u.Scheme)}
+		return useless("scheme %q is not https, http or s3", shown(u.Scheme))
 	case u.Host == "":
-		return &address{name: "address", gone: errors.New("it names no host")}
+		return useless("it names no host")
 	}
 	u.Fragment = ""
 	return &address{url: u, name: shown(u.Scheme + "://" + u.Host + u.EscapedPath())}
 }
 
-// shown bounds an address for logs and reports.
+// shown bounds an address for logs, reports and terminals, which must not be
+// told to turn their text around.
 func shown(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
 	if len(name) > maxShown {
-		name = name[:maxShown] + "..."
+		name = strings.ToValidUTF8(name[:maxShown], "") + "..."
 	}
-	return strings.ToValidUTF8(name, "?")
+	return name
 }
 
 // addresses is the list of one file, in the platform's order.
 type addresses struct {
 	list    []*address
-	expires time.Time // zero if unknown
-	at      int       // the one to ask next
-	asked   bool      // whether any has been asked
+	expires time.Time // by the platform's clock; zero if unknown
 }
 
 // findAddresses gives the addresses of the file named name. Those of a store
 // are of use only to a device that has credentials for one.
-func findAddresses(all []ota.FileAddress, name string, stores bool) *addresses {
+func findAddresses(all []ota.FileAddress, name string, f *Fetcher) *addresses {
 	as := &addresses{}
 	for i := range all {
 		if all[i].Name != name {
@@ -78,8 +85,10 @@ func findAddresses(all []ota.FileAddress, name string, stores bool) *addresses {
 		as.expires = all[i].Expires
 		for _, text := range all[i].URLs {
 			a := parseAddress(text)
-			if a.gone == nil && a.url == nil && !stores {
-				a.gone = errors.New("no storage is configured")
+			switch {
+			case a.gone != nil:
+			case a.url == nil && f.config.Storage == nil:
+				a.gone = &ota.Failure{Code: ota.URLExpired, Detail: "no storage is configured"}
 			}
 			as.list = append(as.list, a)
 		}
@@ -87,56 +96,27 @@ func findAddresses(all []ota.FileAddress, name string, stores bool) *addresses {
 	return as
 }
 
-// next returns the address to ask, or nil when none is left.
-func (as *addresses) next(now time.Time) *address {
-	if !as.expires.IsZero() && !now.Before(as.expires) {
-		for _, a := range as.list {
-			if a.gone == nil {
-				a.gone = fmt.Errorf("it expired at %s", as.expires.UTC().Format(time.RFC3339))
-			}
-		}
-	}
-	for range as.list {
-		if a := as.list[as.at%len(as.list)]; a.gone == nil {
-			return a
-		}
-		as.at++
-	}
-	return nil
-}
-
-// turn goes on to the address after the one just asked.
-func (as *addresses) turn() { as.at++ }
-
-// progressed starts a new round: something arrived from somewhere.
-func (as *addresses) progressed() {
-	for _, a := range as.list {
-		a.failed = false
+// nameTheClock adds to the refusal of an address what this device's clock says
+// of it. Whether an address has expired only its server knows, which is why it is
+// asked; but a person should hear that a clock may be wrong.
+func (as *addresses) nameTheClock(r *refusal, now time.Time) {
+	if r.Code == ota.URLExpired && !as.expires.IsZero() && !now.Before(as.expires) {
+		r.Detail += fmt.Sprintf("; it expired at %s, and this device's clock says %s",
+			as.expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 }
 
-// allFailed reports whether some addresses are left and all of them have failed.
-func (as *addresses) allFailed() bool {
-	left := 0
-	for _, a := range as.list {
-		if a.gone != nil {
-			continue
-		}
-		if left++; !a.failed {
-			return false
-		}
-	}
-	return left > 0
-}
-
-// whyNone says why no address is left.
-func (as *addresses) whyNone() string {
+// whyNone says why no address is left, with the code of the last one.
+func (as *addresses) whyNone() *ota.Failure {
 	if len(as.list) == 0 {
-		return "there is no address"
+		return &ota.Failure{Code: ota.URLExpired, Detail: "there is no address"}
 	}
+	why := &ota.Failure{}
 	reasons := make([]string, len(as.list))
 	for i, a := range as.list {
-		reasons[i] = fmt.Sprintf("%s: %v", a.name, a.gone)
+		why.Code = a.gone.Code
+		reasons[i] = a.name + ": " + a.gone.Detail
 	}
-	return strings.Join(reasons, "; ")
+	why.Detail = strings.Join(reasons, "; ")
+	return why
 }

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 )
 
@@ -35,14 +37,24 @@ type answer struct {
 }
 
 // refusal is why a request brought nothing more: the code to report if it was
-// the last one, and whether the address should be asked again.
+// the last one, and what it tells of the address. Its words are ours: those of a
+// server go into reports and logs of whoever sent the address.
 type refusal struct {
 	ota.Failure
-	gone bool
+	kind       policy.Kind
+	retryAfter time.Duration // how long the server asks not to be asked again
 }
 
+// refusef is a refusal that costs an attempt.
 func refusef(code ota.Code, format string, args ...any) *refusal {
 	return &refusal{Failure: ota.Failure{Code: code, Detail: fmt.Sprintf(format, args...)}}
+}
+
+// gonef is the refusal of an address that is not asked again.
+func gonef(code ota.Code, format string, args ...any) *refusal {
+	r := refusef(code, format, args...)
+	r.kind = policy.Gone
+	return r
 }
 
 // judge checks status and headers of an answer and returns where in the file
@@ -55,37 +67,55 @@ func (a *answer) judge(from *address, q ask) (start int64, whole bool, err error
 	case http.StatusOK:
 		whole, err = true, judgeWhole(a.length, q)
 	default:
-		err = refuseStatus(a.status, from)
-	}
-	if encoding := a.header.Get("Content-Encoding"); err == nil && encoding != "" && encoding != "identity" {
-		err = refusef(ota.HTTPError, "encoded as %.32q, which was not asked for", encoding)
+		err = a.refuse(from)
 	}
 	if err == nil {
 		err = from.match(a.header.Get("ETag"))
 	}
 	if err == nil && q.first-start > cheapSkip && !from.ignoresRange {
 		from.ignoresRange = true
-		err = refusef(ota.HTTPError, "it starts at byte %d instead of %d", start, q.first)
+		err = refusef(ota.HTTPError, "it does not start at byte %d, which was asked for", q.first)
 	}
 	return start, whole, err
 }
 
-// refuseStatus maps a status other than 200 and 206.
-func refuseStatus(status int, from *address) error {
+// refuse maps a status other than 200 and 206.
+func (a *answer) refuse(from *address) *refusal {
+	r := refusef(ota.HTTPError, "HTTP status %d", a.status)
+	r.kind = policy.StatusKind(a.status)
 	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
-		r := refusef(ota.URLExpired, "HTTP status %d", status)
-		r.gone = true
-		return r
-	case status == http.StatusRequestedRangeNotSatisfiable:
-		return refusef(ota.SizeMismatch, "HTTP status 416: the object is shorter than the manifest says")
-	case status == http.StatusPreconditionFailed && from.etag != "":
+	case r.kind == policy.Gone:
+		r.Code = ota.URLExpired
+	case a.status == http.StatusRequestedRangeNotSatisfiable:
+		r.Code, r.Detail = ota.SizeMismatch, "HTTP status 416: the object is shorter than the manifest says"
+	case a.status == http.StatusPreconditionFailed && from.etag != "":
 		from.etag = ""
-		return refusef(ota.HTTPError, "HTTP status 412: the object has changed")
-	case from.url == nil && status >= 500:
-		return refusef(ota.StorageUnavailable, "HTTP status %d", status)
+		r.Detail = "HTTP status 412: the object has changed"
+	case from.url == nil && a.status >= 500:
+		r.Code = ota.StorageUnavailable
 	}
-	return refusef(ota.HTTPError, "HTTP status %d", status)
+	if r.kind == policy.Away {
+		r.retryAfter = retryAfter(a.header)
+	}
+	return r
+}
+
+// retryAfter reads Retry-After: seconds, or a time by the server's own clock. It
+// is 0 where it says nothing that can be understood.
+func retryAfter(h http.Header) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, until.Sub(now))
 }
 
 // judgeRange checks a Content-Range against the ask.
@@ -93,11 +123,11 @@ func judgeRange(text string, q ask) (start int64, err error) {
 	start, end, total, err := parseContentRange(text)
 	switch {
 	case err != nil:
-		return 0, refusef(ota.HTTPError, "Content-Range %.64q: %v", text, err)
+		return 0, refusef(ota.HTTPError, "its Content-Range cannot be understood: %v", err)
 	case total >= 0 && total != q.size:
-		return 0, refusef(ota.SizeMismatch, "the object has %d bytes, the manifest says %d", total, q.size)
+		return 0, refusef(ota.SizeMismatch, "the object has not the %d bytes that the manifest says", q.size)
 	case start > q.first || end < q.first:
-		return 0, refusef(ota.HTTPError, "bytes %d to %d came for %d to %d", start, end, q.first, q.last)
+		return 0, refusef(ota.HTTPError, "other bytes came than %d to %d, which were asked for", q.first, q.last)
 	}
 	return start, nil
 }
@@ -105,7 +135,7 @@ func judgeRange(text string, q ask) (start int64, err error) {
 // judgeWhole checks the announced length of an answer that ignores the range.
 func judgeWhole(length int64, q ask) error {
 	if length >= 0 && length != q.size {
-		return refusef(ota.SizeMismatch, "the object has %d bytes, the manifest says %d", length, q.size)
+		return refusef(ota.SizeMismatch, "the object has not the %d bytes that the manifest says", q.size)
 	}
 	return nil
 }

@@ -11,12 +11,15 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"otafleet/agent/download/policy"
 )
 
 // What a zero Config means.
 const (
 	DefaultStallTimeout = 30 * time.Second
-	DefaultAttempts     = 5
+	DefaultAttempts     = policy.DefaultAttempts
+	DefaultLowestRate   = 4 << 10
 	DefaultParallel     = 2
 	DefaultUserAgent    = "ota-agent"
 )
@@ -32,9 +35,18 @@ type Config struct {
 	// StallTimeout ends a request that has brought too little for so long: no
 	// answer, or less than 64 bytes a second; 0 means 30 s.
 	StallTimeout time.Duration
-	// Attempts is the number of consecutive requests without a new verified
+	// LowestRate is the bytes a second below which an address is left for another
+	// one, if there is one that was not slow, too; 0 means 4 KiB/s.
+	LowestRate int64
+	// Attempts is the number of consecutive wrong answers without a new verified
 	// chunk at which a download has failed, over all addresses; 0 means 5.
 	Attempts int
+	// Patience is how long a download goes on without a new chunk while its
+	// servers are away; 0 means 30 min.
+	Patience time.Duration
+	// Deadline is the longest time for one file, since the agent's start; 0 means
+	// 7 days.
+	Deadline time.Duration
 	// Parallel is the number of downloads that run at once; 0 means 2. Further
 	// ones wait.
 	Parallel int
@@ -45,7 +57,8 @@ type Config struct {
 	// Transport carries every request; nil means a transport of the Fetcher's
 	// own, with the proxy of the environment and TLS 1.2 or later.
 	Transport http.RoundTripper
-	// Now is the clock that addresses expire by; nil means time.Now.
+	// Now is the device's clock, for what is said of addresses that have expired;
+	// nil means time.Now.
 	Now func() time.Time
 	// Jitter draws the pause before another request, between 0 and limit; nil
 	// draws evenly. It may be called from several downloads at once.
@@ -63,6 +76,9 @@ func (c Config) Validate() error {
 	}
 	refuse(c.RateLimit < 0, "rate limit %d: must not be negative", c.RateLimit)
 	refuse(c.StallTimeout < 0, "stall time-out %s: must not be negative", c.StallTimeout)
+	refuse(c.LowestRate < 0, "lowest rate %d: must not be negative", c.LowestRate)
+	refuse(c.Patience < 0, "patience %s: must not be negative", c.Patience)
+	refuse(c.Deadline < 0, "deadline %s: must not be negative", c.Deadline)
 	refuse(c.Attempts < 0, "attempts %d: must not be negative", c.Attempts)
 	refuse(c.Parallel < 0 || c.Parallel > maxParallel, "parallel %d: must be 0 to %d", c.Parallel, maxParallel)
 	if c.Storage != nil {
@@ -73,7 +89,7 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	c.StallTimeout = cmp.Or(c.StallTimeout, DefaultStallTimeout)
-	c.Attempts = cmp.Or(c.Attempts, DefaultAttempts)
+	c.LowestRate = cmp.Or(c.LowestRate, DefaultLowestRate)
 	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
 	c.UserAgent = cmp.Or(c.UserAgent, DefaultUserAgent)
 	if c.Now == nil {

@@ -106,7 +106,7 @@ func TestConnectionCuts(t *testing.T) {
 	config := quick()
 	config.Transport = m
 	job := jobOf(file, place, s.URL)
-	job.Renewed = true
+	job.Setbacks.Renewed = true
 	succeeded(t, newFetcher(t, config).Fetch(t.Context(), job))
 	place.holds(data)
 	assert.Greater(t, cuts, 20)
@@ -125,6 +125,6 @@ func TestEmptyReads(t *testing.T) {
 	config.StallTimeout = time.Minute
 	config.Transport = m
 	job := jobOf(file, newPlace(t, file), s.URL)
-	job.Renewed = true
+	job.Setbacks.Renewed = true
 	failedWith(t, newFetcher(t, config).Fetch(t.Context(), job), ota.NetworkTimeout)
 }

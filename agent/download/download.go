@@ -3,20 +3,12 @@ package download
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"otafleet/agent"
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
-)
-
-const (
-	firstPause   = time.Second
-	longestPause = 30 * time.Second
-	// evidence is how many requests in a row must have failed before all
-	// mirrors are said to have failed: one is not evidence, even of one mirror.
-	evidence = 2
 )
 
 // download is one Fetch.
@@ -29,17 +21,18 @@ type download struct {
 	buf     []byte // holds a chunk of the largest target
 	store   *store // opened by the first s3 address
 
+	began       time.Time
+	course      *policy.Course
 	started     bool
-	done, total int64    // bytes over all targets
-	fruitless   int      // requests in a row without a new chunk, with those before this call
-	failures    int      // those of this call that ended otherwise than with a gone address
-	last        *refusal // why the last request without a new chunk brought none
+	gained      bool  // a new chunk has come
+	done, total int64 // bytes over all targets
 }
 
 // outcome is what became of one request.
 type outcome struct {
 	gained  int          // chunks verified and in place
 	spoilt  int          // chunks with a wrong hash
+	slow    bool         // it brought too little
 	refused *refusal     // why it brought less than was asked for; nil if it did not
 	broken  *ota.Failure // what is wrong with the place
 }
@@ -58,11 +51,10 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 	defer d.fetcher.buffers.Put(buf)
 	d.buf = *buf
 
+	d.began = time.Now()
+	d.course = policy.New(d.fetcher.rules(), d.job.Setbacks)
 	for _, t := range d.targets {
-		if err := t.scan(ctx, d.buf); err != nil {
-			return "", err
-		}
-		if err := t.reuse(ctx, d.buf); err != nil {
+		if err := d.look(ctx, t); err != nil {
 			return "", err
 		}
 		d.done += t.have
@@ -77,36 +69,91 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 	return "", nil
 }
 
-// fetch brings one file, request by request.
+// look finds the chunks that need not be fetched. What an earlier call has found
+// is not read again at once: an address may expire meanwhile, again and again.
+func (d *download) look(ctx context.Context, t *target) error {
+	if before, is := d.job.Setbacks.Held.(held); is && t.recall(before) {
+		return nil
+	}
+	if err := t.scan(ctx, d.buf); err != nil {
+		return err
+	}
+	return t.reuse(ctx, d.buf)
+}
+
+// fetch brings one file, and checks it as a whole.
 func (d *download) fetch(ctx context.Context, t *target) (ota.AddressReason, error) {
 	if err := d.share(ctx, t); err != nil {
 		return "", err
 	}
-	as := findAddresses(d.job.Addresses, t.file.Name, d.fetcher.config.Storage != nil)
-	for t.left > 0 {
-		from := as.next(d.fetcher.config.Now())
-		if from == nil {
-			return d.noneLeft(as)
+	as := findAddresses(d.job.Addresses, t.file.Name, d.fetcher)
+	d.course.File(len(as.list))
+	for i, a := range as.list {
+		if a.gone != nil {
+			d.course.Drop(i)
 		}
-		if err := d.pause(ctx); err != nil {
+	}
+	for {
+		if need, err := d.bring(ctx, t, as); need != "" || err != nil {
+			return need, err
+		}
+		err := t.finish(ctx, d.buf)
+		if err == nil || !t.recalled {
+			d.course.Whole()
 			return "", err
 		}
-		o := d.request(ctx, t, from)
+		// The place is not as it was: what it holds is read after all.
+		d.done -= t.have
+		t.forget()
+		if err := t.scan(ctx, d.buf); err != nil {
+			return "", err
+		}
+		d.done += t.have
+	}
+}
+
+// bring fetches the missing chunks of a file, request by request.
+func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.AddressReason, error) {
+	for t.left > 0 {
+		i, wait := d.course.Next(time.Since(d.began), d.fetcher.config.Jitter)
+		if i < 0 {
+			why := as.whyNone()
+			d.log.Info("no address is left", "step", "download", "reason", why.Detail)
+			return d.decided(d.course.NoneLeft(why))
+		}
+		if err := pause(ctx, wait); err != nil {
+			return "", err
+		}
+		o := d.request(ctx, t, as.list[i], d.course.Better(i))
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
 		case o.broken != nil:
 			return "", o.broken
 		}
-		d.count(as, from, o)
-		if err := d.exhausted(); err != nil {
-			return "", err
-		}
-		if !d.job.Renewed && d.failures >= evidence && as.allFailed() {
-			return ota.AddressMirrors, nil
+		if v := d.judge(as, i, o); v.Ends() && t.left > 0 {
+			return d.decided(v)
 		}
 	}
-	return "", t.finish(ctx, d.buf)
+	return "", nil
+}
+
+// decided is a verdict as the end of a download.
+func (d *download) decided(v policy.Verdict) (ota.AddressReason, error) {
+	if v.Failure != nil {
+		return "", v.Failure
+	}
+	return v.Need, nil
+}
+
+// setbacks is what the next call goes on with.
+func (d *download) setbacks() agent.Setbacks {
+	if d.course == nil {
+		return d.job.Setbacks
+	}
+	s := d.course.Setbacks()
+	s.Held = remember(d.targets)
+	return s
 }
 
 // share takes from a cache what it has of a file, and lets it have what comes.
@@ -122,10 +169,17 @@ func (d *download) share(ctx context.Context, t *target) error {
 	})
 }
 
-// request asks one address for the next run of missing chunks.
-func (d *download) request(ctx context.Context, t *target, from *address) outcome {
-	stall := d.fetcher.config.StallTimeout
-	ctx, watch := newWatch(ctx, stall)
+// request asks one address for the next run of missing chunks. Where there is a
+// better one to turn to, it must not be slow.
+func (d *download) request(ctx context.Context, t *target, from *address, better bool) outcome {
+	config := &d.fetcher.config
+	least := int64(slowestRate)
+	if better {
+		least = max(least, config.LowestRate)
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.course.Left())
+	defer cancel()
+	ctx, watch := newWatch(ctx, config.StallTimeout, least)
 	defer watch.end()
 	s := &stream{watch: watch, limit: d.fetcher.limit, target: t, buf: d.buf, arrived: func(n int64) {
 		d.done += n
@@ -134,7 +188,8 @@ func (d *download) request(ctx context.Context, t *target, from *address) outcom
 	err := d.receive(ctx, s, from)
 	o := outcome{gained: s.gained, spoilt: s.spoilt}
 	if err != nil && !errors.As(err, &o.broken) {
-		o.refused = explain(ctx, err, stall)
+		o.slow = errors.Is(context.Cause(ctx), errStalled)
+		o.refused = explain(err, o.slow, config.StallTimeout)
 	}
 	return o
 }
@@ -172,7 +227,7 @@ func (d *download) open(ctx context.Context, from *address, q ask) (*answer, err
 	if d.store == nil {
 		store, err := openStore(d.fetcher.config.Storage, d.fetcher.transport, d.fetcher.config.UserAgent)
 		if err != nil {
-			return nil, &refusal{Failure: ota.Failure{Code: ota.StorageUnavailable, Detail: err.Error()}, gone: true}
+			return nil, &refusal{Failure: ota.Failure{Code: ota.StorageUnavailable, Detail: err.Error()}, kind: policy.Gone}
 		}
 		d.store = store
 	}
@@ -180,69 +235,30 @@ func (d *download) open(ctx context.Context, from *address, q ask) (*answer, err
 	return d.store.open(ctx, from.bucket, from.key, q)
 }
 
-// count keeps the score after a request and decides where to turn next: an
-// address that delivers right chunks is asked again.
-func (d *download) count(as *addresses, from *address, o outcome) {
-	as.asked = true
+// judge keeps the score after a request and says how to go on.
+func (d *download) judge(as *addresses, i int, o outcome) policy.Verdict {
+	from := as.list[i]
+	d.gained = d.gained || o.gained > 0
+	r := policy.Result{Gained: o.gained > 0, Spoilt: o.spoilt > 0, Slow: o.slow, Offline: d.job.Online != nil && !d.job.Online()}
 	if o.refused != nil {
+		as.nameTheClock(o.refused, d.fetcher.config.Now())
 		d.log.Info("a request was cut short", "step", "download", "address", from.name,
 			"chunks", o.gained, "code", o.refused.Code, "reason", o.refused.Detail)
-		if o.refused.gone {
-			from.gone = errors.New(o.refused.Detail)
+		if o.refused.kind == policy.Gone {
+			from.gone = &o.refused.Failure
 		}
+		r.Kind, r.RetryAfter = o.refused.kind, o.refused.retryAfter
+		r.Failure = &ota.Failure{Code: o.refused.Code, Detail: from.name + ": " + o.refused.Detail}
 	}
-	if o.gained == 0 || o.spoilt > 0 {
-		as.turn()
-	}
-	if o.gained > 0 {
-		d.fruitless, d.failures = 0, 0
-		as.progressed()
-		return
-	}
-	from.failed = true
-	d.fruitless++
-	if from.gone == nil {
-		d.failures++
-	}
-	d.last = o.refused
-	d.last.Detail = from.name + ": " + d.last.Detail
+	return d.course.Judge(time.Since(d.began), i, r)
 }
 
-// exhausted fails the download when the requests without a new chunk have
-// reached the limit.
-func (d *download) exhausted() error {
-	if d.fruitless < d.fetcher.config.Attempts {
-		return nil
-	}
-	return &ota.Failure{Code: d.last.Code,
-		Detail: fmt.Sprintf("%d requests in a row brought no new chunk, the last one: %s", d.fruitless, d.last.Detail)}
-}
-
-// noneLeft asks for other addresses. Where these were so useless that not even
-// a request could be made, that counts as one, or a device whose clock is wrong
-// would ask for ever.
-func (d *download) noneLeft(as *addresses) (ota.AddressReason, error) {
-	why := as.whyNone()
-	d.log.Info("no address is left", "step", "download", "reason", why)
-	if as.asked {
-		return ota.AddressExpired, nil
-	}
-	d.fruitless++
-	d.last = refusef(ota.URLExpired, "no address is left: %s", why)
-	if err := d.exhausted(); err != nil {
-		return "", err
-	}
-	return ota.AddressExpired, nil
-}
-
-// pause backs off after requests that failed: exponential with full jitter.
-// Nothing is gained by waiting after an address that is gone.
-func (d *download) pause(ctx context.Context) error {
-	if d.failures == 0 {
+// pause waits before a request.
+func pause(ctx context.Context, wait time.Duration) error {
+	if wait <= 0 {
 		return ctx.Err()
 	}
-	limit := min(firstPause<<min(d.failures-1, 16), longestPause)
-	timer := time.NewTimer(d.fetcher.config.Jitter(limit))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

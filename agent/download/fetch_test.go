@@ -59,7 +59,7 @@ func TestFetchOfWhatIsThereAsksNobody(t *testing.T) {
 	place.put(data, 0)
 	job := jobOf(file, place)
 	job.Started = func() { t.Error("started") }
-	job.Fruitless = 4
+	job.Setbacks.Fruitless = 4
 	result := newFetcher(t, quick()).Fetch(t.Context(), job)
 	succeeded(t, result)
 	assert.Zero(t, place.writes)
@@ -186,7 +186,7 @@ func TestAddressesThatAreSkipped(t *testing.T) {
 				result := newFetcher(t, quick()).Fetch(t.Context(), jobOf(file, newPlace(t, file), closed.URL, closed.URL+"/2"))
 				require.Nil(t, result.Failure)
 				assert.Equal(t, ota.AddressExpired, result.Need)
-				assert.Equal(t, 2, result.Fruitless)
+				assert.Equal(t, 2, result.Setbacks.Fruitless)
 				assert.Equal(t, 2, closed.count()-before, "each is asked once")
 			})
 		})
@@ -200,12 +200,14 @@ func TestAddressesThatAreSkipped(t *testing.T) {
 			place.holds(data)
 			result := f.Fetch(t.Context(), jobOf(file, newPlace(t, file), bad))
 			assert.Equal(t, ota.AddressExpired, result.Need)
-			assert.Equal(t, 1, result.Fruitless)
+			assert.Equal(t, 1, result.Setbacks.Fruitless)
 		})
 	}
 }
 
-func TestExpiredAddressesAreNotAsked(t *testing.T) {
+// TestOnlyTheStoreKnowsWhetherAnAddressHasExpired has a device whose clock is
+// ahead: it asks all the same, and a refusal names the clock.
+func TestOnlyTheStoreKnowsWhetherAnAddressHasExpired(t *testing.T) {
 	t.Parallel()
 	data := image(10_000, 1)
 	file := describe("fw", data, 4096)
@@ -215,24 +217,25 @@ func TestExpiredAddressesAreNotAsked(t *testing.T) {
 	config.Now = func() time.Time { return now }
 	fetcher := newFetcher(t, config)
 
-	job := jobOf(file, newPlace(t, file), s.URL)
-	job.Started = func() { t.Error("started") }
-	job.Addresses[0].Expires = now
+	place := newPlace(t, file)
+	job := jobOf(file, place, s.URL)
+	job.Addresses[0].Expires = now.Add(-2 * time.Hour)
+	succeeded(t, fetcher.Fetch(t.Context(), job))
+	place.holds(data)
+
+	closed := newLiar(t, data, always, status(http.StatusForbidden))
+	job = jobOf(file, newPlace(t, file), closed.URL)
+	job.Addresses[0].Expires = now.Add(-2 * time.Hour)
 	for round := range download.DefaultAttempts - 1 {
 		result := fetcher.Fetch(t.Context(), job)
 		require.Nil(t, result.Failure)
 		assert.Equal(t, ota.AddressExpired, result.Need)
-		assert.Equal(t, round+1, result.Fruitless, "a device whose clock is wrong does not ask for ever")
-		job.Fruitless = result.Fruitless
+		assert.Equal(t, round+1, result.Setbacks.Fruitless, "it does not ask for ever")
+		job.Setbacks = result.Setbacks
 	}
-	failedWith(t, fetcher.Fetch(t.Context(), job), ota.URLExpired)
-	assert.Zero(t, s.count())
-
-	place := newPlace(t, file)
-	job = jobOf(file, place, s.URL)
-	job.Addresses[0].Expires = now.Add(time.Second)
-	succeeded(t, fetcher.Fetch(t.Context(), job))
-	place.holds(data)
+	result := fetcher.Fetch(t.Context(), job)
+	failedWith(t, result, ota.URLExpired)
+	assert.Contains(t, result.Failure.Detail, "it expired at 2026-11-23T08:00:00Z, and this device's clock says 2026-11-23T10:00:00Z")
 }
 
 func TestMirrorsFailed(t *testing.T) {
@@ -246,12 +249,12 @@ func TestMirrorsFailed(t *testing.T) {
 	result := fetcher.Fetch(t.Context(), job)
 	require.Nil(t, result.Failure)
 	assert.Equal(t, ota.AddressMirrors, result.Need)
-	assert.Equal(t, 3, result.Fruitless, "a full round")
+	assert.Equal(t, 3, result.Setbacks.Fruitless, "a full round")
 
-	job.Renewed, job.Fruitless = true, result.Fruitless
+	job.Setbacks = result.Setbacks
 	result = fetcher.Fetch(t.Context(), job)
 	failedWith(t, result, ota.HTTPError)
-	assert.Equal(t, 5, result.Fruitless, "the count is carried on")
+	assert.Equal(t, 5, result.Setbacks.Fruitless, "the count is carried on")
 	assert.Contains(t, result.Failure.Detail, "HTTP status 502")
 
 	one := newLiar(t, data, 1, status(http.StatusBadGateway))
@@ -267,7 +270,7 @@ func TestSecretsStayInside(t *testing.T) {
 	closed := newServer(t, nil)
 	closed.Close()
 	job := jobOf(file, newPlace(t, file), closed.URL+"/x?X-Amz-Signature=SECRET", "http://user:SECRET@"+strings.TrimPrefix(closed.URL, "http://"))
-	job.Renewed = true
+	job.Setbacks.Renewed = true
 	result := newFetcher(t, quick()).Fetch(t.Context(), job)
 	failedWith(t, result, ota.NetworkTimeout)
 	assert.NotContains(t, result.Failure.Detail, "SECRET")
@@ -342,7 +345,7 @@ func TestCancelledFetchIsNoSuccess(t *testing.T) {
 	})
 	result := newFetcher(t, quick()).Fetch(ctx, jobOf(file, newPlace(t, file), s.URL))
 	failedWith(t, result, ota.Internal)
-	assert.Zero(t, result.Fruitless, "the server is not to blame")
+	assert.Zero(t, result.Setbacks.Fruitless, "the server is not to blame")
 }
 
 func TestParallelDownloadsWaitForASlot(t *testing.T) {
@@ -404,13 +407,13 @@ func TestPausesGrowWithFullJitter(t *testing.T) {
 		return 0
 	}
 	job := jobOf(file, newPlace(t, file), s.URL)
-	job.Renewed = true
+	job.Setbacks.Renewed = true
 	failedWith(t, newFetcher(t, config).Fetch(t.Context(), job), ota.HTTPError)
 	var seconds []float64
 	for _, limit := range limits {
 		seconds = append(seconds, limit.Seconds())
 	}
-	assert.Equal(t, []float64{1, 2, 4, 8, 16, 30, 30, 30, 30}, seconds)
+	assert.Equal(t, []float64{1, 2, 4, 8, 16, 32, 60, 60, 60}, seconds)
 }
 
 func TestVerify(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"otafleet/agent"
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 )
 
@@ -57,12 +58,20 @@ func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResu
 
 // fetch is Fetch with the entries of a cache, by digest; nil for none.
 func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Digest]*entry) agent.FetchResult {
-	d := &download{fetcher: f, job: job, loan: loan, fruitless: max(0, job.Fruitless), log: f.config.Log}
+	d := &download{fetcher: f, job: job, loan: loan, log: f.config.Log}
 	if job.Local != "" {
 		return agent.FetchResult{Failure: asFailure(d.copy(ctx))}
 	}
 	need, err := d.run(ctx)
-	return agent.FetchResult{Need: need, Failure: asFailure(err), Fruitless: d.fruitless}
+	if need == "" && err == nil {
+		return agent.FetchResult{}
+	}
+	return agent.FetchResult{Need: need, Failure: asFailure(err), Gained: d.gained, Setbacks: d.setbacks()}
+}
+
+// rules are the limits of every download.
+func (f *Fetcher) rules() policy.Rules {
+	return policy.Rules{Attempts: f.config.Attempts, Patience: f.config.Patience, Deadline: f.config.Deadline}
 }
 
 // Close drops idle connections. The Fetcher can still be used.

@@ -100,7 +100,7 @@ var lies = []struct {
 		w.WriteHeader(http.StatusPartialContent)
 		_, _ = w.Write(data[first : last+1])
 	}},
-	{"gzip", ota.HTTPError, func(w http.ResponseWriter, r *http.Request, data []byte) {
+	{"gzip", ota.DigestMismatch, func(w http.ResponseWriter, r *http.Request, data []byte) {
 		first, last := asked(r)
 		w.Header().Set("Content-Encoding", "gzip")
 		partial(w, first, last, len(data))
@@ -177,7 +177,7 @@ func TestLies(t *testing.T) {
 				place := newPlace(t, file)
 				liar := newLiar(t, data, 1, lie.tell)
 				job := jobOf(file, place, liar.URL)
-				job.Renewed = true
+				job.Setbacks.Renewed = true
 				succeeded(t, fetcher.Fetch(t.Context(), job))
 				place.holds(data)
 			})
@@ -185,7 +185,7 @@ func TestLies(t *testing.T) {
 				place := newPlace(t, file)
 				liar, mirror := newLiar(t, data, always, lie.tell), newServer(t, data)
 				job := jobOf(file, place, liar.URL, mirror.URL)
-				job.Renewed = true
+				job.Setbacks.Renewed = true
 				succeeded(t, fetcher.Fetch(t.Context(), job))
 				place.holds(data)
 			})
@@ -193,7 +193,7 @@ func TestLies(t *testing.T) {
 				place := newPlace(t, file)
 				liar := newLiar(t, data, always, lie.tell)
 				job := jobOf(file, place, liar.URL)
-				job.Renewed = true
+				job.Setbacks.Renewed = true
 				result := fetcher.Fetch(t.Context(), job)
 				if lie.code == "" {
 					succeeded(t, result)
@@ -201,7 +201,7 @@ func TestLies(t *testing.T) {
 					return
 				}
 				failedWith(t, result, lie.code)
-				assert.Equal(t, download.DefaultAttempts, result.Fruitless)
+				assert.Equal(t, download.DefaultAttempts, result.Setbacks.Fruitless)
 				assert.Zero(t, place.writes)
 			})
 		})
@@ -222,7 +222,7 @@ func TestLiesOnResume(t *testing.T) {
 			place.put(data[:5*4096], 0)
 			liar := newLiar(t, data, 2, lie.tell)
 			job := jobOf(file, place, liar.URL)
-			job.Renewed = true
+			job.Setbacks.Renewed = true
 			succeeded(t, newFetcher(t, config).Fetch(t.Context(), job))
 			place.holds(data)
 			assert.Equal(t, 5, place.writes, "what was there is kept")

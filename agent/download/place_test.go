@@ -113,6 +113,7 @@ func (p *place) holds(data []byte) {
 func quick() download.Config {
 	return download.Config{
 		StallTimeout: 10 * time.Second,
+		Patience:     time.Nanosecond, // as many requests as attempts
 		Jitter:       func(time.Duration) time.Duration { return 0 },
 	}
 }

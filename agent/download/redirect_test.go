@@ -50,7 +50,7 @@ func TestRedirectFromTLS(t *testing.T) {
 	config := quick()
 	config.Transport = secure.Client().Transport
 	job := jobOf(file, newPlace(t, file), secure.URL)
-	job.Renewed = true
+	job.Setbacks.Renewed = true
 	failedWith(t, newFetcher(t, config).Fetch(t.Context(), job), ota.HTTPError)
 	assert.Zero(t, plain.count())
 

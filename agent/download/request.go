@@ -3,12 +3,16 @@ package download
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 )
 
@@ -94,36 +98,65 @@ func send(client *http.Client, request *http.Request) (*answer, error) {
 }
 
 // explain turns the error that ended a request into the refusal to count.
-// Addresses are left out of it: they carry signatures.
-func explain(ctx context.Context, err error, stall time.Duration) *refusal {
+func explain(err error, stalled bool, stall time.Duration) *refusal {
 	var known *refusal
-	var address *url.Error
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(context.Cause(ctx), errStalled):
-		return refusef(ota.NetworkTimeout, "too little arrived within %s", stall)
-	case errors.As(err, &address):
-		err = address.Err
+	case stalled:
+		known = refusef(ota.NetworkTimeout, "too little arrived within %s", stall)
+	default:
+		known = refusef(ota.NetworkTimeout, "%s", words(err))
 	}
-	return refusef(ota.NetworkTimeout, "%v", err)
+	known.kind = policy.Away
+	return known
 }
 
-// watch ends a request that brings too little: its timer is set again only
-// when enough bytes have come since it was set.
+// words says what is wrong with a connection. They are never those of the other
+// end, nor of an address, which may carry a signature.
+func words(err error) string {
+	var lookup *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var validity x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	var system syscall.Errno
+	var slow net.Error
+	switch {
+	case errors.As(err, &lookup):
+		return "the host's name cannot be resolved"
+	case errors.As(err, &validity) && validity.Reason == x509.Expired:
+		return "its certificate is not valid at the time of this device's clock"
+	case errors.As(err, &certificate):
+		return "its certificate is not one that this device trusts for that host"
+	case errors.As(err, &record):
+		return "it does not speak TLS"
+	case errors.As(err, &system):
+		return system.Error() // the kernel's words
+	case errors.As(err, &slow) && slow.Timeout():
+		return "no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "the connection broke off"
+	}
+	return "what came is not an answer"
+}
+
+// watch ends a request that brings too little: it looks at spans of time in which
+// the server is waited for, and each must bring enough bytes.
 type watch struct {
 	timer *time.Timer
-	after time.Duration
-	least int // bytes
-	got   int // bytes since the timer was set
+	after time.Duration // the length of a span
+	least int           // bytes that it must bring
+	got   int           // of this span
+	ends  time.Time     // of this span
+	rest  time.Duration // of this span, while the watch is paused
 	stop  context.CancelCauseFunc
 }
 
-// newWatch returns a context that ends with errStalled. The caller stops the
-// watch with end.
-func newWatch(ctx context.Context, after time.Duration) (context.Context, *watch) {
+// newWatch returns a context that ends with errStalled when fewer than rate bytes
+// a second have come for so long. The caller stops the watch with end.
+func newWatch(ctx context.Context, after time.Duration, rate int64) (context.Context, *watch) {
 	ctx, stop := context.WithCancelCause(ctx)
-	w := &watch{after: after, least: max(1, int(slowestRate*after/time.Second)), stop: stop}
+	w := &watch{after: after, least: max(1, int(float64(rate)*after.Seconds())), stop: stop, ends: time.Now().Add(after)}
 	w.timer = time.AfterFunc(after, func() { stop(errStalled) })
 	return ctx, w
 }
@@ -135,12 +168,21 @@ func (w *watch) received(n int) {
 	}
 }
 
-// pause lets the device itself take its time, until restart.
-func (w *watch) pause() { w.timer.Stop() }
+// pause lets the device itself take its time, until resume.
+func (w *watch) pause() {
+	w.timer.Stop()
+	w.rest = time.Until(w.ends)
+}
 
-// restart gives the server the whole time again.
+// resume goes on with the span that was paused.
+func (w *watch) resume() {
+	w.ends = time.Now().Add(w.rest)
+	w.timer.Reset(w.rest)
+}
+
+// restart begins a new span.
 func (w *watch) restart() {
-	w.got = 0
+	w.got, w.ends = 0, time.Now().Add(w.after)
 	w.timer.Reset(w.after)
 }
 

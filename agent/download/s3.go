@@ -66,8 +66,7 @@ func (s *store) open(ctx context.Context, bucket, key string, q ask) (*answer, e
 // the first part of the path. A bucket's name must not lead to another host,
 // which would be shown a valid signature.
 func (s *store) address(bucket, key string) (*url.URL, error) {
-	unnamed := refusef(ota.HTTPError, "no object can have this name")
-	unnamed.gone = true
+	unnamed := gonef(ota.HTTPError, "no object can have this name")
 	if s3utils.CheckValidBucketName(bucket) != nil || s3utils.CheckValidObjectName(key) != nil {
 		return nil, unnamed
 	}

@@ -133,7 +133,7 @@ func TestStoreThatLies(t *testing.T) {
 			config.StallTimeout = patience(lie.name)
 			place := newPlace(t, file)
 			job := jobOf(file, place, "s3://firmware/fw")
-			job.Renewed = true
+			job.Setbacks.Renewed = true
 			result := newFetcher(t, config).Fetch(t.Context(), job)
 			if lie.code == "" {
 				succeeded(t, result)
@@ -142,14 +142,14 @@ func TestStoreThatLies(t *testing.T) {
 			}
 			require.NotNil(t, result.Failure)
 			assert.True(t, result.Failure.Code.Transient(), "%v", result.Failure)
-			assert.Equal(t, download.DefaultAttempts, result.Fruitless)
+			assert.Equal(t, download.DefaultAttempts, result.Setbacks.Fruitless)
 			if strings.HasPrefix(lie.name, "50") {
 				assert.Equal(t, ota.StorageUnavailable, result.Failure.Code)
 			}
 
 			honestServer, second := newServer(t, data), newPlace(t, file)
 			job = jobOf(file, second, "s3://firmware/fw", honestServer.URL)
-			job.Renewed = true
+			job.Setbacks.Renewed = true
 			succeeded(t, newFetcher(t, config).Fetch(t.Context(), job))
 			second.holds(data)
 		})
@@ -177,7 +177,7 @@ func TestStoreAddressesThatAreSkipped(t *testing.T) {
 			result := f.Fetch(t.Context(), jobOf(file, newPlace(t, file), row.url))
 			require.Nil(t, result.Failure)
 			assert.Equal(t, ota.AddressExpired, result.Need)
-			assert.Equal(t, 1, result.Fruitless)
+			assert.Equal(t, 1, result.Setbacks.Fruitless)
 		})
 	}
 }

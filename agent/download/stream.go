@@ -81,7 +81,7 @@ func (s *stream) forgive(last int) {
 // write stores a verified chunk. The server is not blamed for the time it takes.
 func (s *stream) write(i int, data []byte) error {
 	s.watch.pause()
-	defer s.watch.restart()
+	defer s.watch.resume()
 	if err := s.target.write(i, data); err != nil {
 		return err
 	}
@@ -147,6 +147,6 @@ func (s *stream) throttle(ctx context.Context, n int) error {
 		return nil
 	}
 	s.watch.pause()
-	defer s.watch.restart()
+	defer s.watch.resume()
 	return s.limit.WaitN(ctx, n)
 }

@@ -33,6 +33,49 @@ type target struct {
 	// whole hashes the file's bytes in order; the first followed chunks are in.
 	whole    hash.Hash
 	followed int
+
+	recalled bool // what is kept was not read by this download
+}
+
+// held is which chunks of files were in place when a download ended, by the
+// files' digests.
+type held map[ota.Digest][]chunkState
+
+// remember is what a download that goes on later need not read again.
+func remember(targets []*target) held {
+	h := held{}
+	for _, t := range targets {
+		if t.have > 0 {
+			h[t.file.SHA256] = t.chunks
+		}
+	}
+	return h
+}
+
+// recall takes up what an earlier download has found, and reports whether it
+// did. It is believed for as long as the whole file's hash is right in the end.
+func (t *target) recall(h held) bool {
+	before, is := h[t.file.SHA256]
+	if !is || len(before) != len(t.chunks) {
+		return false
+	}
+	t.recalled = true
+	for i := range before {
+		if before[i] == kept {
+			_, length := t.file.ChunkAt(i)
+			t.chunks[i] = kept
+			t.left--
+			t.have += length
+		}
+	}
+	return true
+}
+
+// forget makes the target one whose place has not been looked at.
+func (t *target) forget() {
+	clear(t.chunks)
+	t.left, t.have, t.followed, t.recalled = len(t.chunks), 0, 0, false
+	t.whole.Reset()
 }
 
 // newTarget checks that the file is described well enough to be verified. The

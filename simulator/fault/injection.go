@@ -77,7 +77,7 @@ type Injection struct {
 	left     int        // strikes to come
 	struck   int        // strikes so far
 	armed    int        // strikes whose next step has yet to come
-	causes   causes     // of refuse and disk_full
+	causes   causes     // of refuse, disk_full and http_status
 	upgraded []string   // components, of downgrade
 	lie      lie        // of wrong_version
 	skew     time.Duration

@@ -119,7 +119,7 @@ func storageKinds() []KindRow {
 		{WrongRange, "the storage sends another range than the one asked for", download, answer, nil},
 		{WrongDigest, "the storage sends another object of the same size", download, answer, nil},
 		{ObjectChanged, "the storage's object is replaced by another one while it is being fetched", download, answer, nil},
-		{HTTPStatus, "the storage answers with an HTTP status of failure", download, slices.Concat(part, []string{ParamStatus}), nil},
+		{HTTPStatus, "the storage answers with an HTTP status of failure, once or for a time", download, slices.Concat(part, []string{ParamFor, ParamStatus}), nil},
 		{URLExpired, "the storage answers that the address has expired", []Place{At(ota.ReadyToDownload), At(ota.Downloading)}, part, nil},
 	}
 }

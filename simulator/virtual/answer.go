@@ -32,7 +32,7 @@ type answer struct {
 	spoilt  int          // with wrong hashes
 	inRow   int          // of these, the last ones without a right one between
 	broken  *ota.Failure // why the place does not take them
-	foreign *ota.Failure // why they are of another object
+	foreign *refusal     // why they are of another object
 }
 
 // newAnswer prepares the request for the next run of missing chunks of a file.

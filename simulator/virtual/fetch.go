@@ -7,36 +7,32 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 	"otafleet/reporter"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/verdict"
 )
 
-// What a download does about failures is what agent/download does.
-const (
-	pauseAfterFirst = time.Second
-	pauseAtMost     = 30 * time.Second
-	evidence        = 2 // failures in a row before all mirrors are said to have failed
-	maxBadInRow     = 3 // bad chunks in a row that say the object is another one
-)
+const maxBadInRow = 3 // bad chunks in a row that say the object is another one
 
 // fetch is one download: requests to the modelled store, one after another, and
-// the chunks that they bring.
+// the chunks that they bring. How it goes on after each of them is decided by the
+// rules of the agent's own downloads.
 type fetch struct {
 	device *device
 	life   *life
 	job    agent.Fetch
 	flash  *flash
 
-	started   bool
-	asked     bool
-	gone      string // why the address is not asked any more; empty while it is
-	tagged    bool   // an answer has come whose entity tag is known
-	fruitless int
-	failures  int
-	last      *ota.Failure // why the last request without a new chunk brought none
-	gained    int64        // bytes put in place by this fetch
+	began   time.Duration
+	course  *policy.Course
+	file    int // the one under way; -1 before the first
+	started bool
+	gone    *ota.Failure // why the address is not asked any more; nil while it is
+	tagged  bool         // an answer has come whose entity tag is known
+	brought bool         // a new chunk has come
+	gained  int64        // bytes put in place by this fetch
 
 	answer *answer // under way; nil between requests
 }
@@ -46,12 +42,13 @@ type fetch struct {
 func (d *device) startFetch(l *life, out agent.Fetch) {
 	i := d.component(out.Job.Component)
 	if i < 0 {
-		d.finish(l, agent.Fetched{Op: out.Op, Fruitless: out.Fruitless,
+		d.finish(l, agent.Fetched{Op: out.Op, Setbacks: out.Setbacks,
 			Failure: &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + out.Job.Component + " has no installer"}})
 		return
 	}
 	d.packages[i] = out.Package
-	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i], fruitless: out.Fruitless}
+	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i],
+		began: d.world.now, course: policy.New(policy.Rules{}, out.Setbacks), file: -1}
 	l.fetch, l.effect = f, nil
 	failure := d.operate(out.Job.Component, fault.Open, func(place *flash) error {
 		place.open(&out.Job)
@@ -69,7 +66,7 @@ func (d *device) interrupt() {
 	if l := d.life; l != nil && l.fetch != nil && l.fetch.answer != nil {
 		a := l.fetch.answer
 		a.catchUp(d.world.now)
-		l.fetch.over(a, &ota.Failure{Code: ota.NetworkTimeout, Detail: "the line is down"})
+		l.fetch.over(a, away("the line is down"))
 	}
 }
 
@@ -94,7 +91,7 @@ func (l *life) abandon() {
 func (f *fetch) end(result agent.Fetched) {
 	f.tell()
 	f.life.fetch = nil
-	result.Op, result.Fruitless = f.job.Op, f.fruitless
+	result.Op, result.Gained, result.Setbacks = f.job.Op, f.brought, f.course.Setbacks()
 	f.device.finish(f.life, result)
 }
 
@@ -122,20 +119,25 @@ func (f *fetch) next() {
 		f.end(agent.Fetched{})
 		return
 	}
-	if f.gone == "" && !f.device.clock().Before(f.job.Package.Files[file].Expires) {
-		f.gone = "it expired"
+	if file != f.file {
+		if f.file >= 0 {
+			f.course.Whole()
+		}
+		f.course.File(1) // the store has one address for each
+		f.file, f.gone = file, nil
 	}
-	if f.gone != "" {
-		f.noneLeft()
+	i, pause := f.course.Next(f.took(), func(limit time.Duration) time.Duration {
+		return time.Duration(f.device.random.next() * float64(limit))
+	})
+	if i < 0 {
+		f.follow(f.course.NoneLeft(f.gone))
 		return
-	}
-	pause := time.Duration(0)
-	if f.failures > 0 {
-		ceiling := min(pauseAfterFirst<<min(f.failures-1, 16), pauseAtMost)
-		pause = time.Duration(f.device.random.next() * float64(ceiling))
 	}
 	f.later(pause, func() { f.ask(file) })
 }
+
+// took is how long the download has taken.
+func (f *fetch) took() time.Duration { return f.device.world.now - f.began }
 
 // missing is the first file that is not whole; -1 if all are.
 func (f *fetch) missing() int {
@@ -147,27 +149,13 @@ func (f *fetch) missing() int {
 	return -1
 }
 
-// noneLeft asks for other addresses.
-func (f *fetch) noneLeft() {
-	if !f.asked {
-		f.fruitless++
-		f.last = &ota.Failure{Code: ota.URLExpired, Detail: "no address is left: " + f.gone}
-		if f.exhausted() {
-			return
-		}
+// follow goes on as the rules say.
+func (f *fetch) follow(v policy.Verdict) {
+	if v.Ends() {
+		f.end(agent.Fetched{Need: v.Need, Failure: v.Failure})
+		return
 	}
-	f.end(agent.Fetched{Need: ota.AddressExpired})
-}
-
-// exhausted ends the download when the requests without a new chunk have reached
-// the limit.
-func (f *fetch) exhausted() bool {
-	if f.fruitless < download.DefaultAttempts {
-		return false
-	}
-	f.end(agent.Fetched{Failure: &ota.Failure{Code: f.last.Code,
-		Detail: fmt.Sprintf("%d requests in a row brought no new chunk, the last one: %s", f.fruitless, f.last.Detail)}})
-	return true
+	f.next()
 }
 
 // ask sends a request for the next run of missing chunks.
@@ -176,9 +164,8 @@ func (f *fetch) ask(file int) {
 		return
 	}
 	d, line := f.device, f.device.line
-	f.asked = true
 	if line.isDown() {
-		f.count(0, unreachable())
+		f.count(policy.Result{}, unreachable())
 		return
 	}
 	a := newAnswer(f, file)
@@ -196,9 +183,19 @@ func (f *fetch) ask(file int) {
 	f.at(a, wait, func() { f.begin(a) })
 }
 
-func unreachable() *ota.Failure {
-	return &ota.Failure{Code: ota.NetworkTimeout, Detail: "cannot connect"}
+// refusal is why a request brought nothing more, and what that tells of the store.
+type refusal struct {
+	ota.Failure
+	kind policy.Kind
 }
+
+func refuse(kind policy.Kind, code ota.Code, format string, args ...any) *refusal {
+	return &refusal{ota.Failure{Code: code, Detail: fmt.Sprintf(format, args...)}, kind}
+}
+
+func away(why string) *refusal { return refuse(policy.Away, ota.NetworkTimeout, "%s", why) }
+
+func unreachable() *refusal { return away("cannot connect") }
 
 // start tells the machine once that the first byte is asked for, and reports
 // whether the download is still wanted.
@@ -213,8 +210,8 @@ func (f *fetch) start() bool {
 // current reports whether the download is still under way.
 func (f *fetch) current() bool { return f.device.life == f.life && f.life.fetch == f }
 
-func stalled() *ota.Failure {
-	return &ota.Failure{Code: ota.NetworkTimeout, Detail: "too little arrived within " + download.DefaultStallTimeout.String()}
+func stalled() *refusal {
+	return away("too little arrived within " + download.DefaultStallTimeout.String())
 }
 
 // at does something after a time, if the answer is still awaited and nothing
@@ -236,7 +233,7 @@ func (f *fetch) begin(a *answer) {
 		f.over(a, unreachable())
 		return
 	}
-	if p := &f.device.world.platform; f.job.Package.Time.Before(f.device.world.run.epoch.Add(p.revoked)) {
+	if f.expired(a.file) {
 		x.Status = http.StatusForbidden
 	}
 	tagged := f.tagged
@@ -245,15 +242,12 @@ func (f *fetch) begin(a *answer) {
 		a.moments = x.Answer()
 	}
 	switch {
-	case x.Status == http.StatusUnauthorized, x.Status == http.StatusForbidden, x.Status == http.StatusNotFound:
-		f.gone = fmt.Sprintf("HTTP status %d", x.Status)
-		f.over(a, &ota.Failure{Code: ota.URLExpired, Detail: f.gone})
 	case x.Status != 0:
-		f.over(a, &ota.Failure{Code: ota.HTTPError, Detail: fmt.Sprintf("HTTP status %d", x.Status)})
+		f.over(a, f.refused(x.Status))
 	case x.Shift > 0:
-		f.over(a, &ota.Failure{Code: ota.HTTPError, Detail: "other bytes came than were asked for"})
+		f.over(a, refuse(policy.Wrong, ota.HTTPError, "other bytes came than were asked for"))
 	case x.Changed && tagged:
-		f.over(a, &ota.Failure{Code: ota.HTTPError, Detail: "the object has changed since the last request"})
+		f.over(a, refuse(policy.Wrong, ota.HTTPError, "the object has changed since the last request"))
 	default:
 		if x.Foreign {
 			a.careful = a.chunkEnd(min(a.next+maxBadInRow, a.end) - 1)
@@ -261,6 +255,22 @@ func (f *fetch) begin(a *answer) {
 		a.begin(f.device.world.now, f.device.line.bandwidth())
 		f.flow(a)
 	}
+}
+
+// expired reports whether the store takes the address no more: by its own clock,
+// or because it was told so.
+func (f *fetch) expired(file int) bool {
+	w := f.device.world
+	return f.job.Package.Time.Before(w.run.epoch.Add(w.platform.revoked)) || !w.clock().Before(f.job.Package.Files[file].Expires)
+}
+
+// refused is what an HTTP status says.
+func (f *fetch) refused(status int) *refusal {
+	r := refuse(policy.StatusKind(status), ota.HTTPError, "HTTP status %d", status)
+	if r.kind == policy.Gone {
+		r.Code = ota.URLExpired
+	}
+	return r
 }
 
 // flow lets bytes come until the next moment or the end, and tells now and then
@@ -318,9 +328,9 @@ func (f *fetch) turn(a *answer, m *fault.Moment) bool {
 		a.watch(m.At)
 		return false
 	case fault.Breaks:
-		f.over(a, &ota.Failure{Code: ota.NetworkTimeout, Detail: "the connection broke off"})
+		f.over(a, away("the connection broke off"))
 	case fault.Ends:
-		f.over(a, &ota.Failure{Code: ota.SizeMismatch, Detail: "the answer ends too early"})
+		f.over(a, refuse(policy.Wrong, ota.SizeMismatch, "the answer ends too early"))
 	case fault.Stalls:
 		f.stall(a, m.For)
 	}
@@ -371,7 +381,7 @@ func (f *fetch) stall(a *answer, lasts time.Duration) {
 }
 
 // over ends an answer, whole or for a reason, and keeps its right chunks.
-func (f *fetch) over(a *answer, refused *ota.Failure) {
+func (f *fetch) over(a *answer, refused *refusal) {
 	f.answer = nil
 	a.leave()
 	f.put(a)
@@ -382,9 +392,9 @@ func (f *fetch) over(a *answer, refused *ota.Failure) {
 	case a.foreign != nil:
 		refused = a.foreign
 	case a.spoilt > 0 && refused == nil:
-		refused = &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("%d chunks have wrong hashes", a.spoilt)}
+		refused = refuse(policy.Wrong, ota.DigestMismatch, "%d chunks have wrong hashes", a.spoilt)
 	}
-	f.count(a.gained, refused)
+	f.count(policy.Result{Gained: a.gained > 0, Spoilt: a.spoilt > 0}, refused)
 }
 
 // put judges the chunks of an answer that have come since it was last called, and
@@ -417,31 +427,23 @@ func (f *fetch) mark(a *answer, i int) {
 	if a.inRow++; a.inRow < maxBadInRow {
 		return
 	}
-	a.foreign = &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("chunks %d to %d have wrong hashes", i-a.inRow+1, i)}
+	a.foreign = refuse(policy.Wrong, ota.DigestMismatch, "chunks %d to %d have wrong hashes", i-a.inRow+1, i)
 	for k := i; k >= 0 && have.state[k] == bad; k-- {
 		have.state[k] = missing
 	}
 }
 
 // count keeps the score after a request, and goes on or ends.
-func (f *fetch) count(gained int, refused *ota.Failure) {
-	if gained > 0 {
-		f.fruitless, f.failures = 0, 0
-		f.next()
-		return
+func (f *fetch) count(r policy.Result, refused *refusal) {
+	f.brought = f.brought || r.Gained
+	r.Offline = !f.device.session.up
+	if refused != nil {
+		r.Failure, r.Kind = &refused.Failure, refused.kind
+		if r.Kind == policy.Gone {
+			f.gone = r.Failure
+		}
 	}
-	f.fruitless++
-	if f.gone == "" {
-		f.failures++
-	}
-	f.last = refused
-	switch {
-	case f.exhausted():
-	case !f.job.Renewed && f.failures >= evidence:
-		f.end(agent.Fetched{Need: ota.AddressMirrors})
-	default:
-		f.next()
-	}
+	f.follow(f.course.Judge(f.took(), 0, r))
 }
 
 // inPlace and total are bytes of all files of the package.

@@ -55,15 +55,17 @@ func run(m *testing.M) int {
 // virtualOnly names the scenarios that are not run on real sockets here, and why.
 func virtualOnly() map[string]string {
 	return map[string]string{
-		"explore":          "its device is explored in virtual time, with installations of seconds",
-		"half-open":        "it takes the time-outs of keep-alives",
-		"hundred-thousand": "it is for brokers beside several processes",
-		"long-download":    "it takes longer than an address is valid",
-		"million":          "no machine has so many sockets",
-		"night-window":     "it takes a night",
-		"rejection-period": "it takes hours of refusals",
-		"ten-thousand":     "it is for a broker beside ota-sim",
-		"thousand":         "it takes most of a minute: make run runs it",
+		"explore":                  "its device is explored in virtual time, with installations of seconds",
+		"half-open":                "it takes the time-outs of keep-alives",
+		"hundred-thousand":         "it is for brokers beside several processes",
+		"line-away-twice":          "it takes half an hour; TestOutagesOnRealSockets has it in a minute",
+		"long-download":            "it takes longer than an address is valid",
+		"million":                  "no machine has so many sockets",
+		"night-window":             "it takes a night",
+		"rejection-period":         "it takes hours of refusals",
+		"storage-away-ten-minutes": "it takes a quarter of an hour; TestOutagesOnRealSockets has it in half a minute",
+		"ten-thousand":             "it is for a broker beside ota-sim",
+		"thousand":                 "it takes most of a minute: make run runs it",
 	}
 }
 

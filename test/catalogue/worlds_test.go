@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,6 +49,24 @@ func TestBothWorldsAgree(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, slower(text), 0o600))
 		assert.Equal(t, outcomeIn(t, path, "--virtual=true"), outcomeIn(t, path, "--virtual=false"))
 	})
+}
+
+// TestOutagesOnRealSockets runs the scenarios of outages that last for minutes with
+// thirty times their pace, in both worlds.
+func TestOutagesOnRealSockets(t *testing.T) {
+	for _, name := range []string{"line-away-twice", "storage-away-ten-minutes"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := scenarios.Read(name)
+			require.NoError(t, err)
+			faster := strings.NewReplacer("8KiB/s", "240KiB/s", "duration: 1h", "duration: 2m", "duration: 2h", "duration: 2m",
+				" 10s}", " 300ms}", "time: 1s", "time: 30ms", "at: 1m", "at: 2s", "at: 13m", "at: 26s", "for: 10m", "for: 20s",
+				"> 28m", "> 44s", "< 40m", "< 110s", "> 12m", "> 20s", "< 16m", "< 110s", "within: 12m", "within: 90s")
+			path := filepath.Join(t.TempDir(), name+".yaml")
+			require.NoError(t, os.WriteFile(path, []byte(faster.Replace(string(text))), 0o600))
+			assert.Equal(t, outcomeIn(t, path, "--virtual=true"), outcomeIn(t, path, "--virtual=false"))
+		})
+	}
 }
 
 // durations of a scenario, and by how much a clock is wrong, which is none.
