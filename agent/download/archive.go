@@ -5,35 +5,67 @@ package download
 import (
 	"archive/tar"
 	"archive/zip"
-	"bufio"
 	"compress/bzip2"
 	"compress/gzip"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/go-getter/v2"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
-	"github.com/ulikunitz/xz/lzma"
 )
 
 // maxWindow is the largest zstd window or xz dictionary, in bytes, that an
 // archive may ask memory for: what xz -9 asks.
 const maxWindow = 64 << 20
 
-// extract lets go-getter unpack an archive that inspect has passed.
+// extract has go-getter unpack an archive that inspect has passed. It is given a
+// zip file as it is, since its directory has been counted, and every other archive
+// as a plain tar through a pipe: what is compressed is read here, within limits.
 func (u Unpacker) extract(archive, format, dir string) error {
+	if format == "zip" {
+		return (&getter.ZipDecompressor{FileSizeLimit: u.MaxBytes, FilesLimit: u.MaxFiles}).Decompress(dir, archive, true, 0o022)
+	}
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	plain, err := u.decompress(f, format)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	fed := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(w, plain)
+		fed <- errors.Join(err, w.Close())
+	}()
 	// go-getter counts the archive's end as one more entry.
-	decompressor := getter.LimitedDecompressors(u.MaxFiles+1, u.MaxBytes)[format]
-	return decompressor.Decompress(dir, archive, true, 0o022)
+	tarball := &getter.TarDecompressor{FileSizeLimit: u.MaxBytes, FilesLimit: u.MaxFiles + 1}
+	err = tarball.Decompress(dir, fmt.Sprintf("/proc/self/fd/%d", r.Fd()), true, 0o022)
+	r.Close()
+	if feed := <-fed; err == nil && !errors.Is(feed, syscall.EPIPE) {
+		err = feed // what follows the end of the tar was of no interest
+	}
+	return err
 }
 
-// inspect reads a whole archive and judges its entries.
+// most bounds what comes out of a compressed tar: beside the files there are
+// headers, and archive/tar bounds each of them.
+func (u Unpacker) most() int64 { return u.MaxBytes + int64(u.MaxFiles)*4096 + 1<<20 }
+
+// inspect reads a whole archive and judges its entries. It reads to the end, even
+// behind that of the tar in it, so that nothing is left that only the unpacking
+// would come to.
 func inspect(ctx context.Context, archive, format string, seen *contents) error {
 	if format == "zip" {
 		return inspectZip(ctx, archive, seen)
@@ -43,18 +75,39 @@ func inspect(ctx context.Context, archive, format string, seen *contents) error 
 		return err
 	}
 	defer f.Close()
-	plain, err := decompress(f, format)
+	plain, err := seen.limits.decompress(f, format)
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
-	// Beside the files there are headers; archive/tar bounds each of them.
-	most := seen.limits.MaxBytes + int64(seen.limits.MaxFiles)*4096 + 1<<20
-	return inspectTar(ctx, io.LimitReader(plain, most), seen)
+	limited := &io.LimitedReader{R: heedful{ctx, plain}, N: seen.limits.most()}
+	if err := inspectTar(limited, seen); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, limited); err != nil {
+		return err
+	}
+	if limited.N == 0 {
+		return fmt.Errorf("its files have more than %d bytes", seen.limits.MaxBytes)
+	}
+	return nil
+}
+
+// heedful reads until ctx ends.
+type heedful struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (h heedful) Read(p []byte) (int, error) {
+	if err := h.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return h.r.Read(p)
 }
 
 // decompress opens the compression around a tar archive.
-func decompress(r io.Reader, format string) (io.ReadCloser, error) {
+func (u Unpacker) decompress(r io.Reader, format string) (io.ReadCloser, error) {
 	switch {
 	case strings.HasSuffix(format, "gz"):
 		return gzip.NewReader(r)
@@ -65,62 +118,15 @@ func decompress(r io.Reader, format string) (io.ReadCloser, error) {
 		}
 		return z.IOReadCloser(), nil
 	case strings.HasSuffix(format, "xz"):
-		return openXZ(r)
+		return io.NopCloser(newXZ(r, u.most())), nil
 	case strings.HasSuffix(format, "bz2"):
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	}
 	return io.NopCloser(r), nil
 }
 
-// openXZ opens an xz stream whose first block asks for a bearable dictionary;
-// one run of xz gives the same to every block.
-func openXZ(r io.Reader) (io.ReadCloser, error) {
-	buffered := bufio.NewReader(r)
-	head, _ := buffered.Peek(64)
-	size, err := xzDictionary(head)
-	if err != nil {
-		return nil, err
-	}
-	if size > maxWindow {
-		return nil, fmt.Errorf("its dictionary has %d bytes, at most %d are allowed", size, maxWindow)
-	}
-	x, err := xz.NewReader(buffered)
-	return io.NopCloser(x), err
-}
-
-// xzDictionary finds the dictionary size in the head of an xz file: after the
-// stream's header of 12 bytes, the first block's size, flags, optional lengths
-// and then its only filter, LZMA2 (id 0x21) with one byte of properties.
-func xzDictionary(head []byte) (int64, error) {
-	errHead := errors.New("not an xz file of LZMA2 blocks")
-	if len(head) < 14 {
-		return 0, errHead
-	}
-	if head[12] == 0 {
-		return 0, nil // no block
-	}
-	flags, rest := head[13], head[14:]
-	for _, optional := range []byte{0x40, 0x80} {
-		if flags&optional == 0 {
-			continue
-		}
-		_, n := binary.Uvarint(rest)
-		if n <= 0 {
-			return 0, errHead
-		}
-		rest = rest[n:]
-	}
-	if flags&3 != 0 || len(rest) < 3 || rest[0] != 0x21 || rest[1] != 1 {
-		return 0, errHead
-	}
-	return lzma.DecodeDictCap(rest[2])
-}
-
-func inspectTar(ctx context.Context, r io.Reader, seen *contents) error {
+func inspectTar(r io.Reader, seen *contents) error {
 	for entries := tar.NewReader(r); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -128,11 +134,19 @@ func inspectTar(ctx context.Context, r io.Reader, seen *contents) error {
 		if err != nil {
 			return err
 		}
-		if header.Typeflag == tar.TypeXGlobalHeader {
-			continue // a comment of git archive
+		if header.Typeflag == tar.TypeXGlobalHeader { // a comment of git archive
+			if err := seen.count(); err != nil {
+				return err
+			}
+			continue
 		}
 		if header.Typeflag != tar.TypeReg && header.Typeflag != tar.TypeDir {
 			return fmt.Errorf("entry %.100q is neither a file nor a directory", header.Name)
+		}
+		for key := range header.PAXRecords {
+			if strings.HasPrefix(key, "GNU.sparse.") {
+				return fmt.Errorf("entry %.100q is a sparse file", header.Name)
+			}
 		}
 		if err := seen.add(header.Name, header.FileInfo().Mode(), header.Size); err != nil {
 			return err
@@ -141,6 +155,14 @@ func inspectTar(ctx context.Context, r io.Reader, seen *contents) error {
 }
 
 func inspectZip(ctx context.Context, archive string, seen *contents) error {
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := checkDirectory(f, seen.limits); err != nil {
+		return err
+	}
 	z, err := zip.OpenReader(archive)
 	if err != nil {
 		return err
@@ -156,7 +178,7 @@ func inspectZip(ctx context.Context, archive string, seen *contents) error {
 		if err := seen.add(entry.Name, entry.Mode(), int64(entry.UncompressedSize64)); err != nil {
 			return err
 		}
-		if err := readEntry(entry); err != nil {
+		if err := readEntry(ctx, entry); err != nil {
 			return fmt.Errorf("entry %.100q: %w", entry.Name, err)
 		}
 	}
@@ -165,7 +187,7 @@ func inspectZip(ctx context.Context, archive string, seen *contents) error {
 
 // readEntry checks that an entry is as large as it says: go-getter would
 // believe it.
-func readEntry(entry *zip.File) error {
+func readEntry(ctx context.Context, entry *zip.File) error {
 	if entry.Mode().IsDir() {
 		return nil
 	}
@@ -174,7 +196,7 @@ func readEntry(entry *zip.File) error {
 		return err
 	}
 	defer r.Close()
-	n, err := io.Copy(io.Discard, io.LimitReader(r, int64(entry.UncompressedSize64)+1))
+	n, err := io.Copy(io.Discard, io.LimitReader(heedful{ctx, r}, int64(entry.UncompressedSize64)+1))
 	if err == nil && n != int64(entry.UncompressedSize64) {
 		err = errors.New("its size is not what it says")
 	}

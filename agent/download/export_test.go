@@ -1,7 +1,14 @@
 package download
 
+import "context"
+
 // ParseContentRange is for the tests of the answer's reading.
 var ParseContentRange = parseContentRange
 
 // CheckRedirect is for the tests of the redirect rules.
 var CheckRedirect = checkRedirect
+
+// UnpackInto unpacks on a disk with so many free bytes.
+func UnpackInto(ctx context.Context, archive, name, dir string, free int64) error {
+	return Unpacker{free: func(string) (int64, error) { return free, nil }}.Unpack(ctx, archive, name, dir)
+}

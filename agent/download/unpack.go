@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"otafleet/firmware"
 	"otafleet/internal/ota"
 )
 
@@ -21,11 +22,19 @@ const (
 	DefaultMaxUnpacked = 4 << 30
 )
 
+const (
+	maxName = 4096     // bytes of one name: what a system call takes
+	maxText = 16 << 20 // bytes of all names together
+	block   = 4096     // of a file system: what the smallest file takes
+)
+
 // Unpacker unpacks archives into directories. It accepts files and directories
 // only: no link, device, absolute or climbing path, and no set-user-id bit.
 type Unpacker struct {
 	MaxFiles int   // entries of an archive; 0 means 10,000
 	MaxBytes int64 // of all files together; 0 means 4 GiB
+
+	free func(dir string) (int64, error) // nil asks the file system
 }
 
 // Unpack unpacks the file archive into dir, which must be empty or not exist,
@@ -61,6 +70,12 @@ func (u Unpacker) unpack(ctx context.Context, archive, name, dir string) error {
 	seen := &contents{limits: u, names: map[string]bool{}}
 	if err := inspect(ctx, archive, format, seen); err != nil {
 		return err
+	}
+	if u.free == nil {
+		u.free = firmware.FreeSpace
+	}
+	if free, err := u.free(dir); err == nil && seen.room > free {
+		return fmt.Errorf("it needs %s, %s are free: %w", ota.FormatSize(seen.room), ota.FormatSize(free), syscall.ENOSPC)
 	}
 	if err := u.extract(archive, format, dir); err != nil {
 		return errors.Join(err, sweep(dir))
@@ -124,18 +139,32 @@ type contents struct {
 	limits Unpacker
 	files  int
 	bytes  int64
+	room   int64           // bytes that they take on a disk
+	text   int             // bytes of all names
 	names  map[string]bool // cleaned name; true for a file
+}
+
+// count counts one entry.
+func (c *contents) count() error {
+	if c.files++; c.files > c.limits.MaxFiles {
+		return fmt.Errorf("it has more than %d entries", c.limits.MaxFiles)
+	}
+	return nil
 }
 
 // add judges one entry of size bytes.
 func (c *contents) add(name string, mode fs.FileMode, size int64) error {
-	if c.files++; c.files > c.limits.MaxFiles {
-		return fmt.Errorf("it has more than %d entries", c.limits.MaxFiles)
+	if err := c.count(); err != nil {
+		return err
 	}
 	if size < 0 || size > c.limits.MaxBytes-c.bytes {
 		return fmt.Errorf("its files have more than %d bytes", c.limits.MaxBytes)
 	}
 	c.bytes += size
+	c.room += (size + block) / block * block
+	if c.text += len(name); len(name) > maxName || c.text > maxText {
+		return fmt.Errorf("entry %.100q has a name of %d bytes, at most %d and %d for all of them are allowed", name, len(name), maxName, maxText)
+	}
 	if err := checkName(name); err != nil {
 		return err
 	}

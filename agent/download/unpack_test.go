@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -279,11 +280,15 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(tarOf(f, hostileTar["link, then file"]...), "a.tar")
 	f.Add(compressed(f, "gz", tarOf(f, tree...)), "a.tgz")
 	f.Add(compressed(f, "zst", tarOf(f, tree...)), "a.tar.zst")
+	f.Add(compressed(f, "xz", tarOf(f, tree...)), "a.tar.xz")
+	f.Add(xzFile(f, []byte{2}, tarOf(f, tree...), nil), "a.txz")
+	f.Add(append(xzFile(f, []byte{2, 40}, tarOf(f, tree...), []byte("more")), xzFile(f, []byte{39}, []byte("and more"))...), "a.tar.xz")
 	f.Fuzz(func(t *testing.T, archive []byte, name string) {
-		if strings.HasSuffix(name, "xz") {
-			return // later blocks may still ask for much memory
-		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		dir, err := unpack(t, download.Unpacker{MaxFiles: 20, MaxBytes: 1 << 16}, name, archive)
+		runtime.ReadMemStats(&after)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(512<<20), "memory for an archive of %d bytes", len(archive))
 		around, _ := os.ReadDir(filepath.Dir(dir))
 		assert.LessOrEqual(t, len(around), 2)
 		var bytes int64
