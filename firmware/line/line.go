@@ -75,6 +75,20 @@ func Open(ctx context.Context, cfg Config) (*Line, error) {
 	return l, nil
 }
 
+// OpenWithin opens the port as Open does, and waits for one that is not there: a
+// component that starts anew takes it away. The time between two looks is pause.
+func OpenWithin(ctx context.Context, cfg Config, within, pause time.Duration) (*Line, error) {
+	for end := time.Now().Add(within); ; {
+		l, err := Open(ctx, cfg)
+		if !errors.Is(err, ErrGone) || !time.Now().Before(end) {
+			return l, err
+		}
+		if err := firmware.Pause(ctx, min(pause, max(time.Until(end), 0))); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // inUse is the error of a port that another program has.
 func inUse(cfg Config) error {
 	return fmt.Errorf("%w: another program uses %s", firmware.ErrRetry, cfg.Path)

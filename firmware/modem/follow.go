@@ -158,23 +158,14 @@ func (s *session) followTo(w *watch) error {
 
 // reopen waits for the port, for as long as a module may take to start.
 func (s *session) reopen(w *watch) error {
-	for began := time.Now(); ; {
-		l, err := line.Open(s.ctx, s.cfg.Line)
-		if err == nil {
-			s.line = l
-			spend(&w.absence, began)
-			return nil
-		}
-		if !errors.Is(err, line.ErrGone) {
-			return err
-		}
-		if time.Since(began) > w.absence || time.Now().After(w.end) {
-			return w.failed("its port was gone for more than %s: %v", s.cfg.StartLimit, err)
-		}
-		if err := firmware.Pause(s.ctx, s.cfg.Pause); err != nil {
-			return err
-		}
+	began := time.Now()
+	l, err := line.OpenWithin(s.ctx, s.cfg.Line, min(w.absence, time.Until(w.end)), s.cfg.Pause)
+	spend(&w.absence, began)
+	if errors.Is(err, line.ErrGone) {
+		return w.failed("its port was gone for more than %s: %v", s.cfg.StartLimit, err)
 	}
+	s.line = l
+	return err
 }
 
 // code waits for the next result code, and says whether it was the last one.

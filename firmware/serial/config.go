@@ -91,6 +91,8 @@ const (
 	fewAttempts        = 3
 	defaultPullTimeout = time.Minute
 	defaultPullLimit   = 20 * time.Minute
+	defaultStart       = 30 * time.Second
+	defaultPause       = time.Second
 )
 
 // Validate says everything that is wrong with the configuration, but for the
@@ -131,6 +133,8 @@ func New(cfg Config) (firmware.Installer, error) {
 	}
 	fallback(&cfg.Attempts, defaultAttempts)
 	fallback(&cfg.Timeout, defaultTimeout)
+	fallback(&cfg.StartLimit, defaultStart)
+	fallback(&cfg.Pause, defaultPause)
 	if cfg.Protocol == SMP {
 		return newTwoSlots(cfg), nil
 	}

@@ -2,9 +2,11 @@ package serial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"otafleet/firmware/line"
 	"otafleet/firmware/transfer"
@@ -33,22 +35,62 @@ func (d *driver) Version(ctx context.Context) (string, error) {
 
 // Send sends an image by the protocol.
 func (d *driver) Send(ctx context.Context, image transfer.Image, begin func() error) error {
-	l, err := line.Open(ctx, d.cfg.Line)
-	if err != nil {
+	begun := false
+	began := func() error {
+		begun = true
+		return begin()
+	}
+	l, err := d.enter(ctx)
+	if l == nil {
 		return line.Failure(err)
 	}
 	defer l.Close()
-	return line.Failure(d.send(l, image, begin))
+	if err == nil {
+		err = d.image(l, image, began)
+	}
+	if err != nil {
+		if !begun {
+			d.leave(l)
+		}
+		return line.Failure(err)
+	}
+	// An MCU that starts may take its port with it.
+	if err := exchanges(l, d.cfg.Start, "start"); err != nil && !errors.Is(err, line.ErrGone) {
+		return line.Failure(err)
+	}
+	return nil
 }
 
-func (d *driver) send(l *line.Line, image transfer.Image, begin func() error) error {
-	if err := exchanges(l, d.cfg.Enter, "enter"); err != nil {
-		return err
+// enter opens the port and brings the MCU into its bootloader. One that takes its
+// port away for that is waited for, and told again. The line is nil where there is no
+// port.
+func (d *driver) enter(ctx context.Context) (*line.Line, error) {
+	limit := d.cfg.StartLimit
+	if d.cfg.Protocol == Pull {
+		limit = min(limit, d.cfg.Timeout) // the other one is for writing a whole image
 	}
-	if err := d.image(l, image, begin); err != nil {
-		return err
+	for end, first := time.Now().Add(limit), true; ; first = false {
+		l, err := line.OpenWithin(ctx, d.cfg.Line, time.Until(end), d.cfg.Pause)
+		if err != nil {
+			return nil, err
+		}
+		if first {
+			end = time.Now().Add(limit) // the port may be away for so long again
+		}
+		err = exchanges(l, d.cfg.Enter, "enter")
+		if !errors.Is(err, line.ErrGone) || !time.Now().Before(end) {
+			return l, err
+		}
+		_ = l.Close() // there is nothing behind it
 	}
-	return exchanges(l, d.cfg.Start, "start")
+}
+
+// leave starts an MCU that was brought into its bootloader and was given nothing: it
+// runs what it ran. After a part of an image only the whole of one helps.
+func (d *driver) leave(l *line.Line) {
+	if err := exchanges(l, d.cfg.Start, "start"); err != nil {
+		d.cfg.Logger.Warn("the MCU may be in its bootloader still", "component", d.cfg.Component, "error", err)
+	}
 }
 
 func (d *driver) image(l *line.Line, image transfer.Image, begin func() error) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -114,10 +116,12 @@ func TestReceivers(t *testing.T) {
 		"XMODEM with checksums":          {byXModem, func(w *world) { mcu(w).Checksum = true; mcu(w).OldBlocks = true }, true},
 		"XMODEM, one bank":               {byXModem, func(w *world) { mcu(w).OneBank = true }, true},
 		"YMODEM":                         {byYModem, nil, false},
-		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3; w.cfg.Timeout = 20 * brief }, false},
+		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3; w.cfg.Timeout, w.cfg.Enter[0].Timeout = 20*brief, 20*brief }, false},
 		"pull":                           {byPull, nil, false},
 		"pull, the whole at once":        {byPull, func(w *world) { w.cfg.Block = 0 }, false},
 		"pull, reset in the middle":      {byPull, func(w *world) { mcu(w).ResetAt = 2; mcu(w).OneBank = true }, false},
+		"XMODEM, port goes and comes":    {byXModem, func(w *world) { mcu(w).Away = brief; w.cfg.StartLimit = long }, true},
+		"SMP, port goes and comes":       {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Away = brief; w.cfg.StartLimit = long }, false},
 		"SMP":                            {bySMP, nil, false},
 		"SMP, reset without an answer":   {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Abrupt = true; w.cfg.Timeout = 20 * brief }, false},
 		"SMP on a console that chatters": {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Chatty = true }, false},
@@ -186,7 +190,7 @@ func TestOneBankAfterACut(t *testing.T) {
 	for _, way := range []string{"forth", "back"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			u := newUpgrade(t, byYModem, func(w *world) { mcu(w).OneBank = true })
+			u := newUpgrade(t, byYModem, func(w *world) { mcu(w).OneBank, w.cfg.Version.Timeout = true, 20*brief })
 			require.NoError(t, u.stage())
 			u.mcu.CutAt(5)
 			err := u.activate()
@@ -214,6 +218,9 @@ func TestSilence(t *testing.T) {
 			t.Parallel()
 			u := newUpgrade(t, attach, func(w *world) {
 				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Version.Timeout = 1, 2, brief, brief
+				for i := range w.cfg.Enter {
+					w.cfg.Enter[i].Timeout = brief
+				}
 			})
 			require.NoError(t, u.stage())
 			u.mcu.Kill()
@@ -234,6 +241,70 @@ func TestRevertOfWhatWasNeverSent(t *testing.T) {
 	u.mcu.Kill()
 	require.Error(t, u.activate())
 	require.NoError(t, u.revert())
+}
+
+// An MCU that loses its upload each time is not fed for ever.
+func TestUploadThatIsLostEachTime(t *testing.T) {
+	u := newUpgrade(t, bySMP, func(w *world) { w.mcu.(*serialtest.Board).Loses = 3000; w.cfg.Attempts = 4 })
+	err := u.stage()
+	assert.Equal(t, ota.InstallerFailed, code(err))
+	require.ErrorContains(t, err, "the MCU has lost its upload 4 times, the last time at")
+	assert.Equal(t, 4, u.mcu.(*serialtest.Board).Losses())
+	u.runs("1.0.0")
+}
+
+// An MCU in its bootloader that was given nothing is told to go on.
+func TestBootloaderThatAsksForNothing(t *testing.T) {
+	u := newUpgrade(t, byXModem, func(w *world) {
+		mcu(w).Mute = true
+		w.cfg.Timeout, w.cfg.Attempts, w.cfg.Tries = brief, 1, 2
+		w.cfg.Start = []line.Exchange{{Send: "boot\r", Expect: regexp.MustCompile("boot ok"), Timeout: long}}
+	})
+	require.NoError(t, u.stage())
+	require.ErrorContains(t, u.activate(), "the receiver does not ask for the file")
+	u.runs("1.0.0")
+	require.NoError(t, u.revert())
+	u.runs("1.0.0")
+}
+
+// A port that stays away is not waited for without end.
+func TestPortStaysAway(t *testing.T) {
+	u := newUpgrade(t, byXModem, func(w *world) { w.cfg.StartLimit, w.cfg.Tries = brief, 1 })
+	require.NoError(t, u.stage())
+	u.mcu.Close()
+	err := u.activate()
+	assert.Equal(t, ota.ComponentSilent, code(err))
+	assert.ErrorContains(t, err, "the port is gone")
+}
+
+// A pulling MCU that asks for ever is not answered for ever.
+func TestPullWithoutAStepForward(t *testing.T) {
+	for name, test := range map[string]struct {
+		asks []string // without end, one after the other
+		want string
+	}{
+		"greets":                 {[]string{"AT"}, "asks without a step forward; it has read 0 of"},
+		"does not understand":    {[]string{"AT+WHAT?"}, "asks without a step forward"},
+		"reads the same again":   {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10"}, "asks without a step forward; it has read 10 of"},
+		"begins again and again": {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10", "AT+QIOTOTAREQ"}, "has lost its way 2 times, the last time after 10 of"},
+		"is asked for an answer": {[]string{"AT+QIOTOTAREQ"}, "asks without a step forward"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpgrade(t, byPull, func(w *world) { w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 1, 2, 10*brief })
+			require.NoError(t, u.stage())
+			l := lineOf(u.mcu)
+			require.NoError(t, l.Serve(func(end *linetest.End) {
+				for i := 0; end.Hears(); i++ {
+					end.Say([]byte(test.asks[i%len(test.asks)] + "\r\n")...)
+					end.Quiet(2 * time.Millisecond)
+				}
+			}))
+			err := u.activate()
+			assert.Equal(t, ota.InstallerFailed, code(err))
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
 }
 
 func TestPortIsNotThere(t *testing.T) {

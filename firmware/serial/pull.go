@@ -68,17 +68,31 @@ type puller struct {
 	update bool // the MCU writes what it has read
 	done   bool
 	silent int // times that the MCU was reminded
+
+	until  time.Time // when the MCU must have made a step forward
+	high   int64     // offset up to which it has read
+	begins int       // how often it has lost its way
+}
+
+// forward gives the MCU new time. Commands alone do not: one that has lost its way may
+// ask for the same without end.
+func (p *puller) forward() {
+	p.until = time.Now().Add(p.cfg.Timeout*time.Duration(p.cfg.Attempts) + p.cfg.StartLimit)
 }
 
 // serve offers the image and answers until the MCU has said what it runs.
 func (p *puller) serve() error {
+	p.forward()
 	if err := p.offer(); err != nil {
 		return err
 	}
 	for !p.done {
 		wait := p.cfg.Timeout
 		if p.update {
-			wait = p.cfg.StartLimit
+			wait = time.Until(p.until)
+		}
+		if !time.Now().Before(p.until) {
+			return firmware.Failf(ota.InstallerFailed, "the MCU asks without a step forward; it has read %d of %d bytes", p.high, p.image.Size)
 		}
 		text, err := p.command(wait)
 		switch {
@@ -162,7 +176,7 @@ func (p *puller) act(action int) error {
 		p.start += p.piece
 		return p.offerPiece()
 	case action == actionUpdate && p.piece > 0 && !next:
-		p.update = true
+		p.update, p.until = true, time.Now().Add(p.cfg.StartLimit)
 		return errors.Join(p.say("\r\nOK\r\n"), p.event(eventUpdating, ""))
 	case action == actionAccept && p.start == 0, action == actionUpdate && p.update:
 		return p.say("\r\nOK\r\n") // said again
@@ -176,7 +190,13 @@ func (p *puller) again() error {
 	if err := p.say("\r\nOK\r\n"); err != nil || p.update {
 		return err
 	}
-	p.start, p.piece = 0, 0
+	if p.piece > 0 {
+		if p.begins++; p.begins >= p.cfg.Attempts {
+			return firmware.Failf(ota.InstallerFailed, "the MCU has lost its way %d times, the last time after %d of %d bytes", p.begins, p.high, p.image.Size)
+		}
+		p.forward()
+	}
+	p.start, p.piece, p.high = 0, 0, 0
 	return p.offer()
 }
 
@@ -229,6 +249,10 @@ func (p *puller) read(start, length int64) error {
 	data := make([]byte, min(length, maxRead, end-start))
 	if _, err := p.image.ReadAt(data, start); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("cannot read the image: %w", err)
+	}
+	if start+int64(len(data)) > p.high {
+		p.high = start + int64(len(data))
+		p.forward()
 	}
 	return p.say(fmt.Sprintf("\r\n+QIOTOTARD: %d,%d\r\n%s\r\nOK\r\n", start, len(data), data))
 }

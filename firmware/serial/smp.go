@@ -184,7 +184,7 @@ func (m *manager) reset() error {
 	once.attempts = 1
 	_, err := once.request(opWrite, groupOS, osReset)
 	m.sequence = once.sequence
-	if err != nil && !errors.Is(err, line.ErrSilent) {
+	if err != nil && !errors.Is(err, line.ErrSilent) && !errors.Is(err, line.ErrGone) {
 		return fmt.Errorf("cannot reset the MCU: %w", err)
 	}
 	return nil
@@ -211,7 +211,8 @@ func (m *manager) upload(image io.ReaderAt, size int64, sha ota.Digest) error {
 		return err
 	}
 	room := make([]byte, length)
-	for offset, idle := int64(0), 0; offset < size; {
+	idle, falls := 0, 0
+	for offset := int64(0); offset < size; {
 		data := room[:min(int64(length), size-offset)]
 		if _, err := image.ReadAt(data, offset); err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("cannot read the image: %w", err)
@@ -231,10 +232,17 @@ func (m *manager) upload(image io.ReaderAt, size int64, sha ota.Digest) error {
 		if match, is := answer["match"].(bool); is && !match {
 			return firmware.Failf(ota.InstallerFailed, "the MCU has another digest of the image")
 		}
-		if next > offset {
+		switch {
+		case next > offset:
 			idle = 0
-		} else if idle++; idle > m.attempts {
-			return firmware.Failf(ota.InstallerFailed, "the MCU takes nothing at %d", offset)
+		case next < offset: // it has lost what it had, and may do so each time
+			if falls++; falls >= m.attempts {
+				return firmware.Failf(ota.InstallerFailed, "the MCU has lost its upload %d times, the last time at %d of %d bytes", falls, offset, size)
+			}
+		default:
+			if idle++; idle > m.attempts {
+				return firmware.Failf(ota.InstallerFailed, "the MCU takes nothing at %d", offset)
+			}
 		}
 		offset = next
 	}

@@ -22,17 +22,11 @@ type twoSlots struct {
 	workspace firmware.Workspace
 }
 
-const (
-	defaultStart = 30 * time.Second
-	defaultPause = time.Second
-	// maxRounds bounds the way back: into a pending test, out of it, and the
-	// confirmation of the old image.
-	maxRounds = 5
-)
+// maxRounds bounds the way back: into a pending test, out of it, and the confirmation
+// of the old image.
+const maxRounds = 5
 
 func newTwoSlots(cfg Config) *twoSlots {
-	fallback(&cfg.StartLimit, defaultStart)
-	fallback(&cfg.Pause, defaultPause)
 	return &twoSlots{cfg, firmware.Workspace{Dir: cfg.StateDir, Disk: cfg.Disk}}
 }
 
@@ -70,21 +64,35 @@ func (in *twoSlots) save(m mark) error {
 	return firmware.WriteFailure(in.cfg.Disk.WriteFile(in.markPath(), data))
 }
 
-// speak opens the line for a session.
-func (in *twoSlots) speak(ctx context.Context, talk func(*manager) error) error {
-	l, err := line.Open(ctx, in.cfg.Line)
-	if err != nil {
+// speak opens the line for a session, which may have to wait for the port.
+func (in *twoSlots) speak(ctx context.Context, within time.Duration, talk func(*manager) error) error {
+	m := &manager{timeout: in.cfg.Timeout, attempts: in.cfg.Attempts}
+	if err := in.connect(ctx, m, within); err != nil {
 		return line.Failure(err)
 	}
-	defer l.Close()
+	defer func() { _ = m.line.Close() }() // every answer was read
+	return line.Failure(talk(m))
+}
+
+// connect gives a session its line, or the one that comes after it: an MCU that starts
+// may take its port away.
+func (in *twoSlots) connect(ctx context.Context, m *manager, within time.Duration) error {
+	l, err := line.OpenWithin(ctx, in.cfg.Line, within, in.cfg.Pause)
+	if err != nil {
+		return err
+	}
+	if m.line != nil {
+		_ = m.line.Close() // there is nothing behind it
+	}
 	l.Drop()
-	return line.Failure(talk(&manager{line: l, timeout: in.cfg.Timeout, attempts: in.cfg.Attempts}))
+	m.line = l
+	return nil
 }
 
 // Inspect asks for the version of the active image.
 func (in *twoSlots) Inspect(ctx context.Context) (firmware.Inspection, error) {
 	var found firmware.Inspection
-	err := in.speak(ctx, func(m *manager) error {
+	err := in.speak(ctx, 0, func(m *manager) error {
 		slots, err := m.slots()
 		if err != nil {
 			return err
@@ -141,10 +149,10 @@ func (in *twoSlots) Stage(ctx context.Context, job firmware.Job) error {
 	if image.version != job.Target {
 		return firmware.Failf(ota.ManifestMismatch, "the image says that it is version %s, not %s", image.version, job.Target)
 	}
-	return in.speak(ctx, func(m *manager) error { return in.stage(m, job, image, file, out) })
+	return in.speak(ctx, in.cfg.StartLimit, func(m *manager) error { return in.stage(ctx, m, job, image, file, out) })
 }
 
-func (in *twoSlots) stage(m *manager, job firmware.Job, image bootImage, file *os.File, out ota.Output) error {
+func (in *twoSlots) stage(ctx context.Context, m *manager, job firmware.Job, image bootImage, file *os.File, out ota.Output) error {
 	known, err := in.load(job)
 	if err != nil {
 		return err
@@ -164,7 +172,7 @@ func (in *twoSlots) stage(m *manager, job firmware.Job, image bootImage, file *o
 		}
 	}
 	if _, there := holding(slots, image.hash); !there {
-		if err := m.upload(file, out.Size, out.SHA256); err != nil {
+		if err := in.upload(ctx, m, file, out); err != nil {
 			return err
 		}
 		if slots, err = m.slots(); err != nil {
@@ -176,6 +184,20 @@ func (in *twoSlots) stage(m *manager, job firmware.Job, image bootImage, file *o
 	}
 	known.Staged = true
 	return in.save(*known)
+}
+
+// upload uploads an image, and goes on with it when an MCU comes back that took its
+// port away in the middle.
+func (in *twoSlots) upload(ctx context.Context, m *manager, file *os.File, out ota.Output) error {
+	for attempt := 1; ; attempt++ {
+		err := m.upload(file, out.Size, out.SHA256)
+		if !errors.Is(err, line.ErrGone) || attempt >= m.attempts {
+			return err
+		}
+		if err := in.connect(ctx, m, in.cfg.StartLimit); err != nil {
+			return err
+		}
+	}
 }
 
 // staged gives the mark of a job that was staged.
@@ -193,7 +215,7 @@ func (in *twoSlots) Activate(ctx context.Context, job firmware.Job) (firmware.Re
 	if err != nil {
 		return "", err
 	}
-	return firmware.RestartNone, in.speak(ctx, func(m *manager) error {
+	return firmware.RestartNone, in.speak(ctx, in.cfg.StartLimit, func(m *manager) error {
 		slots, err := m.slots()
 		if err != nil {
 			return err
@@ -228,7 +250,10 @@ func (in *twoSlots) restart(ctx context.Context, m *manager, before []slot) erro
 			asked = time.Now()
 		}
 		slots, err := m.slots()
-		if err == nil && !slices.Equal(slots, before) {
+		if errors.Is(err, line.ErrGone) && time.Now().Before(end) {
+			err = in.connect(ctx, m, time.Until(end))
+		}
+		if err == nil && slots != nil && !slices.Equal(slots, before) {
 			return nil
 		}
 		if errors.Is(err, line.ErrGone) || ctx.Err() != nil || time.Now().After(end) {
@@ -249,7 +274,7 @@ func (in *twoSlots) Confirm(ctx context.Context, job firmware.Job) error {
 	if err != nil {
 		return err
 	}
-	err = in.speak(ctx, func(m *manager) error {
+	err = in.speak(ctx, in.cfg.StartLimit, func(m *manager) error {
 		slots, err := m.slots()
 		if err != nil {
 			return err
@@ -278,7 +303,7 @@ func (in *twoSlots) Revert(ctx context.Context, job firmware.Job) (firmware.Rest
 		return "", err
 	}
 	if known != nil {
-		if err := in.speak(ctx, func(m *manager) error { return in.goBack(ctx, m, known) }); err != nil {
+		if err := in.speak(ctx, in.cfg.StartLimit, func(m *manager) error { return in.goBack(ctx, m, known) }); err != nil {
 			return "", err
 		}
 	}

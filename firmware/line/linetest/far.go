@@ -19,6 +19,7 @@ type Line struct {
 
 	mu    sync.Mutex
 	far   *Far
+	ended bool // by Close
 	left  int  // things to hear until the cut; 0 for none
 	cut   bool // since the last Plug
 	heard func(b []byte) []byte
@@ -40,7 +41,7 @@ var ErrUnplugged = errors.New("unplugged")
 func (l *Line) Plug() (*End, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.left, l.cut = 0, false
+	l.left, l.cut, l.ended = 0, false, false
 	return l.replug()
 }
 
@@ -58,7 +59,10 @@ func (l *Line) Serve(emulate func(*End)) error {
 
 // Close hangs up and waits until the emulator has ended.
 func (l *Line) Close() {
-	l.Unplug()
+	l.mu.Lock()
+	l.ended = true
+	l.unplug()
+	l.mu.Unlock()
 	l.served.Wait()
 }
 
@@ -68,6 +72,27 @@ func (l *Line) Replug(e *End) (*End, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.far != e.far {
+		return nil, ErrUnplugged
+	}
+	return l.replug()
+}
+
+// Away takes the port away for a while, for a component that disconnects itself, and
+// fails as Replug does.
+func (l *Line) Away(e *End, while time.Duration) (*End, error) {
+	l.mu.Lock()
+	mine := l.far == e.far
+	if mine {
+		l.unplug()
+	}
+	l.mu.Unlock()
+	if !mine {
+		return nil, ErrUnplugged
+	}
+	time.Sleep(while)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.far != nil {
 		return nil, ErrUnplugged
 	}
 	return l.replug()

@@ -45,11 +45,16 @@ type MCU struct {
 	Dies bool
 	// ResetAt makes it start anew at that block of the next transfer, once.
 	ResetAt int
+	// Away makes it take its port away for so long when it enters its bootloader.
+	Away time.Duration
+	// Mute makes its bootloader ask for nothing.
+	Mute bool
 	// Forgets makes it go on with the old image after it has taken a new one.
 	Forgets bool
 
 	mu   sync.Mutex
 	dead bool
+	boot bool   // it is in its bootloader, and waits to be told to go on
 	live []byte // nil while it holds no whole image
 	name string // that the last batch gave
 }
@@ -119,9 +124,21 @@ func (m *MCU) serve(end *linetest.End) {
 		}
 		switch {
 		case m.Dead():
-		case text == "version" && m.Live() != nil:
+		case text == "boot":
+			m.boot = false
+			end.Say([]byte("boot ok\r\n> ")...)
+		case text == "version" && m.Live() != nil && !m.boot:
 			end.Say([]byte("version\r\nversion " + version(m.Live()) + "\r\n> ")...)
+		case text == "update" && m.Away > 0 && !m.boot:
+			m.boot = true
+			if end, err = m.Line.Away(end, m.Away); err != nil {
+				return
+			}
+		case text == "update" && m.Mute:
+			m.boot = true
+			end.Say([]byte("update\r\nready\r\n")...)
 		case text == "update":
+			m.boot = false
 			end.Say([]byte("update\r\nready\r\n")...)
 			if m.load(end) != nil {
 				return
@@ -162,6 +179,9 @@ func command(end *linetest.End) (string, error) {
 		}
 		if err != nil {
 			return "", err
+		}
+		if b == 0x18 {
+			continue // the sender of a file has given up
 		}
 		if b != '\r' && b != '\n' {
 			text = append(text, b)

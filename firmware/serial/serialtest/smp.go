@@ -24,6 +24,10 @@ type Board struct {
 	Chatty bool
 	// Abrupt makes it start anew without answering first.
 	Abrupt bool
+	// Loses makes it lose its upload each time that it has so many bytes of it.
+	Loses int
+	// Away makes it take its port away for so long when it starts anew.
+	Away time.Duration
 	// Refuses makes the bootloader refuse every new image.
 	Refuses bool
 
@@ -35,6 +39,7 @@ type Board struct {
 	upload    []byte
 	total     int
 	sha       string
+	losses    int
 }
 
 // Image makes an image for MCUboot with a payload: a header of 32 bytes, the
@@ -76,6 +81,13 @@ func (b *Board) Live() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.slots[0]
+}
+
+// Losses is how often it has lost its upload.
+func (b *Board) Losses() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.losses
 }
 
 // Kill makes the board answer nothing.
@@ -135,6 +147,11 @@ func (b *Board) serve(end *linetest.End) {
 				return
 			}
 			b.answer(end, packet[2:len(packet)-2])
+			if b.Away > 0 && packet[6] == 0 && packet[9] == 5 { // the group and command of a reset
+				if end, err = b.Line.Away(end, b.Away); err != nil {
+					return
+				}
+			}
 		}
 		packet = nil
 	}
@@ -271,6 +288,10 @@ func (b *Board) receive(values map[string]any) []byte {
 		return append(number(text(open(nil, 0xbf), "off"), len(b.upload)), 0xff)
 	}
 	b.upload = append(b.upload, data...)
+	if b.Loses > 0 && len(b.upload) >= b.Loses {
+		b.losses++
+		b.upload, b.sha = nil, ""
+	}
 	body := number(text(number(text(open(nil, 0xbf), "rc"), 0), "off"), len(b.upload))
 	if len(b.upload) == b.total {
 		sum := sha256.Sum256(b.upload)
