@@ -2,16 +2,17 @@ package simulator
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"otafleet/simulator/scenario"
 )
 
-var errLineDown = errors.New("the line is down")
+var errLineDown = fmt.Errorf("the line is down: %w", syscall.ENETDOWN)
 
 // line is a virtual device's connection to everything else: a real socket with
 // the bandwidth, latency and loss of the scenario, that can be cut, silenced and

@@ -50,6 +50,12 @@ type Config struct {
 	// Parallel is the number of downloads that run at once; 0 means 2. Further
 	// ones wait.
 	Parallel int
+	// Allow names the hosts and networks that may be asked although they are this
+	// device or a private network, beside that of Storage; Deny those that may not
+	// be asked, and counts for more. A Transport of the caller's own decides alone.
+	Allow, Deny Hosts
+	// HTTPSOnly refuses addresses, and redirects to addresses, that are not https.
+	HTTPSOnly bool
 	// UserAgent names the agent to the servers; empty means "ota-agent".
 	UserAgent string
 	// Storage opens s3:// addresses; nil skips them.
@@ -81,8 +87,10 @@ func (c Config) Validate() error {
 	refuse(c.Deadline < 0, "deadline %s: must not be negative", c.Deadline)
 	refuse(c.Attempts < 0, "attempts %d: must not be negative", c.Attempts)
 	refuse(c.Parallel < 0 || c.Parallel > maxParallel, "parallel %d: must be 0 to %d", c.Parallel, maxParallel)
+	problems = append(problems, c.Allow.Validate(), c.Deny.Validate())
 	if c.Storage != nil {
 		problems = append(problems, c.Storage.Validate())
+		refuse(c.HTTPSOnly && strings.HasPrefix(c.Storage.Endpoint, "http:"), "storage endpoint: is not encrypted, and only https is wanted")
 	}
 	return errors.Join(problems...)
 }

@@ -6,7 +6,10 @@ import "context"
 var ParseContentRange = parseContentRange
 
 // CheckRedirect is for the tests of the redirect rules.
-var CheckRedirect = checkRedirect
+var CheckRedirect = (&guard{}).checkRedirect
+
+// Public is for the tests of where requests may lead.
+var Public = public
 
 // UnpackInto unpacks on a disk with so many free bytes.
 func UnpackInto(ctx context.Context, archive, name, dir string, free int64) error {

@@ -19,6 +19,7 @@ import (
 type Fetcher struct {
 	// Immutable.
 	config    Config
+	guard     *guard
 	transport http.RoundTripper
 	client    *http.Client
 	limit     *rate.Limiter // nil for none
@@ -36,10 +37,11 @@ func New(config Config) (*Fetcher, error) {
 	}
 	config = config.withDefaults()
 	f := &Fetcher{config: config, transport: config.Transport, slots: make(chan struct{}, config.Parallel)}
+	f.guard = newGuard(&config)
 	if f.transport == nil {
-		f.transport = newTransport(config.StallTimeout)
+		f.transport = newTransport(f.guard, config.StallTimeout)
 	}
-	f.client = newClient(f.transport)
+	f.client = &http.Client{Transport: f.transport, CheckRedirect: f.guard.checkRedirect}
 	if config.RateLimit > 0 {
 		// A tenth of a second at once, so that the rate is even and no read is tiny.
 		burst := min(max(config.RateLimit/10, 512), readSize)

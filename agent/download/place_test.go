@@ -114,6 +114,7 @@ func quick() download.Config {
 	return download.Config{
 		StallTimeout: 10 * time.Second,
 		Patience:     time.Nanosecond, // as many requests as attempts
+		Allow:        download.Hosts{"127.0.0.0/8"},
 		Jitter:       func(time.Duration) time.Duration { return 0 },
 	}
 }

@@ -28,10 +28,10 @@ var errStalled = errors.New("stalled")
 // newTransport makes the transport of a Fetcher that is not given one. HTTP/2
 // is left out: one stream at a time gains nothing from it, and its buffers are
 // memory that a small device lacks.
-func newTransport(patience time.Duration) *http.Transport {
+func newTransport(g *guard, patience time.Duration) *http.Transport {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second}).DialContext,
+		Proxy:                  g.proxy,
+		DialContext:            g.dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    patience,
 		ResponseHeaderTimeout:  patience,
@@ -42,30 +42,11 @@ func newTransport(patience time.Duration) *http.Transport {
 	}
 }
 
-// newClient follows redirects within limits and keeps no cookies.
-func newClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}
-}
-
-// checkRedirect allows five redirects that do not leave http and https, and
-// never from https to http. The address left is not told to the next server:
-// its query may be a signature.
-func checkRedirect(next *http.Request, via []*http.Request) error {
-	next.Header.Del("Referer")
-	last := via[len(via)-1].URL.Scheme
-	switch scheme := next.URL.Scheme; {
-	case len(via) > maxRedirects:
-		return refusef(ota.HTTPError, "more than %d redirects", maxRedirects)
-	case scheme != "https" && scheme != "http":
-		return refusef(ota.HTTPError, "redirect to scheme %.16q refused", scheme)
-	case last == "https" && scheme == "http":
-		return refusef(ota.HTTPError, "redirect from https to http refused")
-	}
-	return nil
-}
-
 // openHTTP asks a presigned or public address.
 func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, error) {
+	if err := f.guard.scheme(u); err != nil {
+		return nil, err
+	}
 	request, err := newRequest(ctx, u, q, f.config.UserAgent)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,8 +122,13 @@ func readSecret(path string) ([]byte, error) {
 
 func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error) {
 	c := download.Config{
-		RateLimit: cfg.Download.RateLimit, StallTimeout: cfg.Download.StallTimeout, Attempts: cfg.Download.Attempts,
+		RateLimit: cfg.Download.RateLimit, StallTimeout: cfg.Download.StallTimeout, LowestRate: cfg.Download.LowestRate,
+		Attempts: cfg.Download.Attempts, Patience: cfg.Download.Patience, Deadline: cfg.Download.Deadline,
 		Parallel: cfg.Download.Parallel, UserAgent: agentName(), Log: log,
+		Allow: slices.Clone(cfg.Download.Allow), Deny: cfg.Download.Deny, HTTPSOnly: cfg.Download.HTTPSOnly,
+	}
+	for _, u := range cfg.Broker.URLs { // a platform's storage may stand beside its broker
+		c.Allow = append(c.Allow, u.Hostname())
 	}
 	if s := cfg.Storage; s != nil {
 		c.Storage = &download.Storage{Endpoint: s.Endpoint, Region: s.Region, AccessKeyFile: s.AccessKeyFile,

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"otafleet/agent"
+	"otafleet/agent/download"
+	"otafleet/agent/download/policy"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -90,7 +92,12 @@ type Storage struct {
 type Download struct {
 	RateLimit    int64         // bytes a second over all downloads; 0 for no limit
 	StallTimeout time.Duration // default 30 s
-	Attempts     int           // consecutive requests without a new chunk; default 5
+	LowestRate   int64         // bytes a second below which another address is tried; default 4 KiB/s
+	Attempts     int           // consecutive wrong answers without a new chunk; default 5
+	Patience     time.Duration // without a new chunk while the servers are away; default 30 min
+	Deadline     time.Duration // for one file; default 7 days
+	Allow, Deny  []string      // hosts and networks; see download.Hosts
+	HTTPSOnly    bool          // refuse addresses that are not encrypted
 	Parallel     int           // downloads at once; default 2
 	Cache        int64         // bytes for packages that sub-devices share; 0 for no sharing, default 256 MiB
 }
@@ -234,11 +241,12 @@ func defaultSocket() string {
 
 func defaults() *Config {
 	return &Config{
-		Broker:         Broker{Prefix: "ota/v1", KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour},
-		StateDir:       "/var/lib/ota-agent",
-		ControlSocket:  defaultSocket(),
-		Trust:          Trust{Threshold: 1},
-		Download:       Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20},
+		Broker:        Broker{Prefix: "ota/v1", KeepAlive: time.Minute, SessionExpiry: 24 * time.Hour},
+		StateDir:      "/var/lib/ota-agent",
+		ControlSocket: defaultSocket(),
+		Trust:         Trust{Threshold: 1},
+		Download: Download{StallTimeout: 30 * time.Second, LowestRate: download.DefaultLowestRate, Attempts: download.DefaultAttempts,
+			Patience: policy.DefaultPatience, Deadline: policy.DefaultDeadline, Parallel: 2, Cache: 256 << 20},
 		Confirm:        ConfirmAuto,
 		ContactTimeout: 30 * time.Minute,
 

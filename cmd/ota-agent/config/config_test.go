@@ -67,10 +67,11 @@ func TestEveryKey(t *testing.T) {
 			Prefix: "ota/staging", KeepAlive: 30 * time.Second, SessionExpiry: time.Hour,
 		},
 		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
-		Trust:    config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
-		Storage:  &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
-		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20},
-		Confirm:  config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
+		Trust:   config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
+		Storage: &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
+		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20, LowestRate: 2 << 10, Patience: time.Hour, Deadline: 24 * time.Hour,
+			Allow: []string{"oss.lan"}, Deny: []string{"10.0.0.0/8"}, HTTPSOnly: true},
+		Confirm: config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
 		Windows: []agent.Window{
 			{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
 			{Days: [7]bool{0: true, 6: true}, From: 1320, To: 360, Zone: time.UTC},
@@ -145,7 +146,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 1, c.Trust.Threshold)
 	assert.False(t, c.Trust.AllowUnsigned)
 	assert.Nil(t, c.Storage)
-	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20}, c.Download)
+	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20, LowestRate: 4 << 10, Patience: 30 * time.Minute, Deadline: 168 * time.Hour}, c.Download)
 	assert.Empty(t, c.SubDevices)
 	assert.Equal(t, 2, c.SubDeviceParallel)
 	assert.Equal(t, config.ConfirmAuto, c.Confirm)

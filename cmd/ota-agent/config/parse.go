@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/agent/download"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -53,16 +54,19 @@ func read(m *yamlform.Map, in base) *Config {
 	readSocket(m, in, &c.ControlSocket)
 	readTrust(m.Map("trust"), in, &c.Trust)
 	c.Storage = readStorage(m.Map("storage"), in)
-	download := m.Map("download")
-	readDownload(download, &c.Download)
+	fetch := m.Map("download")
+	readDownload(fetch, &c.Download)
 	readConfirm(m, in, c)
 	readWindows(m, in, &c.Windows)
 	readConditions(m.Map("conditions"), in, &c.Conditions)
 	paths := make(map[string]bool)
+	if c.Download.HTTPSOnly && c.Storage != nil && strings.HasPrefix(c.Storage.Endpoint, "http:") {
+		fetch.Problemf("https_only", "refuses the configured storage.endpoint, which is not encrypted")
+	}
 	c.Components, _ = readComponents(m, in, paths)
 	readSubDevices(m, in, c, paths)
-	if download.Has("cache") && !m.Has("sub_devices") {
-		download.Warnf("cache", "has no effect without sub_devices")
+	if fetch.Has("cache") && !m.Has("sub_devices") {
+		fetch.Warnf("cache", "has no effect without sub_devices")
 	}
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
@@ -146,10 +150,21 @@ func endpoint(text string) error {
 	return nil
 }
 
+// maxHosts is how many hosts and networks a list of them may have.
+const maxHosts = 256
+
+func host(text string) (string, error) { return text, download.ValidHost(text) }
+
 func readDownload(m *yamlform.Map, d *Download) {
 	m.Rate("rate_limit", &d.RateLimit)
 	m.Duration("stall_timeout", &d.StallTimeout, time.Second, time.Hour)
+	m.Rate("lowest_rate", &d.LowestRate)
 	m.Int("attempts", &d.Attempts, 1, 1000)
+	m.Duration("patience", &d.Patience, time.Second, 7*24*time.Hour)
+	m.Duration("deadline", &d.Deadline, time.Minute, 365*24*time.Hour)
+	yamlform.Values(m, "allow", &d.Allow, 1, maxHosts, host)
+	yamlform.Values(m, "deny", &d.Deny, 1, maxHosts, host)
+	m.Bool("https_only", &d.HTTPSOnly)
 	m.Int("parallel", &d.Parallel, 1, 16)
 	m.Size("cache", &d.Cache, 0, 1<<40)
 }
