@@ -14,7 +14,8 @@ import (
 // component is a retry if its attempt is higher than the failed one.
 func (m *Machine) packageArrived(p *ota.Package) {
 	run := m.state.Run
-	if run == nil || run.Plan.ID != p.Plan || run.Local != "" || run.Answer != Accepted || p.Attempt < run.Attempt {
+	if run == nil || run.Plan.ID != p.Plan || run.Local != "" || run.Answer != Accepted ||
+		p.Attempt < run.Attempt || p.Attempt-run.Attempt > maxAttemptStep {
 		return
 	}
 	i := run.Plan.Component(p.Component)
@@ -36,6 +37,21 @@ func (m *Machine) packageArrived(p *ota.Package) {
 		m.dirty = true
 	}
 	m.keepPackage(i, p)
+}
+
+// badPackage ends the attempt of a part that waits for the address which could not
+// be accepted: asked for again, it would be the same. One that has an address
+// goes on with that.
+func (m *Machine) badPackage(in BadPackage) {
+	run := m.state.Run
+	if run == nil || run.Plan.ID != in.Plan || run.Local != "" || run.Answer != Accepted || in.Attempt != run.Attempt {
+		return
+	}
+	i := run.Plan.Component(in.Component)
+	if i < 0 || i != run.active(m.work) || run.Parts[i].Step != StepNone || m.work[i].pkg != nil {
+		return
+	}
+	m.refusePackage(i, &ota.Failure{Code: ota.ManifestMismatch, Detail: in.Detail})
 }
 
 // tryAgain prepares a failed part for another attempt, and with it the others

@@ -83,10 +83,7 @@ func (m *Machine) dropPart(i int, part *Part) {
 		m.wentBack(i)
 		return
 	}
-	status := ota.UpgradeFailed
-	if part.Status == ota.ReadyToDownload || part.Status == ota.Downloading {
-		status = ota.DownloadFailed
-	}
+	status := part.failedAs()
 	m.step(part, StepNone)
 	m.fail(i, status, &ota.Failure{Code: ota.InstallerFailed, Detail: "the component is not configured any more"})
 }

@@ -55,7 +55,7 @@ func (d *driver) word(word string) {
 	}
 	name, value, _ := strings.Cut(word, ":")
 	switch name {
-	case "plan", "bad", "pkg", "terminate", "end", "none", "ack", "connect", "disconnect":
+	case "plan", "bad", "pkg", "badpkg", "terminate", "end", "none", "ack", "connect", "disconnect":
 		d.fromPlatform(name, value, plan, attempt)
 	case "started", "progress", "ok", "fail", "need":
 		d.fromEffect(name, value)
@@ -76,6 +76,8 @@ func (d *driver) fromPlatform(name, value, plan string, attempt int) {
 	case "plan":
 		d.attempt = attempt
 		receive(d.plan(plan, attempt))
+	case "badpkg":
+		d.input(agent.BadPackage{Plan: plan, Attempt: attempt, Component: value, Detail: "files[0].name: must be a file name"})
 	case "bad":
 		d.input(agent.BadPlan{Plan: plan, Attempt: attempt, Detail: "components: must be 1 to 20"})
 	case "pkg":
@@ -102,6 +104,27 @@ func (d *driver) fromPlatform(name, value, plan string, attempt int) {
 	}
 }
 
+// answer is the operator's to the plan in hand, or to PLAN or PLAN+ATTEMPT.
+func (d *driver) answer(accept bool, value string) agent.Decided {
+	in := agent.Decided{Accept: accept, Attempt: 1, Targets: []string{}}
+	if plan := d.machine.View().Plan; plan != nil {
+		in.Plan, in.Attempt = plan.ID, plan.Attempt
+		for _, c := range plan.Components {
+			in.Targets = append(in.Targets, c.Target)
+		}
+	}
+	if plan, attempt, given := strings.Cut(value, "+"); value != "" {
+		in.Plan = plan
+		if given {
+			in.Attempt = *number(d.t, attempt)
+		}
+	}
+	if !accept {
+		in.Detail = "not now"
+	}
+	return in
+}
+
 func (d *driver) fromDevice(name, value string) {
 	switch name {
 	case "boot":
@@ -113,9 +136,11 @@ func (d *driver) fromDevice(name, value string) {
 	case "check":
 		d.input(agent.CheckRequested{})
 	case "yes":
-		d.input(agent.Decided{Accept: true, Plan: value})
+		d.input(d.answer(true, value))
 	case "no":
-		d.input(agent.Decided{Detail: "not now"})
+		d.input(d.answer(false, value))
+	case "abandon":
+		d.input(agent.Abandon{Plan: d.machine.View().Plan.ID, Detail: value})
 	case "battery":
 		d.readings.Battery = number(d.t, value)
 		d.input(agent.Measured{Readings: d.readings})

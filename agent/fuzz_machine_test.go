@@ -132,7 +132,7 @@ func (c *chaos) input(kind int) agent.Input {
 	case 8:
 		return agent.CheckRequested{}
 	case 9:
-		return agent.Decided{Accept: c.pick(2) == 0, Plan: []string{"", "p1"}[c.pick(2)]}
+		return agent.Decided{Accept: c.pick(2) == 0, Plan: []string{"p2", "p1"}[c.pick(2)], Attempt: 1 + c.pick(3), Targets: []string{"2", "2"}[:1+c.pick(2)]}
 	case 10:
 		c.config.AskFirst = c.pick(2) == 0
 		c.now = c.now.Add(time.Duration(1+c.pick(200)) * time.Duration(1+c.pick(200)) * time.Minute)
@@ -146,9 +146,13 @@ func (c *chaos) input(kind int) agent.Input {
 
 // fromOperator makes an input of the operator's tool.
 func (c *chaos) fromOperator() agent.Input {
-	switch c.pick(4) {
+	switch c.pick(6) {
 	case 0:
 		return agent.PauseRequested{Reason: "nonsense"}
+	case 4:
+		return agent.Abandon{Plan: "p" + strconv.Itoa(c.pick(5))}
+	case 5:
+		return agent.BadPackage{Plan: "p" + strconv.Itoa(c.pick(5)), Attempt: c.pick(4), Component: c.pkg().Component, Detail: "nonsense"}
 	case 1:
 		return agent.ResumeRequested{}
 	}

@@ -52,6 +52,14 @@ type BadPlan struct {
 	Detail  string
 }
 
+// BadPackage is a package message that could be attributed and not accepted.
+type BadPackage struct {
+	Plan      string
+	Attempt   int
+	Component string
+	Detail    string
+}
+
 // CheckRequested asks the platform for a plan now.
 type CheckRequested struct{}
 
@@ -60,7 +68,11 @@ type CheckRequested struct{}
 type Decided struct {
 	Accept bool
 	Detail string
-	Plan   string // the plan that was asked about; empty means the one that waits
+	// Plan and Attempt are what was asked about: the answer counts for nothing
+	// else. Targets are the versions, in the plan's order.
+	Plan    string
+	Attempt int
+	Targets []string
 }
 
 // Tick says that the time of the last SetTimer has come.
@@ -128,6 +140,7 @@ func (Connected) input()       {}
 func (Disconnected) input()    {}
 func (Received) input()        {}
 func (BadPlan) input()         {}
+func (BadPackage) input()      {}
 func (CheckRequested) input()  {}
 func (Decided) input()         {}
 func (Tick) input()            {}
@@ -209,6 +222,10 @@ type Revert struct {
 	Job firmware.Job
 }
 
+// Broken says that the machine has found a mistake of its own, and has ended what
+// it was about. It is for the log: nothing can be done about it.
+type Broken struct{ Err error }
+
 // Forget drops what is kept of a component's package, after its last step.
 type Forget struct{ Component string }
 
@@ -225,3 +242,4 @@ func (CheckHealth) output() {}
 func (Confirm) output()     {}
 func (Revert) output()      {}
 func (Forget) output()      {}
+func (Broken) output()      {}

@@ -59,6 +59,8 @@ func (e *effects) take(outputs []agent.Output) error {
 			if i > 0 {
 				return fmt.Errorf("the Save stands at place %d", i)
 			}
+		case agent.Broken:
+			return out.Err
 		case agent.Cancel:
 			if e.running == nil || e.op != out.Op {
 				return fmt.Errorf("effect %d is cancelled and does not run", out.Op)

@@ -52,7 +52,7 @@ func (m *Machine) lost() {
 	if !m.local() || i < 0 || m.state.Run.Parts[i].Step != StepNone || m.work[i].pkg != nil {
 		return
 	}
-	m.fail(i, ota.DownloadFailed, &ota.Failure{Code: ota.StorageUnavailable,
+	m.fail(i, m.state.Run.Parts[i].failedAs(), &ota.Failure{Code: ota.StorageUnavailable,
 		Detail: "the device was cut off before it had kept the package; install it again"})
 }
 

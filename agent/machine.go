@@ -27,6 +27,9 @@ type Config struct {
 	// ContactTimeout is how long a healthy new version may stay without
 	// contact to the platform before it is taken back; 0 means 30 min.
 	ContactTimeout time.Duration
+	// GiveWay is how long an accepted plan that has switched nothing keeps another
+	// one away; 0 means 2 h.
+	GiveWay time.Duration
 	// Windows are when the device may be changed; none means at any time.
 	Windows []Window
 	// Watch is how often Measured comes, for what is said to people; 0 if it is
@@ -185,7 +188,9 @@ func (m *Machine) apply(in Input) {
 		m.receive(in.Message)
 	case BadPlan:
 		m.badPlan(in)
-	case CheckRequested, Decided, PauseRequested, ResumeRequested, Install:
+	case BadPackage:
+		m.badPackage(in)
+	case CheckRequested, Decided, Abandon, PauseRequested, ResumeRequested, Install:
 		m.operated(in)
 	case Tick:
 		m.tick()
@@ -209,6 +214,8 @@ func (m *Machine) operated(in Input) {
 		m.inventory(!m.working())
 	case Decided:
 		m.decided(in)
+	case Abandon:
+		m.abandon(in)
 	case PauseRequested:
 		m.pause(in)
 	case ResumeRequested:

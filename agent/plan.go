@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"otafleet/internal/ota"
@@ -11,6 +12,11 @@ import (
 // refuses new plans: the platform does not store what it is told, and the
 // journal is bounded.
 const maxPending = 256
+
+// maxAttemptStep is by how much an attempt may be higher than the one that the
+// device knows. A platform counts by one; what has jumped ahead would make the
+// device deaf to every later message of the plan.
+const maxAttemptStep = 100
 
 // refusal is why a plan is refused.
 type refusal struct {
@@ -24,6 +30,9 @@ func (m *Machine) planArrived(plan *ota.Plan) {
 	switch run := m.state.find(plan.ID); {
 	case run == nil:
 		m.newPlan(plan)
+	case plan.Attempt-run.Attempt > maxAttemptStep:
+		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan,
+			detail: fmt.Sprintf("attempt %d follows attempt %d", plan.Attempt, run.Attempt)})
 	case run.Local != "":
 		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan, detail: "the device has a plan of its own of that name"})
 	case plan.Attempt <= run.Attempt:
@@ -49,7 +58,7 @@ func (m *Machine) newPlan(plan *ota.Plan) {
 func (m *Machine) busyWith(plan *ota.Plan) bool {
 	run := m.state.Run
 	switch {
-	case run != nil && run.Plan.ID != plan.ID && run.inProgress():
+	case run != nil && run.Plan.ID != plan.ID && run.inProgress() && !m.givesWay(plan):
 		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonBusy, detail: "plan " + run.Plan.ID + " is in progress"})
 	case m.outbox.Len() > maxPending:
 		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonBusy,
@@ -209,10 +218,16 @@ func (m *Machine) badPlan(in BadPlan) {
 	m.decide(in.Plan, in.Attempt, &refusal{reason: ota.ReasonInvalidPlan, detail: in.Detail})
 }
 
+// is reports whether an answer was given to this very question: the same plan,
+// attempt and versions.
+func (r *Run) is(in Decided) bool {
+	return in.Plan == r.Plan.ID && in.Attempt == r.Attempt && slices.Equal(in.Targets, r.Plan.Targets())
+}
+
 // decided takes the operator's answer, if one is waited for. Conditions are
 // looked at again, since the question may be hours old.
 func (m *Machine) decided(in Decided) {
-	if !m.asking || in.Plan != "" && in.Plan != m.state.Run.Plan.ID {
+	if !m.asking || !m.state.Run.is(in) {
 		return
 	}
 	m.asking = false
@@ -224,27 +239,6 @@ func (m *Machine) decided(in Decided) {
 		m.refuse(r)
 	default:
 		m.acceptInWindow()
-	}
-}
-
-// terminated closes a plan, in hand or past, that the device has not agreed to.
-// A device that has goes on to the end.
-func (m *Machine) terminated(t *ota.Termination) {
-	run := m.state.find(t.Plan)
-	if run == nil || run.Answer == Accepted || run.Answer == Closed {
-		return
-	}
-	if run == m.state.Run {
-		m.asking = false
-	}
-	run = m.state.own(run)
-	run.Answer = Closed
-	m.dirty = true
-	for i := range run.Parts {
-		if part := &run.Parts[i]; part.Status == ota.PlanReceived {
-			part.Failure, part.FailedIn = &ota.Failure{Code: t.Code()}, run.Attempt
-			m.reportOn(run, i, ota.UpgradeFailed, part.Failure)
-		}
 	}
 }
 

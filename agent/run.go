@@ -40,6 +40,12 @@ func (r *Run) active(work []work) int {
 	return r.next(work)
 }
 
+// switching reports whether a part is in the middle of its switch, or on its way
+// back.
+func (r *Run) switching() bool {
+	return slices.ContainsFunc(r.Parts, func(p Part) bool { return p.Step != StepNone })
+}
+
 // begun reports whether the part has its package and is not yet upgrading.
 func (p *Part) begun() bool {
 	switch p.Status {
@@ -47,6 +53,14 @@ func (p *Part) begun() bool {
 		return true
 	}
 	return false
+}
+
+// failedAs is the failure by which a part in its status may end.
+func (p *Part) failedAs() ota.Status {
+	if p.Status == ota.ReadyToDownload || p.Status == ota.Downloading {
+		return ota.DownloadFailed
+	}
+	return ota.UpgradeFailed
 }
 
 // next returns the first part in list order that waits for its package. Of

@@ -217,6 +217,9 @@ func (r *Runner) execute(out Output) {
 		r.cancelOp()
 	case Forget:
 		r.equipment.Desk.ForgetPackage(out.Component)
+	case Broken:
+		r.log.Error("the agent has made a mistake, and ended what it was about; please report it", "error", out.Err)
+		r.record(Event{Kind: EventTrouble, Detail: out.Err.Error()})
 	case Restart:
 		r.restart(out.Scope)
 	default:
@@ -278,7 +281,7 @@ func (r *Runner) ask(plan *ota.Plan) {
 			r.log.Warn("cannot ask for confirmation; the plan waits for the operator", "plan", plan.ID, "error", err)
 			return
 		}
-		r.Post(Decided{Accept: accept, Detail: detail, Plan: plan.ID})
+		r.Post(Decided{Accept: accept, Detail: detail, Plan: plan.ID, Attempt: plan.Attempt, Targets: plan.Targets()})
 	})
 }
 

@@ -327,7 +327,7 @@ func TestRunnerAsks(t *testing.T) {
 					return
 				}
 				assert.Contains(t, b.runner.View().Waiting, "waits for your answer")
-				b.post(agent.Decided{Accept: true})
+				b.post(agent.Decided{Accept: true, Plan: "p1", Attempt: 1, Targets: []string{"2"}})
 				assert.True(t, b.has("accept"), "the operator can still say")
 			})
 		})

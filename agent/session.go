@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"time"
 
 	"otafleet/internal/ota"
@@ -52,8 +53,7 @@ func (m *Machine) inventory(request bool) {
 }
 
 // report moves part i to a status and queues the report of it. The status table
-// forbids what must not happen; a machine that tries is broken, and says so
-// instead of sending something false.
+// forbids what must not happen.
 func (m *Machine) report(i int, status ota.Status, failure *ota.Failure) {
 	m.reportOn(m.state.Run, i, status, failure)
 }
@@ -62,7 +62,8 @@ func (m *Machine) report(i int, status ota.Status, failure *ota.Failure) {
 func (m *Machine) reportOn(run *Run, i int, status ota.Status, failure *ota.Failure) {
 	part := &run.Parts[i]
 	if err := ota.Legal(part.Status, status, failure); err != nil {
-		panic("internal error: component " + run.Plan.Components[i].ID + ": " + err.Error())
+		m.breakOff(run, i, err)
+		return
 	}
 	part.Status, part.At = status, m.stamp()
 	m.dirty = true
@@ -79,6 +80,20 @@ func (m *Machine) reportOn(run *Run, i int, status ota.Status, failure *ota.Fail
 	run.LastSeq = m.outbox.Add(run.LastSeq, r).Seq
 }
 
+// breakOff ends part i of a run over a mistake of the machine's own: a status that
+// must not follow. An agent that ended over it would end at every start, so the
+// part ends as the status table lets it, with code internal, or stays where it is.
+func (m *Machine) breakOff(run *Run, i int, err error) {
+	m.effect(Broken{fmt.Errorf("component %s of plan %s: %w", run.Plan.Components[i].ID, run.Plan.ID, err)})
+	part := &run.Parts[i]
+	part.Step, part.Again, m.dirty = StepNone, false, true
+	failure := &ota.Failure{Code: ota.Internal, Detail: err.Error()}
+	if status := part.failedAs(); ota.Legal(part.Status, status, failure) == nil {
+		part.Failure, part.FailedIn = failure, run.Attempt
+		m.reportOn(run, i, status, failure)
+	}
+}
+
 // flush sends the reports that this session has not sent.
 func (m *Machine) flush() {
 	if !m.connected {
@@ -93,6 +108,9 @@ func (m *Machine) flush() {
 // acked drops what the platform has stored. A queue that shrinks is not worth a
 // write, since sending a report again is harmless; one that becomes empty is.
 func (m *Machine) acked(a *ota.Ack) {
+	if run := m.state.find(a.Plan); run == nil || a.Seq > run.LastSeq {
+		return // of reports that the device never made: nobody has stored them
+	}
 	if m.outbox.Ack(a.Plan, a.Seq) == 0 {
 		return
 	}

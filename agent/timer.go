@@ -178,13 +178,10 @@ func (m *Machine) addressMissing(i int) {
 		return
 	}
 	failure := &ota.Failure{Code: ota.URLExpired, Detail: "no package address for " + addressGiveUp.String()}
-	switch part := &m.state.Run.Parts[i]; part.Status {
-	case ota.ReadyToDownload, ota.Downloading:
-		m.fail(i, ota.DownloadFailed, failure)
-	case ota.DownloadFailed, ota.UpgradeFailed:
-		part.Again = false
-		m.dirty = true
-	default:
-		m.fail(i, ota.UpgradeFailed, failure)
+	part := &m.state.Run.Parts[i]
+	if part.Status.Failed() {
+		part.Again, m.dirty = false, true
+		return
 	}
+	m.fail(i, part.failedAs(), failure)
 }

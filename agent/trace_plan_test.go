@@ -84,8 +84,6 @@ func TestPlans(t *testing.T) {
 			"save app=upgrade_failed(plan_terminated) motor=upgrade_failed(plan_terminated) |  |  | "},
 		{"ended before it is confirmed", "app:1>2 battery:20 needs:30 to refuse:battery_low", "end; battery:50",
 			"save app=upgrade_failed(plan_expired) | "},
-		{"terminated after it is confirmed", "app:1>2 to app=downloading", "terminate; ok",
-			" | save app=download_succeeded stage:app"},
 		{"terminated, then retried", "app:1>2 ask to ask-operator", "terminate; plan@2; yes; pkg:app@2",
 			"save app=upgrade_failed(plan_terminated) | save ask-operator | save accept@2 | save app=ready_to_download@2 fetch:app"},
 		{"terminated after another plan took its place", "app:1>2 battery:20 needs:30 to refuse:battery_low", "battery:50; p2/plan; terminate; plan",

@@ -37,6 +37,8 @@ type PlanView struct {
 	Local      string    // path of the package file of a plan of the operator's
 	Taken      time.Time // when the device took it up; zero if that is not known
 	Ends       time.Time
+	Open       bool   // it is in progress, or waits for an answer
+	Switching  bool   // a component is in the middle of its switch, or on its way back
 	Answer     string // unanswered, asking, refused, accepted or closed
 	Components []PartView
 }
@@ -86,7 +88,8 @@ func (m *Machine) planView() *PlanView {
 
 func newPlanView(run *Run) PlanView {
 	p := PlanView{ID: run.Plan.ID, Name: run.Plan.Name, Attempt: run.Attempt, Local: run.Local, Taken: run.Taken,
-		Ends: run.Plan.Ends, Answer: answerNames[run.Answer]}
+		Ends: run.Plan.Ends, Answer: answerNames[run.Answer],
+		Open: run.inProgress() || run.Answer == Unanswered || run.Answer == Refused, Switching: run.switching()}
 	for i, c := range run.Plan.Components {
 		part := &run.Parts[i]
 		p.Components = append(p.Components, PartView{ID: c.ID, Status: part.Status, Target: c.Target, Failure: part.Failure,

@@ -64,14 +64,21 @@ func (c *Client) Check(ctx context.Context) (string, error) {
 	return c.order(ctx, "/v1/check", nil)
 }
 
-// Confirm accepts the plan that waits for an answer.
-func (c *Client) Confirm(ctx context.Context) (string, error) {
-	return c.order(ctx, "/v1/confirm", nil)
+// Confirm accepts the plan that waits for an answer. Plan and attempt are those
+// that the operator has read about; empty and 0 mean whichever waits.
+func (c *Client) Confirm(ctx context.Context, plan string, attempt int) (string, error) {
+	return c.order(ctx, "/v1/confirm", reason{Plan: plan, Attempt: attempt})
 }
 
 // Refuse declines it; detail says why and may be empty.
-func (c *Client) Refuse(ctx context.Context, detail string) (string, error) {
-	return c.order(ctx, "/v1/refuse", reason{Detail: detail})
+func (c *Client) Refuse(ctx context.Context, plan string, attempt int, detail string) (string, error) {
+	return c.order(ctx, "/v1/refuse", reason{Plan: plan, Attempt: attempt, Detail: detail})
+}
+
+// Abandon ends a plan, or the current one if its id is empty, as far as it has
+// not begun to switch; detail says why and may be empty.
+func (c *Client) Abandon(ctx context.Context, plan, detail string) (string, error) {
+	return c.order(ctx, "/v1/abandon", reason{Plan: plan, Detail: detail})
 }
 
 // Explain says what the device waits for.

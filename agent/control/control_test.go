@@ -132,10 +132,14 @@ func TestStatus(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	connected := control.Status{Connected: true, Waiting: "idle: no plan yet"}
-	asking := control.Status{Plan: &control.Plan{ID: "p-17", Answer: control.AnswerAsking}}
+	asking := control.Status{Plan: &control.Plan{ID: "p-17", Attempt: 2, Answer: control.AnswerAsking, Components: []control.Part{{Target: "1.1.0"}}}}
+	open := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true}}
+	switching := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true, Switching: true}}
 	check := func(c *control.Client, ctx context.Context) (string, error) { return c.Check(ctx) }
-	confirm := func(c *control.Client, ctx context.Context) (string, error) { return c.Confirm(ctx) }
-	decline := func(c *control.Client, ctx context.Context) (string, error) { return c.Refuse(ctx, " not today ") }
+	confirm := func(c *control.Client, ctx context.Context) (string, error) { return c.Confirm(ctx, "", 0) }
+	decline := func(c *control.Client, ctx context.Context) (string, error) {
+		return c.Refuse(ctx, "", 0, " not today ")
+	}
 	for name, test := range map[string]struct {
 		agent  *fakeAgent
 		order  func(*control.Client, context.Context) (string, error)
@@ -143,16 +147,23 @@ func TestOrders(t *testing.T) {
 		says   string
 		code   int // of the refusal; 0 if it is carried out
 	}{
-		"check":                {&fakeAgent{status: connected}, check, []agent.Input{agent.CheckRequested{}}, "the platform is asked", 0},
-		"check, offline":       {&fakeAgent{}, check, nil, "not connected", http.StatusConflict},
-		"check, broken":        {&fakeAgent{err: errors.New("is ending")}, check, nil, "is ending", http.StatusServiceUnavailable},
-		"confirm":              {&fakeAgent{status: asking}, confirm, []agent.Input{agent.Decided{Accept: true}}, "confirmed plan p-17", 0},
-		"confirm, nothing":     {&fakeAgent{status: connected}, confirm, nil, "no plan waits for an answer: idle: no plan yet", http.StatusConflict},
-		"confirm, broken":      {&fakeAgent{err: errors.New("is ending")}, confirm, nil, "is ending", http.StatusServiceUnavailable},
-		"refuse":               {&fakeAgent{status: asking}, decline, []agent.Input{agent.Decided{Detail: "not today"}}, "refused plan p-17", 0},
-		"refuse what has run":  {&fakeAgent{status: control.Status{Plan: &control.Plan{Answer: "accepted"}}}, decline, nil, "no plan waits", http.StatusConflict},
-		"refuse, with a novel": {&fakeAgent{status: asking}, novel(ota.MaxDetail + 1), nil, "at most 4096", http.StatusBadRequest},
-		"refuse, with a flood": {&fakeAgent{status: asking}, novel(1 << 20), nil, "longer than 8192 bytes", http.StatusBadRequest},
+		"check":                  {&fakeAgent{status: connected}, check, []agent.Input{agent.CheckRequested{}}, "the platform is asked", 0},
+		"check, offline":         {&fakeAgent{}, check, nil, "not connected", http.StatusConflict},
+		"check, broken":          {&fakeAgent{err: errors.New("is ending")}, check, nil, "is ending", http.StatusServiceUnavailable},
+		"confirm":                {&fakeAgent{status: asking}, confirm, []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17", 0},
+		"confirm what was read":  {&fakeAgent{status: asking}, meant("p-17", 2), []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17, attempt 2", 0},
+		"confirm an old attempt": {&fakeAgent{status: asking}, meant("p-17", 1), nil, "plan p-17, attempt 2, waits for an answer now", http.StatusConflict},
+		"confirm another plan":   {&fakeAgent{status: asking}, meant("p-16", 2), nil, "plan p-17, attempt 2, waits for an answer now", http.StatusConflict},
+		"abandon":                {&fakeAgent{view: open}, abandon(""), []agent.Input{agent.Abandon{Plan: "p-17", Detail: "not today"}}, "abandoned plan p-17", 0},
+		"abandon, nothing":       {&fakeAgent{}, abandon(""), nil, "no plan is in progress", http.StatusConflict},
+		"abandon another plan":   {&fakeAgent{view: open}, abandon("p-16"), nil, "plan p-17 is the current one", http.StatusConflict},
+		"abandon in the switch":  {&fakeAgent{view: switching}, abandon("p-17"), nil, "is being switched, and goes on to its end", http.StatusConflict},
+		"confirm, nothing":       {&fakeAgent{status: connected}, confirm, nil, "no plan waits for an answer: idle: no plan yet", http.StatusConflict},
+		"confirm, broken":        {&fakeAgent{err: errors.New("is ending")}, confirm, nil, "is ending", http.StatusServiceUnavailable},
+		"refuse":                 {&fakeAgent{status: asking}, decline, []agent.Input{agent.Decided{Detail: "not today", Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "refused plan p-17", 0},
+		"refuse what has run":    {&fakeAgent{status: control.Status{Plan: &control.Plan{Answer: "accepted"}}}, decline, nil, "no plan waits", http.StatusConflict},
+		"refuse, with a novel":   {&fakeAgent{status: asking}, novel(ota.MaxDetail + 1), nil, "at most 4096", http.StatusBadRequest},
+		"refuse, with a flood":   {&fakeAgent{status: asking}, novel(1 << 20), nil, "longer than 8192 bytes", http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := serve(t, server(socket(t), test.agent))
@@ -171,9 +182,19 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+func meant(plan string, attempt int) func(*control.Client, context.Context) (string, error) {
+	return func(c *control.Client, ctx context.Context) (string, error) { return c.Confirm(ctx, plan, attempt) }
+}
+
+func abandon(plan string) func(*control.Client, context.Context) (string, error) {
+	return func(c *control.Client, ctx context.Context) (string, error) {
+		return c.Abandon(ctx, plan, " not today ")
+	}
+}
+
 func novel(size int) func(*control.Client, context.Context) (string, error) {
 	return func(c *control.Client, ctx context.Context) (string, error) {
-		return c.Refuse(ctx, strings.Repeat("x", size))
+		return c.Refuse(ctx, "", 0, strings.Repeat("x", size))
 	}
 }
 

@@ -13,6 +13,7 @@
 //	POST /v1/check    ask the platform for a plan now
 //	POST /v1/confirm  accept the plan that waits for an answer
 //	POST /v1/refuse   decline it; {"detail":"…"} says why
+//	POST /v1/abandon  end the current plan before it switches; {"detail":"…"} says why
 //	POST /v1/pause    let nothing new begin; {"detail":"…"} says why
 //	POST /v1/resume   take that back
 //	POST /v1/install  install the package file {"path":"/…"}

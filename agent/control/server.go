@@ -170,6 +170,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/check", s.changing(s.about(check)))
 	mux.HandleFunc("POST /v1/confirm", s.changing(s.about(confirm)))
 	mux.HandleFunc("POST /v1/refuse", s.changing(s.about(decline)))
+	mux.HandleFunc("POST /v1/abandon", s.changing(s.about(abandon)))
 	mux.HandleFunc("POST /v1/pause", s.changing(s.about(pause)))
 	mux.HandleFunc("POST /v1/resume", s.changing(s.about(resume)))
 	mux.HandleFunc("POST /v1/install", s.changing(s.about(install)))
@@ -198,7 +199,7 @@ func events(d Subject, w http.ResponseWriter, _ *http.Request) {
 }
 
 func pause(d Subject, w http.ResponseWriter, r *http.Request) {
-	detail, err := readDetail(w, r)
+	why, err := readReason(w, r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
@@ -207,7 +208,7 @@ func pause(d Subject, w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, "the agent is paused already")
 		return
 	}
-	d.Agent.Post(agent.PauseRequested{Reason: detail})
+	d.Agent.Post(agent.PauseRequested{Reason: why.Detail})
 	answer(w, http.StatusAccepted, done{"paused: nothing new begins before 'ota-agent resume'"})
 }
 
@@ -236,9 +237,10 @@ func check(d Subject, w http.ResponseWriter, r *http.Request) {
 func confirm(d Subject, w http.ResponseWriter, r *http.Request) { decide(d, w, r, true) }
 func decline(d Subject, w http.ResponseWriter, r *http.Request) { decide(d, w, r, false) }
 
-// decide posts the operator's answer, if there is a plan that waits for one.
+// decide posts the operator's answer, if the plan that was asked about waits for
+// one.
 func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
-	detail, err := readDetail(w, r)
+	why, err := readReason(w, r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
@@ -249,9 +251,32 @@ func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
 		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
+	case !why.meant(status.Plan):
+		refuse(w, http.StatusConflict, fmt.Sprintf("plan %s, attempt %d, waits for an answer now: look at it with 'ota-agent status'", status.Plan.ID, status.Plan.Attempt))
 	default:
-		d.Agent.Post(agent.Decided{Accept: accept, Detail: detail})
-		answer(w, http.StatusAccepted, done{verb(accept) + " plan " + status.Plan.ID})
+		d.Agent.Post(agent.Decided{Accept: accept, Detail: why.Detail, Plan: status.Plan.ID, Attempt: status.Plan.Attempt, Targets: status.Plan.targets()})
+		answer(w, http.StatusAccepted, done{fmt.Sprintf("%s plan %s, attempt %d", verb(accept), status.Plan.ID, status.Plan.Attempt)})
+	}
+}
+
+// abandon ends the current plan as far as it has not begun to switch.
+func abandon(d Subject, w http.ResponseWriter, r *http.Request) {
+	why, err := readReason(w, r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	plan := d.Records.View().Plan
+	switch {
+	case plan == nil || !plan.Open:
+		refuse(w, http.StatusConflict, "no plan is in progress or waits for an answer")
+	case why.Plan != "" && why.Plan != plan.ID:
+		refuse(w, http.StatusConflict, "plan "+plan.ID+" is the current one: look at it with 'ota-agent status'")
+	case plan.Switching:
+		refuse(w, http.StatusConflict, "plan "+plan.ID+" is being switched, and goes on to its end")
+	default:
+		d.Agent.Post(agent.Abandon{Plan: plan.ID, Detail: why.Detail})
+		answer(w, http.StatusAccepted, done{"abandoned plan " + plan.ID})
 	}
 }
 
@@ -262,21 +287,29 @@ func verb(accept bool) string {
 	return "refused"
 }
 
-// reason is the body of confirm and refuse. An empty body is one without a
-// detail.
+// reason is the body of requests that change something. An empty body is one
+// without a detail, about the plan that is there.
 type reason struct {
-	Detail string `json:"detail,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+	Plan    string `json:"plan,omitempty"`    // the plan that the operator has read about
+	Attempt int    `json:"attempt,omitempty"` // its attempt
 }
 
-func readDetail(w http.ResponseWriter, r *http.Request) (string, error) {
+// meant reports whether a plan is the one that the operator has read about.
+func (r *reason) meant(p *Plan) bool {
+	return (r.Plan == "" || r.Plan == p.ID) && (r.Attempt == 0 || r.Attempt == p.Attempt)
+}
+
+func readReason(w http.ResponseWriter, r *http.Request) (*reason, error) {
 	var why reason
 	if err := readBody(w, r, &why); err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(why.Detail) > ota.MaxDetail {
-		return "", fmt.Errorf("the detail has %d bytes, at most %d are taken", len(why.Detail), ota.MaxDetail)
+		return nil, fmt.Errorf("the detail has %d bytes, at most %d are taken", len(why.Detail), ota.MaxDetail)
 	}
-	return strings.TrimSpace(why.Detail), nil
+	why.Detail = strings.TrimSpace(why.Detail)
+	return &why, nil
 }
 
 // done is the body of a request that was carried out, refusal of one that was

@@ -54,6 +54,15 @@ type Plan struct {
 	Components []Part     `json:"components"`
 }
 
+// targets are the versions that the plan brings, in its order.
+func (p *Plan) targets() []string {
+	targets := make([]string, len(p.Components))
+	for i := range p.Components {
+		targets[i] = p.Components[i].Target
+	}
+	return targets
+}
+
 // Part is one component's part of the plan in hand.
 type Part struct {
 	ID      string     `json:"id"`

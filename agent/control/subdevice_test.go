@@ -34,12 +34,12 @@ func TestSubDevices(t *testing.T) {
 	done, err := client.Check(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, done, "the platform is asked")
-	done, err = client.Confirm(t.Context())
+	done, err = client.Confirm(t.Context(), "", 0)
 	require.NoError(t, err)
-	assert.Equal(t, "confirmed plan p-17", done)
-	_, err = client.Refuse(t.Context(), "dark")
+	assert.Equal(t, "confirmed plan p-17, attempt 0", done)
+	_, err = client.Refuse(t.Context(), "", 0, "dark")
 	require.NoError(t, err)
-	assert.Equal(t, []agent.Input{agent.CheckRequested{}, agent.Decided{Accept: true}, agent.Decided{Detail: "dark"}}, subs["meter-2"].inputs())
+	assert.Equal(t, []agent.Input{agent.CheckRequested{}, agent.Decided{Accept: true, Plan: "p-17", Targets: []string{}}, agent.Decided{Detail: "dark", Plan: "p-17", Targets: []string{}}}, subs["meter-2"].inputs())
 
 	subs["meter-2"].view.Paused = &agent.Pause{}
 	_, err = client.Resume(t.Context())
@@ -54,7 +54,7 @@ func TestSubDevices(t *testing.T) {
 	assert.Equal(t, "x", subs["meter-2"].rehearsed.PayloadType)
 
 	client.Device = "meter-1"
-	_, err = client.Confirm(t.Context())
+	_, err = client.Confirm(t.Context(), "", 0)
 	assert.ErrorContains(t, err, "no plan waits for an answer")
 	assert.Empty(t, subs["meter-1"].inputs())
 	assert.Empty(t, own.inputs())
@@ -73,8 +73,8 @@ func TestSubDeviceThatIsNotThere(t *testing.T) {
 		_, historyErr := client.History(t.Context())
 		_, eventsErr := client.Events(t.Context())
 		_, checkErr := client.Check(t.Context())
-		_, confirmErr := client.Confirm(t.Context())
-		_, refuseErr := client.Refuse(t.Context(), "")
+		_, confirmErr := client.Confirm(t.Context(), "", 0)
+		_, refuseErr := client.Refuse(t.Context(), "", 0, "")
 		_, pauseErr := client.Pause(t.Context(), "")
 		_, resumeErr := client.Resume(t.Context())
 		_, installErr := client.Install(t.Context(), "/x")

@@ -55,7 +55,7 @@ type Config struct {
 	// acknowledgement; 0 for 64.
 	ReceiveMaximum uint16
 
-	// Deliver takes Connected, Disconnected, Received and BadPlan, one at a
+	// Deliver takes Connected, Disconnected, Received, BadPlan and BadPackage, one at a
 	// time. A message is acknowledged to the broker when it returns, and nothing
 	// is read meanwhile.
 	Deliver func(agent.Input)

@@ -47,8 +47,12 @@ func (l *Link) handOn(p *packets.Publish) {
 	}
 	l.complaints.say(l.log, "a malformed message is dropped", "kind", kind, "error", clip(err.Error()))
 	var invalid *wire.Invalid
-	if errors.As(err, &invalid) && invalid.Kind == wire.KindPlan && invalid.Plan != "" {
+	switch {
+	case !errors.As(err, &invalid) || invalid.Plan == "":
+	case invalid.Kind == wire.KindPlan:
 		deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: clip(err.Error())})
+	case invalid.Kind == wire.KindPackage && invalid.Component != "":
+		deliver(agent.BadPackage{Plan: invalid.Plan, Attempt: invalid.Attempt, Component: invalid.Component, Detail: clip(err.Error())})
 	}
 }
 

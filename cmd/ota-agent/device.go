@@ -54,7 +54,7 @@ func agentName() string { return "ota-agent/" + version }
 func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 	return &agent.Config{
 		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: componentConfigs(cfg.Components),
-		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout,
+		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout, GiveWay: cfg.GiveWay,
 		Windows: cfg.Windows, Watch: watchEvery,
 	}
 }

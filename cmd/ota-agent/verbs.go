@@ -98,7 +98,37 @@ func look[T any](name, summary, help string, get func(*control.Client, context.C
 type order struct {
 	name, summary, help string
 	reason              string // what --reason is for; empty for a verb without
-	do                  func(ctx context.Context, c *control.Client, reason string) (string, error)
+	about               aspect // which plan it is about
+	do                  func(ctx context.Context, c *control.Client, w words) (string, error)
+}
+
+// aspect is what an order says of the plan that it is about.
+type aspect int
+
+const (
+	noPlan      aspect = iota // nothing
+	thePlan                   // its id
+	thisAttempt               // its id and attempt
+)
+
+// words are what an operator adds to an order.
+type words struct {
+	reason  string
+	plan    string // empty for whichever is there
+	attempt int    // 0 for whichever is there
+}
+
+// flags defines those that an order takes.
+func (o order) flags(flags *pflag.FlagSet, w *words) {
+	if o.reason != "" {
+		flags.StringVar(&w.reason, "reason", "", o.reason)
+	}
+	if o.about >= thePlan {
+		flags.StringVar(&w.plan, "plan", "", "do it only if the plan is still this one, by its `ID`")
+	}
+	if o.about == thisAttempt {
+		flags.IntVar(&w.attempt, "attempt", 0, "do it only if the plan's attempt is still `N`")
+	}
 }
 
 func (o order) verb() cli.Verb {
@@ -107,16 +137,14 @@ func (o order) verb() cli.Verb {
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			t := newTarget(flags)
 			asJSON := jsonFlag(flags)
-			var reason string
-			if o.reason != "" {
-				flags.StringVar(&reason, "reason", "", o.reason)
-			}
+			var w words
+			o.flags(flags, &w)
 			return func(ctx context.Context, streams cli.Streams, args []string) error {
 				client, err := t.client(args)
 				if err != nil {
 					return err
 				}
-				answer, err := o.do(ctx, client, reason)
+				answer, err := o.do(ctx, client, w)
 				if err != nil {
 					return talk(err)
 				}
@@ -132,23 +160,31 @@ func (o order) verb() cli.Verb {
 
 // orders are the verbs by which an operator answers and steers.
 func orders() []order {
-	plain := func(do func(*control.Client, context.Context) (string, error)) func(context.Context, *control.Client, string) (string, error) {
-		return func(ctx context.Context, c *control.Client, _ string) (string, error) { return do(c, ctx) }
+	plain := func(do func(*control.Client, context.Context) (string, error)) func(context.Context, *control.Client, words) (string, error) {
+		return func(ctx context.Context, c *control.Client, _ words) (string, error) { return do(c, ctx) }
 	}
 	return []order{
 		{name: "check", summary: "ask the platform for a plan now", do: plain((*control.Client).Check),
 			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in 'ota-agent status'."},
-		{name: "confirm", summary: "agree to the plan that waits for an answer", do: plain((*control.Client).Confirm),
-			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end."},
-		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log",
+		{name: "confirm", summary: "agree to the plan that waits for an answer", about: thisAttempt,
+			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
+				return c.Confirm(ctx, w.plan, w.attempt)
+			},
+			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end.\nWith --plan and --attempt, as 'ota-agent status' shows them, the answer counts only for\nwhat you have read: a newer attempt may have come meanwhile."},
+		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log", about: thisAttempt,
 			help: "The platform is told, and may send the plan again later.",
-			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
-				return c.Refuse(ctx, reason)
+			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
+				return c.Refuse(ctx, w.plan, w.attempt, w.reason)
+			}},
+		{name: "abandon", summary: "end the current plan before it switches anything", reason: "a `SENTENCE` for the platform's log", about: thePlan,
+			help: "Components that wait or are being downloaded end as failed, with code plan_terminated,\nand the device is free for another plan. What is being switched already goes on to\nits end; the verb is refused then.",
+			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
+				return c.Abandon(ctx, w.plan, w.reason)
 			}},
 		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
 			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are paused with it; with --device, one\nof them alone.",
-			do: func(ctx context.Context, c *control.Client, reason string) (string, error) {
-				return c.Pause(ctx, reason)
+			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
+				return c.Pause(ctx, w.reason)
 			}},
 		{name: "resume", summary: "go on after a pause", do: plain((*control.Client).Resume),
 			help: "A plan that was refused because of the pause is asked for again."},

@@ -64,8 +64,8 @@ var codes = map[Code]struct {
 	HealthCheckFailed:  {false, "the new version is not healthy or cannot reach the platform"},
 	Reverted:           {false, "the component was taken back because another one failed"},
 	Interrupted:        {false, "the upgrade was given up after too many restarts"},
-	PlanTerminated:     {false, "the plan was terminated before it was confirmed"},
-	PlanExpired:        {false, "the plan ended before it was confirmed"},
+	PlanTerminated:     {false, "the plan was terminated before its switch began, by the platform or at the device"},
+	PlanExpired:        {false, "the plan ended before its switch began"},
 	Skipped:            {false, "an earlier component failed"},
 	Internal:           {false, "the agent failed in a way that it does not know"},
 }

@@ -115,6 +115,15 @@ func (p *Plan) Component(id string) int {
 	return -1
 }
 
+// Targets returns the versions that the plan brings, in its order.
+func (p *Plan) Targets() []string {
+	targets := make([]string, len(p.Components))
+	for i := range p.Components {
+		targets[i] = p.Components[i].Target
+	}
+	return targets
+}
+
 // Package is the address of one component's package.
 type Package struct {
 	Time      time.Time

@@ -137,6 +137,9 @@ func (c *checker) invalid(kind string, b body) error {
 			e.Attempt = attempt
 		}
 	}
+	if p, ok := b.(*packageBody); ok && ota.ValidComponentID(p.Component) {
+		e.Component = p.Component
+	}
 	return e
 }
 

@@ -17,6 +17,9 @@ func EncodeManifest(m *ota.Manifest) ([]byte, error) {
 // says nothing about who wrote the manifest: devices use Trust.Open.
 func DecodeManifest(payload []byte) (*ota.Manifest, error) {
 	var b manifestBody
+	if rule := checkNames(payload); rule != "" {
+		return nil, &Invalid{Kind: "manifest", Problems: []string{"message: " + rule}}
+	}
 	if err := decode("manifest", payload, &b); err != nil {
 		return nil, err
 	}

@@ -52,6 +52,8 @@ type Invalid struct {
 	// cannot accept. Otherwise they are "" and 0.
 	Plan    string
 	Attempt int
+	// Component is that of a package message, under the same rule.
+	Component string
 	// Problems are the faults that were found, each with the path of its field
 	// ("components[2].target: must be …"); at least one.
 	Problems []string

@@ -164,6 +164,8 @@ func (d *device) execute(l *life, out agent.Output) {
 			})
 		}
 	case agent.Ask:
+	case agent.Broken:
+		d.violation("%s", out.Err)
 	case agent.Cancel:
 		l.abandon()
 		l.effect = nil

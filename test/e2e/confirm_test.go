@@ -22,7 +22,7 @@ func TestConfirmByAsking(t *testing.T) {
 	assert.Contains(t, s.device.Do("status").Out, "plan p waits for your answer: ota-agent confirm, or ota-agent refuse")
 
 	refused := s.device.Do("refuse", "--reason", "the line is running")
-	assert.Equal(t, harness.Outcome{Out: "refused plan p\n"}, refused)
+	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1\n"}, refused)
 	decision := s.platform.AwaitDecision("p")
 	assert.Equal(t, ota.ReasonDeclined, decision.Reason)
 	assert.Equal(t, "the line is running", decision.Detail)
@@ -34,7 +34,7 @@ func TestConfirmByAsking(t *testing.T) {
 	agent.Kill() // the question is asked again after a cut
 	s.device.Start()
 	s.awaitQuestion()
-	assert.Equal(t, harness.Outcome{Out: "confirmed plan p\n"}, s.device.Do("confirm"))
+	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1\n"}, s.device.Do("confirm"))
 	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
 	assert.Equal(t, succeeded, s.platform.Trail("p", "app"))
 	assert.Equal(t, "new", string(s.device.Read("app.bin")))

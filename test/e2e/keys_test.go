@@ -72,6 +72,7 @@ func everything(t *testing.T) *harness.Device {
 				harness.Settings{"id": "fw", "type": "module", "installer": "command", "command": harness.Settings{"path": "motor"}}}},
 		},
 		"contact_timeout": "30m",
+		"give_way":        "1h",
 		"log":             harness.Settings{"level": "info", "format": "text"},
 	}) {
 		d.Settings[name] = value
@@ -184,6 +185,7 @@ var badValues = map[string]struct {
 	"confirm":                            {"always", "want one of auto, ask, command"},
 	"confirm_command":                    {[]any{"./none"}, "cannot be run"},
 	"contact_timeout":                    {"900h", "out of bounds"},
+	"give_way":                           {"1s", "out of bounds"},
 	"control_socket":                     {strings.Repeat("x", 108), "a socket's path has at most 107"},
 	"device":                             {"gw 1", "want 1 to 64 characters"},
 	"download.allow":                     {[]any{"10.0.0.0/33"}, "is neither a host nor a network"},

@@ -214,8 +214,8 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 			strings.Contains(text, "ota-agent confirm --device meter-2")
 	})
 	assert.Equal(t, 4, s.device.Do("confirm").Code, "the gateway has no plan")
-	assert.Equal(t, harness.Outcome{Out: "confirmed plan p\n"}, s.device.Do("confirm", "--device", "meter-2"))
-	assert.Equal(t, harness.Outcome{Out: "refused plan p\n"}, s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"))
+	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1\n"}, s.device.Do("confirm", "--device", "meter-2"))
+	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1\n"}, s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"))
 	s.platform.AwaitDevice("p", "meter-2", ota.DeviceUpgraded)
 	assert.Equal(t, "1.0.0", s.runs("meter-1"))
 	harness.Await(t, "the refusal", func() bool {

@@ -28,6 +28,7 @@ var lives = map[string]struct {
 	"check":      {"", 3, 0, "done"},
 	"confirm":    {"", 3, 4, ""},
 	"refuse":     {"--reason no", 3, 4, ""},
+	"abandon":    {"--reason no", 3, 4, ""},
 	"pause":      {"--reason no", 3, 0, "done"},
 	"resume":     {"", 3, 0, "done"},
 	"history":    {"", 3, 0, "plans"},

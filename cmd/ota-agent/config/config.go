@@ -54,7 +54,10 @@ type Config struct {
 	// ContactTimeout is how long a new version may run without reaching the
 	// platform before it is taken back; default 30 min.
 	ContactTimeout time.Duration
-	Log            Log
+	// GiveWay is how long an accepted plan that has switched nothing keeps another
+	// one away; default 2 h.
+	GiveWay time.Duration
+	Log     Log
 
 	Warnings []string // one line each, with its place in the file
 }
@@ -249,6 +252,7 @@ func defaults() *Config {
 			Patience: policy.DefaultPatience, Deadline: policy.DefaultDeadline, Parallel: 2, Cache: 256 << 20},
 		Confirm:        ConfirmAuto,
 		ContactTimeout: 30 * time.Minute,
+		GiveWay:        2 * time.Hour,
 
 		SubDeviceParallel: 2,
 		Log:               Log{Level: slog.LevelInfo, Format: LogText},

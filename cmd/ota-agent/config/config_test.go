@@ -125,6 +125,7 @@ func TestEveryKey(t *testing.T) {
 		SubDeviceParallel: 1,
 		SubDevices:        subDevices(at),
 		ContactTimeout:    10 * time.Minute,
+		GiveWay:           time.Hour,
 		Log:               config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
 		Warnings:          []string{},
 	}, c)

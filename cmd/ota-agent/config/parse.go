@@ -70,6 +70,7 @@ func read(m *yamlform.Map, in base) *Config {
 	}
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
+	m.Duration("give_way", &c.GiveWay, time.Minute, 7*24*time.Hour)
 	readLog(m.Map("log"), &c.Log)
 	return c
 }
