@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -80,11 +79,11 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	failed := func(failure *ota.Failure) Input {
 		return Fetched{Op: out.Op, Failure: failure, Setbacks: out.Setbacks}
 	}
-	if err := r.equipment.Desk.KeepPackage(out.Package); err != nil {
-		return failed(asFailure(err, ota.WriteFailed))
-	}
 	var places []firmware.Place
 	failure := r.attempt(ctx, out.Job, "open", func(i firmware.Installer) (err error) {
+		if err := r.equipment.Desk.KeepPackage(out.Package); err != nil {
+			return firmware.WriteFailure(err)
+		}
 		places, err = i.Open(ctx, out.Job)
 		return err
 	})
@@ -160,7 +159,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, cal
 		switch {
 		case err == nil:
 			return nil
-		case !errors.Is(err, firmware.ErrRetry):
+		case !firmware.Passes(err):
 			return asFailure(err, ota.InstallerFailed)
 		case time.Since(began) >= retryGiveUp:
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,27 @@ func TestEffectErrors(t *testing.T) {
 				assert.Equal(t, c.step != "keep" && c.step != "open", contains(log, "revert:app"), "what has begun is undone")
 			})
 		})
+	}
+}
+
+// TestTooManyOpenFiles is a trouble that passes: a step is tried again, whoever has
+// them open.
+func TestTooManyOpenFiles(t *testing.T) {
+	for _, step := range []string{"keep", "open", "stage", "activate", "confirm"} {
+		for _, cause := range []error{syscall.EMFILE, syscall.ENFILE} {
+			onBench(t, func(t *testing.T, b *bench) {
+				failures := 3
+				b.install = func(_ context.Context, now, _ string) error {
+					if now == step && failures > 0 {
+						failures--
+						return firmware.WriteFailure(fmt.Errorf("cannot begin: %w", cause))
+					}
+					return nil
+				}
+				b.upgrade(time.Hour)
+				assert.Contains(t, b.noted(), "app=upgrade_succeeded", step)
+			})
+		}
 	}
 }
 

@@ -306,12 +306,12 @@ func (d Disk) Dress(path string, uid, gid int, mode fs.FileMode) error {
 }
 
 // WriteFailure gives an error of a write its protocol code: space_low where the
-// disk is full, write_failed otherwise. nil, failures and the end of a context
-// stay as they are.
+// disk is full, write_failed otherwise. nil, failures, what passes by itself and
+// the end of a context stay as they are.
 func WriteFailure(err error) error {
 	var known *ota.Failure
 	switch {
-	case err == nil, errors.As(err, &known), isContextEnd(err):
+	case err == nil, errors.As(err, &known), Passes(err), isContextEnd(err):
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return Failf(ota.SpaceLow, "%v", err)

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"otafleet/internal/ota"
 )
@@ -107,6 +108,12 @@ func (r Restart) Valid() bool {
 // ErrRetry says that a step cannot be done now and should be tried again later.
 // The agent does so after 5 s, doubling to 5 min, for at most 24 h.
 var ErrRetry = errors.New("try again later")
+
+// Passes reports whether an error passes by itself: a step that asks to be tried
+// again, or one for which too many files were open, here or in the system.
+func Passes(err error) bool {
+	return errors.Is(err, ErrRetry) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
 
 // Failf makes an error that is reported with code.
 func Failf(code ota.Code, format string, args ...any) error {

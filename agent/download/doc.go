@@ -12,10 +12,14 @@
 // fetched by one stream for the same reason: two streams would lose two
 // chunks.
 //
-// What a server can do wrong costs one attempt and the next address is asked;
-// the count starts again with every new verified chunk. When the count reaches
-// its limit the download has failed; when addresses have expired, are
-// forbidden or have all failed, the caller is asked for other ones.
+// What becomes of a download after each request is decided by package policy: a
+// wrong answer costs one attempt and the next address is asked, a server that is
+// away costs time, and every new verified chunk makes up for both. When addresses
+// are refused or have all failed, the caller is asked for other ones.
+//
+// Addresses are not signed. So a guard decides where a request may lead: not to
+// the device itself nor into a private network, unless the configuration says so.
+// And nothing that the other end says is repeated in logs and reports.
 //
 // The whole file's SHA-256 is checked too. It is implied by the chunk hashes,
 // which the same signature covers, unless the manifest contradicts itself; so
@@ -31,7 +35,8 @@
 //
 // Beside Fetch there are Verify, which checks bytes that are there, and Unpacker,
 // which unpacks archives under limits. It uses go-getter and trusts it as little
-// as a server: a pass over the archive comes before its unpacking.
+// as a server: a pass over the archive comes before its unpacking, and what is
+// compressed is decompressed here, so that each block of it is held to a limit.
 //
 // The package does not verify signatures, decode or apply images, or decide
 // what to do after a failure. The build tags nos3 and noarchive leave minio-go

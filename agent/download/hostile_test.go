@@ -239,3 +239,27 @@ func TestUnpackLooksAtTheSpaceFirst(t *testing.T) {
 	assert.Empty(t, left)
 	assert.NoError(t, download.UnpackInto(t.Context(), archive, "a.tar", dir, 2<<20))
 }
+
+// FuzzXZ makes streams whose checksums are right, whatever else they are.
+func FuzzXZ(f *testing.F) {
+	f.Add([]byte{2}, []byte("abc"), uint8(1), uint8(1))
+	f.Add([]byte{2, 40, 36}, []byte("abcabcabc"), uint8(3), uint8(2))
+	f.Add([]byte{28, 28, 28, 28}, []byte{}, uint8(200), uint8(1))
+	f.Fuzz(func(t *testing.T, codes, content []byte, blocks, streams uint8) {
+		if len(codes) == 0 || len(content) > 1<<16 {
+			return
+		}
+		parts := make([][]byte, int(blocks))
+		if len(parts) > 0 {
+			parts[0] = tarOf(t, entry{name: "f", mode: 0o644, data: string(content)})
+		}
+		var archive []byte
+		for range streams % 4 {
+			archive = append(archive, xzFile(t, codes, parts...)...)
+		}
+		took := taken(func() {
+			_, _ = unpack(t, download.Unpacker{MaxFiles: 20, MaxBytes: 1 << 16}, "a.tar.xz", archive)
+		})
+		assert.Less(t, took, uint64(1<<30), "for an archive of %d bytes", len(archive))
+	})
+}

@@ -81,21 +81,21 @@ func send(client *http.Client, request *http.Request) (*answer, error) {
 // explain turns the error that ended a request into the refusal to count.
 func explain(err error, stalled bool, stall time.Duration) *refusal {
 	var known *refusal
-	switch {
-	case errors.As(err, &known):
+	if errors.As(err, &known) {
 		return known
-	case stalled:
-		known = refusef(ota.NetworkTimeout, "too little arrived within %s", stall)
-	default:
-		known = refusef(ota.NetworkTimeout, "%s", words(err))
 	}
-	known.kind = policy.Away
+	why, kind := "too little arrived within "+stall.String(), policy.Away
+	if !stalled {
+		why, kind = words(err)
+	}
+	known = refusef(ota.NetworkTimeout, "%s", why)
+	known.kind = kind
 	return known
 }
 
-// words says what is wrong with a connection. They are never those of the other
-// end, nor of an address, which may carry a signature.
-func words(err error) string {
+// words says what is wrong with a connection, and whether that is an answer. They
+// are never those of the other end, nor of an address, which may carry a signature.
+func words(err error) (string, policy.Kind) {
 	var lookup *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var validity x509.CertificateInvalidError
@@ -104,21 +104,21 @@ func words(err error) string {
 	var slow net.Error
 	switch {
 	case errors.As(err, &lookup):
-		return "the host's name cannot be resolved"
+		return "the host's name cannot be resolved", policy.Away
 	case errors.As(err, &validity) && validity.Reason == x509.Expired:
-		return "its certificate is not valid at the time of this device's clock"
+		return "its certificate is not valid at the time of this device's clock", policy.Away
 	case errors.As(err, &certificate):
-		return "its certificate is not one that this device trusts for that host"
+		return "its certificate is not one that this device trusts for that host", policy.Away
 	case errors.As(err, &record):
-		return "it does not speak TLS"
+		return "it does not speak TLS", policy.Wrong
 	case errors.As(err, &system):
-		return system.Error() // the kernel's words
+		return system.Error(), policy.Away // the kernel's words
 	case errors.As(err, &slow) && slow.Timeout():
-		return "no answer in time"
+		return "no answer in time", policy.Away
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		return "the connection broke off"
+		return "the connection broke off", policy.Away
 	}
-	return "what came is not an answer"
+	return "what came is not an answer", policy.Wrong
 }
 
 // watch ends a request that brings too little: it looks at spans of time in which

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Disk is the state directory. Names are plain file names within it.
@@ -68,7 +69,15 @@ func (d directory) Open(name string) (File, error) {
 
 func (d directory) Rename(from, to string) error { return d.root.Rename(from, to) }
 
-func (d directory) Remove(name string) error { return d.root.Remove(name) }
+// Remove removes a file, and a directory that has come in its place with all that
+// is in it: the name is the journal's.
+func (d directory) Remove(name string) error {
+	err := d.root.Remove(name)
+	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
+		return d.root.RemoveAll(name)
+	}
+	return err
+}
 
 func (d directory) Names() ([]string, error) {
 	dir, err := d.root.Open(".")

@@ -345,6 +345,36 @@ func TestDamagedPackagesAreDropped(t *testing.T) {
 	}
 }
 
+// TestSomethingElseInAPackagesPlace is dropped as damage is, without waiting for a
+// pipe or following a link out of the directory, and the next package is kept.
+func TestSomethingElseInAPackagesPlace(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	require.NoError(t, os.WriteFile(outside, []byte("mine"), 0o600))
+	for name, put := range map[string]func(path string) error{
+		"directory":      func(path string) error { return os.Mkdir(path, 0o700) },
+		"full directory": func(path string) error { return os.MkdirAll(filepath.Join(path, "in", "it"), 0o700) },
+		"pipe":           func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"link":           func(path string) error { return os.Symlink(outside, path) },
+		"dangling link":  func(path string) error { return os.Symlink("nowhere/at/all", path) },
+		"no right":       func(path string) error { return os.WriteFile(path, []byte("{}"), 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			j := open(t, journal.Config{Dir: dir})
+			path := filepath.Join(dir, "package-app.json")
+			require.NoError(t, put(path))
+			assert.Nil(t, j.KeptPackage("app"))
+			require.NoError(t, j.KeepPackage(packageFor("app", 1)))
+			assert.Equal(t, packageFor("app", 1), j.KeptPackage("app"))
+			j.ForgetPackage("app")
+			assert.NoFileExists(t, path)
+			mine, err := os.ReadFile(outside)
+			require.NoError(t, err)
+			assert.Equal(t, "mine", string(mine))
+		})
+	}
+}
+
 func TestPackageNamesStayInside(t *testing.T) {
 	j := open(t, journal.Config{Disk: newMemory()})
 	for _, id := range []string{"", "..", "../../etc/passwd", "a/b", strings.Repeat("a", 33)} {
