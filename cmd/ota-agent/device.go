@@ -29,7 +29,7 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
-	d := &device{config: cfg, started: time.Now(), bootID: bootID(), unit: unit{
+	d := &device{config: cfg, started: time.Now(), bootID: bootID(cfg.System), unit: unit{
 		id: ota.Identity{Product: cfg.Product, Device: cfg.Device}, components: cfg.Components, dir: cfg.StateDir, log: log,
 		sensors: &sensors{cfg.Conditions, newRoom(cfg.StateDir, cfg.Components), cfg.Device, log},
 	}}
@@ -83,7 +83,7 @@ func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.
 	d.subs.openCache(d.config, d.log)
 	d.subs.equip(d.config, trust, d.link, fetcher)
 	e := d.equipment(installers)
-	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.log}
+	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System, d.log}
 	e.Health = &health{d.config.Health, d.config.Device, broken, d.log}
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device, d.log}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 )
 
@@ -19,6 +20,7 @@ const (
 // power restarts the agent or the system.
 type power struct {
 	restart func() // begins the program again
+	system  config.System
 	log     *slog.Logger
 }
 
@@ -31,7 +33,7 @@ func (p *power) Restart(scope firmware.Restart) error {
 	}
 	go func() {
 		for {
-			if err := reboot(); err != nil {
+			if err := reboot(p.system); err != nil {
 				p.log.Error("cannot restart the system; trying again", "error", err, "wait", rebootAgain)
 			}
 			time.Sleep(rebootAgain)
@@ -40,10 +42,15 @@ func (p *power) Restart(scope firmware.Restart) error {
 	return nil
 }
 
-// reboot asks the init system, under either of its usual names.
-func reboot() error {
+// reboot runs the configured command, or asks the init system, under either of its
+// usual names.
+func reboot(system config.System) error {
+	ways := [][]string{{"systemctl", "reboot"}, {"reboot"}}
+	if len(system.RestartCommand) > 0 {
+		ways = [][]string{system.RestartCommand}
+	}
 	var failures []string
-	for _, args := range [][]string{{"systemctl", "reboot"}, {"reboot"}} {
+	for _, args := range ways {
 		outcome, err := firmware.Program{Args: args, Limit: rebootLimit}.Run(context.Background())
 		if err == nil && outcome.Exit == 0 {
 			return nil
@@ -58,8 +65,13 @@ func reboot() error {
 
 // bootID names this start of the system; empty where the system has no name
 // for it, so that every restart of the agent counts as one of the system.
-func bootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+func bootID(system config.System) string {
+	const limit = 4 << 10
+	path := system.BootIDFile
+	if path == "" {
+		path = "/proc/sys/kernel/random/boot_id"
+	}
+	text, err := firmware.ReadFile(path, limit)
 	if err != nil {
 		return fmt.Sprint("pid-", os.Getpid(), "-", time.Now().UnixNano())
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"otafleet/agent/journal"
+	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 )
 
@@ -116,5 +117,12 @@ func (r *rescue) forget() {
 // newRescue makes the rescue of the device that a configuration describes, also
 // of one that cannot be read otherwise.
 func newRescue(stateDir string, log *slog.Logger) *rescue {
-	return &rescue{stateDir: stateDir, bootID: bootID(), patience: rescuePatience, again: rescueAgain, restart: reboot, log: log}
+	r := &rescue{stateDir: stateDir, patience: rescuePatience, again: rescueAgain, log: log}
+	return r.of(config.System{})
+}
+
+// of makes it the rescue of a system that is restarted in a way of its own.
+func (r *rescue) of(system config.System) *rescue {
+	r.bootID, r.restart = bootID(system), func() error { return reboot(system) }
+	return r
 }

@@ -41,7 +41,7 @@ Examples:
 					return err
 				}
 				var cfg *config.Config
-				early := newRescue(config.StateDir(*path), newLogger(streams, config.Log{Format: config.LogText}))
+				early := newRescue(config.StateDir(*path), newLogger(streams, config.Log{Format: config.LogText})).of(config.SystemOf(*path))
 				err := early.retry(ctx, func() (err error) {
 					cfg, err = load(*path, config.LoadToRun)
 					return err
@@ -88,7 +88,7 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var d *device
-	trial := newRescue(cfg.StateDir, log)
+	trial := newRescue(cfg.StateDir, log).of(cfg.System)
 	err = trial.retry(ctx, func() (err error) {
 		d, err = newDevice(cfg, log, func() { end(errRestart) }, broken)
 		return err

@@ -73,6 +73,8 @@ func everything(t *testing.T) *harness.Device {
 		},
 		"contact_timeout": "30m",
 		"give_way":        "1h",
+		"restart_command": []any{"true"},
+		"boot_id_file":    "boot_id",
 		"log":             harness.Settings{"level": "info", "format": "text"},
 	}) {
 		d.Settings[name] = value
@@ -185,6 +187,8 @@ var badValues = map[string]struct {
 	"confirm":                            {"always", "want one of auto, ask, command"},
 	"confirm_command":                    {[]any{"./none"}, "cannot be run"},
 	"contact_timeout":                    {"900h", "out of bounds"},
+	"restart_command":                    {"", "want a list"},
+	"boot_id_file":                       {"", "want one line"},
 	"give_way":                           {"1s", "out of bounds"},
 	"control_socket":                     {strings.Repeat("x", 108), "a socket's path has at most 107"},
 	"device":                             {"gw 1", "want 1 to 64 characters"},

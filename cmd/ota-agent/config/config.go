@@ -57,6 +57,7 @@ type Config struct {
 	// GiveWay is how long an accepted plan that has switched nothing keeps another
 	// one away; default 2 h.
 	GiveWay time.Duration
+	System  System
 	Log     Log
 
 	Warnings []string // one line each, with its place in the file
@@ -174,6 +175,13 @@ type HealthCheck struct {
 	Command []string // a program that exits with 0, and its arguments
 }
 
+// System is how the system is restarted, and how one of its starts is told from
+// another.
+type System struct {
+	RestartCommand []string // a program and its arguments; empty for the init system
+	BootIDFile     string   // holds another text after each start; empty for the kernel's
+}
+
 // Log says what is logged, to standard error.
 type Log struct {
 	Level  slog.Level // default info
@@ -203,12 +211,29 @@ func LoadToRun(path string) (*Config, error) { return load(path, true) }
 // the file has mistakes elsewhere; the default if it cannot be found out.
 func StateDir(path string) string {
 	c := defaults()
-	data, err := readFile(path)
-	dir, errDir := filepath.Abs(filepath.Dir(path))
-	if err == nil && errDir == nil {
-		base{dir: dir}.path(yamlform.Parse(path, data).Root(), "state_dir", &c.StateDir)
+	if m, in := outline(path); m != nil {
+		in.path(m, "state_dir", &c.StateDir)
 	}
 	return c.StateDir
+}
+
+// SystemOf gives how the system is restarted as StateDir does its directory.
+func SystemOf(path string) System {
+	var s System
+	if m, in := outline(path); m != nil {
+		readSystem(m, in, &s)
+	}
+	return s
+}
+
+// outline gives what can be read of a file that may have mistakes; nil for nothing.
+func outline(path string) (*yamlform.Map, base) {
+	data, err := readFile(path)
+	dir, errDir := filepath.Abs(filepath.Dir(path))
+	if err != nil || errDir != nil {
+		return nil, base{}
+	}
+	return yamlform.Parse(path, data).Root(), base{dir: dir}
 }
 
 func load(path string, run bool) (*Config, error) {

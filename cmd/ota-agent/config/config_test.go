@@ -126,6 +126,7 @@ func TestEveryKey(t *testing.T) {
 		SubDevices:        subDevices(at),
 		ContactTimeout:    10 * time.Minute,
 		GiveWay:           time.Hour,
+		System:            config.System{RestartCommand: []string{at("handler"), "restart"}, BootIDFile: at("boot_id")},
 		Log:               config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
 		Warnings:          []string{},
 	}, c)

@@ -71,8 +71,14 @@ func read(m *yamlform.Map, in base) *Config {
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
 	m.Duration("give_way", &c.GiveWay, time.Minute, 7*24*time.Hour)
+	readSystem(m, in, &c.System)
 	readLog(m.Map("log"), &c.Log)
 	return c
+}
+
+func readSystem(m *yamlform.Map, in base, s *System) {
+	in.command(m, "restart_command", &s.RestartCommand)
+	in.path(m, "boot_id_file", &s.BootIDFile)
 }
 
 func readStateDir(m *yamlform.Map, in base, dst *string) {

@@ -90,7 +90,9 @@ func (in base) devices(m *yamlform.Map, dst *[2]string) {
 	for _, path := range dst {
 		in.device(m, path)
 	}
-	if err := slot.Apart(*dst); err != nil {
+	if err := slot.Apart(*dst); err != nil && in.run { // links may be right later; nothing is written meanwhile
+		m.Warnf("devices", "cannot be upgraded now: %s", err)
+	} else if err != nil {
 		m.Problemf("devices", "%s", err)
 	}
 }
