@@ -80,32 +80,11 @@ func (c *crowd) all() (devices []*device, whole bool) {
 	return c.devices, c.whole
 }
 
-// How long nothing must have happened anywhere before a fleet is taken to stay
-// as it is: when every device is at an end, after which the platform may have
-// another plan for it, and when some are not, which may still hear of one. Both
-// grow with the latency of the lines.
-const (
-	breath     = time.Second
-	leastQuiet = 5 * time.Second
-)
-
-// roundTrips is how often something goes there and back before a device that
-// has connected has agreed to a plan.
-const roundTrips = 8
-
-// quietTime is how long the devices of a scenario may be still before they are
-// taken to stay where they are.
-func quietTime(s *scenario.Scenario) time.Duration {
-	slowest := time.Duration(0)
-	for i := range s.Fleets {
-		l := &s.Fleets[i].Link
-		slowest = max(slowest, l.Latency+l.Jitter)
-		if l.Loss > 0 {
-			slowest = max(slowest, l.Latency+l.Jitter+max(leastTimeout, 2*l.Latency))
-		}
-	}
-	return leastQuiet + 2*roundTrips*slowest
-}
+// breath is how long nothing must have happened anywhere before a fleet of which
+// every device is at an end is taken to stay as it is: the platform may have another
+// plan for it. If some are not, which may still hear of one, it is
+// scenario.LeastPatience. Both grow with the latency of the lines.
+const breath = time.Second
 
 // settled reports whether all devices have arrived, the timetable is done and
 // nothing more will happen.
@@ -129,15 +108,19 @@ func (c *crowd) settled(w *world) bool {
 	still, notUpgraded := w.recorder.still()
 	enough := w.quiet
 	if w.platform != nil && notUpgraded == 0 {
-		enough -= leastQuiet - breath
+		enough -= scenario.LeastPatience - breath
 	}
 	return still >= enough
 }
 
-// checkTruth records a violation for what the device has said and is not so.
+// checkTruth records, at the end of the run, a violation for what the device has
+// said and is not so, and the reports that it still has.
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, e := range witness.Unacknowledged(d.saved) {
+		d.record(e)
+	}
 	lies := witness.Lies(d.saved, func(component string) (string, bool) {
 		i := d.component(component)
 		if i < 0 {

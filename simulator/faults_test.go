@@ -114,7 +114,11 @@ func TestEveryKindOfFault(t *testing.T) {
 				text = strings.Replace(text, s.edit[i], s.edit[i+1], 1)
 			}
 			text += "faults: [{name: mishap, " + s.fault + ", chance: 100%}]\n"
-			text += "expect: {reports: {lost: 0, conflicting: 0, illegal: 0}, faults: {fired: all}}\n"
+			disorder := "0"
+			if s.disorder {
+				disorder = `">= 0"`
+			}
+			text += "expect: {reports: {lost: 0, conflicting: 0, illegal: 0, out_of_order: " + disorder + "}, faults: {fired: all}}\n"
 			v := simulate(t, text)
 			held(t, v)
 			if s.ended == nil {

@@ -55,7 +55,9 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	if failure = errors.Join(failure, w.close()); failure != nil {
 		return nil, failure
 	}
-	v := verdict.New(w.scenario, w.seed, "real", w.recorder.figures(w.sizes()))
+	figures := w.recorder.figures(w.sizes())
+	figures.Chosen = len(options.Only) > 0
+	v := verdict.New(w.scenario, w.seed, "real", figures)
 	v.Part = w.selected.String()
 	v.Resources = peak.resources()
 	if ctx.Err() != nil {

@@ -214,7 +214,7 @@ func TestExpectationFails(t *testing.T) {
 			failed = append(failed, e.Name)
 		}
 	}
-	assert.Equal(t, []string{"devices.upgraded < 5%", "time.upgrade.p50 < 0s"}, failed)
+	assert.Equal(t, []string{"devices.upgraded < 5%", "time.upgrade.p50 < 0s", "faults.fired: all"}, failed, "there is no fault")
 }
 
 func TestInterrupted(t *testing.T) {

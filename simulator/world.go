@@ -77,7 +77,7 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	if w.selected, err = selection.New(w.scenario, options.Shard, options.Only); err != nil {
 		return nil, err
 	}
-	w.quiet = quietTime(w.scenario)
+	w.quiet = w.scenario.Patience()
 	w.recorder = newRecorder(w.scenario, w.selected.Devices(), options.History)
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})

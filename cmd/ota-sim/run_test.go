@@ -79,7 +79,7 @@ func TestVerdictInEveryForm(t *testing.T) {
 		} `xml:"testsuite"`
 	}
 	require.NoError(t, xml.Unmarshal(text, &suites))
-	assert.Equal(t, 3, suites.Suite.Tests)
+	assert.Equal(t, 4, suites.Suite.Tests)
 	assert.Zero(t, suites.Suite.Failures)
 }
 
@@ -91,7 +91,7 @@ func TestVerdictOnStandardOutput(t *testing.T) {
 	var v struct{ Held bool }
 	require.NoError(t, json.Unmarshal([]byte(o.out), &v))
 	assert.False(t, v.Held)
-	assert.Contains(t, o.err, "NOT HELD: 1 of 3 expectations failed")
+	assert.Contains(t, o.err, "NOT HELD: 1 of 4 expectations failed")
 }
 
 // TestInterruptedProcess sends the signal of Ctrl-C to the program and gets a

@@ -40,6 +40,7 @@ func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *sou
 	if err != nil && (figures == nil || !errors.Is(err, context.Canceled)) {
 		return nil, err
 	}
+	figures.Chosen = len(c.only) > 0
 	v := verdict.New(s.Scenario, c.seed, f.world(), figures)
 	v.Part, v.Resources = c.selected.String(), simulator.Resources(began)
 	if err != nil {

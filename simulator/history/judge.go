@@ -59,7 +59,9 @@ func (r *Record) figures(ctx context.Context) (*verdict.Figures, error) {
 			j.Drawn(fault, devices)
 		}
 	}
-	return j.Figures(r.Info.Fleets), nil
+	f := j.Figures(r.Info.Fleets)
+	f.Chosen = len(r.Info.Only) > 0
+	return f, nil
 }
 
 // give gives an event to the judge of its device. Whoever recorded the run told of

@@ -62,6 +62,7 @@ type Figure string
 // The figures.
 const (
 	Lost        Figure = "lost"         // never reached the platform
+	Undelivered Figure = "undelivered"  // were on the device when the run ended, and might yet have come
 	OutOfOrder  Figure = "out_of_order" // first arrived after a later one
 	Conflicting Figure = "conflicting"  // same number, different content
 	Illegal     Figure = "illegal"      // a step that the status table forbids
@@ -69,7 +70,13 @@ const (
 )
 
 // Figures lists the figures in the order of a verdict.
-func Figures() []Figure { return []Figure{Lost, OutOfOrder, Conflicting, Illegal, Duplicate} }
+func Figures() []Figure {
+	return []Figure{Lost, Undelivered, OutOfOrder, Conflicting, Illegal, Duplicate}
+}
+
+// Faultless lists the figures that are 0 in a run of which a scenario says nothing
+// else.
+func Faultless() []Figure { return []Figure{Lost, OutOfOrder, Conflicting, Illegal} }
 
 // ReportExpectation is about one figure.
 type ReportExpectation struct {

@@ -1,5 +1,11 @@
 package verdict
 
+import (
+	"time"
+
+	"otafleet/simulator/scenario"
+)
+
 // Close sums the device up: nothing more comes of it. The judge that it was must
 // not be used any more.
 func (d *DeviceJudge) Close() {
@@ -24,7 +30,9 @@ func (d *DeviceJudge) sum() {
 	}
 	for i := range d.plans {
 		t := &d.plans[i]
-		f.Reports.Lost += max(0, t.numbered-t.arrived)
+		undelivered, lost := d.missing(t)
+		f.Reports.Undelivered += undelivered
+		f.Reports.Lost += lost
 		if took, upgraded := t.took(); upgraded {
 			f.Times.Upgrade.Add(took)
 		}
@@ -40,4 +48,29 @@ func (d *DeviceJudge) sum() {
 	d.closeRules()
 	f.digest.set(d.ordinal, d.hash.Sum())
 	d.rank(class)
+}
+
+// missing divides a plan's reports that did not arrive. Those that the device still
+// had when the run ended are not lost: it would have sent them again. But where
+// nothing arrived for so long, though there was a session, somebody has thrown them
+// away, and would do so again.
+func (d *DeviceJudge) missing(t *tally) (undelivered, lost int) {
+	missing := max(0, t.numbered-t.arrived)
+	still := t.ended - max(t.moved, d.since)
+	if d.online && still > d.judge.patience && !d.judge.deaf(t.ended) {
+		return 0, missing
+	}
+	undelivered = min(missing, t.kept)
+	return undelivered, missing - undelivered
+}
+
+// deaf reports whether the scenario has the platform down at a time, or only just
+// up again: then nothing can arrive, whoever has a session.
+func (j *Judge) deaf(at time.Duration) bool {
+	for i := range j.scenario.Events {
+		if e := &j.scenario.Events[i]; e.Do == scenario.KillPlatform && e.At <= at && at-e.At < e.For+j.patience {
+			return true
+		}
+	}
+	return false
 }

@@ -15,8 +15,9 @@ type DeviceJudge struct {
 	ordinal int // of the device in the run, from 0
 
 	arrived   bool
-	connected bool // ever
-	online    bool // now
+	connected bool          // ever
+	online    bool          // now
+	since     time.Duration // when that last changed
 	status    ota.DeviceStatus
 	refused   string
 	plans     []tally
@@ -36,7 +37,10 @@ type tally struct {
 	plan              string
 	status            ota.DeviceStatus
 	numbered, arrived int
-	said, heard       uint64 // running hashes over the reports in order
+	said, heard       uint64        // running hashes over the reports in order
+	moved             time.Duration // when a report last arrived, or was made while none was missing
+	kept              int           // reports that the device had when the run ended
+	ended             time.Duration // when that was
 	received          moment
 	upgraded          moment // when the platform last called the device so
 	answered          bool
@@ -129,6 +133,9 @@ func (d *DeviceJudge) Add(e *Event) {
 		d.answer(e)
 	case StatusIs:
 		d.become(e)
+	case Unacknowledged:
+		t := d.tally(e.Plan)
+		t.kept, t.ended = int(e.N), e.At
 	default:
 		d.report(e)
 	}
@@ -145,7 +152,7 @@ func (d *DeviceJudge) session(e *Event) {
 		sums.PowerCuts++
 	}
 	if online := e.Kind == Connected; online != d.online {
-		d.online = online
+		d.online, d.since = online, e.At
 		if online {
 			sums.Series.at(e.At).Online++
 		} else {
@@ -223,6 +230,9 @@ func (d *DeviceJudge) report(e *Event) {
 
 func (d *DeviceJudge) numbered(e *Event) {
 	t := d.tally(e.Plan)
+	if t.numbered == t.arrived {
+		t.moved = e.At
+	}
 	t.numbered++
 	t.said = t.said*31 + uint64(e.N)
 	w, times := d.worked(e), &d.judge.sums.Times
@@ -263,6 +273,7 @@ func (d *DeviceJudge) stored(e *Event) {
 // arrive takes a report at the platform, in its turn.
 func (t *tally) arrive(e *Event) {
 	t.arrived++
+	t.moved = e.At
 	t.heard = t.heard*31 + uint64(e.N)
 }
 

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,11 @@ type Expectation struct {
 	Fleet    string // empty for the whole run
 	Measured string // what was found
 	Held     bool
-	Deferred bool // a part of a run cannot tell: only the verdict of all parts can. Held is true
+	Deferred bool // it cannot be told of some of a scenario's devices. Held is true
+	// Occasions is on how much it was judged: devices, reports, times that were
+	// measured, times that a rule was asked. What was judged on nothing does not
+	// hold, but for what is always there and for counts of reports.
+	Occasions int
 }
 
 // Held reports whether every expectation did. A run without expectations held.
@@ -27,57 +32,116 @@ func Held(all []Expectation) bool {
 	return true
 }
 
-// Expect holds the expectations of a scenario against the figures. Two are
-// always there, because no scenario may want them otherwise: every device is
-// accounted for, and nothing happened that never may.
+// Expect holds the expectations of a scenario against the figures. Some are always
+// there: every device is accounted for, nothing happened that never may, and, as far
+// as the scenario says nothing else, no report is lost or wrong.
 func Expect(s *scenario.Scenario, f *Figures) []Expectation {
-	x, part := &s.Expect, f.isPart(s)
-	unaccounted := f.Classes[scenario.Unaccounted]
-	all := []Expectation{
-		{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0},
-		{Name: "nothing happened that never may", Measured: fmt.Sprintf("%d violations", f.Violations), Held: f.Violations == 0},
+	x := &expecting{scenario: s, figures: f, part: f.partOf(s)}
+	x.always()
+	expect := &s.Expect
+	for _, e := range expect.Devices {
+		x.devices(e)
 	}
-	add := func(e Expectation, n int, c scenario.Comparison) {
-		if part {
-			e = e.inPart(c, n)
-		}
-		all = append(all, e)
+	for _, e := range expect.Components {
+		x.component(e)
 	}
-	for _, e := range x.Devices {
-		expected, n := expectDevices(e, f)
-		add(expected, n, e.Comparison)
+	for _, e := range expect.Reports {
+		x.reports(e)
 	}
-	for _, e := range x.Components {
-		expected, n := expectComponent(e, s, f)
-		add(expected, n, e.Comparison)
+	for _, e := range expect.Times {
+		x.time(e)
 	}
-	for _, e := range x.Reports {
-		n := f.Reports.figure(e.Figure)
-		add(Expectation{Name: e.String(), Measured: count(n, f.Reports.Numbered, e.Percent), Held: e.Holds(n, f.Reports.Numbered)}, n, e.Comparison)
+	for _, e := range expect.FaultsFired {
+		x.fault(e)
 	}
-	for _, e := range x.Times {
-		all = append(all, expectTime(e, f, part))
-	}
-	for _, e := range x.FaultsFired {
-		expected, n := expectFault(e, f)
-		add(expected, n, e.Comparison)
-	}
-	if x.AllFaultsFired {
-		all = append(all, expectFired(f.Faults, part))
+	if expect.AllFaultsFired {
+		x.allFaults()
 	}
 	for i := range f.Rules {
-		all = append(all, expectRule(&f.Rules[i]))
+		x.rule(&expect.Rules[i], &f.Rules[i])
 	}
-	return all
+	return x.all
 }
 
-func expectDevices(e scenario.DeviceExpectation, f *Figures) (expected Expectation, n int) {
-	of := FleetCount{Count: f.Devices, Classes: f.Classes}
-	if e.Fleet != "" {
-		of = f.fleet(e.Fleet)
+// expecting gathers the expectations of a scenario.
+type expecting struct {
+	scenario *scenario.Scenario
+	figures  *Figures
+	part     portion
+	all      []Expectation
+}
+
+// always adds what no scenario has to name.
+func (x *expecting) always() {
+	f := x.figures
+	unaccounted := f.Classes[scenario.Unaccounted]
+	x.all = append(x.all,
+		Expectation{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0, Occasions: f.Devices},
+		Expectation{Name: "nothing happened that never may", Measured: counted(f.Violations, "violation"), Held: f.Violations == 0, Occasions: f.Devices})
+	if e, some := expectFaultless(x.scenario, &f.Reports); some {
+		x.all = append(x.all, e)
 	}
-	n, total := of.Classes[e.Class], of.Count
-	return Expectation{Name: e.String(), Fleet: e.Fleet, Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}, n
+	if x.part == chosen {
+		x.all = append(x.all, expectEnds(x.scenario, f))
+	}
+}
+
+// expectFaultless is about the figures of reports of which the scenario says
+// nothing; false if it speaks of all of them.
+func expectFaultless(s *scenario.Scenario, r *Reports) (e Expectation, some bool) {
+	var names, found []string
+	held := true
+	for _, figure := range scenario.Faultless() {
+		if slices.ContainsFunc(s.Expect.Reports, func(e scenario.ReportExpectation) bool { return e.Figure == figure }) {
+			continue
+		}
+		n, word := r.figure(figure), strings.ReplaceAll(string(figure), "_", " ")
+		names, found = append(names, word), append(found, fmt.Sprintf("%d %s", n, word))
+		held = held && n == 0
+	}
+	return Expectation{Name: "no report is " + anyOf(names), Measured: strings.Join(found, ", "), Held: held, Occasions: r.Numbered}, len(names) > 0
+}
+
+// anyOf lists words: lost, illegal or conflicting.
+func anyOf(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// add adds an expectation that was judged on whole figures. nothing says what was
+// missing if there was no occasion.
+func (x *expecting) add(e Expectation, nothing string) {
+	if e.Occasions == 0 {
+		e.Held, e.Measured = false, nothing
+		if x.part != whole {
+			e = e.deferred(x.part)
+		}
+	}
+	x.all = append(x.all, e)
+}
+
+// count adds an expectation on a number n out of the e.Occasions that these devices
+// have, of others in the whole run. others is negative if nobody knows. nothing is
+// what was missing without an occasion; empty if it needs none.
+func (x *expecting) count(e Expectation, c scenario.Comparison, n, others int, nothing string) {
+	e.Measured, e.Held = count(n, e.Occasions, c.Percent), c.Holds(n, e.Occasions)
+	if e.Occasions == 0 && nothing != "" {
+		x.add(e, nothing)
+		return
+	}
+	x.all = append(x.all, x.part.judge(e, c, n, others))
+}
+
+func (x *expecting) devices(e scenario.DeviceExpectation) {
+	f, s := x.figures, x.scenario
+	of, all := FleetCount{Count: f.Devices, Classes: f.Classes}, s.Devices()
+	if e.Fleet != "" {
+		of, all = f.fleet(e.Fleet), s.Fleet(e.Fleet).Count
+	}
+	x.count(Expectation{Name: e.String(), Fleet: e.Fleet, Occasions: of.Count}, e.Comparison, of.Classes[e.Class], all-of.Count, "there is no device")
 }
 
 // fleet finds what became of a fleet; nothing if it is not known.
@@ -90,31 +154,38 @@ func (f *Figures) fleet(name string) FleetCount {
 	return FleetCount{}
 }
 
-// expectComponent counts out of all devices that have the component.
-func expectComponent(e scenario.ComponentExpectation, s *scenario.Scenario, f *Figures) (expected Expectation, n int) {
-	total := 0
-	for i := range s.Fleets {
-		if s.Fleets[i].Component(e.Component) != nil {
+// component counts out of all devices that have the component.
+func (x *expecting) component(e scenario.ComponentExpectation) {
+	f, total, all := x.figures, 0, 0
+	for i := range x.scenario.Fleets {
+		if fleet := &x.scenario.Fleets[i]; fleet.Component(e.Component) != nil {
 			total += f.Fleets[i].Count
+			all += fleet.Count
 		}
 	}
-	n = f.Components[e.Component][e.Status.String()]
-	return Expectation{Name: e.String(), Measured: count(n, total, e.Percent), Held: e.Holds(n, total)}, n
+	x.count(Expectation{Name: e.String(), Occasions: total}, e.Comparison, f.Components[e.Component][e.Status.String()], all-total, "no device has it")
 }
 
-// expectTime does not hold without a measurement: a limit that nothing was
-// measured against says nothing. In a part of a run, others may have measured.
-func expectTime(e scenario.TimeExpectation, f *Figures, part bool) Expectation {
-	times := f.Times.Of(e.Span)
-	if times.Count() == 0 {
-		nothing := Expectation{Name: e.String(), Measured: nothingMeasured(e.Span)}
-		if part {
-			nothing = nothing.deferred()
-		}
-		return nothing
+// reports counts out of all reports. That none is wrong is so without any, too; of
+// none there is no share.
+func (x *expecting) reports(e scenario.ReportExpectation) {
+	r, nothing := &x.figures.Reports, ""
+	if e.Percent {
+		nothing = "no device made a report"
 	}
+	x.count(Expectation{Name: e.String(), Occasions: r.Numbered}, e.Comparison, r.figure(e.Figure), -1, nothing)
+}
+
+// time does not hold without a measurement: a limit that nothing was measured
+// against says nothing.
+func (x *expecting) time(e scenario.TimeExpectation) {
+	times := x.figures.Times.Of(e.Span)
 	d := times.At(e.Quantile)
-	return Expectation{Name: e.String(), Measured: Seconds(d), Held: e.Holds(d)}
+	expected := Expectation{Name: e.String(), Measured: Seconds(d), Held: e.Holds(d), Occasions: times.Count()}
+	if x.part == chosen && times.Count() > 0 && (expected.Held || e.Quantile != scenario.Max) {
+		expected = expected.deferred(x.part)
+	}
+	x.add(expected, nothingMeasured(e.Span))
 }
 
 func nothingMeasured(span scenario.Span) string {
@@ -129,47 +200,107 @@ func nothingMeasured(span scenario.Span) string {
 	return "no device was upgraded"
 }
 
-func expectFault(e scenario.FaultExpectation, f *Figures) (expected Expectation, n int) {
-	for i := range f.Faults {
-		if fault := &f.Faults[i]; fault.Name == e.Fault {
-			return Expectation{Name: e.String(), Measured: fmt.Sprintf("fired %d times", fault.Fired), Held: e.Holds(fault.Fired, 0)}, fault.Fired
+func (x *expecting) fault(e scenario.FaultExpectation) {
+	for i := range x.figures.Faults {
+		if f := &x.figures.Faults[i]; f.Name == e.Fault {
+			expected := Expectation{Name: e.String(), Measured: "fired " + counted(f.Fired, "time"), Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
+			if f.occasions() > 0 {
+				expected = x.part.judge(expected, e.Comparison, f.Fired, -1)
+			}
+			x.add(expected, "it was drawn for no device")
 		}
 	}
-	return Expectation{Name: e.String(), Measured: "there is no such fault"}, 0
 }
 
-func expectFired(faults []FaultCount, part bool) Expectation {
+// occasions is for how many devices the fault was drawn. The record of a program
+// that was killed does not say that, but names those that it struck.
+func (f *FaultCount) occasions() int { return max(f.Drawn, f.Struck()) }
+
+func (x *expecting) allFaults() {
+	faults := x.figures.Faults
+	e := Expectation{Name: "faults.fired: all", Measured: allFired(len(faults)), Held: true, Occasions: len(faults)}
 	var never []string
 	for i := range faults {
 		if f := &faults[i]; f.Fired == 0 {
-			never = append(never, fmt.Sprintf("%s never fired (drawn for %d devices)", f.Name, f.Drawn))
+			never = append(never, fmt.Sprintf("%s never fired (drawn for %s)", f.Name, counted(f.Drawn, "device")))
 		}
 	}
 	if never != nil {
-		e := Expectation{Name: "faults.fired: all", Measured: strings.Join(never, ", ")}
-		if part {
-			e = e.deferred()
+		e.Measured, e.Held = strings.Join(never, ", "), false
+		if x.part != whole {
+			e = e.deferred(x.part)
 		}
-		return e
 	}
-	return Expectation{Name: "faults.fired: all", Measured: fmt.Sprintf("all %d fired", len(faults)), Held: true}
+	x.add(e, "the scenario declares no fault")
 }
 
-// expectRule names the device that broke the rule first, so that its log can be
-// looked up.
-func expectRule(r *RuleResult) Expectation {
-	e := Expectation{Name: r.Name, Fleet: r.Fleet, Measured: "no device broke it", Held: r.Broken == 0}
-	if !e.Held {
-		e.Measured = fmt.Sprintf("%s broke it: %s", devices(r.Broken), r.First()[0])
-	}
-	return e
-}
-
-func devices(n int) string {
+func allFired(n int) string {
 	if n == 1 {
-		return "1 device"
+		return "it fired"
 	}
-	return fmt.Sprintf("%d devices", n)
+	return fmt.Sprintf("all %d fired", n)
+}
+
+// rule names the device that broke the rule first, so that its log can be looked
+// up.
+func (x *expecting) rule(rule *scenario.Rule, r *RuleResult) {
+	e := Expectation{Name: r.Name, Fleet: r.Fleet, Measured: "no device broke it", Held: true, Occasions: r.Occasions}
+	nothing := ""
+	if r.Broken > 0 {
+		e.Held, e.Measured = false, fmt.Sprintf("%s broke it: %s", counted(r.Broken, "device"), r.First()[0])
+	} else if nothing = x.noOccasion(rule, r); nothing != "" {
+		e.Occasions = 0
+	}
+	x.add(e, "nothing gave occasion to it: "+nothing)
+}
+
+// noOccasion says why a rule that nobody broke says nothing; empty if it does.
+func (x *expecting) noOccasion(rule *scenario.Rule, r *RuleResult) string {
+	match := &rule.Match
+	switch {
+	case r.Occasions == 0 && rule.After != nil && rule.Never:
+		return "there was no " + rule.After.String()
+	case r.Occasions == 0 && rule.After != nil:
+		return "there was no " + match.String() + " after " + rule.After.String()
+	case r.Occasions == 0 && !rule.Never:
+		return "there was no " + match.String()
+	case r.Occasions == 0 && rule.Fleet != "":
+		return "no device of " + rule.Fleet + " arrived"
+	case r.Occasions == 0:
+		return "no device arrived"
+	case !rule.Never || rule.After != nil:
+		return ""
+	case match.Fault != "" && !x.drawn(match.Fault):
+		return "fault " + match.Fault + " was drawn for no device"
+	case !r.seen && match.Plan != "":
+		return "plan " + match.Plan + " reached no device"
+	case !r.seen && match.Component != "":
+		return "no device reported of component " + match.Component
+	case !r.seen && namedBy(newPattern(match)) != nil:
+		return "no device made a report"
+	}
+	return ""
+}
+
+// drawn reports whether any device has a fault.
+func (x *expecting) drawn(fault string) bool {
+	return slices.ContainsFunc(x.figures.Faults, func(f FaultCount) bool { return f.Name == fault && f.occasions() > 0 })
+}
+
+// found says what was measured, and on how much.
+func (e *Expectation) found() string {
+	if e.Occasions == 0 {
+		return e.Measured
+	}
+	return e.Measured + " · " + counted(e.Occasions, "occasion")
+}
+
+// counted is a number with the word for what was counted.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func count(n, total int, percent bool) string {
@@ -183,6 +314,8 @@ func (r *Reports) figure(name scenario.Figure) int {
 	switch name {
 	case scenario.Lost:
 		return r.Lost
+	case scenario.Undelivered:
+		return r.Undelivered
 	case scenario.OutOfOrder:
 		return r.OutOfOrder
 	case scenario.Conflicting:

@@ -9,6 +9,7 @@ import (
 // Figures are the sums of a run, or of a part of one: parts are merged.
 type Figures struct {
 	Devices    int                       // that the run was to have
+	Chosen     bool                      // they were chosen by their keys, and no other part belongs to them
 	Duration   time.Duration             // from the start to the last event
 	Classes    Counts                    // with those that never arrived as unaccounted
 	Fleets     []FleetCount              // in the order of the scenario
@@ -159,6 +160,7 @@ type Reports struct {
 	Numbered    int // made durable at the devices
 	Stored      int // stored by the platform
 	Lost        int // numbered, and never arrived at the platform
+	Undelivered int // did not arrive either, but were on the device at the end, and might yet have
 	OutOfOrder  int
 	Duplicate   int // arrived again; harmless
 	Conflicting int // arrived again, or was stored, with another content
@@ -169,6 +171,7 @@ func (r *Reports) merge(other *Reports) {
 	r.Numbered += other.Numbered
 	r.Stored += other.Stored
 	r.Lost += other.Lost
+	r.Undelivered += other.Undelivered
 	r.OutOfOrder += other.OutOfOrder
 	r.Duplicate += other.Duplicate
 	r.Conflicting += other.Conflicting

@@ -12,15 +12,9 @@ import (
 func (v *Verdict) headline() outcome {
 	o := outcome{Word: "Held"}
 	n := len(v.Expectations)
-	deferred := 0
-	for _, e := range v.Expectations {
-		if e.Deferred {
-			deferred++
-		}
-	}
-	switch {
+	switch _, deferred := v.judged(); {
 	case v.Held && deferred > 0:
-		o.Sentence = fmt.Sprintf("%s of %s expectations held, and the others are judged when all parts of the run are merged. ", grouped(n-deferred), grouped(n))
+		o.Sentence = fmt.Sprintf("%s of %s expectations held, and %s. ", grouped(n-deferred), grouped(n), v.later())
 	case v.Held:
 		o.Sentence = fmt.Sprintf("All %s expectations held. ", grouped(n))
 	default:

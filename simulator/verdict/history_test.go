@@ -374,3 +374,53 @@ func TestSpansBrokenOff(t *testing.T) {
 	assert.Equal(t, 1, f.Times.Of(scenario.DownloadSpan).Count())
 	assert.Zero(t, f.Times.Of(scenario.InstallSpan).Count())
 }
+
+// TestUndelivered: what the device still had when the run ended is not lost, unless
+// there was time and a session, and nothing came.
+func TestUndelivered(t *testing.T) {
+	const d = "gw-000001"
+	numbered := func(h *history, n int) {
+		for range n {
+			h.record(verdict.Numbered, d, h.report(d, "app", ota.Downloading))
+		}
+	}
+	kept := func(h *history, n int64) {
+		h.add(verdict.Event{Kind: verdict.Unacknowledged, Device: d, Plan: "spring", N: n})
+	}
+	tests := []struct {
+		name              string
+		then              func(h *history)
+		lost, undelivered int
+	}{
+		{"on its way", func(h *history) { numbered(h, 2); kept(h, 2) }, 0, 2},
+		{"not any more on the device", func(h *history) { numbered(h, 2) }, 2, 0},
+		{"some of them", func(h *history) { numbered(h, 3); kept(h, 1) }, 2, 1},
+		{"stored, but the device does not know", func(h *history) { h.say(d, ota.Downloading); kept(h, 1) }, 0, 0},
+		{"thrown away", func(h *history) { numbered(h, 2); h.at += time.Minute; kept(h, 2) }, 2, 0},
+		{"while others came", func(h *history) {
+			numbered(h, 1)
+			h.at += time.Minute
+			h.record(verdict.Stored, d, h.report(d, "app", ota.Downloading))
+			numbered(h, 1)
+			kept(h, 2)
+		}, 0, 1},
+		{"without a session", func(h *history) { numbered(h, 2); h.event(verdict.Disconnected, d).at += time.Minute; kept(h, 2) }, 0, 2},
+		{"without power", func(h *history) { numbered(h, 2); h.event(verdict.PowerCut, d).at += time.Minute; kept(h, 2) }, 0, 2},
+		{"just connected again", func(h *history) {
+			numbered(h, 2)
+			h.event(verdict.Disconnected, d).at += time.Minute
+			h.event(verdict.Connected, d)
+			kept(h, 2)
+		}, 0, 2},
+		{"the platform is down", func(h *history) { h.at = 29 * time.Minute; numbered(h, 2); h.at = 31 * time.Minute; kept(h, 2) }, 0, 2},
+	}
+	for _, tt := range tests {
+		s := fleets("gw")
+		s.Events = []scenario.Event{{At: 30 * time.Minute, Do: scenario.KillPlatform, For: 5 * time.Minute}}
+		h := historyOf(s).connect(d, "gw")
+		tt.then(h)
+		r := h.figures(gws(1)).Reports
+		assert.Equal(t, tt.lost, r.Lost, tt.name)
+		assert.Equal(t, tt.undelivered, r.Undelivered, tt.name)
+	}
+}

@@ -44,6 +44,7 @@ type reportDocument struct {
 	Numbered    int `json:"numbered"`
 	Stored      int `json:"stored"`
 	Lost        int `json:"lost"`
+	Undelivered int `json:"undelivered"`
 	OutOfOrder  int `json:"out_of_order"`
 	Duplicate   int `json:"duplicate"`
 	Conflicting int `json:"conflicting"`
@@ -75,13 +76,16 @@ type expectationDocument struct {
 	Measured string `json:"measured"`
 	Held     bool   `json:"held"`
 	Deferred bool   `json:"deferred,omitempty"`
+
+	Occasions int `json:"occasions"`
 }
 
 type ruleDocument struct {
-	Name   string   `json:"name"`
-	Fleet  string   `json:"fleet,omitempty"`
-	Broken int      `json:"broken"`
-	First  []string `json:"first"`
+	Name      string   `json:"name"`
+	Fleet     string   `json:"fleet,omitempty"`
+	Occasions int      `json:"occasions"`
+	Broken    int      `json:"broken"`
+	First     []string `json:"first"`
 }
 
 type deviceDocument struct {
@@ -132,7 +136,7 @@ func (v *Verdict) WriteJSON(w io.Writer) error {
 	}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		d.Rules = append(d.Rules, ruleDocument{r.Name, r.Fleet, r.Broken, r.First()})
+		d.Rules = append(d.Rules, ruleDocument{r.Name, r.Fleet, r.Occasions, r.Broken, r.First()})
 	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")

@@ -20,6 +20,7 @@ type Judge struct {
 	faults   map[string]int // by name, their place in the scenario
 	fleets   map[string]int // by name, likewise
 	watches  []watch        // the rules of the scenario
+	patience time.Duration  // with what is on its way
 
 	open    byDevice[*DeviceJudge]
 	free    []*DeviceJudge // closed, to be used again
@@ -40,7 +41,8 @@ const (
 
 // NewJudge returns a judge of a scenario's run.
 func NewJudge(s *scenario.Scenario, logs Logs) *Judge {
-	j := &Judge{scenario: s, keepLogs: bool(logs), faults: map[string]int{}, fleets: map[string]int{}, sums: newFigures(s)}
+	j := &Judge{scenario: s, keepLogs: bool(logs), faults: map[string]int{}, fleets: map[string]int{}, patience: s.Patience(),
+		sums: newFigures(s)}
 	ordinal := 0
 	for i := range s.Fleets {
 		j.first = append(j.first, ordinal)

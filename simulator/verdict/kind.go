@@ -21,6 +21,10 @@ const (
 	OutOfOrder  // a report arrived after one with a higher number
 	Duplicate   // a report arrived again
 	Conflicting // a report arrived again with another content
+
+	// Unacknowledged is seen at the device when the run ends: N reports of a plan
+	// were still kept, since no acknowledgement had come.
+	Unacknowledged
 	kindCount
 )
 
@@ -39,7 +43,7 @@ var kindNames = [kindCount]string{
 	Arrived: "arrived", Connected: "connected", Disconnected: "disconnected", PowerCut: "power_cut", Numbered: "numbered",
 	Downloaded: "downloaded", FaultFired: "fault_fired", Violation: "violation",
 	Stored: "stored", Answered: "answered", StatusIs: "status_is", Illegal: "illegal", OutOfOrder: "out_of_order",
-	Duplicate: "duplicate", Conflicting: "conflicting",
+	Duplicate: "duplicate", Conflicting: "conflicting", Unacknowledged: "unacknowledged",
 }
 
 // String returns the name in a recorded history.
@@ -52,4 +56,4 @@ func (k Kind) String() string {
 
 // AtPlatform reports whether the event is seen at the platform, and not at the
 // device.
-func (k Kind) AtPlatform() bool { return k >= Stored }
+func (k Kind) AtPlatform() bool { return k >= Stored && k != Unacknowledged }

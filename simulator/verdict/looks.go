@@ -60,7 +60,7 @@ func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
 		case !e.Held:
 			mark = style.paint(red, "✗")
 		}
-		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, e.Name, style.paint(dim, e.Measured))
+		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, e.Name, style.paint(dim, e.found()))
 	}
 	color := bold + green
 	if !v.Held {

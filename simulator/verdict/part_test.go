@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -73,4 +74,86 @@ func showsDeferred(t *testing.T, v *verdict.Verdict, e verdict.Expectation) {
 	require.NoError(t, v.WriteJUnit(&b))
 	assert.Contains(t, b.String(), "<skipped></skipped>")
 	assert.Contains(t, b.String(), `skipped="1"`)
+}
+
+// TestNothingInAPart: a shard without a device of a fleet, and one in which nothing
+// was reported or drawn, leave it to the others.
+func TestNothingInAPart(t *testing.T) {
+	for _, expect := range []string{
+		`{devices: {cameras: {upgraded: "> 50%"}}}`, `{devices: {cameras: {upgrade_failed: "< 1%"}}}`, `{devices: {cameras: {upgraded: ">= 99%"}}}`,
+		`{reports: {lost: "< 1%"}}`, `{faults: {brown-out: "< 9"}}`, `{time: {upgrade: {p99: "< 9s"}}}`,
+		`{never: [{event: connected, fleet: cameras}]}`,
+	} {
+		s := spec(t, expect)
+		h := historyOf(s).arrive("gateways-000001", "gateways")
+		v := verdict.New(s, 1, "real", h.judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}}))
+		e := v.Expectations[len(v.Expectations)-1]
+		assert.True(t, e.Held && e.Deferred, "%s: %s", e.Name, e.Measured)
+		showsDeferred(t, v, e)
+	}
+}
+
+// TestChosenDevices are judged: nobody merges them with others, so what they cannot
+// tell is said, and what they can counts.
+func TestChosenDevices(t *testing.T) {
+	const held, failed, unjudged = "held", "failed", "not judged"
+	const ends = "the chosen devices end as the scenario has it"
+	for _, tt := range []struct {
+		expect   string
+		end      scenario.Class // of the one device
+		name     string
+		want     string
+		measured string
+	}{
+		{`{devices: {upgraded: 3}}`, scenario.UpgradeFailed, "devices.upgraded == 3", failed, "0"},
+		{`{devices: {upgraded: 3}}`, scenario.Upgraded, "devices.upgraded == 3", unjudged, "1 on the chosen devices; not judged: only all devices can tell"},
+		{`{devices: {upgraded: ">= 99%"}}`, scenario.UpgradeFailed, "devices.upgraded >= 99%", failed, "0.00% (0 of 1)"},
+		{`{devices: {upgraded: ">= 50%"}}`, scenario.UpgradeFailed, "devices.upgraded >= 50%", unjudged, "0.00% (0 of 1) on the chosen devices; not judged: only all devices can tell"},
+		{`{devices: {upgraded: ">= 25%"}}`, scenario.Upgraded, "devices.upgraded >= 25%", held, "100.00% (1 of 1)"},
+		{`{devices: {upgrade_failed: "< 25%"}}`, scenario.UpgradeFailed, "devices.upgrade_failed < 25%", failed, "100.00% (1 of 1)"},
+		{`{devices: {upgraded: ">= 50%"}}`, scenario.UpgradeFailed, ends, failed, "1 upgrade_failed, which the scenario expects of none"},
+		{`{devices: {upgraded: ">= 50%", upgrade_failed: "<= 0"}}`, scenario.UpgradeFailed, ends, failed, "1 upgrade_failed, which the scenario expects of none"},
+		{`{devices: {upgraded: 2, upgrade_failed: 1}}`, scenario.UpgradeFailed, ends, held, "1 upgrade_failed"},
+		{`{devices: {cameras: {upgrade_failed: 1}}}`, scenario.UpgradeFailed, ends, failed, "1 upgrade_failed, which the scenario expects of none"},
+		{`{devices: {gateways: {upgrade_failed: ">= 20%"}}}`, scenario.UpgradeFailed, ends, held, "1 upgrade_failed"},
+		{`{}`, scenario.Unreachable, ends, failed, "1 unreachable, which the scenario expects of none"},
+		{`{}`, scenario.NoUpdateRequired, ends, held, "1 no_update_required"},
+		{`{time: {upgrade: {max: "< 1s"}}}`, scenario.Upgraded, "time.upgrade.max < 1s", failed, "16.00s"},
+		{`{time: {upgrade: {max: "< 1m"}}}`, scenario.Upgraded, "time.upgrade.max < 1m", unjudged, "16.00s on the chosen devices; not judged: only all devices can tell"},
+		{`{time: {upgrade: {p50: "< 1s"}}}`, scenario.Upgraded, "time.upgrade.p50 < 1s", unjudged, "16.00s on the chosen devices; not judged: only all devices can tell"},
+		{`{reports: {lost: "< 1%"}}`, scenario.Upgraded, "reports.lost < 1%", unjudged, "0.00% (0 of 7) on the chosen devices; not judged: only all devices can tell"},
+	} {
+		s := specOf(t, 3, 1, tt.expect)
+		if tt.expect == `{devices: {upgraded: 3}}` {
+			s = specOf(t, 2, 1, tt.expect)
+		}
+		const d = "gateways-000001"
+		h := historyOf(s).arrive(d, "gateways")
+		switch tt.end {
+		case scenario.Upgraded:
+			h.event(verdict.Connected, d).upgrade(d)
+		case scenario.UpgradeFailed:
+			h.event(verdict.Connected, d).status(d, ota.DeviceUpgradeFailed)
+		case scenario.NoUpdateRequired:
+			h.event(verdict.Connected, d).status(d, ota.DeviceNoUpdateRequired)
+		}
+		f := h.judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}})
+		f.Chosen = true
+		v := verdict.New(s, 1, "real", f)
+		for _, e := range v.Expectations {
+			if e.Name == tt.name {
+				got := map[[2]bool]string{{true, false}: held, {false, false}: failed, {true, true}: unjudged}[[2]bool{e.Held, e.Deferred}]
+				assert.Equal(t, tt.want, got, "%s: %s", e.Name, e.Measured)
+				assert.Equal(t, tt.measured, e.Measured)
+			}
+		}
+		if tt.want != held {
+			assert.Equal(t, tt.want != failed && tt.end == scenario.Upgraded, v.Held, tt.expect)
+		}
+		if tt.want == unjudged && v.Held {
+			var b bytes.Buffer
+			require.NoError(t, v.WriteText(&b, verdict.Style{}))
+			assert.Contains(t, b.String(), "HELD: 4 of 5 expectations, and the others are not judged, since only all devices can tell")
+		}
+	}
 }

@@ -141,6 +141,7 @@ func reportRows(r *Reports) []countRow {
 	}
 	return []countRow{
 		{"made durable on devices", r.Numbered, ""}, {"stored by the platform", r.Stored, ""}, {"lost", r.Lost, bad(r.Lost)},
+		{"undelivered when the run ended", r.Undelivered, ""},
 		{"out of order", r.OutOfOrder, bad(r.OutOfOrder)}, {"conflicting", r.Conflicting, bad(r.Conflicting)},
 		{"illegal", r.Illegal, bad(r.Illegal)}, {"sent again, harmless", r.Duplicate, ""},
 	}
@@ -265,6 +266,8 @@ func (e *Event) String() string {
 		return "refuses plan " + e.Plan + ": " + e.Text
 	case StatusIs:
 		return "device is now: " + ota.DeviceStatus(e.N).Name()
+	case Unacknowledged:
+		return fmt.Sprintf("the run ends, and %d reports of plan %s are still on the device", e.N, e.Plan)
 	}
 	return e.reportWords()
 }

@@ -13,7 +13,13 @@ type RuleResult struct {
 	Name   string
 	Fleet  string // empty for all
 	Broken int    // devices that broke it
-	first  ranking[string]
+	// Occasions is how often the rule was asked: events that another one had to
+	// follow, or after which there was to be no other; for a rule of never without
+	// after, devices. Without one the rule says nothing.
+	Occasions int
+
+	seen  bool // what the rule names was there at all
+	first ranking[string]
 }
 
 // keptBreaches is how many devices a rule's result names.
@@ -29,15 +35,18 @@ func (r *RuleResult) First() []string { return r.first.values() }
 
 func (r *RuleResult) merge(other *RuleResult) {
 	r.Broken += other.Broken
+	r.Occasions += other.Occasions
+	r.seen = r.seen || other.seen
 	r.first.merge(&other.first)
 }
 
 // ruleState is how far one device is in one rule.
 type ruleState struct {
-	after  bool   // an event that fits After has come
-	open   moment // the first event that fits Match and was not followed yet
-	broken bool
-	breach string
+	occasions int
+	after     bool   // an event that fits After has come
+	open      moment // the first event that fits Match and was not followed yet
+	broken    bool
+	breach    string
 }
 
 // watch is a rule prepared to be asked often.
@@ -46,6 +55,7 @@ type watch struct {
 	fleet       int // -1 for all
 	match       pattern
 	after, then *pattern
+	names       *pattern // of what must have been there somewhere; nil for nothing
 }
 
 // pattern is a scenario.Pattern in the words of events.
@@ -69,7 +79,30 @@ func newWatch(r *scenario.Rule, fleets map[string]int) watch {
 	if r.Then != nil {
 		w.then = newPattern(r.Then)
 	}
+	if r.Never && r.After == nil {
+		w.names = namedBy(&w.match)
+	}
 	return w
+}
+
+// namedBy is what must have been there for somebody, if only once, so that it says
+// something that the event never was: a plan that nobody had cannot fail, and
+// neither can a component of which nobody reported.
+func namedBy(p *pattern) *pattern {
+	reports := p.kind == Numbered || p.kind == Stored
+	if p.plan == "" && p.component == "" && !(reports && (p.status != nil || p.text != "")) {
+		return nil
+	}
+	return &pattern{plan: p.plan, component: p.component}
+}
+
+// namedIn reports whether an event is about what the pattern names, whatever has
+// happened: without a plan, any report.
+func (p *pattern) namedIn(e *Event) bool {
+	if p.plan != "" && e.Plan != p.plan || p.component != "" && e.Component != p.component {
+		return false
+	}
+	return p.plan != "" || e.Kind == Numbered || e.Kind == Stored
 }
 
 func newPattern(p *scenario.Pattern) *pattern {
@@ -122,11 +155,18 @@ func (p *pattern) fits(e *Event) bool {
 func (d *DeviceJudge) judgeRules(e *Event) {
 	watches := d.judge.watches
 	for i := range watches {
-		if w := &watches[i]; w.fleet < 0 || w.fleet == d.fleet {
+		w, result := &watches[i], &d.judge.sums.Rules[i]
+		if w.names != nil && !result.seen {
+			result.seen = w.names.namedIn(e)
+		}
+		if w.isAbout(d) {
 			d.rules[i].take(w, e)
 		}
 	}
 }
+
+// isAbout reports whether a device is of the rule's fleet.
+func (w *watch) isAbout(d *DeviceJudge) bool { return w.fleet < 0 || w.fleet == d.fleet }
 
 // take moves a rule on. An event is never its own predecessor or successor.
 func (s *ruleState) take(w *watch, e *Event) {
@@ -146,9 +186,15 @@ func (s *ruleState) take(w *watch, e *Event) {
 		case !s.open.valid:
 			s.open = moment{e.At, true}
 		}
+		if !w.rule.Never {
+			s.occasions++
+		}
 	}
-	if w.after != nil && !s.after {
-		s.after = w.after.fits(e)
+	if w.after != nil && w.after.fits(e) {
+		s.after = true
+		if w.rule.Never {
+			s.occasions++
+		}
 	}
 }
 
@@ -168,13 +214,16 @@ func (s *ruleState) breakAt(at time.Duration, what string) {
 // unless there was still time when the run had to end.
 func (d *DeviceJudge) closeRules() {
 	for i := range d.judge.watches {
-		w, s := &d.judge.watches[i], &d.rules[i]
+		w, s, result := &d.judge.watches[i], &d.rules[i], &d.judge.sums.Rules[i]
+		result.Occasions += s.occasions
+		if w.rule.Never && w.after == nil && w.isAbout(d) {
+			result.Occasions++
+		}
 		due := s.open.at + w.rule.Within
 		if s.open.valid && !s.broken && (w.rule.Within == 0 || due <= d.judge.scenario.Duration) {
 			s.breakAt(s.open.at, fmt.Sprintf("%s, and no %s followed", &w.rule.Match, w.rule.Then))
 		}
 		if s.broken {
-			result := &d.judge.sums.Rules[i]
 			result.Broken++
 			result.first.add(0, d.ordinal, d.Name()+" at "+s.breach)
 		}

@@ -144,7 +144,11 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 		}
 	}
 	line("downloaded", "%s verified%s", ota.FormatSize(f.Bytes), rate(f.Bytes, f.Duration))
-	line("reports", "%d numbered, %d stored, %s lost", f.Reports.Numbered, f.Reports.Stored, style.paintBad(f.Reports.Lost))
+	undelivered := ""
+	if n := f.Reports.Undelivered; n > 0 {
+		undelivered = fmt.Sprintf(", %d undelivered when the run ended", n)
+	}
+	line("reports", "%d numbered, %d stored, %s lost%s", f.Reports.Numbered, f.Reports.Stored, style.paintBad(f.Reports.Lost), undelivered)
 	line("", "%s out of order, %s conflicting, %s illegal, %d sent again", style.paintBad(f.Reports.OutOfOrder),
 		style.paintBad(f.Reports.Conflicting), style.paintBad(f.Reports.Illegal), f.Reports.Duplicate)
 	if len(f.Codes) > 0 {
@@ -227,7 +231,7 @@ func (v *Verdict) writeFaults(b *strings.Builder, style Style) {
 		if f.Fired == 0 {
 			fired = style.paint(red, "never fired")
 		}
-		fmt.Fprintf(b, "  %-20s drawn for %s, %s", f.Name, devices(f.Drawn), fired)
+		fmt.Fprintf(b, "  %-20s drawn for %s, %s", f.Name, counted(f.Drawn, "device"), fired)
 		if f.Struck() > 0 {
 			fmt.Fprintf(b, "  %s", style.paint(dim, "→ "+f.Outcomes.summary()))
 		}

@@ -78,21 +78,36 @@ func (v *Verdict) fail(name, measured string) {
 	v.Expectations = append(v.Expectations, Expectation{Name: name, Measured: measured})
 }
 
-// failed is how many expectations did not hold.
-func (v *Verdict) failed() int {
-	n := 0
+// judged divides the expectations: how many failed, and how many could not be told.
+func (v *Verdict) judged() (failed, deferred int) {
 	for _, e := range v.Expectations {
-		if !e.Held {
-			n++
+		switch {
+		case !e.Held:
+			failed++
+		case e.Deferred:
+			deferred++
 		}
 	}
-	return n
+	return failed, deferred
 }
 
 // outcome is the verdict in a few words.
 func (v *Verdict) outcome() string {
-	if v.Held {
-		return "HELD"
+	n := len(v.Expectations)
+	failed, deferred := v.judged()
+	switch {
+	case !v.Held:
+		return fmt.Sprintf("NOT HELD: %d of %d expectations failed", failed, n)
+	case deferred > 0:
+		return fmt.Sprintf("HELD: %d of %d expectations, and %s", n-deferred, n, v.later())
 	}
-	return fmt.Sprintf("NOT HELD: %d of %d expectations failed", v.failed(), len(v.Expectations))
+	return "HELD"
+}
+
+// later says who judges the expectations that could not be told.
+func (v *Verdict) later() string {
+	if v.Figures.Chosen {
+		return "the others are not judged, since only all devices can tell"
+	}
+	return "the others are judged when all parts of the run are merged"
 }

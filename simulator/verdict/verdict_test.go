@@ -94,6 +94,13 @@ func TestEveryExpectationCanFail(t *testing.T) {
 	}{
 		{"{}", "every device is accounted for", func(f *figures) { f.Classes[scenario.Unaccounted] = 1 }, "1 unaccounted"},
 		{"{}", "nothing happened that never may", func(f *figures) { f.Violations = 3 }, "3 violations"},
+		{"{}", "no report is lost, out of order, conflicting or illegal", func(f *figures) { f.Reports.Lost = 20 }, "20 lost, 0 out of order, 0 conflicting, 0 illegal"},
+		{"{}", "no report is lost, out of order, conflicting or illegal", func(f *figures) { f.Reports.Illegal = 1 }, "0 lost, 0 out of order, 0 conflicting, 1 illegal"},
+		{`{reports: {lost: "<= 5", illegal: 0}}`, "no report is out of order or conflicting", func(f *figures) { f.Reports.OutOfOrder, f.Reports.Lost = 1, 5 },
+			"1 out of order, 0 conflicting"},
+		{`{reports: {lost: "< 1%", illegal: 0, out_of_order: ">= 0"}}`, "no report is conflicting", func(f *figures) { f.Reports.Conflicting, f.Reports.OutOfOrder = 1, 7 },
+			"1 conflicting"},
+		{`{reports: {undelivered: 0}}`, "reports.undelivered == 0", func(f *figures) { f.Reports.Undelivered = 2 }, "2"},
 		{`{devices: {upgraded: ">= 99%"}}`, "devices.upgraded >= 99%", func(f *figures) { f.Classes[scenario.Upgraded] = 989 }, "98.90% (989 of 1000)"},
 		{`{devices: {upgraded: 990}}`, "devices.upgraded == 990", func(f *figures) { f.Classes[scenario.Upgraded] = 991 }, "991"},
 		{`{devices: {refused: "< 3"}}`, "devices.refused < 3", func(f *figures) { f.Classes[scenario.Refused] = 3 }, "3"},
@@ -124,6 +131,9 @@ func TestEveryExpectationCanFail(t *testing.T) {
 		{`{time: {download: {max: "< 6s"}}}`, "time.download.max < 6s", func(f *figures) { f.Times.Download = verdict.Distribution{} }, "nothing was downloaded"},
 		{`{time: {install: {p99: "< 8s"}}}`, "time.install.p99 < 8s", func(f *figures) { f.Times.Install = spread(1, 1, 1, 9, 9, 9) }, "9.00s"},
 		{`{time: {install: {p99: "< 8s"}}}`, "time.install.p99 < 8s", func(f *figures) { f.Times.Install = verdict.Distribution{} }, "nothing was installed"},
+		{`{reports: {duplicate: "<= 1%"}}`, "reports.duplicate <= 1%", func(f *figures) { f.Reports = verdict.Reports{} }, "no device made a report"},
+		{`{components: {motor: {upgrade_failed: 0}}}`, "components.motor.upgrade_failed == 0", func(f *figures) { f.Fleets[0].Count = 0 }, "no device has it"},
+		{`{faults: {brown-out: "< 90"}}`, "faults.brown-out < 90", func(f *figures) { f.Faults[1] = verdict.FaultCount{Name: "brown-out"} }, "it was drawn for no device"},
 		{`{faults: {brown-out: ">= 50"}}`, "faults.brown-out >= 50", func(f *figures) { f.Faults[1].Fired = 49 }, "fired 49 times"},
 		{`{faults: {fired: all}}`, "faults.fired: all", func(f *figures) { f.Faults[0].Fired, f.Faults[1].Fired = 0, 0 },
 			"lossy-line never fired (drawn for 200 devices), brown-out never fired (drawn for 50 devices)"},
@@ -156,9 +166,9 @@ func TestFleetWithoutDevices(t *testing.T) {
 		h.connect(d, "gateways").upgrade(d)
 	}
 	all := verdict.Expect(s, h.judge.Figures(verdict.Sizes(s)))
-	require.Len(t, all, 4)
-	assert.Equal(t, verdict.Expectation{Name: "devices.upgraded == 2", Measured: "2", Held: true}, all[2])
-	assert.Equal(t, verdict.Expectation{Name: "devices.cameras.upgraded == 2", Fleet: "cameras", Measured: "0"}, all[3])
+	require.Len(t, all, 5)
+	assert.Equal(t, verdict.Expectation{Name: "devices.upgraded == 2", Measured: "2", Held: true, Occasions: 1000}, all[3])
+	assert.Equal(t, verdict.Expectation{Name: "devices.cameras.upgraded == 2", Fleet: "cameras", Measured: "0", Occasions: 100}, all[4])
 }
 
 func TestCutShort(t *testing.T) {

@@ -222,8 +222,12 @@ func ended(s *agent.State) bool {
 	return true
 }
 
-// checkTruth records a violation for what the device has said and is not so.
+// checkTruth records, at the end of the run, a violation for what the device has
+// said and is not so, and the reports that it still has.
 func (d *device) checkTruth() {
+	for _, e := range witness.Unacknowledged(d.saved) {
+		d.record(e)
+	}
 	lies := witness.Lies(d.saved, func(component string) (string, bool) {
 		i := d.component(component)
 		if i < 0 {

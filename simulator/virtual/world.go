@@ -63,6 +63,9 @@ func (w *world) play() {
 		w.now = at
 		w.queue.take()()
 	}
+	if w.limit != 0 && !w.settled() {
+		w.now = end // nothing happened any more, or it would have been too late
+	}
 	for _, d := range w.devices {
 		d.checkTruth()
 	}

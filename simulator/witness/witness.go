@@ -12,6 +12,7 @@ package witness
 
 import (
 	"fmt"
+	"slices"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
@@ -105,4 +106,23 @@ func Lies(saved *agent.State, runs func(component string) (version string, has b
 		}
 	}
 	return lies
+}
+
+// Unacknowledged are the events of the reports that a device has on its disk when
+// the run ends, one for each plan. A nil state says nothing.
+func Unacknowledged(saved *agent.State) []verdict.Event {
+	var events []verdict.Event
+	if saved == nil {
+		return nil
+	}
+	for i := range saved.Reports {
+		plan := saved.Reports[i].Plan
+		k := slices.IndexFunc(events, func(e verdict.Event) bool { return e.Plan == plan })
+		if k < 0 {
+			k = len(events)
+			events = append(events, verdict.Event{Kind: verdict.Unacknowledged, Plan: plan})
+		}
+		events[k].N++
+	}
+	return events
 }
