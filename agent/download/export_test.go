@@ -1,6 +1,10 @@
 package download
 
-import "context"
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
 
 // ParseContentRange is for the tests of the answer's reading.
 var ParseContentRange = parseContentRange
@@ -15,3 +19,6 @@ var Public = public
 func UnpackInto(ctx context.Context, archive, name, dir string, free int64) error {
 	return Unpacker{free: func(string) (int64, error) { return free, nil }}.Unpack(ctx, archive, name, dir)
 }
+
+// Heed gives a Fetcher other proxies than those of the environment.
+func (f *Fetcher) Heed(environment func(*http.Request) (*url.URL, error)) { f.guard.heed(environment) }

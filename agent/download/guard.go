@@ -86,7 +86,8 @@ func canonical(host string) string {
 type guard struct {
 	allow, deny Hosts
 	httpsOnly   bool
-	proxies     []string // hosts with ports, of the environment
+	environment func(*http.Request) (*url.URL, error) // the proxy for a request
+	proxies     []string                              // hosts with ports, of the environment
 	dialer      net.Dialer
 }
 
@@ -95,6 +96,7 @@ type guard struct {
 func newGuard(c *Config) *guard {
 	g := &guard{allow: slices.Clone(c.Allow), deny: c.Deny, httpsOnly: c.HTTPSOnly,
 		dialer: net.Dialer{Timeout: c.StallTimeout, KeepAlive: 30 * time.Second}}
+	g.heed(http.ProxyFromEnvironment)
 	if c.Storage != nil {
 		if u, err := url.Parse(c.Storage.Endpoint); err == nil {
 			g.allow = append(g.allow, u.Hostname())
@@ -103,13 +105,18 @@ func newGuard(c *Config) *guard {
 			}
 		}
 	}
+	return g
+}
+
+// heed takes up the proxies of an environment.
+func (g *guard) heed(environment func(*http.Request) (*url.URL, error)) {
+	g.environment, g.proxies = environment, nil
 	for _, scheme := range []string{"http", "https"} {
-		proxy, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: scheme, Host: "any.invalid"}})
+		proxy, err := environment(&http.Request{URL: &url.URL{Scheme: scheme, Host: "any.invalid"}})
 		if err == nil && proxy != nil {
 			g.proxies = append(g.proxies, hostPort(proxy))
 		}
 	}
-	return g
 }
 
 // hostPort is where a proxy is dialled.
@@ -127,7 +134,7 @@ func hostPort(u *url.URL) string {
 // proxy is the environment's proxy for a request. What lies behind it is resolved
 // there, so that the name is judged here; the proxy itself may be asked for nothing.
 func (g *guard) proxy(r *http.Request) (*url.URL, error) {
-	proxy, err := http.ProxyFromEnvironment(r)
+	proxy, err := g.environment(r)
 	if err != nil {
 		return nil, refusef(ota.NetworkTimeout, "the proxy of the environment cannot be used")
 	}

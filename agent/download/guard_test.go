@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -114,6 +115,33 @@ func TestAllowDenyAndHTTPSOnly(t *testing.T) {
 			assert.Zero(t, s.count())
 		})
 	}
+}
+
+// TestBehindAProxy the proxy may be asked, wherever it is, and not for what the
+// device may not ask itself.
+func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
+	data := image(10_000, 1)
+	file := describe("fw", data, 4096)
+	proxy := newServer(t, data) // answers for every host
+	at := parse(t, proxy.URL)
+	f := refusing(t, func(*download.Config) {})
+	f.Heed(func(r *http.Request) (*url.URL, error) {
+		if r.URL.Hostname() == "direct.invalid" || r.URL.Host == at.Host {
+			return nil, nil // as with NO_PROXY
+		}
+		return at, nil
+	})
+	for _, address := range []string{"http://127.0.0.1:1/x", "http://localhost/x", "http://a.localhost/x", "http://10.0.0.1/x", "http://[fe80::1]/x", proxy.URL} {
+		assert.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), address)).Need, address)
+	}
+	assert.Zero(t, proxy.count())
+	place := newPlace(t, file)
+	succeeded(t, f.Fetch(t.Context(), jobOf(file, place, "http://oss.invalid/fw")))
+	place.holds(data)
+	place = newPlace(t, file)
+	succeeded(t, f.Fetch(t.Context(), jobOf(file, place, "http://8.8.8.8/fw")))
+	place.holds(data)
 }
 
 func TestValidHost(t *testing.T) {
