@@ -27,7 +27,8 @@ func (r *Run) BrokerURL() string { return r.world.brokerURL }
 func (r *Run) Platform() *platform.StandIn { return r.world.platform }
 
 // Simulate runs a scenario to its end and judges it. If ctx ends first, the
-// verdict is about what there is, and says that it was interrupted.
+// verdict is about what there is, and says that it was interrupted. So it does
+// beside an error of a run whose devices have lived.
 func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	w, err := newWorld(ctx, options)
 	if err != nil {
@@ -50,9 +51,11 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 		failure = w.play(ctx, run, broken, peak)
 	}
 	stop()
+	stopped := failure
 	failure = errors.Join(failure, w.poller.close())
 	serving.Wait()
-	if failure = errors.Join(failure, w.close()); failure != nil {
+	failure = errors.Join(failure, w.close())
+	if w.ctx == nil { // no device has lived
 		return nil, failure
 	}
 	figures := w.recorder.figures(w.sizes())
@@ -60,10 +63,10 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	v := verdict.New(w.scenario, w.seed, "real", figures)
 	v.Part = w.selected.String()
 	v.Resources = peak.resources()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || stopped != nil {
 		v.Interrupt()
 	}
-	return v, nil
+	return v, failure
 }
 
 // platformWait is how long the stand-in may take to open its session with a

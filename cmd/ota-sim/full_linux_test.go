@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,5 +51,42 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 		assert.Regexp(t, `✗ the history is complete +history incomplete: cannot record the run: write .*no space left on device`, out.String())
 		assert.Regexp(t, `upgraded +3 `, out.String())
 		assert.Equal(t, &cli.Exit{Code: cli.Failed}, exitOf(v))
+	}
+}
+
+// TestStandardOutputLost costs the verdict none of its files, and an earlier
+// verdict is not there any more.
+func TestStandardOutputLost(t *testing.T) {
+	t.Parallel()
+	path := file(t, "small.yaml", small)
+	for name, lost := range map[string]struct {
+		redirect string
+		code     int
+	}{
+		"full":   {"exec > /dev/full", cli.Failed},
+		"broken": {"exec > >(exec 0<&-); sleep 0.2", cli.Failed},
+		"closed": {"exec >&-", cli.OK}, // whoever closes it wants no text
+	} {
+		dir := t.TempDir()
+		outputs := []string{filepath.Join(dir, "v.json"), filepath.Join(dir, "v.xml"), filepath.Join(dir, "v.html")}
+		for _, output := range outputs {
+			require.NoError(t, os.WriteFile(output, []byte("an earlier verdict"), 0o600))
+		}
+		self, err := os.Executable()
+		require.NoError(t, err)
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", lost.redirect+`; exec "$0" "$@"`, self, "run", "--virtual", "--quiet", path,
+			"--json", outputs[0], "--junit", outputs[1], "--html", outputs[2])
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		text, err := cmd.CombinedOutput()
+		require.Equal(t, lost.code, cmd.ProcessState.ExitCode(), "%s: %v %s", name, err, text)
+		for output, want := range map[string]string{outputs[0]: `"held": true`, outputs[1]: "<testsuites", outputs[2]: "<html"} {
+			written, err := os.ReadFile(output)
+			require.NoError(t, err)
+			assert.Contains(t, string(written), want, name)
+			assert.NotContains(t, string(written), "earlier")
+		}
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Len(t, left, 3, "nothing lies beside them")
 	}
 }

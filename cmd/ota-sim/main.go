@@ -30,10 +30,10 @@ func program() *cli.Program {
 			platformVerb(), packVerb(), keygenVerb(), cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
-			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, or the verb failed"},
+			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, the verb failed, or not everything could be written"},
 			{Code: cli.Usage, Meaning: "a flag, an argument or the scenario is wrong"},
 			{Code: exitPreflight, Meaning: "the scenario does not fit this machine"},
-			{Code: exitUnreachable, Meaning: "the broker cannot be reached"},
+			{Code: exitUnreachable, Meaning: "the broker cannot be reached, refuses the devices, or does not speak MQTT 5"},
 			{Code: exitShardLost, Meaning: "a shard of the run is lost"},
 			{Code: cli.Interrupted, Meaning: "interrupted"},
 		},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -21,12 +23,25 @@ func (f *outputFlags) define(flags *pflag.FlagSet) {
 	flags.StringVar(&f.junit, "junit", "", "write the verdict as a JUnit report to this file")
 }
 
-// check refuses paths at once that cannot be written to, instead of after the
-// whole run.
-func (f *outputFlags) check() error {
+// begin refuses paths that cannot be written to, or that are something else too,
+// and removes what an earlier run has left there: whoever finds a verdict after
+// this run must not find another one's. read is what the program reads.
+func (f *outputFlags) begin(read ...string) error {
+	taken := map[string]string{}
+	for _, path := range read {
+		taken[resolved(path)] = path
+	}
 	var problems []error
-	for _, path := range []string{f.html, f.json, f.junit} {
-		problems = append(problems, writable(path))
+	for _, path := range f.files() {
+		if other, is := taken[resolved(path)]; is {
+			problems = append(problems, fmt.Errorf("cannot write the verdict to %s: it is the same file as %s", path, other))
+		}
+		taken[resolved(path)] = path
+	}
+	if len(problems) == 0 {
+		for _, path := range f.files() {
+			problems = append(problems, clearFile(path))
+		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
@@ -34,15 +49,53 @@ func (f *outputFlags) check() error {
 	return nil
 }
 
-func writable(path string) error {
-	if path == "" || path == "-" {
-		return nil
+// files are the files that the verdict is written to.
+func (f *outputFlags) files() (all []string) {
+	for _, path := range []string{f.html, f.json, f.junit} {
+		if path != "" && (path != "-" || path == f.html || path == f.junit) {
+			all = append(all, path)
+		}
+	}
+	return all
+}
+
+// resolved is the place of a file that may not be there yet, links followed. Two
+// names of one file (hard links) have one place.
+func resolved(path string) string {
+	if info, err := os.Stat(path); err == nil {
+		if state, is := info.Sys().(*syscall.Stat_t); is && !info.IsDir() {
+			return fmt.Sprint("inode ", state.Dev, " ", state.Ino)
+		}
+	}
+	if whole, err := filepath.EvalSymlinks(path); err == nil {
+		path = whole
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
+
+// clearFile makes sure that a file can be written, and that it is not there. One
+// that cannot be removed is emptied.
+func clearFile(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil // a pipe or a device holds nothing, and opening it may wait
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return fmt.Errorf("cannot write the verdict: %w", err)
 	}
-	return file.Close()
+	defer file.Close()
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && os.Remove(path) == nil {
+		return nil
+	}
+	if err := file.Truncate(0); err != nil {
+		return fmt.Errorf("cannot write the verdict: %w", err)
+	}
+	return nil
 }
 
 // text is where text for people goes: not where a program reads JSON.
@@ -53,38 +106,64 @@ func (f *outputFlags) text(streams cli.Streams) io.Writer {
 	return streams.Out
 }
 
-// show writes the verdict in every form.
-func (f *outputFlags) show(streams cli.Streams, v *verdict.Verdict) error {
+// show writes the verdict in every form, and gives the exit code. One form that
+// cannot be written costs no other.
+func (f *outputFlags) show(streams cli.Streams, v *verdict.Verdict, exit error) error {
 	text := f.text(streams)
-	if err := v.WriteText(text, verdict.Style{Color: isColored(text)}); err != nil {
-		return err
-	}
-	return f.write(streams, v)
+	err := f.write(streams, v)
+	return ended(exit, err, v.WriteText(text, verdict.Style{Color: isColored(text)}))
 }
 
 // write writes the verdict in the forms for programs and browsers.
 func (f *outputFlags) write(streams cli.Streams, v *verdict.Verdict) error {
+	err := errors.Join(writeFile(f.junit, v.WriteJUnit), writeFile(f.html, v.WriteHTML))
 	if f.json == "-" {
-		if err := v.WriteJSON(streams.Out); err != nil {
-			return err
-		}
-	} else if err := writeFile(f.json, v.WriteJSON); err != nil {
-		return err
+		return errors.Join(err, v.WriteJSON(streams.Out))
 	}
-	return errors.Join(writeFile(f.junit, v.WriteJUnit), writeFile(f.html, v.WriteHTML))
+	return errors.Join(err, writeFile(f.json, v.WriteJSON))
 }
 
-// writeFile writes a document, if a path is given.
+// ended is an exit, or if it says nothing a failure, with what could not be written.
+func ended(exit error, problems ...error) error {
+	err := errors.Join(problems...)
+	if err == nil {
+		return exit
+	}
+	code := cli.Failed
+	var given *cli.Exit
+	if errors.As(exit, &given) {
+		code = given.Code
+	}
+	err = fmt.Errorf("not everything of the verdict could be written:\n%w", err)
+	if exit != nil && exit.Error() != "" {
+		err = fmt.Errorf("%w\n%w", exit, err)
+	}
+	return &cli.Exit{Code: code, Err: err}
+}
+
+// writeFile writes a document, if a path is given: beside its place, so that there
+// is a whole one or none. What stands in the place could not be removed and is
+// written over.
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	if path == "" {
 		return nil
 	}
-	file, err := os.Create(path)
+	beside := ""
+	if _, err := os.Lstat(path); err != nil {
+		beside = ".part"
+	}
+	file, err := os.Create(path + beside)
 	if err != nil {
 		return fmt.Errorf("cannot write the verdict: %w", err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return write(file)
+	err = errors.Join(write(file), file.Close())
+	if beside != "" && err == nil {
+		err = os.Rename(path+beside, path)
+	}
+	if beside != "" && err != nil {
+		err = errors.Join(err, os.Remove(path+beside))
+	}
+	return err
 }
 
 // exitOf is the exit code of a run that has just ended.

@@ -57,6 +57,9 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	if f.only == "" {
 		return cli.Exitf(cli.Usage, "which device? Give its key with --only")
 	}
+	if err := f.begin(history.Files(dir)...); err != nil {
+		return err
+	}
 	kept, err := openHistory(dir)
 	if err != nil {
 		return err
@@ -84,10 +87,7 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	if err != nil {
 		return err
 	}
-	if err := f.tell(streams, then, now, v); err != nil {
-		return err
-	}
-	return exitOf(v)
+	return f.tell(streams, then, now, v)
 }
 
 // tell shows the steps of the device, and how it ended then and now.
@@ -103,11 +103,10 @@ func (f *replayFlags) tell(streams cli.Streams, then, now *recollection, v *verd
 		fmt.Fprintf(&b, "  %10.3fs  %-8s  %s\n", e.At.Seconds(), where, e)
 	}
 	fmt.Fprintf(&b, "\nthen  %s\nnow   %s\n", then, now)
-	if _, err := io.WriteString(f.text(streams), b.String()); err != nil {
-		return err
-	}
 	v.Record = ""
-	return f.write(streams, v)
+	err := f.write(streams, v)
+	_, unsaid := io.WriteString(f.text(streams), b.String())
+	return ended(exitOf(v), err, unsaid)
 }
 
 // recollection is what a history says of one device.

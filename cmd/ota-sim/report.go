@@ -39,11 +39,11 @@ func (f *outputFlags) report(ctx context.Context, streams cli.Streams, args []st
 	if err != nil {
 		return err
 	}
-	kept, err := openHistory(dir)
-	if err != nil {
+	if err := f.begin(history.Files(dir)...); err != nil {
 		return err
 	}
-	if err := f.check(); err != nil {
+	kept, err := openHistory(dir)
+	if err != nil {
 		return err
 	}
 	v, err := history.Judge(ctx, kept)
@@ -68,13 +68,11 @@ func (f *outputFlags) judged(ctx context.Context, streams cli.Streams, v *verdic
 	case err != nil:
 		return err
 	}
-	if err := f.show(streams, v); err != nil {
-		return err
-	}
+	var exit error
 	if !v.Held {
-		return &cli.Exit{Code: cli.Failed}
+		exit = &cli.Exit{Code: cli.Failed}
 	}
-	return nil
+	return f.show(streams, v, exit)
 }
 
 func mergeVerb() cli.Verb {
@@ -104,6 +102,13 @@ func (f *outputFlags) merge(ctx context.Context, streams cli.Streams, dirs []str
 	if len(dirs) == 0 {
 		return cli.Exitf(cli.Usage, "want the directories of all shards, and got none")
 	}
+	var files []string
+	for _, dir := range dirs {
+		files = append(files, history.Files(dir)...)
+	}
+	if err := f.begin(files...); err != nil {
+		return err
+	}
 	var kept []*history.Record
 	var absent error // directories that a lost shard may have been meant to write
 	for _, dir := range dirs {
@@ -119,9 +124,6 @@ func (f *outputFlags) merge(ctx context.Context, streams cli.Streams, dirs []str
 	}
 	if len(kept) == 0 {
 		return &cli.Exit{Code: cli.Usage, Err: absent}
-	}
-	if err := f.check(); err != nil {
-		return err
 	}
 	v, err := history.Merge(ctx, kept)
 	switch {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,18 +87,31 @@ Examples:
 }
 
 func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
+	if err := f.outApart(); err != nil {
+		return err
+	}
+	if err := f.outputFlags.begin(f.read(args)...); err != nil {
+		return err
+	}
 	s, err := scenarioOf(args)
 	if err != nil {
 		return err
 	}
 	v, err := f.carryOut(ctx, f.text(streams), s)
-	if err != nil {
+	if v == nil {
 		return err
 	}
-	if err := f.show(streams, v); err != nil {
-		return err
+	return f.show(streams, v, cmp.Or(err, exitOf(v)))
+}
+
+// read lists the files that the run reads, and those that its history will have.
+func (f *runFlags) read(args []string) []string {
+	read := append(slices.Clone(args), f.caFile, f.passwordFile, f.platformFile, f.store.secretFile, f.page.tokenFile)
+	read = append(read, f.trust...)
+	if f.out != "" {
+		read = append(read, history.Files(f.out)...)
 	}
-	return exitOf(v)
+	return slices.DeleteFunc(read, func(path string) bool { return path == "" })
 }
 
 // carryOut runs a scenario as the flags say, after everything that can be
@@ -115,13 +131,24 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err := f.fits(s, c, len(options.Sources)); err != nil {
 		return nil, err
 	}
-	if err := f.check(); err != nil {
-		return nil, err
-	}
 	if err := reachable(ctx, &options); err != nil {
 		return nil, err
 	}
 	return f.play(ctx, text, s, c, options)
+}
+
+// outApart refuses files of the verdict in the directory of the history, which must
+// be empty when the run begins.
+func (f *runFlags) outApart() error {
+	if f.out == "" {
+		return nil
+	}
+	for _, path := range f.files() {
+		if filepath.Dir(resolved(path)) == resolved(f.out) || filepath.Dir(path) == filepath.Clean(f.out) {
+			return cli.Exitf(cli.Usage, "%s would lie in %s, which the history has to itself: give the verdict another place", path, f.out)
+		}
+	}
+	return nil
 }
 
 // fits refuses a run that this machine cannot bear, with the commands that it
@@ -165,10 +192,10 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 			fmt.Fprintln(text, left) // the verdict is worth more than a tidy directory
 		}
 	}()
-	if v, err = f.simulate(ctx, text, s, c, options, r.writer); err != nil {
+	if v, err = f.simulate(ctx, text, s, c, options, r.writer); v == nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
-	return r.end(ctx, v, again), nil
+	return r.end(ctx, v, again), err
 }
 
 // simulate runs the scenario in its world.
@@ -182,11 +209,11 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, c *c
 		}
 		v, err = f.simulateReally(ctx, text, s, options)
 	}
-	if err != nil {
+	if v == nil {
 		return nil, err
 	}
 	v.Text, v.Source, v.Program, v.Record, v.Started = string(s.text), s.name, programName(), f.out, began
-	return v, nil
+	return v, err
 }
 
 // simulateReally runs the scenario over real sockets, with a live view and metrics.
@@ -213,8 +240,5 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	if view != nil {
 		view.stop()
 	}
-	if err := errors.Join(err, metrics.stop(), watched.stop()); err != nil {
-		return nil, err
-	}
-	return v, nil
+	return v, errors.Join(err, metrics.stop(), watched.stop())
 }

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -87,10 +88,18 @@ func Exitf(code int, format string, args ...any) error {
 }
 
 // Main runs the program with the arguments of the process and returns its exit
-// code. The first interrupt or termination ends the context; the second ends
-// the process at once.
+// code. The first interrupt, termination, hang-up or quit ends the context; the
+// second ends the process at once. A standard output that nobody reads any more is
+// an error of whoever writes, not the end of the process. A panic ends it by
+// SIGABRT: the exit code that Go would give means a wrong flag here.
 func (p *Program) Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	debug.SetTraceback("crash")
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal is not caught any more
 	return p.Run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])

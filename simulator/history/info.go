@@ -20,6 +20,11 @@ const (
 	eventsFile   = "events.jsonl.zst"
 )
 
+// Files are the paths of a record's files in a directory.
+func Files(dir string) []string {
+	return []string{filepath.Join(dir, infoFile), filepath.Join(dir, scenarioFile), filepath.Join(dir, eventsFile)}
+}
+
 // format is the version of a record's form. Records of a higher one are refused.
 const format = 1
 
