@@ -27,7 +27,7 @@ func (m *Machine) packageArrived(p *ota.Package) {
 	case part.Step != StepNone || part.Status.Done():
 		return
 	case part.Status.Failed():
-		if p.Attempt <= part.FailedIn {
+		if p.Attempt <= part.FailedIn || m.outbox.Len() > maxPending {
 			return
 		}
 		m.tryAgain(i, p.Attempt)
@@ -123,7 +123,7 @@ func (m *Machine) takePackage(i int) bool {
 func (m *Machine) begin(i int) {
 	part := &m.state.Run.Parts[i]
 	part.From = m.version(m.state.Run.Plan.Components[i].ID)
-	part.Again, part.Renewed, part.FailedIn, part.Failure = false, false, 0, nil
+	part.Again, part.Renewed, part.Staging, part.FailedIn, part.Failure = false, false, false, 0, nil
 	m.report(i, ota.ReadyToDownload, nil)
 }
 

@@ -97,6 +97,10 @@ func (m *Machine) advance() {
 func (m *Machine) advanceStatus(i int, part *Part) {
 	w := &m.work[i]
 	if part.Status == ota.DownloadSucceeded {
+		if !part.Staging {
+			part.Staging, m.dirty = true, true
+			m.suspect(i)
+		}
 		m.effect(Stage{m.start(staging), m.job(i)})
 		return
 	}

@@ -19,7 +19,7 @@ func (m *Machine) boot(in Booted) {
 		return
 	}
 	m.dropUnconfigured()
-	if i := run.active(nil); i >= 0 && run.Parts[i].Step != StepNone {
+	if i := run.active(nil); i >= 0 && (run.Parts[i].Step != StepNone || run.Parts[i].stagingNow()) {
 		m.restarted(i)
 	}
 	m.lost()
@@ -88,8 +88,8 @@ func (m *Machine) dropPart(i int, part *Part) {
 	m.fail(i, status, &ota.Failure{Code: ota.InstallerFailed, Detail: "the component is not configured any more"})
 }
 
-// restarted settles a restart in the middle of an upgrade: the one that was
-// owed, or one that nobody asked for, which is counted.
+// restarted settles a restart in the middle of an upgrade, its staging included:
+// the one that was owed, or one that nobody asked for, which is counted.
 func (m *Machine) restarted(i int) {
 	part := &m.state.Run.Parts[i]
 	owed := part.Step == StepRestart || part.Step == StepReturn
@@ -111,12 +111,13 @@ func (m *Machine) countRestart(i int, part *Part) {
 	if part.goingBack() {
 		part.Restarts++
 		if part.Restarts > m.maxRestarts() {
-			part.Failure = &ota.Failure{Code: part.Failure.Code, Detail: part.Failure.Detail + "; going back was given up after too many restarts"}
+			part.Failure = &ota.Failure{Code: part.Failure.Code,
+				Detail: part.Failure.Detail + "; going back was given up after too many restarts"}
 			m.wentBack(i)
 		}
 		return
 	}
-	s := &m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)].Suspect
+	s := m.suspect(i)
 	s.Restarts++
 	switch {
 	case s.Restarts > m.maxRestarts():

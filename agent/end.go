@@ -64,10 +64,7 @@ func (m *Machine) endUnaccepted(run *Run, failure *ota.Failure) {
 
 // endAccepted ends what waits and what is being brought.
 func (m *Machine) endAccepted(failure *ota.Failure) {
-	if m.running != 0 && (m.kind == fetching || m.kind == staging) {
-		m.effect(Cancel{m.running})
-		m.running = 0
-	}
+	m.stopBringing()
 	run := m.state.Run
 	for i := range run.Parts {
 		part := &run.Parts[i]

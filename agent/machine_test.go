@@ -49,6 +49,52 @@ func TestMachineRemembersPlans(t *testing.T) {
 	assert.Equal(t, []string{"", "save ask-operator", "save"}, d.groups, "the eighth before this one is still known")
 }
 
+// A plan that comes back after more others than the device remembers whole, as a
+// retained message does, is neither taken for a new one nor numbered anew.
+func TestMachineKnowsPlansOfLongAgo(t *testing.T) {
+	others := func(d *driver) {
+		for i := range agent.MaxPast + 1 {
+			id := "q" + strconv.Itoa(i)
+			d.play(id + "/plan; " + id + "/terminate")
+			d.play(id + "/ack")
+		}
+		d.play("cut; boot; connect")
+		d.groups = nil
+	}
+	ended := newDriver(t, "app:1>2 to app=upgrade_succeeded")
+	others(ended)
+	ended.play("plan; plan@2; ack:3")
+	assert.Equal(t, []string{"refuse:invalid_plan", "refuse:invalid_plan@2", ""}, ended.groups)
+
+	refused := newDriver(t, "app:1>2 battery:20 needs:30 to refuse:battery_low")
+	others(refused)
+	refused.play("plan; battery:50; plan; cut; boot; connect")
+	assert.Equal(t, []string{"save refuse:battery_low", "inventory?", "save accept app=upgrade_confirmed", "", "inventory:running#2 app=upgrade_confirmed accept"},
+		refused.groups[:5], "its numbers go on")
+
+	unheard := newDriver(t, "app:1>2 ask to ask-operator")
+	unheard.play("terminate")
+	for i := range agent.MaxPast + 1 {
+		unheard.play("q" + strconv.Itoa(i) + "/plan")
+	}
+	pending := unheard.machine.View().Pending
+	unheard.play("ack")
+	assert.Equal(t, pending-1, unheard.machine.View().Pending, "its reports are still acknowledged")
+}
+
+// What waits for its hour is not staged: starts meanwhile do not count.
+func TestMachineCountsStartsWhileStaging(t *testing.T) {
+	d := newDriver(t, "app:1>2 window:9-11 to app=downloading")
+	d.play("wait:2h; ok; ack")
+	for range 20 {
+		d.play("cut; boot")
+	}
+	d.play("connect; wait:21h")
+	d.groups = nil
+	d.play("cut; boot; cut; boot; cut; boot; ok; connect")
+	assert.Equal(t, []string{"save stage:app", "save stage:app", "save revert:app", "save forget:app", "inventory? app=upgrade_failed(interrupted)"}, d.groups)
+}
+
 func TestMachineView(t *testing.T) {
 	for _, c := range []struct{ setup, script, answer, waiting string }{
 		{"app:1>2", "", "", "waiting for a connection to the platform"},

@@ -27,10 +27,18 @@ func (m *Machine) pause(in PauseRequested) {
 	}
 	m.state.Paused = &Pause{Since: m.stamp(), Reason: in.Reason}
 	m.dirty = true
-	if m.running != 0 && (m.kind == fetching || m.kind == staging) {
-		m.effect(Cancel{m.running})
-		m.running = 0
+	m.stopBringing()
+}
+
+// stopBringing stops the running effect if it brings a package or stages it.
+func (m *Machine) stopBringing() {
+	if m.running == 0 || m.kind != fetching && m.kind != staging {
+		return
 	}
+	_, part := m.active()
+	part.Staging = false
+	m.effect(Cancel{m.running})
+	m.running = 0
 }
 
 // resume lets the device go on, and asks for a plan that was refused meanwhile.

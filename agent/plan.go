@@ -45,10 +45,21 @@ func (m *Machine) planArrived(plan *ota.Plan) {
 // newPlan takes up a plan that the device has not seen before. The one in hand
 // is closed if it waits for a retry, and keeps the device busy if it does not.
 func (m *Machine) newPlan(plan *ota.Plan) {
+	ended := m.state.recall(plan.ID)
+	if ended != nil && ended.Accepted {
+		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan,
+			detail: "the plan has ended on this device, and others have come since; send it under another id"})
+		return
+	}
 	if m.busyWith(plan) {
 		return
 	}
-	m.takeUp(newRun(plan))
+	run := newRun(plan)
+	if ended != nil {
+		run.resume(ended)
+		m.state.Ended = slices.DeleteFunc(slices.Clone(m.state.Ended), func(e Ended) bool { return e.Plan == plan.ID })
+	}
+	m.takeUp(run)
 	m.receivePlan()
 	m.evaluate()
 }

@@ -11,6 +11,15 @@ func newRun(plan *ota.Plan) *Run {
 	return &Run{Plan: plan, Attempt: plan.Attempt, Parts: make([]Part, len(plan.Components))}
 }
 
+// resume goes on with the numbers of a plan that was received long ago and never
+// agreed to: each of its components was reported then.
+func (r *Run) resume(ended *Ended) {
+	r.LastSeq = ended.LastSeq
+	for i := range r.Parts[:min(len(r.Parts), ended.LastSeq)] {
+		r.Parts[i].Status = ota.PlanReceived
+	}
+}
+
 // awaits reports whether the device has agreed to work on part i and has not
 // begun, or is to begin again after a failure.
 func (r *Run) awaits(i int) bool {
@@ -54,6 +63,9 @@ func (p *Part) begun() bool {
 	}
 	return false
 }
+
+// stagingNow reports whether the downloaded files are being made ready to run.
+func (p *Part) stagingNow() bool { return p.Status == ota.DownloadSucceeded && p.Staging }
 
 // failedAs is the failure by which a part in its status may end.
 func (p *Part) failedAs() ota.Status {

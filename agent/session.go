@@ -105,10 +105,27 @@ func (m *Machine) flush() {
 	}
 }
 
+// lastSeq is the last report number that a plan has used, as far as that is known.
+func (m *Machine) lastSeq(plan string) int {
+	if run := m.state.find(plan); run != nil {
+		return run.LastSeq
+	}
+	if ended := m.state.recall(plan); ended != nil {
+		return ended.LastSeq
+	}
+	last := 0
+	for _, r := range m.outbox.Queue() {
+		if r.Plan == plan {
+			last = r.Seq
+		}
+	}
+	return last
+}
+
 // acked drops what the platform has stored. A queue that shrinks is not worth a
 // write, since sending a report again is harmless; one that becomes empty is.
 func (m *Machine) acked(a *ota.Ack) {
-	if run := m.state.find(a.Plan); run == nil || a.Seq > run.LastSeq {
+	if a.Seq > m.lastSeq(a.Plan) {
 		return // of reports that the device never made: nobody has stored them
 	}
 	if m.outbox.Ack(a.Plan, a.Seq) == 0 {

@@ -15,6 +15,7 @@ type State struct {
 	Gone       []Component  // ID and Release of those that are not configured any more, oldest first, at most MaxGone
 	Run        *Run         // the plan in hand; nil before the first
 	Past       []*Run       // plans before it, oldest first, at most MaxPast
+	Ended      []Ended      // plans before those of Past, oldest first, at most MaxEnded
 	Floor      time.Time    // no signed manifest that the device took was made later; zero before the first
 	Reports    []ota.Report // numbered and not acknowledged, oldest first
 	Paused     *Pause       // nil unless the operator wants nothing new to begin; never changed in place
@@ -29,6 +30,20 @@ type Pause struct {
 // MaxPast is how many earlier plans a device remembers, so that it neither runs
 // one again nor uses a number of its reports twice.
 const MaxPast = 8
+
+// MaxEnded is of how many plans before those a device remembers what it must
+// know if one comes back, as a retained message of a broker does.
+const MaxEnded = 128
+
+// Ended is what a device remembers of a plan of long ago.
+type Ended struct {
+	Plan    string
+	Attempt int // the last one that it knew
+	LastSeq int // the last report number used
+	// Accepted says that it was agreed to, or ended by the platform: it never
+	// runs again.
+	Accepted bool
+}
 
 // MaxGone is of how many components that are not configured any more a device
 // remembers which releases have run, in case that they come back.
@@ -138,9 +153,30 @@ func (s *State) retire() {
 	if len(past) > MaxPast {
 		// The oldest goes. A local one goes first: nobody sends it again.
 		oldest := max(0, slices.IndexFunc(past, func(r *Run) bool { return r.Local != "" }))
+		s.remember(past[oldest])
 		past = slices.Delete(past, oldest, oldest+1)
 	}
 	s.Past, s.Run = past, nil
+}
+
+// remember keeps of a run what must be known if its plan comes back.
+func (s *State) remember(run *Run) {
+	if run.Local != "" {
+		return
+	}
+	fresh := !slices.ContainsFunc(run.Parts, func(p Part) bool { return p.Status != ota.PlanReceived })
+	ended := append(make([]Ended, 0, len(s.Ended)+1), s.Ended...) // a saved state may share it
+	ended = append(ended, Ended{Plan: run.Plan.ID, Attempt: run.Attempt, LastSeq: run.LastSeq,
+		Accepted: run.Answer == Accepted || run.Answer == Closed || !fresh})
+	s.Ended = ended[max(0, len(ended)-MaxEnded):]
+}
+
+// recall finds what is remembered of a plan of long ago; nil if nothing is.
+func (s *State) recall(plan string) *Ended {
+	if i := slices.IndexFunc(s.Ended, func(e Ended) bool { return e.Plan == plan }); i >= 0 {
+		return &s.Ended[i]
+	}
+	return nil
 }
 
 // forget drops a run, in hand or past.
@@ -189,6 +225,7 @@ type Part struct {
 	FailedIn int              // the attempt in which it failed, or began to go back; 0 if it did not
 	Again    bool             // it failed, or goes back, and is to be tried again
 	Full     bool             // a delta was of no use: the full package is wanted, in every attempt
+	Staging  bool             // its staging has begun, so that a start finds it cut off; of status download_succeeded
 	Renewed  bool             // addresses were asked for because all mirrors had failed, since the last new chunk
 	From     string           // the version that ran before
 	Image    ota.Digest       // of the package in work, for the loop breaker

@@ -21,6 +21,7 @@ type stateRecord struct {
 	Format     int               `json:"format"`
 	Components []componentRecord `json:"components"`
 	Gone       []componentRecord `json:"gone,omitempty"`
+	Ended      []endedRecord     `json:"ended,omitempty"`
 	Floor      *time.Time        `json:"floor,omitempty"`
 	Run        *runRecord        `json:"run,omitempty"`
 	Past       []*runRecord      `json:"past,omitempty"`
@@ -34,6 +35,13 @@ type componentRecord struct {
 	Release  int64  `json:"release,omitempty"`
 	Suspect  string `json:"suspect,omitempty"` // image, hex
 	Restarts int    `json:"restarts,omitempty"`
+}
+
+type endedRecord struct {
+	Plan     string `json:"plan"`
+	Attempt  int    `json:"attempt"`
+	LastSeq  int    `json:"last_seq"`
+	Accepted bool   `json:"accepted,omitempty"`
 }
 
 type pauseRecord struct {
@@ -58,6 +66,7 @@ type partRecord struct {
 	FailedIn int            `json:"failed_in,omitempty"`
 	Again    bool           `json:"again,omitempty"`
 	Renewed  bool           `json:"renewed,omitempty"`
+	Staging  bool           `json:"staging,omitempty"`
 	Full     bool           `json:"full,omitempty"`
 	From     string         `json:"from,omitempty"`
 	Image    string         `json:"image,omitempty"` // hex
@@ -87,6 +96,9 @@ func EncodeState(s *State) ([]byte, error) {
 	}
 	for _, c := range s.Gone {
 		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release})
+	}
+	for _, e := range s.Ended {
+		record.Ended = append(record.Ended, endedRecord(e))
 	}
 	if !s.Floor.IsZero() {
 		record.Floor = &s.Floor
@@ -127,7 +139,7 @@ func encodeRun(run *Run) (*runRecord, error) {
 		Taken: encodeTime(run.Taken), Agreed: run.Agreed, Local: run.Local}
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
-			Full: p.Full, Renewed: p.Renewed, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
+			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}

@@ -41,6 +41,12 @@ func DecodeState(data []byte) (*State, error) {
 		}
 		s.Gone = append(s.Gone, Component{ID: c.ID, Release: c.Release})
 	}
+	for i, e := range record.Ended {
+		if i == MaxEnded || !ota.ValidPlanID(e.Plan) || e.Attempt < 1 || e.LastSeq < 0 || e.LastSeq > maxSeq {
+			return nil, fmt.Errorf("cannot read the state: ended[%d] is malformed, or one too many", i)
+		}
+		s.Ended = append(s.Ended, Ended(e))
+	}
 	for _, decode := range []func(*State, *stateRecord) error{decodeRuns, decodeReports, decodePause} {
 		if err := decode(s, &record); err != nil {
 			return nil, fmt.Errorf("cannot read the state: %w", err)
@@ -171,7 +177,7 @@ func decodePart(record *partRecord) (Part, error) {
 		return Part{}, err
 	}
 	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
-		Full: record.Full, Renewed: record.Renewed, From: record.From, Image: image, Release: record.Release,
+		Full: record.Full, Renewed: record.Renewed, Staging: record.Staging, From: record.From, Image: image, Release: record.Release,
 		Owed: owed, BootID: record.BootID, Restarts: record.Restarts, At: at}
 	if record.Failure != nil {
 		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}

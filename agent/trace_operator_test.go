@@ -68,9 +68,9 @@ func TestWindows(t *testing.T) {
 
 		// Agreed to in the window, downloaded after it.
 		{"the switch waits for the next window", "app:1>2 window:9-11 timers to app=downloading", "wait:2h; ok; ack; wait:21h",
-			"save app=download_succeeded timer+1m | save timer+21h | stage:app"},
+			"save app=download_succeeded timer+1m | save timer+21h | save stage:app"},
 		{"a cut while the switch waits", "app:1>2 window:9-11 to app=downloading", "wait:2h; ok; ack; cut; boot; connect; wait:21h; ok",
-			"save app=download_succeeded | save |  | inventory:running#5 | stage:app | save app=upgrading activate:app"},
+			"save app=download_succeeded | save |  | inventory:running#5 | save stage:app | save app=upgrading activate:app"},
 		{"what has begun goes on", "app:1>2 window:9-11 to activate:app", "wait:2h; ok; ok; ok",
 			"save health:app | save confirm:app | save app=upgrade_succeeded inventory? forget:app"},
 		{"going back needs no window", "app:1>2 window:9-11 to health:app", "wait:2h; fail:health_check_failed; ok",
@@ -78,9 +78,9 @@ func TestWindows(t *testing.T) {
 		{"components after the first one follow", "app:1>2 motor:1>2 window:9-11 to app=upgrade_succeeded", "pkg:motor; ack; wait:2h; ok; ok",
 			"save motor=ready_to_download fetch:motor | save | save motor=downloading motor=download_succeeded stage:motor | save motor=upgrading activate:motor"},
 		{"a retry waits for the window again", "app:1>2 motor:1>2 window:9-11 to app=upgrade_succeeded", "pkg:motor; fail:http_error; ack; wait:2h; pkg:motor@2; ok; ack; wait:21h",
-			"save motor=ready_to_download fetch:motor | save motor=download_failed(http_error) forget:motor | save | save motor=ready_to_download@2 fetch:motor | save motor=downloading@2 motor=download_succeeded@2 | save | stage:motor"},
+			"save motor=ready_to_download fetch:motor | save motor=download_failed(http_error) forget:motor | save | save motor=ready_to_download@2 fetch:motor | save motor=downloading@2 motor=download_succeeded@2 | save | save stage:motor"},
 		{"a busy device is not switched", "app:1>2 to app=downloading", "busy:on; ok; busy:off",
-			" | save app=download_succeeded | stage:app"},
+			" | save app=download_succeeded | save stage:app"},
 
 		// The operator is asked at any time.
 		{"agreed by day, upgraded by night", "app:1>2 ask window:12-13 to inventory?", "plan; ack; yes; plan; wait:2h; plan",

@@ -117,7 +117,7 @@ func TestPlans(t *testing.T) {
 		{"reports wait for the connection", "app:1>2 to app=downloading", "disconnect; ok; ok; connect; ack; disconnect; connect",
 			" | save stage:app | save activate:app | inventory:running#6 app=download_succeeded app=upgrading | save |  | inventory:running#6"},
 		{"reports survive a cut", "app:1>2 to fetch:app", "started; ok; cut; boot; connect",
-			"save app=downloading | save app=download_succeeded stage:app | stage:app | inventory:running#5 app=downloading app=download_succeeded"},
+			"save app=downloading | save app=download_succeeded stage:app | save stage:app | inventory:running#5 app=downloading app=download_succeeded"},
 		{"acks of other plans and from the past", "app:1>2 to app=downloading", "p2/ack:9; ack:1",
 			" | "},
 		{"results of a cancelled effect", "app:1>2 to app=downloading", "pkg:app; late; ok",

@@ -75,7 +75,7 @@ func TestUpgrades(t *testing.T) {
 		{"refused manifest on a retry", "app:1>2 to app=downloading", "fail:network_timeout; pkg:app!key_untrusted@2",
 			"save app=download_failed(network_timeout) forget:app | save app=ready_to_download@2 app=download_failed@2(key_untrusted) forget:app"},
 		{"another image after the download", "app:1>2 to stage:app", "cut; lose:app; boot; connect; pkg:app+other",
-			" | inventory:running#5 | save app=upgrade_failed(manifest_mismatch) forget:app"},
+			"save | inventory:running#5 | save app=upgrade_failed(manifest_mismatch) forget:app"},
 
 		// Failures, in the order of the steps.
 		{"download fails", "app:1>2 motor:1>2 to app=downloading", "fail:digest_mismatch; connect",

@@ -62,19 +62,26 @@ func (m *Machine) fetched(in Fetched) {
 	}
 }
 
-// staged begins the upgrade proper. The loop breaker starts counting for this
-// image, or goes on if it was tried before.
+// suspect lets the loop breaker count for the image of part i: from the start, or
+// on if it was tried before.
+func (m *Machine) suspect(i int) *Suspect {
+	s := &m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)].Suspect
+	if image := m.state.Run.Parts[i].Image; s.Image != image {
+		*s = Suspect{Image: image}
+	}
+	return s
+}
+
+// staged begins the upgrade proper.
 func (m *Machine) staged(in Staged) {
 	i, part := m.active()
+	part.Staging = false
 	if in.Failure != nil {
 		part.Full = part.Full || m.unusable(i, in.Failure) // in the next attempt
 		m.goBack(part, in.Failure)
 		return
 	}
-	c := &m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)]
-	if c.Suspect.Image != part.Image {
-		c.Suspect = Suspect{Image: part.Image}
-	}
+	m.suspect(i)
 	m.step(part, StepActivate)
 	m.report(i, ota.Upgrading, nil)
 }
