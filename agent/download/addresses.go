@@ -98,9 +98,16 @@ func findAddresses(all []ota.FileAddress, name string, f *Fetcher) *addresses {
 
 // nameTheClock adds to the refusal of an address what this device's clock says
 // of it. Whether an address has expired only its server knows, which is why it is
-// asked; but a person should hear that a clock may be wrong.
+// asked; but a person should hear that a clock may be wrong. A storage that the
+// device signs requests for refuses them from a clock that is minutes off.
 func (as *addresses) nameTheClock(r *refusal, now time.Time) {
-	if r.Code == ota.URLExpired && !as.expires.IsZero() && !now.Before(as.expires) {
+	const bearable = 5 * time.Minute
+	switch {
+	case r.Code != ota.URLExpired:
+	case !r.at.IsZero() && now.Sub(r.at).Abs() > bearable:
+		r.Detail += fmt.Sprintf("; this device's clock says %s, and the server's %s",
+			now.UTC().Format(time.RFC3339), r.at.UTC().Format(time.RFC3339))
+	case !as.expires.IsZero() && !now.Before(as.expires):
 		r.Detail += fmt.Sprintf("; it expired at %s, and this device's clock says %s",
 			as.expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}

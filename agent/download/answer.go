@@ -43,6 +43,7 @@ type refusal struct {
 	ota.Failure
 	kind       policy.Kind
 	retryAfter time.Duration // how long the server asks not to be asked again
+	at         time.Time     // by the server's clock; zero if it did not say
 }
 
 // refusef is a refusal that costs an attempt.
@@ -94,6 +95,7 @@ func (a *answer) refuse(from *address) *refusal {
 	case from.url == nil && a.status >= 500:
 		r.Code = ota.StorageUnavailable
 	}
+	r.at, _ = http.ParseTime(a.header.Get("Date"))
 	if r.kind == policy.Away {
 		r.retryAfter = retryAfter(a.header)
 	}

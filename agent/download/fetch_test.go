@@ -223,7 +223,11 @@ func TestOnlyTheStoreKnowsWhetherAnAddressHasExpired(t *testing.T) {
 	succeeded(t, fetcher.Fetch(t.Context(), job))
 	place.holds(data)
 
-	closed := newLiar(t, data, always, status(http.StatusForbidden))
+	at := "Mon, 23 Nov 2026 10:04:00 GMT" // near enough
+	closed := newLiar(t, data, always, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Date", at)
+		w.WriteHeader(http.StatusForbidden)
+	})
 	job = jobOf(file, newPlace(t, file), closed.URL)
 	job.Addresses[0].Expires = now.Add(-2 * time.Hour)
 	for round := range download.DefaultAttempts - 1 {
@@ -236,6 +240,11 @@ func TestOnlyTheStoreKnowsWhetherAnAddressHasExpired(t *testing.T) {
 	result := fetcher.Fetch(t.Context(), job)
 	failedWith(t, result, ota.URLExpired)
 	assert.Contains(t, result.Failure.Detail, "it expired at 2026-11-23T08:00:00Z, and this device's clock says 2026-11-23T10:00:00Z")
+
+	at = "Mon, 23 Nov 2026 08:00:00 GMT"
+	result = fetcher.Fetch(t.Context(), job)
+	failedWith(t, result, ota.URLExpired)
+	assert.Contains(t, result.Failure.Detail, "this device's clock says 2026-11-23T10:00:00Z, and the server's 2026-11-23T08:00:00Z")
 }
 
 func TestMirrorsFailed(t *testing.T) {
