@@ -31,6 +31,7 @@ var house = []room{
 	{"internal/cli", "", ""},
 	{"internal/exposition", "", ""},
 	{"internal/address", "", ""},
+	{"internal/terminal", "", ""},
 	{"internal/programtest", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/suffixes", "", ""},

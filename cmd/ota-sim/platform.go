@@ -19,6 +19,7 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
@@ -371,10 +372,12 @@ type journal struct {
 	done  bool // the goal is reached
 }
 
+// printf prints a line. What devices wrote stands in it escaped, so that none of
+// them commands the terminal or makes up a line.
 func (j *journal) printf(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	fmt.Fprintf(j.w, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+	fmt.Fprintf(j.w, "%s  %s\n", time.Now().Format("15:04:05"), terminal.Escape(fmt.Sprintf(format, args...)))
 }
 
 func (j *journal) observe(_ time.Time, fact engine.Output) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 )
 
 const (
-	platformClient = "ota-sim-platform"
+	clientName     = "ota-sim-platform" // what its client id begins with
 	reconnectPause = time.Second
 	dialTimeout    = 10 * time.Second
 	// sessionKept is how long, in seconds, the broker keeps what devices send
@@ -58,6 +59,7 @@ type session struct {
 	url      string
 	user     string
 	password string
+	client   string // client id
 	filter   string
 	handle   func(topic string, payload []byte)
 	log      *slog.Logger
@@ -90,8 +92,19 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 	sent := memory.New()
 	return &session{address: net.JoinHostPort(u.Hostname(), port), secure: secure, sent: sent,
 		url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
-		filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
+		client: clientID(topics), filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
 		state: window{state.New(sent, memory.New())}, opened: make(chan struct{}), fresh: true}, nil
+}
+
+// clientID names the stand-in at a broker of others. A broker ends the older of two
+// sessions of one name, so it has the prefix of the topics in it: two platforms that
+// share a broker by prefixes do not throw each other out, and one that is started
+// again takes the place of its last life.
+func clientID(topics wire.Topics) string {
+	if topics.Prefix == "" || topics.Prefix == wire.DefaultPrefix {
+		return clientName
+	}
+	return clientName + "-" + strings.ReplaceAll(topics.Prefix, "/", "-")
 }
 
 // verified is a TLS configuration for a broker of that name.
@@ -206,7 +219,7 @@ func (s *session) open(ctx context.Context, client *paho.Client) error {
 	expiry := uint32(sessionKept)
 	// A stand-in that was just made knows nothing of what devices told another.
 	most := uint16(maxInFlight)
-	connect := &paho.Connect{ClientID: platformClient, CleanStart: s.fresh, KeepAlive: 30,
+	connect := &paho.Connect{ClientID: s.client, CleanStart: s.fresh, KeepAlive: 30,
 		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &most}}
 	if s.user != "" {
 		connect.Username, connect.UsernameFlag = s.user, true
