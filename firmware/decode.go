@@ -127,6 +127,9 @@ func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, de
 	// A decoder takes a megabyte or two: what the download has left goes first, so
 	// that the device need not have both.
 	debug.FreeOSMemory()
+	if err := d.Clear(to); err != nil {
+		return WriteFailure(err)
+	}
 	dst, err := d.Create(to)
 	if err != nil {
 		return WriteFailure(fmt.Errorf("cannot make the image of %s: %w", file.Name, err))
@@ -148,7 +151,7 @@ func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, de
 }
 
 func openWritten(name, path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := OpenRead(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Failf(ota.DigestMismatch, "%s is not there", name)
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"otafleet/internal/bsdiff"
 	"otafleet/internal/ota"
 )
@@ -21,7 +23,7 @@ type Base struct {
 // OpenBase opens the file or block device that holds what runs. A device may be
 // larger than the image on it.
 func OpenBase(path string) (*Base, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // waits for nobody at a pipe
 	if err != nil {
 		return nil, Failf(ota.DeltaFailed, "cannot open the image that runs: %v", err)
 	}

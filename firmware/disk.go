@@ -57,20 +57,72 @@ func (d Disk) before(op Op, path string) error {
 
 // Open opens the file at path for reading and writing, and creates it where it
 // is missing, readable for its owner alone. Bytes already there stay. It does
-// not follow a symbolic link.
+// not follow a symbolic link. What is there and is not a file of the agent's own
+// user with this one name is refused with ErrNotOwn: its bytes are another's.
 func (d Disk) Open(path string) (*File, error) {
-	return d.open(path, 0)
+	return d.open(path, false)
 }
 
-func (d Disk) open(path string, flags int) (*File, error) {
+// Create opens the file at path as Open does, and drops what it holds.
+func (d Disk) Create(path string) (*File, error) {
+	return d.open(path, true)
+}
+
+// ErrNotOwn says that what is at a path was not made by the agent.
+var ErrNotOwn = errors.New("it is not a file that the agent has made")
+
+func (d Disk) open(path string, empty bool) (*File, error) {
 	if err := d.before(OpCreate, path); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|flags, 0o600)
+	dir, name, err := parentOf(path)
 	if err != nil {
 		return nil, err
 	}
+	defer dir.close()
+	f, err := dir.openFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	// Looked at by the descriptor: a name may mean another file by now.
+	var s unix.Stat_t
+	err = unix.Fstat(int(f.Fd()), &s)
+	if err == nil && !own(&s) {
+		err = ErrNotOwn
+	}
+	if err == nil && empty {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(dir.failed("open", name, err), f.Close())
+	}
 	return &File{disk: d, file: f}, nil
+}
+
+// own reports whether a file is one that the agent has made: another user's, or
+// a second name of any file, may be a trap for what is written to it.
+func own(s *unix.Stat_t) bool {
+	return s.Mode&unix.S_IFMT == unix.S_IFREG && int(s.Uid) == os.Geteuid() && s.Nlink == 1
+}
+
+// Clear removes what is at path unless Open would open it, durably.
+func (d Disk) Clear(path string) error {
+	dir, name, err := parentOf(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.close()
+	s, err := dir.stat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && own(&s) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.RemoveAll(path)
 }
 
 // OpenDevice opens what is at path for reading and writing: a block device, or a
@@ -81,24 +133,24 @@ func (d Disk) OpenDevice(path string) (*File, error) {
 	if err := d.before(OpCreate, path); err != nil {
 		return nil, err
 	}
-	info, err := os.Lstat(path)
+	dir, name, err := parentOf(path)
 	if err != nil {
 		return nil, err
 	}
-	flags := os.O_RDWR | unix.O_NOFOLLOW
-	if info.Mode()&os.ModeDevice != 0 {
+	defer dir.close()
+	s, err := dir.stat(name)
+	if err != nil {
+		return nil, err
+	}
+	flags := os.O_RDWR
+	if s.Mode&unix.S_IFMT == unix.S_IFBLK {
 		flags |= unix.O_EXCL // open(2): with a block device, it must not be in use
 	}
-	f, err := os.OpenFile(path, flags, 0)
+	f, err := dir.openFile(name, flags, 0)
 	if err != nil {
 		return nil, err
 	}
 	return &File{disk: d, file: f}, nil
-}
-
-// Create opens the file at path as Open does, and drops what it holds.
-func (d Disk) Create(path string) (*File, error) {
-	return d.open(path, os.O_TRUNC)
 }
 
 // WriteFile makes data the content of the file at path. At any moment the file
@@ -123,7 +175,8 @@ func (d Disk) WriteFile(path string, data []byte) error {
 // MkdirAll makes the directory at path and those above it that are missing,
 // open to the owner alone, durably.
 func (d Disk) MkdirAll(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if dir, err := openFolder(path); err == nil {
+		dir.close()
 		return nil
 	}
 	parent := filepath.Dir(path)
@@ -135,41 +188,41 @@ func (d Disk) MkdirAll(path string) error {
 	if err := d.before(OpMkdir, path); err != nil {
 		return err
 	}
-	err := os.Mkdir(path, 0o700)
-	if info, statErr := os.Stat(path); errors.Is(err, fs.ErrExist) && statErr == nil && info.IsDir() {
-		err = nil // another component has just made it
-	}
+	dir, name, err := parentOf(path)
 	if err != nil {
 		return err
 	}
-	return d.Sync(parent)
+	defer dir.close()
+	if err := unix.Mkdirat(dir.fd, name, 0o700); err != nil {
+		made, openErr := openFolder(path)
+		if !errors.Is(err, fs.ErrExist) || openErr != nil {
+			return dir.failed("mkdir", name, err)
+		}
+		made.close() // another component has just made it
+	}
+	return d.syncFolder(dir)
 }
 
 // Rename gives from the name to, in place of what has it now, durably.
 func (d Disk) Rename(from, to string) error {
-	if err := d.before(OpRename, to); err != nil {
-		return err
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return d.syncParents(from, to)
+	return d.twoNames(OpRename, from, to, func(a folder, from string, b folder, to string) error {
+		return unix.Renameat(a.fd, from, b.fd, to)
+	})
 }
 
 // Exchange swaps the names a and b, durably: at every moment both exist. The
-// error is ErrNoExchange where the file system cannot do it.
+// error is ErrNoExchange where the file system or the kernel cannot do it.
 func (d Disk) Exchange(a, b string) error {
-	err := d.before(OpExchange, b)
-	if err == nil {
-		err = unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+	err := d.twoNames(OpExchange, a, b, func(inA folder, a string, inB folder, b string) error {
+		return unix.Renameat2(inA.fd, a, inB.fd, b, unix.RENAME_EXCHANGE)
+	})
+	// A filter of system calls that does not know this one answers with EPERM.
+	for _, unable := range []error{unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM} {
+		if errors.Is(err, unable) {
+			return fmt.Errorf("%w (%w)", ErrNoExchange, err)
+		}
 	}
-	switch {
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP):
-		return fmt.Errorf("cannot exchange %s and %s: %w", a, b, ErrNoExchange)
-	case err != nil:
-		return &os.LinkError{Op: "exchange", Old: a, New: b, Err: err}
-	}
-	return d.syncParents(a, b)
+	return err
 }
 
 // ErrNoExchange says that a file system cannot swap two names in one step.
@@ -177,87 +230,59 @@ var ErrNoExchange = errors.New("the file system cannot exchange two names")
 
 // Link gives the file at path from a second name, durably.
 func (d Disk) Link(from, to string) error {
-	if err := d.before(OpLink, to); err != nil {
-		return err
-	}
-	if err := os.Link(from, to); err != nil {
-		return err
-	}
-	return d.Sync(filepath.Dir(to))
-}
-
-// RemoveAll removes what is at path with everything below it, entry by entry,
-// durably. Nothing there is no error.
-func (d Disk) RemoveAll(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := d.remove(path, info.IsDir()); err != nil {
-		return err
-	}
-	return d.Sync(filepath.Dir(path))
-}
-
-// remove removes one entry, a directory after its content.
-func (d Disk) remove(path string, isDir bool) error {
-	if isDir {
-		// An unpacked directory may be closed even to its owner.
-		if err := os.Chmod(path, 0o700); err != nil {
-			return err
-		}
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			return err
-		}
-		for _, entry := range entries {
-			if err := d.remove(filepath.Join(path, entry.Name()), entry.IsDir()); err != nil {
-				return err
-			}
-		}
-	}
-	if err := d.before(OpRemove, path); err != nil {
-		return err
-	}
-	return os.Remove(path)
-}
-
-func (d Disk) syncParents(a, b string) error {
-	if err := d.Sync(filepath.Dir(b)); err != nil || filepath.Dir(a) == filepath.Dir(b) {
-		return err
-	}
-	return d.Sync(filepath.Dir(a))
-}
-
-// SyncTree makes every file and directory below root durable, and root itself.
-func (d Disk) SyncTree(root string) error {
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
-			return err
-		}
-		return d.Sync(path)
+	return d.twoNames(OpLink, from, to, func(a folder, from string, b folder, to string) error {
+		return unix.Linkat(a.fd, from, b.fd, to, 0)
 	})
 }
 
+// twoNames makes a change that is about two names, and makes it durable.
+func (d Disk) twoNames(op Op, from, to string, change func(a folder, from string, b folder, to string) error) error {
+	if err := d.before(op, to); err != nil {
+		return &os.LinkError{Op: string(op), Old: from, New: to, Err: err}
+	}
+	a, fromName, err := parentOf(from)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	b, toName, err := parentOf(to)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if err := change(a, fromName, b, toName); err != nil {
+		return &os.LinkError{Op: string(op), Old: from, New: to, Err: err}
+	}
+	if err := d.syncFolder(b); err != nil || a.path == b.path || op == OpLink {
+		return err
+	}
+	return d.syncFolder(a)
+}
+
+// syncFolder makes the names in an open directory durable.
+func (d Disk) syncFolder(dir folder) error {
+	if err := d.before(OpSync, dir.path); err != nil {
+		return err
+	}
+	return dir.sync()
+}
+
 // Sync makes what is at path durable: the content of a file, or the names in a
-// directory.
+// directory, to which a link may lead.
 func (d Disk) Sync(path string) error {
 	if err := d.before(OpSync, path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if dir, err := openFolder(path); err == nil {
+		defer dir.close()
+		return dir.sync()
+	}
+	f, err := OpenRead(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	// Some file systems have no sync for directories; they keep names in order.
-	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
-		return err
-	}
-	return nil
+	defer f.Close() // nothing was written to it
+	return syncOpen(f)
 }
 
 // File is an open file whose changes pass through its Disk.
@@ -291,18 +316,25 @@ func (f *File) Sync() error {
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// Dress gives what is at path an owner and a mode, the owner first because
-// changing it clears the set-user bits.
-func (d Disk) Dress(path string, uid, gid int, mode fs.FileMode) error {
-	if err := d.before(OpMode, path); err != nil {
+// Dress gives an open file or directory an owner and a mode, the owner first
+// because changing it clears the set-user bits. Its capabilities stay.
+func (d Disk) Dress(f *os.File, uid, gid int, mode fs.FileMode) error {
+	if err := d.before(OpMode, f.Name()); err != nil {
+		return err
+	}
+	attributes, err := Attributes(f)
+	if err != nil {
 		return err
 	}
 	if uid != os.Geteuid() || gid != os.Getegid() {
-		if err := os.Lchown(path, uid, gid); err != nil {
+		if err := f.Chown(uid, gid); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(path, mode)
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	return d.SetAttributes(f, attributes)
 }
 
 // WriteFailure gives an error of a write its protocol code: space_low where the

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -21,13 +22,14 @@ type record struct {
 	Source    *image `json:"source,omitempty"`    // what was live before it
 	Target    *image `json:"target,omitempty"`    // what it staged
 	Activated bool   `json:"activated,omitempty"` // Target may be live
+	Dress     *dress `json:"dress,omitempty"`     // what Target gets when it is live
 }
 
 // image is one version as it was seen on the disk.
 type image struct {
 	Version  string   `json:"version"`
 	Absent   bool     `json:"absent,omitempty"` // the version is that nothing is there
-	Digest   string   `json:"digest,omitempty"` // as contentDigest gives it
+	Digest   string   `json:"digest,omitempty"` // as contentDigest gives it; empty where its content is too much
 	Identity identity `json:"identity,omitzero"`
 }
 
@@ -35,9 +37,21 @@ type image struct {
 // before. The device number is left out: it may change over a restart.
 type identity struct {
 	Inode    uint64 `json:"inode"`
-	Born     int64  `json:"born"`     // ns since 1970; 0 where the file system does not keep it
-	Size     int64  `json:"size"`     // bytes; 0 for a directory
-	Modified int64  `json:"modified"` // ns since 1970; 0 for a directory
+	Born     int64  `json:"born"`              // ns since 1970; 0 where the file system or kernel does not keep it
+	Size     int64  `json:"size"`              // bytes; 0 for a directory
+	Modified int64  `json:"modified"`          // ns since 1970; 0 for a directory
+	Changed  int64  `json:"changed,omitempty"` // the same, of what no program can set back; 0 where it was not noted
+}
+
+// is reports whether both are of one file that has not changed.
+func (id identity) is(other identity) bool {
+	return id.was(other) && (id.Changed == other.Changed || id.Changed == 0 || other.Changed == 0)
+}
+
+// was is the same for a file that has got another name or owner since.
+func (id identity) was(other identity) bool {
+	return id.Inode == other.Inode && id.Size == other.Size && id.Modified == other.Modified &&
+		(id.Born == other.Born || id.Born == 0 || other.Born == 0)
 }
 
 // unknown is the version of content that no record knows.
@@ -91,7 +105,7 @@ func (in *Installer) version(ctx context.Context, rec *record) (string, error) {
 }
 
 // look finds which of the images is at path; nil if none of them. What is not
-// known by its identity is read as a whole.
+// known by its identity is read as a whole, where it may be one of them.
 func (in *Installer) look(ctx context.Context, path string, images ...*image) (*image, error) {
 	id, err := identify(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,14 +114,29 @@ func (in *Installer) look(ctx context.Context, path string, images ...*image) (*
 	if err != nil {
 		return nil, err
 	}
-	if found := find(images, func(i *image) bool { return !i.Absent && i.Identity == id }); found != nil {
+	if found := find(images, func(i *image) bool { return !i.Absent && i.Identity.is(id) }); found != nil {
 		return found, nil
 	}
-	digest, err := contentDigest(ctx, path)
-	if err != nil {
+	alike := func(i *image) bool { return i.Digest != "" && (isTree(i.Digest) || i.Identity.Size == id.Size) }
+	if find(images, alike) == nil {
+		return nil, nil
+	}
+	digest, err := in.digest(ctx, path, 0)
+	if err != nil || digest == "" {
 		return nil, err
 	}
 	return find(images, func(i *image) bool { return i.Digest == digest }), nil
+}
+
+// digest is the contentDigest, empty where the content cannot tell what it is: it
+// is too much, or belongs to an application that is changing it.
+func (in *Installer) digest(ctx context.Context, path string, dirMode fs.FileMode) (string, error) {
+	digest, err := contentDigest(ctx, path, dirMode)
+	if err == nil || ctx.Err() != nil {
+		return digest, err
+	}
+	in.log.Info("a version is not known by its content", "path", path, "error", err)
+	return "", nil
 }
 
 // holds reports whether want is at path. other is the record's second image: it
@@ -127,7 +156,7 @@ func find(images []*image, is func(*image) bool) *image {
 }
 
 // describe notes what is at path as version.
-func describe(ctx context.Context, path, version string) (*image, error) {
+func (in *Installer) describe(ctx context.Context, path, version string) (*image, error) {
 	id, err := identify(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &image{Version: version, Absent: true}, nil
@@ -135,27 +164,43 @@ func describe(ctx context.Context, path, version string) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest, err := contentDigest(ctx, path)
+	digest, err := in.digest(ctx, path, 0)
 	if err != nil {
 		return nil, err
 	}
 	return &image{Version: version, Digest: digest, Identity: id}, nil
 }
 
+// identify looks at what is at path, whatever it is.
 func identify(path string) (identity, error) {
-	var s unix.Statx_t
-	const mask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
-	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, mask, &s); err != nil {
-		return identity{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+	f, err := firmware.OpenName(path)
+	if err != nil {
+		return identity{}, err
 	}
-	id := identity{Inode: s.Ino}
-	if s.Mask&unix.STATX_BTIME != 0 {
-		id.Born = nanoseconds(s.Btime)
+	defer f.Close() // nothing was written to it
+	return identityOf(f)
+}
+
+func identityOf(f *os.File) (identity, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return identity{}, err
 	}
-	if s.Mode&unix.S_IFMT != unix.S_IFDIR {
-		id.Size, id.Modified = int64(s.Size), nanoseconds(s.Mtime)
+	s := info.Sys().(*syscall.Stat_t)
+	id := identity{Inode: s.Ino, Born: born(f)}
+	if !info.IsDir() {
+		id.Size, id.Modified, id.Changed = s.Size, s.Mtim.Nano(), s.Ctim.Nano()
 	}
 	return id, nil
 }
 
-func nanoseconds(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }
+// born is when a file was made; 0 where the file system does not keep that. A
+// kernel before 4.11 and filters of system calls know no statx.
+func born(f *os.File) int64 {
+	var s unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &s)
+	if err != nil || s.Mask&unix.STATX_BTIME == 0 {
+		return 0
+	}
+	return s.Btime.Sec*1e9 + int64(s.Btime.Nsec)
+}

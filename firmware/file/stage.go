@@ -2,12 +2,8 @@ package file
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -92,7 +88,7 @@ func (in *Installer) begin(ctx context.Context, job firmware.Job) error {
 		if err != nil {
 			return err
 		}
-		live, err := describe(ctx, in.cfg.Path, version)
+		live, err := in.describe(ctx, in.cfg.Path, version)
 		if err != nil {
 			return err
 		}
@@ -154,7 +150,7 @@ func (in *Installer) staged(ctx context.Context, rec *record, job firmware.Job) 
 	if !rec.belongs(job) || rec.Job != job.ID() {
 		return false, nil
 	}
-	if id, err := identify(in.next); err == nil && id == rec.Target.Identity {
+	if id, err := identify(in.next); err == nil && id.is(rec.Target.Identity) {
 		return true, nil
 	}
 	return in.holds(ctx, in.cfg.Path, rec.Target, rec.Source)
@@ -179,7 +175,7 @@ func (in *Installer) build(ctx context.Context, job firmware.Job) error {
 	if err != nil {
 		return err
 	}
-	if err := in.dress(); err != nil {
+	if err := in.prepare(); err != nil {
 		return fmt.Errorf("cannot give %s the owner and mode of %s: %w", in.next, in.cfg.Path, err)
 	}
 	if err := in.cfg.Disk.Sync(in.next); err != nil {
@@ -188,51 +184,38 @@ func (in *Installer) build(ctx context.Context, job firmware.Job) error {
 	return in.cfg.Disk.Sync(filepath.Dir(in.next))
 }
 
-// dress gives the image the owner and mode of what it replaces.
-func (in *Installer) dress() error {
-	uid, gid, mode := os.Geteuid(), os.Getegid(), fs.FileMode(defaultMode)
-	info, err := os.Stat(in.cfg.Path)
-	switch {
-	case err == nil:
-		stat := info.Sys().(*syscall.Stat_t)
-		uid, gid = int(stat.Uid), int(stat.Gid)
-		if info.IsDir() == in.cfg.Unpack {
-			mode = info.Mode() & modeBits
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if in.cfg.Mode != 0 {
-		mode = in.cfg.Mode
-	}
-	return in.cfg.Disk.Dress(in.next, uid, gid, mode)
-}
-
 // note records both versions, when the image is complete.
 func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job) error {
 	version, err := in.version(ctx, rec)
 	if err != nil {
 		return err
 	}
-	source, err := describe(ctx, in.cfg.Path, version)
+	source, err := in.describe(ctx, in.cfg.Path, version)
 	if err != nil {
 		return err
 	}
-	target, err := in.describeNext(ctx, job)
+	wanted, err := in.wanted()
 	if err != nil {
 		return err
 	}
-	return in.save(&record{Job: job.ID(), Source: source, Target: target})
+	target, err := in.describeNext(ctx, job, wanted)
+	if err != nil {
+		return err
+	}
+	return in.save(&record{Job: job.ID(), Source: source, Target: target, Dress: wanted})
 }
 
 // describeNext notes the staged image; a plain file's digest is known by now.
-func (in *Installer) describeNext(ctx context.Context, job firmware.Job) (*image, error) {
-	if in.cfg.Unpack {
-		return describe(ctx, in.next, job.Target)
-	}
+func (in *Installer) describeNext(ctx context.Context, job firmware.Job, wanted *dress) (*image, error) {
 	id, err := identify(in.next)
 	if err != nil {
 		return nil, err
 	}
-	return &image{Version: job.Target, Digest: imageDigest(job.Files[0].Image()), Identity: id}, nil
+	target := &image{Version: job.Target, Identity: id}
+	if !in.cfg.Unpack {
+		target.Digest = imageDigest(job.Files[0].Image())
+		return target, nil
+	}
+	target.Digest, err = in.digest(ctx, in.next, wanted.Mode)
+	return target, err
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -25,12 +26,18 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 	if err != nil {
 		return "", err
 	}
-	if !live {
-		if err := in.goLive(ctx, rec); err != nil {
-			return "", firmware.WriteFailure(err)
-		}
+	if live {
+		err = in.finish(rec, nil)
+	} else {
+		err = in.goLive(ctx, rec)
 	}
-	if err := in.keepSource(ctx, rec); err != nil {
+	if err == nil {
+		err = in.keepSource(ctx, rec)
+	}
+	if err == nil {
+		err = in.noteSwitch(ctx, rec)
+	}
+	if err != nil {
 		return "", firmware.WriteFailure(err)
 	}
 	return in.cfg.Restart, in.after(ctx)
@@ -38,19 +45,20 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 
 // goLive puts the staged image in the place of the live one.
 func (in *Installer) goLive(ctx context.Context, rec *record) error {
-	ready, err := in.holds(ctx, in.next, rec.Target, rec.Source)
+	next, err := in.openStaged(ctx, rec)
 	if err != nil {
 		return err
 	}
-	if !ready {
+	if next == nil {
 		return in.notReady(ctx, rec)
 	}
+	defer next.Close() // nothing was written through it
 	// What is live now is what Revert must bring back, whoever put it there.
 	version, err := in.version(ctx, rec)
 	if err != nil {
 		return err
 	}
-	if rec.Source, err = describe(ctx, in.cfg.Path, version); err != nil {
+	if rec.Source, err = in.describe(ctx, in.cfg.Path, version); err != nil {
 		return err
 	}
 	rec.Activated = true
@@ -60,17 +68,147 @@ func (in *Installer) goLive(ctx context.Context, rec *record) error {
 	if err := in.cfg.Disk.RemoveAll(in.previous); err != nil {
 		return err
 	}
+	if err := in.exchange(rec); err != nil {
+		return err
+	}
+	return in.finish(rec, next)
+}
+
+// openStaged opens the staged image; nil where it is not there any more. What it
+// gives is the image to the byte, and nobody else can write to it.
+func (in *Installer) openStaged(ctx context.Context, rec *record) (*os.File, error) {
+	next, err := firmware.OpenRead(in.next)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	same, err := in.isStaged(ctx, next, rec.Target)
+	if err == nil && same {
+		return next, nil
+	}
+	return nil, errors.Join(err, next.Close())
+}
+
+func (in *Installer) isStaged(ctx context.Context, next *os.File, target *image) (bool, error) {
+	info, err := next.Stat()
+	if err != nil {
+		return false, err
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	if int(stat.Uid) != os.Geteuid() || info.Mode()&0o022 != 0 || !info.IsDir() && (!info.Mode().IsRegular() || stat.Nlink > 1) {
+		return false, nil
+	}
+	id, err := identityOf(next)
+	if err != nil || info.IsDir() || id.is(target.Identity) {
+		return err == nil && id.is(target.Identity), err
+	}
+	digest, err := fileDigest(ctx, next)
+	return err == nil && digest == target.Digest, err
+}
+
+// exchange gives the staged image the name of the live one.
+func (in *Installer) exchange(rec *record) error {
 	if rec.Source.Absent {
 		return in.cfg.Disk.Rename(in.next, in.cfg.Path)
 	}
 	if err := in.beginTrial(); err != nil {
 		return err
 	}
-	err = in.cfg.Disk.Exchange(in.next, in.cfg.Path)
+	err := in.cfg.Disk.Exchange(in.next, in.cfg.Path)
 	if errors.Is(err, firmware.ErrNoExchange) {
 		return in.replace(err)
 	}
 	return err
+}
+
+// finish dresses what is live now, which must be the file that was verified:
+// names can be moved by whoever owns the directory. nil stands for any file.
+func (in *Installer) finish(rec *record, verified *os.File) error {
+	live, err := firmware.OpenRead(in.cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) && rec.Target.Absent {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer live.Close() // nothing was written to it
+	if verified != nil {
+		is, err := live.Stat()
+		if err != nil {
+			return err
+		}
+		was, err := verified.Stat()
+		if err != nil {
+			return err
+		}
+		if !os.SameFile(is, was) {
+			return firmware.Failf(ota.InstallerFailed, "%s was replaced while it was switched: its directory belongs to another user", in.cfg.Path)
+		}
+	}
+	return in.dressLive(live, rec.Dress)
+}
+
+// noteSwitch notes both versions as they are after a switch, which has changed
+// them: else they would have to be read again to be known.
+func (in *Installer) noteSwitch(ctx context.Context, rec *record) error {
+	noted, err := in.noteAt(in.previous, rec.Source)
+	if err != nil {
+		return err
+	}
+	if rec.Dress != nil && rec.Dress.harmless() {
+		again, err := in.noteAt(in.cfg.Path, rec.Target)
+		if err != nil {
+			return err
+		}
+		noted = noted || again
+	} else if again, err := in.noteRead(ctx, rec.Target); err != nil {
+		return err
+	} else {
+		noted = noted || again
+	}
+	if !noted {
+		return nil
+	}
+	return in.save(rec)
+}
+
+// noteAt notes what an image is like now, and reports whether that is news.
+func (in *Installer) noteAt(path string, i *image) (bool, error) {
+	id, err := identify(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (i == nil || i.Absent || !id.was(i.Identity) || id == i.Identity) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	i.Identity = id
+	return true, nil
+}
+
+// noteRead does the same for the live image, which its owner may have changed
+// already: it is read once more.
+func (in *Installer) noteRead(ctx context.Context, i *image) (bool, error) {
+	id, err := identify(in.cfg.Path)
+	if err != nil || id == i.Identity || isTree(i.Digest) {
+		return false, err
+	}
+	digest, err := in.digest(ctx, in.cfg.Path, 0)
+	if err != nil || digest == "" || digest != i.Digest {
+		return false, err
+	}
+	i.Identity = id
+	return true, nil
+}
+
+// noteBack notes the old version as it is after going back.
+func (in *Installer) noteBack(rec *record) error {
+	noted, err := in.noteAt(in.cfg.Path, rec.Source)
+	if err != nil || !noted {
+		return err
+	}
+	return in.save(rec)
 }
 
 // notReady says why the staged image is not there any more.
@@ -157,6 +295,9 @@ func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Res
 	}
 	if rec.Activated {
 		if err := in.goBack(ctx, rec); err != nil {
+			return "", firmware.WriteFailure(err)
+		}
+		if err := in.noteBack(rec); err != nil {
 			return "", firmware.WriteFailure(err)
 		}
 	}

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,32 +22,53 @@ func (in *Installer) unpack(ctx context.Context, job firmware.Job) error {
 	if err := disk.MkdirAll(in.next); err != nil {
 		return err
 	}
+	next, err := openOwn(in.next)
+	if err != nil {
+		return err
+	}
+	defer next.Close() // nothing was written through it
 	for i := range job.Files {
 		file := &job.Files[i]
 		archive, err := in.workspace.Image(ctx, file)
 		if err != nil {
 			return err
 		}
-		into := in.next
-		if i > 0 {
-			// An unpacker wants a directory of its own.
-			into = filepath.Join(in.next, ".ota-part")
-		}
-		if err := in.cfg.Unpacker.Unpack(ctx, archive, format(file), into); err != nil {
+		// An unpacker wants a directory of its own, and a path. This one leads
+		// through the open directory, wherever its name leads meanwhile.
+		part := fmt.Sprintf("/proc/self/fd/%d/%s", next.Fd(), partName)
+		if err := in.cfg.Unpacker.Unpack(ctx, archive, format(file), part); err != nil {
 			return unpackFailure(ctx, file.Name, err)
 		}
-		if i > 0 {
-			if err := in.merge(into, file.Name); err != nil {
-				return err
-			}
+		if err := in.merge(file.Name); err != nil {
+			return err
 		}
 	}
 	return disk.SyncTree(in.next)
 }
 
+// partName is where an archive is unpacked, in the directory.
+const partName = ".ota-part"
+
+// openOwn opens a directory that the agent has made and nobody else can enter.
+func openOwn(path string) (*os.File, error) {
+	f, err := firmware.OpenRead(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.IsDir() || info.Mode().Perm() != 0o700 || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid()) {
+		err = fmt.Errorf("cannot unpack into %s: %w", path, firmware.ErrNotOwn)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // merge moves what the archive called name was unpacked to up into the
 // directory.
-func (in *Installer) merge(part, name string) error {
+func (in *Installer) merge(name string) error {
+	part := filepath.Join(in.next, partName)
 	entries, err := os.ReadDir(part)
 	if err != nil {
 		return err
