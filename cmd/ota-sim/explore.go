@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,20 +103,17 @@ func (f *exploreFlags) explore(ctx context.Context, w io.Writer, name string, op
 	return &cli.Exit{Code: cli.Failed}
 }
 
-// again is the command that plays a trial again.
+// again is the command that plays a trial again, as a shell takes it.
 func again(name string, seed uint64, cuts []explore.Cut) string {
-	command := "ota-sim explore " + name
+	words := []string{"ota-sim", "explore", name}
 	if seed != 0 {
-		command += fmt.Sprint(" --seed ", seed)
+		words = append(words, fmt.Sprint("--seed=", seed))
 	}
-	command += " --cut "
+	texts := make([]string, len(cuts))
 	for i, c := range cuts {
-		if i > 0 {
-			command += ","
-		}
-		command += c.String()
+		texts[i] = c.String()
 	}
-	return command
+	return quoted(append(words, "--cut", strings.Join(texts, ","))...)
 }
 
 // trialProgress prints a line now and then.

@@ -20,8 +20,8 @@ type recording struct {
 }
 
 // record begins the history of a run in a directory, or, with none, in one that
-// goes away with the run.
-func record(dir string, s *source, c *choice, world string) (*recording, error) {
+// goes away with the run. flags are kept with it, for whoever runs a part of it again.
+func record(dir string, s *source, c *choice, world string, flags []string) (*recording, error) {
 	r := &recording{}
 	if dir == "" {
 		var err error
@@ -33,7 +33,7 @@ func record(dir string, s *source, c *choice, world string) (*recording, error) 
 		return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty; give one that is new, or remove what is in it", dir)
 	}
 	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world, Shard: c.shard.Index, Shards: c.shard.Of,
-		Only: c.only, Program: programName(), Started: time.Now()}
+		Only: c.only, Flags: flags, Program: programName(), Started: time.Now()}
 	for i, size := range verdict.Sizes(s.Scenario) {
 		size.Devices = c.selected.Count(i)
 		info.Fleets = append(info.Fleets, size)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/spf13/pflag"
@@ -110,12 +109,13 @@ func (f *outputFlags) merge(ctx context.Context, streams cli.Streams, dirs []str
 		return err
 	}
 	var kept []*history.Record
-	var absent error // directories that a lost shard may have been meant to write
+	var absent error        // directories that a lost shard may have been meant to write
+	var absentDirs []string // their names
 	for _, dir := range dirs {
 		r, err := history.Open(dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			absent = errors.Join(absent, err)
+			absent, absentDirs = errors.Join(absent, err), append(absentDirs, dir)
 		case err != nil:
 			return &cli.Exit{Code: cli.Usage, Err: err}
 		default:
@@ -128,16 +128,11 @@ func (f *outputFlags) merge(ctx context.Context, streams cli.Streams, dirs []str
 	v, err := history.Merge(ctx, kept)
 	switch {
 	case errors.Is(err, history.ErrShardLost):
-		return &cli.Exit{Code: exitShardLost, Err: errors.Join(lost(err, kept[0]), absent)}
+		return &cli.Exit{Code: exitShardLost, Err: lost(errors.Join(err, absent), kept, absentDirs, f)}
 	case absent != nil && err == nil:
 		return &cli.Exit{Code: cli.Usage, Err: absent}
 	case err != nil && ctx.Err() == nil:
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	return f.judged(ctx, streams, v, err)
-}
-
-// lost adds to the error how a shard is run again.
-func lost(err error, other *history.Record) error {
-	return fmt.Errorf("%w\nrun it again, then merge: ota-sim run --shard i/%d --seed %d --out DIR %s", err, other.Info.Shards, other.Info.Seed, other.Info.Source)
 }

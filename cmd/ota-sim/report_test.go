@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -147,7 +148,13 @@ func TestMerge(t *testing.T) {
 			assert.Contains(t, o.err, tt.err)
 			assert.Empty(t, o.out)
 			if tt.code == exitShardLost {
-				assert.Contains(t, o.err, "run it again, then merge: ota-sim run --shard i/3 --seed 1 --out DIR "+text)
+				again := path("shard-2")
+				if slices.Contains(tt.dirs, "absent") {
+					again = path("absent")
+				}
+				assert.Contains(t, o.err, "run again what is lost, then merge:\n"+
+					"  ota-sim run --quiet --shard=2/3 --seed=1 --out="+again+" "+text+"\n"+
+					"  ota-sim merge "+path("1")+" "+path("3")+" "+again+"\n")
 			}
 		})
 	}

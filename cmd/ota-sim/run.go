@@ -183,7 +183,7 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	if f.out == "" && !again {
 		return f.simulate(ctx, text, s, c, options, nil)
 	}
-	r, err := record(f.out, s, c, f.world())
+	r, err := record(f.out, s, c, f.world(), platformWords(f.changed))
 	if err != nil {
 		return nil, err
 	}

@@ -163,6 +163,28 @@ func (s *script) Output(at time.Duration, device string, number int, out agent.O
 	return trouble
 }
 
+// missed says which cut did not happen; nil if all did.
+func (s *script) missed() error {
+	for _, c := range s.cuts {
+		n, what := 0, agent.Output(nil)
+		for i := range s.steps {
+			if step := &s.steps[i]; step.Device == c.Device {
+				n = max(n, step.Output+1)
+				if step.Output == c.Output {
+					what = step.What
+				}
+			}
+		}
+		switch {
+		case what == nil:
+			return fmt.Errorf("there is no output %d: in this trial %s has %d, 0 to %d", c.Output, c.Device, n, n-1)
+		case c.Trouble == virtual.FailWrite && !writes(what):
+			return fmt.Errorf("output %d of %s writes nothing, so no write can fail: it is to %s", c.Output, c.Device, (&Step{What: what}).String())
+		}
+	}
+	return nil
+}
+
 // writes reports whether an output writes something, so that the write can fail.
 func writes(out agent.Output) bool {
 	switch out.(type) {

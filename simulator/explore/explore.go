@@ -83,7 +83,9 @@ type Trial struct {
 	Broken []string        // what did not hold
 }
 
-// Replay plays the trial of some cuts, which are of one world.
+// Replay plays the trial of some cuts, which are of one world: a device, or a gateway
+// and the devices behind it. A cut that did not happen is an error, since the trial
+// is another one than was asked for.
 func Replay(o Options, cuts []Cut) (*Trial, error) {
 	trials, err := virtual.NewTrials(o.Scenario, o.Seed)
 	if err != nil {
@@ -98,6 +100,9 @@ func Replay(o Options, cuts []Cut) (*Trial, error) {
 		if !slices.Contains(base.devices, cuts[0].Device) {
 			continue
 		}
+		if err := base.has(cuts); err != nil {
+			return nil, err
+		}
 		s, t := &script{cuts: cuts, keep: true}, &Trial{}
 		for i, outcome := range trials.Play(world, s, o.Mind) {
 			t.Events = append(t.Events, outcome.Events...)
@@ -105,7 +110,7 @@ func Replay(o Options, cuts []Cut) (*Trial, error) {
 		}
 		slices.SortStableFunc(t.Events, func(a, b verdict.Event) int { return cmp.Compare(a.At, b.At) })
 		t.Steps = s.steps
-		return t, nil
+		return t, s.missed()
 	}
 	return nil, fmt.Errorf("the scenario has no device %s", cuts[0].Device)
 }
@@ -132,6 +137,22 @@ type baseline struct {
 	devices []string
 	ends    []ota.DeviceStatus
 	steps   []Step
+}
+
+// has makes sure that the devices of some cuts are of the world, and that each output
+// has one trouble.
+func (b *baseline) has(cuts []Cut) error {
+	for i, c := range cuts {
+		if !slices.Contains(b.devices, c.Device) {
+			return fmt.Errorf("device %s is not in one world with %s: the cuts of a trial are of one device, or of a gateway and those behind it", c.Device, cuts[0].Device)
+		}
+		for _, other := range cuts[:i] {
+			if other.Device == c.Device && other.Output == c.Output {
+				return fmt.Errorf("output %d of %s has two troubles, %s and %s: want one", c.Output, c.Device, other.Trouble, c.Trouble)
+			}
+		}
+	}
+	return nil
 }
 
 // baseline plays a world without trouble.

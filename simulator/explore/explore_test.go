@@ -9,6 +9,7 @@ import (
 
 	"otafleet/simulator/explore"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/virtual"
 )
 
 func bundled(t *testing.T) *scenario.Scenario {
@@ -30,4 +31,37 @@ func TestNothingBreaks(t *testing.T) {
 	}
 	assert.Zero(t, r.Failed)
 	assert.GreaterOrEqual(t, r.Cuts, 10_000)
+}
+
+// TestCutsThatCannotBe are refused: a trial without its trouble would hold.
+func TestCutsThatCannotBe(t *testing.T) {
+	const device = "gateways-000001"
+	options := explore.Options{Scenario: bundled(t)}
+	for cuts, want := range map[string]string{
+		device + ":99999:power-before":                             "there is no output 99999: in this trial " + device + " has ",
+		device + ":0:power-before," + device + ":99999:drop-after": "there is no output 99999",
+		device + ":5:power-before," + device + ":5:drop-after":     "output 5 of " + device + " has two troubles, power-before and drop-after: want one",
+		"gateways-000099:1:power-before":                           "the scenario has no device gateways-000099",
+		device + ":1:power-before,gateways-000099:1:drop-after":    "device gateways-000099 is not in one world with " + device,
+	} {
+		parsed, err := explore.ParseCuts(cuts)
+		require.NoError(t, err)
+		_, err = explore.Replay(options, parsed)
+		assert.ErrorContains(t, err, want, cuts)
+	}
+
+	whole, err := explore.Replay(options, []explore.Cut{{Device: device, Output: 0, Trouble: virtual.PowerAfter}})
+	require.NoError(t, err)
+	refused := 0
+	for i := range whole.Steps {
+		if step := &whole.Steps[i]; step.Device == device && step.Output > 0 {
+			cut := []explore.Cut{{Device: device, Output: 0, Trouble: virtual.PowerAfter}, {Device: device, Output: step.Output, Trouble: virtual.FailWrite}}
+			if _, err := explore.Replay(options, cut); err != nil {
+				assert.ErrorContains(t, err, "writes nothing, so no write can fail: it is to ")
+				refused++
+			}
+		}
+	}
+	assert.Positive(t, refused)
+	assert.Less(t, refused, len(whole.Steps))
 }

@@ -41,6 +41,7 @@ type Info struct {
 	Shard   int                 // 1 to Shards; 0 if the run is not divided
 	Shards  int                 // 0 if the run is not divided
 	Only    []string            // the device keys that were chosen; empty for all
+	Flags   []string            // of the program, that say which platform the run was against; no secrets
 	Fleets  []verdict.FleetSize // how many devices of each fleet the run answers for
 	Program string              // name and version
 	Started time.Time
@@ -63,6 +64,7 @@ type document struct {
 	Shard    int          `json:"shard,omitempty"`
 	Shards   int          `json:"shards,omitempty"`
 	Only     []string     `json:"only,omitempty"`
+	Flags    []string     `json:"flags,omitempty"`
 	Fleets   []fleetSize  `json:"fleets"`
 	Program  string       `json:"program"`
 	Started  time.Time    `json:"started"`
@@ -95,7 +97,7 @@ type resourceDocument struct {
 
 func newDocument(info *Info) *document {
 	d := &document{Format: format, Scenario: info.Name, Source: info.Source, Seed: info.Seed, World: info.World,
-		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
+		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags, Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
 	for _, fleet := range info.Fleets {
 		d.Fleets = append(d.Fleets, fleetSize(fleet))
 	}
@@ -110,7 +112,7 @@ func newEnd(end *End, events int64) *endDocument {
 
 func (d *document) info(text []byte) Info {
 	info := Info{Text: text, Name: d.Scenario, Source: d.Source, Seed: d.Seed, World: d.World, Shard: d.Shard, Shards: d.Shards,
-		Only: d.Only, Program: d.Program, Started: d.Started}
+		Only: d.Only, Flags: d.Flags, Program: d.Program, Started: d.Started}
 	for _, fleet := range d.Fleets {
 		info.Fleets = append(info.Fleets, verdict.FleetSize(fleet))
 	}

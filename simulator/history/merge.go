@@ -128,30 +128,48 @@ func sameRun(a, b *Record) error {
 	return nil
 }
 
+// LostShards are the shards of a run that are not among the records, or did not come
+// to their end, in their order. The records are of one run; at least one is needed.
+func LostShards(records []*Record) (lost []int) {
+	ended := map[int]bool{}
+	for _, r := range records {
+		ended[r.Info.Shard] = r.End != nil
+	}
+	for i := 1; i <= records[0].Info.Shards; i++ {
+		if !ended[i] {
+			lost = append(lost, i)
+		}
+	}
+	return lost
+}
+
+// keptLost is how many lost shards an error names.
+const keptLost = 10
+
 // checkComplete names every shard that is missing or has no end.
 func checkComplete(records []*Record) error {
 	given := map[int]*Record{}
 	for _, r := range records {
 		given[r.Info.Shard] = r
 	}
-	var lost []string
-	of := records[0].Info.Shards
-	for i := 1; i <= of; i++ {
-		switch r := given[i]; {
-		case r == nil:
-			lost = append(lost, fmt.Sprintf("shard %d/%d is not among the given directories", i, of))
-		case r.End == nil && r.document.Incomplete != "":
-			lost = append(lost, fmt.Sprintf("shard %d/%d in %s is incomplete: %s", i, of, r.Dir, r.document.Incomplete))
-		case r.End == nil:
-			lost = append(lost, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed", i, of, r.Dir))
-		}
-		if len(lost) == 10 {
-			lost = append(lost, "and maybe more")
-			break
-		}
-	}
+	lost := LostShards(records)
 	if lost == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrShardLost, strings.Join(lost, "; "))
+	of := records[0].Info.Shards
+	var words []string
+	for _, i := range lost[:min(len(lost), keptLost)] {
+		switch r := given[i]; {
+		case r == nil:
+			words = append(words, fmt.Sprintf("shard %d/%d is not among the given directories", i, of))
+		case r.document.Incomplete != "":
+			words = append(words, fmt.Sprintf("shard %d/%d in %s is incomplete: %s", i, of, r.Dir, r.document.Incomplete))
+		default:
+			words = append(words, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed", i, of, r.Dir))
+		}
+	}
+	if more := len(lost) - keptLost; more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("%w: %s", ErrShardLost, strings.Join(words, "; "))
 }

@@ -75,5 +75,8 @@ func (r *Record) selectDevices() (err error) {
 	return nil
 }
 
+// ScenarioPath is the record's copy of the scenario.
+func (r *Record) ScenarioPath() string { return filepath.Join(r.Dir, scenarioFile) }
+
 // Events reads the record's events.
 func (r *Record) Events() (*Reader, error) { return newReader(r.Dir, r.document.End) }

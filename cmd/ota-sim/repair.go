@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/simulator/history"
+)
+
+// mostRepairs is how many lost shards are told how to run again.
+const mostRepairs = 50
+
+// lost adds to the error of a merge the commands that run the lost shards again and
+// then merge. absent are the directories that were given and have no record.
+func lost(err error, kept []*history.Record, absent []string, outputs *outputFlags) error {
+	shards := history.LostShards(kept)
+	if len(shards) > mostRepairs {
+		return fmt.Errorf("%w\n%d shards are lost: run the whole scenario again", err, len(shards))
+	}
+	r := &repair{kept: kept, absent: absent}
+	var b strings.Builder
+	fmt.Fprintf(&b, "run again what is lost, then merge:")
+	dirs := r.good()
+	for _, i := range shards {
+		dir := r.directory(i)
+		dirs = append(dirs, dir)
+		fmt.Fprintf(&b, "\n  %s", r.run(i, dir))
+	}
+	fmt.Fprintf(&b, "\n  %s", quoted(append(append([]string{"ota-sim", "merge"}, outputs.words()...), dirs...)...))
+	return fmt.Errorf("%w\n%s", err, &b)
+}
+
+// words are the flags as they were given.
+func (f *outputFlags) words() (words []string) {
+	for _, flag := range [][2]string{{"html", f.html}, {"json", f.json}, {"junit", f.junit}} {
+		if flag[1] != "" {
+			words = append(words, "--"+flag[0]+"="+flag[1])
+		}
+	}
+	return words
+}
+
+// repair makes the command lines that complete the shards of a run.
+type repair struct {
+	kept   []*history.Record
+	absent []string // directories that were meant for records
+}
+
+// good are the directories of the records that are whole.
+func (r *repair) good() (dirs []string) {
+	for _, k := range r.kept {
+		if k.End != nil {
+			dirs = append(dirs, k.Dir)
+		}
+	}
+	return dirs
+}
+
+// directory is where a shard can be recorded: what was meant for one, or a new one
+// beside the record that has broken off, or beside the others.
+func (r *repair) directory(shard int) string {
+	for len(r.absent) > 0 {
+		dir := r.absent[0]
+		r.absent = r.absent[1:]
+		if free(dir) {
+			return dir
+		}
+	}
+	base := filepath.Join(filepath.Dir(filepath.Clean(r.kept[0].Dir)), fmt.Sprint("shard-", shard))
+	for _, k := range r.kept {
+		if k.Info.Shard == shard {
+			base = filepath.Clean(k.Dir) + "-again"
+		}
+	}
+	dir := base
+	for n := 2; !free(dir); n++ {
+		dir = fmt.Sprint(base, "-", n)
+	}
+	return dir
+}
+
+// free reports whether nothing has a name yet.
+func free(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// run is the command line that runs a shard again.
+func (r *repair) run(shard int, dir string) string {
+	info := &r.kept[0].Info
+	words := []string{"ota-sim", "run", "--quiet", fmt.Sprintf("--shard=%d/%d", shard, info.Shards), fmt.Sprint("--seed=", info.Seed)}
+	if info.World == "virtual" {
+		words = append(words, "--virtual")
+	}
+	for _, flag := range info.Flags {
+		words = append(words, ofShard(flag, info.Shard, shard))
+	}
+	return quoted(append(words, "--out="+dir, r.scenario())...)
+}
+
+// ofShard is a flag as another shard has it: a prefix that ends with the number of
+// its shard is that shard's own.
+func ofShard(flag string, of, shard int) string {
+	rest, is := strings.CutSuffix(flag, fmt.Sprint("/", of))
+	if is && strings.HasPrefix(flag, "--prefix=") {
+		return fmt.Sprint(rest, "/", shard)
+	}
+	return flag
+}
+
+// scenario is what was run, if that is still the same, and else the record's own
+// copy.
+func (r *repair) scenario() string {
+	info := &r.kept[0].Info
+	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || strings.HasPrefix(info.Source, "-") {
+		return r.kept[0].ScenarioPath()
+	}
+	if s, err := readScenario(info.Source); err != nil || !bytes.Equal(s.text, info.Text) {
+		return r.kept[0].ScenarioPath()
+	}
+	return info.Source
+}
+
+// platformWords are the flags of a run that say which platform it was against, as
+// they were given.
+func platformWords(given *pflag.FlagSet) (flags []string) {
+	known := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&worldFlags{}).define(known)
+	for _, flag := range changed(given) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
+		if known.Lookup(name) != nil && name != "virtual" {
+			flags = append(flags, flag)
+		}
+	}
+	return flags
+}
