@@ -93,3 +93,27 @@ func TestVirtualWorld(t *testing.T) {
 	assert.Equal(t, cli.Interrupted, o.code)
 	assert.Contains(t, o.out, "✗ the run came to its end")
 }
+
+// TestTimeIsUp in the middle of everything, in either world: reports that are on
+// their way are not lost, and are told apart.
+func TestTimeIsUp(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("count: 3", "count: 60, arrive: {over: 4s}, link: {latency: 400ms}", "duration: 10m", "duration: 4s").Replace(small)
+	require.Contains(t, text, "count: 60")
+	require.Contains(t, text, "duration: 4s")
+	path := file(t, "up.yaml", text)
+	for _, world := range []string{"--virtual=true", "--virtual=false"} {
+		o := sim(t, "run", "--quiet", world, "--json", "-", path)
+		assert.Equal(t, cli.OK, o.code, o.err)
+		var v struct {
+			Reports struct{ Numbered, Stored, Lost, Undelivered int }
+		}
+		require.NoError(t, json.Unmarshal([]byte(o.out), &v))
+		assert.Zero(t, v.Reports.Lost, world)
+		assert.Equal(t, v.Reports.Numbered, v.Reports.Stored+v.Reports.Undelivered, world)
+		if world == "--virtual=true" { // on real sockets it is chance
+			assert.Positive(t, v.Reports.Undelivered)
+			assert.Contains(t, o.err, " undelivered when the run ended")
+		}
+	}
+}

@@ -99,3 +99,12 @@ func TestOverreach(t *testing.T) {
 	assert.Equal(t, "the platform acknowledges report 9007 of plan spring, and the device has made 7: the platform counts wrongly, or knows the device from another run",
 		witness.Overreach(&ota.Ack{Plan: "spring", Seq: 9007}, 7))
 }
+
+// TestUnacknowledged counts what a device still has, by its plans.
+func TestUnacknowledged(t *testing.T) {
+	assert.Empty(t, witness.Unacknowledged(nil))
+	assert.Empty(t, witness.Unacknowledged(&agent.State{}))
+	saved := &agent.State{Reports: []ota.Report{{Plan: "spring", Seq: 6}, {Plan: "autumn", Seq: 1}, {Plan: "spring", Seq: 7}}}
+	assert.Equal(t, []verdict.Event{{Kind: verdict.Unacknowledged, Plan: "spring", N: 2}, {Kind: verdict.Unacknowledged, Plan: "autumn", N: 1}},
+		witness.Unacknowledged(saved))
+}
