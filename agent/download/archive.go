@@ -11,12 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
 
 	"github.com/hashicorp/go-getter/v2"
 	"github.com/klauspost/compress/zstd"
+
+	"otafleet/firmware"
 )
 
 // maxWindow is the largest zstd window or xz dictionary, in bytes, that an
@@ -30,7 +33,7 @@ func (u Unpacker) extract(archive, format, dir string) error {
 	if format == "zip" {
 		return (&getter.ZipDecompressor{FileSizeLimit: u.MaxBytes, FilesLimit: u.MaxFiles}).Decompress(dir, archive, true, 0o022)
 	}
-	f, err := os.Open(archive)
+	f, err := firmware.OpenKind(archive, fs.FileMode.IsRegular)
 	if err != nil {
 		return err
 	}
@@ -70,7 +73,7 @@ func inspect(ctx context.Context, archive, format string, seen *contents) error 
 	if format == "zip" {
 		return inspectZip(ctx, archive, seen)
 	}
-	f, err := os.Open(archive)
+	f, err := firmware.OpenKind(archive, fs.FileMode.IsRegular)
 	if err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func inspectTar(r io.Reader, seen *contents) error {
 }
 
 func inspectZip(ctx context.Context, archive string, seen *contents) error {
-	f, err := os.Open(archive)
+	f, err := firmware.OpenKind(archive, fs.FileMode.IsRegular)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"otafleet/agent/download/policy"
+	"otafleet/firmware"
 )
 
 // What a zero Config means.
@@ -170,7 +170,8 @@ func oneOf(value, file string) (string, error) {
 	if file == "" {
 		return value, nil
 	}
-	text, err := os.ReadFile(file)
+	const longest = 64 << 10 // bytes of a key, generously
+	text, err := firmware.ReadFile(file, longest)
 	if err != nil {
 		return "", err
 	}

@@ -1,3 +1,5 @@
+//go:build !noarchive
+
 package download_test
 
 import (

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -203,10 +204,6 @@ func TestStoreNamesThatLeadElsewhere(t *testing.T) {
 	})
 }
 
-type transportFunc func(*http.Request) (*http.Response, error)
-
-func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 func TestStoreKeysFromFiles(t *testing.T) {
 	t.Parallel()
 	data := image(20_000, 1)
@@ -221,6 +218,11 @@ func TestStoreKeysFromFiles(t *testing.T) {
 	f := newFetcher(t, config)
 	require.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), "s3://firmware/fw")).Need)
 
+	require.NoError(t, os.Remove(access))
+	require.NoError(t, syscall.Mkfifo(access, 0o600))
+	require.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), "s3://firmware/fw")).Need, "a pipe is not waited for")
+
+	require.NoError(t, os.Remove(access))
 	require.NoError(t, os.WriteFile(access, []byte("KEY\n"), 0o600))
 	place := newPlace(t, file)
 	succeeded(t, f.Fetch(t.Context(), jobOf(file, place, "s3://firmware/fw")))

@@ -67,3 +67,7 @@ func (s *server) ranges() []string {
 	}
 	return all
 }
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -257,6 +258,18 @@ func TestUnpackBombs(t *testing.T) {
 	assert.ErrorContains(t, err, "more than 999 entries")
 	_, err = unpack(t, download.Unpacker{MaxFiles: 1000}, "a.tar", tarOf(t, many...))
 	assert.NoError(t, err)
+}
+
+// TestUnpackNeedsAFile waits for no pipe in the archive's place.
+func TestUnpackNeedsAFile(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	for _, name := range []string{"a.tar", "a.zip", "a.tar.xz"} {
+		for _, path := range []string{pipe, t.TempDir()} {
+			assert.ErrorContains(t, download.Unpacker{}.Unpack(t.Context(), path, name, filepath.Join(t.TempDir(), "new")), "is not a file")
+		}
+	}
 }
 
 func TestUnpackNeedsAnEmptyDirectory(t *testing.T) {
