@@ -3,6 +3,7 @@ package firmware_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/firmware"
+	"otafleet/internal/ota"
 )
 
 // shell is a program of the shell with time enough on any machine.
@@ -59,6 +61,78 @@ func TestProgramKeepsTheEndOfOutput(t *testing.T) {
 	assert.True(t, strings.HasSuffix(string(got.Stdout), "line 4999 of the output\n"))
 	assert.LessOrEqual(t, len(got.Stderr), firmware.MaxStderr)
 	assert.True(t, strings.HasSuffix(got.Stderr, "complaint 4999"))
+	got.Exit = 1
+	assert.Greater(t, len(got.Failed().Error()), ota.MaxDetail-512)
+	assert.Less(t, len(got.Failed().Error()), ota.MaxDetail-100, "no room for the words of who tells it")
+	assert.True(t, strings.HasSuffix(got.Failed().Error(), "complaint 4999"))
+}
+
+// What a program has started is dead when a failed run ends, in whatever session
+// and group it is, and nothing of it is when the run was good.
+func TestProgramIsEndedWithWhatItStarted(t *testing.T) {
+	const started = `
+		setsid sh -c 'echo $$ >a; exec sleep 600' &
+		timeout 600 sh -c 'echo $$ >b; exec sleep 600' &
+		set -m; (echo $$ >/dev/null; sh -c 'echo $$ >c; trap "" TERM; while :; do sleep 1; done') &
+		while [ ! -s a ] || [ ! -s b ] || [ ! -s c ]; do sleep 0.01; done
+		exec >/dev/null 2>&1; `
+	for name, end := range map[string]string{"fails by itself": "exit 1", "at its limit": "sleep 600", "ends well": "exit 0"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := shell(started + end)
+			p.Dir, p.Limit = t.TempDir(), 10*time.Second
+			outcome, err := p.Run(t.Context())
+			good := err == nil && outcome.Exit == 0
+			for _, child := range []string{"a", "b", "c"} {
+				pid := waitForPid(t, filepath.Join(p.Dir, child))
+				assert.Equal(t, good, alive(pid), child)
+				_ = syscall.Kill(pid, syscall.SIGKILL) // of the good run
+			}
+		})
+	}
+}
+
+// A run that was cut by the agent's death is ended before the next one begins.
+// One whose agent lives is not.
+func TestProgramAfterTheAgentsDeath(t *testing.T) {
+	p := shell("cat tool")
+	p.Dir, p.Trace = t.TempDir(), filepath.Join(t.TempDir(), "run")
+	for _, owner := range []string{"1 0", "1 " + startOf(t, 1)} {
+		tool := exec.Command("setsid", "sleep", "600")
+		tool.Env = []string{"OTA_RUN=left"}
+		require.NoError(t, tool.Start())
+		require.NoError(t, os.WriteFile(p.Trace, []byte("left "+owner+"\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "tool"), nil, 0o600))
+		_, err := p.Run(t.Context())
+		require.NoError(t, err)
+		if owner == "1 0" {
+			assert.NoFileExists(t, p.Trace)
+			assert.False(t, alive(tool.Process.Pid), "it works beside the next run")
+		} else {
+			assert.FileExists(t, p.Trace)
+			assert.True(t, alive(tool.Process.Pid), "another agent's run was ended")
+		}
+		_ = tool.Process.Kill()
+		_ = tool.Wait()
+	}
+}
+
+func startOf(t *testing.T, pid int) string {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	require.NoError(t, err)
+	return strings.Fields(string(stat[strings.LastIndex(string(stat), ")")+1:]))[19]
+}
+
+// A service manager ends the program and the agent; the program may be the first.
+func TestProgramEndedBeforeItsAgent(t *testing.T) {
+	for _, script := range []string{"kill -TERM $$", "exit 143"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Millisecond, cancel)
+		_, err := shell(script).Run(ctx)
+		require.ErrorIs(t, err, context.Canceled, script)
+	}
+	_, err := shell("kill -TERM $$").Run(t.Context())
+	require.ErrorContains(t, err, "did not end by itself: signal: terminated", "nobody stops the agent")
 }
 
 func TestProgramEnvironment(t *testing.T) {

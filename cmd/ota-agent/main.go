@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"otafleet/firmware"
 	"otafleet/internal/cli"
 )
 
@@ -32,7 +33,10 @@ const (
 	exitBusy        = 5 // another agent uses the state directory
 )
 
-func main() { os.Exit(program().Main()) }
+func main() {
+	firmware.KeepDescriptors()
+	os.Exit(program().Main())
+}
 
 func program() *cli.Program {
 	return &cli.Program{

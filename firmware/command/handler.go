@@ -44,6 +44,7 @@ func (in *Installer) call(ctx context.Context, v verb, job firmware.Job, files [
 		},
 		Limit: in.cfg.Limits.of(v),
 		Grace: in.cfg.Grace,
+		Trace: filepath.Join(in.cfg.StateDir, "run"),
 	}
 	began := time.Now()
 	outcome, err := program.Run(ctx)

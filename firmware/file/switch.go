@@ -373,7 +373,7 @@ func (in *Installer) after(ctx context.Context) error {
 		return nil
 	}
 	program := firmware.Program{Args: in.cfg.After, Dir: filepath.Dir(in.cfg.Path), Limit: in.cfg.AfterLimit,
-		Env: []string{"OTA_DEVICE=" + in.cfg.Device}}
+		Env: []string{"OTA_DEVICE=" + in.cfg.Device}, Trace: filepath.Join(in.cfg.StateDir, "run")}
 	outcome, err := program.Run(ctx)
 	if err == nil && outcome.Exit != 0 {
 		err = outcome.Failed()
