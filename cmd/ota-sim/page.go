@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -52,16 +53,23 @@ func (f *pageFlags) listen(log *slog.Logger) (*page.Server, error) {
 }
 
 // uploadBundle gives a package file to a platform that keeps it, unless it has
-// done so in an earlier life.
+// done so in an earlier life. One of the same version with other files is refused:
+// devices would go on getting the old ones.
 func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, path string) error {
-	known := false
+	var known *engine.PackageView
 	s.View(func(e *engine.Engine) {
 		for _, p := range e.Packages() {
-			known = known || p.Product == m.Product && p.Component == m.Component && p.Type == m.Type && p.Source == m.Source && p.Target == m.Target
+			if p.Product == m.Product && p.Component == m.Component && p.Type == m.Type && p.Source == m.Source && p.Target == m.Target {
+				known = &p
+			}
 		}
 	})
-	if known {
+	if known != nil && sameFiles(known, m) {
 		return nil
+	}
+	if known != nil {
+		return fmt.Errorf("%s: the state directory has another package of %s %s already, and devices may run it: build with a new version, or delete the old one (page Version packages) first",
+			path, m.Component, m.Target)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,6 +78,13 @@ func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, pat
 	defer f.Close()
 	_, err = s.Upload(ctx, f, platform.Label{}, nil)
 	return err
+}
+
+// sameFiles reports whether a package that is kept has the files of a manifest.
+func sameFiles(p *engine.PackageView, m *ota.Manifest) bool {
+	return slices.EqualFunc(p.Files, m.Files, func(a engine.PackageFile, b ota.File) bool {
+		return a.Name == b.Name && a.Size == b.Size && a.SHA256 == b.SHA256
+	})
 }
 
 // watchedRun serves the pages of a run's platform while it is under way.

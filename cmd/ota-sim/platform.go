@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -41,6 +44,7 @@ type platformFlags struct {
 	prefix               string
 	store                storeFlags
 	addresses            string
+	storeAddress         string
 	upgrades             []string
 	name                 string
 	retries              int
@@ -76,7 +80,7 @@ Examples:
   ota-sim platform --upgrade app-1.1.0.ota
   ota-sim platform --page 127.0.0.1:8080 --state kept
   ota-sim platform --listen 0.0.0.0:1883 --store-listen 0.0.0.0:9000 \
-    --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
+    --store-address 192.0.2.10 --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
   ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f platformFlags
@@ -88,6 +92,7 @@ Examples:
 			flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
 			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
 			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
+			flags.StringVar(&f.storeAddress, "store-address", "", "host, or host:port, at which devices reach the embedded object store; needed where it listens on all addresses (0.0.0.0)")
 			f.store.define(flags)
 			flags.StringVar(&f.addresses, "addresses", presigned, "what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
 			flags.StringArrayVar(&f.upgrades, "upgrade", nil, "package to upgrade to; may be repeated, in the order of upgrade")
@@ -122,6 +127,9 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 		return err
 	}
 	journal.printf("broker %s, object store %s", standIn.BrokerURL(), standIn.StoreURL())
+	if f.open() {
+		config.Logger.Warn("the broker is reachable from other machines and lets everybody in: give --credentials, or --listen 127.0.0.1:1883")
+	}
 	plan, err := f.prepare(ctx, standIn)
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, standIn.Close())}
@@ -134,6 +142,13 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 		return errors.Join(err, standIn.Close())
 	}
 	return f.serve(ctx, cancel, journal, standIn, pages)
+}
+
+// open reports whether the embedded broker lets everybody in from other machines.
+func (f *platformFlags) open() bool {
+	host, _, err := net.SplitHostPort(f.listen)
+	ip := net.ParseIP(host)
+	return f.broker == "" && f.devices == "" && err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // serve runs the platform and its pages until ctx ends or the goal is reached.
@@ -185,7 +200,7 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, jo
 func (f *platformFlags) config(j *journal) (platform.Config, error) {
 	c := platform.Config{
 		BrokerAddress: f.listen, BrokerURL: f.broker, BrokerUser: f.username, Prefix: f.prefix,
-		StoreAddress: f.storeListen, Validity: f.validity, Observe: j.observe, State: f.state,
+		StoreAddress: f.storeListen, StoreAdvertised: f.storeAddress, Validity: f.validity, Observe: j.observe, State: f.state,
 	}
 	password, err := readSecret(f.secretFile)
 	if err != nil {
@@ -247,8 +262,8 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 			names = append(names, m.Component+" to "+m.Target)
 		}
 	}
-	if known := f.known(s); known != "" {
-		return known, nil
+	if known, err := f.known(s, &spec); known != "" || err != nil {
+		return known, err
 	}
 	if err := s.Command(engine.CreatePlan{Plan: spec}); err != nil {
 		return "", err
@@ -258,14 +273,26 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 }
 
 // known says that the plan goes on which an earlier life of the platform has
-// activated; empty if there is none.
-func (f *platformFlags) known(s *platform.StandIn) (text string) {
+// activated; empty if there is none. A plan that offers other versions than the
+// packages of the command line is refused: it would never offer them.
+func (f *platformFlags) known(s *platform.StandIn, spec *engine.PlanSpec) (text string, err error) {
 	s.View(func(e *engine.Engine) {
-		if p, found := e.Plan(f.name); found {
-			text = fmt.Sprintf("plan %s for product %s goes on: %s", p.ID, p.Product, p.Status)
+		p, found := e.Plan(f.name)
+		if !found {
+			return
 		}
+		fields, _ := e.Fields(f.name)
+		for _, c := range spec.Components {
+			same := func(o engine.ComponentSpec) bool { return o.ID == c.ID && o.Target == c.Target }
+			if fields.Product != spec.Product || !slices.ContainsFunc(fields.Components, same) {
+				err = fmt.Errorf("plan %s of the state directory does not offer %s %s of product %s: give --plan another id, such as --plan %s-%s",
+					f.name, c.ID, c.Target, spec.Product, f.name, "2")
+				return
+			}
+		}
+		text = fmt.Sprintf("plan %s for product %s goes on: %s", p.ID, p.Product, p.Status)
 	})
-	return text
+	return text, err
 }
 
 // addComponent makes a package the plan's for its component, and reports whether
@@ -312,7 +339,8 @@ type credentials map[string]string
 
 func (c credentials) check(username, password string) bool {
 	want, known := c[username]
-	return known && want == password
+	a, b := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(password)) // in a time that tells nothing
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && known
 }
 
 func readCredentials(path string) (credentials, error) {

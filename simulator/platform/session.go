@@ -104,7 +104,7 @@ func clientID(topics wire.Topics) string {
 	if topics.Prefix == "" || topics.Prefix == wire.DefaultPrefix {
 		return clientName
 	}
-	return clientName + "-" + strings.ReplaceAll(topics.Prefix, "/", "-")
+	return clientName + "-" + strings.ReplaceAll(topics.Prefix, "/", ":")
 }
 
 // verified is a TLS configuration for a broker of that name.

@@ -49,6 +49,9 @@ type Config struct {
 	Prefix   string // of the topics; empty means ota/v1
 
 	StoreAddress string // of the object store; empty means a free port of 127.0.0.1
+	// StoreAdvertised is the host, or host:port, at which devices reach the embedded
+	// object store; empty means the address that it listens on, which must be one then.
+	StoreAdvertised string
 	// Store is an object store to use instead of the embedded one.
 	Store *RemoteStore
 
@@ -170,13 +173,16 @@ func (s *StandIn) openStore() (err error) {
 	if s.store, err = objectstore.New(objectstore.Config{Credentials: credentials}); err != nil {
 		return err
 	}
+	if err := checkAdvertised(s.config.StoreAddress, s.config.StoreAdvertised); err != nil {
+		return err
+	}
 	var listen string
 	s.storePlace, listen = keepAddress(s.config.StoreAddress)
 	if s.server, err = objectstore.Listen(objectstore.ServerConfig{Address: listen, Handler: s.store}); err != nil {
 		s.storePlace.Release()
 		return err
 	}
-	s.shelf.base, s.shelf.bucket, s.shelf.store = s.server.URL(), bucket, s.store
+	s.shelf.base, s.shelf.bucket, s.shelf.store = advertised(s.server, s.config.StoreAdvertised), bucket, s.store
 	s.shelf.credentials.Store(&credentials)
 	return nil
 }

@@ -299,6 +299,8 @@ func TestGuard(t *testing.T) {
 		{"reading from another site", open, "GET", "127.0.0.1:80", map[string]string{"Sec-Fetch-Site": "cross-site"}, true},
 		{"without the token", closed, "GET", "ota.example", nil, false},
 		{"with the token", closed, "GET", "ota.example", map[string]string{"Authorization": "Bearer " + token}, true},
+		{"with the scheme in lower case", closed, "GET", "ota.example", map[string]string{"Authorization": "bearer  " + token}, true},
+		{"with another scheme", closed, "GET", "ota.example", map[string]string{"Authorization": "Basic " + token}, false},
 		{"with another", closed, "GET", "ota.example", map[string]string{"Authorization": "Bearer guess"}, false},
 		{"with a made-up cookie", closed, "GET", "ota.example", map[string]string{"Cookie": "ota-sim-session=x"}, false},
 	} {

@@ -138,6 +138,9 @@ func (s *stand) reports(plan, key string, statuses ...ota.Status) {
 	for _, status := range statuses {
 		s.seq[plan+key]++
 		r := &ota.Report{Time: time.Now(), Plan: plan, Attempt: 1, Seq: s.seq[plan+key], Component: "A", Status: status, Version: "1"}
+		if status == ota.UpgradeSucceeded {
+			r.Version = "2"
+		}
 		if status.Failed() {
 			r.Failure = &ota.Failure{Code: ota.BootFailed, Detail: "no sign of life"}
 		}

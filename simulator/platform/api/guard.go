@@ -74,8 +74,8 @@ func (g *Guard) admitted(r *http.Request) bool {
 	if g.token == "" {
 		return true
 	}
-	if bearer, is := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); is {
-		return same(bearer, g.token)
+	if scheme, bearer, is := strings.Cut(r.Header.Get("Authorization"), " "); is && strings.EqualFold(scheme, "Bearer") {
+		return same(strings.TrimLeft(bearer, " "), g.token)
 	}
 	c, err := r.Cookie(cookie)
 	return err == nil && same(c.Value, g.proof())

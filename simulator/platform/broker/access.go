@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"slices"
 	"strings"
+	"sync"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -11,13 +12,17 @@ import (
 	"otafleet/internal/ota"
 )
 
-// access decides who may connect, publish and subscribe. It is immutable.
+// access decides who may connect, publish and subscribe. All but products is
+// immutable.
 type access struct {
 	prefix           string
 	credentials      func(username, password string) bool
 	gateways         map[string][]string
 	platformUser     string
 	platformPassword string
+
+	mu       sync.Mutex
+	products map[string]string // by user name: the product that its device is of
 }
 
 func newAccess(cfg Config) *access {
@@ -30,6 +35,7 @@ func newAccess(cfg Config) *access {
 		gateways:         cfg.Gateways,
 		platformUser:     cfg.PlatformUser,
 		platformPassword: cfg.PlatformPassword,
+		products:         map[string]string{},
 	}
 }
 
@@ -99,11 +105,33 @@ func (a *access) platform(who caller) bool {
 	return a.platformUser != "" && who.user == a.platformUser
 }
 
-// named reports whether the user name, when there is one, fits the client id:
-// it is the device's key, or a gateway's that speaks for the device.
+// named reports whether the user name, when there is one, fits the client id: it is
+// the id itself, the device's key, or a gateway's that speaks for the device.
 func (a *access) named(who caller) bool {
-	_, device, _ := strings.Cut(who.id, ".")
-	return who.user == "" || who.user == device || slices.Contains(a.gateways[who.user], who.id)
+	product, device, _ := strings.Cut(who.id, ".")
+	switch {
+	case who.user == "", who.user == who.id, slices.Contains(a.gateways[who.user], who.id):
+		return true
+	case who.user == device:
+		return a.ofProduct(who.user, product)
+	}
+	return false
+}
+
+// ofProduct reports whether a device that gives its key alone as user name is of a
+// product: the one that it was of when it first came. A key says nothing of the
+// product, and nobody may speak for the device of another one that has the same.
+func (a *access) ofProduct(user, product string) bool {
+	if a.credentials == nil {
+		return true // where everybody is let in, a name proves nothing
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known, bound := a.products[user]
+	if !bound {
+		a.products[user] = product
+	}
+	return !bound || known == product
 }
 
 // mayPublish decides about a topic; wills included.

@@ -149,6 +149,21 @@ func TestAccessLists(t *testing.T) {
 	assert.Empty(t, seen, "nothing refused reaches the platform")
 }
 
+// TestKeyOfAnotherProduct: credentials with a bare key are for one product's device;
+// with the whole id they say which.
+func TestKeyOfAnotherProduct(t *testing.T) {
+	b, _ := start(t, locked())
+	admitted := func(id, user string) bool {
+		_, err := connect(t, b, func(p *paho.Connect) { p.ClientID, p.Username, p.Password = id, user, []byte("pw-"+user) })
+		return err == nil
+	}
+	assert.True(t, admitted("gw.same", "same"))
+	assert.False(t, admitted("other.same", "same"))
+	assert.True(t, admitted("gw.same", "same"), "again")
+	assert.True(t, admitted("other.same", "other.same"))
+	assert.False(t, admitted("gw.same", "other.same"))
+}
+
 func TestAnonymousGateway(t *testing.T) {
 	b, _ := start(t, broker.Config{Gateways: map[string][]string{"one": {"mcu.m1"}}})
 	c := device(t, b, "gw.one")

@@ -77,7 +77,7 @@ type DeletePlan struct{ Plan string }
 
 // RetryDevices gives failed devices of a silent plan another try, with a new
 // plan message and a fresh budget of automatic retries. The plan must be in
-// effect, and a device Upgrade Failed, not at work for another plan, and
+// effect, and a device Upgrade Failed, or Upgraded and running another version, not at work for another plan, and
 // running versions that the plan still fits. The devices that break a rule are
 // named in the error; the others are retried all the same.
 type RetryDevices struct {

@@ -100,6 +100,9 @@ func (t *task) refusal() ota.NoPlanReason {
 	case t == nil || t.untouched() && !t.cancelled:
 		return ""
 	case t.status == ota.DeviceUpgraded, t.status == ota.DeviceNoUpdateRequired:
+		if t.plan.fit(t.device) != atTarget {
+			return ota.NoPlanNone // an upgraded device that runs something else is not up to date
+		}
 		return ota.NoPlanUpToDate
 	case t.confirmed, t.cancelled, t.status == ota.DeviceUpgradeFailed:
 		return ota.NoPlanNone

@@ -80,13 +80,34 @@ func (e *Engine) retryKey(now time.Time, p *plan, key string) error {
 	return &DeviceRefusal{key, "it is not known"}
 }
 
+// strayed reports whether a device that counts as upgraded runs another version of
+// a component than its target, by what it said last.
+func (t *task) strayed() bool {
+	if t.status != ota.DeviceUpgraded {
+		return false
+	}
+	for i := range t.parts {
+		if t.strays(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// strays reports whether component i is upgraded and runs another version.
+func (t *task) strays(i int) bool {
+	c := &t.plan.components[i]
+	running := t.device.version(c.ID, c.Type)
+	return t.shown(i) == ota.UpgradeSucceeded && running != "" && running != c.Target
+}
+
 // mayRetry says why a device may not be tried again; empty if it may.
 func (p *plan) mayRetry(now time.Time, d *device) string {
 	t := d.task(p)
 	switch {
 	case !p.openAt(now):
 		return "the plan is not in effect"
-	case t == nil || t.status != ota.DeviceUpgradeFailed:
+	case t == nil || t.status != ota.DeviceUpgradeFailed && !t.strayed():
 		return "it has not failed"
 	case d.active != nil:
 		return fmt.Sprintf("it is busy with plan %q", d.active.plan.spec.ID)
@@ -106,6 +127,9 @@ func (e *Engine) retry(now time.Time, p *plan, d *device) error {
 	t.attempt++
 	t.confirmed, t.cancelled, t.reverting, t.current, t.quietUntil = false, false, false, -1, 0
 	for i := range t.parts {
+		if t.strays(i) {
+			t.parts[i] = part{} // its success is over
+		}
 		t.parts[i].retries, t.parts[i].exhausted = 0, false
 	}
 	e.note(now, t, entry{kind: logRetried, note: uint32(t.attempt)})

@@ -108,6 +108,9 @@ type DeviceRow struct {
 	Online           bool
 	Started, Ended   time.Time // to the second; zero before the confirmation, and before the end
 	Attempt, LastSeq int
+	// Strayed says that the device counts as upgraded and runs another version of a
+	// component than its target, by what it said last.
+	Strayed bool
 }
 
 // Filter chooses rows. The zero value chooses all.
@@ -177,7 +180,7 @@ func (p *plan) row(d *device, t *task) DeviceRow {
 	row := DeviceRow{Key: d.key, Online: d.online, Status: p.statusOf(t)}
 	if t != nil {
 		row.Attempt, row.LastSeq = t.attempt, t.seq
-		row.Started, row.Ended = t.started.time(), t.finished.time()
+		row.Started, row.Ended, row.Strayed = t.started.time(), t.finished.time(), t.strayed()
 	}
 	return row
 }

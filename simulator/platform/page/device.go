@@ -38,7 +38,7 @@ func (h *handler) showDevice(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return api.NotFound("there is no such device in this plan")
 	}
-	d.Manual, d.Failed = d.Plan.Mode == ota.Manual, d.Device.Status == ota.DeviceUpgradeFailed
+	d.Manual, d.Failed = d.Plan.Mode == ota.Manual, d.Device.Status == ota.DeviceUpgradeFailed || d.Device.Strayed
 	d.Effect = d.Plan.Status == engine.ToBeUpgraded || d.Plan.Status == engine.Upgrading
 	return h.show(w, http.StatusOK, "device", view{Title: "Component details: " + d.Device.Key, Here: "plans",
 		Events: "kind=plan,report,device&plan=" + d.Plan.ID + "&device=" + d.Device.Key, Data: d})

@@ -35,7 +35,7 @@ type filterForm struct{ Key, Status, Online string }
 // row is one device, with why it may not be tried again.
 type row struct {
 	engine.DeviceRow
-	Failed bool
+	Failed bool   // or it runs another version than it was upgraded to
 	Why    string // empty if it may be retried
 }
 
@@ -72,7 +72,7 @@ func (h *handler) showMonitoring(w http.ResponseWriter, r *http.Request) error {
 }
 
 func rowOf(e *engine.Engine, plan string, d engine.DeviceRow) row {
-	r := row{DeviceRow: d, Failed: d.Status == ota.DeviceUpgradeFailed}
+	r := row{DeviceRow: d, Failed: d.Status == ota.DeviceUpgradeFailed || d.Strayed}
 	if !r.Failed {
 		return r
 	}

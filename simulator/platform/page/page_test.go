@@ -175,6 +175,9 @@ func (s *site) fails(key string) {
 	s.says(key, &ota.Decision{Plan: "spring", Attempt: 1, Accept: true})
 	for i, status := range []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed} {
 		r := &ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: i + 1, Component: "A", Status: status, Version: "1"}
+		if status == ota.UpgradeSucceeded {
+			r.Version = "2"
+		}
 		if status.Failed() {
 			r.Failure = &ota.Failure{Code: ota.BootFailed}
 		}
