@@ -112,7 +112,7 @@ func (m *Machine) takePackage(i int) bool {
 	}
 	w.manifest = manifest
 	m.raiseFloor(manifest.Created)
-	part.Image, part.Release = imageOf(manifest), manifest.Release
+	part.Image, part.Release, part.Content = imageOf(manifest), manifest.Release, contentOf(manifest)
 	if !part.begun() {
 		m.begin(i)
 	}
@@ -163,7 +163,7 @@ func (m *Machine) openManifest(i int, p *ota.Package) (*ota.Manifest, *ota.Failu
 		return nil, asFailure(err, ota.ManifestMismatch)
 	}
 	for _, check := range []func(int, *ota.Package, *ota.Manifest) *ota.Failure{
-		m.checkIdentity, m.checkAge, m.checkSource, m.checkDelta, m.checkImage, m.checkLoop,
+		m.checkIdentity, m.checkAge, m.checkRelease, m.checkSource, m.checkDelta, m.checkImage, m.checkLoop,
 	} {
 		if failure := check(i, p, manifest); failure != nil {
 			return nil, failure
@@ -235,17 +235,10 @@ func hasAddress(p *ota.Package, file string) bool {
 	return false
 }
 
-// checkAge refuses a package that has expired or is older than one that ran.
-func (m *Machine) checkAge(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+// checkAge refuses a package that has expired.
+func (m *Machine) checkAge(_ int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	if !manifest.Expires.IsZero() && !m.notBefore().Before(manifest.Expires) {
 		return &ota.Failure{Code: ota.ManifestExpired, Detail: "expired at " + manifest.Expires.UTC().Format(time.RFC3339)}
-	}
-	k := m.state.component(m.state.Run.Plan.Components[i].ID)
-	if k < 0 {
-		return &ota.Failure{Code: ota.InstallerFailed, Detail: "the component is not configured any more"}
-	}
-	if ran := m.state.Components[k].Release; manifest.Release < ran && !manifest.AllowDowngrade {
-		return &ota.Failure{Code: ota.DowngradeRefused, Detail: fmt.Sprintf("release %d, and %d has run", manifest.Release, ran)}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type driver struct {
 	parts   []ota.PlanComponent
 	policy  ota.OnFailure
 	delta   bool
+	factory int64 // release counter of the components that follow
 	needs   ota.Conditions
 	restart map[string]firmware.Restart // that the activation of a component needs
 
@@ -65,6 +66,7 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 //	delta            the components that follow get deltas
 //	irreversible:app the component cannot go back
 //	battery:20       a reading; needs:30 the plan's condition on it
+//	factory:7        the release that the components that follow were made with
 //	hardware:b       the device's revision
 //	built            the program was made 30 days after what the clock shows
 //	to WORD          go on, all well, until the trace has that word
@@ -103,6 +105,8 @@ func (d *driver) set(word string) {
 				c.Irreversible = true
 			}
 		}
+	case "factory":
+		d.factory = int64(*number(d.t, value))
 	case "built":
 		d.config.Built = epoch.Add(30 * 24 * time.Hour)
 	case "ask":
@@ -127,7 +131,7 @@ func (d *driver) set(word string) {
 func (d *driver) component(id, value string) {
 	value, restart, _ := strings.Cut(value, "/")
 	from, target, planned := strings.Cut(value, ">")
-	d.config.Components = append(d.config.Components, agent.ComponentConfig{ID: id, Type: ota.Module})
+	d.config.Components = append(d.config.Components, agent.ComponentConfig{ID: id, Type: ota.Module, Release: d.factory})
 	d.versions[id], d.restart[id] = from, firmware.RestartNone
 	if restart != "" {
 		d.restart[id] = firmware.Restart(restart)
@@ -181,7 +185,13 @@ func openText(e ota.Envelope) (*ota.Manifest, error) {
 	case "old":
 		m.Release = 6
 	case "oldallowed":
+		m.Release, m.AllowDowngrade, m.Expires = 6, true, epoch.Add(24*time.Hour)
+	case "oldforever":
 		m.Release, m.AllowDowngrade = 6, true
+	case "highest":
+		m.Release = 1<<63 - 1
+	case "lie": // of a build machine whose clock is wrong
+		m.Created = epoch.Add(70 * 365 * 24 * time.Hour)
 	case "other":
 		m.Files[0].SHA256[0] = 2
 	case "file":

@@ -47,6 +47,9 @@ type ComponentConfig struct {
 	// Irreversible says that the component cannot go back once it has been
 	// upgraded. A plan that could ask for that is refused.
 	Irreversible bool
+	// Release is the release counter of the version that the device was made
+	// with, below which no package is taken but by allow_downgrade; 0 for none.
+	Release int64
 }
 
 // Machine is the upgrade state machine of one device. It does no input or
@@ -128,10 +131,13 @@ func (m *Machine) matchComponents() {
 		if k := known.component(c.ID); k >= 0 {
 			m.state.Components[i] = known.Components[k]
 		}
+		if k := &m.state.Components[i]; k.Release < c.Release {
+			k.Release, k.Content = c.Release, ota.Digest{}
+		}
 	}
 	for _, c := range known.Components {
 		if c.Release > 0 && m.state.component(c.ID) < 0 {
-			m.state.Gone = append(m.state.Gone, Component{ID: c.ID, Release: c.Release})
+			m.state.Gone = append(m.state.Gone, Component{ID: c.ID, Release: c.Release, Content: c.Content})
 		}
 	}
 	m.state.Gone = m.state.Gone[max(0, len(m.state.Gone)-MaxGone):]
@@ -228,11 +234,11 @@ func (m *Machine) operated(in Input) {
 func (m *Machine) receive(message ota.Down) {
 	switch message := message.(type) {
 	case *ota.Plan:
-		m.hear(message.Time)
 		m.request = backoff{}
 		m.planArrived(message)
+		m.hear(message.ID, message.Time)
 	case *ota.Package:
-		m.hear(message.Time)
+		m.hear(message.Plan, message.Time)
 		m.packageArrived(message)
 	case *ota.Ack:
 		m.acked(message)

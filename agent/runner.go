@@ -308,6 +308,13 @@ func (r *Runner) restart(scope firmware.Restart) {
 	}
 }
 
+// KnownTime is the clock's time, or a later one that is known to have passed.
+func (r *Runner) KnownTime() time.Time {
+	r.machineMu.Lock()
+	defer r.machineMu.Unlock()
+	return r.machine.KnownTime(r.equipment.Now())
+}
+
 // View is what the device is doing, for people.
 func (r *Runner) View() View {
 	r.machineMu.Lock()

@@ -12,7 +12,7 @@ import (
 // a State that no later step changes.
 type State struct {
 	Components []Component  // one for each configured component, in configuration order
-	Gone       []Component  // ID and Release of those that are not configured any more, oldest first, at most MaxGone
+	Gone       []Component  // ID, Release and Content of those that are not configured any more, oldest first, at most MaxGone
 	Run        *Run         // the plan in hand; nil before the first
 	Past       []*Run       // plans before it, oldest first, at most MaxPast
 	Ended      []Ended      // plans before those of Past, oldest first, at most MaxEnded
@@ -52,8 +52,9 @@ const MaxGone = 64
 // Component is what the device remembers of a component over all plans.
 type Component struct {
 	ID      string
-	Version string // last known
-	Release int64  // highest release counter that has run
+	Version string     // last known
+	Release int64      // highest release counter that has run
+	Content ota.Digest // of what ran with it, after decoding; zero if that is not known
 	Suspect Suspect
 }
 
@@ -230,6 +231,7 @@ type Part struct {
 	From     string           // the version that ran before
 	Image    ota.Digest       // of the package in work, for the loop breaker
 	Release  int64            // of the package in work
+	Content  ota.Digest       // of the package in work, after decoding; zero if that is not known
 	Failure  *ota.Failure     // why the device goes back, or why the part failed
 	Owed     firmware.Restart // the restart of StepRestart and StepReturn
 	BootID   string           // the boot in which a system restart became owed

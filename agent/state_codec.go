@@ -33,6 +33,7 @@ type componentRecord struct {
 	ID       string `json:"id"`
 	Version  string `json:"version,omitempty"`
 	Release  int64  `json:"release,omitempty"`
+	Content  string `json:"content,omitempty"` // hex
 	Suspect  string `json:"suspect,omitempty"` // image, hex
 	Restarts int    `json:"restarts,omitempty"`
 }
@@ -71,6 +72,7 @@ type partRecord struct {
 	From     string         `json:"from,omitempty"`
 	Image    string         `json:"image,omitempty"` // hex
 	Release  int64          `json:"release,omitempty"`
+	Content  string         `json:"content,omitempty"` // hex
 	Failure  *failureRecord `json:"failure,omitempty"`
 	Owed     string         `json:"owed,omitempty"`
 	BootID   string         `json:"boot_id,omitempty"`
@@ -92,10 +94,10 @@ var stepNames = [...]string{
 func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: stateFormat, Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
-		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
+		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Content), encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
 	}
 	for _, c := range s.Gone {
-		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release})
+		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release, Content: encodeDigest(c.Content)})
 	}
 	for _, e := range s.Ended {
 		record.Ended = append(record.Ended, endedRecord(e))
@@ -139,7 +141,7 @@ func encodeRun(run *Run) (*runRecord, error) {
 		Taken: encodeTime(run.Taken), Agreed: run.Agreed, Local: run.Local}
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
-			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image), Release: p.Release,
+			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image), Release: p.Release, Content: encodeDigest(p.Content),
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}

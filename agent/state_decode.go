@@ -29,17 +29,18 @@ func DecodeState(data []byte) (*State, error) {
 		s.Floor = record.Floor.UTC()
 	}
 	for i, c := range record.Components {
-		image, err := decodeDigest(c.Suspect)
-		if err != nil || !ota.ValidComponentID(c.ID) || c.Restarts < 0 {
+		component, err := decodeComponent(&c)
+		if err != nil {
 			return nil, fmt.Errorf("cannot read the state: components[%d] is malformed", i)
 		}
-		s.Components = append(s.Components, Component{c.ID, c.Version, c.Release, Suspect{image, c.Restarts}})
+		s.Components = append(s.Components, component)
 	}
 	for i, c := range record.Gone {
-		if i == MaxGone || !ota.ValidComponentID(c.ID) {
+		component, err := decodeComponent(&c)
+		if i == MaxGone || err != nil {
 			return nil, fmt.Errorf("cannot read the state: gone[%d] is malformed, or one too many", i)
 		}
-		s.Gone = append(s.Gone, Component{ID: c.ID, Release: c.Release})
+		s.Gone = append(s.Gone, component)
 	}
 	for i, e := range record.Ended {
 		if i == MaxEnded || !ota.ValidPlanID(e.Plan) || e.Attempt < 1 || e.LastSeq < 0 || e.LastSeq > maxSeq {
@@ -53,6 +54,18 @@ func DecodeState(data []byte) (*State, error) {
 		}
 	}
 	return s, nil
+}
+
+func decodeComponent(record *componentRecord) (Component, error) {
+	image, err := decodeDigest(record.Suspect)
+	if err != nil {
+		return Component{}, err
+	}
+	content, err := decodeDigest(record.Content)
+	if err == nil && (!ota.ValidComponentID(record.ID) || record.Restarts < 0) {
+		err = fmt.Errorf("id %q, %d restarts", record.ID, record.Restarts)
+	}
+	return Component{record.ID, record.Version, record.Release, content, Suspect{image, record.Restarts}}, err
 }
 
 func decodeRuns(s *State, record *stateRecord) (err error) {
@@ -168,6 +181,10 @@ func decodePart(record *partRecord) (Part, error) {
 	if err != nil {
 		return Part{}, fmt.Errorf("image: %w", err)
 	}
+	content, err := decodeDigest(record.Content)
+	if err != nil {
+		return Part{}, fmt.Errorf("content: %w", err)
+	}
 	owed := firmware.Restart(record.Owed)
 	if owed != "" && !owed.Valid() {
 		return Part{}, fmt.Errorf("unknown restart %q", record.Owed)
@@ -177,7 +194,7 @@ func decodePart(record *partRecord) (Part, error) {
 		return Part{}, err
 	}
 	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
-		Full: record.Full, Renewed: record.Renewed, Staging: record.Staging, From: record.From, Image: image, Release: record.Release,
+		Full: record.Full, Renewed: record.Renewed, Staging: record.Staging, From: record.From, Image: image, Release: record.Release, Content: content,
 		Owed: owed, BootID: record.BootID, Restarts: record.Restarts, At: at}
 	if record.Failure != nil {
 		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}

@@ -43,9 +43,15 @@ func TestTimeFloor(t *testing.T) {
 			"save app=upgrade_failed(manifest_expired) forget:app"},
 		{"the platform says so", "app:1>2 to accept", "sent:720h; pkg:app+weeks",
 			"save app=upgrade_failed(manifest_expired) forget:app"},
-		{"the platform said so before the start", "app:1>2 motor:1>2 to accept", "sent:720h; p9/pkg:app; cut; boot; connect; sent:0h; pkg:app+weeks",
+		{"a message of no plan says so", "app:1>2 to accept", "sent:720h; p9/pkg:app; sent:0h; pkg:app+weeks",
+			" | save app=ready_to_download fetch:app"},
+		{"the platform says what cannot be", "app:1>2 to accept", "sent:87600h; pkg:app+weeks",
+			"save app=ready_to_download fetch:app"},
+		{"a signed manifest says what cannot be", "app:1>2 to accept", "pkg:app+lie; fail:network_timeout; pkg:app+weeks@2",
+			"save app=ready_to_download fetch:app | save app=download_failed(network_timeout) forget:app | save app=ready_to_download@2 fetch:app"},
+		{"the platform said so before the start", "app:1>2 motor:1>2 to accept", "sent:720h; pkg:motor; cut; boot; connect; sent:0h; pkg:app+weeks",
 			" |  | inventory:running#4 accept | save app=ready_to_download fetch:app"},
-		{"a signed manifest says so, for ever", "app:1>2 to accept", "pkg:app+signedlater; cut; boot; connect; fail:network_timeout; pkg:app+weeks@2",
+		{"a signed manifest says so, for ever", "app:1>2 to accept", "sent:720h; pkg:app+signedlater; sent:0h; cut; boot; connect; fail:network_timeout; pkg:app+weeks@2",
 			"save app=ready_to_download fetch:app | fetch:app | inventory:running#3 app=ready_to_download | save app=download_failed(network_timeout) forget:app | save app=ready_to_download@2 app=download_failed@2(manifest_expired) forget:app"},
 	})
 }

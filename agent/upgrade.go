@@ -131,7 +131,9 @@ func (m *Machine) confirmed(in Confirmed) {
 		return
 	}
 	c := &m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)]
-	c.Release = max(c.Release, part.Release)
+	if part.Release >= c.Release {
+		c.Release, c.Content = part.Release, part.Content
+	}
 	c.Suspect = Suspect{}
 	m.step(part, StepNone)
 	m.runs(i, m.state.Run.Plan.Components[i].Target)

@@ -62,7 +62,7 @@ func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
 func componentConfigs(components []config.Component) []agent.ComponentConfig {
 	var all []agent.ComponentConfig
 	for _, c := range components {
-		all = append(all, agent.ComponentConfig{ID: c.ID, Type: c.Type, Irreversible: c.Irreversible})
+		all = append(all, agent.ComponentConfig{ID: c.ID, Type: c.Type, Irreversible: c.Irreversible, Release: c.Release})
 	}
 	return all
 }
@@ -97,6 +97,8 @@ func (d *device) newLink() (*link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A device without a clock would refuse every certificate, or take old ones.
+	secure.Time = func() time.Time { return d.runner.KnownTime() }
 	l := link.Config{
 		Identity: d.id, Username: b.Username, TLS: secure,
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,

@@ -67,7 +67,7 @@ Examples:
 			flags.StringVar(&f.kind, "type", string(ota.Module), "type of the component: module or mcu")
 			flags.StringVar(&f.target, "target", "", "version that the files are (needed)")
 			flags.Int64Var(&f.release, "release", 0, "release counter of product and component (needed)")
-			flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "let devices go back to this release")
+			flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "let devices go back to this release; needs --valid")
 			flags.BoolVar(&f.delta, "delta", false, "the files are a delta already, which the component's handler applies")
 			flags.StringVar(&f.source, "source", "", "version that a delta starts from")
 			flags.StringArrayVar(&f.from, "from", nil, "file of that version, to make a patch from; may be repeated")
@@ -139,6 +139,8 @@ func (f *packFlags) check(files []string) error {
 		return fmt.Errorf("no file is given: what shall be packed?")
 	case f.release <= 0:
 		return fmt.Errorf("--release must be 1 or more, and higher than that of any release before")
+	case f.allowDowngrade && f.valid <= 0:
+		return fmt.Errorf("--allow-downgrade needs --valid: a package that may go back for ever could be sent again at any time")
 	case f.source != "" && !f.delta && len(f.from) == 0:
 		return fmt.Errorf("--source is for a delta only: give --from too, the file of that version")
 	case len(f.patches) > 0 && len(f.from) == 0:

@@ -60,6 +60,10 @@ func Make(s *scenario.Scenario, seed uint64, key ed25519.PrivateKey, created tim
 	return all, nil
 }
 
+// downgradeValid is how long a package may take a device back, longer than any
+// scenario goes on.
+const downgradeValid = 10 * 365 * 24 * time.Hour
+
 func makeOne(p *scenario.Plan, c *scenario.Component, seed uint64, release int64, key ed25519.PrivateKey, created time.Time) (Package, error) {
 	image := randomImage(seed, p.Name+"/"+c.ID, c.Size)
 	file, transferred, err := describe(c, image)
@@ -69,6 +73,9 @@ func makeOne(p *scenario.Plan, c *scenario.Component, seed uint64, release int64
 	manifest := &ota.Manifest{
 		Product: p.Product, Component: c.ID, Type: c.Type, Package: c.Package, Target: c.Target,
 		Release: release, AllowDowngrade: c.AllowDowngrade, Hardware: c.Hardware, Created: created, Files: []ota.File{file},
+	}
+	if c.AllowDowngrade { // devices take no such package without an end
+		manifest.Expires = created.Add(downgradeValid)
 	}
 	name := c.PackageOf(p.Product)
 	manifest.Source = name.Source

@@ -45,7 +45,7 @@ func everything(t *testing.T) *harness.Device {
 				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
 			harness.Settings{"id": "rootfs", "type": "module", "installer": "slot", "version": "1.0.0",
 				"slot": harness.Settings{"devices": []any{"a.img", "b.img"}, "boot": "flag", "boot_file": "flag", "running": "auto", "tries": 3, "version_file": "version"}},
-			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "installer": "command",
+			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "release": 3, "installer": "command",
 				"command": harness.Settings{"path": "motor", "timeout": "10m", "apply_deltas": true}},
 			harness.Settings{"id": "pump", "type": "mcu", "installer": "serial", "serial": harness.Settings{
 				"port": "tty0", "baud": 115200, "protocol": "pull", "version": anExchange(), "enter": []any{anExchange()}, "start": []any{anExchange()},
@@ -108,6 +108,7 @@ var badValues = map[string]struct {
 	"broker.urls":                        {[]any{"http://ota.example.com"}, "is not a scheme of a broker"},
 	"broker.username":                    {"a\nb", "line"},
 	"components.command.apply_deltas":    {"maybe", "is neither true nor false"},
+	"components.release":                 {-1, "is not a release counter"},
 	"components.irreversible":            {"maybe", "is neither true nor false"},
 	"components.command.path":            {"app.yaml", "cannot be run"},
 	"components.command.timeout":         {"10", "is not a duration"},

@@ -130,7 +130,7 @@ func TestDowngradeNeedsItsOwnSignature(t *testing.T) {
 	s.upgrade(harness.Plan{ID: "refused"}, ota.DeviceUpgradeFailed, s.pack("1.5.0", 4, "older"))
 	assert.Equal(t, refused(ota.DowngradeRefused), s.platform.Trail("refused", "app"))
 
-	allowed := harness.Pack(t, "app", "1.4.0", 3, []byte("oldest"), func(m *ota.Manifest) { m.AllowDowngrade = true }, s.key)
+	allowed := harness.Pack(t, "app", "1.4.0", 3, []byte("oldest"), func(m *ota.Manifest) { m.AllowDowngrade, m.Expires = true, time.Now().Add(time.Hour) }, s.key)
 	s.upgrade(harness.Plan{ID: "allowed"}, ota.DeviceUpgraded, allowed)
 	assert.Equal(t, "oldest", string(s.device.Read("app.bin")))
 

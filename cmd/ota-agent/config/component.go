@@ -50,6 +50,7 @@ func readComponent(m *yamlform.Map, in base) Component {
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, revision)
 	m.Bool("irreversible", &c.Irreversible)
+	yamlform.Value(m, "release", &c.Release, parseRelease)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
 
 	c.File = readFileInstaller(m.Map("file"), in)
@@ -82,6 +83,18 @@ func readComponent(m *yamlform.Map, in base) Component {
 		}
 	}
 	return c
+}
+
+// maxRelease is the highest release counter, which JSON programs still read as
+// written.
+const maxRelease = 1<<53 - 1
+
+func parseRelease(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > maxRelease {
+		return 0, fmt.Errorf("%q is not a release counter from 0 to %d", text, int64(maxRelease))
+	}
+	return n, nil
 }
 
 // belongsElsewhere reports the settings of an installer that a component does

@@ -142,10 +142,13 @@ type Component struct {
 	Installer Installer
 	// Irreversible says that the component cannot go back once it is upgraded.
 	Irreversible bool
-	Version      string            // what a component runs before its first upgrade, where it cannot be asked
-	File         *FileInstaller    // set with InstallerFile
-	Slot         *SlotInstaller    // set with InstallerSlot
-	Command      *CommandInstaller // set with InstallerCommand
+	// Release is the counter of the version that the device was made with; 0 for
+	// none.
+	Release int64
+	Version string            // what a component runs before its first upgrade, where it cannot be asked
+	File    *FileInstaller    // set with InstallerFile
+	Slot    *SlotInstaller    // set with InstallerSlot
+	Command *CommandInstaller // set with InstallerCommand
 	LineInstallers
 }
 
