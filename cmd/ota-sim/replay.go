@@ -156,7 +156,7 @@ func (r *recollection) String() string {
 	}
 	for _, f := range r.figures.Faults {
 		if f.Fired > 0 {
-			text += fmt.Sprintf(", %s fired %d times", f.Name, f.Fired)
+			text += fmt.Sprintf(", %s fired %s", f.Name, verdict.Counted(f.Fired, "time"))
 		}
 	}
 	return text

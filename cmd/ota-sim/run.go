@@ -232,7 +232,7 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 		watched.start(text, r)
 		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})
 		if !f.quiet {
-			fmt.Fprintf(text, "%s: %d devices, broker %s, at most %s\n", s.Scenario.Name, r.Snapshot().Devices, r.BrokerURL(), s.Duration)
+			fmt.Fprintf(text, "%s: %s, broker %s, at most %s\n", s.Scenario.Name, verdict.Counted(r.Snapshot().Devices, "device"), r.BrokerURL(), s.Duration)
 			view = startLive(text, &realRun{run: r})
 		}
 	}

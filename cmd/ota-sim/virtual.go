@@ -27,7 +27,7 @@ func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *sou
 	}
 	var view *live
 	if !f.quiet {
-		fmt.Fprintf(text, "%s: %d devices, in virtual time, at most %s of it\n", s.Scenario.Name, ended.devices, s.Duration)
+		fmt.Fprintf(text, "%s: %s, in virtual time, at most %s of it\n", s.Scenario.Name, verdict.Counted(ended.devices, "device"), s.Duration)
 		view = startLive(text, ended)
 	}
 	// Devices live for less than a millisecond, and what outlives them is small:

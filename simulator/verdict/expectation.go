@@ -77,7 +77,7 @@ func (x *expecting) always() {
 	unaccounted := f.Classes[scenario.Unaccounted]
 	x.all = append(x.all,
 		Expectation{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0, Occasions: f.Devices},
-		Expectation{Name: "nothing happened that never may", Measured: counted(f.Violations, "violation"), Held: f.Violations == 0, Occasions: f.Devices})
+		Expectation{Name: "nothing happened that never may", Measured: Counted(f.Violations, "violation"), Held: f.Violations == 0, Occasions: f.Devices})
 	if e, some := expectFaultless(x.scenario, &f.Reports); some {
 		x.all = append(x.all, e)
 	}
@@ -203,7 +203,7 @@ func nothingMeasured(span scenario.Span) string {
 func (x *expecting) fault(e scenario.FaultExpectation) {
 	for i := range x.figures.Faults {
 		if f := &x.figures.Faults[i]; f.Name == e.Fault {
-			expected := Expectation{Name: e.String(), Measured: "fired " + counted(f.Fired, "time"), Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
+			expected := Expectation{Name: e.String(), Measured: "fired " + Counted(f.Fired, "time"), Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
 			if f.occasions() > 0 {
 				expected = x.part.judge(expected, e.Comparison, f.Fired, -1)
 			}
@@ -222,7 +222,7 @@ func (x *expecting) allFaults() {
 	var never []string
 	for i := range faults {
 		if f := &faults[i]; f.Fired == 0 {
-			never = append(never, fmt.Sprintf("%s never fired (drawn for %s)", f.Name, counted(f.Drawn, "device")))
+			never = append(never, fmt.Sprintf("%s never fired (drawn for %s)", f.Name, Counted(f.Drawn, "device")))
 		}
 	}
 	if never != nil {
@@ -244,20 +244,28 @@ func allFired(n int) string {
 // rule names the device that broke the rule first, so that its log can be looked
 // up.
 func (x *expecting) rule(rule *scenario.Rule, r *RuleResult) {
-	e := Expectation{Name: r.Name, Fleet: r.Fleet, Measured: "no device broke it", Held: true, Occasions: r.Occasions}
-	nothing := ""
+	n, nothing := x.occasions(rule, r)
+	e := Expectation{Name: r.Name, Fleet: r.Fleet, Measured: "no device broke it", Held: true, Occasions: n}
 	if r.Broken > 0 {
-		e.Held, e.Measured = false, fmt.Sprintf("%s broke it: %s", counted(r.Broken, "device"), r.First()[0])
-	} else if nothing = x.noOccasion(rule, r); nothing != "" {
-		e.Occasions = 0
+		e.Held, e.Measured = false, fmt.Sprintf("%s broke it: %s", Counted(r.Broken, "device"), r.First()[0])
 	}
 	x.add(e, "nothing gave occasion to it: "+nothing)
 }
 
-// noOccasion says why a rule that nobody broke says nothing; empty if it does.
+// occasions is how often a rule was asked, and what was missing if it never was.
+func (x *expecting) occasions(rule *scenario.Rule, r *RuleResult) (n int, nothing string) {
+	if nothing = x.noOccasion(rule, r); nothing != "" {
+		return 0, nothing
+	}
+	return r.Occasions, ""
+}
+
+// noOccasion says why a rule says nothing; empty if it does.
 func (x *expecting) noOccasion(rule *scenario.Rule, r *RuleResult) string {
 	match := &rule.Match
 	switch {
+	case r.Broken > 0:
+		return ""
 	case r.Occasions == 0 && rule.After != nil && rule.Never:
 		return "there was no " + rule.After.String()
 	case r.Occasions == 0 && rule.After != nil:
@@ -292,11 +300,11 @@ func (e *Expectation) found() string {
 	if e.Occasions == 0 {
 		return e.Measured
 	}
-	return e.Measured + " · " + counted(e.Occasions, "occasion")
+	return e.Measured + " · " + Counted(e.Occasions, "occasion")
 }
 
-// counted is a number with the word for what was counted.
-func counted(n int, what string) string {
+// Counted is a number with the word for what was counted.
+func Counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

@@ -134,9 +134,11 @@ func (v *Verdict) WriteJSON(w io.Writer) error {
 	for _, e := range v.Expectations {
 		d.Expectations = append(d.Expectations, expectationDocument(e))
 	}
+	x := &expecting{scenario: v.Scenario, figures: f}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		d.Rules = append(d.Rules, ruleDocument{r.Name, r.Fleet, r.Occasions, r.Broken, r.First()})
+		n, _ := x.occasions(&v.Scenario.Expect.Rules[i], r)
+		d.Rules = append(d.Rules, ruleDocument{r.Name, r.Fleet, n, r.Broken, r.First()})
 	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")

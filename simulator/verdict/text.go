@@ -48,7 +48,7 @@ func (v *Verdict) WriteText(w io.Writer, style Style) error {
 }
 
 func (v *Verdict) writeHead(b *strings.Builder, style Style) {
-	facts := []string{fmt.Sprintf("seed %d", v.Seed), v.World + " world", fmt.Sprintf("%d devices", v.Figures.Devices), Seconds(v.Figures.Duration)}
+	facts := []string{fmt.Sprintf("seed %d", v.Seed), v.World + " world", Counted(v.Figures.Devices, "device"), Seconds(v.Figures.Duration)}
 	if v.Part != "" {
 		facts = append(facts, v.Part)
 	}
@@ -157,7 +157,7 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 	if len(f.Refusals) > 0 {
 		line("refusals", "%s", tallyLine(f.Refusals))
 	}
-	line("sessions", "%d opened, %d power cuts", f.Sessions, f.PowerCuts)
+	line("sessions", "%d opened, %s", f.Sessions, Counted(f.PowerCuts, "power cut"))
 	if v.Resources.PeakMemory > 0 {
 		line("this process", "%s of memory at most, %s a device", ota.FormatSize(v.Resources.PeakMemory), ota.FormatSize(v.Resources.PeakMemory/int64(max(1, f.Devices))))
 	}
@@ -227,11 +227,11 @@ func (v *Verdict) writeFaults(b *strings.Builder, style Style) {
 	fmt.Fprintf(b, "\nFaults\n")
 	for i := range v.Figures.Faults {
 		f := &v.Figures.Faults[i]
-		fired := fmt.Sprintf("fired %d times", f.Fired)
+		fired := "fired " + Counted(f.Fired, "time")
 		if f.Fired == 0 {
 			fired = style.paint(red, "never fired")
 		}
-		fmt.Fprintf(b, "  %-20s drawn for %s, %s", f.Name, counted(f.Drawn, "device"), fired)
+		fmt.Fprintf(b, "  %-20s drawn for %s, %s", f.Name, Counted(f.Drawn, "device"), fired)
 		if f.Struck() > 0 {
 			fmt.Fprintf(b, "  %s", style.paint(dim, "→ "+f.Outcomes.summary()))
 		}
