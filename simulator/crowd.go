@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -113,6 +114,17 @@ func (c *crowd) settled(w *world) bool {
 	return still >= enough
 }
 
+// trouble says why the device has no session; d.mu is held.
+func (d *device) trouble() string {
+	if d.voice != nil {
+		return "its gateway has no session"
+	}
+	if d.life == nil {
+		return "it has no power"
+	}
+	return cmp.Or(d.life.link.Health().Trouble, "nothing answered")
+}
+
 // checkTruth records, at the end of the run, a violation for what the device has
 // said and is not so, and the reports that it still has.
 func (d *device) checkTruth() {
@@ -120,6 +132,9 @@ func (d *device) checkTruth() {
 	defer d.mu.Unlock()
 	for _, e := range witness.Unacknowledged(d.saved) {
 		d.record(e)
+	}
+	if !d.reached {
+		d.record(verdict.Event{Kind: verdict.Unreached, Text: d.trouble()})
 	}
 	lies := witness.Lies(d.saved, func(component string) (string, bool) {
 		i := d.component(component)

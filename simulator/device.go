@@ -51,7 +51,9 @@ type device struct {
 	dark      time.Time      // no power until then
 	gone      bool           // no power ever again
 	connected bool
-	met       bool // the platform, which has said something to it
+	reached   bool             // it was connected once
+	none      ota.NoPlanReason // what the platform last said instead of a plan
+	met       bool             // the platform, which has said something to it
 }
 
 // newDevice makes a device, without power.

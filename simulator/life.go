@@ -118,6 +118,9 @@ func (d *device) deliver(l *life, in agent.Input) {
 		d.setConnected(false)
 	case agent.Received:
 		d.meet()
+		if none, ok := in.Message.(*ota.NoPlan); ok {
+			d.noPlan(none.Reason)
+		}
 		if ack, ok := in.Message.(*ota.Ack); ok {
 			d.weigh(ack)
 		}
@@ -142,9 +145,21 @@ func (d *device) weigh(ack *ota.Ack) {
 	}
 }
 
+// noPlan records why the platform has no plan, when it says something new.
+func (d *device) noPlan(reason ota.NoPlanReason) {
+	d.mu.Lock()
+	same := d.none == reason
+	d.none = reason
+	d.mu.Unlock()
+	if !same {
+		d.record(verdict.Event{Kind: verdict.NoPlan, Text: string(reason)})
+	}
+}
+
 func (d *device) setConnected(up bool) {
 	d.mu.Lock()
 	d.connected = up
+	d.reached = d.reached || up
 	d.mu.Unlock()
 	kind := verdict.Disconnected
 	if up {

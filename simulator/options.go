@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -135,6 +136,29 @@ func (o *Options) checkLink() error {
 		anyone.URLs = []string{o.BrokerURL}
 	}
 	return anyone.Validate()
+}
+
+// Probe opens the session of the first device that has one of its own, and ends it
+// again. The error says why the broker does not let it; nil with the embedded one.
+func (o *Options) Probe(ctx context.Context) error {
+	if o.BrokerURL == "" {
+		return nil
+	}
+	chosen, err := selection.New(o.Scenario, o.Shard, o.Only)
+	if err != nil {
+		return err
+	}
+	for i := range o.Scenario.Fleets {
+		for n := 1; o.Scenario.Fleets[i].Behind == "" && n <= o.Scenario.Fleets[i].Count; n++ {
+			if !chosen.Has(i, n) {
+				continue
+			}
+			id := o.Scenario.Fleets[i].Identity(n)
+			return link.Probe(ctx, link.Config{Identity: id, URLs: []string{o.BrokerURL}, Username: o.username(id), Password: o.password(),
+				Prefix: o.Prefix, TLS: o.TLS, Deliver: func(agent.Input) {}})
+		}
+	}
+	return nil
 }
 
 func (o *Options) username(id ota.Identity) string {

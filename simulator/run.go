@@ -80,11 +80,18 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 	}
 	patience, cancel := context.WithTimeout(ctx, platformWait)
 	defer cancel()
-	if err := w.platform.Hears(patience); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("the stand-in platform has no session with %s after %s: are its user name and password right?", w.brokerURL, platformWait)
+	err := w.platform.Hears(patience)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return nil
+	case patience.Err() == nil:
+		return fmt.Errorf("%w: %w: are --platform-username and --platform-password-file right, and may it read and write every device's topics?", ErrRefused, err)
 	}
-	return nil
+	return fmt.Errorf("%w with %s after %s: are its user name and password right?", ErrRefused, w.brokerURL, platformWait)
 }
+
+// ErrRefused says that the broker does not let the stand-in platform in.
+var ErrRefused = errors.New("the stand-in platform has no session")
 
 // sizes lists the fleets with the devices of them that the run has.
 func (w *world) sizes() []verdict.FleetSize {

@@ -75,7 +75,13 @@ func reachable(ctx context.Context, o *simulator.Options) error {
 	case err != nil:
 		return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot reach the broker: %w", err)}
 	}
-	return conn.Close()
+	if err := conn.Close(); err != nil {
+		return err
+	}
+	if err := o.Probe(patience); err != nil && ctx.Err() == nil {
+		return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot run devices against the broker: %w", err)}
+	}
+	return nil
 }
 
 // unsecured says what can be done about a session that cannot be secured.

@@ -237,6 +237,9 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 		}
 	}
 	v, err := simulator.Simulate(ctx, options)
+	if errors.Is(err, simulator.ErrRefused) {
+		err = &cli.Exit{Code: exitUnreachable, Err: err}
+	}
 	if view != nil {
 		view.stop()
 	}

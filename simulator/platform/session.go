@@ -67,6 +67,7 @@ type session struct {
 	state    window        // what is not acknowledged, over all connections
 	sent     *memory.Store // of state: what was sent and is not acknowledged
 	opened   chan struct{} // closed when the first connection is up
+	refused  chan error    // takes why the broker does not let the stand-in in
 
 	// Owned by Run.
 	fresh bool // there was no connection yet
@@ -93,7 +94,7 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 	return &session{address: net.JoinHostPort(u.Hostname(), port), secure: secure, sent: sent,
 		url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
 		client: clientID(topics), filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
-		state: window{state.New(sent, memory.New())}, opened: make(chan struct{}), fresh: true}, nil
+		state: window{state.New(sent, memory.New())}, opened: make(chan struct{}), refused: make(chan error, 1), fresh: true}, nil
 }
 
 // clientID names the stand-in at a broker of others. A broker ends the older of two
@@ -225,15 +226,28 @@ func (s *session) open(ctx context.Context, client *paho.Client) error {
 		connect.Username, connect.UsernameFlag = s.user, true
 		connect.Password, connect.PasswordFlag = []byte(s.password), s.password != ""
 	}
-	if _, err := client.Connect(ctx, connect); err != nil {
+	if answer, err := client.Connect(ctx, connect); err != nil {
+		if answer != nil && answer.ReasonCode >= 0x80 {
+			s.deny(fmt.Errorf("the broker refuses the platform: %w", err))
+		}
 		return err
 	}
 	s.fresh = false
 	_, err := client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: s.filter, QoS: 1}}})
-	if err == nil {
-		s.first.Do(func() { close(s.opened) })
+	if err != nil {
+		s.deny(fmt.Errorf("the broker refuses the platform the topics %s: %w", s.filter, err))
+		return err
 	}
-	return err
+	s.first.Do(func() { close(s.opened) })
+	return nil
+}
+
+// deny tells whoever waits for the first connection that there will be none.
+func (s *session) deny(err error) {
+	select {
+	case s.refused <- err:
+	default:
+	}
 }
 
 // pump sends what waits, until the connection is lost or ctx ends.

@@ -245,6 +245,8 @@ func (s *StandIn) Hears(ctx context.Context) error {
 	select {
 	case <-session.opened:
 		return nil
+	case err := <-session.refused:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

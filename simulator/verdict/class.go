@@ -1,6 +1,10 @@
 package verdict
 
 import (
+	"cmp"
+	"strings"
+	"unicode"
+
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
@@ -25,6 +29,32 @@ func (d *DeviceJudge) classify() scenario.Class {
 		return scenario.Refused
 	}
 	return scenario.NotUpgraded
+}
+
+// reason says why a device of a class never began; empty for other classes.
+func (d *DeviceJudge) reason(class scenario.Class) string {
+	switch class {
+	case scenario.Unreachable:
+		return cmp.Or(d.unreached, "nothing answered")
+	case scenario.NotUpgraded:
+		if d.none != "" {
+			return "the platform says " + d.none
+		}
+		return "the platform said nothing"
+	}
+	return ""
+}
+
+// printable is a text that another end has made, in a line that does nothing to a
+// terminal, and not longer than a line bears.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return strings.ToValidUTF8(text[:min(len(text), keptDetail)], "")
 }
 
 // overall is the status of the plan which says most. One that is still upgrading or

@@ -23,6 +23,9 @@ func (d *DeviceJudge) sum() {
 	class := d.classify()
 	f.Classes[class]++
 	f.Fleets[d.fleet].Classes[class]++
+	if reason := d.reason(class); reason != "" {
+		f.add(class, reason, 1)
+	}
 	for i := range d.parts {
 		if p := &d.parts[i]; p.stored {
 			f.component(p.component)[p.status.String()]++

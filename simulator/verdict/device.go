@@ -20,6 +20,8 @@ type DeviceJudge struct {
 	since     time.Duration // when that last changed
 	status    ota.DeviceStatus
 	refused   string
+	none      string // why the platform had no plan, when it last said so
+	unreached string // why there never was a session
 	plans     []tally
 	work      []work
 	parts     []part // in the order of the fleet's components
@@ -133,6 +135,10 @@ func (d *DeviceJudge) Add(e *Event) {
 		d.answer(e)
 	case StatusIs:
 		d.become(e)
+	case NoPlan:
+		d.none = printable(e.Text)
+	case Unreached:
+		d.unreached = printable(e.Text)
 	case Unacknowledged:
 		t := d.tally(e.Plan)
 		t.kept, t.ended = int(e.N), e.At

@@ -16,12 +16,13 @@ type Figures struct {
 	Components map[string]map[string]int // component -> status -> devices
 	Reports    Reports
 	Times      Times
-	Faults     []FaultCount   // in the order of the scenario
-	Rules      []RuleResult   // in the order of the scenario
-	Refusals   map[string]int // reason -> decisions that said no
-	Codes      map[string]int // error code -> failures that the platform stored
-	Bytes      int64          // verified bytes put in place
-	Sessions   int            // opened over the whole run
+	Faults     []FaultCount                      // in the order of the scenario
+	Rules      []RuleResult                      // in the order of the scenario
+	Refusals   map[string]int                    // reason -> decisions that said no
+	Reasons    map[scenario.Class]map[string]int // of unreachable and not_upgraded devices: why -> devices
+	Codes      map[string]int                    // error code -> failures that the platform stored
+	Bytes      int64                             // verified bytes put in place
+	Sessions   int                               // opened over the whole run
 	PowerCuts  int
 	Violations int // things that never may happen
 	Series     Series
@@ -35,7 +36,7 @@ type Figures struct {
 // newFigures are those of a run of which nothing is known yet.
 func newFigures(s *scenario.Scenario) *Figures {
 	f := &Figures{
-		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{}, Codes: map[string]int{},
+		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{}, Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{},
 		violations: ranking[string]{most: keptViolations},
 		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: keptFailed},
 	}
@@ -74,6 +75,11 @@ func (f *Figures) Merge(other *Figures) {
 	}
 	addAll(f.Refusals, other.Refusals)
 	addAll(f.Codes, other.Codes)
+	for class, byReason := range other.Reasons {
+		for reason, n := range byReason {
+			f.add(class, reason, n)
+		}
+	}
 	f.Bytes += other.Bytes
 	f.Sessions += other.Sessions
 	f.PowerCuts += other.PowerCuts
@@ -84,6 +90,23 @@ func (f *Figures) Merge(other *Figures) {
 	f.failed.merge(&other.failed)
 	f.digest.merge(&other.digest)
 	f.addUnaccounted()
+}
+
+// mostReasons bounds the reasons that are told apart for a class: a platform or a
+// broker may put anything into its words.
+const mostReasons = 20
+
+// add counts devices of a class with a reason.
+func (f *Figures) add(class scenario.Class, reason string, n int) {
+	byReason := f.Reasons[class]
+	if byReason == nil {
+		byReason = map[string]int{}
+		f.Reasons[class] = byReason
+	}
+	if _, known := byReason[reason]; !known && len(byReason) >= mostReasons {
+		reason = "other reasons"
+	}
+	byReason[reason] += n
 }
 
 func addAll(to, from map[string]int) {

@@ -11,28 +11,29 @@ import (
 // The machine-readable form. Names here are relied on by scripts: they may be
 // added to, and never change their meaning.
 type document struct {
-	Scenario      string                    `json:"scenario"`
-	Held          bool                      `json:"held"`
-	Interrupted   bool                      `json:"interrupted"`
-	Seed          uint64                    `json:"seed"`
-	World         string                    `json:"world"`
-	Part          string                    `json:"part,omitempty"`
-	Devices       int                       `json:"devices"`
-	Seconds       float64                   `json:"seconds"`
-	Classes       classDocument             `json:"classes"`
-	Components    map[string]map[string]int `json:"components"`
-	Reports       reportDocument            `json:"reports"`
-	Time          map[scenario.Span]spanDoc `json:"time"`
-	Faults        []faultDocument           `json:"faults"`
-	Refusals      map[string]int            `json:"refusals"`
-	Codes         map[string]int            `json:"codes"`
-	Expectations  []expectationDocument     `json:"expectations"`
-	Rules         []ruleDocument            `json:"rules"`
-	Violations    []string                  `json:"violations"`
-	Slowest       []deviceDocument          `json:"slowest"`
-	Failed        []deviceDocument          `json:"failed"`
-	HistoryDigest string                    `json:"history_digest"`
-	Resources     resourceDocument          `json:"resources"`
+	Scenario      string                            `json:"scenario"`
+	Held          bool                              `json:"held"`
+	Interrupted   bool                              `json:"interrupted"`
+	Seed          uint64                            `json:"seed"`
+	World         string                            `json:"world"`
+	Part          string                            `json:"part,omitempty"`
+	Devices       int                               `json:"devices"`
+	Seconds       float64                           `json:"seconds"`
+	Classes       classDocument                     `json:"classes"`
+	Components    map[string]map[string]int         `json:"components"`
+	Reports       reportDocument                    `json:"reports"`
+	Time          map[scenario.Span]spanDoc         `json:"time"`
+	Faults        []faultDocument                   `json:"faults"`
+	Refusals      map[string]int                    `json:"refusals"`
+	Codes         map[string]int                    `json:"codes"`
+	Reasons       map[scenario.Class]map[string]int `json:"reasons"`
+	Expectations  []expectationDocument             `json:"expectations"`
+	Rules         []ruleDocument                    `json:"rules"`
+	Violations    []string                          `json:"violations"`
+	Slowest       []deviceDocument                  `json:"slowest"`
+	Failed        []deviceDocument                  `json:"failed"`
+	HistoryDigest string                            `json:"history_digest"`
+	Resources     resourceDocument                  `json:"resources"`
 }
 
 type classDocument struct {
@@ -93,6 +94,7 @@ type deviceDocument struct {
 	Class   scenario.Class `json:"class"`
 	Seconds float64        `json:"seconds,omitempty"`
 	Faults  []string       `json:"faults"`
+	Reason  string         `json:"reason,omitempty"`
 }
 
 type resourceDocument struct {
@@ -116,7 +118,7 @@ func (v *Verdict) WriteJSON(w io.Writer) error {
 		Devices: f.Devices, Seconds: f.Duration.Seconds(),
 		Classes:    classDocument{All: f.Classes.complete(), Fleets: map[string]Counts{}},
 		Components: f.Components, Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
-		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes,
+		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons,
 		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(),
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
 		HistoryDigest: v.HistoryDigest, Resources: v.resourceDocument(),
@@ -162,7 +164,7 @@ func declared(f *scenario.Fault) string {
 func deviceDocuments(records []*DeviceRecord) []deviceDocument {
 	all := make([]deviceDocument, len(records))
 	for i, r := range records {
-		all[i] = deviceDocument{r.Device, r.Class, seconds(r.Took), append([]string{}, r.Faults...)}
+		all[i] = deviceDocument{r.Device, r.Class, seconds(r.Took), append([]string{}, r.Faults...), r.Reason}
 	}
 	return all
 }

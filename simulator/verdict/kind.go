@@ -25,6 +25,12 @@ const (
 	// Unacknowledged is seen at the device when the run ends: N reports of a plan
 	// were still kept, since no acknowledgement had come.
 	Unacknowledged
+	// NoPlan is seen at the device: the platform has no plan for it; Text is the
+	// reason that it gives.
+	NoPlan
+	// Unreached is seen at the device when the run ends: it never had a session;
+	// Text says why.
+	Unreached
 	kindCount
 )
 
@@ -44,6 +50,7 @@ var kindNames = [kindCount]string{
 	Downloaded: "downloaded", FaultFired: "fault_fired", Violation: "violation",
 	Stored: "stored", Answered: "answered", StatusIs: "status_is", Illegal: "illegal", OutOfOrder: "out_of_order",
 	Duplicate: "duplicate", Conflicting: "conflicting", Unacknowledged: "unacknowledged",
+	NoPlan: "no_plan", Unreached: "unreached",
 }
 
 // String returns the name in a recorded history.
@@ -56,4 +63,4 @@ func (k Kind) String() string {
 
 // AtPlatform reports whether the event is seen at the platform, and not at the
 // device.
-func (k Kind) AtPlatform() bool { return k >= Stored && k != Unacknowledged }
+func (k Kind) AtPlatform() bool { return k >= Stored && k < Unacknowledged }

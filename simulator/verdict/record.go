@@ -13,6 +13,7 @@ type DeviceRecord struct {
 	Fleet      string
 	Class      scenario.Class
 	Took       time.Duration // from a plan at the device to Upgraded at the platform, the longest of its plans; 0 if it was not upgraded
+	Reason     string        // why it never connected or never began; empty if it did
 	Refused    string        // the reason of its last answer, if that was no
 	Components []ComponentEnd
 	Faults     []string // that struck it
@@ -101,7 +102,7 @@ func (d *DeviceJudge) severity(class scenario.Class) (key int64, failed bool) {
 
 func (d *DeviceJudge) record(class scenario.Class) *DeviceRecord {
 	s := d.judge.scenario
-	r := &DeviceRecord{Device: d.Name(), Fleet: s.Fleets[d.fleet].Name, Class: class, Took: d.took(class), Refused: d.refused,
+	r := &DeviceRecord{Device: d.Name(), Fleet: s.Fleets[d.fleet].Name, Class: class, Took: d.took(class), Reason: d.reason(class), Refused: d.refused,
 		Log: d.log.list(), Earlier: d.log.earlier()}
 	r.Violations = append(r.Violations, d.violations...)
 	for i := range d.parts {

@@ -215,6 +215,9 @@ func (d *deviceRow) Sentence() string {
 		}
 		parts = append(parts, text)
 	}
+	if d.Reason != "" {
+		parts = append(parts, d.Reason)
+	}
 	if d.Refused != "" {
 		parts = append(parts, "refused: "+d.Refused)
 	}
@@ -266,6 +269,10 @@ func (e *Event) String() string {
 		return "refuses plan " + e.Plan + ": " + e.Text
 	case StatusIs:
 		return "device is now: " + ota.DeviceStatus(e.N).Name()
+	case NoPlan:
+		return "the platform has no plan for it: " + printable(e.Text)
+	case Unreached:
+		return "never had a session: " + printable(e.Text)
 	case Unacknowledged:
 		return fmt.Sprintf("the run ends, and %d reports of plan %s are still on the device", e.N, e.Plan)
 	}

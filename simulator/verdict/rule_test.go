@@ -196,6 +196,6 @@ func TestKindNames(t *testing.T) {
 		assert.False(t, seen[kind.String()], kind)
 		seen[kind.String()] = true
 	}
-	assert.Len(t, seen, 16)
+	assert.Len(t, seen, 18)
 	assert.Equal(t, "unknown", verdict.Kind(200).String())
 }

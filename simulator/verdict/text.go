@@ -75,6 +75,12 @@ func (v *Verdict) writeDevices(b *strings.Builder, style Style) {
 		}
 		b.WriteString("\n")
 	}
+	for _, class := range scenario.Classes() {
+		byReason := v.Figures.Reasons[class]
+		for _, reason := range byCount(byReason) {
+			fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("%s: %d: %s", class, byReason[reason], reason)))
+		}
+	}
 	if len(v.Figures.Fleets) < 2 {
 		return
 	}

@@ -38,8 +38,9 @@ type device struct {
 	faults   []*fault.Injection
 	random   random
 
-	answers  []userAnswer // that its users have not given
-	waiting  int          // things will happen to it that many times
+	answers  []userAnswer     // that its users have not given
+	none     ota.NoPlanReason // what the platform last said instead of a plan
+	waiting  int              // things will happen to it that many times
 	saved    *agent.State
 	packages []*ota.Package // kept addresses, one for each component
 	numbered []numbered     // the highest number of each plan's reports

@@ -10,6 +10,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/verdict"
 )
 
 // life is a device between two power cuts: the agent's machine, and the effect
@@ -70,6 +71,10 @@ func (d *device) deliver(in agent.Input) {
 	}
 	if received, is := in.(agent.Received); is {
 		d.answer()
+		if none, is := received.Message.(*ota.NoPlan); is && none.Reason != d.none {
+			d.none = none.Reason
+			d.record(verdict.Event{Kind: verdict.NoPlan, Text: string(none.Reason)})
+		}
 		if ack, is := received.Message.(*ota.Ack); is {
 			d.weigh(ack)
 		}

@@ -1,0 +1,32 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"github.com/eclipse/paho.golang/packets"
+)
+
+// Probe opens the session that a link would open, asks for its topics and ends it
+// again, so that the broker keeps nothing. The error says why there is none; of a
+// broker's refusal it is a Refused.
+func Probe(ctx context.Context, cfg Config) error {
+	l, err := New(cfg)
+	if err != nil {
+		return err
+	}
+	s, err := l.connect(ctx, l.cfg.URLs[0])
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("the broker ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5? (%w)", err)
+	case err != nil:
+		return err
+	}
+	none := uint32(0)
+	err = s.conn.send(&packets.Disconnect{Properties: &packets.Properties{SessionExpiryInterval: &none}})
+	s.end(nil)
+	return err
+}

@@ -1,0 +1,54 @@
+package verdict_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// TestReasons says of each device that never began why, in every form.
+func TestReasons(t *testing.T) {
+	s, err := scenario.Parse("s", []byte("scenario: s\nduration: 10s\nfleet: [{name: gw, count: 4, product: p, components: [{id: app, type: module, version: 1.0.0}]}]\n"))
+	require.NoError(t, err)
+	j := verdict.NewJudge(s, verdict.WithLogs)
+	add := func(device string, kind verdict.Kind, text string) {
+		j.Add(verdict.Event{Kind: kind, Device: device, Text: text})
+	}
+	for _, device := range []string{"gw-000001", "gw-000002", "gw-000003", "gw-000004"} {
+		add(device, verdict.Arrived, "gw")
+	}
+	add("gw-000001", verdict.Connected, "")
+	add("gw-000001", verdict.NoPlan, "ended")
+	add("gw-000001", verdict.NoPlan, "up_to_date")
+	add("gw-000002", verdict.Unreached, "the broker refused\x1b[2J")
+	add("gw-000004", verdict.Connected, "")
+	v := verdict.New(s, 1, "real", j.Figures(verdict.Sizes(s)))
+	want := map[scenario.Class]map[string]int{
+		scenario.NotUpgraded: {"the platform says up_to_date": 1, "the platform said nothing": 1},
+		scenario.Unreachable: {"the broker refused [2J": 1, "nothing answered": 1},
+	}
+	assert.Equal(t, want, v.Figures.Reasons)
+	for name, write := range map[string]func() (string, error){
+		"text": func() (string, error) {
+			var b bytes.Buffer
+			err := v.WriteText(&b, verdict.Style{})
+			return b.String(), err
+		},
+		"json": func() (string, error) { var b bytes.Buffer; err := v.WriteJSON(&b); return b.String(), err },
+		"html": func() (string, error) { var b bytes.Buffer; err := v.WriteHTML(&b); return b.String(), err },
+	} {
+		text, err := write()
+		require.NoError(t, err)
+		for _, byReason := range want {
+			for reason := range byReason {
+				assert.Contains(t, text, reason, name)
+			}
+		}
+		assert.NotContains(t, text, "\x1b[2J", name)
+	}
+}
