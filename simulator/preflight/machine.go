@@ -28,8 +28,10 @@ func Look() (Machine, error) {
 	m.Files = bounded(limit.Cur)
 	m.Ports = portsIn(read("/proc/sys/net/ipv4/ip_local_port_range"))
 	m.Memory = availableIn(read("/proc/meminfo"))
-	if group := leftIn(read("/sys/fs/cgroup/memory.max"), read("/sys/fs/cgroup/memory.current")); group > 0 && (m.Memory == 0 || group < m.Memory) {
-		m.Memory = group
+	for _, left := range append(groupsLeft("/sys/fs/cgroup", read("/proc/self/cgroup"), read), addressesLeft()) {
+		if left > 0 && (m.Memory == 0 || left < m.Memory) {
+			m.Memory = left
+		}
 	}
 	return m, nil
 }

@@ -120,3 +120,26 @@ func TestWhatTheSystemSays(t *testing.T) {
 	assert.Zero(t, leftIn("", ""))
 	assert.Equal(t, int64(unlimited), bounded(1<<64-1))
 }
+
+// TestGroups are looked at from the process's own up, in either version.
+func TestGroups(t *testing.T) {
+	const root = "/sys/fs/cgroup"
+	for name, tt := range map[string]struct {
+		membership string
+		files      map[string]string
+		want       []int64
+	}{
+		"none":       {"0::/\n", nil, nil},
+		"v2 nested":  {"0::/a/b\n", map[string]string{root + "/a/memory.max": "1000\n", root + "/a/memory.current": "300\n", root + "/a/b/memory.max": "max\n"}, []int64{700}},
+		"v2 both":    {"0::/a/b\n", map[string]string{root + "/a/memory.max": "1000", root + "/a/b/memory.max": "600"}, []int64{600, 1000}},
+		"v2 inside":  {"0::/../x\n", map[string]string{root + "/memory.max": "500"}, []int64{500}},
+		"v1":         {"4:memory:/a\n3:cpuset:/\n", map[string]string{root + "/memory/a/memory.limit_in_bytes": "262144000", root + "/memory/a/memory.usage_in_bytes": "44000"}, []int64{262100000}},
+		"v1 shared":  {"4:cpu,memory:/\n", map[string]string{root + "/memory/memory.limit_in_bytes": "9223372036854771712"}, nil},
+		"hybrid":     {"4:memory:/\n0::/a\n", map[string]string{root + "/unified/a/memory.max": "800"}, []int64{800}},
+		"no process": {"gone", nil, nil},
+	} {
+		assert.Equal(t, tt.want, groupsLeft(root, tt.membership, func(path string) string { return tt.files[path] }), name)
+	}
+	assert.Equal(t, int64(1000<<20-200<<10), leftOf(1000<<20, "VmPeak:  1 kB\nVmSize:\t  200 kB\n"))
+	assert.Equal(t, int64(1), leftOf(1<<20, "VmSize: 9000 kB\n"))
+}
