@@ -132,6 +132,15 @@ func (r *Runner) Post(in Input) {
 	}
 }
 
+// After calls back when every input that was posted before has been handled, and
+// what it decided is durable; never if the device ends before.
+func (r *Runner) After(then func()) { r.Post(marker{then}) }
+
+// marker is a place in the queue.
+type marker struct{ passed func() }
+
+func (marker) input() {}
+
 // drain handles inputs until none is left.
 func (r *Runner) drain() {
 	for {
@@ -139,8 +148,12 @@ func (r *Runner) drain() {
 		if !ok {
 			return
 		}
-		if p, is := in.(probe); is {
-			r.answer(p)
+		switch in := in.(type) {
+		case probe:
+			r.answer(in)
+			continue
+		case marker:
+			in.passed()
 			continue
 		}
 		if offersWork(in) {

@@ -54,7 +54,7 @@ func (d *device) newLife() *life {
 	d.life = l
 	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, gear.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
 	if d.voice == nil {
-		l.link = d.newLink(gear.Deliver)
+		l.link = d.newLink(gear.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)
 		l.link.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
 	}
@@ -96,11 +96,11 @@ type late func(ota.Up)
 // Send sends a message.
 func (f late) Send(m ota.Up) { f(m) }
 
-func (d *device) newLink(deliver func(agent.Input)) *link.Link {
+func (d *device) newLink(deliver func(agent.Input), after func(func())) *link.Link {
 	l, err := link.New(link.Config{
 		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
 		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.TLS,
-		Deliver: deliver, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
+		Deliver: deliver, After: after, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
 	})
 	if err != nil {
 		// The scenario and the options were checked; only a bug gets here.

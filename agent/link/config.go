@@ -20,7 +20,7 @@ import (
 const (
 	DefaultKeepAlive      = 60 * time.Second
 	DefaultSessionExpiry  = 24 * time.Hour
-	DefaultReceiveMaximum = 64
+	DefaultReceiveMaximum = 8
 	DefaultConnectTimeout = 30 * time.Second
 	DefaultGoodbyeTimeout = 2 * time.Second
 	DefaultFirstDelay     = time.Second
@@ -52,13 +52,17 @@ type Config struct {
 	KeepAlive      time.Duration // whole seconds up to 18 h; 0 for 60 s
 	SessionExpiry  time.Duration // whole seconds; how long the broker keeps messages; 0 for 24 h
 	// ReceiveMaximum is how many messages the broker may send ahead of their
-	// acknowledgement; 0 for 64.
+	// acknowledgement; 0 for 8.
 	ReceiveMaximum uint16
 
 	// Deliver takes Connected, Disconnected, Received, BadPlan and BadPackage, one at a
-	// time. A message is acknowledged to the broker when it returns, and nothing
-	// is read meanwhile.
+	// time. Nothing is read meanwhile.
 	Deliver func(agent.Input)
+	// After calls back when everything that was delivered before has been handled,
+	// or never if the device ends before. A message is acknowledged then, so that
+	// MQTT's Receive Maximum bounds what waits, and what a cut takes is sent again.
+	// Nil acknowledges what was delivered at once.
+	After func(then func())
 	// Dial opens the TCP connection; nil for a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Jitter draws from [0, 1); nil for a source of the process.

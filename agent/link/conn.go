@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -141,10 +142,18 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	default:
 		return nil, fmt.Errorf("the broker sent a packet of the unexpected type %d", kind)
 	}
+	if kind == packets.CONNACK && len(body) == 2 {
+		// MQTT 3.1.1's answer is this short; one of MQTT 5 has properties.
+		return nil, &Refused{Code: 0x84, Reason: "it answers in MQTT 3.1.1"}
+	}
 	p = packets.NewControlPacket(kind).Content
 	if publish, ok := p.(*packets.Publish); ok {
 		if publish.QoS = first >> 1 & 3; publish.QoS > 1 {
 			return nil, errors.New("the broker sent a message with a QoS above the subscribed one")
+		}
+		publish.Retain = first&1 != 0
+		if overruns(body, publish.QoS) {
+			return nil, errors.New("the broker sent a message whose properties are longer than it")
 		}
 	}
 	defer func() {
@@ -155,7 +164,25 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	if err := p.Unpack(bytes.NewBuffer(body)); err != nil {
 		return nil, fmt.Errorf("the broker sent a malformed packet: %w", err)
 	}
+	if publish, ok := p.(*packets.Publish); ok && publish.Properties.TopicAlias != nil {
+		return nil, errors.New("the broker sent a topic alias, and none was allowed")
+	}
 	return p, nil
+}
+
+// overruns reports whether a PUBLISH announces more properties than it has, which
+// paho takes for the payload's end.
+func overruns(body []byte, qos byte) bool {
+	skip := func(n int) { body = body[min(n, len(body)):] }
+	if len(body) < 2 {
+		return true
+	}
+	skip(2 + int(binary.BigEndian.Uint16(body)))
+	if qos > 0 {
+		skip(2)
+	}
+	length, n := binary.Uvarint(body[:min(4, len(body))]) // MQTT's form of a number is this one
+	return n <= 0 || length > uint64(len(body)-n)
 }
 
 // send writes a packet. A connection that does not take it is of no use any more

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,7 +149,8 @@ func (l *Link) begin(s *live) {
 	l.log.Info("connected to the broker")
 	l.deliverAll(s, agent.Connected{})
 	for _, p := range s.early {
-		l.receive(s, p)
+		// They are not more than may wait.
+		_ = l.receive(s, p)
 	}
 	s.early = nil
 }
@@ -183,7 +185,7 @@ func (l *Link) take(s *live) error {
 	}
 	switch p := p.(type) {
 	case *packets.Publish:
-		l.receive(s, p)
+		return l.receive(s, p)
 	case *packets.Puback:
 		if p.ReasonCode >= 0x80 {
 			l.complaints.say(l.log, "the broker did not take a message", "reason", clip(p.Reason()))
@@ -209,14 +211,22 @@ func (l *Link) drain(s *live) {
 // publish sends a message and gives its identifier; 0 if it is not acknowledged.
 func (l *Link) publish(s *live, m outgoing) (id uint16, err error) {
 	kind, payload, err := wire.EncodeUp(m.message)
+	for excess := l.excess(s, m.id, kind, payload); err == nil && excess > 0; excess = l.excess(s, m.id, kind, payload) {
+		shorter := shortened(m.message, excess)
+		if shorter == nil {
+			break
+		}
+		m.message = shorter
+		kind, payload, err = wire.EncodeUp(shorter)
+	}
 	if err != nil {
 		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
 		return 0, nil
 	}
 	p := &packets.Publish{Topic: l.topics.Up(*m.id, kind), QoS: wire.QoS(kind), Payload: payload,
 		Properties: &packets.Properties{ContentType: wire.ContentType}}
-	if size := len(p.Topic) + len(payload) + overhead; s.maxPacket > 0 && size > s.maxPacket {
-		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes", size, "limit", s.maxPacket)
+	if l.excess(s, m.id, kind, payload) > 0 {
+		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes", len(payload), "limit", s.maxPacket)
 		return 0, nil
 	}
 	if p.QoS > 0 {
@@ -225,6 +235,43 @@ func (l *Link) publish(s *live, m outgoing) (id uint16, err error) {
 		}
 	}
 	return p.PacketID, s.conn.send(p)
+}
+
+// excess is by how many bytes a message is larger than the broker takes.
+func (l *Link) excess(s *live, id *ota.Identity, kind string, payload []byte) int {
+	if s.maxPacket == 0 {
+		return 0
+	}
+	return max(0, len(l.topics.Up(*id, kind))+len(payload)+overhead-s.maxPacket)
+}
+
+// shortened is a message whose detail is some bytes shorter; nil for one without a
+// detail that could be.
+func shortened(m ota.Up, excess int) ota.Up {
+	switch m := m.(type) {
+	case *ota.Report:
+		if m.Failure != nil && m.Failure.Detail != "" {
+			short := *m
+			short.Failure = &ota.Failure{Code: m.Failure.Code, Detail: withoutHead(m.Failure.Detail, excess)}
+			return &short
+		}
+	case *ota.Decision:
+		if m.Detail != "" {
+			short := *m
+			short.Detail = withoutHead(m.Detail, excess)
+			return &short
+		}
+	}
+	return nil
+}
+
+// withoutHead cuts bytes from the beginning of a text: its end tells most.
+func withoutHead(text string, excess int) string {
+	const mark = "…"
+	if excess += len(mark); excess >= len(text) {
+		return ""
+	}
+	return mark + strings.ToValidUTF8(text[excess:], "")
 }
 
 // leave ends the connection because ctx has ended: with a goodbye, unless that

@@ -69,7 +69,7 @@ func TestSession(t *testing.T) {
 	assert.False(t, c.CleanStart)
 	assert.EqualValues(t, 60, c.KeepAlive)
 	assert.EqualValues(t, 86400, *c.Properties.SessionExpiryInterval)
-	assert.EqualValues(t, 64, *c.Properties.ReceiveMaximum)
+	assert.EqualValues(t, 8, *c.Properties.ReceiveMaximum)
 	assert.EqualValues(t, 1<<20+4<<10, *c.Properties.MaximumPacketSize)
 	assert.Equal(t, topics+"up/offline", c.WillTopic)
 	assert.Equal(t, "{}", string(c.WillMessage))
@@ -262,7 +262,7 @@ func TestProgressGivesWay(t *testing.T) {
 	assert.LessOrEqual(t, published.wait(t), 16)
 }
 
-func TestLargeMessagesStayOffTheLine(t *testing.T) {
+func TestDetailsAreCutToWhatTheBrokerTakes(t *testing.T) {
 	limit := uint32(300)
 	published := make(later[[]*packets.Publish], 1)
 	url := serve(t, func(p *peer) {
@@ -276,11 +276,14 @@ func TestLargeMessagesStayOffTheLine(t *testing.T) {
 	large.Status, large.Failure = ota.DownloadFailed, &ota.Failure{Code: ota.HTTPError, Detail: strings.Repeat("x", 500)}
 	l.Send(large)
 	l.Send(report(2))
-	l.Send(&ota.Report{}) // cannot be encoded
+	l.Send(&ota.Report{})                                                         // cannot be encoded
+	l.Send(&ota.Inventory{Time: report(1).Time, Agent: strings.Repeat("x", 250)}) // has nothing to cut
 	stop()
 	sent := published.wait(t)
-	assertTopics(t, []string{topics + "up/status", topics + "up/offline"}, sent)
-	assert.Contains(t, string(sent[0].Payload), `"seq":2`)
+	assertTopics(t, []string{topics + "up/status", topics + "up/status", topics + "up/offline"}, sent)
+	assert.Regexp(t, `"seq":1,.*"code":"http_error","detail":"…x+"`, string(sent[0].Payload))
+	assert.LessOrEqual(t, len(sent[0].Payload), int(limit))
+	assert.Contains(t, string(sent[1].Payload), `"seq":2`)
 }
 
 func TestRefusalIsSaidOnce(t *testing.T) {

@@ -17,6 +17,7 @@ type Member struct {
 	// Deliver takes what Config.Deliver takes, for this device: Connected and
 	// Disconnected are the gateway's.
 	Deliver func(agent.Input)
+	After   func(then func()) // as Config.After
 }
 
 // Member is the link of the i-th of Config.Members.
@@ -87,15 +88,24 @@ func (l *Link) refused(s *live, member int, code byte, why string) {
 		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))
 }
 
-// listener finds who takes the messages of a device; nil if it is a stranger.
-func (l *Link) listener(id ota.Identity) func(agent.Input) {
+// listener finds who takes the messages of a device; nil if it is unknown.
+func (l *Link) listener(id ota.Identity) *Member {
 	if id == l.cfg.Identity {
-		return l.cfg.Deliver
+		return &Member{id, l.cfg.Deliver, l.cfg.After}
 	}
 	for i := range l.cfg.Members {
 		if l.cfg.Members[i].Identity == id {
-			return l.cfg.Members[i].Deliver
+			return &l.cfg.Members[i]
 		}
 	}
 	return nil
+}
+
+// after calls then when what was delivered has been handled.
+func (m *Member) after(then func()) {
+	if m.After == nil {
+		then()
+		return
+	}
+	m.After(then)
 }

@@ -88,6 +88,17 @@ func misbehaviours() map[string]func(*peer) {
 	}
 	none := byte(0)
 	return map[string]func(*peer){
+		"takes no message": func(p *peer) {
+			none := uint16(0)
+			p.welcome(&packets.Properties{ReceiveMaximum: &none})
+			p.behave()
+		},
+		"takes no byte": func(p *peer) {
+			none := uint32(0)
+			p.welcome(&packets.Properties{MaximumPacketSize: &none})
+			p.behave()
+		},
+		"speaks MQTT 3.1.1":               raw(0x20, 2, 0, 1),
 		"closes at once":                  func(*peer) {},
 		"closes in the middle of CONNECT": func(p *peer) { _, _ = p.Read(make([]byte, 10)) },
 		"never answers":                   raw(),

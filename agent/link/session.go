@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -17,10 +18,13 @@ import (
 // overhead is how many bytes a PUBLISH has beside topic and payload, at most.
 const overhead = 64
 
-// Refused is a broker's answer to CONNECT other than yes.
+// Refused is a broker's answer to CONNECT or SUBSCRIBE other than yes, or the
+// DISCONNECT by which it ends a connection that it had taken.
 type Refused struct {
 	Code   byte   // MQTT reason code
 	Reason string // the broker's words, if it gave any
+	ended  bool   // the connection had been taken
+	topic  string // of a subscription
 }
 
 // Error gives the meaning of the code, and the broker's words.
@@ -29,10 +33,28 @@ func (r *Refused) Error() string {
 	if !ok {
 		meaning = "reason code " + fmt.Sprintf("0x%02x", r.Code)
 	}
-	if r.Reason != "" {
-		return fmt.Sprintf("the broker refused the connection: %s (%s)", meaning, clip(r.Reason))
+	what := "refused the connection"
+	switch {
+	case r.ended:
+		what = "ended the connection"
+	case r.topic != "":
+		what = "refused the subscription of " + r.topic
 	}
-	return "the broker refused the connection: " + meaning
+	text := fmt.Sprintf("the broker %s: %s", what, meaning)
+	if r.Reason != "" {
+		text += fmt.Sprintf(" (%s)", clip(r.Reason))
+	}
+	return text
+}
+
+// Final reports whether trying again helps nothing before a person has changed
+// something: the broker knows the device, or MQTT 5, and does not want it.
+func (r *Refused) Final() bool {
+	switch r.Code {
+	case 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x9b:
+		return !r.ended
+	}
+	return false
 }
 
 // refusals are the reasons that an operator can do something about.
@@ -44,7 +66,15 @@ var refusals = map[byte]string{
 	0x88: "it is not available",
 	0x89: "it is busy",
 	0x8a: "the device is banned",
+	0x8b: "it is shutting down",
+	0x8c: "it wants another way of authentication",
+	0x8d: "it has heard nothing for too long",
+	0x8e: "another client has taken over the session: do two devices have one identity?",
+	0x93: "more messages came than it takes ahead of their acknowledgement",
+	0x95: "a packet was too large for it",
 	0x97: "a quota is exceeded",
+	0x98: "an operator has ended it",
+	0x9b: "it does not take messages with QoS 1, which reports need",
 	0x9f: "connections come too fast",
 }
 
@@ -55,6 +85,7 @@ type live struct {
 	keepAlive keepAlive
 	maxPacket int                // bytes that the broker takes; 0 without limit
 	mute      map[int]bool       // members that the broker does not let it hear
+	unhandled atomic.Int32       // messages that were delivered and are not handled yet
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue
 	since     time.Time          // when it was accepted
@@ -142,14 +173,18 @@ func (l *Link) login(s *live, packet *packets.Connect) error {
 		return &Refused{Code: ack.ReasonCode, Reason: ack.Properties.ReasonString}
 	case ack.Properties.AuthMethod != "":
 		return errors.New("the broker wants an authentication that nobody asked for")
+	case ack.Properties.ReceiveMaximum != nil && *ack.Properties.ReceiveMaximum == 0,
+		ack.Properties.MaximumPacketSize != nil && *ack.Properties.MaximumPacketSize == 0:
+		return errNothing
 	case ack.Properties.MaximumQOS != nil && *ack.Properties.MaximumQOS == 0:
-		return errNoQoS
+		return &Refused{Code: 0x9b}
 	}
 	s.accept(ack.Properties, l.cfg.KeepAlive)
 	return nil
 }
 
-var errNoQoS = errors.New("the broker does not take messages with QoS 1, which reports need")
+// errNothing is a protocol error (MQTT 5, 3.2.2.3.3 and 3.2.2.3.6).
+var errNothing = errors.New("the broker announces that it takes no message at all, which MQTT forbids")
 
 // accept takes what the broker says of itself. It may set another keep-alive than
 // was asked for, in seconds; none (0) leaves ours, because it also finds out
@@ -207,14 +242,17 @@ func (l *Link) connectPacket() (*packets.Connect, error) {
 // subscription is the identifier of SUBSCRIBE, the first packet that has one.
 const subscription = 1
 
+// noRetained asks the broker to send no retained messages at the subscription.
+const noRetained = 2
+
 // subscribe asks for the topics of the device and of its members, and waits for
 // the answer. A broker that has kept the session may send messages before it.
 func (l *Link) subscribe(s *live) error {
 	subscribe := &packets.Subscribe{PacketID: subscription, Properties: &packets.Properties{},
-		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1}}}
+		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1, RetainHandling: noRetained}}}
 	for i := range l.cfg.Members {
 		filter := l.topics.DeviceFilter(l.cfg.Members[i].Identity)
-		subscribe.Subscriptions = append(subscribe.Subscriptions, packets.SubOptions{Topic: filter, QoS: 1})
+		subscribe.Subscriptions = append(subscribe.Subscriptions, packets.SubOptions{Topic: filter, QoS: 1, RetainHandling: noRetained})
 	}
 	if err := s.conn.send(subscribe); err != nil {
 		return err
@@ -228,10 +266,12 @@ func (l *Link) subscribe(s *live) error {
 		case *packets.Suback:
 			return l.subscribed(s, p, subscribe)
 		case *packets.Publish:
-			if len(s.early) == int(l.cfg.ReceiveMaximum) {
+			switch full := len(s.early) == int(l.cfg.ReceiveMaximum); {
+			case !full:
+				s.early = append(s.early, p)
+			case p.QoS > 0:
 				return fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", len(s.early))
 			}
-			s.early = append(s.early, p)
 		case *packets.Pingresp:
 		default:
 			return unexpected(p)
@@ -249,7 +289,7 @@ func (l *Link) subscribed(s *live, p *packets.Suback, asked *packets.Subscribe) 
 		switch {
 		case code < 0x80:
 		case i == 0:
-			return fmt.Errorf("the broker refused %s with reason code 0x%02x (%s)", asked.Subscriptions[i].Topic, code, clip(p.Properties.ReasonString))
+			return &Refused{Code: code, Reason: p.Properties.ReasonString, topic: asked.Subscriptions[i].Topic}
 		default:
 			l.refused(s, i-1, code, p.Properties.ReasonString)
 		}
@@ -261,7 +301,11 @@ func (l *Link) subscribed(s *live, p *packets.Suback, asked *packets.Subscribe) 
 // does or one that has no business there.
 func unexpected(p packets.Packet) error {
 	if d, ok := p.(*packets.Disconnect); ok {
-		return fmt.Errorf("the broker ended the connection with reason code 0x%02x", d.ReasonCode)
+		ended := &Refused{Code: d.ReasonCode, ended: true}
+		if d.Properties != nil {
+			ended.Reason = d.Properties.ReasonString
+		}
+		return ended
 	}
 	return fmt.Errorf("the broker sent a packet out of turn: %T", p)
 }

@@ -102,7 +102,7 @@ func (d *device) newLink() (*link.Link, error) {
 	l := link.Config{
 		Identity: d.id, Username: b.Username, TLS: secure,
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
-		Deliver: func(in agent.Input) { d.runner.Post(in) }, Members: d.subs.members(),
+		Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }, Members: d.subs.members(),
 	}
 	for _, u := range b.URLs {
 		l.URLs = append(l.URLs, u.String())

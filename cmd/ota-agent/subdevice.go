@@ -52,7 +52,7 @@ func newSubDevices(cfg *config.Config, session func(*control.Status), log *slog.
 func (s *subDevices) members() []link.Member {
 	members := make([]link.Member, len(s.all))
 	for i, d := range s.all {
-		members[i] = link.Member{Identity: d.id, Deliver: d.Post}
+		members[i] = link.Member{Identity: d.id, Deliver: d.Post, After: d.after}
 	}
 	return members
 }
@@ -211,6 +211,15 @@ func (d *subDevice) Status(context.Context) (s control.Status, err error) {
 	}
 	d.session(&s)
 	return s, nil
+}
+
+// after calls back when what was posted before has been handled.
+func (d *subDevice) after(then func()) {
+	if d.broken == nil {
+		d.runner.After(then)
+	} else {
+		then()
+	}
 }
 
 // Post passes an input on; one that cannot be served hears nothing.
