@@ -1,14 +1,13 @@
 package api
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // cookie holds the proof that a browser has given the token.
@@ -25,6 +24,7 @@ const MinToken = 16
 // site's page is refused in any case.
 type Guard struct {
 	token   string
+	visits  *visits
 	writing *http.CrossOriginProtection
 }
 
@@ -39,7 +39,7 @@ func NewGuard(address, token string) (*Guard, error) {
 	case token != "" && len(token) < MinToken:
 		return nil, errors.New("the token is too short: want at least 16 characters")
 	}
-	return &Guard{token: token, writing: http.NewCrossOriginProtection()}, nil
+	return &Guard{token: token, visits: newVisits(), writing: http.NewCrossOriginProtection()}, nil
 }
 
 // loopback reports whether host is a name of this machine for itself.
@@ -63,43 +63,56 @@ func (g *Guard) Check(r *http.Request) error {
 	if err := g.writing.Check(r); err != nil {
 		return &failure{status: http.StatusForbidden, detail: "the request comes from a page of another site"}
 	}
-	if !g.admitted(r) {
-		return &failure{status: http.StatusUnauthorized, detail: "want the header Authorization: Bearer TOKEN"}
+	return g.admitted(r)
+}
+
+// admitted says why a request without the token, or a cookie for it, may not pass.
+func (g *Guard) admitted(r *http.Request) error {
+	if g.token == "" {
+		return nil
+	}
+	if scheme, bearer, is := strings.Cut(r.Header.Get("Authorization"), " "); is && strings.EqualFold(scheme, "Bearer") {
+		return g.try(r, strings.TrimLeft(bearer, " "))
+	}
+	if c, err := r.Cookie(cookie); err == nil && g.visits.goes(c.Value, time.Now()) {
+		return nil
+	}
+	return &failure{status: http.StatusUnauthorized, detail: "want the header Authorization: Bearer TOKEN"}
+}
+
+// try compares a token, unless the caller has given a wrong one a moment ago: so
+// nobody tries many.
+func (g *Guard) try(r *http.Request, token string) error {
+	now := time.Now()
+	switch {
+	case g.visits.pauses(r.RemoteAddr, now):
+		return &failure{status: http.StatusTooManyRequests, detail: "a wrong token was given a moment ago: try again in a second"}
+	case !same(token, g.token):
+		g.visits.wrong(r.RemoteAddr, now)
+		return &failure{status: http.StatusUnauthorized, detail: "that is not the token"}
 	}
 	return nil
 }
 
-// admitted reports whether a request bears the token, or its proof.
-func (g *Guard) admitted(r *http.Request) bool {
+// Admit gives a browser a cookie if the token is right; else it says why not. The
+// cookie is another one each time, ends after twelve hours without a request, and
+// with the process.
+func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, token string) error {
 	if g.token == "" {
-		return true
+		return nil
 	}
-	if scheme, bearer, is := strings.Cut(r.Header.Get("Authorization"), " "); is && strings.EqualFold(scheme, "Bearer") {
-		return same(strings.TrimLeft(bearer, " "), g.token)
+	if err := g.try(r, token); err != nil {
+		return err
 	}
-	c, err := r.Cookie(cookie)
-	return err == nil && same(c.Value, g.proof())
+	http.SetCookie(w, &http.Cookie{Name: cookie, Value: g.visits.begin(time.Now()), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	return nil
 }
 
-// proof is what the cookie holds: not the token, and worth nothing once the token
-// is another one. It is the same after a restart.
-func (g *Guard) proof() string {
-	mac := hmac.New(sha256.New, []byte(g.token))
-	mac.Write([]byte(cookie))
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// Admit gives a browser the cookie if the token is right, and says whether it is.
-func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, token string) bool {
-	if !same(token, g.token) {
-		return false
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: g.proof(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
-	return true
-}
-
-// Dismiss takes the cookie of Admit back from a browser.
+// Dismiss ends the cookie of Admit, also for whoever has a copy of it.
 func (g *Guard) Dismiss(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie(cookie); err == nil {
+		g.visits.end(c.Value)
+	}
 	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
 }
 
@@ -114,8 +127,11 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := g.Check(r); err != nil {
 			p := ProblemOf(err)
-			if p.Status == http.StatusUnauthorized {
+			switch p.Status {
+			case http.StatusUnauthorized:
 				w.Header().Set("WWW-Authenticate", "Bearer")
+			case http.StatusTooManyRequests:
+				w.Header().Set("Retry-After", "1")
 			}
 			writeProblem(w, p)
 			return

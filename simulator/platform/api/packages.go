@@ -12,8 +12,13 @@ import (
 	"otafleet/simulator/platform/engine"
 )
 
-// uploadTime is how long a package may take on its way in.
-const uploadTime = 30 * time.Minute
+// What a package on its way in may take: so that a few that hardly move do not keep
+// everybody else out.
+const (
+	uploadTime  = 30 * time.Minute
+	uploadStall = 30 * time.Second // without a byte, and before the rate counts
+	uploadRate  = 16 << 10         // bytes a second, on average
+)
 
 // Packages are the version packages.
 type Packages struct {
@@ -92,20 +97,37 @@ func (a *API) Upload(w http.ResponseWriter, r *http.Request, from io.Reader, lab
 		w.Header().Set("Retry-After", "5")
 		return "", &failure{status: http.StatusTooManyRequests, detail: "other packages are on their way in: try again in a few seconds"}
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadTime)) // where there is a connection
-	return a.platform.Upload(r.Context(), &body{from: http.MaxBytesReader(w, io.NopCloser(from), platform.MaxUpload)}, label, a.types)
+	in := &body{from: http.MaxBytesReader(w, io.NopCloser(from), platform.MaxUpload), conn: http.NewResponseController(w), began: time.Now()}
+	return a.platform.Upload(r.Context(), in, label, a.types)
 }
 
-// body is a request's body whose end before its time is the caller's mistake.
-type body struct{ from io.Reader }
+// body is a request's body whose end before its time, or slowness, is the caller's
+// mistake.
+type body struct {
+	from  io.Reader
+	conn  *http.ResponseController
+	began time.Time
+	taken int64
+}
 
 func (b *body) Read(p []byte) (int, error) {
+	now := time.Now()
+	if tooSlow(b.taken, now.Sub(b.began)) {
+		return 0, &failure{status: http.StatusRequestTimeout, detail: "the package comes too slowly: want 16 KiB a second"}
+	}
+	_ = b.conn.SetReadDeadline(now.Add(uploadStall)) // where there is a connection
 	n, err := b.from.Read(p)
+	b.taken += int64(n)
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &tooLarge) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = &failure{status: http.StatusBadRequest, detail: "the package did not arrive as a whole"}
 	}
 	return n, err
+}
+
+// tooSlow reports whether so many bytes in a time are too few.
+func tooSlow(taken int64, in time.Duration) bool {
+	return in > uploadTime || in > uploadStall && float64(taken) < uploadRate*(in-uploadStall).Seconds()
 }
 
 func (a *API) deletePackage(w http.ResponseWriter, r *http.Request) error {

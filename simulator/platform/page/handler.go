@@ -169,7 +169,7 @@ func (h *handler) asset(w http.ResponseWriter, r *http.Request) {
 // login is what the page that asks for the token shows.
 type login struct {
 	Next  string
-	Wrong bool
+	Wrong string // why the token was not taken; empty before one was given
 }
 
 func (h *handler) showLogin(w http.ResponseWriter, r *http.Request) {
@@ -181,8 +181,9 @@ func (h *handler) showLogin(w http.ResponseWriter, r *http.Request) {
 func (h *handler) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxHeader)
 	next := inside(r.FormValue("next"))
-	if !h.guard.Admit(w, r, r.FormValue("token")) {
-		if err := h.show(w, http.StatusUnauthorized, "login", view{Title: "Sign in", Data: login{next, true}}); err != nil {
+	if refusal := h.guard.Admit(w, r, r.FormValue("token")); refusal != nil {
+		p := api.ProblemOf(refusal)
+		if err := h.show(w, p.Status, "login", view{Title: "Sign in", Data: login{next, p.Detail}}); err != nil {
 			h.refuse(w, r, err)
 		}
 		return

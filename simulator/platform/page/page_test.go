@@ -220,9 +220,6 @@ func TestSignIn(t *testing.T) {
 	assert.Equal(t, 401, status)
 	status, _ = s.post("/new-plan")
 	assert.Equal(t, 401, status)
-	status, text = s.post("/login", "token", "guess")
-	assert.Equal(t, 401, status)
-	assert.Contains(t, text, "That is not the token")
 
 	jar := &oneCookie{}
 	s.client.Jar = jar
@@ -238,6 +235,12 @@ func TestSignIn(t *testing.T) {
 	assert.Contains(t, text, "Sign in")
 	status, _ = s.get("/api/v1/plans")
 	assert.Equal(t, 401, status)
+	status, text = s.post("/login", "token", "guess")
+	assert.Equal(t, 401, status)
+	assert.Contains(t, text, "That is not the token")
+	status, text = s.post("/login", "token", token)
+	assert.Equal(t, 429, status)
+	assert.Contains(t, text, "try again in a second")
 }
 
 // oneCookie is a jar.
