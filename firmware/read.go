@@ -46,3 +46,17 @@ func OpenKind(path string, wanted func(fs.FileMode) bool) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// Replace makes data the file at path as WriteFile does, whatever has its name: a
+// directory or a pipe goes first.
+func (d Disk) Replace(path string, data []byte) error {
+	for _, name := range []string{path, path + ".tmp"} {
+		if info, err := os.Lstat(name); err != nil || info.Mode().IsRegular() {
+			continue
+		}
+		if err := d.RemoveAll(name); err != nil {
+			return err
+		}
+	}
+	return d.WriteFile(path, data)
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"otafleet/internal/ota"
@@ -44,8 +43,9 @@ func (w Workspace) marker() string { return filepath.Join(w.Dir, "job.json") }
 // Holds reports whether the workspace belongs to job. A job without its files
 // is known by its target.
 func (w Workspace) Holds(job Job) (bool, error) {
-	data, err := os.ReadFile(w.marker())
-	if errors.Is(err, fs.ErrNotExist) {
+	const limit = 4 << 10
+	data, err := ReadFile(w.marker(), limit)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFile) {
 		return false, nil
 	}
 	if err != nil {

@@ -42,8 +42,9 @@ func (in *twoSlots) markPath() string { return filepath.Join(in.cfg.StateDir, "s
 
 // load reads the mark of job; nil if it was never staged.
 func (in *twoSlots) load(job firmware.Job) (*mark, error) {
-	data, err := os.ReadFile(in.markPath())
-	if errors.Is(err, fs.ErrNotExist) {
+	const limit = 4 << 10
+	data, err := firmware.ReadFile(in.markPath(), limit)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, firmware.ErrNotFile) {
 		return nil, nil
 	}
 	if err != nil {
@@ -61,7 +62,7 @@ func (in *twoSlots) save(m mark) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the mark of the job: %w", err)
 	}
-	return firmware.WriteFailure(in.cfg.Disk.WriteFile(in.markPath(), data))
+	return firmware.WriteFailure(in.cfg.Disk.Replace(in.markPath(), data))
 }
 
 // speak opens the line for a session, which may have to wait for the port.

@@ -149,7 +149,7 @@ func (in *Installer) moveHead(device *firmware.File) error {
 		return fmt.Errorf("cannot read the head of the slot: %w", err)
 	}
 	head = head[:n] // a slot may be smaller
-	if err := in.replace(in.headPath(), head); err != nil {
+	if err := in.cfg.Disk.Replace(in.headPath(), head); err != nil {
 		return fmt.Errorf("cannot keep the head of the slot: %w", err)
 	}
 	clear(head)

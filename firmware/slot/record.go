@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -90,20 +89,7 @@ func (in *Installer) save(rec *record) error {
 	if err := in.cfg.Disk.MkdirAll(in.cfg.StateDir); err != nil {
 		return err
 	}
-	return in.replace(in.recordPath(), data)
-}
-
-// replace makes data a file of the state directory, whatever has its name.
-func (in *Installer) replace(path string, data []byte) error {
-	for _, name := range []string{path, path + ".tmp"} {
-		if info, err := os.Lstat(name); err != nil || info.Mode().IsRegular() {
-			continue
-		}
-		if err := in.cfg.Disk.RemoveAll(name); err != nil {
-			return err
-		}
-	}
-	return in.cfg.Disk.WriteFile(path, data)
+	return in.cfg.Disk.Replace(in.recordPath(), data)
 }
 
 // belongs reports whether the record is of the job, which is known by its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -195,7 +196,7 @@ func (in *Installer) open(ctx context.Context, image *stored) (*os.File, int64, 
 			return nil, 0, err
 		}
 	}
-	file, err := os.Open(image.Path)
+	file, err := firmware.OpenKind(image.Path, fs.FileMode.IsRegular)
 	if err != nil {
 		return nil, 0, fmt.Errorf("cannot read the image of %s: %w", image.Version, err)
 	}

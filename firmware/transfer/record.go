@@ -53,15 +53,19 @@ func (in *Installer) keptPath() string   { return filepath.Join(in.cfg.StateDir,
 
 // load reads the record. One that cannot be understood counts as none.
 func (in *Installer) load() (record, error) {
-	data, err := os.ReadFile(in.recordPath())
+	const limit = 64 << 10
+	data, err := firmware.ReadFile(in.recordPath(), limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return record{}, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, firmware.ErrNotFile) {
 		return record{}, fmt.Errorf("cannot read the record of transfers: %w", err)
 	}
 	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
 		in.log.Warn("the record of transfers is damaged", "path", in.recordPath(), "error", err)
 		return record{}, nil
 	}
@@ -79,7 +83,7 @@ func (in *Installer) save(r record) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the record of transfers: %w", err)
 	}
-	return firmware.WriteFailure(in.cfg.Disk.WriteFile(in.recordPath(), data))
+	return firmware.WriteFailure(in.cfg.Disk.Replace(in.recordPath(), data))
 }
 
 // settle ends the job before: if the component has taken its image, that image
@@ -115,6 +119,11 @@ func (in *Installer) settle(ctx context.Context, source string) error {
 func (in *Installer) keep(ctx context.Context, image *stored) (*stored, error) {
 	kept := *image
 	kept.Path = in.keptPath()
+	if info, err := os.Lstat(kept.Path); err == nil && info.IsDir() { // of which no rename takes the name
+		if err := in.cfg.Disk.RemoveAll(kept.Path); err != nil {
+			return nil, firmware.WriteFailure(err)
+		}
+	}
 	err := in.cfg.Disk.Rename(image.Path, kept.Path)
 	switch {
 	case err == nil:
