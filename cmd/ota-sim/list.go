@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -80,7 +82,8 @@ func validateVerb() cli.Verb {
 		Words:   scenarios.Names(),
 		Summary: "check scenarios without running them",
 		Help: `Reports every mistake of every file at once, with line and column. Exit code 2
-if there is any.`,
+if there is any. Of a directory, every file whose name ends in .yaml or .yml is
+checked; - is standard input.`,
 		Flags: func(*pflag.FlagSet) cli.Action { return validate },
 	}
 }
@@ -90,17 +93,46 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 		return cli.Exitf(cli.Usage, "want one scenario or more, and got none")
 	}
 	bad := 0
-	for _, name := range args {
+	names, err := scenariosIn(args)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	for _, name := range names {
 		s, err := readScenario(name)
 		if err != nil {
 			bad++
 			fmt.Fprintln(streams.Err, err)
 			continue
 		}
-		fmt.Fprintf(streams.Out, "%s: valid: %d devices, %d plans, %d faults\n", name, s.Devices(), len(s.Plans), len(s.Faults))
+		fmt.Fprintf(streams.Out, "%s: valid: %s, %s, %s\n", name, count(s.Devices(), "device"), count(len(s.Plans), "plan"), count(len(s.Faults), "fault"))
 	}
 	if bad > 0 {
 		return &cli.Exit{Code: cli.Usage}
 	}
 	return nil
+}
+
+// scenariosIn puts the files of a directory, in their order, in its place.
+func scenariosIn(args []string) (names []string, err error) {
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil || !info.IsDir() {
+			names = append(names, arg)
+			continue
+		}
+		files, err := os.ReadDir(arg)
+		if err != nil {
+			return nil, err
+		}
+		before := len(names)
+		for _, file := range files {
+			if end := filepath.Ext(file.Name()); !file.IsDir() && (end == ".yaml" || end == ".yml") {
+				names = append(names, filepath.Join(arg, file.Name()))
+			}
+		}
+		if len(names) == before {
+			return nil, fmt.Errorf("%s has no file whose name ends in .yaml or .yml", arg)
+		}
+	}
+	return names, nil
 }

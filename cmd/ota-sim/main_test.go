@@ -189,7 +189,7 @@ func TestValidate(t *testing.T) {
 	bad := file(t, "bad.yaml", "scenario: b a d\nduration: 1\nflet: []\nfaults: [{name: a}, {name: a}]\n")
 	o := sim(t, "validate", "happy", bad, "none")
 	assert.Equal(t, cli.Usage, o.code)
-	assert.Equal(t, "happy: valid: 50 devices, 1 plans, 0 faults\n", o.out)
+	assert.Equal(t, "happy: valid: 50 devices, 1 plan, 0 faults\n", o.out)
 	for _, mistake := range []string{":1:11: scenario:", ":2:11: duration:", ":3:1: flet: unknown key; did you mean \"fleet\"?", "fleet: is missing",
 		":4:10: faults[0].at: is missing", "faults[1].name: \"a\" is there already", "there is no scenario none"} {
 		assert.Contains(t, o.err, mistake)

@@ -40,7 +40,8 @@ func runVerb() cli.Verb {
 		Args:    "SCENARIO",
 		Words:   scenarios.Names(),
 		Summary: "run a scenario and judge it",
-		Help: `SCENARIO is a file, or the name of a bundled scenario (see 'ota-sim list').
+		Help: `SCENARIO is a file, the name of a bundled scenario (see 'ota-sim list'), or - for
+standard input.
 Every virtual device is a real agent: its own MQTT session, its own verified
 downloads over real sockets. Only flash, power and line are simulated.
 

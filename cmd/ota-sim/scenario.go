@@ -27,9 +27,17 @@ func scenarioOf(args []string) (*source, error) {
 	return readScenario(name)
 }
 
+// scenarioText is that of a file, of a bundled scenario, or of standard input (-).
+func scenarioText(name string) ([]byte, error) {
+	if name == "-" {
+		name = "/dev/stdin"
+	}
+	return scenarios.Read(name)
+}
+
 // readScenario reads and parses; every problem is of the user's input.
 func readScenario(name string) (*source, error) {
-	text, err := scenarios.Read(name)
+	text, err := scenarioText(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, cli.Exitf(cli.Usage, "there is no scenario %s: neither a file nor a bundled one%s\n'ota-sim list' shows the bundled ones",
 			name, yamlform.Suggest(name, scenarios.Names()))
