@@ -168,6 +168,9 @@ func (m *Machine) outputs() []Output {
 	var out []Output
 	if m.dirty {
 		m.dirty = false
+		if run := m.state.Run; run == nil || !run.switching() {
+			m.state.Older = 0 // from this save on the disk has this program's form
+		}
 		saved := m.state.snapshot()
 		saved.Reports = m.outbox.Queue()
 		out = make([]Output, 0, 1+len(m.sends)+len(m.effects))

@@ -18,6 +18,7 @@ type State struct {
 	Ended      []Ended      // plans before those of Past, oldest first, at most MaxEnded
 	Floor      time.Time    // no signed manifest that the device took was made later; zero before the first
 	Reports    []ota.Report // numbered and not acknowledged, oldest first
+	Older      int          // the form on the disk that an older program has written; 0 for this one's
 	Paused     *Pause       // nil unless the operator wants nothing new to begin; never changed in place
 }
 

@@ -10,8 +10,8 @@ import (
 	"otafleet/internal/wire"
 )
 
-// stateFormat numbers the form on disk. A higher number than the program knows
-// is refused, since what it adds might matter.
+// stateFormat numbers the form on disk. Of a higher number than the program knows
+// it reads what it understands: a new agent that is taken back may have left it.
 const stateFormat = 1
 
 // The form of a State on disk. Plans and reports stand in it as the messages
@@ -90,9 +90,19 @@ var stepNames = [...]string{
 	StepConfirm: "confirm", StepRevert: "revert", StepReturn: "return",
 }
 
+// format is the form in which a state is written. While a component is being
+// switched, which may be the agent itself, that is the form in which it was read:
+// an older agent that is taken back must find what it can read.
+func (s *State) format() int {
+	if s.Older > 0 && s.Run != nil && s.Run.switching() {
+		return s.Older
+	}
+	return stateFormat
+}
+
 // EncodeState gives the form of a state on disk.
 func EncodeState(s *State) ([]byte, error) {
-	record := stateRecord{Format: stateFormat, Components: make([]componentRecord, len(s.Components))}
+	record := stateRecord{Format: s.format(), Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
 		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Content), encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
 	}

@@ -14,16 +14,55 @@ import (
 // maxSeq bounds the number of a report on disk, far above any that is reached.
 const maxSeq = 1 << 30
 
+// NewerState says that a state was read as far as this program understands it: a
+// newer one has written it.
+type NewerState struct{ Format int }
+
+// Error names the formats.
+func (n *NewerState) Error() string {
+	return fmt.Sprintf("the state has format %d, and this program knows 1 to %d", n.Format, stateFormat)
+}
+
 // DecodeState reads a state from its form on disk. It refuses what EncodeState
-// could not have written, so that a machine never starts from nonsense.
+// could not have written, so that a machine never starts from nonsense. With a
+// *NewerState it gives a state all the same.
 func DecodeState(data []byte) (*State, error) {
 	var record stateRecord
 	if err := json.Unmarshal(data, &record); err != nil {
 		return nil, fmt.Errorf("cannot read the state: %w", err)
 	}
-	if record.Format < 1 || record.Format > stateFormat {
-		return nil, fmt.Errorf("cannot read the state: its format is %d, and this program knows 1 to %d; install a newer ota-agent", record.Format, stateFormat)
+	switch {
+	case record.Format < 1:
+		return nil, fmt.Errorf("cannot read the state: its format is %d, and this program knows 1 to %d", record.Format, stateFormat)
+	case record.Format > stateFormat:
+		return decodeNewer(&record), &NewerState{record.Format}
 	}
+	s, err := decodeRecord(&record)
+	if err == nil && record.Format < stateFormat {
+		s.Older = record.Format
+	}
+	return s, err
+}
+
+// decodeNewer reads a state of a newer program. What cannot be read is left out,
+// the plans before what the device knows of its components.
+func decodeNewer(record *stateRecord) *State {
+	for _, leaveOut := range []func(){
+		func() {},
+		func() { record.Past, record.Ended = nil, nil },
+		func() { record.Reports = nil },
+		func() { record.Run, record.Paused = nil, nil },
+		func() { record.Gone = nil },
+	} {
+		leaveOut()
+		if s, err := decodeRecord(record); err == nil {
+			return s
+		}
+	}
+	return &State{}
+}
+
+func decodeRecord(record *stateRecord) (*State, error) {
 	s := &State{}
 	if record.Floor != nil {
 		s.Floor = record.Floor.UTC()
@@ -49,7 +88,7 @@ func DecodeState(data []byte) (*State, error) {
 		s.Ended = append(s.Ended, Ended(e))
 	}
 	for _, decode := range []func(*State, *stateRecord) error{decodeRuns, decodeReports, decodePause} {
-		if err := decode(s, &record); err != nil {
+		if err := decode(s, record); err != nil {
 			return nil, fmt.Errorf("cannot read the state: %w", err)
 		}
 	}

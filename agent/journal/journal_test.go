@@ -237,9 +237,9 @@ func TestOneLostFileIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestStateOfNewerAgent goes back to this agent from one that wrote what it
-// cannot read, saves, and comes forward again: what the newer agent had saved
-// must not be taken for the latest.
+// TestStateOfNewerAgent goes back to this agent from one that wrote a newer form,
+// goes on with what is understood of it, saves, and comes forward again: what the
+// newer agent had saved must not be taken for the latest.
 func TestStateOfNewerAgent(t *testing.T) {
 	dir := t.TempDir()
 	j, err := journal.Open(journal.Config{Dir: dir})
@@ -254,10 +254,12 @@ func TestStateOfNewerAgent(t *testing.T) {
 		rewrite(t, filepath.Join(dir, name), `"format":1`, `"format":9`)
 	}
 	j = open(t, journal.Config{Dir: dir})
-	_, err = j.Load()
-	var damaged *journal.Damaged
-	require.ErrorAs(t, err, &damaged)
-	require.Len(t, damaged.Kept, 2)
+	newer, err := j.Load()
+	require.NoError(t, err, "a newer form is no damage")
+	assert.Equal(t, 4, number(newer))
+	kept, err := filepath.Glob(filepath.Join(dir, "*.corrupt-*"))
+	require.NoError(t, err)
+	assert.Len(t, kept, 1, "the newer agent may want it")
 	require.NoError(t, j.Save(numbered(5)))
 	require.NoError(t, j.Close())
 	for _, name := range []string{"state.0", "state.1"} {
@@ -419,4 +421,54 @@ func FuzzLoad(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, 1, number(state))
 	})
+}
+
+// unread is a disk whose files cannot be read for a while.
+type unread struct {
+	journal.Disk
+	bad *bool
+}
+
+func (d unread) Open(name string) (journal.File, error) {
+	f, err := d.Disk.Open(name)
+	return unreadFile{f, d.bad}, err
+}
+
+type unreadFile struct {
+	journal.File
+	bad *bool
+}
+
+func (f unreadFile) ReadAt(b []byte, at int64) (int, error) {
+	if *f.bad {
+		return 0, syscall.EIO
+	}
+	return f.File.ReadAt(b, at)
+}
+
+// TestLoadFromFailingStorage starts while the storage gives nothing: the device
+// must not begin without its state, and has all of it once it is read again.
+func TestLoadFromFailingStorage(t *testing.T) {
+	bad := false
+	disk := unread{newMemory(), &bad}
+	j, err := journal.Open(journal.Config{Disk: disk})
+	require.NoError(t, err)
+	_, err = j.Load()
+	require.NoError(t, err)
+	require.NoError(t, j.Save(numbered(3)))
+	require.NoError(t, j.Close())
+
+	bad = true
+	j, err = journal.Open(journal.Config{Disk: disk})
+	require.NoError(t, err)
+	_, err = j.Load()
+	require.ErrorIs(t, err, syscall.EIO)
+	var damaged *journal.Damaged
+	assert.NotErrorAs(t, err, &damaged)
+	assert.Error(t, j.Save(numbered(1)), "nothing is saved over what was not read")
+
+	bad = false
+	state, err := j.Load()
+	require.NoError(t, err)
+	assert.Equal(t, 3, number(state))
 }

@@ -51,12 +51,14 @@ func joined(errs []error) string {
 type generation struct {
 	record // verified, also where its state does not decode
 	state  *agent.State
+	newer  *agent.NewerState // of a newer agent: state is what was understood of it
 	err    error
 }
 
 // Load gives the saved state: nil without an error on a device that never saved
-// one, nil with a *Damaged if there was one that cannot be read. It comes before
-// the first Save.
+// one, nil with a *Damaged if there was one that cannot be read, and another
+// error if the storage does not give it at the moment. It comes before the first
+// Save.
 func (j *Journal) Load() (*agent.State, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -78,7 +80,15 @@ func (j *Journal) Load() (*agent.State, error) {
 		j.latest = 1
 	}
 	if found[j.latest].err != nil {
+		if err := passing(found); err != nil {
+			j.loaded = false
+			return nil, err
+		}
 		return nil, j.keepAside(found)
+	}
+	if newer := found[j.latest].newer; newer != nil {
+		kept, err := j.copyAside(j.latest)
+		j.log.Warn("the state was saved by a newer agent; what this one understands of it is used", "error", newer, "kept", kept, "not_kept", err)
 	}
 	if j.worn != nil {
 		j.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", j.worn)
@@ -94,16 +104,34 @@ func readGeneration(f File) generation {
 	if len(r.payload) == 0 { // of a new directory
 		return generation{record: r}
 	}
-	state, err := agent.DecodeState(r.payload)
-	return generation{record: r, state: state, err: err}
+	g := generation{record: r}
+	g.state, g.err = agent.DecodeState(r.payload)
+	if errors.As(g.err, &g.newer) {
+		g.err = nil
+	}
+	return g
 }
 
+// unreadable is an error of the storage, which may pass: what stands in the file
+// is not known.
+type unreadable struct{ err error }
+
+func (u *unreadable) Error() string { return "cannot be read: " + u.err.Error() }
+
+func (u *unreadable) Unwrap() error { return u.err }
+
+// readTries is how often a file is read before its error is believed.
+const readTries = 3
+
 func readRecord(f File) (record, error) {
-	content, err := readAll(f, MaxState+frameSize)
-	if err != nil {
-		return record{}, err
+	var content []byte
+	var err error
+	for range readTries {
+		if content, err = readAll(f, MaxState+frameSize); err == nil {
+			return parseRecord(content)
+		}
 	}
-	return parseRecord(content)
+	return record{}, &unreadable{err}
 }
 
 // readAll reads a file, or the first limit bytes of a larger one.
@@ -118,6 +146,19 @@ func readAll(f File, limit int) ([]byte, error) {
 		return nil, err
 	}
 	return content[:n], nil
+}
+
+// passing is the error of a start on files that the storage does not give: it may
+// give them at the next one, and a device that began without its state would
+// forget which releases have run, and what it is in the middle of.
+func passing(found [2]generation) error {
+	for i, g := range found {
+		var u *unreadable
+		if errors.As(g.err, &u) {
+			return fmt.Errorf("cannot load the state: %s: %w; start the agent again, and check the storage", fileName(i), u)
+		}
+	}
+	return nil
 }
 
 // keepAside copies the damaged files for whoever looks into it. The files
