@@ -37,6 +37,11 @@ type PlanForm struct {
 	OnFailure        string          `json:"on_failure"` // stop if it is left out
 	Texts            []TextForm      `json:"texts"`
 	Components       []ComponentForm `json:"components"`
+
+	// What a plan shows beside its fields is taken and not looked at, so that a plan
+	// that was read can be sent back.
+	Status  any `json:"status"`
+	Devices any `json:"devices"`
 }
 
 // HoursForm is a daily window of whole hours.
@@ -59,6 +64,8 @@ type ComponentForm struct {
 	Sources []string `json:"sources"`
 	Target  string   `json:"target"`
 	Upgrade *bool    `json:"upgrade"` // true unless it says false
+
+	PackageID any `json:"package_id"` // shown, and not looked at here
 }
 
 // Spec is what the engine takes. What the engine could not even be told is
@@ -77,8 +84,8 @@ func (f *PlanForm) Spec() (engine.PlanSpec, error) {
 	if f.Retries != nil {
 		spec.Retries = *f.Retries
 	}
-	spec.OnRequest = f.Push != nil && !*f.Push
-	if f.PushHours != nil && *f.PushHours != (HoursForm{0, 24}) { // which is the whole day, as none is
+	spec.OnRequest = f.Push != nil && !*f.Push && spec.Mode != ota.Manual // which is never pushed to everybody
+	if f.PushHours != nil && *f.PushHours != (HoursForm{0, 24}) {         // which is the whole day, as none is
 		spec.PushHours = engine.Hours(*f.PushHours)
 	}
 	for _, t := range f.Texts {
