@@ -56,7 +56,8 @@ func FreeSpace(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, fmt.Errorf("cannot ask for the free space of %s: %w", dir, err)
 	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
+	// In fragments: Bsize is what is good to write at once, and larger on some.
+	return int64(s.Bavail) * int64(s.Frsize), nil
 }
 
 // existing is dir, or the nearest directory above that exists.

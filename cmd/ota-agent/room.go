@@ -60,6 +60,6 @@ func freeBytes(dir string) *int64 {
 	if unix.Statfs(dir, &st) != nil {
 		return nil
 	}
-	free := int64(st.Bavail) * int64(st.Bsize)
+	free := int64(st.Bavail) * int64(st.Frsize)
 	return &free
 }
