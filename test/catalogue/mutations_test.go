@@ -36,7 +36,6 @@ func lessHappens() []mutation {
 		{name: "there is no plan", world: func(s *scenario.Scenario) { s.Plans = nil }},
 		{name: "no fault is drawn", world: faults(func(f *scenario.Fault) { f.Chance, f.Exactly = 0, 0 })},
 		{name: "every fault strikes once", world: faults(func(f *scenario.Fault) { f.Times = scenario.Range[int]{Lo: 1, Hi: 1} })},
-		{name: "everybody has every fault", world: faults(func(f *scenario.Fault) { f.Chance, f.Exactly = 100, 0 })},
 		{name: "faults pass at once", world: faults(func(f *scenario.Fault) { f.For = scenario.Range[time.Duration]{} })},
 		{name: "faults last for an hour", world: faults(func(f *scenario.Fault) {
 			f.For = scenario.Range[time.Duration]{Lo: time.Hour, Hi: time.Hour}
