@@ -229,6 +229,11 @@ func (m *Machine) badPlan(in BadPlan) {
 	m.decide(in.Plan, in.Attempt, &refusal{reason: ota.ReasonInvalidPlan, detail: in.Detail})
 }
 
+// asks reports whether an answer to this plan, in this attempt, is waited for.
+func (m *Machine) asks(plan *ota.Plan) bool {
+	return m.asking && plan != nil && m.state.Run.is(Decided{Plan: plan.ID, Attempt: plan.Attempt, Targets: plan.Targets()})
+}
+
 // is reports whether an answer was given to this very question: the same plan,
 // attempt and versions.
 func (r *Run) is(in Decided) bool {

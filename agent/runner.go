@@ -59,6 +59,7 @@ type Runner struct {
 	cancelOp context.CancelFunc // stops the running effect
 	opEnded  chan struct{}      // closed when it has stopped
 	halted   bool               // a restart is under way: nothing more is executed
+	question question           // what the confirm command is being asked
 	steps    stepLog
 }
 
@@ -200,7 +201,11 @@ func (r *Runner) handle(in Input) {
 	}
 	r.machineMu.Lock()
 	outputs := r.machine.Handle(r.equipment.Now(), in)
+	open := r.machine.asks(r.question.plan)
 	r.machineMu.Unlock()
+	if !open {
+		r.question.end()
+	}
 	for _, out := range outputs {
 		if r.ctx.Err() != nil || r.halted {
 			return
@@ -288,14 +293,38 @@ func (r *Runner) ask(plan *ota.Plan) {
 		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
 		return
 	}
+	if q := &r.question; q.plan != nil && q.ctx.Err() == nil {
+		return // it is being asked: a connection that comes back asks nothing new
+	}
+	ctx, end := context.WithCancel(r.ctx)
+	r.question = question{plan, ctx, end}
 	r.tasks.Go(func() {
-		accept, detail, err := r.equipment.Confirmer.Confirm(r.ctx, plan)
+		defer end()
+		accept, detail, err := r.equipment.Confirmer.Confirm(ctx, plan)
+		if ctx.Err() != nil {
+			return // the question is not open any more
+		}
 		if err != nil {
 			r.log.Warn("cannot ask for confirmation; the plan waits for the operator", "plan", plan.ID, "error", err)
 			return
 		}
 		r.Post(Decided{Accept: accept, Detail: detail, Plan: plan.ID, Attempt: plan.Attempt, Targets: plan.Targets()})
 	})
+}
+
+// question is a plan that the confirm command is asked about. There is one at a
+// time, and it ends with what it is about.
+type question struct {
+	plan   *ota.Plan       // nil for none
+	ctx    context.Context // ends with the question, or with its answer
+	cancel context.CancelFunc
+}
+
+func (q *question) end() {
+	if q.plan != nil {
+		q.cancel()
+		*q = question{}
+	}
 }
 
 // restart hands over to the next start. The machine handles nothing more: its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -299,6 +300,36 @@ type confirmFunc func(ctx context.Context, plan *ota.Plan) (bool, string, error)
 
 func (f confirmFunc) Confirm(ctx context.Context, plan *ota.Plan) (bool, string, error) {
 	return f(ctx, plan)
+}
+
+// The confirm command is asked one question at a time, which ends with its plan.
+func TestRunnerAsksOnce(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		b.config.AskFirst = true
+		var asked, open atomic.Int32
+		b.confirmer = confirmFunc(func(ctx context.Context, _ *ota.Plan) (bool, string, error) {
+			asked.Add(1)
+			open.Add(1)
+			<-ctx.Done()
+			open.Add(-1)
+			return true, "", nil
+		})
+		b.start()
+		b.post(agent.Connected{}, b.plan("app"))
+		for range 5 {
+			b.post(agent.Disconnected{}, agent.Connected{}, b.plan("app"))
+		}
+		synctest.Wait()
+		assert.Equal(t, []int32{1, 1}, []int32{asked.Load(), open.Load()}, "reconnects ask nothing new")
+		again := b.plan("app").(agent.Received).Message.(*ota.Plan)
+		again.Attempt = 2
+		b.post(agent.Received{Message: again})
+		synctest.Wait()
+		assert.Equal(t, []int32{2, 1}, []int32{asked.Load(), open.Load()}, "another attempt is another question")
+		b.post(agent.Received{Message: &ota.Termination{Time: again.Time, Plan: "p1", Reason: ota.Terminated}})
+		synctest.Wait()
+		assert.Equal(t, []int32{2, 0}, []int32{asked.Load(), open.Load()}, "nobody asks about a plan that has ended")
+	})
 }
 
 func TestRunnerAsks(t *testing.T) {

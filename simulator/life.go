@@ -99,7 +99,7 @@ func (f late) Send(m ota.Up) { f(m) }
 func (d *device) newLink(deliver func(agent.Input), after func(func())) *link.Link {
 	l, err := link.New(link.Config{
 		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
-		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.TLS,
+		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.secure(),
 		Deliver: deliver, After: after, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
 	})
 	if err != nil {

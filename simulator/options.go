@@ -155,7 +155,7 @@ func (o *Options) Probe(ctx context.Context) error {
 			}
 			id := o.Scenario.Fleets[i].Identity(n)
 			return link.Probe(ctx, link.Config{Identity: id, URLs: []string{o.BrokerURL}, Username: o.username(id), Password: o.password(),
-				Prefix: o.Prefix, TLS: o.TLS, Deliver: func(agent.Input) {}})
+				Prefix: o.Prefix, TLS: o.secure(), Deliver: func(agent.Input) {}})
 		}
 	}
 	return nil
@@ -178,3 +178,12 @@ func (o *Options) password() func() ([]byte, error) {
 // reconnectCap is the longest pause between two connects of a device. A run
 // lasts minutes: with a device's own minute, an outage would dominate it.
 func (o *Options) reconnectCap() time.Duration { return 5 * time.Second }
+
+// secure gives the settings of the sessions with the broker; nil for those of the
+// system.
+func (o *Options) secure() func() (*tls.Config, error) {
+	if o.TLS == nil {
+		return nil
+	}
+	return func() (*tls.Config, error) { return o.TLS, nil }
+}

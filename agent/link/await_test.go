@@ -176,7 +176,7 @@ func TestPatientConnectionWithTLS(t *testing.T) {
 				write(p, all)
 				p.behave()
 			}), in)
-			cfg.TLS = ca.client(t, "gw-0001")
+			cfg.TLS = always(ca.client(t, "gw-0001"))
 			_, stop := start(t, cfg)
 			require.Equal(t, agent.Connected{}, in.next(t))
 			for _, input := range want {
@@ -209,7 +209,7 @@ func TestHalfARecord(t *testing.T) {
 	})
 	in := newInbox()
 	cfg, _ := patient("mqtts"+url[len("mqtt"):], in)
-	cfg.TLS = ca.client(t, "gw-0001")
+	cfg.TLS = always(ca.client(t, "gw-0001"))
 	start(t, cfg)
 	require.Equal(t, agent.Connected{}, in.next(t))
 	for _, input := range want {

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -151,6 +152,11 @@ func start(t *testing.T, cfg link.Config) (l *link.Link, stop func()) {
 	l, err := link.New(cfg)
 	require.NoError(t, err)
 	return l, run(t, l)
+}
+
+// always gives the same settings for each connection.
+func always(c *tls.Config) func() (*tls.Config, error) {
+	return func() (*tls.Config, error) { return c, nil }
 }
 
 // later is a value that another goroutine of the test gives.

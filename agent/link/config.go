@@ -39,9 +39,9 @@ type Config struct {
 	// Password is asked at every connect, so that a changed file works at once;
 	// nil for none.
 	Password func() ([]byte, error)
-	// TLS is for mqtts; nil for the system's roots and no client certificate.
-	// It is shared, never changed.
-	TLS    *tls.Config
+	// TLS gives the settings for mqtts, at each connection anew, since certificates
+	// are renewed; nil for the system's roots and no client certificate.
+	TLS    func() (*tls.Config, error)
 	Prefix string // of the topics; empty for ota/v1
 
 	// ConnectTimeout is for one try, from the first packet on the line to the

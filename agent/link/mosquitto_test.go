@@ -141,20 +141,21 @@ func TestTLSWithClientCertificate(t *testing.T) {
 		"require_certificate true", "use_identity_as_username true")
 	in := newInbox()
 	cfg := config("mqtts://"+at, in)
-	cfg.TLS = ca.client(t, "gw-0001")
+	cfg.TLS = always(ca.client(t, "gw-0001"))
 	start(t, cfg)
 	assert.Equal(t, agent.Connected{}, in.next(t))
 
 	t.Run("another authority's broker", func(t *testing.T) {
 		cfg := config("mqtts://"+at, newInbox())
-		cfg.TLS = newAuthority(t).client(t, "gw-0001")
+		cfg.TLS = always(newAuthority(t).client(t, "gw-0001"))
 		l, _ := start(t, cfg)
 		assert.Eventually(t, func() bool { return strings.Contains(l.Health().Trouble, "certificate") }, patience, time.Millisecond)
 	})
 	t.Run("without the certificate", func(t *testing.T) {
 		cfg := config("mqtts://"+at, newInbox())
-		cfg.TLS = ca.client(t, "gw-0001")
-		cfg.TLS.Certificates = nil
+		bare := ca.client(t, "gw-0001")
+		bare.Certificates = nil
+		cfg.TLS = always(bare)
 		l, _ := start(t, cfg)
 		assert.Eventually(t, func() bool { return l.Health().Trouble != "" }, patience, time.Millisecond)
 	})

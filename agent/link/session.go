@@ -138,22 +138,27 @@ func (l *Link) dial(ctx context.Context, rawURL string) (*conn, error) {
 	if !to.secure {
 		return newConn(c), nil
 	}
-	secure := tls.Client(c, tlsConfig(l.cfg.TLS, to.host))
+	settings, err := l.tls(to.host)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot secure the connection to the broker: %w", err), c.Close())
+	}
+	secure := tls.Client(c, settings)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot secure the connection to the broker: %w", err), c.Close())
 	}
 	return newConn(secure), nil
 }
 
-func tlsConfig(given *tls.Config, host string) *tls.Config {
-	switch {
-	case given == nil:
-		return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	case given.ServerName == "":
+func (l *Link) tls(host string) (*tls.Config, error) {
+	if l.cfg.TLS == nil {
+		return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}, nil
+	}
+	given, err := l.cfg.TLS()
+	if err == nil && given.ServerName == "" {
 		given = given.Clone()
 		given.ServerName = host
 	}
-	return given
+	return given, err
 }
 
 // login sends CONNECT with the will and waits for the answer.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -93,14 +94,10 @@ func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.
 
 func (d *device) newLink() (*link.Link, error) {
 	b := d.config.Broker
-	secure, err := loadTLS(b)
-	if err != nil {
-		return nil, err
-	}
-	// A device without a clock would refuse every certificate, or take old ones.
-	secure.Time = func() time.Time { return d.runner.KnownTime() }
 	l := link.Config{
-		Identity: d.id, Username: b.Username, TLS: secure,
+		Identity: d.id, Username: b.Username,
+		// A device without a clock would refuse every certificate, or take old ones.
+		TLS:    func() (*tls.Config, error) { return loadTLS(b, func() time.Time { return d.runner.KnownTime() }) },
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
 		Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }, Members: d.subs.members(),
 	}

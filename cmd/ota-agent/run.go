@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -40,6 +42,9 @@ Examples:
 				if err := cli.NoArgs(args); err != nil {
 					return err
 				}
+				// A reader of the log that ends must not end the agent: it works on
+				// without its log.
+				signal.Ignore(syscall.SIGPIPE)
 				var cfg *config.Config
 				early := newRescue(config.StateDir(*path), newLogger(streams, config.Log{Format: config.LogText})).of(config.SystemOf(*path))
 				err := early.retry(ctx, func() (err error) {

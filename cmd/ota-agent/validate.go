@@ -97,7 +97,7 @@ func load(path string, read func(string) (*config.Config, error)) (*config.Confi
 	if _, err := loadTrust(cfg.Trust); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if _, err := loadTLS(cfg.Broker); err != nil {
+	if _, err := loadTLS(cfg.Broker, nil); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	return cfg, nil
