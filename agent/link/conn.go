@@ -142,9 +142,16 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	default:
 		return nil, fmt.Errorf("the broker sent a packet of the unexpected type %d", kind)
 	}
-	if kind == packets.CONNACK && len(body) == 2 {
+	switch {
+	case kind == packets.CONNACK && len(body) == 2 && body[1] >= 0x80:
+		return nil, &Refused{Code: body[1]} // MQTT 5 without properties
+	case kind == packets.CONNACK && len(body) == 2:
 		// MQTT 3.1.1's answer is this short; one of MQTT 5 has properties.
 		return nil, &Refused{Code: 0x84, Reason: "it answers in MQTT 3.1.1"}
+	case kind == packets.DISCONNECT && len(body) == 0:
+		return &packets.Disconnect{Properties: &packets.Properties{}}, nil
+	case overruns(first, body):
+		return nil, errors.New("the broker sent a packet whose properties are longer than it")
 	}
 	p = packets.NewControlPacket(kind).Content
 	if publish, ok := p.(*packets.Publish); ok {
@@ -152,9 +159,6 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 			return nil, errors.New("the broker sent a message with a QoS above the subscribed one")
 		}
 		publish.Retain = first&1 != 0
-		if overruns(body, publish.QoS) {
-			return nil, errors.New("the broker sent a message whose properties are longer than it")
-		}
 	}
 	defer func() {
 		if recover() != nil {
@@ -170,17 +174,29 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	return p, nil
 }
 
-// overruns reports whether a PUBLISH announces more properties than it has, which
-// paho takes for the payload's end.
-func overruns(body []byte, qos byte) bool {
-	skip := func(n int) { body = body[min(n, len(body)):] }
-	if len(body) < 2 {
-		return true
+// overruns reports whether a packet announces more properties than it has, which
+// paho takes for its end. One that is shorter than that has none.
+func overruns(first byte, body []byte) bool {
+	at := len(body)
+	switch first >> 4 {
+	case packets.CONNACK, packets.SUBACK:
+		at = 2
+	case packets.PUBACK:
+		at = 3
+	case packets.DISCONNECT:
+		at = 1
+	case packets.PUBLISH:
+		if at = 2; len(body) >= at {
+			at += int(binary.BigEndian.Uint16(body))
+		}
+		if first>>1&3 > 0 {
+			at += 2
+		}
 	}
-	skip(2 + int(binary.BigEndian.Uint16(body)))
-	if qos > 0 {
-		skip(2)
+	if at >= len(body) {
+		return false
 	}
+	body = body[at:]
 	length, n := binary.Uvarint(body[:min(4, len(body))]) // MQTT's form of a number is this one
 	return n <= 0 || length > uint64(len(body)-n)
 }

@@ -44,3 +44,32 @@ func TestReasonsOfOneTrouble(t *testing.T) {
 		}
 	}
 }
+
+// What does not end within a packet ends the connection, whichever packet it is.
+func TestPropertiesThatOverrun(t *testing.T) {
+	for name, c := range map[string]struct {
+		first byte
+		body  []byte
+	}{
+		"CONNACK":                {packets.CONNACK << 4, []byte{0, 0, 9, 0x22, 0}},
+		"CONNACK, endless":       {packets.CONNACK << 4, []byte{0, 0, 0x80}},
+		"PUBLISH":                {packets.PUBLISH << 4, []byte{0, 1, 'a', 0x20, 1, 1, '{', '}'}},
+		"PUBLISH of QoS 1":       {packets.PUBLISH<<4 | 2, []byte{0, 1, 'a', 0, 7, 0x20, 1, 1}},
+		"PUBACK":                 {packets.PUBACK << 4, []byte{0, 7, 0, 9, 0}},
+		"SUBACK":                 {packets.SUBACK << 4, []byte{0, 1, 9, 0, 1}},
+		"DISCONNECT":             {packets.DISCONNECT << 4, []byte{0, 9, 0}},
+		"DISCONNECT of one byte": {packets.DISCONNECT << 4, []byte{0, 0xff}},
+	} {
+		_, err := parse(c.first, c.body)
+		assert.EqualError(t, err, "the broker sent a packet whose properties are longer than it", name)
+	}
+}
+
+// Packets that MQTT lets be this short are what they say.
+func TestShortAnswers(t *testing.T) {
+	_, err := parse(packets.CONNACK<<4, []byte{0, 0x86})
+	assert.Equal(t, &Refused{Code: 0x86}, err)
+	p, err := parse(packets.DISCONNECT<<4, nil)
+	require.NoError(t, err)
+	assert.EqualError(t, unexpected(p), "the broker ended the connection: reason code 0x00")
+}
