@@ -24,6 +24,7 @@ type shelf struct {
 	// Immutable once it is set up.
 	base   string
 	bucket string
+	root   string             // begins every key, so that platforms in one bucket do not share objects; may be empty
 	store  *objectstore.Store // nil if it is somebody else's
 	plain  bool               // devices get s3:// addresses
 
@@ -34,7 +35,7 @@ type shelf struct {
 // shelved is one package on the shelf.
 type shelved struct {
 	envelope ota.Envelope
-	names    []string
+	files    []ota.File
 }
 
 // referenceOf names a package, and is the beginning of its objects' keys. A version
@@ -54,12 +55,15 @@ func referenceOf(m *ota.Manifest) string {
 	return path.Join(parts...)
 }
 
+// key is where an object lies in the bucket.
+func (s *shelf) key(name string) string { return path.Join(s.root, name) }
+
 // add uploads the files of a package.
 func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt, reference string) error {
 	for i := range manifest.Files {
 		f := &manifest.Files[i]
 		if err := s.put(ctx, path.Join(reference, f.Name), files[i], f.Size); err != nil {
-			return fmt.Errorf("file %s: %w", f.Name, err)
+			return errors.Join(fmt.Errorf("file %s: %w", f.Name, err), s.dropAll(ctx, reference, manifest.Files[:i]))
 		}
 	}
 	s.know(envelope, manifest, reference)
@@ -68,11 +72,7 @@ func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Ma
 
 // know takes in a package whose files lie in the store.
 func (s *shelf) know(envelope ota.Envelope, manifest *ota.Manifest, reference string) {
-	p := &shelved{envelope: envelope}
-	for i := range manifest.Files {
-		p.names = append(p.names, manifest.Files[i].Name)
-	}
-	s.packages.Store(reference, p)
+	s.packages.Store(reference, &shelved{envelope: envelope, files: manifest.Files})
 }
 
 // remove takes a package off the shelf, and its files out of the store.
@@ -81,22 +81,39 @@ func (s *shelf) remove(ctx context.Context, reference string) error {
 	if !ok {
 		return nil
 	}
+	return s.dropAll(ctx, reference, found.(*shelved).files)
+}
+
+// clear takes every package off the shelf, as remove does.
+func (s *shelf) clear(ctx context.Context) error {
 	var all error
-	for _, name := range found.(*shelved).names {
-		if err := s.drop(ctx, path.Join(reference, name)); err != nil {
-			all = errors.Join(all, fmt.Errorf("file %s: %w", name, err))
+	s.packages.Range(func(reference, _ any) bool {
+		if err := s.remove(ctx, reference.(string)); err != nil {
+			all = errors.Join(all, fmt.Errorf("package %s: %w", reference, err))
+		}
+		return true
+	})
+	return all
+}
+
+// dropAll removes the files of a package out of the store.
+func (s *shelf) dropAll(ctx context.Context, reference string, files []ota.File) error {
+	var all error
+	for i := range files {
+		if err := s.drop(ctx, path.Join(reference, files[i].Name)); err != nil {
+			all = errors.Join(all, fmt.Errorf("file %s: %w", files[i].Name, err))
 		}
 	}
 	return all
 }
 
 // drop removes one object, here or with a presigned request elsewhere.
-func (s *shelf) drop(ctx context.Context, key string) error {
+func (s *shelf) drop(ctx context.Context, name string) error {
 	if s.store != nil {
-		s.store.Remove(s.bucket, key)
+		s.store.Remove(s.bucket, s.key(name))
 		return nil
 	}
-	address, err := s.credentials.Load().PresignDelete(s.base, s.bucket, key, time.Now(), time.Hour)
+	address, err := s.credentials.Load().PresignDelete(s.base, s.bucket, s.key(name), time.Now(), time.Hour)
 	if err != nil {
 		return err
 	}
@@ -108,12 +125,12 @@ func (s *shelf) drop(ctx context.Context, key string) error {
 }
 
 // put stores one object, here or with a presigned request elsewhere.
-func (s *shelf) put(ctx context.Context, key string, content io.ReaderAt, size int64) error {
+func (s *shelf) put(ctx context.Context, name string, content io.ReaderAt, size int64) error {
 	if s.store != nil {
-		_, err := s.store.PutReader(s.bucket, key, content, size)
+		_, err := s.store.PutReader(s.bucket, s.key(name), content, size)
 		return err
 	}
-	address, err := s.credentials.Load().PresignPut(s.base, s.bucket, key, time.Now(), time.Hour)
+	address, err := s.credentials.Load().PresignPut(s.base, s.bucket, s.key(name), time.Now(), time.Hour)
 	if err != nil {
 		return err
 	}
@@ -157,7 +174,8 @@ func (s *shelf) message(now time.Time, valid time.Duration, out engine.Issue) (*
 	}
 	p := found.(*shelved)
 	message := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: p.envelope}
-	for _, name := range p.names {
+	for i := range p.files {
+		name := p.files[i].Name
 		address, err := s.address(now, valid, path.Join(out.Package, name))
 		if err != nil {
 			return nil, err
@@ -169,11 +187,11 @@ func (s *shelf) message(now time.Time, valid time.Duration, out engine.Issue) (*
 }
 
 // address is where a device gets one object, and until when.
-func (s *shelf) address(now time.Time, valid time.Duration, key string) (ota.FileAddress, error) {
+func (s *shelf) address(now time.Time, valid time.Duration, name string) (ota.FileAddress, error) {
 	if s.plain {
-		return ota.FileAddress{URLs: []string{"s3://" + s.bucket + "/" + key}}, nil
+		return ota.FileAddress{URLs: []string{"s3://" + s.bucket + "/" + s.key(name)}}, nil
 	}
 	now = now.Truncate(time.Second) // as the signature tells it: an address must not say that it works longer
-	address, err := s.credentials.Load().PresignGet(s.base, s.bucket, key, now, valid)
+	address, err := s.credentials.Load().PresignGet(s.base, s.bucket, s.key(name), now, valid)
 	return ota.FileAddress{URLs: []string{address}, Expires: now.Add(valid)}, err
 }

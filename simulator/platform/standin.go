@@ -167,7 +167,8 @@ func (s *StandIn) openStore() (err error) {
 		r := s.config.Store
 		s.shelf.base, s.shelf.bucket, s.shelf.plain = r.URL, r.Bucket, r.DeviceKeys
 		s.shelf.credentials.Store(&r.Credentials)
-		return nil
+		s.shelf.root, err = s.objectRoot()
+		return err
 	}
 	credentials := objectstore.Credentials{AccessKey: accessKey, SecretKey: secret()}
 	if s.store, err = objectstore.New(objectstore.Config{Credentials: credentials}); err != nil {
@@ -205,6 +206,7 @@ func (s *StandIn) Close() error {
 	var err error
 	if !again {
 		err = s.closeState()
+		s.clearStore()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -241,7 +242,11 @@ func TestStoreOfOthersForgets(t *testing.T) {
 	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"ota"}})
 	require.NoError(t, err)
 	deletes := true
+	var key string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			key = strings.TrimPrefix(r.URL.Path, "/ota/")
+		}
 		if r.Method == http.MethodDelete && !deletes {
 			http.Error(w, "not for you", http.StatusForbidden)
 			return
@@ -254,7 +259,6 @@ func TestStoreOfOthersForgets(t *testing.T) {
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
 	defer s.Close()
-	const key = "gw-200/rootfs/full/1.1.0/rootfs.bin"
 	there := func() int {
 		address, err := credentials.PresignGet(server.URL, "ota", key, time.Now(), time.Minute)
 		require.NoError(t, err)
@@ -265,6 +269,7 @@ func TestStoreOfOthersForgets(t *testing.T) {
 		id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{}, nil)
 		require.NoError(t, err)
 		assert.Equal(t, 200, there())
+		assert.True(t, strings.HasSuffix(key, "/gw-200/rootfs/full/1.1.0/rootfs.bin"), key)
 		require.NoError(t, s.DeletePackage(t.Context(), id))
 		if deletes {
 			assert.Equal(t, 404, there())

@@ -22,13 +22,18 @@ import (
 // packageFile is the package of start as a file.
 func packageFile(t *testing.T) []byte {
 	t.Helper()
+	return packageOf(t, "1.1.0")
+}
+
+func packageOf(t *testing.T, target string) []byte {
+	t.Helper()
 	dir := t.TempDir()
 	file, path := filepath.Join(dir, "rootfs.bin"), filepath.Join(dir, "rootfs.ota")
 	require.NoError(t, os.WriteFile(file, image(), 0o600))
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	_, err = bundle.Create(path, bundle.Release{Files: []string{file}, Chunk: 4 << 10, Keys: []ed25519.PrivateKey{key},
-		Manifest: ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Release: 1}})
+		Manifest: ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: target, Release: 1}})
 	require.NoError(t, err)
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -1,0 +1,79 @@
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+// rootFile is the file of the state directory that keeps the beginning of the
+// objects' keys in a store of others. A state that is older has none: its keys
+// begin with the package.
+const rootFile = "objects"
+
+// clearTime is how long a platform that ends takes to remove its objects.
+const clearTime = 10 * time.Second
+
+// objectRoot is the beginning of every key in an object store of others. No other
+// platform has it, so two that use one bucket replace no object of each other; a
+// state directory keeps it.
+func (s *StandIn) objectRoot() (string, error) {
+	fresh := "ota-sim-" + rand.Text()
+	if s.config.State == "" {
+		return fresh, nil
+	}
+	path := filepath.Join(s.config.State, rootFile)
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s: is not a regular file", path)
+	}
+	var kept []byte
+	if err == nil {
+		kept, err = os.ReadFile(path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && len(s.engine.Packages()) > 0:
+		return "", nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fresh, writeRoot(path, fresh)
+	case err != nil:
+		return "", fmt.Errorf("cannot read where the packages lie in the object store: %w", err)
+	}
+	if !regexp.MustCompile("^ota-sim-[A-Z2-7]{26,}$").Match(kept) {
+		return "", fmt.Errorf("%s: does not say where the packages lie in the object store: want ota-sim-… as its keys begin", path)
+	}
+	return string(kept), nil
+}
+
+// writeRoot keeps the beginning of the keys before the first object is written.
+func writeRoot(path, root string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), incoming+"*")
+	if err == nil {
+		_, err = f.WriteString(root)
+		err = errors.Join(err, f.Sync(), f.Close())
+		if err == nil {
+			return keepFile(f.Name(), path)
+		}
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return fmt.Errorf("cannot keep where the packages lie in the object store: %w", err)
+}
+
+// clearStore removes what a platform that keeps nothing has put into a store of
+// others: nothing names it any longer. The log says what stays.
+func (s *StandIn) clearStore() {
+	if s.config.Store == nil || s.config.State != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), clearTime)
+	defer cancel()
+	if err := s.shelf.clear(ctx); err != nil {
+		s.log.Warn("packages stay in the object store", "bucket", s.shelf.bucket, "prefix", s.shelf.root, "error", err)
+	}
+}
