@@ -56,7 +56,7 @@ Examples:
 }
 
 func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	s, err := scenarioOf(args)
+	s, err := scenarioOf(streams, args)
 	if err != nil {
 		return err
 	}

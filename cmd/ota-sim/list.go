@@ -82,7 +82,8 @@ func validateVerb() cli.Verb {
 		Words:   scenarios.Names(),
 		Summary: "check scenarios without running them",
 		Help: `Reports every mistake of every file at once, with line and column. Exit code 2
-if there is any. Of a directory, every file whose name ends in .yaml or .yml is
+if there is any. What can never happen, such as a fault at a place that no device
+reaches, is a warning and does not change the exit code. Of a directory, every file whose name ends in .yaml or .yml is
 checked; - is standard input.`,
 		Flags: func(*pflag.FlagSet) cli.Action { return validate },
 	}
@@ -104,6 +105,7 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 			fmt.Fprintln(streams.Err, err)
 			continue
 		}
+		s.warn(streams.Err)
 		fmt.Fprintf(streams.Out, "%s: valid: %s, %s, %s\n", name, count(s.Devices(), "device"), count(len(s.Plans), "plan"), count(len(s.Faults), "fault"))
 	}
 	if bad > 0 {

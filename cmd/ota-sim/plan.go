@@ -50,7 +50,7 @@ Examples:
 }
 
 func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) error {
-	s, err := scenarioOf(args)
+	s, err := scenarioOf(streams, args)
 	if err != nil {
 		return err
 	}

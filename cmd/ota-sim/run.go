@@ -94,7 +94,7 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err := f.outputFlags.begin(f.read(args)...); err != nil {
 		return err
 	}
-	s, err := scenarioOf(args)
+	s, err := scenarioOf(streams, args)
 	if err != nil {
 		return err
 	}

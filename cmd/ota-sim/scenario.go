@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"otafleet/internal/cli"
@@ -18,13 +19,24 @@ type source struct {
 	*scenario.Scenario
 }
 
-// scenarioOf reads the one scenario that a verb was given.
-func scenarioOf(args []string) (*source, error) {
+// scenarioOf reads the one scenario that a verb was given, and prints its warnings.
+func scenarioOf(streams cli.Streams, args []string) (*source, error) {
 	name, err := cli.OneArg(args, "the scenario")
 	if err != nil {
 		return nil, err
 	}
-	return readScenario(name)
+	s, err := readScenario(name)
+	if err == nil {
+		s.warn(streams.Err)
+	}
+	return s, err
+}
+
+// warn prints what can never happen.
+func (s *source) warn(w io.Writer) {
+	for _, warning := range s.Warnings {
+		fmt.Fprintln(w, "warning:", warning)
+	}
 }
 
 // scenarioText is that of a file, of a bundled scenario, or of standard input (-).

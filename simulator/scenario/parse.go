@@ -12,7 +12,7 @@ import (
 
 // Parse reads a scenario. The name stands in front of every mistake: give the
 // path by which the user knows the file. The error is a *yamlform.Error with
-// all mistakes at once.
+// all mistakes at once. What is no mistake and can never happen is in Warnings.
 func Parse(name string, data []byte) (*Scenario, error) {
 	doc := yamlform.Parse(name, data)
 	m := doc.Root()
@@ -29,6 +29,9 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	readExpect(m.Map("expect"), s)
 	if err := doc.Err(); err != nil {
 		return nil, err
+	}
+	if warnings := doc.Warnings(); len(warnings) > 0 {
+		s.Warnings = warnings
 	}
 	return s, nil
 }

@@ -79,6 +79,9 @@ func readUsers(m *yamlform.Map, p *Plan) {
 	yamlform.Value(users, "cancel", &u.Cancel, parsePercent)
 	yamlform.Value(users, "after", &u.After, ranged(0, MaxDuration, yamlform.ParseDuration))
 	if !users.Given() {
+		if p.Mode == ota.Manual {
+			m.Warnf("mode", "nobody answers this plan; give it users, of whom confirm: 0%% says that none does")
+		}
 		return
 	}
 	p.Users = &u

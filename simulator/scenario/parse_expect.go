@@ -26,20 +26,22 @@ func readComparison(m *yamlform.Map, key string, dst *Comparison) bool {
 // readDevices reads expectations of the whole run, and of each fleet below the
 // fleet's name.
 func readDevices(m *yamlform.Map, s *Scenario) {
-	readClasses(m, s, "")
+	readClasses(m, s, "", s.Devices())
 	read := names{}
 	for _, name := range s.fleetNames() {
 		if !read[name] {
 			read[name] = true
-			readClasses(m.Map(name), s, name)
+			readClasses(m.Map(name), s, name, s.Fleet(name).Count)
 		}
 	}
 }
 
-func readClasses(m *yamlform.Map, s *Scenario, fleet string) {
+// readClasses reads how many of the devices end in each class.
+func readClasses(m *yamlform.Map, s *Scenario, fleet string, devices int) {
 	for _, class := range Classes() {
 		e := DeviceExpectation{Fleet: fleet, Class: class}
 		if readComparison(m, string(class), &e.Comparison) {
+			warnCount(m, string(class), e.Comparison, devices)
 			s.Expect.Devices = append(s.Expect.Devices, e)
 		}
 	}
@@ -57,6 +59,7 @@ func readComponents(m *yamlform.Map, s *Scenario) {
 			e := ComponentExpectation{Component: id}
 			e.Status, _ = place.Status()
 			if readComparison(statuses, string(place), &e.Comparison) {
+				warnCount(statuses, string(place), e.Comparison, s.having(id))
 				s.Expect.Components = append(s.Expect.Components, e)
 			}
 		}

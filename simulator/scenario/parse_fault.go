@@ -36,6 +36,7 @@ func readFault(m *yamlform.Map, s *Scenario) Fault {
 	s.checkComponent(m, f.Fleet, f.Component)
 	readKindAndPlace(m, &f)
 	checkReach(m, &f, s)
+	warnPlace(m, &f, s)
 	readDraw(m, &f, s)
 	readParams(m, &f)
 	checkReason(m, &f, s)

@@ -108,6 +108,11 @@ func checkBehind(m *yamlform.Map, f *Fleet, s *Scenario) {
 	case gateways.Behind != "":
 		m.Problemf("behind", "%q is behind %q itself; want a fleet whose devices have a line of their own", f.Behind, gateways.Behind)
 	}
+	for _, c := range f.Components {
+		if c.Type == ota.MCU {
+			m.Warnf("components", "%s is never upgraded behind a gateway: platforms upgrade only the modules of sub-devices; want module", c.ID)
+		}
+	}
 	if m.Has("link") {
 		m.Problemf("link", "is the gateway's; give it to the fleet %q", f.Behind)
 	}

@@ -17,10 +17,17 @@ const maxChunks = 16 << 10
 
 func readPlans(root *yamlform.Map, s *Scenario) {
 	plans, packages := names{}, packages{}
+	var components [][]*yamlform.Map
 	for _, m := range root.Maps("plans", 0, MaxPlans) {
-		p := readPlan(m, s, packages)
+		p, of := readPlan(m, s, packages)
+		components = append(components, of)
 		plans.add(m, "name", p.Name)
 		s.Plans = append(s.Plans, p)
+	}
+	for i := range s.Plans {
+		for k, m := range components[i] {
+			warnSources(m, s, &s.Plans[i], &s.Plans[i].Components[k])
+		}
 	}
 	if n := packages.size(); n > MaxPackages {
 		root.Problemf("plans", "have packages of %s in all; want at most %s", yamlform.FormatSize(n), yamlform.FormatSize(MaxPackages))
@@ -50,8 +57,9 @@ func (p packages) size() int64 {
 	return n
 }
 
-func readPlan(m *yamlform.Map, s *Scenario, made packages) Plan {
-	p := Plan{Mode: ota.Silent, Push: true, Rejection: DefaultRejection, Retries: MaxRetries, OnFailure: ota.Stop}
+// readPlan reads a plan; components are where its components stand.
+func readPlan(m *yamlform.Map, s *Scenario, made packages) (p Plan, components []*yamlform.Map) {
+	p = Plan{Mode: ota.Silent, Push: true, Rejection: DefaultRejection, Retries: MaxRetries, OnFailure: ota.Stop}
 	m.Require("name", "product", "components")
 	m.Text("name", &p.Name, planID)
 	m.Text("product", &p.Product, word)
@@ -61,7 +69,8 @@ func readPlan(m *yamlform.Map, s *Scenario, made packages) Plan {
 	}
 	readLists(m, &p, s)
 	ids := names{}
-	for _, c := range m.Maps("components", 1, ota.MaxComponents) {
+	components = m.Maps("components", 1, ota.MaxComponents)
+	for _, c := range components {
 		next := readPlanComponent(c, has)
 		ids.add(c, "id", next.ID)
 		made.add(c, p.Product, &next)
@@ -74,7 +83,7 @@ func readPlan(m *yamlform.Map, s *Scenario, made packages) Plan {
 	p.Conditions = readConditions(m.Map("conditions"))
 	m.Int("retries", &p.Retries, 0, MaxRetries)
 	yamlform.Enum(m, "on_failure", &p.OnFailure, ota.Stop, ota.Continue, ota.Revert)
-	return p
+	return p, components
 }
 
 func planID(text string) error {

@@ -29,6 +29,9 @@ func readRule(m *yamlform.Map, s *Scenario, never bool) Rule {
 	m.Text(ParamFleet, &r.Fleet, word)
 	s.checkFleet(m, r.Fleet)
 	r.Match = readPattern(m, s, r.Fleet)
+	if !never { // what cannot happen may still be forbidden
+		warnCode(m, &r.Match, s, r.Fleet)
+	}
 	r.After = readOptionalPattern(m, "after", s, r.Fleet)
 	r.Then = readOptionalPattern(m, "then", s, r.Fleet)
 	m.Duration("within", &r.Within, shortest, MaxDuration)
@@ -53,6 +56,7 @@ func readRule(m *yamlform.Map, s *Scenario, never bool) Rule {
 func readOptionalPattern(m *yamlform.Map, key string, s *Scenario, fleet string) *Pattern {
 	below := m.Map(key)
 	p := readPattern(below, s, fleet)
+	warnCode(below, &p, s, fleet)
 	if !below.Given() {
 		return nil
 	}

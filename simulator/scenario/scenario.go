@@ -31,6 +31,7 @@ type Scenario struct {
 	Events      []Event // in the document's order, not in that of time
 	Faults      []Fault
 	Expect      Expect
+	Warnings    []string // of what can never happen: one line each, with its place in the document
 }
 
 // Devices is the number of devices of all fleets.

@@ -1,0 +1,25 @@
+package scenario_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestWarnings holds the warnings of a valid document against the golden file
+// beside it; UPDATE_GOLDEN=1 writes them anew.
+func TestWarnings(t *testing.T) {
+	s, err := parseFile(t, "testdata/unwise/never.yaml")
+	require.NoError(t, err)
+	got := strings.Join(s.Warnings, "\n") + "\n"
+	const golden = "testdata/unwise/never.txt"
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
