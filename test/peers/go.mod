@@ -2,6 +2,8 @@ module otafleet-peers
 
 go 1.26.8
 
+toolchain go1.26.11
+
 require (
 	github.com/eclipse/paho.golang v0.23.0
 	github.com/eclipse/paho.mqtt.golang v1.5.1
