@@ -165,8 +165,8 @@ func TestAgentThatCannotStart(t *testing.T) {
 
 	s.device.Settings["state_dir"], s.device.Settings["control_socket"] = "state", "taken"
 	agent = s.device.Start()
-	assert.Equal(t, 1, agent.Wait())
-	assert.Contains(t, agent.Output(), "exists and is not a socket: remove it, or configure another control_socket")
+	assert.Equal(t, 2, agent.Wait())
+	assert.Contains(t, agent.Output(), "is there and is not a socket; remove it, or choose another path")
 	assert.Equal(t, "a file", string(s.device.Read("taken")))
 }
 
