@@ -9,7 +9,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
-	"unsafe"
+	"unsafe" //nolint:depguard // x/sys reads this option as a text only, which ends at a zero
 
 	"golang.org/x/sys/unix"
 )

@@ -142,15 +142,10 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	default:
 		return nil, fmt.Errorf("the broker sent a packet of the unexpected type %d", kind)
 	}
-	switch {
-	case kind == packets.CONNACK && len(body) == 2 && body[1] >= 0x80:
-		return nil, &Refused{Code: body[1]} // MQTT 5 without properties
-	case kind == packets.CONNACK && len(body) == 2:
-		// MQTT 3.1.1's answer is this short; one of MQTT 5 has properties.
-		return nil, &Refused{Code: 0x84, Reason: "it answers in MQTT 3.1.1"}
-	case kind == packets.DISCONNECT && len(body) == 0:
-		return &packets.Disconnect{Properties: &packets.Properties{}}, nil
-	case overruns(first, body):
+	if p, err := parseShort(kind, body); p != nil || err != nil {
+		return p, err
+	}
+	if overruns(first, body) {
 		return nil, errors.New("the broker sent a packet whose properties are longer than it")
 	}
 	p = packets.NewControlPacket(kind).Content
@@ -172,6 +167,21 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 		return nil, errors.New("the broker sent a topic alias, and none was allowed")
 	}
 	return p, nil
+}
+
+// parseShort reads the packets without properties that paho does not know; it
+// gives neither for any other.
+func parseShort(kind byte, body []byte) (packets.Packet, error) {
+	switch {
+	case kind == packets.DISCONNECT && len(body) == 0:
+		return &packets.Disconnect{Properties: &packets.Properties{}}, nil
+	case kind != packets.CONNACK || len(body) != 2:
+		return nil, nil
+	case body[1] >= 0x80:
+		return nil, &Refused{Code: body[1]}
+	}
+	// MQTT 3.1.1's answer is this short; one of MQTT 5 has properties.
+	return nil, &Refused{Code: 0x84, Reason: "it answers in MQTT 3.1.1"}
 }
 
 // overruns reports whether a packet announces more properties than it has, which

@@ -225,12 +225,9 @@ func (m *manager) upload(image io.ReaderAt, size int64, sha ota.Digest) error {
 		if err != nil {
 			return fmt.Errorf("cannot upload at %d: %w", offset, err)
 		}
-		next, is := answer["off"].(int64)
-		if !is || next < 0 || next > size {
-			return fmt.Errorf("%w: %v is no offset", errAnswer, answer["off"])
-		}
-		if match, is := answer["match"].(bool); is && !match {
-			return firmware.Failf(ota.InstallerFailed, "the MCU has another digest of the image")
+		next, err := nextOffset(answer, size)
+		if err != nil {
+			return err
 		}
 		switch {
 		case next > offset:
@@ -247,4 +244,16 @@ func (m *manager) upload(image io.ReaderAt, size int64, sha ota.Digest) error {
 		offset = next
 	}
 	return nil
+}
+
+// nextOffset is where the MCU wants the upload to go on.
+func nextOffset(answer map[string]any, size int64) (int64, error) {
+	next, is := answer["off"].(int64)
+	if !is || next < 0 || next > size {
+		return 0, fmt.Errorf("%w: %v is no offset", errAnswer, answer["off"])
+	}
+	if match, is := answer["match"].(bool); is && !match {
+		return 0, firmware.Failf(ota.InstallerFailed, "the MCU has another digest of the image")
+	}
+	return next, nil
 }

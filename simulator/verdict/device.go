@@ -118,16 +118,23 @@ func (d *DeviceJudge) Add(e *Event) {
 	if j.keepLogs {
 		d.log.add(e)
 	}
+	d.take(e)
+	d.judgeRules(e)
+}
+
+// take notes what an event says of the device.
+func (d *DeviceJudge) take(e *Event) {
+	sums := d.judge.sums
 	switch e.Kind {
 	case Connected, Disconnected, PowerCut:
 		d.session(e)
 	case Downloaded:
-		j.sums.Bytes += e.N
-		j.sums.Series.at(e.At).Bytes += e.N
+		sums.Bytes += e.N
+		sums.Series.at(e.At).Bytes += e.N
 	case FaultFired:
 		d.fault(e)
 	case Violation:
-		j.sums.Violations++
+		sums.Violations++
 		if len(d.violations) < keptViolations {
 			d.violations = append(d.violations, e.Text)
 		}
@@ -145,7 +152,6 @@ func (d *DeviceJudge) Add(e *Event) {
 	default:
 		d.report(e)
 	}
-	d.judgeRules(e)
 }
 
 func (d *DeviceJudge) session(e *Event) {

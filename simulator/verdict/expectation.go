@@ -262,22 +262,37 @@ func (x *expecting) occasions(rule *scenario.Rule, r *RuleResult) (n int, nothin
 
 // noOccasion says why a rule says nothing; empty if it does.
 func (x *expecting) noOccasion(rule *scenario.Rule, r *RuleResult) string {
-	match := &rule.Match
 	switch {
 	case r.Broken > 0:
 		return ""
-	case r.Occasions == 0 && rule.After != nil && rule.Never:
-		return "there was no " + rule.After.String()
-	case r.Occasions == 0 && rule.After != nil:
-		return "there was no " + match.String() + " after " + rule.After.String()
-	case r.Occasions == 0 && !rule.Never:
-		return "there was no " + match.String()
-	case r.Occasions == 0 && rule.Fleet != "":
-		return "no device of " + rule.Fleet + " arrived"
 	case r.Occasions == 0:
-		return "no device arrived"
-	case !rule.Never || rule.After != nil:
-		return ""
+		return notAsked(rule)
+	case rule.Never && rule.After == nil:
+		return x.notNamed(rule, r)
+	}
+	return ""
+}
+
+// notAsked says why a rule was never asked.
+func notAsked(rule *scenario.Rule) string {
+	switch {
+	case rule.After != nil && rule.Never:
+		return "there was no " + rule.After.String()
+	case rule.After != nil:
+		return "there was no " + rule.Match.String() + " after " + rule.After.String()
+	case !rule.Never:
+		return "there was no " + rule.Match.String()
+	case rule.Fleet != "":
+		return "no device of " + rule.Fleet + " arrived"
+	}
+	return "no device arrived"
+}
+
+// notNamed says that what a rule forbids could not have happened; empty if it
+// could.
+func (x *expecting) notNamed(rule *scenario.Rule, r *RuleResult) string {
+	match := &rule.Match
+	switch {
 	case match.Fault != "" && !x.drawn(match.Fault):
 		return "fault " + match.Fault + " was drawn for no device"
 	case !r.seen && match.Plan != "":

@@ -90,7 +90,7 @@ func newWatch(r *scenario.Rule, fleets map[string]int) watch {
 // neither can a component of which nobody reported.
 func namedBy(p *pattern) *pattern {
 	reports := p.kind == Numbered || p.kind == Stored
-	if p.plan == "" && p.component == "" && !(reports && (p.status != nil || p.text != "")) {
+	if p.plan == "" && p.component == "" && (!reports || p.status == nil && p.text == "") {
 		return nil
 	}
 	return &pattern{plan: p.plan, component: p.component}

@@ -122,33 +122,42 @@ func (m *MCU) serve(end *linetest.End) {
 		if err != nil || !end.Hears() {
 			return
 		}
-		switch {
-		case m.Dead():
-		case text == "boot":
-			m.boot = false
-			end.Say([]byte("boot ok\r\n> ")...)
-		case text == "version" && m.Live() != nil && !m.boot:
-			end.Say([]byte("version\r\nversion " + version(m.Live()) + "\r\n> ")...)
-		case text == "update" && m.Away > 0 && !m.boot:
-			m.boot = true
-			if end, err = m.Line.Away(end, m.Away); err != nil {
-				return
-			}
-		case text == "update" && m.Mute:
-			m.boot = true
-			end.Say([]byte("update\r\nready\r\n")...)
-		case text == "update":
-			m.boot = false
-			end.Say([]byte("update\r\nready\r\n")...)
-			if m.load(end) != nil {
-				return
-			}
-		case m.Pull > 0 && strings.HasPrefix(text, "+QIOTEVT: 7,10700,"):
-			if m.pull(end, text) != nil {
-				return
-			}
+		if end, err = m.obey(end, text); err != nil {
+			return
 		}
 	}
+}
+
+// obey does what a line of the console says, and gives the line's end as it is
+// afterwards. It fails when the line is gone.
+func (m *MCU) obey(end *linetest.End, text string) (*linetest.End, error) {
+	switch {
+	case m.Dead():
+	case text == "boot":
+		m.boot = false
+		end.Say([]byte("boot ok\r\n> ")...)
+	case text == "version" && m.Live() != nil && !m.boot:
+		end.Say([]byte("version\r\nversion " + version(m.Live()) + "\r\n> ")...)
+	case text == "update":
+		return m.update(end)
+	case m.Pull > 0 && strings.HasPrefix(text, "+QIOTEVT: 7,10700,"):
+		return end, m.pull(end, text)
+	}
+	return end, nil
+}
+
+// update enters the bootloader.
+func (m *MCU) update(end *linetest.End) (*linetest.End, error) {
+	if m.Away > 0 && !m.boot {
+		m.boot = true
+		return m.Line.Away(end, m.Away)
+	}
+	m.boot = m.Mute
+	end.Say([]byte("update\r\nready\r\n")...)
+	if m.Mute {
+		return end, nil
+	}
+	return end, m.load(end)
 }
 
 // load is the bootloader. It fails when the line is gone.

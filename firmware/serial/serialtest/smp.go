@@ -142,19 +142,27 @@ func (b *Board) serve(end *linetest.End) {
 		if len(packet) < 2 || len(packet) < 2+int(binary.BigEndian.Uint16(packet)) {
 			continue
 		}
-		if remainder(packet[2:]) == 0 && len(packet) > 12 && !b.isDead() {
-			if !end.Hears() {
-				return
-			}
-			b.answer(end, packet[2:len(packet)-2])
-			if b.Away > 0 && packet[6] == 0 && packet[9] == 5 { // the group and command of a reset
-				if end, err = b.Line.Away(end, b.Away); err != nil {
-					return
-				}
-			}
+		if end, err = b.take(end, packet); err != nil {
+			return
 		}
 		packet = nil
 	}
+}
+
+// take answers a whole packet, and gives the line's end as it is afterwards. It
+// fails when the line is gone.
+func (b *Board) take(end *linetest.End, packet []byte) (*linetest.End, error) {
+	if remainder(packet[2:]) != 0 || len(packet) <= 12 || b.isDead() {
+		return end, nil
+	}
+	if !end.Hears() {
+		return end, linetest.ErrUnplugged
+	}
+	b.answer(end, packet[2:len(packet)-2])
+	if b.Away > 0 && packet[6] == 0 && packet[9] == 5 { // the group and command of a reset
+		return b.Line.Away(end, b.Away)
+	}
+	return end, nil
 }
 
 func cutMark(text string) (mark, body string, found bool) {
