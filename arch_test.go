@@ -76,11 +76,11 @@ var house = []room{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                 // the programs are run, not linked
-	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                        // the real world is the program's
-	{"test/page", "", "simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
-	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                      // with emulators on its serial lines
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                            // the socket is a surface
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                              // the programs are run, not linked
+	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                                     // the real world is the program's
+	{"test/page", "", "test/harness simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                   // with emulators on its serial lines
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                         // the socket is a surface
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 

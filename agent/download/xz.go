@@ -27,6 +27,8 @@ const (
 	// freeDictionaries is how many bytes of dictionaries an archive may ask for in
 	// all, beside those that it makes good use of: each block costs its own.
 	freeDictionaries = 16 * maxWindow
+	// blockCost is about what a block's decoder takes beside its dictionary.
+	blockCost = 1 << 20
 )
 
 var errXZ = errors.New("not an xz file of LZMA2 blocks, or a damaged one")
@@ -165,7 +167,7 @@ func (x *xzReader) beginBlock(size byte) error {
 		return errXZ
 	}
 	dictionary = max(min(dictionary, x.most), lzma.MinDictCap)
-	if x.asked += dictionary; x.asked > freeDictionaries+4*x.given {
+	if x.asked += dictionary + blockCost; x.asked > freeDictionaries+4*x.given {
 		return errors.New("it has too many blocks for its size")
 	}
 	x.check = newCheck(x.flags[1])

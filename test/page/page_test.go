@@ -41,6 +41,7 @@ type numbers struct {
 	Expectations []struct {
 		Name, Measured string
 		Held           bool
+		Occasions      int
 	}
 	Faults []struct {
 		Name                 string

@@ -81,7 +81,9 @@ func (b *browser) checkNumbers(want numbers) {
 		if e.Held {
 			word = "✓ held"
 		}
-		assert.Equal(b.t, []string{word, e.Measured}, expectations[e.Name], e.Name)
+		cells := expectations[e.Name]
+		require.Len(b.t, cells, 3, e.Name)
+		assert.Equal(b.t, []string{word, e.Measured, fmt.Sprint(e.Occasions)}, []string{cells[0], cells[1], plain(cells[2])}, e.Name)
 	}
 	reports := cells("reports")
 	assert.Equal(b.t, fmt.Sprint(want.Reports["numbered"]), plain(reports["made durable on devices"][0]))

@@ -5,6 +5,7 @@ package real_test
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -34,13 +35,12 @@ func TestPresignedAddresses(t *testing.T) {
 // The device has keys of its own, and is told bucket and key only.
 func TestStoreAddresses(t *testing.T) {
 	t.Parallel()
-	const key = "gw-200/app/full/1.1.0/app.bin"
 	t.Run("path style", func(t *testing.T) {
 		t.Parallel()
 		store, broker := startStore(t, false), startMosquitto(t)
 		front := store.front()
 		newKeeper(t, broker, store, front.url, true).travel()
-		assert.Equal(t, []get{{host: front.url[len("http://"):], path: "/" + bucket + "/" + key}}, front.asked())
+		assertAsked(t, front, front.url[len("http://"):], "/"+bucket+"/")
 	})
 	t.Run("virtual host style", func(t *testing.T) {
 		t.Parallel()
@@ -49,8 +49,18 @@ func TestStoreAddresses(t *testing.T) {
 		j := newKeeper(t, broker, store, "http://"+domain, false)
 		j.environment = []string{"http_proxy=" + front.url} // nobody else knows that domain
 		j.travel()
-		assert.Equal(t, []get{{host: bucket + "." + domain, path: "/" + key}}, front.asked())
+		assertAsked(t, front, bucket+"."+domain, "/")
 	})
+}
+
+// assertAsked expects one request for the package, to an address that is not
+// presigned, from its first byte. The platform's own word stands before its keys.
+func assertAsked(t *testing.T, f *front, host, root string) {
+	t.Helper()
+	asked := f.asked()
+	require.Len(t, asked, 1)
+	assert.Regexp(t, "^"+regexp.QuoteMeta(root)+"ota-sim-[A-Z2-7]+/"+regexp.QuoteMeta("gw-200/app/full/1.1.0/app.bin")+"$", asked[0].path)
+	assert.Equal(t, get{host: host, path: asked[0].path}, asked[0])
 }
 
 // newKeeper is a journey with a device that keeps keys of a store.
