@@ -28,14 +28,10 @@ func (m *Machine) boot(in Booted) {
 // found notes one component's version and takes up the package kept for it, or
 // drops one that is of no use any more.
 func (m *Machine) found(f Found) {
-	k := m.state.component(f.ID)
-	if k < 0 {
+	if m.state.component(f.ID) < 0 {
 		return
 	}
-	if c := &m.state.Components[k]; ota.ValidVersion(f.Version) && f.Version != c.Version {
-		c.Version = f.Version
-		m.dirty = true
-	}
+	m.learn(f.ID, f.Version)
 	switch i := m.keptFor(f); {
 	case f.Package == nil:
 	case i < 0:
@@ -47,6 +43,26 @@ func (m *Machine) found(f Found) {
 			m.work[i].manifest, _ = m.openManifest(i, f.Package)
 		}
 	}
+}
+
+// inspected notes what a component runs. The platform hears of it, and sends the
+// plan again that was refused because the component was silent.
+func (m *Machine) inspected(in Inspected) {
+	if m.learn(in.Component, in.Version) {
+		m.announce = true
+		m.reconsider()
+	}
+}
+
+// learn notes which version a component runs, and reports whether that is news.
+// What is no version is none: it could be neither reported nor saved.
+func (m *Machine) learn(component, version string) bool {
+	k := m.state.component(component)
+	if k < 0 || !ota.ValidVersion(version) || m.state.Components[k].Version == version {
+		return false
+	}
+	m.state.Components[k].Version, m.dirty = version, true
+	return true
 }
 
 // keptFor returns the part in work that a kept package is for; -1 if none.

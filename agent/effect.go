@@ -18,10 +18,12 @@ const (
 	retryGiveUp = 24 * time.Hour
 )
 
-// inspectWait is how long the start waits for a component to say what it runs.
-// A modem may take most of it after power comes; one that is silent must not
-// keep the others from being upgraded.
-const inspectWait = 90 * time.Second
+// How long a component that is silent on trial is asked again, and how often:
+// devices and ports may come late after a restart.
+const (
+	trialPatience = time.Minute
+	trialPause    = 2 * time.Second
+)
 
 // startEffect runs an effect beside the machine and posts its result. There is
 // one at a time: it begins when the one before it, which may have been
@@ -38,6 +40,7 @@ func (r *Runner) startEffect(out Output) {
 		}
 		began := r.equipment.Now()
 		name, component := effectOf(out)
+		defer r.silent.take(component)()
 		r.record(Event{Kind: EventBegun, Step: name, Component: component})
 		if result := r.perform(ctx, out); ctx.Err() == nil {
 			r.recordEnd(out, result, r.equipment.Now().Sub(began))
@@ -116,20 +119,34 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 // checkHealth asks the component for its version, then the device for its
 // health.
 func (r *Runner) checkHealth(ctx context.Context, out CheckHealth) Input {
-	var found firmware.Inspection
-	failure := r.attempt(ctx, out.Job, "inspect", func(i firmware.Installer) (err error) {
-		found, err = i.Inspect(ctx)
-		return err
-	})
-	if failure != nil {
-		return HealthChecked{Op: out.Op, Failure: failure}
-	}
-	if found.Version == out.Job.Target {
+	version, failure := r.inspectOnTrial(ctx, out.Job)
+	if failure == nil && version == out.Job.Target {
 		if err := r.equipment.Health.Check(ctx); err != nil {
 			failure = asFailure(err, ota.HealthCheckFailed)
 		}
 	}
-	return HealthChecked{out.Op, found.Version, failure}
+	return HealthChecked{out.Op, version, failure}
+}
+
+// inspectOnTrial asks the component for its version, and again for a while if it
+// is silent. The version is empty if it says none.
+func (r *Runner) inspectOnTrial(ctx context.Context, job firmware.Job) (version string, failure *ota.Failure) {
+	var found firmware.Inspection
+	for began := (time.Time{}); ; {
+		failure = r.attempt(ctx, job, "inspect", func(i firmware.Installer) (err error) {
+			found, err = i.Inspect(ctx)
+			return err
+		})
+		if failure == nil && ota.ValidVersion(found.Version) {
+			return found.Version, nil
+		}
+		if began.IsZero() {
+			began = time.Now()
+		}
+		if time.Since(began) >= trialPatience || sleep(ctx, trialPause) != nil {
+			return "", failure
+		}
+	}
 }
 
 func (r *Runner) revert(ctx context.Context, out Revert) Input {
@@ -138,13 +155,11 @@ func (r *Runner) revert(ctx context.Context, out Revert) Input {
 		restart, err = i.Revert(ctx, out.Job)
 		return err
 	})
-	done := RevertDone{Op: out.Op, Restart: restart, Failure: failure}
-	if installer, err := r.installer(out.Job.Component); err == nil {
-		if found, err := installer.Inspect(ctx); err == nil {
-			done.Version = found.Version
-		}
+	version, err := r.inspect(ctx, out.Job.Component)
+	if err != nil && restart == firmware.RestartNone {
+		r.silence(out.Job.Component, err)
 	}
-	return done
+	return RevertDone{Op: out.Op, Restart: restart, Version: version, Failure: failure}
 }
 
 // attempt calls an installer, again and again while it asks for that.
@@ -180,26 +195,18 @@ func (r *Runner) installer(component string) (firmware.Installer, error) {
 	return nil, fmt.Errorf("component %s has no installer", component)
 }
 
-// inspectAll asks every component what it runs, all at once.
+// inspectAll asks every component what it runs, all at once. Those that are
+// silent are asked again.
 func (r *Runner) inspectAll() []Found {
-	ctx, cancel := context.WithTimeout(r.ctx, inspectWait)
-	defer cancel()
 	found := make([]Found, len(r.machine.config.Components))
 	var asked sync.WaitGroup
 	for i, c := range r.machine.config.Components {
 		found[i] = Found{ID: c.ID, Package: r.equipment.Desk.KeptPackage(c.ID)}
-		installer, err := r.installer(c.ID)
-		if err != nil {
-			r.log.Error("cannot inspect", "component", c.ID, "error", err)
-			continue
-		}
 		asked.Go(func() {
-			inspection, err := installer.Inspect(ctx)
-			if err != nil {
-				r.log.Warn("component does not say what it runs", "component", c.ID, "error", err)
-				return
+			var err error
+			if found[i].Version, err = r.inspect(r.ctx, c.ID); err != nil {
+				r.silence(c.ID, err)
 			}
-			found[i].Version = inspection.Version
 		})
 	}
 	asked.Wait()

@@ -173,12 +173,15 @@ func TestEffectHealth(t *testing.T) {
 		{"does not answer", func(b *bench) { b.inspect = later("1", firmware.Failf(ota.ComponentSilent, "no SOH")) }, "app=upgrade_failed(component_silent)"},
 		{"has no version", func(b *bench) { b.inspect = later("", nil) }, "app=upgrade_failed(component_silent)"},
 		{"another version", func(b *bench) { b.inspect = later("7", nil) }, "app=upgrade_failed(verify_failed)"},
-		{"answers when asked again", func(b *bench) { b.inspect = afterRetry() }, "app=upgrade_succeeded"},
+		{"is silent for some seconds", func(b *bench) { b.inspect = silentFor(50*time.Second, errors.New("no such device")) }, "app=upgrade_succeeded"},
+		{"says nothing for some seconds", func(b *bench) { b.inspect = silentFor(50*time.Second, nil) }, "app=upgrade_succeeded"},
+		{"is silent for too long", func(b *bench) { b.inspect = silentFor(70*time.Second, firmware.Failf(ota.ComponentSilent, "")) }, "app=upgrade_failed(component_silent)"},
+		{"answers when asked again", func(b *bench) { b.inspect = silentFor(10*time.Second, firmware.ErrRetry) }, "app=upgrade_succeeded"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onBench(t, func(t *testing.T, b *bench) {
 				c.set(b)
-				b.upgrade(time.Minute)
+				b.upgrade(3 * time.Minute)
 				log := b.noted()
 				assert.Contains(t, log, c.want)
 				if b.inspect != nil && c.want != "app=upgrade_succeeded" {
@@ -201,16 +204,17 @@ func later(version string, err error) func(context.Context, string) (string, err
 	}
 }
 
-// afterRetry lets a component answer "try again" for a while after its upgrade.
-func afterRetry() func(context.Context, string) (string, error) {
+// silentFor lets a component answer at the start, and not for a while after its
+// upgrade.
+func silentFor(long time.Duration, err error) func(context.Context, string) (string, error) {
 	began := time.Now()
 	return func(context.Context, string) (string, error) {
 		switch since := time.Since(began); {
 		case since == 0:
 			time.Sleep(time.Second)
 			return "1", nil
-		case since < 10*time.Second:
-			return "", firmware.ErrRetry
+		case since < time.Second+long:
+			return "", err
 		}
 		return "2", nil
 	}

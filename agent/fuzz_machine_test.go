@@ -146,7 +146,9 @@ func (c *chaos) input(kind int) agent.Input {
 
 // fromOperator makes an input of the operator's tool.
 func (c *chaos) fromOperator() agent.Input {
-	switch c.pick(6) {
+	switch c.pick(7) {
+	case 6:
+		return agent.Inspected{Component: chaosComponents[c.pick(4)], Version: chaosVersions[c.pick(len(chaosVersions))]}
 	case 0:
 		return agent.PauseRequested{Reason: "nonsense"}
 	case 4:

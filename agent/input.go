@@ -36,6 +36,12 @@ type Readings struct {
 // Measured reports new readings.
 type Measured struct{ Readings Readings }
 
+// Inspected says what a component runs that was silent before.
+type Inspected struct {
+	Component string
+	Version   string
+}
+
 // Connected says that the session with the platform is up and subscribed.
 type Connected struct{}
 
@@ -136,6 +142,7 @@ type RevertDone struct {
 
 func (Booted) input()          {}
 func (Measured) input()        {}
+func (Inspected) input()       {}
 func (Connected) input()       {}
 func (Disconnected) input()    {}
 func (Received) input()        {}

@@ -189,6 +189,8 @@ func (m *Machine) apply(in Input) {
 	case Measured:
 		m.readings, m.measured = in.Readings, m.now
 		m.reconsider()
+	case Inspected:
+		m.inspected(in)
 	case Connected:
 		m.connect()
 	case Disconnected:

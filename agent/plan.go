@@ -273,5 +273,5 @@ func (m *Machine) reconsider() {
 		return
 	}
 	m.refusal = nil // ask once; the answer is evaluated anew
-	m.inventory(true)
+	m.announce = true
 }

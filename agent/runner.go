@@ -35,9 +35,9 @@ type Equipment struct {
 // Runner executes the outputs of a Machine on the equipment of one device. Its
 // methods may be called from any goroutine.
 //
-// It needs no goroutine while nothing happens: an input that is posted to an
-// idle Runner starts one, which ends when the inputs are used up. That is what
-// lets one process hold a hundred thousand of them.
+// It needs no goroutine while nothing happens, but for a silent component: an
+// input that is posted to an idle Runner starts one, which ends when the inputs
+// are used up. That is what lets one process hold a hundred thousand of them.
 type Runner struct {
 	equipment Equipment
 	log       *slog.Logger
@@ -45,6 +45,7 @@ type Runner struct {
 	cancel    context.CancelFunc
 	tasks     *sync.WaitGroup
 	connected atomic.Bool // to the platform, as the machine was last told
+	silent    silences
 
 	mu       sync.Mutex // guards the following
 	queue    []Input
@@ -157,23 +158,25 @@ func (r *Runner) drain() {
 			in.passed()
 			continue
 		}
-		if offersWork(in) {
+		if plan := offersWork(in); plan != nil {
+			r.silent.named(plan)
 			r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
 		}
 		r.handle(in)
 	}
 }
 
-// offersWork reports whether an input is answered by what the device measures.
-func offersWork(in Input) bool {
+// offersWork is the plan of an input that is answered by what the device measures;
+// nil for other inputs.
+func offersWork(in Input) *ota.Plan {
 	switch in := in.(type) {
 	case Received:
-		_, plan := in.Message.(*ota.Plan)
+		plan, _ := in.Message.(*ota.Plan)
 		return plan
 	case Install:
-		return true
+		return in.Plan
 	}
-	return false
+	return nil
 }
 
 func (r *Runner) next() (Input, bool) {

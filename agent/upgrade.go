@@ -236,17 +236,13 @@ func (m *Machine) endPart(i int) {
 	m.effect(Forget{m.state.Run.Plan.Components[i].ID})
 }
 
-// runs notes the version of part i's component and returns it. What is no
-// version is none: it could be neither reported nor saved.
+// runs notes the version of part i's component and returns it; empty if it is no
+// version.
 func (m *Machine) runs(i int, version string) string {
 	if !ota.ValidVersion(version) {
 		return ""
 	}
-	c := &m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)]
-	if c.Version != version {
-		c.Version = version
-		m.dirty = true
-	}
+	m.learn(m.state.Run.Plan.Components[i].ID, version)
 	return version
 }
 
