@@ -47,7 +47,7 @@ var pure = map[string]string{
 	"internal/wire":             "",
 	"internal/yamlform":         "",
 	"reporter":                  "",
-	"agent":                     "runner.go effect.go silent.go", // they execute what the machine decides
+	"agent":                     "runner.go effect.go silent.go restart.go", // they execute what the machine decides
 	"agent/download/policy":     "",
 	"simulator/selection":       "",
 	"simulator/verdict":         "",

@@ -44,6 +44,10 @@ func (m *Machine) effectEnded(in Input) {
 		if m.ended(in.Op, reverting) {
 			m.revertDone(in)
 		}
+	case RestartMissed:
+		if m.ended(in.Op, restarting) {
+			m.restartMissed(in)
+		}
 	}
 }
 
@@ -114,8 +118,7 @@ func (m *Machine) advanceStep(i int, part *Part) {
 	case StepActivate:
 		m.effect(Activate{m.start(activating), m.job(i)})
 	case StepRestart, StepReturn:
-		m.start(restarting) // nothing else may start before the restart
-		m.effect(Restart{part.Owed})
+		m.effect(Restart{m.start(restarting), part.Owed})
 	case StepTrial:
 		m.advanceTrial(i, part)
 	case StepConfirm:

@@ -264,6 +264,9 @@ func (d *driver) fromEffect(name, value string) {
 	case agent.Revert:
 		restart := d.becomes(out.Job.Component, out.Job.Source, value, failure)
 		d.input(agent.RevertDone{Op: op, Restart: restart, Version: d.versions[out.Job.Component], Failure: failure})
+	case agent.Restart:
+		d.owed = ""
+		d.input(agent.RestartMissed{Op: op, Detail: "as told"})
 	}
 }
 

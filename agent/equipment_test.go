@@ -29,6 +29,7 @@ type bench struct {
 	health    func() error
 	power     func() error
 	confirmer agent.Confirmer
+	events    *events
 
 	mu      sync.Mutex // guards the following
 	save    func() error
@@ -51,10 +52,14 @@ func newBench(t *testing.T) *bench {
 // start boots the device in a bubble whose time is played too.
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
-	b.runner = agent.NewRunner(machine, agent.Equipment{
+	equipment := agent.Equipment{
 		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
-	})
+	}
+	if b.events != nil {
+		equipment.Events = b.events
+	}
+	b.runner = agent.NewRunner(machine, equipment)
 	b.runner.Start(b.t.Context(), &b.tasks, "boot-1")
 }
 
@@ -193,7 +198,7 @@ func (b *bench) Check(context.Context) error {
 	return nil
 }
 
-func (b *bench) Restart(scope firmware.Restart) error {
+func (b *bench) Restart(_ context.Context, scope firmware.Restart) error {
 	b.note("restart:" + string(scope))
 	if b.power != nil {
 		return b.power()

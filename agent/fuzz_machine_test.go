@@ -88,7 +88,7 @@ func (c *chaos) step() error {
 	case 12:
 		return c.handle(c.result(c.effects.op, c.effects.running))
 	case 13:
-		any := []agent.Output{agent.Fetch{}, agent.Stage{}, agent.Activate{}, agent.CheckHealth{}, agent.Confirm{}, agent.Revert{}}
+		any := []agent.Output{agent.Fetch{}, agent.Stage{}, agent.Activate{}, agent.CheckHealth{}, agent.Confirm{}, agent.Revert{}, agent.Restart{}}
 		return c.handle(c.result(agent.Op(c.pick(20)), any[c.pick(len(any))]))
 	case 14:
 		return c.boot(strconv.Itoa(c.pick(3)))
@@ -190,6 +190,8 @@ func (c *chaos) result(op agent.Op, out agent.Output) agent.Input {
 		return agent.HealthChecked{Op: op, Version: version, Failure: failure}
 	case agent.Confirm:
 		return agent.Confirmed{Op: op, Failure: failure}
+	case agent.Restart:
+		return agent.RestartMissed{Op: op, Detail: "nothing happens"}
 	}
 	return agent.RevertDone{Op: op, Restart: restart, Version: version, Failure: failure}
 }
@@ -232,6 +234,12 @@ func (c *chaos) handle(in agent.Input) error {
 		case agent.Forget:
 			delete(c.desk, out.Component)
 		case agent.Restart:
+			switch c.pick(8) {
+			case 6:
+				return c.handle(agent.RestartMissed{Op: out.Op, Detail: "nothing happens"})
+			case 7:
+				return c.durable(in) // it is waited for
+			}
 			return c.boot(strconv.Itoa(c.pick(3)))
 		case agent.Send:
 			if report, is := out.Message.(*ota.Report); is {

@@ -140,6 +140,13 @@ type RevertDone struct {
 	Failure *ota.Failure
 }
 
+// RestartMissed ends a Restart that did not come.
+type RestartMissed struct {
+	Op     Op
+	Detail string
+}
+
+func (RestartMissed) input()   {}
 func (Booted) input()          {}
 func (Measured) input()        {}
 func (Inspected) input()       {}
@@ -207,9 +214,12 @@ type Activate struct {
 	Job firmware.Job
 }
 
-// Restart restarts the agent or the system. Nothing after it is executed; the
-// next input is Booted, on a new Machine.
-type Restart struct{ Scope firmware.Restart }
+// Restart restarts the agent or the system. No effect begins after it: the next
+// one is the new Machine's, after Booted, unless the restart does not come.
+type Restart struct {
+	Op    Op
+	Scope firmware.Restart
+}
 
 // CheckHealth inspects the component and runs the health checks.
 type CheckHealth struct {

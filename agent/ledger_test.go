@@ -66,10 +66,6 @@ func (e *effects) take(outputs []agent.Output) error {
 				return fmt.Errorf("effect %d is cancelled and does not run", out.Op)
 			}
 			e.running = nil
-		case agent.Restart:
-			if e.running != nil {
-				return fmt.Errorf("a restart begins while %T runs", e.running)
-			}
 		default:
 			op, is := opOf(out)
 			switch {
@@ -108,6 +104,9 @@ func (e *effects) hear(in agent.Input) {
 	case agent.RevertDone:
 		_, ends = e.running.(agent.Revert)
 		ends = ends && in.Op == e.op
+	case agent.RestartMissed:
+		_, ends = e.running.(agent.Restart)
+		ends = ends && in.Op == e.op
 	}
 	if ends {
 		e.running = nil
@@ -128,6 +127,8 @@ func opOf(out agent.Output) (agent.Op, bool) {
 	case agent.Confirm:
 		return out.Op, true
 	case agent.Revert:
+		return out.Op, true
+	case agent.Restart:
 		return out.Op, true
 	}
 	return 0, false

@@ -75,8 +75,9 @@ type Health interface {
 
 // Power restarts the agent or the device.
 type Power interface {
-	// Restart does not wait for the restart to happen.
-	Restart(scope firmware.Restart) error
+	// Restart asks for a restart, and does not wait for it to happen. It is called
+	// again while it fails, or nothing happens.
+	Restart(ctx context.Context, scope firmware.Restart) error
 }
 
 // Desk keeps package addresses over restarts, since they do not fit into the

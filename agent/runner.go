@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -54,12 +53,12 @@ type Runner struct {
 
 	machineMu sync.Mutex // guards the following; held only while the machine thinks
 	machine   *Machine
-	trouble   string // why the last Save or Restart failed; empty if it did not
+	// Why the state is not saved, and the device not restarted; empty if all is well.
+	unsaved, unrestarted string
 
 	// Owned by the draining goroutine.
 	cancelOp context.CancelFunc // stops the running effect
 	opEnded  chan struct{}      // closed when it has stopped
-	halted   bool               // a restart is under way: nothing more is executed
 	question question           // what the confirm command is being asked
 	steps    stepLog
 }
@@ -192,9 +191,6 @@ func (r *Runner) next() (Input, bool) {
 }
 
 func (r *Runner) handle(in Input) {
-	if r.halted {
-		return
-	}
 	r.recordInput(in)
 	switch in.(type) {
 	case Connected:
@@ -210,7 +206,7 @@ func (r *Runner) handle(in Input) {
 		r.question.end()
 	}
 	for _, out := range outputs {
-		if r.ctx.Err() != nil || r.halted {
+		if r.ctx.Err() != nil {
 			return
 		}
 		r.execute(out)
@@ -242,7 +238,7 @@ func (r *Runner) execute(out Output) {
 		r.log.Error("the agent has made a mistake, and ended what it was about; please report it", "error", out.Err)
 		r.record(Event{Kind: EventTrouble, Detail: out.Err.Error()})
 	case Restart:
-		r.restart(out.Scope)
+		r.restart(out)
 	default:
 		r.startEffect(out)
 	}
@@ -254,7 +250,7 @@ func (r *Runner) execute(out Output) {
 func (r *Runner) save(state *State) {
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		err := r.equipment.Store.Save(state)
-		r.setTrouble(err)
+		r.setTrouble(&r.unsaved, err)
 		if err == nil || r.ctx.Err() != nil {
 			return
 		}
@@ -268,12 +264,13 @@ func (r *Runner) save(state *State) {
 	}
 }
 
-func (r *Runner) setTrouble(err error) {
+// setTrouble notes in one of the Runner's troubles what is wrong; nil for nothing.
+func (r *Runner) setTrouble(which *string, err error) {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
-	r.trouble = ""
+	*which = ""
 	if err != nil {
-		r.trouble = err.Error()
+		*which = err.Error()
 	}
 }
 
@@ -330,29 +327,6 @@ func (q *question) end() {
 	}
 }
 
-// restart hands over to the next start. The machine handles nothing more: its
-// state is saved, and the restart begins from there. One that is refused is
-// asked for again, since the device can do nothing else.
-func (r *Runner) restart(scope firmware.Restart) {
-	r.halted = true
-	r.log.Info("restarting", "scope", string(scope))
-	r.record(Event{Kind: EventRestart, Step: string(scope)})
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		err := r.equipment.Power.Restart(scope)
-		if err == nil {
-			return
-		}
-		r.setTrouble(fmt.Errorf("cannot restart: %w", err))
-		r.log.Error("cannot restart; trying again", "scope", string(scope), "error", err, "wait", wait)
-		if wait == time.Second {
-			r.record(Event{Kind: EventTrouble, Detail: "cannot restart: " + err.Error()})
-		}
-		if sleep(r.ctx, wait) != nil {
-			return
-		}
-	}
-}
-
 // KnownTime is the clock's time, or a later one that is known to have passed.
 func (r *Runner) KnownTime() time.Time {
 	r.machineMu.Lock()
@@ -365,7 +339,10 @@ func (r *Runner) View() View {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
 	v := r.machine.View()
-	v.Trouble = r.trouble
+	v.Trouble = r.unsaved
+	if v.Trouble == "" {
+		v.Trouble = r.unrestarted // which waits for the state to be saved
+	}
 	return v
 }
 

@@ -87,6 +87,12 @@ func TestRestarts(t *testing.T) {
 			"save restart:system | save health:app | save health:app | save health:app"},
 		{"going back is given up too", "app:1>2 to health:app", "fail:health_check_failed; crash; boot; crash; boot; crash; boot; connect",
 			"save revert:app | save revert:app | save revert:app | save forget:app | inventory? app=upgrade_failed(health_check_failed)"},
+		{"a restart that does not come", "app:1>2/system to activate:app", "ok:system; p2/plan; disconnect; connect; fail; ok",
+			"save restart:system | p2/refuse:busy |  | inventory:running#6 | save revert:app | save app=upgrade_failed(installer_failed) inventory? forget:app"},
+		{"nor does the one on the way back", "app:1>2/system to activate:app", "ok:system; fail; ok:system; abandon; pause; fail",
+			"save restart:system | save revert:app | save restart:system |  | save | save app=upgrade_failed(installer_failed) inventory? forget:app"},
+		{"a restart that comes when it was given up", "app:1>2/system to activate:app", "ok:system; fail; cut; boot; connect; ok",
+			"save restart:system | save revert:app | save revert:app | inventory:running#6 | save app=upgrade_failed(installer_failed) inventory? forget:app"},
 		{"a device that cannot restart itself", "app:1>2/system to activate:app", "ok:system; crash; boot; crash; boot; crash; boot; ok",
 			"save restart:system | save restart:system | save restart:system | save revert:app | save forget:app"},
 

@@ -176,6 +176,18 @@ func (m *Machine) revertDone(in RevertDone) {
 	m.wentBack(i)
 }
 
+// restartMissed goes back from a switch whose restart does not come. On the way
+// back nothing more can be done: the device says so, and what it runs.
+func (m *Machine) restartMissed(in RestartMissed) {
+	i, part := m.active()
+	if part.Step == StepRestart {
+		m.goBack(part, &ota.Failure{Code: ota.InstallerFailed, Detail: in.Detail})
+		return
+	}
+	part.Failure = &ota.Failure{Code: part.Failure.Code, Detail: part.Failure.Detail + "; going back: " + in.Detail}
+	m.wentBack(i)
+}
+
 // wentBack reports the failure of a part whose previous version runs again. One
 // that had been upgraded goes back only because another failed, which the
 // others know.

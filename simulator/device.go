@@ -238,7 +238,7 @@ func (d *device) Check(context.Context) error { return nil }
 
 // Restart restarts the agent or the device (agent.Power). It is called by the
 // life that it ends, which it must not wait for.
-func (d *device) Restart(scope firmware.Restart) error {
+func (d *device) Restart(_ context.Context, scope firmware.Restart) error {
 	if scope == firmware.RestartSystem {
 		d.endLife(nil, systemRestart, true)
 	} else {

@@ -84,7 +84,7 @@ func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.
 	d.subs.openCache(d.config, d.log)
 	d.subs.equip(d.config, trust, d.link, fetcher)
 	e := d.equipment(installers)
-	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System, d.log}
+	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System}
 	e.Health = &health{d.config.Health, d.config.Device, broken, d.log}
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device, d.log}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -12,46 +12,34 @@ import (
 	"otafleet/firmware"
 )
 
-const (
-	rebootLimit = time.Minute
-	rebootAgain = 30 * time.Second
-)
+// rebootLimit is how long a program that restarts the system may take.
+const rebootLimit = time.Minute
 
 // power restarts the agent or the system.
 type power struct {
 	restart func() // begins the program again
 	system  config.System
-	log     *slog.Logger
 }
 
-// Restart restarts soon and returns at once. A system that does not restart is
-// asked again: the upgrade cannot go on without.
-func (p *power) Restart(scope firmware.Restart) error {
+// Restart asks for a restart.
+func (p *power) Restart(ctx context.Context, scope firmware.Restart) error {
 	if scope == firmware.RestartProcess {
 		p.restart()
 		return nil
 	}
-	go func() {
-		for {
-			if err := reboot(p.system); err != nil {
-				p.log.Error("cannot restart the system; trying again", "error", err, "wait", rebootAgain)
-			}
-			time.Sleep(rebootAgain)
-		}
-	}()
-	return nil
+	return reboot(ctx, p.system)
 }
 
 // reboot runs the configured command, or asks the init system, under either of its
 // usual names.
-func reboot(system config.System) error {
+func reboot(ctx context.Context, system config.System) error {
 	ways := [][]string{{"systemctl", "reboot"}, {"reboot"}}
 	if len(system.RestartCommand) > 0 {
 		ways = [][]string{system.RestartCommand}
 	}
 	var failures []string
 	for _, args := range ways {
-		outcome, err := firmware.Program{Args: args, Limit: rebootLimit}.Run(context.Background())
+		outcome, err := firmware.Program{Args: args, Limit: rebootLimit}.Run(ctx)
 		if err == nil && outcome.Exit == 0 {
 			return nil
 		}
@@ -60,7 +48,7 @@ func reboot(system config.System) error {
 		}
 		failures = append(failures, fmt.Sprintf("%s: %v", strings.Join(args, " "), err))
 	}
-	return fmt.Errorf("cannot restart: %s", strings.Join(failures, "; "))
+	return errors.New(strings.Join(failures, "; "))
 }
 
 // bootID names this start of the system; empty where the system has no name

@@ -17,13 +17,13 @@ func TestRestartOfAnotherKind(t *testing.T) {
 	boots := filepath.Join(t.TempDir(), "boot_id")
 	system := config.System{RestartCommand: []string{"sh", "-c", `echo start >>"$0"`, boots}, BootIDFile: boots}
 	assert.Contains(t, bootID(system), "pid-", "there is no name yet")
-	require.NoError(t, reboot(system))
+	require.NoError(t, reboot(t.Context(), system))
 	assert.Equal(t, "start", bootID(system))
-	require.NoError(t, reboot(system))
+	require.NoError(t, reboot(t.Context(), system))
 	assert.Equal(t, "start\nstart", bootID(system))
 
 	system.RestartCommand = []string{"sh", "-c", "echo no >&2; exit 3"}
-	require.EqualError(t, reboot(system), "cannot restart: sh -c echo no >&2; exit 3: exit code 3 no")
+	require.EqualError(t, reboot(t.Context(), system), "sh -c echo no >&2; exit 3: exit code 3 no")
 }
 
 func TestSystemOfAFileWithMistakes(t *testing.T) {

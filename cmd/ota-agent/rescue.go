@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -123,6 +124,11 @@ func newRescue(stateDir string, log *slog.Logger) *rescue {
 
 // of makes it the rescue of a system that is restarted in a way of its own.
 func (r *rescue) of(system config.System) *rescue {
-	r.bootID, r.restart = bootID(system), func() error { return reboot(system) }
+	r.bootID, r.restart = bootID(system), func() error {
+		if err := reboot(context.Background(), system); err != nil {
+			return fmt.Errorf("cannot restart: %w", err)
+		}
+		return nil
+	}
 	return r
 }

@@ -118,7 +118,7 @@ func (s *subDevices) prepare(d *subDevice, cfg *config.Config, trust *wire.Trust
 // noPower has no restart to offer: the installers of sub-devices ask for none.
 type noPower struct{}
 
-func (noPower) Restart(firmware.Restart) error {
+func (noPower) Restart(context.Context, firmware.Restart) error {
 	return errors.New("a gateway does not restart for a sub-device")
 }
 
