@@ -283,6 +283,21 @@ func (m *Machine) explain() Explanation {
 	return e
 }
 
+// troubled names what keeps the device from what it would do: the state cannot be
+// saved, or the restart does not come.
+func (e Explanation) troubled(unsaved, unrestarted string) Explanation {
+	switch {
+	case unsaved != "":
+		e.Sentence = "nothing goes on before the state can be saved, which is tried at least once a minute: " + unsaved
+		e.Remedy = "make the state directory writable, or make room in it"
+		e.Again, e.Deadline = time.Time{}, time.Time{}
+	case unrestarted != "":
+		e.Sentence += "; " + unrestarted
+		e.Remedy = "restart the system by hand; the upgrade is given up after " + restartGiveUp.String()
+	}
+	return e
+}
+
 // named makes what a text says to type be about the device, where that is not the
 // agent's own.
 func (m *Machine) named(text string) string {

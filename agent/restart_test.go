@@ -51,6 +51,7 @@ func TestRestartThatDoesNotCome(t *testing.T) {
 		b.noted()
 		time.Sleep(2 * time.Second)
 		assert.Equal(t, missing, b.runner.View().Trouble)
+		assert.Equal(t, "component app needs a restart, which is under way; "+missing, b.runner.View().Explained.Sentence)
 
 		other := b.plan("app").(agent.Received).Message.(*ota.Plan)
 		other.ID = "p2"

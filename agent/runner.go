@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -248,14 +249,16 @@ func (r *Runner) execute(out Output) {
 // after may happen without it. A full disk stops the device's upgrade, not the
 // device: inputs wait, and nothing is lost.
 func (r *Runner) save(state *State) {
+	told := ""
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		err := r.equipment.Store.Save(state)
 		r.setTrouble(&r.unsaved, err)
 		if err == nil || r.ctx.Err() != nil {
 			return
 		}
-		r.log.Error("cannot save the state; trying again", "error", err, "wait", wait)
-		if wait == time.Second { // once, not at each try
+		if told != err.Error() { // once, and again when the reason changes
+			told = err.Error()
+			r.log.Error("cannot save the state; trying again", "error", err)
 			r.record(Event{Kind: EventTrouble, Detail: "cannot save the state: " + err.Error()})
 		}
 		if sleep(r.ctx, wait) != nil {
@@ -339,10 +342,9 @@ func (r *Runner) View() View {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
 	v := r.machine.View()
-	v.Trouble = r.unsaved
-	if v.Trouble == "" {
-		v.Trouble = r.unrestarted // which waits for the state to be saved
-	}
+	v.Explained = v.Explained.troubled(r.unsaved, r.unrestarted)
+	v.Waiting = v.Explained.Sentence
+	v.Trouble = cmp.Or(r.unsaved, r.unrestarted)
 	return v
 }
 

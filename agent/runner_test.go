@@ -59,7 +59,11 @@ func TestRunnerWaitsForSave(t *testing.T) {
 		for _, what := range b.noted() {
 			assert.Contains(t, []string{"read", "save fails"}, what, "nothing else happens")
 		}
-		assert.Equal(t, full.Error(), b.runner.View().Trouble)
+		v := b.runner.View()
+		assert.Equal(t, full.Error(), v.Trouble)
+		assert.Equal(t, "nothing goes on before the state can be saved, which is tried at least once a minute: "+full.Error(), v.Explained.Sentence)
+		assert.Equal(t, v.Explained.Sentence, v.Waiting, "status says the same")
+		assert.NotEmpty(t, v.Explained.Remedy)
 
 		b.saving(nil)
 		time.Sleep(time.Minute)
@@ -67,6 +71,7 @@ func TestRunnerWaitsForSave(t *testing.T) {
 		assert.Equal(t, []string{"save", "app=plan_received", "accept", "app=upgrade_confirmed", "save", "app=ready_to_download"}, log[:6])
 		assert.Contains(t, log, "inventory:running#3", "no input is lost")
 		assert.Empty(t, b.runner.View().Trouble)
+		assert.NotContains(t, b.runner.View().Explained.Sentence, full.Error())
 	})
 }
 

@@ -32,7 +32,7 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	}
 	d := &device{config: cfg, started: time.Now(), bootID: bootID(cfg.System), unit: unit{
 		id: ota.Identity{Product: cfg.Product, Device: cfg.Device}, components: cfg.Components, dir: cfg.StateDir, log: log,
-		sensors: &sensors{cfg.Conditions, newRoom(cfg.StateDir, cfg.Components), cfg.Device, log},
+		sensors: &sensors{config: cfg.Conditions, room: newRoom(cfg.StateDir, cfg.Components), device: cfg.Device, log: log},
 	}}
 	d.subs = newSubDevices(cfg, d.addSession, log)
 	saved, err := d.open()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"otafleet/agent"
@@ -27,6 +28,9 @@ type sensors struct {
 	room   room
 	device string // for the RSSI command: OTA_DEVICE
 	log    *slog.Logger
+
+	mu   sync.Mutex        // guards the following
+	told map[string]string // why a sensor cannot be read, as the log has it
 }
 
 // Read measures now.
@@ -60,11 +64,34 @@ func (s *sensors) number(what string, read func() (string, error), lowest, highe
 	if err == nil && (n < lowest || n > highest) {
 		err = fmt.Errorf("%d is not within %d..%d", n, lowest, highest)
 	}
+	s.tell(what, err)
 	if err != nil {
-		s.log.Warn("cannot read a sensor; conditions on it hold", "sensor", what, "error", err)
 		return nil
 	}
 	return &n
+}
+
+// tell logs that a sensor cannot be read, or can be again: once, and again when
+// the reason changes.
+func (s *sensors) tell(what string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told, now := s.told[what], ""
+	if err != nil {
+		now = err.Error()
+	}
+	switch {
+	case now == told:
+		return
+	case err != nil:
+		s.log.Warn("cannot read a sensor; conditions on it hold", "sensor", what, "error", err)
+	default:
+		s.log.Info("a sensor can be read again", "sensor", what)
+	}
+	if s.told == nil {
+		s.told = map[string]string{}
+	}
+	s.told[what] = now
 }
 
 // busy reports whether the busy file exists. If that cannot be told, it does.

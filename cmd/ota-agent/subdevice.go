@@ -42,7 +42,7 @@ func newSubDevices(cfg *config.Config, session func(*control.Status), log *slog.
 		dir := filepath.Join(cfg.StateDir, "sub", c.Device)
 		s.all = append(s.all, &subDevice{config: c, session: session, unit: unit{
 			id: c.Identity(), components: c.Components, dir: dir, log: own,
-			sensors: &subSensors{&sensors{c.Conditions, newRoom(dir, c.Components), c.Device, own}, s.gate},
+			sensors: &subSensors{&sensors{config: c.Conditions, room: newRoom(dir, c.Components), device: c.Device, log: own}, s.gate},
 		}})
 	}
 	return s
