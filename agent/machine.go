@@ -205,6 +205,14 @@ func (m *Machine) apply(in Input) {
 		m.operated(in)
 	case Tick:
 		m.tick()
+	default:
+		m.worked(in)
+	}
+}
+
+// worked takes what the running effect says: how far it is, or its end.
+func (m *Machine) worked(in Input) {
+	switch in := in.(type) {
 	case FetchStarted:
 		if m.current(in.Op, fetching) {
 			m.fetchStarted()
