@@ -5,10 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 )
 
 // maxShown is how many bytes of an address logs and reports show.
@@ -56,12 +55,7 @@ func parseAddress(text string) *address {
 // shown bounds an address for logs, reports and terminals, which must not be
 // told to turn their text around.
 func shown(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, name)
+	name = terminal.Escape(name)
 	if len(name) > maxShown {
 		name = strings.ToValidUTF8(name[:maxShown], "") + "..."
 	}

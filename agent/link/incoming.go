@@ -7,12 +7,12 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/eclipse/paho.golang/packets"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
 )
 
@@ -44,20 +44,20 @@ func (l *Link) receive(s *live, p *packets.Publish) error {
 }
 
 // handOn delivers a message, and returns who has it.
-func (l *Link) handOn(p *packets.Publish) *Member {
+func (l *Link) handOn(p *packets.Publish) Member {
 	id, direction, kind, ok := l.topics.Parse(p.Topic)
 	to := l.listener(id)
 	switch {
-	case !ok || direction != wire.Down || to == nil:
+	case !ok || direction != wire.Down || to.Deliver == nil:
 		l.complaints.say(l.log, "a message on a foreign topic is ignored", "topic", clip(p.Topic))
-		return &Member{}
+		return Member{}
 	case p.Retain:
 		// Platforms retain nothing, and what has been retained once is not news.
 		l.complaints.say(l.log, "a retained message is ignored", "kind", kind)
-		return &Member{}
+		return Member{}
 	case len(p.Payload) > ota.MaxPayload:
 		l.complaints.say(l.log, "a message is too large and is ignored", "kind", kind, "bytes", len(p.Payload))
-		return &Member{}
+		return Member{}
 	}
 	message, err := wire.DecodeDown(kind, p.Payload)
 	if err == nil {
@@ -98,14 +98,12 @@ func (c *complaints) say(log *slog.Logger, text string, args ...any) {
 // maxText bounds a foreign text in a log or a message, in bytes.
 const maxText = 300
 
+// clip bounds a text of another end, and makes it safe to show.
 func clip(s string) string {
 	if len(s) > maxText {
-		s = s[:maxText] + "…"
+		s = strings.ToValidUTF8(s[:maxText], "") + "…"
 	}
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "?")
-	}
-	return s
+	return terminal.Escape(s)
 }
 
 // reason gives an error's text without what differs between equal troubles: ports

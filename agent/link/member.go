@@ -88,21 +88,22 @@ func (l *Link) refused(s *live, member int, code byte, why string) {
 		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))
 }
 
-// listener finds who takes the messages of a device; nil if it is unknown.
-func (l *Link) listener(id ota.Identity) *Member {
+// listener finds who takes the messages of a device; the zero Member, which has
+// nobody to deliver to, if it is unknown.
+func (l *Link) listener(id ota.Identity) Member {
 	if id == l.cfg.Identity {
-		return &Member{id, l.cfg.Deliver, l.cfg.After}
+		return Member{id, l.cfg.Deliver, l.cfg.After}
 	}
 	for i := range l.cfg.Members {
 		if l.cfg.Members[i].Identity == id {
-			return &l.cfg.Members[i]
+			return l.cfg.Members[i]
 		}
 	}
-	return nil
+	return Member{}
 }
 
 // after calls then when what was delivered has been handled.
-func (m *Member) after(then func()) {
+func (m Member) after(then func()) {
 	if m.After == nil {
 		then()
 		return

@@ -117,18 +117,12 @@ func (r *rescue) forget() {
 
 // newRescue makes the rescue of the device that a configuration describes, also
 // of one that cannot be read otherwise.
-func newRescue(stateDir string, log *slog.Logger) *rescue {
-	r := &rescue{stateDir: stateDir, patience: rescuePatience, again: rescueAgain, log: log}
-	return r.of(config.System{})
-}
-
-// of makes it the rescue of a system that is restarted in a way of its own.
-func (r *rescue) of(system config.System) *rescue {
-	r.bootID, r.restart = bootID(system), func() error {
-		if err := reboot(context.Background(), system); err != nil {
-			return fmt.Errorf("cannot restart: %w", err)
-		}
-		return nil
-	}
-	return r
+func newRescue(stateDir string, system config.System, log *slog.Logger) *rescue {
+	return &rescue{stateDir: stateDir, bootID: bootID(system), patience: rescuePatience, again: rescueAgain, log: log,
+		restart: func() error {
+			if err := reboot(context.Background(), system); err != nil {
+				return fmt.Errorf("cannot restart: %w", err)
+			}
+			return nil
+		}}
 }

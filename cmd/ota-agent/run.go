@@ -46,11 +46,15 @@ Examples:
 				// without its log.
 				signal.Ignore(syscall.SIGPIPE)
 				var cfg *config.Config
-				early := newRescue(config.StateDir(*path), newLogger(streams, config.Log{Format: config.LogText})).of(config.SystemOf(*path))
-				err := early.retry(ctx, func() (err error) {
+				read := func() (err error) {
 					cfg, err = load(*path, config.LoadToRun)
 					return err
-				})
+				}
+				err := read()
+				if err != nil { // what can be read of it is looked for only then
+					log := newLogger(streams, config.Log{Format: config.LogText})
+					err = newRescue(config.StateDir(*path), config.SystemOf(*path), log).retry(ctx, read)
+				}
 				if err != nil {
 					return err
 				}
@@ -93,7 +97,7 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var d *device
-	trial := newRescue(cfg.StateDir, log).of(cfg.System)
+	trial := newRescue(cfg.StateDir, cfg.System, log)
 	err = trial.retry(ctx, func() (err error) {
 		d, err = newDevice(cfg, log, func() { end(errRestart) }, broken)
 		return err
