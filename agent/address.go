@@ -158,18 +158,27 @@ func imageOf(manifest *ota.Manifest) ota.Digest {
 // openManifest verifies the signature and holds the manifest against the plan
 // and the device.
 func (m *Machine) openManifest(i int, p *ota.Package) (*ota.Manifest, *ota.Failure) {
-	manifest, err := m.config.Open(p.Envelope)
-	if err != nil {
-		return nil, asFailure(err, ota.ManifestMismatch)
+	o := m.config.opened(m.state.Run.Plan.Components[i].ID, p.Envelope)
+	if o.failure == nil {
+		o.failure = m.unfit(i, p, o.manifest)
 	}
+	if o.failure != nil {
+		return nil, o.failure
+	}
+	return o.manifest, nil
+}
+
+// unfit says why a verified manifest is not one for the plan and the device; nil
+// if it is.
+func (m *Machine) unfit(i int, p *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	for _, check := range []func(int, *ota.Package, *ota.Manifest) *ota.Failure{
 		m.checkIdentity, m.checkAge, m.checkRelease, m.checkSource, m.checkDelta, m.checkImage, m.checkLoop,
 	} {
 		if failure := check(i, p, manifest); failure != nil {
-			return nil, failure
+			return failure
 		}
 	}
-	return manifest, nil
+	return nil
 }
 
 // asFailure gives err a code, unless it carries one of the protocol's.

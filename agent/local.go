@@ -70,16 +70,14 @@ type Blocker struct {
 	Detail string
 }
 
-// Rehearse says what would become of a local plan under the conditions that are
-// given, and changes nothing: it plays the decision on a copy.
-func (m *Machine) Rehearse(in Install, readings Readings) Rehearsal {
+// Rehearse says what would become of a local plan, whose package has been opened,
+// under the conditions that are given, and changes nothing: it plays the decision
+// on a copy.
+func (m *Machine) Rehearse(in Install, opened Opened, readings Readings) Rehearsal {
 	copied := *m
 	copied.readings = readings
 	copied.state = *m.state.snapshot()
-	var result Rehearsal
-	if manifest, err := m.config.Open(in.Package.Envelope); err == nil {
-		result.Manifest = manifest
-	}
+	result := Rehearsal{Manifest: opened.manifest, Refused: opened.failure}
 	if run := m.state.Run; run != nil && m.working() {
 		result.Blocked = append(result.Blocked, Blocker{ota.ReasonBusy, "plan " + run.Plan.ID + " is in progress"})
 	}
@@ -90,6 +88,8 @@ func (m *Machine) Rehearse(in Install, readings Readings) Rehearsal {
 	if r := copied.objection(); r != nil {
 		result.Blocked = append(result.Blocked, Blocker{r.reason, r.detail})
 	}
-	_, result.Refused = copied.openManifest(0, in.Package)
+	if result.Refused == nil {
+		result.Refused = copied.unfit(0, in.Package, opened.manifest)
+	}
 	return result
 }

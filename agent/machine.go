@@ -17,7 +17,8 @@ type Config struct {
 	Via        string // the gateway that speaks for the device, if one does
 	Components []ComponentConfig
 	// Open verifies an envelope and returns the manifest in it. It must always
-	// give the same answer to the same envelope.
+	// give the same answer to the same envelope. It may be called from any
+	// goroutine.
 	Open func(ota.Envelope) (*ota.Manifest, error)
 	// Built is when the program was made: the time is not before it. Zero if
 	// unknown.
@@ -50,6 +51,9 @@ type ComponentConfig struct {
 	// Release is the release counter of the version that the device was made
 	// with, below which no package is taken but by allow_downgrade; 0 for none.
 	Release int64
+	// Open verifies the packages of this component in the place of Config.Open; nil
+	// for that.
+	Open func(ota.Envelope) (*ota.Manifest, error)
 }
 
 // Machine is the upgrade state machine of one device. It does no input or

@@ -348,12 +348,14 @@ func (r *Runner) View() View {
 	return v
 }
 
-// Rehearse says what would become of a package if it were installed now.
+// Rehearse says what would become of a package if it were installed now. The
+// machine goes on while the package is verified.
 func (r *Runner) Rehearse(in Install) Rehearsal {
 	readings := r.equipment.Sensors.Read(r.ctx)
+	opened := r.machine.Open(in)
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
-	return r.machine.Rehearse(in, readings)
+	return r.machine.Rehearse(in, opened, readings)
 }
 
 // sleep waits, unless ctx ends first.

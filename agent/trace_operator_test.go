@@ -193,7 +193,8 @@ func TestRehearse(t *testing.T) {
 			require.NoError(t, err)
 			view := d.machine.View()
 
-			result := d.machine.Rehearse(d.local("app"+c.twist), d.readings)
+			in := d.local("app" + c.twist)
+			result := d.machine.Rehearse(in, d.machine.Open(in), d.readings)
 			assert.Equal(t, c.blocked, result.Blocked)
 			if c.refused == "" {
 				assert.Nil(t, result.Refused)

@@ -23,6 +23,7 @@ type Rehearsal struct {
 	Package    string    `json:"package"`              // full or delta
 	Release    int64     `json:"release"`              // release counter
 	Signed     bool      `json:"signed"`               // the signatures are those that the device asks for
+	Trust      string    `json:"trust,omitempty"`      // "component", if the keys are the component's own
 	Refused    *Failure  `json:"refused,omitempty"`    // why the device would never take it
 	Blocked    []Blocker `json:"blocked"`              // what holds it back at the moment
 	FetchBytes int64     `json:"fetch_bytes"`          // to be read from the file

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -20,13 +18,12 @@ import (
 	"otafleet/firmware/file"
 	"otafleet/firmware/slot"
 	"otafleet/internal/ota"
-	"otafleet/internal/wire"
 )
 
 // newDevice puts the agent together as the configuration says. Nothing runs
 // yet. restart begins the program again; broken says why a new one could not.
 func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken string) (*device, error) {
-	trust, err := loadTrust(cfg.Trust)
+	machine, err := machineConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +36,11 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
-	equipment, err := d.equip(trust, restart, broken)
+	equipment, err := d.equip(restart, broken)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	d.runner = agent.NewRunner(agent.New(d.id, machineConfig(cfg, trust), saved), equipment)
+	d.runner = agent.NewRunner(agent.New(d.id, machine, saved), equipment)
 	return d, nil
 }
 
@@ -52,24 +49,8 @@ func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close
 
 func agentName() string { return "ota-agent/" + version }
 
-func machineConfig(cfg *config.Config, trust *wire.Trust) *agent.Config {
-	return &agent.Config{
-		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: componentConfigs(cfg.Components),
-		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout, GiveWay: cfg.GiveWay,
-		Windows: cfg.Windows, Watch: watchEvery,
-	}
-}
-
-func componentConfigs(components []config.Component) []agent.ComponentConfig {
-	var all []agent.ComponentConfig
-	for _, c := range components {
-		all = append(all, agent.ComponentConfig{ID: c.ID, Type: c.Type, Irreversible: c.Irreversible, Release: c.Release})
-	}
-	return all
-}
-
 // equip makes the real parts, those of the sub-devices too.
-func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.Equipment, error) {
+func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
 	fetcher, err := newFetcher(d.config, d.log)
 	if err != nil {
 		return agent.Equipment{}, err
@@ -82,7 +63,7 @@ func (d *device) equip(trust *wire.Trust, restart func(), broken string) (agent.
 		return agent.Equipment{}, err
 	}
 	d.subs.openCache(d.config, d.log)
-	d.subs.equip(d.config, trust, d.link, fetcher)
+	d.subs.equip(d.config, d.link, fetcher)
 	e := d.equipment(installers)
 	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System}
 	e.Health = &health{d.config.Health, d.config.Device, broken, d.log}
@@ -179,24 +160,4 @@ func slotConfig(c *config.Component, dir string, log *slog.Logger) slot.Config {
 		cfg.Running = slot.NamedIn(s.Running)
 	}
 	return cfg
-}
-
-// loadTrust reads the keys that packages must be signed with.
-func loadTrust(t config.Trust) (*wire.Trust, error) {
-	trust := &wire.Trust{Threshold: t.Threshold, AllowUnsigned: t.AllowUnsigned}
-	for _, path := range t.Keys {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("trust.keys: %w", err)
-		}
-		key, err := wire.ParsePublicKey(text)
-		if err != nil {
-			return nil, fmt.Errorf("trust.keys: %s: %w", path, err)
-		}
-		trust.Keys = append(trust.Keys, ed25519.PublicKey(key))
-	}
-	if err := trust.Validate(); err != nil {
-		return nil, fmt.Errorf("trust: %w", err)
-	}
-	return trust, nil
 }

@@ -63,6 +63,9 @@ func (u *unit) Rehearse(ctx context.Context, envelope ota.Envelope) (control.Reh
 		result.WriteBytes += manifest.Files[i].Image().Size
 	}
 	if c := u.component(manifest.Component); c != nil {
+		if c.Trust != nil {
+			result.Trust = "component"
+		}
 		u.rehearseComponent(ctx, c, &result)
 	}
 	return result, nil

@@ -138,6 +138,9 @@ func printRehearsal(w io.Writer, r *rehearsal, answered bool) error {
 	case !r.Signed:
 		signed = "not as the device asks for"
 	}
+	if r.Trust != "" {
+		signed += ", by the keys of the " + r.Trust
+	}
 	fmt.Fprintf(table, "package\t%s\n", r.Path)
 	fmt.Fprintf(table, "component\t%s (%s), runs %s\n", r.Component, r.Type, dash(r.Runs))
 	fmt.Fprintf(table, "target\t%s, %s package, release %d\n", r.Target, r.Package, r.Release)

@@ -14,7 +14,6 @@ import (
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
-	"otafleet/internal/wire"
 )
 
 // subDevice is a device behind this one: a machine, a state and a fate of its
@@ -77,21 +76,21 @@ func (s *subDevices) openCache(cfg *config.Config, log *slog.Logger) {
 
 // equip makes the parts of every sub-device. One that cannot be served is logged
 // and left out: its fault is not the others'.
-func (s *subDevices) equip(cfg *config.Config, trust *wire.Trust, l *link.Link, fetcher *download.Fetcher) {
+func (s *subDevices) equip(cfg *config.Config, l *link.Link, fetcher *download.Fetcher) {
 	twins := cfg.Twins()
 	for i, d := range s.all {
 		var shared agent.Fetcher = fetcher
 		if s.cache != nil && twins[d.config.Product] {
 			shared = s.cache.Fetcher(fetcher)
 		}
-		if d.broken = s.prepare(d, cfg, trust, l.Member(i), shared); d.broken != nil {
+		if d.broken = s.prepare(d, cfg, l.Member(i), shared); d.broken != nil {
 			d.log.Error("the sub-device is not served", "error", d.broken)
 		}
 	}
 }
 
 // prepare makes the parts of one sub-device.
-func (s *subDevices) prepare(d *subDevice, cfg *config.Config, trust *wire.Trust, voice agent.Link, fetcher agent.Fetcher) error {
+func (s *subDevices) prepare(d *subDevice, cfg *config.Config, voice agent.Link, fetcher agent.Fetcher) error {
 	saved, err := d.open()
 	if err != nil {
 		return err
@@ -109,8 +108,10 @@ func (s *subDevices) prepare(d *subDevice, cfg *config.Config, trust *wire.Trust
 	if cfg.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{cfg.ConfirmCommand, d.id.Device, d.log}
 	}
-	c := machineConfig(cfg, trust)
-	c.Hardware, c.Via, c.Components = d.config.Hardware, cfg.Device, componentConfigs(d.components)
+	c, err := subMachineConfig(cfg, d.config)
+	if err != nil {
+		return err
+	}
 	d.runner = agent.NewRunner(agent.New(d.id, c, saved), e)
 	return nil
 }

@@ -41,6 +41,9 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 					fmt.Fprintln(streams.Err, "warning:", warning)
 				}
 				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components%s\n", *path, cfg.Device, cfg.Product, len(cfg.Components), behind(cfg))
+				for _, line := range ownTrust(cfg) {
+					fmt.Fprintln(streams.Out, line)
+				}
 				return nil
 			}
 		},
@@ -53,6 +56,32 @@ func behind(cfg *config.Config) string {
 		return ""
 	}
 	return fmt.Sprintf(", %d sub-devices", len(cfg.SubDevices))
+}
+
+// ownTrust has a line for each part of the device that trusts keys of its own.
+func ownTrust(cfg *config.Config) []string {
+	var lines []string
+	add := func(what string, t *config.Trust) {
+		switch {
+		case t == nil:
+		case t.AllowUnsigned && len(t.Keys) == 0:
+			lines = append(lines, what+": takes unsigned packages only")
+		default:
+			lines = append(lines, fmt.Sprintf("%s: %d of its own %d keys must have signed", what, t.Threshold, len(t.Keys)))
+		}
+	}
+	addAll := func(before string, components []config.Component) {
+		for i := range components {
+			add(before+"component "+components[i].ID, components[i].Trust)
+		}
+	}
+	addAll("", cfg.Components)
+	for i := range cfg.SubDevices {
+		d := &cfg.SubDevices[i]
+		add("sub-device "+d.Device, d.Trust)
+		addAll("sub-device "+d.Device+", ", d.Components)
+	}
+	return lines
 }
 
 func printKeys(w io.Writer, asJSON bool) error {
@@ -68,6 +97,7 @@ type validity struct {
 	Valid    bool     `json:"valid"`
 	Product  string   `json:"product,omitempty"`
 	Device   string   `json:"device,omitempty"`
+	Trust    []string `json:"trust,omitempty"` // of parts of the device that have keys of their own
 	Errors   []string `json:"errors"`
 	Warnings []string `json:"warnings"`
 }
@@ -78,6 +108,7 @@ func printValidity(w io.Writer, cfg *config.Config, err error) error {
 		v.Errors = strings.Split(strings.TrimPrefix(err.Error(), notValid), "\n")
 	} else {
 		v.Product, v.Device, v.Warnings = cfg.Product, cfg.Device, append(v.Warnings, cfg.Warnings...)
+		v.Trust = ownTrust(cfg)
 	}
 	if failure := printJSON(w, v); failure != nil || err == nil {
 		return failure
@@ -94,11 +125,22 @@ func load(path string, read func(string) (*config.Config, error)) (*config.Confi
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf(notValid+"%w", err)}
 	}
-	if _, err := loadTrust(cfg.Trust); err != nil {
+	if err := readKeys(cfg); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if _, err := loadTLS(cfg.Broker, nil); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	return cfg, nil
+}
+
+// readKeys reads the keys of all packages, those of sub-devices too.
+func readKeys(cfg *config.Config) error {
+	_, err := machineConfig(cfg)
+	for i := range cfg.SubDevices {
+		if err == nil {
+			_, err = subMachineConfig(cfg, &cfg.SubDevices[i])
+		}
+	}
+	return err
 }

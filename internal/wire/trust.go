@@ -15,6 +15,9 @@ type Trust struct {
 	Keys          []ed25519.PublicKey
 	Threshold     int  // how many different keys must have signed; 0 means 1
 	AllowUnsigned bool // whether an envelope without any signature is accepted
+	// Of says of what these are the keys, where a device has several sets, for
+	// details: "component app". It may be empty.
+	Of string
 }
 
 // Validate says what keeps the trust from accepting any signed package, or
@@ -59,7 +62,10 @@ func (t *Trust) Open(e ota.Envelope) (*ota.Manifest, error) {
 	return m, nil
 }
 
-// verify returns nil if enough different trusted keys have signed.
+// verify returns nil if enough different trusted keys have signed. Each check of a
+// signature reads the whole payload, and whoever sends one chooses how many come:
+// one is held against the key that it names, and against the others only if that
+// leaves too few.
 func (t *Trust) verify(e ota.Envelope) *ota.Failure {
 	switch n := len(e.Signatures); {
 	case n == 0 && t.AllowUnsigned:
@@ -70,39 +76,56 @@ func (t *Trust) verify(e ota.Envelope) *ota.Failure {
 		return &ota.Failure{Code: ota.KeyUntrusted, Detail: "the envelope has too many signatures"}
 	}
 	signed := PAE(e.PayloadType, e.Payload)
-	var signers []int // the places of the keys
-	broken := false
+	signers := map[int]bool{} // the places of the keys
+	var others []ota.Signature
 	for _, s := range e.Signatures {
-		switch i := t.signer(signed, s.Sig); {
-		case i < 0:
-			broken = broken || t.claims(s.KeyID)
-		case !slices.Contains(signers, i):
-			signers = append(signers, i)
+		if i := t.named(s.KeyID); i >= 0 && verifies(t.Keys[i], signed, s.Sig) {
+			signers[i] = true
+		} else {
+			others = append(others, s)
 		}
 	}
-	need := max(t.Threshold, 1)
+	need, broken := max(t.Threshold, 1), false
+	for _, s := range others {
+		if len(signers) >= need {
+			break
+		}
+		if i := t.signer(signed, s.Sig); i >= 0 {
+			signers[i] = true
+		} else {
+			broken = broken || t.named(s.KeyID) >= 0
+		}
+	}
 	switch {
 	case len(signers) >= need:
 		return nil
 	case broken:
 		return &ota.Failure{Code: ota.SignatureInvalid, Detail: "the signature of a trusted key does not fit the manifest"}
 	}
-	return &ota.Failure{
-		Code:   ota.KeyUntrusted,
-		Detail: fmt.Sprintf("signed by %d trusted keys, and %d are needed", len(signers), need),
+	return &ota.Failure{Code: ota.KeyUntrusted,
+		Detail: fmt.Sprintf("signed by %d of the trusted keys%s, and %d must have signed", len(signers), t.of(), need)}
+}
+
+func (t *Trust) of() string {
+	if t.Of == "" {
+		return ""
 	}
+	return " of " + t.Of
 }
 
 // signer finds the place of the key that made a signature, whatever key id the
 // signature claims; -1 if no trusted key did. A key that is listed twice is
 // always found at its first place, and so counts once.
 func (t *Trust) signer(signed, sig []byte) int {
-	return slices.IndexFunc(t.Keys, func(k ed25519.PublicKey) bool {
-		return len(k) == ed25519.PublicKeySize && ed25519.Verify(k, signed, sig)
-	})
+	return slices.IndexFunc(t.Keys, func(k ed25519.PublicKey) bool { return verifies(k, signed, sig) })
 }
 
-// claims reports whether a key id names a trusted key.
-func (t *Trust) claims(keyID string) bool {
-	return slices.ContainsFunc(t.Keys, func(k ed25519.PublicKey) bool { return KeyID(k) == keyID })
+// named finds the first place of the key that a key id names; -1 if it names no
+// trusted key.
+func (t *Trust) named(keyID string) int {
+	return slices.IndexFunc(t.Keys, func(k ed25519.PublicKey) bool { return KeyID(k) == keyID })
+}
+
+func verifies(key ed25519.PublicKey, signed, sig []byte) bool {
+	return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, signed, sig)
 }

@@ -32,7 +32,7 @@ func everything(t *testing.T) *harness.Device {
 		"hardware": "rev-b",
 		"broker": harness.Settings{"urls": []any{"mqtts://ota.example.com"}, "username": "gw-0001", "password_file": "password", "ca_file": "ca.pem",
 			"cert_file": "device.pem", "key_file": "device.key", "prefix": "ota/v1", "keep_alive": "60s", "session_expiry": "24h"},
-		"trust": harness.Settings{"keys": []any{"release.pub"}, "threshold": 1, "allow_unsigned": false},
+		"trust": aTrust(),
 		"storage": harness.Settings{"endpoint": "https://oss.example.com", "region": "eu-1", "access_key_file": "access", "secret_key_file": "secret",
 			"path_style": true},
 		"download": harness.Settings{"rate_limit": "2MiB/s", "stall_timeout": "30s", "lowest_rate": "4KiB/s", "attempts": 5, "patience": "30m",
@@ -45,7 +45,7 @@ func everything(t *testing.T) *harness.Device {
 				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
 			harness.Settings{"id": "rootfs", "type": "module", "installer": "slot", "version": "1.0.0",
 				"slot": harness.Settings{"devices": []any{"a.img", "b.img"}, "boot": "flag", "boot_file": "flag", "running": "auto", "tries": 3, "version_file": "version"}},
-			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "release": 3, "installer": "command",
+			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "release": 3, "trust": aTrust(), "installer": "command",
 				"command": harness.Settings{"path": "motor", "timeout": "10m", "apply_deltas": true}},
 			harness.Settings{"id": "pump", "type": "mcu", "installer": "serial", "serial": harness.Settings{
 				"port": "tty0", "baud": 115200, "protocol": "pull", "version": anExchange(), "enter": []any{anExchange()}, "start": []any{anExchange()},
@@ -60,7 +60,7 @@ func everything(t *testing.T) *harness.Device {
 		"health":              []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "app.service"}, harness.Settings{"command": []any{"true"}}},
 		"sub_device_parallel": 1,
 		"sub_devices": []any{
-			harness.Settings{"device": "valve-1", "product": "valve", "hardware": "rev-a",
+			harness.Settings{"device": "valve-1", "product": "valve", "hardware": "rev-a", "trust": aTrust(),
 				"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
 				"components": []any{
 					harness.Settings{"id": "table", "type": "module", "installer": "file", "version": "1",
@@ -80,6 +80,10 @@ func everything(t *testing.T) *harness.Device {
 		d.Settings[name] = value
 	}
 	return d
+}
+
+func aTrust() harness.Settings {
+	return harness.Settings{"keys": []any{"release.pub"}, "threshold": 1, "allow_unsigned": false}
 }
 
 func anExchange() harness.Settings {
@@ -180,6 +184,9 @@ var badValues = map[string]struct {
 	"components.slot.running":            {"here", "want auto, root, cmdline or the absolute path"},
 	"components.slot.tries":              {0, "want 1 to 99"},
 	"components.slot.version_file":       {[]any{"a"}, "want a single value"},
+	"components.trust.allow_unsigned":    {"maybe", "is neither true nor false"},
+	"components.trust.keys":              {[]any{"none.pub"}, "cannot be read"},
+	"components.trust.threshold":         {2, "wants 2 signatures of 1 keys"},
 	"components.type":                    {"software", "want one of module, mcu"},
 	"components.version":                 {"", "want 1 to 64 printable characters"},
 	"conditions.battery_file":            {[]any{"a"}, "want a single value"},

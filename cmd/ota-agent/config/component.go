@@ -51,6 +51,7 @@ func readComponent(m *yamlform.Map, in base) Component {
 	m.Text("version", &c.Version, revision)
 	m.Bool("irreversible", &c.Irreversible)
 	yamlform.Value(m, "release", &c.Release, parseRelease)
+	c.Trust = readOwnTrust(m, in)
 	yamlform.Value(m, "installer", &c.Installer, parseInstaller)
 
 	c.File = readFileInstaller(m.Map("file"), in)

@@ -76,7 +76,8 @@ type Broker struct {
 	SessionExpiry time.Duration // default 24 h
 }
 
-// Trust says which packages the device accepts.
+// Trust says which packages are accepted, of the device or of a part of it that
+// has keys of its own.
 type Trust struct {
 	Keys          []string // files, one public key each
 	Threshold     int      // how many of the keys must have signed; default 1
@@ -145,6 +146,7 @@ type Component struct {
 	// Release is the counter of the version that the device was made with; 0 for
 	// none.
 	Release int64
+	Trust   *Trust            // in the place of the device's; nil for that one
 	Version string            // what a component runs before its first upgrade, where it cannot be asked
 	File    *FileInstaller    // set with InstallerFile
 	Slot    *SlotInstaller    // set with InstallerSlot

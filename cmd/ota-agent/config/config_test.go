@@ -88,7 +88,7 @@ func TestEveryKey(t *testing.T) {
 				Devices: [2]string{at("slot-a"), at("slot-b")}, Boot: config.BootFlag, BootFile: at("flag"),
 				Running: "/run/slot", Tries: 2, VersionFile: "/etc/version",
 			}},
-			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Release: 7, Command: &config.CommandInstaller{
+			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Release: 7, Trust: &config.Trust{Keys: []string{at("spare.pub")}, Threshold: 1}, Command: &config.CommandInstaller{
 				Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
 			}},
 			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{

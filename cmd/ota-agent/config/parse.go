@@ -114,6 +114,17 @@ func revision(text string) error {
 	return yamlform.Words(ota.ValidVersion, "want 1 to 64 printable characters")(text)
 }
 
+// readOwnTrust reads the trust of a part of the device; nil if it has none of its
+// own.
+func readOwnTrust(part *yamlform.Map, in base) *Trust {
+	t, m := defaults().Trust, part.Map("trust")
+	readTrust(m, in, &t)
+	if !m.Given() {
+		return nil
+	}
+	return &t
+}
+
 func readTrust(m *yamlform.Map, in base, t *Trust) {
 	const most = 16
 	yamlform.Values(m, "keys", &t.Keys, 1, most, in.existing)

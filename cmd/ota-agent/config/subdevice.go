@@ -15,6 +15,7 @@ type SubDevice struct {
 	Device     string // device key, unique in the file
 	Product    string // product key
 	Hardware   string // revision that manifests may name; empty if unknown
+	Trust      *Trust // in the place of the gateway's; nil for that one
 	Conditions Conditions
 	Components []Component   // 1 to ota.MaxInventory
 	Health     []HealthCheck // all must pass; none means that running is enough
@@ -50,6 +51,7 @@ func readSubDevice(m *yamlform.Map, in base, paths map[string]bool) (d SubDevice
 	m.Require("product", "components")
 	m.Text("product", &d.Product, key)
 	m.Text("hardware", &d.Hardware, revision)
+	d.Trust = readOwnTrust(m, in)
 	var name string
 	m.Text("device", &name, key)
 	m.Texts("devices", &names, 1, MaxSubDevices, key)
