@@ -69,7 +69,7 @@ var situationTable = [...]struct{ word, remedy string }{
 	unconnected:     {"unconnected", "the agent tries again at least once a minute; its log says why the last try failed"},
 	idle:            {"idle", ""},
 	inPause:         {"paused", "ota-agent resume"},
-	asked:           {"asking", "ota-agent confirm, or ota-agent refuse"},
+	asked:           {"asking", ""}, // with what is agreed to: answering
 	refusedNow:      {"refused", "the plan is looked at again when the reason has gone, or when it comes again"},
 	declined:        {"declined", "ota-agent check asks for the plan again"},
 	unanswered:      {"unanswered", "ota-agent check asks for the plan again"},
@@ -261,7 +261,7 @@ func (m *Machine) explain() Explanation {
 	case inPause:
 		e.Since = m.state.Paused.Since
 	case asked:
-		e.Deadline = m.state.Run.Plan.Ends
+		e.Deadline, e.Remedy = m.state.Run.Plan.Ends, m.named(m.state.Run.answering())
 	case refusedNow:
 		e.Again = m.looksAgain()
 	case waitsForContact:
@@ -309,6 +309,13 @@ func (m *Machine) named(text string) string {
 		text = strings.ReplaceAll(text, command, command+" --device "+m.id.Device)
 	}
 	return text
+}
+
+// answering is what to type to answer the plan in hand as it is now: an answer to
+// another attempt, or to other versions, does not count.
+func (r *Run) answering() string {
+	flags := fmt.Sprintf(" --plan %s --attempt %d --targets %s", r.Plan.ID, r.Attempt, strings.Join(r.Plan.Targets(), ","))
+	return "ota-agent confirm" + flags + ", or ota-agent refuse" + flags
 }
 
 // partSince is since when a part has its status, which a restart does not

@@ -70,6 +70,13 @@ func TestExplain(t *testing.T) {
 	assert.Equal(t, "starting", agent.New(ota.Identity{}, &agent.Config{}, nil).View().Explained.State)
 }
 
+// TestExplainSaysWhatToAnswer: what is to be typed names what has been read.
+func TestExplainSaysWhatToAnswer(t *testing.T) {
+	d := newDriver(t, "app:1>2 mcu:a>b ask to ask-operator")
+	const flags = " --plan p1 --attempt 1 --targets 2,b"
+	assert.Equal(t, "ota-agent confirm"+flags+", or ota-agent refuse"+flags, d.machine.View().Explained.Remedy)
+}
+
 func TestExplainChecks(t *testing.T) {
 	d := newDriver(t, "app:1>2 battery:20 needs:30 window:12-13 window:14-15 to refuse:battery_low")
 	d.play("busy:on; pause; disconnect")

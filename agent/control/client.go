@@ -64,15 +64,23 @@ func (c *Client) Check(ctx context.Context) (string, error) {
 	return c.order(ctx, "/v1/check", nil)
 }
 
-// Confirm accepts the plan that waits for an answer. Plan and attempt are those
-// that the operator has read about; empty and 0 mean whichever waits.
-func (c *Client) Confirm(ctx context.Context, plan string, attempt int) (string, error) {
-	return c.order(ctx, "/v1/confirm", reason{Plan: plan, Attempt: attempt})
+// Question is what an operator has read about and answers: a plan, its attempt and
+// the versions that it brings, in its order. What is zero stands for whatever waits.
+type Question struct {
+	Plan    string
+	Attempt int
+	Targets []string
+}
+
+// Confirm accepts the plan that waits for an answer. It is refused if another
+// question waits than the one that was read.
+func (c *Client) Confirm(ctx context.Context, q Question) (string, error) {
+	return c.order(ctx, "/v1/confirm", reason{Plan: q.Plan, Attempt: q.Attempt, Targets: q.Targets})
 }
 
 // Refuse declines it; detail says why and may be empty.
-func (c *Client) Refuse(ctx context.Context, plan string, attempt int, detail string) (string, error) {
-	return c.order(ctx, "/v1/refuse", reason{Plan: plan, Attempt: attempt, Detail: detail})
+func (c *Client) Refuse(ctx context.Context, q Question, detail string) (string, error) {
+	return c.order(ctx, "/v1/refuse", reason{Plan: q.Plan, Attempt: q.Attempt, Targets: q.Targets, Detail: detail})
 }
 
 // Abandon ends a plan, or the current one if its id is empty, as far as it has

@@ -74,7 +74,7 @@ func (f *fakeAgent) inputs() []agent.Input {
 }
 
 // serve runs a server until the test ends and waits until it answers.
-func serve(t *testing.T, server *control.Server) *control.Client {
+func serve(t testing.TB, server *control.Server) *control.Client {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -93,7 +93,7 @@ func serve(t *testing.T, server *control.Server) *control.Client {
 	return client
 }
 
-func socket(t *testing.T) string { return filepath.Join(t.TempDir(), "agent.sock") }
+func socket(t testing.TB) string { return filepath.Join(t.TempDir(), "agent.sock") }
 
 var view = agent.View{
 	Identity: ota.Identity{Product: "gw-200", Device: "gw-0001"}, Connected: true,
@@ -132,13 +132,16 @@ func TestStatus(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	connected := control.Status{Connected: true, Waiting: "idle: no plan yet"}
-	asking := control.Status{Plan: &control.Plan{ID: "p-17", Attempt: 2, Answer: control.AnswerAsking, Components: []control.Part{{Target: "1.1.0"}}}}
+	asking := control.Status{Plan: &control.Plan{ID: "p-17", Attempt: 2, Answer: control.AnswerAsking, Components: []control.Part{{ID: "rootfs", Version: "1.0.0", Target: "1.1.0"}}}}
+	const changed = "another question waits for an answer now: plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0"
 	open := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true}}
 	switching := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true, Switching: true}}
 	check := func(c *control.Client, ctx context.Context) (string, error) { return c.Check(ctx) }
-	confirm := func(c *control.Client, ctx context.Context) (string, error) { return c.Confirm(ctx, "", 0) }
+	confirm := func(c *control.Client, ctx context.Context) (string, error) {
+		return c.Confirm(ctx, control.Question{})
+	}
 	decline := func(c *control.Client, ctx context.Context) (string, error) {
-		return c.Refuse(ctx, "", 0, " not today ")
+		return c.Refuse(ctx, control.Question{}, " not today ")
 	}
 	for name, test := range map[string]struct {
 		agent  *fakeAgent
@@ -151,9 +154,11 @@ func TestOrders(t *testing.T) {
 		"check, offline":         {&fakeAgent{}, check, nil, "not connected", http.StatusConflict},
 		"check, broken":          {&fakeAgent{err: errors.New("is ending")}, check, nil, "is ending", http.StatusServiceUnavailable},
 		"confirm":                {&fakeAgent{status: asking}, confirm, []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17", 0},
-		"confirm what was read":  {&fakeAgent{status: asking}, meant("p-17", 2), []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17, attempt 2", 0},
-		"confirm an old attempt": {&fakeAgent{status: asking}, meant("p-17", 1), nil, "plan p-17, attempt 2, waits for an answer now", http.StatusConflict},
-		"confirm another plan":   {&fakeAgent{status: asking}, meant("p-16", 2), nil, "plan p-17, attempt 2, waits for an answer now", http.StatusConflict},
+		"confirm what was read":  {&fakeAgent{status: asking}, meant("p-17", 2, "1.1.0"), []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0", 0},
+		"confirm an old attempt": {&fakeAgent{status: asking}, meant("p-17", 1), nil, changed, http.StatusConflict},
+		"confirm old versions":   {&fakeAgent{status: asking}, meant("p-17", 2, "1.0.9"), nil, changed, http.StatusConflict},
+		"confirm fewer versions": {&fakeAgent{status: asking}, meant("", 0, "1.1.0", "3_1"), nil, changed, http.StatusConflict},
+		"confirm another plan":   {&fakeAgent{status: asking}, meant("p-16", 2), nil, changed, http.StatusConflict},
 		"abandon":                {&fakeAgent{view: open}, abandon(""), []agent.Input{agent.Abandon{Plan: "p-17", Detail: "not today"}}, "abandoned plan p-17", 0},
 		"abandon, nothing":       {&fakeAgent{}, abandon(""), nil, "no plan is in progress", http.StatusConflict},
 		"abandon another plan":   {&fakeAgent{view: open}, abandon("p-16"), nil, "plan p-17 is the current one", http.StatusConflict},
@@ -182,8 +187,10 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-func meant(plan string, attempt int) func(*control.Client, context.Context) (string, error) {
-	return func(c *control.Client, ctx context.Context) (string, error) { return c.Confirm(ctx, plan, attempt) }
+func meant(plan string, attempt int, targets ...string) func(*control.Client, context.Context) (string, error) {
+	return func(c *control.Client, ctx context.Context) (string, error) {
+		return c.Confirm(ctx, control.Question{Plan: plan, Attempt: attempt, Targets: targets})
+	}
 }
 
 func abandon(plan string) func(*control.Client, context.Context) (string, error) {
@@ -194,7 +201,7 @@ func abandon(plan string) func(*control.Client, context.Context) (string, error)
 
 func novel(size int) func(*control.Client, context.Context) (string, error) {
 	return func(c *control.Client, ctx context.Context) (string, error) {
-		return c.Refuse(ctx, "", 0, strings.Repeat("x", size))
+		return c.Refuse(ctx, control.Question{}, strings.Repeat("x", size))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,10 +253,10 @@ func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
 	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
 		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
 	case !why.meant(status.Plan):
-		refuse(w, http.StatusConflict, fmt.Sprintf("plan %s, attempt %d, waits for an answer now: look at it with 'ota-agent status'", status.Plan.ID, status.Plan.Attempt))
+		refuse(w, http.StatusConflict, "another question waits for an answer now: "+status.Plan.question())
 	default:
 		d.Agent.Post(agent.Decided{Accept: accept, Detail: why.Detail, Plan: status.Plan.ID, Attempt: status.Plan.Attempt, Targets: status.Plan.targets()})
-		answer(w, http.StatusAccepted, done{fmt.Sprintf("%s plan %s, attempt %d", verb(accept), status.Plan.ID, status.Plan.Attempt)})
+		answer(w, http.StatusAccepted, done{verb(accept) + " " + status.Plan.question()})
 	}
 }
 
@@ -290,14 +291,16 @@ func verb(accept bool) string {
 // reason is the body of requests that change something. An empty body is one
 // without a detail, about the plan that is there.
 type reason struct {
-	Detail  string `json:"detail,omitempty"`
-	Plan    string `json:"plan,omitempty"`    // the plan that the operator has read about
-	Attempt int    `json:"attempt,omitempty"` // its attempt
+	Detail  string   `json:"detail,omitempty"`
+	Plan    string   `json:"plan,omitempty"`    // the plan that the operator has read about
+	Attempt int      `json:"attempt,omitempty"` // its attempt
+	Targets []string `json:"targets,omitempty"` // the versions that it brings, in its order
 }
 
 // meant reports whether a plan is the one that the operator has read about.
 func (r *reason) meant(p *Plan) bool {
-	return (r.Plan == "" || r.Plan == p.ID) && (r.Attempt == 0 || r.Attempt == p.Attempt)
+	return (r.Plan == "" || r.Plan == p.ID) && (r.Attempt == 0 || r.Attempt == p.Attempt) &&
+		(len(r.Targets) == 0 || slices.Equal(r.Targets, p.targets()))
 }
 
 func readReason(w http.ResponseWriter, r *http.Request) (*reason, error) {

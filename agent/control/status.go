@@ -1,6 +1,8 @@
 package control
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"otafleet/agent"
@@ -17,7 +19,8 @@ type Status struct {
 	Connected  bool        `json:"connected"`
 	Since      *time.Time  `json:"connected_since,omitempty"`
 	Paused     *Pause      `json:"paused,omitempty"`
-	Waiting    string      `json:"waiting"` // one sentence: what the device does or waits for
+	Waiting    string      `json:"waiting"`          // one sentence: what the device does or waits for
+	Remedy     string      `json:"remedy,omitempty"` // what ends the wait, or what the operator can do
 	Components []Component `json:"components"`
 	Plan       *Plan       `json:"plan,omitempty"`  // in hand; left out before the first
 	Pending    int         `json:"pending_reports"` // not acknowledged by the platform
@@ -63,6 +66,16 @@ func (p *Plan) targets() []string {
 	return targets
 }
 
+// question is what an operator is asked to agree to: "plan p-17, attempt 2: rootfs
+// 1.0.0 to 1.1.0, motor to 3_1".
+func (p *Plan) question() string {
+	changes := make([]string, len(p.Components))
+	for i, c := range p.Components {
+		changes[i] = strings.TrimSpace(c.ID+" "+c.Version) + " to " + c.Target
+	}
+	return fmt.Sprintf("plan %s, attempt %d: %s", p.ID, p.Attempt, strings.Join(changes, ", "))
+}
+
 // Part is one component's part of the plan in hand.
 type Part struct {
 	ID      string     `json:"id"`
@@ -94,7 +107,7 @@ type Journal struct {
 func NewStatus(v agent.View) Status {
 	s := Status{
 		Product: v.Identity.Product, Device: v.Identity.Device,
-		Connected: v.Connected, Waiting: v.Waiting, Pending: v.Pending,
+		Connected: v.Connected, Waiting: v.Waiting, Remedy: v.Explained.Remedy, Pending: v.Pending,
 		Components: make([]Component, 0, len(v.Components)),
 		Journal:    Journal{Trouble: v.Trouble},
 	}

@@ -34,10 +34,10 @@ func TestSubDevices(t *testing.T) {
 	done, err := client.Check(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, done, "the platform is asked")
-	done, err = client.Confirm(t.Context(), "", 0)
+	done, err = client.Confirm(t.Context(), control.Question{})
 	require.NoError(t, err)
-	assert.Equal(t, "confirmed plan p-17, attempt 0", done)
-	_, err = client.Refuse(t.Context(), "", 0, "dark")
+	assert.Equal(t, "confirmed plan p-17, attempt 0: ", done)
+	_, err = client.Refuse(t.Context(), control.Question{}, "dark")
 	require.NoError(t, err)
 	assert.Equal(t, []agent.Input{agent.CheckRequested{}, agent.Decided{Accept: true, Plan: "p-17", Targets: []string{}}, agent.Decided{Detail: "dark", Plan: "p-17", Targets: []string{}}}, subs["meter-2"].inputs())
 
@@ -54,7 +54,7 @@ func TestSubDevices(t *testing.T) {
 	assert.Equal(t, "x", subs["meter-2"].rehearsed.PayloadType)
 
 	client.Device = "meter-1"
-	_, err = client.Confirm(t.Context(), "", 0)
+	_, err = client.Confirm(t.Context(), control.Question{})
 	assert.ErrorContains(t, err, "no plan waits for an answer")
 	assert.Empty(t, subs["meter-1"].inputs())
 	assert.Empty(t, own.inputs())
@@ -73,8 +73,8 @@ func TestSubDeviceThatIsNotThere(t *testing.T) {
 		_, historyErr := client.History(t.Context())
 		_, eventsErr := client.Events(t.Context())
 		_, checkErr := client.Check(t.Context())
-		_, confirmErr := client.Confirm(t.Context(), "", 0)
-		_, refuseErr := client.Refuse(t.Context(), "", 0, "")
+		_, confirmErr := client.Confirm(t.Context(), control.Question{})
+		_, refuseErr := client.Refuse(t.Context(), control.Question{}, "")
 		_, pauseErr := client.Pause(t.Context(), "")
 		_, resumeErr := client.Resume(t.Context())
 		_, installErr := client.Install(t.Context(), "/x")

@@ -32,7 +32,11 @@ func printStatus(w io.Writer, s *control.Status) error {
 	if s.Paused != nil {
 		fmt.Fprintf(&b, "paused since %s%s\n", at(&s.Paused.Since), inBrackets(s.Paused.Reason))
 	}
-	fmt.Fprintf(&b, "%s\n\n", s.Waiting)
+	fmt.Fprintln(&b, s.Waiting)
+	if s.Remedy != "" {
+		fmt.Fprintln(&b, "  "+s.Remedy)
+	}
+	fmt.Fprintln(&b)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "COMPONENT\tTYPE\tRUNS\tRELEASE")
 	for _, c := range s.Components {

@@ -108,14 +108,13 @@ type aspect int
 const (
 	noPlan      aspect = iota // nothing
 	thePlan                   // its id
-	thisAttempt               // its id and attempt
+	theQuestion               // its id, attempt and versions
 )
 
 // words are what an operator adds to an order.
 type words struct {
-	reason  string
-	plan    string // empty for whichever is there
-	attempt int    // 0 for whichever is there
+	reason string
+	control.Question
 }
 
 // flags defines those that an order takes.
@@ -124,10 +123,11 @@ func (o order) flags(flags *pflag.FlagSet, w *words) {
 		flags.StringVar(&w.reason, "reason", "", o.reason)
 	}
 	if o.about >= thePlan {
-		flags.StringVar(&w.plan, "plan", "", "do it only if the plan is still this one, by its `ID`")
+		flags.StringVar(&w.Plan, "plan", "", "do it only if the plan is still this one, by its `ID`")
 	}
-	if o.about == thisAttempt {
-		flags.IntVar(&w.attempt, "attempt", 0, "do it only if the plan's attempt is still `N`")
+	if o.about == theQuestion {
+		flags.IntVar(&w.Attempt, "attempt", 0, "do it only if the plan's attempt is still `N`")
+		flags.StringSliceVar(&w.Targets, "targets", nil, "do it only if the plan still brings these `VERSIONS`, separated by commas, in its order")
 	}
 }
 
@@ -166,20 +166,20 @@ func orders() []order {
 	return []order{
 		{name: "check", summary: "ask the platform for a plan now", do: plain((*control.Client).Check),
 			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in 'ota-agent status'."},
-		{name: "confirm", summary: "agree to the plan that waits for an answer", about: thisAttempt,
+		{name: "confirm", summary: "agree to the plan that waits for an answer", about: theQuestion,
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
-				return c.Confirm(ctx, w.plan, w.attempt)
+				return c.Confirm(ctx, w.Question)
 			},
-			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end.\nWith --plan and --attempt, as 'ota-agent status' shows them, the answer counts only for\nwhat you have read: a newer attempt may have come meanwhile."},
-		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log", about: thisAttempt,
-			help: "The platform is told, and may send the plan again later.",
+			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end.\nThe command that 'ota-agent status' prints names the plan, its attempt and its versions,\nso that the answer counts only for what you have read: another attempt may have come\nmeanwhile. Without them it is for whatever waits, and says what that was."},
+		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log", about: theQuestion,
+			help: "The platform is told, and may send the plan again later. The flags are those of confirm.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
-				return c.Refuse(ctx, w.plan, w.attempt, w.reason)
+				return c.Refuse(ctx, w.Question, w.reason)
 			}},
 		{name: "abandon", summary: "end the current plan before it switches anything", reason: "a `SENTENCE` for the platform's log", about: thePlan,
 			help: "Components that wait or are being downloaded end as failed, with code plan_terminated,\nand the device is free for another plan. What is being switched already goes on to\nits end; the verb is refused then.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
-				return c.Abandon(ctx, w.plan, w.reason)
+				return c.Abandon(ctx, w.Plan, w.reason)
 			}},
 		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
 			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are paused with it; with --device, one\nof them alone.",

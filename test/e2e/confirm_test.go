@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,10 +20,17 @@ func TestConfirmByAsking(t *testing.T) {
 	agent := s.device.Start()
 	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
 	s.awaitQuestion()
-	assert.Contains(t, s.device.Do("status").Out, "plan p waits for your answer: ota-agent confirm, or ota-agent refuse")
+	question := []string{"--plan", "p", "--attempt", "1", "--targets", "1.1.0"}
+	status := s.device.Do("status").Out
+	assert.Contains(t, status, "plan p waits for your answer: ota-agent confirm, or ota-agent refuse")
+	assert.Contains(t, status, "ota-agent confirm "+strings.Join(question, " "), "what is read can be typed")
 
-	refused := s.device.Do("refuse", "--reason", "the line is running")
-	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1\n"}, refused)
+	for _, other := range [][]string{{"--plan", "q"}, {"--attempt", "2"}, {"--targets", "1.0.9"}, {"--targets", "1.1.0,2"}} {
+		assert.Equal(t, harness.Outcome{Code: 4, Err: "ota-agent confirm: another question waits for an answer now: plan p, attempt 1: app 1.0.0 to 1.1.0\n"},
+			s.device.Do("confirm", other...))
+	}
+	refused := s.device.Do("refuse", append(question, "--reason", "the line is running")...)
+	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1: app 1.0.0 to 1.1.0\n"}, refused)
 	decision := s.platform.AwaitDecision("p")
 	assert.Equal(t, ota.ReasonDeclined, decision.Reason)
 	assert.Equal(t, "the line is running", decision.Detail)
@@ -34,7 +42,7 @@ func TestConfirmByAsking(t *testing.T) {
 	agent.Kill() // the question is asked again after a cut
 	s.device.Start()
 	s.awaitQuestion()
-	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1\n"}, s.device.Do("confirm"))
+	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1: app 1.0.0 to 1.1.0\n"}, s.device.Do("confirm"))
 	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
 	assert.Equal(t, succeeded, s.platform.Trail("p", "app"))
 	assert.Equal(t, "new", string(s.device.Read("app.bin")))
