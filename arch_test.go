@@ -31,23 +31,24 @@ var house = []room{
 	{"internal/cli", "", ""},
 	{"internal/exposition", "", ""},
 	{"internal/address", "", ""},
+	{"internal/files", "", ""},
 	{"internal/terminal", "", ""},
 	{"internal/programtest", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/suffixes", "", ""},
 	{"internal/bzip2", "internal/suffixes", ""},
 	{"internal/bsdiff", "internal/bzip2 internal/suffixes", ""},
-	{"internal/bundle", "internal/bsdiff internal/wire internal/ota", ""},
+	{"internal/bundle", "internal/bsdiff internal/files internal/wire internal/ota", ""},
 
 	{"reporter", "internal/ota", ""},
-	{"firmware", "internal/bsdiff internal/ota", "firmware/firmwaretest"},
+	{"firmware", "internal/bsdiff internal/files internal/ota", "firmware/firmwaretest"},
 	{"firmware/line/linetest", "", ""},                           // a package for tests
 	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
-	{"firmware/serial", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
+	{"firmware/serial", "firmware firmware/line firmware/transfer internal/files internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
 	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
 	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
-	{"firmware/*", "firmware internal/bsdiff internal/ota", "firmware/firmwaretest internal/programtest"},
+	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota", "firmware/firmwaretest internal/programtest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},           // the real downloads and the virtual ones ask it
@@ -61,9 +62,9 @@ var house = []room{
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
-	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/ota", "simulator/verdict/verdicttest"},
+	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
-	{"simulator/platform/store", "simulator/platform/engine", ""},
+	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
@@ -71,7 +72,7 @@ var house = []room{
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
-	{"scenarios", "", "simulator/scenario internal/yamlform"},
+	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},

@@ -172,6 +172,20 @@ func (d Disk) WriteFile(path string, data []byte) error {
 	return d.Rename(temporary, path)
 }
 
+// Replace makes data the file at path as WriteFile does, whatever has its name: a
+// directory or a pipe goes first.
+func (d Disk) Replace(path string, data []byte) error {
+	for _, name := range []string{path, path + ".tmp"} {
+		if info, err := os.Lstat(name); err != nil || info.Mode().IsRegular() {
+			continue
+		}
+		if err := d.RemoveAll(name); err != nil {
+			return err
+		}
+	}
+	return d.WriteFile(path, data)
+}
+
 // MkdirAll makes the directory at path and those above it that are missing,
 // open to the owner alone, durably.
 func (d Disk) MkdirAll(path string) error {

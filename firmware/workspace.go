@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -44,8 +45,8 @@ func (w Workspace) marker() string { return filepath.Join(w.Dir, "job.json") }
 // is known by its target.
 func (w Workspace) Holds(job Job) (bool, error) {
 	const limit = 4 << 10
-	data, err := ReadFile(w.marker(), limit)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotFile) {
+	data, err := files.Read(w.marker(), limit)
+	if errors.Is(err, fs.ErrNotExist) || files.Foreign(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"otafleet/internal/files"
 )
 
 //go:embed *.yaml
@@ -46,7 +48,11 @@ func Read(pathOrName string) ([]byte, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	open := files.Open
+	if strings.HasPrefix(path, "/dev/") {
+		open = os.Open // /dev/stdin, or what a shell has opened and fills: /dev/fd/63
+	}
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}

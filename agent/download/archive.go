@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -19,7 +18,7 @@ import (
 	"github.com/hashicorp/go-getter/v2"
 	"github.com/klauspost/compress/zstd"
 
-	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // maxWindow is the largest zstd window or xz dictionary, in bytes, that an
@@ -33,7 +32,7 @@ func (u Unpacker) extract(archive, format, dir string) error {
 	if format == "zip" {
 		return (&getter.ZipDecompressor{FileSizeLimit: u.MaxBytes, FilesLimit: u.MaxFiles}).Decompress(dir, archive, true, 0o022)
 	}
-	f, err := firmware.OpenKind(archive, fs.FileMode.IsRegular)
+	f, err := files.Open(archive)
 	if err != nil {
 		return err
 	}
@@ -73,7 +72,7 @@ func inspect(ctx context.Context, archive, format string, seen *contents) error 
 	if format == "zip" {
 		return inspectZip(ctx, archive, seen)
 	}
-	f, err := firmware.OpenKind(archive, fs.FileMode.IsRegular)
+	f, err := files.Open(archive)
 	if err != nil {
 		return err
 	}
@@ -158,7 +157,7 @@ func inspectTar(r io.Reader, seen *contents) error {
 }
 
 func inspectZip(ctx context.Context, archive string, seen *contents) error {
-	f, err := firmware.OpenKind(archive, fs.FileMode.IsRegular)
+	f, err := files.Open(archive)
 	if err != nil {
 		return err
 	}

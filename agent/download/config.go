@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"otafleet/agent/download/policy"
-	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // What a zero Config means.
@@ -171,7 +171,7 @@ func oneOf(value, file string) (string, error) {
 		return value, nil
 	}
 	const longest = 64 << 10 // bytes of a key, generously
-	text, err := firmware.ReadFile(file, longest)
+	text, err := files.Read(file, longest)
 	if err != nil {
 		return "", err
 	}

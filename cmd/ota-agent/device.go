@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
 	"otafleet/firmware/slot"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -91,9 +91,13 @@ func (d *device) newLink() (*link.Link, error) {
 	return link.New(l)
 }
 
+// maxKeyFile bounds files with passwords, keys and certificates, in bytes: those of
+// all authorities of a system are a quarter of it.
+const maxKeyFile = 1 << 20
+
 // readSecret reads a secret without the line end that editors add.
 func readSecret(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
+	"otafleet/internal/files"
 	"otafleet/internal/wire"
 )
 
@@ -66,7 +66,7 @@ func componentConfigs(components []config.Component) ([]agent.ComponentConfig, e
 func loadTrust(t config.Trust, of string) (*wire.Trust, error) {
 	trust := &wire.Trust{Threshold: t.Threshold, AllowUnsigned: t.AllowUnsigned, Of: of}
 	for _, path := range t.Keys {
-		text, err := os.ReadFile(path)
+		text, err := files.Read(path, maxKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("trust.keys: %w", err)
 		}

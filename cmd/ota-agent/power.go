@@ -10,6 +10,7 @@ import (
 
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // rebootLimit is how long a program that restarts the system may take.
@@ -59,7 +60,7 @@ func bootID(system config.System) string {
 	if path == "" {
 		path = "/proc/sys/kernel/random/boot_id"
 	}
-	text, err := firmware.ReadFile(path, limit)
+	text, err := files.Read(path, limit)
 	if err != nil {
 		return fmt.Sprint("pid-", os.Getpid(), "-", time.Now().UnixNano())
 	}

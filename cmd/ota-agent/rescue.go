@@ -14,6 +14,7 @@ import (
 	"otafleet/agent/journal"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // rescue takes back a system on trial in which the agent cannot start: nothing
@@ -73,7 +74,7 @@ func (r *rescue) giveUp() error {
 		return nil
 	}
 	// The count comes first: without it the restarts would have no end.
-	if err := (firmware.Disk{}).WriteFile(r.file(), []byte(strconv.Itoa(restarts))); err != nil {
+	if err := (firmware.Disk{}).Replace(r.file(), []byte(strconv.Itoa(restarts))); err != nil {
 		return err
 	}
 	return r.restart()
@@ -97,8 +98,11 @@ func (r *rescue) onTrial() bool {
 func (r *rescue) file() string { return filepath.Join(r.stateDir, "rescues") }
 
 func (r *rescue) count() int {
-	text, err := os.ReadFile(r.file())
-	if err != nil {
+	text, err := files.Read(r.file(), maxNumber)
+	switch {
+	case files.Foreign(err):
+		return maxRescues
+	case err != nil:
 		return 0
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -110,7 +114,7 @@ func (r *rescue) count() int {
 
 // forget ends the count. It is called once all of the agent has started.
 func (r *rescue) forget() {
-	if err := os.Remove(r.file()); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.RemoveAll(r.file()); err != nil {
 		r.log.Warn("cannot remove the count of restarts", "error", err)
 	}
 }

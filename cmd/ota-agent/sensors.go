@@ -15,10 +15,14 @@ import (
 	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // sensorLimit bounds the RSSI command.
 const sensorLimit = 5 * time.Second
+
+// maxNumber bounds a file with a number, in bytes.
+const maxNumber = 4 << 10
 
 // sensors measure the conditions that plans speak of. What cannot be read counts
 // as not there, and is logged: a broken sensor must not keep a device from its
@@ -38,7 +42,7 @@ func (s *sensors) Read(ctx context.Context) agent.Readings {
 	r := agent.Readings{FreeBytes: s.room.most(), Busy: s.busy()}
 	if s.config.BatteryFile != "" {
 		r.Battery = s.number("battery", func() (string, error) {
-			text, err := os.ReadFile(s.config.BatteryFile)
+			text, err := files.Read(s.config.BatteryFile, maxNumber)
 			return string(text), err
 		}, 0, 100)
 	}

@@ -4,10 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"time"
 
 	"otafleet/cmd/ota-agent/config"
+	"otafleet/internal/files"
 )
 
 // loadTLS makes the TLS settings of a broker connection: the system's authorities
@@ -17,7 +17,7 @@ import (
 func loadTLS(b config.Broker, now func() time.Time) (*tls.Config, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: authenticated(), Time: now}
 	if b.CAFile != "" {
-		text, err := os.ReadFile(b.CAFile)
+		text, err := files.Read(b.CAFile, maxKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("broker.ca_file: %w", err)
 		}
@@ -29,12 +29,24 @@ func loadTLS(b config.Broker, now func() time.Time) (*tls.Config, error) {
 	if b.CertFile == "" {
 		return t, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(b.CertFile, b.KeyFile)
+	certificate, err := loadKeyPair(b.CertFile, b.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("broker.cert_file, broker.key_file: %w", err)
 	}
 	t.Certificates = []tls.Certificate{certificate}
 	return t, nil
+}
+
+func loadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	certificate, err := files.Read(certFile, maxKeyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := files.Read(keyFile, maxKeyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certificate, key)
 }
 
 // authenticated are TLS 1.2's suites that encrypt and authenticate in one step;

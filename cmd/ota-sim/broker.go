@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"time"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/files"
 	"otafleet/simulator"
 )
 
@@ -32,7 +32,7 @@ func (f *worldFlags) secure() (*tls.Config, error) {
 	if f.caFile == "" {
 		return c, nil
 	}
-	text, err := os.ReadFile(f.caFile)
+	text, err := files.Read(f.caFile, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("--ca-file: %w", err)
 	}

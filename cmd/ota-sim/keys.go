@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/files"
 	"otafleet/internal/wire"
 )
 
@@ -58,6 +59,9 @@ func keygen(_ context.Context, streams cli.Streams, args []string) error {
 	return nil
 }
 
+// maxKeyFile bounds files with secrets, keys and certificates, in bytes.
+const maxKeyFile = 1 << 20
+
 // writeNew writes a file that must not exist.
 func writeNew(path string, content []byte, mode os.FileMode) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
@@ -75,7 +79,7 @@ func writeNew(path string, content []byte, mode os.FileMode) (err error) {
 }
 
 func readPublicKey(path string) (ed25519.PublicKey, error) {
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the key: %w", err)
 	}
@@ -87,7 +91,7 @@ func readPublicKey(path string) (ed25519.PublicKey, error) {
 }
 
 func readPrivateKey(path string) (ed25519.PrivateKey, error) {
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the key: %w", err)
 	}
@@ -104,7 +108,7 @@ func readSecret(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the secret: %w", err)
 	}

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/simulator"
 	"otafleet/simulator/platform"
@@ -71,7 +71,7 @@ func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, pat
 		return fmt.Errorf("%s: the state directory has another package of %s %s already, and devices may run it: build with a new version, or delete the old one (page Version packages) first",
 			path, m.Component, m.Target)
 	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return err
 	}

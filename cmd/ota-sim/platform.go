@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 
 	"otafleet/internal/bundle"
 	"otafleet/internal/cli"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
@@ -343,8 +343,11 @@ func (c credentials) check(username, password string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && known
 }
 
+// maxCredentials bounds the file of the credentials, in bytes: a million devices.
+const maxCredentials = 256 << 20
+
 func readCredentials(path string) (credentials, error) {
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path, maxCredentials)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the credentials: %w", err)
 	}

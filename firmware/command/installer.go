@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -26,15 +26,19 @@ func (in *Installer) statePath() string { return filepath.Join(in.cfg.StateDir, 
 // load reads the state of the job; nil if its stage was never called. A state
 // that cannot be understood counts as none.
 func (in *Installer) load(job firmware.Job) (*state, error) {
-	data, err := os.ReadFile(in.statePath())
+	const limit = 64 << 10
+	data, err := files.Read(in.statePath(), limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil && !files.Foreign(err) {
 		return nil, fmt.Errorf("cannot read the state of the handler: %w", err)
 	}
 	var s state
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
 		in.log.Warn("the handler's state is damaged", "path", in.statePath(), "error", err)
 		return nil, nil
 	}
@@ -49,7 +53,7 @@ func (in *Installer) save(s state) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the state of the handler: %w", err)
 	}
-	return firmware.WriteFailure(in.cfg.Disk.WriteFile(in.statePath(), data))
+	return firmware.WriteFailure(in.cfg.Disk.Replace(in.statePath(), data))
 }
 
 // Inspect asks the handler. One that fails or does not answer is a silent

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // record is what the installer must know besides the names on the disk. It is
@@ -59,18 +60,23 @@ const unknown = "unknown"
 
 func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir, "record.json") }
 
+// maxRecord bounds the record, in bytes: extended attributes are nearly all of it.
+const maxRecord = 1 << 20
+
 // load reads the record; nil where nothing was ever staged. A record that
 // cannot be understood is one that knows no version.
 func (in *Installer) load() (*record, error) {
-	data, err := os.ReadFile(in.recordPath())
+	data, err := files.Read(in.recordPath(), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil && !files.Foreign(err) {
 		return nil, fmt.Errorf("cannot read the record of %s: %w", in.cfg.Path, err)
 	}
 	var rec record
-	err = json.Unmarshal(data, &rec)
+	if err == nil {
+		err = json.Unmarshal(data, &rec)
+	}
 	if err != nil || rec.Job != "" && (rec.Source == nil || rec.Target == nil) {
 		in.log.Warn("the record is damaged; its versions are forgotten", "path", in.recordPath(), "error", err)
 		return &record{}, nil
@@ -83,7 +89,7 @@ func (in *Installer) save(rec *record) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the record of %s: %w", in.cfg.Path, err)
 	}
-	return in.cfg.Disk.WriteFile(in.recordPath(), data)
+	return in.cfg.Disk.Replace(in.recordPath(), data)
 }
 
 // belongs reports whether the job, which may come without its files, is the one

@@ -13,6 +13,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/firmware/line"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -43,8 +44,8 @@ func (in *twoSlots) markPath() string { return filepath.Join(in.cfg.StateDir, "s
 // load reads the mark of job; nil if it was never staged.
 func (in *twoSlots) load(job firmware.Job) (*mark, error) {
 	const limit = 4 << 10
-	data, err := firmware.ReadFile(in.markPath(), limit)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, firmware.ErrNotFile) {
+	data, err := files.Read(in.markPath(), limit)
+	if errors.Is(err, fs.ErrNotExist) || files.Foreign(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -137,7 +138,7 @@ func (in *twoSlots) Stage(ctx context.Context, job firmware.Job) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return fmt.Errorf("cannot read the image: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -28,8 +29,8 @@ var errNoSlot = errors.New("is neither a block device nor a file")
 
 // openSlot opens a slot, or its head, for reading.
 func openSlot(path string) (*os.File, error) {
-	f, err := firmware.OpenKind(path, KeepsBytes)
-	if errors.Is(err, firmware.ErrNotFile) {
+	f, err := files.OpenKind(path, KeepsBytes)
+	if errors.Is(err, files.ErrNotFile) {
 		return nil, fmt.Errorf("%s %w", path, errNoSlot)
 	}
 	return f, err

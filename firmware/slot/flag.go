@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // Flag is a boot loader that reads a file of two lines, "slot=a" and "tries=3";
@@ -26,7 +27,7 @@ const maxFlag = 4 << 10
 
 // Choice reads the file.
 func (f Flag) Choice(context.Context) (Choice, error) {
-	data, err := firmware.ReadFile(f.Path, maxFlag)
+	data, err := files.Read(f.Path, maxFlag)
 	if err != nil {
 		return Choice{}, fmt.Errorf("cannot read the boot flag: %w", err)
 	}
@@ -65,7 +66,7 @@ func followed(path string) (string, error) {
 		case info.Mode().IsRegular():
 			return path, nil
 		case info.Mode().Type() != fs.ModeSymlink:
-			return "", fmt.Errorf("%s %w", path, firmware.ErrNotFile)
+			return "", fmt.Errorf("%s %w", path, files.ErrNotFile)
 		}
 		to, err := os.Readlink(path)
 		if err != nil {

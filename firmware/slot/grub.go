@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // GRUB is a boot loader that reads an environment block, a file that is usually
@@ -112,7 +113,7 @@ func (g GRUB) overwrite(data []byte) error {
 }
 
 func (g GRUB) read() (grubBlock, error) {
-	data, err := firmware.ReadFile(g.Path, maxGrubSize)
+	data, err := files.Read(g.Path, maxGrubSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return grubBlock{}, fmt.Errorf("cannot find the environment block; make it with grub-editenv %s create: %w", g.Path, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -162,7 +163,7 @@ func (in *Installer) moveHead(device *firmware.File) error {
 // attach puts the kept bytes into a slot that is whole otherwise, and reads them
 // back from the device.
 func (in *Installer) attach(slot Slot) error {
-	head, err := firmware.ReadFile(in.headPath(), headSize)
+	head, err := files.Read(in.headPath(), headSize)
 	if err != nil {
 		return fmt.Errorf("cannot read the head of the image: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -102,7 +103,7 @@ func (in *Installer) runsImage(ctx context.Context, rec *record, running Slot) e
 // writable reports whether a slot is mounted for writing, as far as is known.
 func (in *Installer) writable(slot Slot) bool {
 	const limit = 1 << 20
-	mounts, err := firmware.ReadFile("/proc/self/mountinfo", limit)
+	mounts, err := files.Read("/proc/self/mountinfo", limit)
 	info, statErr := os.Stat(in.cfg.Devices[slot])
 	return err != nil || statErr != nil || mountedWritable("/sys", string(mounts), extentsOf("/sys", info, maxLayers))
 }

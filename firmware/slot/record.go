@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -47,11 +48,11 @@ func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir,
 // load reads the record; nil where no job was ever opened. A record that cannot
 // be understood is one that knows nothing.
 func (in *Installer) load() (*record, error) {
-	data, err := firmware.ReadFile(in.recordPath(), maxRecord)
+	data, err := files.Read(in.recordPath(), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil && !errors.Is(err, firmware.ErrNotFile) {
+	if err != nil && !files.Foreign(err) {
 		return nil, fmt.Errorf("cannot read the record of the slots: %w", err)
 	}
 	rec := &record{}
@@ -119,7 +120,7 @@ func (in *Installer) version(rec *record, running Slot) (string, error) {
 
 // ask reads the version file of the running system.
 func (in *Installer) ask() (string, error) {
-	data, err := firmware.ReadFile(in.cfg.VersionFile, maxFlag)
+	data, err := files.Read(in.cfg.VersionFile, maxFlag)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the version file: %w", err)
 	}

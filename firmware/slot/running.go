@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"otafleet/firmware"
+	"otafleet/internal/files"
 )
 
 // Finder finds the slot that runs.
@@ -40,7 +40,7 @@ type NamedIn string
 
 // Running reads the file.
 func (path NamedIn) Running() (Slot, error) {
-	data, err := firmware.ReadFile(string(path), maxFlag)
+	data, err := files.Read(string(path), maxFlag)
 	if err != nil {
 		return 0, fmt.Errorf("cannot read the name of the running slot: %w", err)
 	}
@@ -104,7 +104,7 @@ func (c CommandLine) Running() (Slot, error) {
 		c.Path = "/proc/cmdline"
 	}
 	const limit = 64 << 10
-	data, err := firmware.ReadFile(c.Path, limit)
+	data, err := files.Read(c.Path, limit)
 	if err != nil {
 		return 0, err
 	}

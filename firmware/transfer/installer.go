@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -196,7 +196,7 @@ func (in *Installer) open(ctx context.Context, image *stored) (*os.File, int64, 
 			return nil, 0, err
 		}
 	}
-	file, err := firmware.OpenKind(image.Path, fs.FileMode.IsRegular)
+	file, err := files.Open(image.Path)
 	if err != nil {
 		return nil, 0, fmt.Errorf("cannot read the image of %s: %w", image.Version, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -54,11 +55,11 @@ func (in *Installer) keptPath() string   { return filepath.Join(in.cfg.StateDir,
 // load reads the record. One that cannot be understood counts as none.
 func (in *Installer) load() (record, error) {
 	const limit = 64 << 10
-	data, err := firmware.ReadFile(in.recordPath(), limit)
+	data, err := files.Read(in.recordPath(), limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return record{}, nil
 	}
-	if err != nil && !errors.Is(err, firmware.ErrNotFile) {
+	if err != nil && !files.Foreign(err) {
 		return record{}, fmt.Errorf("cannot read the record of transfers: %w", err)
 	}
 	var r record

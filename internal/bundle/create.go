@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -110,7 +111,7 @@ func (r *Release) prepare(i int, source, scratch string) (ota.File, string, erro
 }
 
 func describePath(name, path string, chunk int64) (ota.File, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
 	}
@@ -122,7 +123,7 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 const compressionWindow = 1 << 20
 
 func compress(source, target string) error {
-	in, err := os.Open(source)
+	in, err := files.Open(source)
 	if err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func write(path string, envelope ota.Envelope, manifest *ota.Manifest, sources [
 }
 
 func appendFile(w io.Writer, path string) error {
-	in, err := os.Open(path)
+	in, err := files.Open(path)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -25,13 +25,9 @@ type Bundle struct {
 // Open reads the head of a package file. Close the bundle when its files are
 // not needed any more.
 func Open(path string) (*Bundle, error) {
-	// A pipe or a device of that name must not keep its reader waiting.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the package: %w", err)
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("cannot open the package: %s is not a file", path), err, f.Close())
 	}
 	b := &Bundle{file: f}
 	if err := b.read(); err != nil {

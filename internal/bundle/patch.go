@@ -6,15 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"math"
 
 	"otafleet/internal/bsdiff"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
 // DefaultMemory is how many bytes making a patch may take where nothing else is
 // said: enough for images of about 220 MiB.
 const DefaultMemory = 4 << 30
+
+// maxImage is more than a patch can be made of, in bytes.
+const maxImage = math.MaxInt32
 
 // preparePatch describes the patch of file i and returns its path: a given one's,
 // or scratch, where it is made. image describes the new file.
@@ -65,11 +69,11 @@ func checkPatch(from, path string, image *ota.File) error {
 	cannot := func(err error) error {
 		return fmt.Errorf("cannot pack the patch %s, which does not lead from %s to %s: %w", path, from, image.Name, err)
 	}
-	old, err := os.ReadFile(from)
+	old, err := files.Read(from, maxImage)
 	if err != nil {
 		return cannot(err)
 	}
-	patch, err := os.ReadFile(path)
+	patch, err := files.Read(path, maxImage)
 	if err != nil {
 		return cannot(err)
 	}
@@ -88,11 +92,11 @@ func checkPatch(from, path string, image *ota.File) error {
 }
 
 func writePatch(from, to, path string) error {
-	old, err := os.ReadFile(from)
+	old, err := files.Read(from, maxImage)
 	if err != nil {
 		return err
 	}
-	image, err := os.ReadFile(to)
+	image, err := files.Read(to, maxImage)
 	if err != nil {
 		return err
 	}

@@ -15,12 +15,15 @@ import (
 func TestFullDisk(t *testing.T) {
 	s, info := sample()
 	dir := t.TempDir()
-	require.NoError(t, os.Symlink("/dev/full", filepath.Join(dir, "events.jsonl.zst")))
+	events := filepath.Join(dir, "events.jsonl.zst")
+	require.NoError(t, os.Symlink("/dev/full", events))
 	w, err := history.Create(dir, info)
 	require.NoError(t, err)
 	write(s, everyone, w)
 	err = w.Close(history.End{})
 	require.ErrorContains(t, err, "cannot record the run")
+	require.NoError(t, os.Remove(events))
+	require.NoError(t, os.WriteFile(events, nil, 0o600)) // as a full disk leaves it
 	r, err := history.Open(dir)
 	require.NoError(t, err)
 	assert.Nil(t, r.End, "what was not written whole has no end")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"otafleet/internal/files"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -153,7 +154,7 @@ func (d *document) write(dir string) error {
 // readDocument reads and checks run.json.
 func readDocument(dir string) (*document, error) {
 	path := filepath.Join(dir, infoFile)
-	text, err := readBounded(path, maxInfo)
+	text, err := files.Read(path, maxInfo)
 	if err != nil {
 		return nil, err
 	}
@@ -175,19 +176,4 @@ func readDocument(dir string) (*document, error) {
 		}
 	}
 	return d, nil
-}
-
-// readBounded reads a file that must not be larger.
-func readBounded(path string, most int64) ([]byte, error) {
-	state, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if state.Size() > most {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", path, state.Size(), most)
-	}
-	if !state.Mode().IsRegular() {
-		return nil, errors.New(path + " is not a file")
-	}
-	return os.ReadFile(path)
 }

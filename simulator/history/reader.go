@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"otafleet/internal/files"
 	"otafleet/simulator/verdict"
 )
 
@@ -38,7 +39,7 @@ func newReader(dir string, end *endDocument) (*Reader, error) {
 		r.ended, r.events = true, end.Events
 	}
 	var err error
-	if r.file, err = os.Open(r.name); err != nil {
+	if r.file, err = files.Open(r.name); err != nil {
 		return nil, err
 	}
 	// A window is what the file may ask of memory.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"otafleet/internal/files"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 )
@@ -36,7 +37,7 @@ func Open(dir string) (*Record, error) {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
 	}
 	path := filepath.Join(dir, scenarioFile)
-	text, err := readBounded(path, maxText)
+	text, err := files.Read(path, maxText)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
 	}

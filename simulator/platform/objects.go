@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"otafleet/internal/files"
 )
 
 // rootFile is the file of the state directory that keeps the beginning of the
@@ -29,14 +31,8 @@ func (s *StandIn) objectRoot() (string, error) {
 		return fresh, nil
 	}
 	path := filepath.Join(s.config.State, rootFile)
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: is not a regular file", path)
-	}
-	var kept []byte
-	if err == nil {
-		kept, err = os.ReadFile(path)
-	}
+	const limit = 256
+	kept, err := files.Read(path, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(s.engine.Packages()) > 0:
 		return "", nil

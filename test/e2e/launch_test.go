@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -101,6 +102,7 @@ func TestLaunch(t *testing.T) {
 		"on trial":                      {map[string]string{own: "new", trial: "old"}, []string{"new", "new", "new", "old", "old", "old", "old", "old"}, "own own.ota-starts packaged"},
 		"on trial, and is none":         {map[string]string{own: "broken", trial: "old"}, []string{"old", "old"}, "own own.ota-starts packaged"},
 		"on trial, not to be counted":   {map[string]string{own: "new", trial: "old", starts + "/x": "x"}, []string{"old", "old"}, "own own.ota-starts packaged"},
+		"on trial, counted in a pipe":  {map[string]string{own: "new", trial: "old", starts: "|"}, []string{"new", "new", "new", "old"}, "own own.ota-starts packaged"},
 		"on trial, not yet switched":    {map[string]string{own: "a", trial: "="}, []string{"a", "a", "a", "a", "a"}, "own own.ota-starts packaged"},
 		"on trial, and gone":            {map[string]string{trial: "old"}, []string{"old", "old"}, "own own.ota-starts packaged"},
 		"on trial, and neither is one":  {map[string]string{own: "broken", trial: "broken"}, []string{"packaged", "packaged"}, "own own.ota-starts packaged"},
@@ -115,6 +117,10 @@ func TestLaunch(t *testing.T) {
 				path := filepath.Join(dir, name)
 				if content == "=" { // another name of the program
 					require.NoError(t, os.Link(filepath.Join(dir, own), path))
+					return
+				}
+				if content == "|" {
+					require.NoError(t, syscall.Mkfifo(path, 0o600))
 					return
 				}
 				program := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = version ] || echo %s \"$@\"\n", content)

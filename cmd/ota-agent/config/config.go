@@ -16,7 +16,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"otafleet/agent/download"
 	"otafleet/agent/download/policy"
 	"otafleet/firmware"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -255,7 +255,7 @@ func load(path string, run bool) (*Config, error) {
 
 // readFile reads no more of a file than parse needs to say that it is too long.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"otafleet/agent/download"
+	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
@@ -227,14 +228,7 @@ func loopback(host string) bool {
 
 // readable says why the file at path cannot be read, or nil.
 func readable(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return err
 	}

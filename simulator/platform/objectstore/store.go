@@ -27,12 +27,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"otafleet/internal/files"
 )
 
 const (
@@ -153,7 +154,7 @@ func (s *Store) Put(bucket, key string, data []byte) (Object, error) {
 // bucket if there is none. The file is read once for its ETag and stays open;
 // its content does not come into memory.
 func (s *Store) PutFile(bucket, key, path string) (Object, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return Object{}, fmt.Errorf("cannot store %s/%s: %w", bucket, key, err)
 	}

@@ -1,0 +1,77 @@
+// Package files reads files whose place somebody else may have filled with
+// something else: a directory, a pipe, a socket, a file without end.
+//
+// One flow through it: Read opens a path without waiting for anybody, looks
+// whether a file is there, and reads it if it is as short as its reader expects.
+//
+// It writes nothing, and does not judge links: a link to a file is one.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Why a path gives nothing to read, beside the errors of the system.
+var (
+	// ErrNotFile says that what is at a path is no regular file: a directory, a
+	// pipe, a socket, a device, or links that lead in a circle.
+	ErrNotFile = errors.New("is not a file")
+	// ErrTooLong says that a file is longer than any that its reader knows.
+	ErrTooLong = errors.New("is too long")
+)
+
+// Foreign reports whether an error of this package says that what is at a path
+// cannot be a file of its reader's, whatever the storage does.
+func Foreign(err error) bool { return errors.Is(err, ErrNotFile) || errors.Is(err, ErrTooLong) }
+
+// Read reads the regular file at path, or that which a link leads to. It fails
+// with ErrTooLong where the file has more than limit bytes, and with ErrNotFile
+// where it is none: a pipe would be waited for.
+func Read(path string, limit int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	if info.Size() <= limit { // files of /proc and /sys say 0, and have more
+		data, err = io.ReadAll(io.LimitReader(f, limit+1))
+	}
+	if err == nil && max(info.Size(), int64(len(data))) > limit {
+		return nil, fmt.Errorf("%s %w: more than %d bytes", path, ErrTooLong, limit)
+	}
+	return data, err
+}
+
+// Open opens the regular file at path, or that which a link leads to, without
+// waiting. It fails with ErrNotFile where it is none.
+func Open(path string) (*os.File, error) { return OpenKind(path, fs.FileMode.IsRegular) }
+
+// OpenKind opens what is at path for reading, without waiting, and fails with
+// ErrNotFile unless its mode is of the wanted kind.
+func OpenKind(path string, wanted func(fs.FileMode) bool) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ELOOP) { // a socket, a circle
+		return nil, fmt.Errorf("%s %w", path, ErrNotFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !wanted(info.Mode()) {
+		err = fmt.Errorf("%s %w", path, ErrNotFile)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
