@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"otafleet/internal/files"
 )
 
 // run is one run of a program. Everything that the program starts inherits its
@@ -40,7 +42,11 @@ func (p Program) begin() (*run, error) {
 		return r, nil
 	}
 	self, _, _ := readStat("/proc/self/stat")
-	content, err := os.ReadFile(p.Trace)
+	const limit = 4 << 10
+	content, err := files.Read(p.Trace, limit)
+	if files.Foreign(err) { // it names no run, and can take none
+		err = os.RemoveAll(p.Trace)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

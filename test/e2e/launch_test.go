@@ -102,7 +102,7 @@ func TestLaunch(t *testing.T) {
 		"on trial":                      {map[string]string{own: "new", trial: "old"}, []string{"new", "new", "new", "old", "old", "old", "old", "old"}, "own own.ota-starts packaged"},
 		"on trial, and is none":         {map[string]string{own: "broken", trial: "old"}, []string{"old", "old"}, "own own.ota-starts packaged"},
 		"on trial, not to be counted":   {map[string]string{own: "new", trial: "old", starts + "/x": "x"}, []string{"old", "old"}, "own own.ota-starts packaged"},
-		"on trial, counted in a pipe":  {map[string]string{own: "new", trial: "old", starts: "|"}, []string{"new", "new", "new", "old"}, "own own.ota-starts packaged"},
+		"on trial, counted in a pipe":   {map[string]string{own: "new", trial: "old", starts: "|"}, []string{"new", "new", "new", "old"}, "own own.ota-starts packaged"},
 		"on trial, not yet switched":    {map[string]string{own: "a", trial: "="}, []string{"a", "a", "a", "a", "a"}, "own own.ota-starts packaged"},
 		"on trial, and gone":            {map[string]string{trial: "old"}, []string{"old", "old"}, "own own.ota-starts packaged"},
 		"on trial, and neither is one":  {map[string]string{own: "broken", trial: "broken"}, []string{"packaged", "packaged"}, "own own.ota-starts packaged"},
