@@ -8,9 +8,9 @@ import (
 
 // checks lists what a plan depends on, for the plan in hand.
 func (m *Machine) checks() []Check {
-	var need ota.Conditions
+	need := m.config.Conditions
 	if run := m.state.Run; run != nil {
-		need = run.Plan.Conditions
+		need = need.With(run.Plan.Conditions)
 	}
 	r := &m.readings
 	list := []Check{

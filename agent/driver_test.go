@@ -66,6 +66,7 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 //	delta            the components that follow get deltas
 //	irreversible:app the component cannot go back
 //	battery:20       a reading; needs:30 the plan's condition on it
+//	least:20         what the device asks of the battery, whatever the plan does
 //	factory:7        the release that the components that follow were made with
 //	hardware:b       the device's revision
 //	built            the program was made 30 days after what the clock shows
@@ -121,6 +122,8 @@ func (d *driver) set(word string) {
 		d.readings.Battery = number(d.t, value)
 	case "needs":
 		d.needs.MinBattery = number(d.t, value)
+	case "least":
+		d.config.Conditions.MinBattery = number(d.t, value)
 	case "hardware":
 		d.config.Hardware = value
 	default:

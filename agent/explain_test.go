@@ -78,7 +78,7 @@ func TestExplainSaysWhatToAnswer(t *testing.T) {
 }
 
 func TestExplainChecks(t *testing.T) {
-	d := newDriver(t, "app:1>2 battery:20 needs:30 window:12-13 window:14-15 to refuse:battery_low")
+	d := newDriver(t, "app:1>2 battery:20 needs:25 least:30 window:12-13 window:14-15 to refuse:battery_low")
 	d.play("busy:on; pause; disconnect")
 	free := int64(5)
 	d.readings.FreeBytes = &free

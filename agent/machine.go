@@ -31,6 +31,8 @@ type Config struct {
 	// GiveWay is how long an accepted plan that has switched nothing keeps another
 	// one away; 0 means 2 h.
 	GiveWay time.Duration
+	// Conditions hold for every plan, whatever less it asks for itself.
+	Conditions ota.Conditions
 	// Windows are when the device may be changed; none means at any time.
 	Windows []Window
 	// Watch is how often Measured comes, for what is said to people; 0 if it is

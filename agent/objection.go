@@ -24,7 +24,7 @@ func (m *Machine) objection() *refusal {
 	if r := m.irrevocable(); r != nil {
 		return r
 	}
-	return m.unready(plan.Conditions)
+	return m.unready(m.config.Conditions.With(plan.Conditions))
 }
 
 // incompatible says why a component of the plan does not fit the device.

@@ -371,3 +371,42 @@ func TestRunnerAsks(t *testing.T) {
 		})
 	}
 }
+
+// Whoever may look may ask for rehearsals, whose envelopes take long to verify.
+// The device is none the slower.
+func TestRehearsalsDoNotStopTheDevice(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		goOn := make(chan struct{})
+		b.config.Open = func(e ota.Envelope) (*ota.Manifest, error) {
+			<-goOn
+			return openText(e)
+		}
+		b.start()
+		b.post(agent.Connected{})
+		d := &driver{t: t}
+		var asking sync.WaitGroup
+		for range 8 {
+			in := d.local("app")
+			asking.Go(func() { assert.Nil(t, b.runner.Rehearse(in).Refused) })
+		}
+		b.noted()
+		b.post(b.plan("motor"))
+		assert.Contains(t, b.noted(), "accept", "a plan is answered")
+		assert.Equal(t, "p1", b.runner.View().Plan.ID, "and status")
+		close(goOn)
+		asking.Wait()
+	})
+}
+
+// A component with keys of its own asks nobody else's.
+func TestComponentsOpenTheirOwnPackages(t *testing.T) {
+	d := newDriver(t, "app:1 motor:1")
+	d.config.Components[1].Open = func(ota.Envelope) (*ota.Manifest, error) { return nil, &ota.Failure{Code: ota.KeyUntrusted} }
+	app, motor := d.local("app"), d.local("motor")
+	assert.Nil(t, d.machine.Rehearse(app, d.machine.Open(app), d.readings).Refused)
+	assert.Equal(t, ota.KeyUntrusted, d.machine.Rehearse(motor, d.machine.Open(motor), d.readings).Refused.Code)
+	d.play("install:motor")
+	assert.Contains(t, d.seen, "note:l3/motor=upgrade_failed(key_untrusted)")
+	d.play("install:app")
+	assert.Contains(t, d.seen, "fetch:app")
+}

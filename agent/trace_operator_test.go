@@ -133,6 +133,7 @@ func TestLocalPlans(t *testing.T) {
 			taken + offline + " | save restart:system | save health:app | save confirm:app | save note:l1/app=upgrade_succeeded forget:app"},
 		{"outside of every window, without a question", "app:1>2 ask window:12-13", "install:app; ok; ok",
 			taken + offline},
+		{"battery too low for the device", "app:1 battery:20 least:30", "install:app; battery:40", "save note:l1/app=plan_received | "},
 		{"runs already", "app:2", "install:app",
 			"save note:l1/app=plan_received note:l1/app=no_update_required"},
 		{"signature that does not verify", "app:1", "install:app!signature_invalid",
@@ -183,6 +184,7 @@ func TestRehearse(t *testing.T) {
 		{"app:1", "", "+expired", ota.ManifestExpired, nil},
 		{"app:1", "pause:line is running", "", "", []agent.Blocker{{Reason: ota.ReasonBusy, Detail: "the operator has paused the agent: line is running"}}},
 		{"app:1", "busy:on", "", "", []agent.Blocker{{Reason: ota.ReasonBusy, Detail: "the device asks not to be disturbed"}}},
+		{"app:1 battery:20 least:30", "", "", "", []agent.Blocker{{Reason: ota.ReasonBattery, Detail: "20 % < 30 %"}}},
 		{"app:1>2 to app=downloading", "", "", "", []agent.Blocker{{Reason: ota.ReasonBusy, Detail: "plan p1 is in progress"}}},
 		{"motor:1", "", "", ota.InstallerFailed, []agent.Blocker{{Reason: ota.ReasonIncompatible, Detail: "component app: the device has none"}}},
 	} {

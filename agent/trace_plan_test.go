@@ -30,6 +30,13 @@ func TestPlans(t *testing.T) {
 		// Answers to a plan.
 		{"battery too low, then charged", "app:1>2 battery:20 needs:30 to inventory?", "plan; battery:25; battery:40; plan; battery:45",
 			"save app=plan_received refuse:battery_low |  | inventory? | save accept app=upgrade_confirmed | "},
+		{"battery that the plan does not ask for", "app:1>2 battery:20 least:30 to inventory?", "plan; battery:25; battery:40; plan",
+			"save app=plan_received refuse:battery_low |  | inventory? | save accept app=upgrade_confirmed"},
+		{"battery that the plan asks less of", "app:1>2 battery:20 needs:10 least:30 to inventory?", "plan", "save app=plan_received refuse:battery_low"},
+		{"battery that the plan asks more of", "app:1>2 battery:20 needs:30 least:10 to inventory?", "plan", "save app=plan_received refuse:battery_low"},
+		{"enough battery for both", "app:1>2 battery:20 needs:20 least:10 to inventory?", "plan", "save app=plan_received accept app=upgrade_confirmed"},
+		{"a battery that nobody can measure", "app:1>2 least:10 to inventory?", "plan", "save app=plan_received accept app=upgrade_confirmed"},
+		{"nothing to do, with a low battery", "app:2>2 battery:5 least:10 to inventory?", "plan", "save app=plan_received accept app=no_update_required"},
 		{"a refused plan comes again, still refused", "app:1>2 battery:20 needs:30 to refuse:battery_low", "plan; plan@2",
 			"save refuse:battery_low | save refuse:battery_low@2"},
 		{"a refusal is not kept over a restart", "app:1>2 battery:20 needs:30 to refuse:battery_low", "cut; boot; connect; battery:40; plan",

@@ -34,6 +34,7 @@ type fakeAgent struct {
 	posted []agent.Input
 	// Of a package.
 	rehearsed ota.Envelope
+	rehearses func() // while a rehearsal is under way; nil for nothing
 	installs  func(path string) (string, error)
 }
 
@@ -44,6 +45,9 @@ func (f *fakeAgent) Events() ([]json.RawMessage, error) {
 }
 
 func (f *fakeAgent) Rehearse(_ context.Context, envelope ota.Envelope) (control.Rehearsal, error) {
+	if f.rehearses != nil {
+		f.rehearses()
+	}
 	f.rehearsed = envelope
 	return control.Rehearsal{Component: "app", Blocked: []control.Blocker{}}, f.err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -66,15 +67,39 @@ type Packages interface {
 	Install(ctx context.Context, path string) (plan string, err error)
 }
 
-// maxEnvelope bounds the bytes of a rehearsal's request.
-const maxEnvelope = ota.MaxPayload
+// Bounds of a rehearsal's request, before anything is verified.
+const (
+	maxEnvelope  = ota.MaxPayload  // bytes
+	arriveWithin = 2 * time.Second // for these bytes; they come from a file
+	waitWithin   = patience / 2    // for the rehearsals before
+)
+
+// alone serves one request of a kind at a time, whatever the device. Whoever may
+// look may ask for a rehearsal, and each costs the memory of its envelope and
+// checks of its signatures.
+func alone(next http.HandlerFunc) http.HandlerFunc {
+	place := make(chan struct{}, 1)
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case place <- struct{}{}:
+			defer func() { <-place }()
+			next(w, r)
+		case <-time.After(waitWithin):
+			refuse(w, http.StatusServiceUnavailable, "other rehearsals are under way: try again")
+		}
+	}
+}
 
 func rehearse(d Subject, w http.ResponseWriter, r *http.Request) {
+	// Who sends slowly keeps the others waiting.
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(arriveWithin))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEnvelope))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("the request is longer than %d bytes or was cut off", maxEnvelope))
 		return
 	}
+	_ = deadline.SetReadDeadline(time.Now().Add(patience))
 	envelope, err := wire.DecodeEnvelope(body)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())

@@ -1,9 +1,13 @@
 package control_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +106,54 @@ func TestRehearse(t *testing.T) {
 
 	_, err = serve(t, server(socket(t), &fakeAgent{err: errors.New("cannot read the manifest")})).Rehearse(t.Context(), envelope)
 	assertRefused(t, err, http.StatusUnprocessableEntity, "cannot read the manifest")
+}
+
+// Eight clients that rehearse, one after the other, keep nobody from looking.
+func TestRehearsalsAreServedOneAtATime(t *testing.T) {
+	const clients = 8
+	var underWay, most, served atomic.Int32
+	begun, goOn := make(chan struct{}, clients), make(chan struct{})
+	f := &fakeAgent{status: control.Status{Waiting: "idle"}, rehearses: func() {
+		most.Store(max(most.Load(), underWay.Add(1)))
+		begun <- struct{}{}
+		<-goOn
+		underWay.Add(-1)
+		served.Add(1)
+	}}
+	client := serve(t, server(socket(t), f))
+	envelope := ota.Envelope{PayloadType: "a", Payload: []byte("{}")}
+	var asking sync.WaitGroup
+	for range clients {
+		asking.Go(func() {
+			_, err := client.Rehearse(t.Context(), envelope)
+			assert.NoError(t, err)
+		})
+	}
+	<-begun
+	s, err := client.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "idle", s.Waiting)
+	assert.Zero(t, served.Load(), "all of them are still under way")
+	close(goOn)
+	asking.Wait()
+	assert.EqualValues(t, clients, served.Load())
+	assert.EqualValues(t, 1, most.Load())
+}
+
+// A request that does not arrive gives its place to the next one.
+func TestSlowRehearsal(t *testing.T) {
+	client := serve(t, server(socket(t), &fakeAgent{}))
+	slow, err := net.Dial("unix", client.Path)
+	require.NoError(t, err)
+	defer slow.Close()
+	_, err = slow.Write([]byte("POST /v1/rehearse HTTP/1.1\r\nHost: agent\r\nContent-Length: 1000\r\n\r\n{"))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(slow), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusBadRequest, response.StatusCode)
+	_, err = client.Rehearse(t.Context(), ota.Envelope{PayloadType: "a", Payload: []byte("{}")})
+	assert.NoError(t, err)
 }
 
 func TestInstall(t *testing.T) {

@@ -167,7 +167,7 @@ func (s *Server) routes() http.Handler {
 		answer(w, http.StatusOK, NewHistory(d.Records.View()))
 	}))
 	mux.HandleFunc("GET /v1/events", s.about(events))
-	mux.HandleFunc("POST /v1/rehearse", s.about(rehearse))
+	mux.HandleFunc("POST /v1/rehearse", alone(s.about(rehearse)))
 	mux.HandleFunc("POST /v1/check", s.changing(s.about(check)))
 	mux.HandleFunc("POST /v1/confirm", s.changing(s.about(confirm)))
 	mux.HandleFunc("POST /v1/refuse", s.changing(s.about(decline)))

@@ -23,7 +23,7 @@ func machineConfig(cfg *config.Config) (*agent.Config, error) {
 	return &agent.Config{
 		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: components,
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout, GiveWay: cfg.GiveWay,
-		Windows: cfg.Windows, Watch: watchEvery,
+		Conditions: cfg.Conditions.Least, Windows: cfg.Windows, Watch: watchEvery,
 	}, nil
 }
 
@@ -31,7 +31,7 @@ func machineConfig(cfg *config.Config) (*agent.Config, error) {
 // gateway's does, but for what it has of its own.
 func subMachineConfig(cfg *config.Config, d *config.SubDevice) (*agent.Config, error) {
 	own := *cfg
-	own.Hardware, own.Components = d.Hardware, d.Components
+	own.Hardware, own.Conditions, own.Components = d.Hardware, d.Conditions, d.Components
 	if d.Trust != nil {
 		own.Trust = *d.Trust
 	}

@@ -81,6 +81,18 @@ type Conditions struct {
 	Space      int64 // bytes that must be free
 }
 
+// With gives conditions that hold only where both do.
+func (c Conditions) With(other Conditions) Conditions {
+	return Conditions{higher(c.MinBattery, other.MinBattery), higher(c.MinRSSI, other.MinRSSI), max(c.Space, other.Space)}
+}
+
+func higher(a, b *int) *int {
+	if a == nil || b != nil && *b > *a {
+		return b
+	}
+	return a
+}
+
 // PlanComponent is one component's part of a plan.
 type PlanComponent struct {
 	ID      string

@@ -39,7 +39,7 @@ func everything(t *testing.T) *harness.Device {
 			"deadline": "168h", "allow": []any{"10.0.0.0/8"}, "deny": []any{"*.example.org"}, "https_only": true, "parallel": 2, "cache": "64MiB"},
 		"confirm": "command", "confirm_command": []any{"true"},
 		"windows":    []any{"mon-fri 01:00-05:00 UTC"},
-		"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
+		"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy", "min_battery": 30, "min_rssi": -95, "space": "10MiB"},
 		"components": []any{
 			harness.Settings{"id": "app", "type": "module", "installer": "file", "version": "1.0.0",
 				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
@@ -61,7 +61,7 @@ func everything(t *testing.T) *harness.Device {
 		"sub_device_parallel": 1,
 		"sub_devices": []any{
 			harness.Settings{"device": "valve-1", "product": "valve", "hardware": "rev-a", "trust": aTrust(),
-				"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy"},
+				"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy", "min_battery": 30, "min_rssi": -95, "space": "10MiB"},
 				"components": []any{
 					harness.Settings{"id": "table", "type": "module", "installer": "file", "version": "1",
 						"file": harness.Settings{"path": "valve-1.bin", "unpack": false, "after": []any{"true"}, "mode": "0644", "restart": "none"}},
@@ -191,6 +191,9 @@ var badValues = map[string]struct {
 	"components.version":                 {"", "want 1 to 64 printable characters"},
 	"conditions.battery_file":            {[]any{"a"}, "want a single value"},
 	"conditions.busy_file":               {[]any{"a"}, "want a single value"},
+	"conditions.min_battery":             {101, "want 0 to 100"},
+	"conditions.min_rssi":                {-201, "want -200 to 100"},
+	"conditions.space":                   {"much", "is not a size"},
 	"conditions.rssi_command":            {[]any{"./none"}, "cannot be run"},
 	"confirm":                            {"always", "want one of auto, ask, command"},
 	"confirm_command":                    {[]any{"./none"}, "cannot be run"},

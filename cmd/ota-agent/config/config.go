@@ -117,11 +117,13 @@ const (
 	ConfirmByCommand Confirm = "command" // a program
 )
 
-// Conditions say where the device measures itself.
+// Conditions say where the device measures itself, and what it asks for.
 type Conditions struct {
 	BatteryFile string   // holds percent; empty without a battery
 	RSSICommand []string // prints dBm; empty without a radio
 	BusyFile    string   // while it exists, the device must not be disturbed; empty for none
+	// Least is what every plan needs, whatever less it asks for.
+	Least ota.Conditions
 }
 
 // Installer names an installer.

@@ -76,7 +76,8 @@ func TestEveryKey(t *testing.T) {
 			{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
 			{Days: [7]bool{0: true, 6: true}, From: 1320, To: 360, Zone: time.UTC},
 		},
-		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy"},
+		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy",
+			Least: ota.Conditions{MinBattery: new(30), MinRSSI: new(-95), Space: 10 << 20}},
 		Components: []config.Component{
 			{ID: "app", Type: ota.Module, Installer: config.InstallerFile, Version: "1.10", File: &config.FileInstaller{
 				Path: at("app.bin"), After: []string{"sh", "-c", "true"}, Mode: 0o750, Restart: firmware.RestartProcess,

@@ -206,6 +206,21 @@ func readConditions(m *yamlform.Map, in base, c *Conditions) {
 	}
 	in.command(m, "rssi_command", &c.RSSICommand)
 	in.path(m, "busy_file", &c.BusyFile)
+	c.Least.MinBattery = readLeast(m, "min_battery", 0, 100, "battery_file")
+	c.Least.MinRSSI = readLeast(m, "min_rssi", -200, 100, "rssi_command")
+	m.Size("space", &c.Least.Space, 0, ota.MaxFileSize)
+}
+
+// readLeast reads the lowest value that is good enough, of something that must be
+// measured; nil without.
+func readLeast(m *yamlform.Map, key string, lo, hi int, measure string) *int {
+	n := lo
+	m.Int(key, &n, lo, hi)
+	together(m, key, measure)
+	if !m.Has(key) {
+		return nil
+	}
+	return &n
 }
 
 func readLog(m *yamlform.Map, l *Log) {

@@ -26,7 +26,7 @@ func subDevices(at func(string) string) []config.SubDevice {
 		{
 			Device: "valve-1", Product: "valve", Hardware: "rev-a",
 			Trust:      &config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
-			Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/valve-1.busy"},
+			Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/valve-1.busy", Least: ota.Conditions{MinBattery: new(0)}},
 			Components: []config.Component{
 				{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler"), Timeout: 2 * time.Minute}},
 				{ID: "table", Type: ota.Module, Installer: config.InstallerFile, Version: "1", File: &config.FileInstaller{
