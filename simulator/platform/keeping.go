@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,8 +13,9 @@ import (
 
 // Names within the state directory.
 const (
-	stateFile   = "platform.db"
-	packagesDir = "packages"
+	stateFile     = "platform.db"
+	packagesDir   = "packages"
+	packageEnding = ".ota" // of a package's file
 )
 
 // keeping lets nothing leave the platform before the state that it follows from
@@ -38,26 +37,6 @@ var ErrStorage = errors.New("the platform's storage fails")
 type stamped struct {
 	at  time.Time
 	out engine.Output
-}
-
-// openState restores the engine from the state directory.
-func (s *StandIn) openState() error {
-	if s.config.State == "" {
-		s.engine = engine.New()
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Join(s.config.State, packagesDir), 0o700); err != nil {
-		return fmt.Errorf("cannot make the state directory: %w", err)
-	}
-	kept, err := store.Open(filepath.Join(s.config.State, stateFile))
-	if err != nil {
-		return err
-	}
-	if s.engine, err = engine.Restore(kept); err != nil {
-		return errors.Join(err, kept.Close())
-	}
-	s.keeping = &keeping{store: kept, dirty: make(chan struct{}, 1)}
-	return nil
 }
 
 // hold lets an output wait until the state is kept; the caller holds mu.

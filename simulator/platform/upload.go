@@ -133,7 +133,7 @@ func (s *StandIn) stock(ctx context.Context, b *bundle.Bundle, label Label, path
 }
 
 func (s *StandIn) packagePath(id string) string {
-	return filepath.Join(s.config.State, packagesDir, id+".ota")
+	return filepath.Join(s.config.State, packagesDir, id+packageEnding)
 }
 
 // checkFiles holds the files against the manifest.
@@ -199,36 +199,4 @@ func (s *StandIn) DeletePackage(ctx context.Context, id string) error {
 		return nil
 	}
 	return ignoreMissing(os.Remove(s.packagePath(id)))
-}
-
-// openPackages puts the packages of an earlier life back onto the shelf, and
-// removes what its end has left over.
-func (s *StandIn) openPackages() error {
-	if s.config.State == "" {
-		return nil
-	}
-	known := map[string]bool{}
-	for _, p := range s.engine.Packages() {
-		known[p.ID+".ota"] = true
-		b, err := bundle.Open(s.packagePath(p.ID))
-		if err != nil {
-			return fmt.Errorf("package %s: %w", p.Name, err)
-		}
-		if s.config.Store != nil {
-			s.shelf.know(b.Envelope, b.Manifest, p.Reference) // the files lie there already
-			err = b.Close()
-		} else {
-			err = s.shelve(context.Background(), b, p.Reference)
-		}
-		if err != nil {
-			return fmt.Errorf("package %s: %w", p.Name, err)
-		}
-	}
-	entries, err := os.ReadDir(filepath.Join(s.config.State, packagesDir))
-	for _, e := range entries {
-		if !known[e.Name()] {
-			err = errors.Join(err, os.Remove(filepath.Join(s.config.State, packagesDir, e.Name())))
-		}
-	}
-	return err
 }
