@@ -68,7 +68,10 @@ test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-co
 test-crash: ## power cuts under a file system, about CRASHES of them (2500; root, /dev/fuse, loop devices)
 	$(GO) test -tags crash -count 1 -timeout 60m -parallel 24 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
-.PHONY: test-page
+.PHONY: test-release test-page
+test-release: ## a release is the same bytes when it is made again, elsewhere, and says what is in it
+	PROCESSORS='$(PROCESSORS)' $(GO) test -tags release -count 1 -timeout $(PATIENCE) ./test/release
+
 test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
 	scripts/axe.sh $(CACHE)/axe.min.js
 	AXE=$(CACHE)/axe.min.js $(GO) test -tags page -count 1 -timeout $(PATIENCE) ./test/page
@@ -96,7 +99,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags crash,deb,real,page,vm ./...
+	$(GO) vet -tags crash,deb,page,real,release,vm ./...
 	$(GO) vet -tags $(DOORLESS) ./cmd/ota-agent ./agent/... ./firmware/...
 	cd test/peers && $(GO) vet ./...
 
@@ -174,6 +177,12 @@ DEBS := amd64 arm64 armhf mipsel riscv64
 .PHONY: deb
 deb: ## Debian packages of both programs for the same processors, into dist/
 	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
+
+.PHONY: release
+PROCESSORS := $(TARGETS)
+release: ## programs, Debian packages, bills of materials, notices and checksums, signed: VERSION=v0.1.0 KEY=release.key
+	@test -n '$(KEY)' || { echo "make: KEY is missing: the private key that signs, such as KEY=release.key ('bin/ota-sim keygen release' makes one)" >&2; exit 1; }
+	PROCESSORS='$(PROCESSORS)' scripts/release.sh '$(KEY)' dist/$(VERSION)
 
 .PHONY: notices
 notices: build ## the licences of what the programs contain of third parties, into bin/

@@ -39,6 +39,7 @@ var house = []room{
 	{"internal/bzip2", "internal/suffixes", ""},
 	{"internal/bsdiff", "internal/bzip2 internal/suffixes", ""},
 	{"internal/bundle", "internal/bsdiff internal/files internal/wire internal/ota", ""},
+	{"internal/release", "internal/files internal/wire internal/ota", ""},
 
 	{"reporter", "internal/ota", ""},
 	{"firmware", "internal/bsdiff internal/files internal/ota", "firmware/firmwaretest"},

@@ -27,7 +27,8 @@ func program() *cli.Program {
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
 			runVerb(), planVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(), replayVerb(),
-			platformVerb(), packVerb(), keygenVerb(), cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
+			platformVerb(), packVerb(), keygenVerb(), signVerb(), verifyVerb(),
+			cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
 			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, the verb failed, or not everything could be written"},

@@ -49,7 +49,7 @@ func (t *Trust) Validate() error {
 // verify, key_untrusted if there are too few for any other reason, and
 // manifest_mismatch if what was signed is not a manifest.
 func (t *Trust) Open(e ota.Envelope) (*ota.Manifest, error) {
-	if failure := t.verify(e); failure != nil {
+	if failure := t.Verify(e); failure != nil {
 		return nil, failure
 	}
 	if e.PayloadType != ManifestType {
@@ -62,11 +62,12 @@ func (t *Trust) Open(e ota.Envelope) (*ota.Manifest, error) {
 	return m, nil
 }
 
-// verify returns nil if enough different trusted keys have signed. Each check of a
+// Verify returns nil if enough different trusted keys have signed what an envelope
+// holds, whatever its type is. The codes are those of Open. Each check of a
 // signature reads the whole payload, and whoever sends one chooses how many come:
 // one is held against the key that it names, and against the others only if that
 // leaves too few.
-func (t *Trust) verify(e ota.Envelope) *ota.Failure {
+func (t *Trust) Verify(e ota.Envelope) *ota.Failure {
 	switch n := len(e.Signatures); {
 	case n == 0 && t.AllowUnsigned:
 		return nil
