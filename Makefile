@@ -179,7 +179,7 @@ deb: ## Debian packages of both programs for the same processors, into dist/
 	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
 
 .PHONY: release
-PROCESSORS := $(TARGETS)
+PROCESSORS ?= $(TARGETS)
 release: ## programs, Debian packages, bills of materials, notices and checksums, signed: VERSION=v0.1.0 KEY=release.key
 	@test -n '$(KEY)' || { echo "make: KEY is missing: the private key that signs, such as KEY=release.key ('bin/ota-sim keygen release' makes one)" >&2; exit 1; }
 	PROCESSORS='$(PROCESSORS)' scripts/release.sh '$(KEY)' dist/$(VERSION)
