@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -156,4 +157,21 @@ func TestScenarioWordsAreThoseOfTheCode(t *testing.T) {
 	for _, q := range scenario.Quantiles() {
 		assert.Contains(t, string(content), "`"+string(q)+"`")
 	}
+}
+
+// TestSecurityNamesTests: what SECURITY.md says is shown by tests that exist.
+func TestSecurityNamesTests(t *testing.T) {
+	content, err := os.ReadFile("SECURITY.md")
+	require.NoError(t, err)
+	shown := regexp.MustCompile("`([a-z0-9_/]+_test\\.go)`((?:,?\\s+Test[A-Za-z0-9]+)+)").FindAllStringSubmatch(string(content), -1)
+	named := 0
+	for _, place := range shown {
+		code, err := os.ReadFile(place[1])
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`\w+`).FindAllString(place[2], -1) {
+			named++
+			assert.True(t, strings.Contains(string(code), "\nfunc "+name+"("), "SECURITY.md names %s, which %s does not have", name, place[1])
+		}
+	}
+	assert.Equal(t, len(regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(content), -1)), named, "each test stands behind its file")
 }

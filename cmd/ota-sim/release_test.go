@@ -27,7 +27,7 @@ func TestSignAndVerify(t *testing.T) {
 
 	o = sim(t, "verify", "--key", path("other.pub"), path("RELEASE.sig"))
 	assert.Equal(t, cli.Failed, o.code)
-	assert.Contains(t, o.err, "signed by 0 trusted keys, and 1 are needed")
+	assert.Contains(t, o.err, "signed by 0 of the trusted keys, and 1 must have signed")
 	o = sim(t, "verify", "--key", path("release.pub"), "--threshold", "2", path("RELEASE.sig"))
 	assert.Equal(t, cli.Usage, o.code)
 	require.NoError(t, os.WriteFile(path("ota-agent"), []byte("another"), 0o700))

@@ -72,7 +72,7 @@ func TestVerify(t *testing.T) {
 		})
 	}
 	_, err = release.Verify(list(dir), other)
-	assert.ErrorContains(t, err, "signed by 0 trusted keys")
+	assert.ErrorContains(t, err, "signed by 0 of the trusted keys")
 }
 
 // Only a list is a list, and nothing in it leads out of its directory.
