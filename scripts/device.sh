@@ -35,9 +35,16 @@ stop() {
 # device FILE starts an agent, of a new device that runs the file as version 1,
 # and waits until it is connected and has come to rest.
 device() {
-	rm -rf state agent.log
 	cp "$1" app
 	serve
+	start
+	sleep 5
+}
+
+# start SETTINGS starts the agent of a new device, with settings besides those that it
+# needs, and waits until it is connected.
+start() {
+	rm -rf state agent.log
 	cat >agent.yaml <<YAML
 product: gw-200
 device: gw-0001
@@ -46,12 +53,12 @@ state_dir: state
 control_socket: agent.sock
 trust: {keys: [release.pub]}
 components: [{id: app, type: module, installer: file, version: "1", file: {path: app}}]
+${1:-}
 YAML
 	./ota-agent run --config agent.yaml >agent.log 2>&1 &
 	agent=$!
 	pids+=("$agent")
 	until grep -sq 'connected to the broker' agent.log; do sleep 0.1; done
-	sleep 5
 }
 
 # memory FIELD prints a field of the agent's status, in MiB.

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Prints the agent's resident memory on this machine, beside what it may be:
-# connected and idle, and at most while it downloads, verifies and installs an
-# image of 100 MiB from the stand-in platform: as it is, compressed, and as a delta.
-# Everything happens on the loopback and in a temporary directory. With --check it
+# connected and idle; at most while it downloads, verifies and installs an image of
+# 100 MiB from the stand-in platform: as it is, compressed, and as a delta; and at most
+# while a broker sends it as many plans as it takes, 300 MiB of them. Everything happens on the loopback and in a temporary directory. With --check it
 # fails where the agent takes more than it may.
 check=${1:-}
 source "$(dirname "$0")/device.sh"
+(cd "$OLDPWD" && go build -o "$work/flood" ./test/flood)
 
 over=0
 # row NAME MEASURED BOUND prints a line, in MiB.
@@ -38,5 +39,25 @@ row 'the same, decoding zstd' "$peak" 14.0
 device old
 upgrade delta.ota new
 row 'the same, applying a delta' "$peak" 14.0
+# flood SIZE SETTINGS sends plans of so many bytes to a new device. The peak of its
+# memory goes to $peak, in MiB.
+flood() {
+	rm -f flood.log
+	./flood -size "$1" >flood.log 2>&1 &
+	local broker flood=$!
+	pids+=("$flood")
+	until broker=$(grep -soE 'broker mqtt://[0-9.:]+' flood.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done
+	start "${2:-}"
+	wait "$flood" || { cat flood.log agent.log >&2; exit 1; }
+	peak=$(memory VmHWM)
+	stop "$agent"
+}
+
+flood $((8 << 10))
+row 'under a flood of 300 MiB of plans of 8 KiB, peak' "$peak" 32.0
+flood $((1 << 20))
+row 'under a flood of 300 MiB of plans of 1 MiB, peak' "$peak" 32.0
+flood $((1 << 20)) 'conditions: {rssi_command: [sh, -c, "sleep 0.3; echo -70"]}'
+row 'the same, with a sensor that takes 0.3 s' "$peak" 32.0
 printf '%-52s %8s\n' "for comparison: Kanto's update manager, idle" 6.8
 [ "$check" != --check ] || exit $over

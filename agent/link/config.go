@@ -52,11 +52,13 @@ type Config struct {
 	KeepAlive      time.Duration // whole seconds up to 18 h; 0 for 60 s
 	SessionExpiry  time.Duration // whole seconds; how long the broker keeps messages; 0 for 24 h
 	// ReceiveMaximum is how many messages the broker may send ahead of their
-	// acknowledgement; 0 for 8.
+	// acknowledgement; 0 for 8. It may send twice as many to a session with members,
+	// of which one device takes at most a quarter.
 	ReceiveMaximum uint16
 
 	// Deliver takes Connected, Disconnected, Received, BadPlan and BadPackage, one at a
-	// time. Nothing is read meanwhile.
+	// time. Nothing is read meanwhile. It takes CheckRequested, at any time, when
+	// messages were dropped because the device did not keep up, and it has caught up.
 	Deliver func(agent.Input)
 	// After calls back when everything that was delivered before has been handled,
 	// or never if the device ends before. A message is acknowledged then, so that

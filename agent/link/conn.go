@@ -145,11 +145,14 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	if p, err := parseShort(kind, body); p != nil || err != nil {
 		return p, err
 	}
-	if overruns(first, body) {
+	end, overruns := propertiesEnd(first, body)
+	if overruns {
 		return nil, errors.New("the broker sent a packet whose properties are longer than it")
 	}
 	p = packets.NewControlPacket(kind).Content
+	head := body
 	if publish, ok := p.(*packets.Publish); ok {
+		head = body[:end] // paho would copy the payload, piece by piece
 		if publish.QoS = first >> 1 & 3; publish.QoS > 1 {
 			return nil, errors.New("the broker sent a message with a QoS above the subscribed one")
 		}
@@ -160,11 +163,14 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 			err = errors.New("the broker sent a malformed packet")
 		}
 	}()
-	if err := p.Unpack(bytes.NewBuffer(body)); err != nil {
+	if err := p.Unpack(bytes.NewBuffer(head)); err != nil {
 		return nil, fmt.Errorf("the broker sent a malformed packet: %w", err)
 	}
-	if publish, ok := p.(*packets.Publish); ok && publish.Properties.TopicAlias != nil {
-		return nil, errors.New("the broker sent a topic alias, and none was allowed")
+	if publish, ok := p.(*packets.Publish); ok {
+		if publish.Properties.TopicAlias != nil {
+			return nil, errors.New("the broker sent a topic alias, and none was allowed")
+		}
+		publish.Payload = body[end:]
 	}
 	return p, nil
 }
@@ -184,9 +190,10 @@ func parseShort(kind byte, body []byte) (packets.Packet, error) {
 	return nil, &Refused{Code: 0x84, Reason: "it answers in MQTT 3.1.1"}
 }
 
-// overruns reports whether a packet announces more properties than it has, which
-// paho takes for its end. One that is shorter than that has none.
-func overruns(first byte, body []byte) bool {
+// propertiesEnd is where a packet's properties end and its payload begins, and
+// whether they are announced to be longer than the packet, which paho takes for its
+// end. A packet that is shorter than that has none.
+func propertiesEnd(first byte, body []byte) (end int, overruns bool) {
 	at := len(body)
 	switch first >> 4 {
 	case packets.CONNACK, packets.SUBACK:
@@ -204,11 +211,14 @@ func overruns(first byte, body []byte) bool {
 		}
 	}
 	if at >= len(body) {
-		return false
+		return len(body), false
 	}
-	body = body[at:]
-	length, n := binary.Uvarint(body[:min(4, len(body))]) // MQTT's form of a number is this one
-	return n <= 0 || length > uint64(len(body)-n)
+	rest := body[at:]
+	length, n := binary.Uvarint(rest[:min(4, len(rest))]) // MQTT's form of a number is this one
+	if n <= 0 || length > uint64(len(rest)-n) {
+		return len(body), true
+	}
+	return at + n + int(length), false
 }
 
 // send writes a packet. A connection that does not take it is of no use any more

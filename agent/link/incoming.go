@@ -2,7 +2,6 @@ package link
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -20,49 +19,72 @@ import (
 // cannot be understood is acknowledged and dropped: sent again it would be the
 // same. An error is a broker that sends more than it may.
 func (l *Link) receive(s *live, p *packets.Publish) error {
-	if s.inflight.hushed() {
-		return nil
+	taken, err := l.admit(s, p)
+	if taken {
+		l.handOn(s, p)
 	}
-	switch waiting := s.unhandled.Add(1); {
-	case waiting <= int32(l.cfg.ReceiveMaximum):
-	case p.QoS > 0:
-		return fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", l.cfg.ReceiveMaximum)
-	default:
-		s.unhandled.Add(-1)
-		l.complaints.say(l.log, "too many messages of QoS 0 wait; one is dropped")
-		return nil
-	}
-	to := l.handOn(p)
-	to.after(func() {
-		s.unhandled.Add(-1)
-		if p.QoS > 0 && !s.inflight.hushed() {
-			// An error closes the connection.
-			_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, Properties: &packets.Properties{}})
-		}
-	})
-	return nil
+	return err
 }
 
-// handOn delivers a message, and returns who has it.
-func (l *Link) handOn(p *packets.Publish) Member {
+// admit reports whether there is room for a message. One that there is none for is
+// acknowledged, too, if the device cannot keep up: its places are the others'. The
+// device asks the platform when it has caught up.
+func (l *Link) admit(s *live, p *packets.Publish) (taken bool, err error) {
+	if s.inflight.hushed() {
+		return false, nil
+	}
+	id, _, _, _ := l.topics.Parse(p.Topic)
+	if taken, err = s.window.enter(p, l.listener(id), &l.cfg); taken || err != nil {
+		return taken, err
+	}
+	l.complaints.say(l.log, "more messages come than the device handles; one is dropped", "for", id.Device, "qos", p.QoS)
+	if p.QoS > 0 {
+		_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, ReasonCode: packets.PubackQuotaExceeded, Properties: &packets.Properties{}})
+	}
+	return false, nil
+}
+
+// handOn delivers a message and sees to its acknowledgement.
+func (l *Link) handOn(s *live, p *packets.Publish) {
 	id, direction, kind, ok := l.topics.Parse(p.Topic)
-	to := l.listener(id)
+	listener := l.listener(id)
+	to := l.member(listener)
+	// The packet itself is not kept: it may have a MiB.
+	qos, packet, bytes := p.QoS, p.PacketID, len(p.Payload)
+	done := func() {
+		for _, late := range s.window.leave(qos, bytes, listener) {
+			if deliver := l.member(late).Deliver; deliver != nil {
+				deliver(agent.CheckRequested{})
+			}
+		}
+		if qos > 0 && !s.inflight.hushed() {
+			// An error closes the connection.
+			_ = s.conn.send(&packets.Puback{PacketID: packet, Properties: &packets.Properties{}})
+		}
+	}
 	switch {
 	case !ok || direction != wire.Down || to.Deliver == nil:
 		l.complaints.say(l.log, "a message on a foreign topic is ignored", "topic", clip(p.Topic))
-		return Member{}
 	case p.Retain:
 		// Platforms retain nothing, and what has been retained once is not news.
 		l.complaints.say(l.log, "a retained message is ignored", "kind", kind)
-		return Member{}
 	case len(p.Payload) > ota.MaxPayload:
 		l.complaints.say(l.log, "a message is too large and is ignored", "kind", kind, "bytes", len(p.Payload))
-		return Member{}
+	default:
+		l.deliver(to, kind, p.Payload)
+		to.after(done)
+		return
 	}
-	message, err := wire.DecodeDown(kind, p.Payload)
+	done()
+}
+
+// deliver hands a message to a device, or what is known of one that it cannot
+// accept.
+func (l *Link) deliver(to Member, kind string, payload []byte) {
+	message, err := wire.DecodeDown(kind, payload)
 	if err == nil {
 		to.Deliver(agent.Received{Message: message})
-		return to
+		return
 	}
 	l.complaints.say(l.log, "a malformed message is dropped", "kind", kind, "error", clip(err.Error()))
 	var invalid *wire.Invalid
@@ -73,7 +95,6 @@ func (l *Link) handOn(p *packets.Publish) Member {
 	case invalid.Kind == wire.KindPackage && invalid.Component != "":
 		to.Deliver(agent.BadPackage{Plan: invalid.Plan, Attempt: invalid.Attempt, Component: invalid.Component, Detail: clip(err.Error())})
 	}
-	return to
 }
 
 // complaints logs what others do wrong, once a second at most: a broken or

@@ -148,11 +148,12 @@ func (l *Link) begin(s *live) {
 	l.said = ""
 	l.log.Info("connected to the broker")
 	l.deliverAll(s, agent.Connected{})
-	for _, p := range s.early {
-		// They are not more than may wait.
-		_ = l.receive(s, p)
-	}
+	early := s.early
 	s.early = nil
+	for i, p := range early {
+		early[i] = nil // each may have a MiB
+		l.handOn(s, p)
+	}
 }
 
 // hear takes the packets that are there, and waits for the next one.
@@ -163,7 +164,7 @@ func (l *Link) hear(s *live, there bool, err error) {
 		}
 	}
 	if err != nil {
-		s.lost(s.conn.why(err))
+		s.lost(hungUp(s.conn.why(err), "the broker has closed the connection"))
 		return
 	}
 	s.conn.await(func(err error) { l.hear(s, err == nil, err) })

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"slices"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
@@ -88,18 +89,31 @@ func (l *Link) refused(s *live, member int, code byte, why string) {
 		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))
 }
 
-// listener finds who takes the messages of a device; the zero Member, which has
-// nobody to deliver to, if it is unknown.
-func (l *Link) listener(id ota.Identity) Member {
+// nobody is the listener of an unknown device.
+const nobody = -1
+
+// listener finds who takes the messages of a device: 0 is the session's own one,
+// and i+1 its i-th member.
+func (l *Link) listener(id ota.Identity) int {
 	if id == l.cfg.Identity {
-		return Member{id, l.cfg.Deliver, l.cfg.After}
+		return 0
 	}
-	for i := range l.cfg.Members {
-		if l.cfg.Members[i].Identity == id {
-			return l.cfg.Members[i]
-		}
+	if i := slices.IndexFunc(l.cfg.Members, func(m Member) bool { return m.Identity == id }); i >= 0 {
+		return i + 1
 	}
-	return Member{}
+	return nobody
+}
+
+// member is a listener; the zero Member, which has nobody to deliver to, for
+// nobody.
+func (l *Link) member(listener int) Member {
+	switch listener {
+	case nobody:
+		return Member{}
+	case 0:
+		return Member{l.cfg.Identity, l.cfg.Deliver, l.cfg.After}
+	}
+	return l.cfg.Members[listener-1]
 }
 
 // after calls then when what was delivered has been handled.

@@ -2,7 +2,9 @@ package link_test
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -188,4 +190,30 @@ func refuseSubscription(p *peer) {
 	}
 	p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{packets.SubackNotauthorized}, Properties: &packets.Properties{}})
 	_ = p.until(packets.DISCONNECT)
+}
+
+// A broker that closes without a word is told in words, whenever it does.
+func TestWhatSilentBrokersMean(t *testing.T) {
+	for want, treat := range map[string]func(*peer){
+		"cannot log in to the broker: it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5? (EOF)": func(p *peer) {
+			p.until(packets.CONNECT)
+		},
+		"cannot subscribe to the device's topics: the broker ends the connection instead of an answer: may the device use them? (EOF)": func(p *peer) {
+			p.until(packets.CONNECT)
+			p.send(&packets.Connack{Properties: &packets.Properties{}})
+			p.until(packets.SUBSCRIBE)
+		},
+		"the broker has closed the connection (EOF)": func(p *peer) {
+			p.welcome(&packets.Properties{})
+		},
+	} {
+		url := serve(t, func(p *peer) {
+			treat(p)
+			_ = p.Conn.(*net.TCPConn).CloseWrite()
+			_, _ = io.Copy(io.Discard, p)
+		})
+		l, stop := start(t, config(url, newInbox()))
+		require.Eventually(t, func() bool { return l.Health().Trouble == want }, patience, time.Millisecond, want)
+		stop()
+	}
 }

@@ -2,10 +2,6 @@ package link
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"syscall"
 
 	"github.com/eclipse/paho.golang/packets"
 )
@@ -19,10 +15,7 @@ func Probe(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s, err := l.connect(ctx, l.cfg.URLs[0])
-	switch {
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET):
-		return fmt.Errorf("the broker ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5? (%w)", err)
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	none := uint32(0)

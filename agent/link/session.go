@@ -5,8 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -85,7 +86,7 @@ type live struct {
 	keepAlive keepAlive
 	maxPacket int                // bytes that the broker takes; 0 without limit
 	mute      map[int]bool       // members that the broker does not let it hear
-	unhandled atomic.Int32       // messages that were delivered and are not handled yet
+	window    window             // what has come and is not handled yet
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue
 	since     time.Time          // when it was accepted
@@ -109,11 +110,11 @@ func (l *Link) connect(ctx context.Context, rawURL string) (*live, error) {
 	defer stop()
 	if err := l.login(s, packet); err != nil {
 		s.end(err)
-		return nil, fmt.Errorf("cannot log in to the broker: %w", err)
+		return nil, fmt.Errorf("cannot log in to the broker: %w", hungUp(err, "it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5?"))
 	}
 	if err := l.subscribe(s); err != nil {
 		s.end(err)
-		return nil, fmt.Errorf("cannot subscribe to the device's topics: %w", err)
+		return nil, fmt.Errorf("cannot subscribe to the device's topics: %w", hungUp(err, "the broker ends the connection instead of an answer: may the device use them?"))
 	}
 	return s, nil
 }
@@ -144,9 +145,21 @@ func (l *Link) dial(ctx context.Context, rawURL string) (*conn, error) {
 	}
 	secure := tls.Client(c, settings)
 	if err := secure.HandshakeContext(ctx); err != nil {
+		err = hungUp(err, "it ends the connection: does it speak TLS at this port?")
 		return nil, errors.Join(fmt.Errorf("cannot secure the connection to the broker: %w", err), c.Close())
 	}
 	return newConn(secure), nil
+}
+
+// hungUp gives the error of a connection that the other end has closed without a
+// word a text that says what that means.
+func hungUp(err error, meaning string) error {
+	for _, silent := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, silent) {
+			return fmt.Errorf("%s (%w)", meaning, err)
+		}
+	}
+	return err
 }
 
 func (l *Link) tls(host string) (*tls.Config, error) {
@@ -212,7 +225,7 @@ func (s *live) accept(p *packets.Properties, interval time.Duration) {
 
 func (l *Link) connectPacket() (*packets.Connect, error) {
 	expiry := uint32(l.cfg.SessionExpiry / time.Second)
-	maxPacket := uint32(ota.MaxPacket)
+	maxPacket, places := uint32(ota.MaxPacket), uint16(l.cfg.places())
 	kind, payload, err := wire.EncodeUp(&ota.Offline{})
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the will: %w", err)
@@ -226,7 +239,7 @@ func (l *Link) connectPacket() (*packets.Connect, error) {
 		UsernameFlag:    l.cfg.Username != "",
 		Properties: &packets.Properties{
 			SessionExpiryInterval: &expiry,
-			ReceiveMaximum:        &l.cfg.ReceiveMaximum,
+			ReceiveMaximum:        &places,
 			MaximumPacketSize:     &maxPacket,
 		},
 		WillFlag:       true,
@@ -271,11 +284,12 @@ func (l *Link) subscribe(s *live) error {
 		case *packets.Suback:
 			return l.subscribed(s, p, subscribe)
 		case *packets.Publish:
-			switch full := len(s.early) == int(l.cfg.ReceiveMaximum); {
-			case !full:
+			taken, err := l.admit(s, p)
+			if err != nil {
+				return err
+			}
+			if taken {
 				s.early = append(s.early, p)
-			case p.QoS > 0:
-				return fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", len(s.early))
 			}
 		case *packets.Pingresp:
 		default:

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -109,4 +110,125 @@ func TestRetainedMessagesAreIgnored(t *testing.T) {
 			break
 		}
 	}
+}
+
+// none is a message that asks for nothing.
+func none(qos byte, id uint16, topic string) *packets.Publish {
+	return &packets.Publish{QoS: qos, PacketID: id, Topic: topic,
+		Payload: []byte(`{"time":"2026-11-23T10:00:00.000Z","reason":"no_plan"}`), Properties: &packets.Properties{}}
+}
+
+// What the broker need not count takes no place of what it does: messages of QoS 0,
+// as many as there may be, before the subscription or after it.
+func TestUncountedMessagesTakeNoPlaces(t *testing.T) {
+	for name, early := range map[string]bool{"before the subscription": true, "after it": false} {
+		t.Run(name, func(t *testing.T) {
+			acknowledged := make(later[uint16], 1)
+			send := func(p *peer) {
+				for range 100 {
+					p.send(none(0, 0, topics+"down/none"))
+				}
+				for id := range uint16(link.DefaultReceiveMaximum) {
+					p.send(none(1, id+1, topics+"down/none"))
+				}
+			}
+			url := serve(t, func(p *peer) {
+				p.until(packets.CONNECT)
+				p.send(&packets.Connack{Properties: &packets.Properties{}})
+				subscribe := p.until(packets.SUBSCRIBE)
+				if early {
+					send(p)
+				}
+				p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{1}, Properties: &packets.Properties{}})
+				if !early {
+					send(p)
+				}
+				for range link.DefaultReceiveMaximum {
+					if ack := p.until(packets.PUBACK); ack != nil {
+						acknowledged <- ack.PacketID()
+					}
+				}
+				p.behave()
+			})
+			device := newSlowDevice()
+			_, stop := start(t, device.config(url))
+			defer stop()
+			assert.Equal(t, agent.Connected{}, device.next(t))
+			const both = 2 * link.DefaultReceiveMaximum
+			require.Eventually(t, func() bool { return len(device.waiting) == both }, patience, time.Millisecond)
+			for range both {
+				(<-device.waiting)()
+			}
+			for id := range uint16(link.DefaultReceiveMaximum) {
+				assert.Equal(t, id+1, acknowledged.wait(t))
+			}
+		})
+	}
+}
+
+// Large messages of QoS 0 do not gather, however many come.
+func TestUncountedMessagesAreBoundedByBytes(t *testing.T) {
+	url := serve(t, func(p *peer) {
+		p.welcome(&packets.Properties{})
+		for range 6 {
+			large := none(0, 0, topics+"down/none")
+			large.Payload = append(large.Payload, bytes.Repeat([]byte(" "), ota.MaxPayload-len(large.Payload))...)
+			p.send(large)
+		}
+		p.down(7, topics+"down/none", `{"time":"2026-11-23T10:00:00.000Z","reason":"ended"}`)
+		p.behave()
+	})
+	device := newSlowDevice()
+	_, stop := start(t, device.config(url))
+	defer stop()
+	assert.Equal(t, agent.Connected{}, device.next(t))
+	for _, reason := range []ota.NoPlanReason{"no_plan", "ended"} {
+		assert.Equal(t, reason, device.next(t).(agent.Received).Message.(*ota.NoPlan).Reason)
+	}
+}
+
+// A member that handles nothing takes a part of the session's places, and the
+// others go on. What is dropped meanwhile, it asks for when it has caught up.
+func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
+	const many = 50
+	dropped := make(later[int], 1)
+	url := serve(t, func(p *peer) {
+		subscribed := p.until(packets.CONNECT)
+		assert.EqualValues(t, 2*link.DefaultReceiveMaximum, *subscribed.Content.(*packets.Connect).Properties.ReceiveMaximum)
+		p.send(&packets.Connack{Properties: &packets.Properties{}})
+		p.send(&packets.Suback{PacketID: p.until(packets.SUBSCRIBE).PacketID(), Reasons: []byte{1, 1, 1}, Properties: &packets.Properties{}})
+		for id := range uint16(many) {
+			p.send(none(1, 2*id+1, "ota/v1/sensor/s-1/down/none"))
+			p.send(none(1, 2*id+2, "ota/v1/sensor/s-2/down/none"))
+		}
+		refused := 0
+		for range 2*many - link.DefaultReceiveMaximum/2 {
+			if ack := p.until(packets.PUBACK); ack != nil && ack.Content.(*packets.Puback).ReasonCode == packets.PubackQuotaExceeded {
+				refused++
+			}
+		}
+		dropped <- refused
+		p.behave()
+	})
+	own, first, second := newInbox(), newInbox(), newInbox()
+	cfg := gateway(url, own, first, second)
+	waiting := make(chan func(), many)
+	cfg.Members[0].After = func(then func()) { waiting <- then }
+	_, stop := start(t, cfg)
+	defer stop()
+	assert.Equal(t, many-link.DefaultReceiveMaximum/2, dropped.wait(t))
+	require.Len(t, waiting, link.DefaultReceiveMaximum/2)
+	assert.Equal(t, agent.Connected{}, second.next(t))
+	for range many {
+		assert.IsType(t, agent.Received{}, second.next(t))
+	}
+	for range link.DefaultReceiveMaximum / 2 {
+		(<-waiting)()
+	}
+	assert.Equal(t, agent.Connected{}, first.next(t))
+	for range link.DefaultReceiveMaximum / 2 {
+		assert.IsType(t, agent.Received{}, first.next(t))
+	}
+	assert.Equal(t, agent.CheckRequested{}, first.next(t))
+	assert.Empty(t, second)
 }

@@ -1,0 +1,108 @@
+package link
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/eclipse/paho.golang/packets"
+
+	"otafleet/internal/ota"
+)
+
+const (
+	// maxWaiting bounds the bytes of what has come and is not handled. A session of
+	// one device has too few places to reach it.
+	maxWaiting = (DefaultReceiveMaximum + 1) * ota.MaxPacket
+	// maxLossy bounds them for a message of QoS 0, which the broker does not count.
+	maxLossy = ota.MaxPacket
+)
+
+// window is what has come on a connection and is not handled yet. A broker has
+// promised to keep to some of its bounds; they hold whether it does or not.
+type window struct {
+	mu      sync.Mutex // guards the following
+	counted int        // messages of QoS 1
+	lossy   int        // messages of QoS 0
+	bytes   int        // of both
+	held    []int      // the listener of each
+	missed  []int      // listeners of which messages were dropped
+}
+
+// places is how many messages of QoS 1 the broker may send ahead of their
+// acknowledgement. A session of several devices has twice as many.
+func (c *Config) places() int {
+	if len(c.Members) == 0 {
+		return int(c.ReceiveMaximum)
+	}
+	return min(2*int(c.ReceiveMaximum), 1<<16-1)
+}
+
+// share is how many of them one device may hold, so that one that handles nothing
+// does not silence the others.
+func (c *Config) share() int {
+	if len(c.Members) == 0 {
+		return 2 * int(c.ReceiveMaximum) // those of QoS 0, too
+	}
+	return max(1, int(c.ReceiveMaximum)/2)
+}
+
+// enter takes a message of a listener into the window. It is false for one that
+// must be dropped, and an error for one that the broker had no right to send.
+func (w *window) enter(p *packets.Publish, listener int, cfg *Config) (taken bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	counts, bytes := p.QoS > 0, w.bytes+len(p.Payload)
+	switch {
+	case counts && w.counted == cfg.places():
+		return false, fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", w.counted)
+	case bytes > maxWaiting, w.holds(listener) == cfg.share(),
+		!counts && (bytes > maxLossy || w.lossy == int(cfg.ReceiveMaximum)):
+		if !slices.Contains(w.missed, listener) {
+			w.missed = append(w.missed, listener)
+		}
+		return false, nil
+	case counts:
+		w.counted++
+	default:
+		w.lossy++
+	}
+	w.bytes = bytes
+	w.held = append(w.held, listener)
+	return true, nil
+}
+
+// holds is how many messages of a listener wait.
+func (w *window) holds(listener int) (n int) {
+	for _, l := range w.held {
+		if l == listener {
+			n++
+		}
+	}
+	return n
+}
+
+// leave takes a message out that was handled. It returns the listeners that have
+// missed something and have nothing left to handle.
+func (w *window) leave(qos byte, bytes, listener int) (ready []int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bytes -= bytes; qos > 0 {
+		w.counted--
+	} else {
+		w.lossy--
+	}
+	i := slices.Index(w.held, listener)
+	w.held = slices.Delete(w.held, i, i+1)
+	if len(w.held) == 0 {
+		w.held = nil // an idle link holds no list
+	}
+	w.missed = slices.DeleteFunc(w.missed, func(l int) bool {
+		done := w.holds(l) == 0
+		if done {
+			ready = append(ready, l)
+		}
+		return done
+	})
+	return ready
+}
