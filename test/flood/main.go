@@ -1,4 +1,4 @@
-// Program flood is a broker that sends a device as many plans as it takes. It says
+// Command flood is a broker that sends a device as many plans as it takes. It says
 // where it listens, serves the first device that comes, and ends when the device has
 // acknowledged the last plan, or has left. It measures nothing: scripts/memory.sh
 // looks at the device meanwhile.
