@@ -99,55 +99,71 @@ func Verify(ctx context.Context, name string, r io.ReaderAt, want ota.Output) er
 // VerifyFile verifies the file at path, from the disk and not from the memory
 // that it was written through.
 func VerifyFile(ctx context.Context, name, path string, want ota.Output) error {
-	f, err := openWritten(name, path)
+	f, err := OpenVerified(ctx, name, path, want)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	return f.Close()
+}
+
+// OpenVerified opens the file at path, and verifies it as VerifyFile does: the
+// bytes are right in this file, whatever has its name later.
+func OpenVerified(ctx context.Context, name, path string, want ota.Output) (*os.File, error) {
+	f, err := openWritten(name, path)
+	if err != nil {
+		return nil, err
+	}
+	return verified(ctx, name, f, want)
+}
+
+// verified verifies an open file, which it closes where that fails.
+func verified(ctx context.Context, name string, f *os.File, want ota.Output) (*os.File, error) {
 	// Only advice, and only pages already synced are dropped: no error matters.
 	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
-	return Verify(ctx, name, f, want)
+	if err := Verify(ctx, name, f, want); err != nil {
+		_ = f.Close() // its bytes are of no use
+		return nil, err
+	}
+	return f, nil
 }
 
 // DecodeFile decodes the transferred file at from into the file to, which it
-// makes anew and durable. The image is then read back and verified.
-func (d Disk) DecodeFile(ctx context.Context, file *ota.File, from, to string) error {
+// makes anew and durable. The image is then read back and verified, and is open.
+func (d Disk) DecodeFile(ctx context.Context, file *ota.File, from, to string) (*os.File, error) {
 	return d.makeImage(ctx, file, from, to, func(src io.ReaderAt, dst io.Writer) error {
 		return Decode(ctx, file, src, dst)
 	})
 }
 
 // makeImage makes the image of a file by means of decode.
-func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, decode func(io.ReaderAt, io.Writer) error) error {
+func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, decode func(io.ReaderAt, io.Writer) error) (*os.File, error) {
 	src, err := openWritten(file.Name, from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer src.Close()
 	// A decoder takes a megabyte or two: what the download has left goes first, so
 	// that the device need not have both.
 	debug.FreeOSMemory()
 	if err := d.Clear(to); err != nil {
-		return WriteFailure(err)
+		return nil, WriteFailure(err)
 	}
 	dst, err := d.Create(to)
 	if err != nil {
-		return WriteFailure(fmt.Errorf("cannot make the image of %s: %w", file.Name, err))
+		return nil, WriteFailure(fmt.Errorf("cannot make the image of %s: %w", file.Name, err))
 	}
 	err = decode(src, io.NewOffsetWriter(dst, 0))
 	if err == nil {
 		err = WriteFailure(dst.Sync())
 	}
-	if closed := dst.Close(); err == nil {
-		err = WriteFailure(closed)
+	if err == nil {
+		err = WriteFailure(d.Sync(filepath.Dir(to)))
 	}
 	if err != nil {
-		return err
+		_ = dst.Close() // the first error says more
+		return nil, err
 	}
-	if err := d.Sync(filepath.Dir(to)); err != nil {
-		return WriteFailure(err)
-	}
-	return VerifyFile(ctx, file.Name, to, file.Image())
+	return verified(ctx, file.Name, dst.file, file.Image())
 }
 
 func openWritten(name, path string) (*os.File, error) {

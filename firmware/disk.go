@@ -105,6 +105,20 @@ func own(s *unix.Stat_t) bool {
 	return s.Mode&unix.S_IFMT == unix.S_IFREG && int(s.Uid) == os.Geteuid() && s.Nlink == 1
 }
 
+// CheckOwn fails with ErrNotOwn unless an open file is one that the agent has made,
+// and to which nobody else can write.
+func CheckOwn(f *os.File) error {
+	var s unix.Stat_t
+	err := unix.Fstat(int(f.Fd()), &s)
+	if err == nil && (!own(&s) || s.Mode&0o022 != 0) {
+		err = ErrNotOwn
+	}
+	if err != nil {
+		return &fs.PathError{Op: "use", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
 // Clear removes what is at path unless Open would open it, durably.
 func (d Disk) Clear(path string) error {
 	dir, name, err := parentOf(path)

@@ -2,12 +2,14 @@ package firmware
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,18 +29,47 @@ func (d Disk) RemoveAll(path string) error {
 	if _, err := dir.stat(name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	r := remover{disk: d, top: -1}
-	if err := r.remove(dir, name, 0); err != nil {
+	if err := d.remove(dir, name); err != nil {
 		return err
 	}
 	return d.syncFolder(dir)
 }
 
+// remove removes a name in a directory, and what is below it.
+func (d Disk) remove(dir folder, name string) error {
+	mount, err := mountOf(dir.fd)
+	if err != nil {
+		return err
+	}
+	r := remover{disk: d, top: -1, mount: mount}
+	return r.remove(dir, name, 0)
+}
+
 // remover removes one tree.
 type remover struct {
 	disk  Disk
-	top   int // descriptor of the tree's root
-	moved int // directories that were too deep
+	top   int    // descriptor of the tree's root
+	moved int    // directories that were too deep
+	mount string // what the tree is part of
+}
+
+// errMount says why a directory is not emptied: what is mounted there belongs
+// elsewhere, and would be lost.
+var errMount = errors.New("is a mount point: unmount it, or keep it outside the directory of the component")
+
+// mountOf names the mount of an open directory. Device numbers would not do: what
+// is bound to a second place has the same.
+func mountOf(fd int) (string, error) {
+	text, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without /proc nothing is known
+		return "", fmt.Errorf("cannot see where a file system ends: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if id, is := strings.CutPrefix(line, "mnt_id:"); is {
+			return strings.TrimSpace(id), nil
+		}
+	}
+	return "", nil // nor by a kernel before 3.15
 }
 
 // deepest is how many directories are open one in the other. What lies deeper is
@@ -73,6 +104,9 @@ func (r *remover) remove(dir folder, name string, depth int) error {
 
 // empty removes the content of a directory.
 func (r *remover) empty(dir folder, name string, depth int) error {
+	if err := r.stay(dir, name); err != nil {
+		return err
+	}
 	f, err := dir.openToEmpty(name)
 	if err != nil {
 		return err
@@ -100,6 +134,21 @@ func (r *remover) empty(dir folder, name string, depth int) error {
 			return err
 		}
 	}
+}
+
+// stay fails where another file system, or another place of this one, is mounted
+// at a directory.
+func (r *remover) stay(dir folder, name string) error {
+	f, err := dir.openFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // nothing was written to it
+	mount, err := mountOf(int(f.Fd()))
+	if err == nil && mount != r.mount {
+		err = fmt.Errorf("%s %w", f.Name(), errMount)
+	}
+	return err
 }
 
 // entry removes what is in a directory, or moves it up where it is too deep.
@@ -190,6 +239,11 @@ func Walk(root string, visit func(*Entry) error) error {
 	return walk(dir, name, ".", 0, visit)
 }
 
+// WalkOpen does the same below an open directory, whatever has its name now.
+func WalkOpen(root *os.File, visit func(*Entry) error) error {
+	return walk(folder{int(root.Fd()), root.Name()}, ".", ".", 0, visit)
+}
+
 func walk(dir folder, base, name string, depth int, visit func(*Entry) error) error {
 	f, err := dir.openFile(base, unix.O_PATH, 0)
 	if err != nil {
@@ -231,13 +285,14 @@ func (d folder) names() ([]string, error) {
 	return names, err
 }
 
-// SyncTree makes every file and directory below root durable, and root itself.
-func (d Disk) SyncTree(root string) error {
-	return Walk(root, func(e *Entry) error {
+// SyncTree makes every file and directory below an open directory durable, and
+// itself.
+func (d Disk) SyncTree(root *os.File) error {
+	return WalkOpen(root, func(e *Entry) error {
 		if !e.Info.IsDir() && !e.Info.Mode().IsRegular() {
 			return nil
 		}
-		if err := d.before(OpSync, filepath.Join(root, e.Name)); err != nil {
+		if err := d.before(OpSync, filepath.Join(root.Name(), e.Name)); err != nil {
 			return err
 		}
 		f, err := e.Open()
@@ -249,16 +304,47 @@ func (d Disk) SyncTree(root string) error {
 	})
 }
 
-// OwnBelow gives everything below the directory at root an owner, and not root
-// itself: while that one is closed to the owner, nothing below it can change.
-func (d Disk) OwnBelow(root string, uid, gid int) error {
-	return Walk(root, func(e *Entry) error {
+// OwnBelow gives everything below an open directory an owner, and not itself:
+// while that one is closed to the owner, nothing below it can change.
+func (d Disk) OwnBelow(root *os.File, uid, gid int) error {
+	return WalkOpen(root, func(e *Entry) error {
 		if e.Name == "." {
 			return nil
 		}
-		if err := d.before(OpMode, filepath.Join(root, e.Name)); err != nil {
+		if err := d.before(OpMode, filepath.Join(root.Name(), e.Name)); err != nil {
 			return err
 		}
 		return e.dir.failed("chown", e.base, unix.Fchownat(e.dir.fd, e.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
 	})
+}
+
+// MoveUp moves everything in a directory up into the open one that holds it, and
+// removes it. What is there already is an error of the kind fs.ErrExist.
+func (d Disk) MoveUp(root *os.File, name string) error {
+	dir := folder{int(root.Fd()), root.Name()}
+	f, err := dir.openFile(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // nothing was written to it
+	part := folder{int(f.Fd()), f.Name()}
+	names, err := part.names()
+	if err != nil {
+		return err
+	}
+	for _, entry := range names {
+		if _, err := dir.stat(entry); err == nil {
+			return dir.failed("move up", entry, unix.EEXIST)
+		}
+		if err := d.before(OpRename, filepath.Join(dir.path, entry)); err != nil {
+			return err
+		}
+		if err := unix.Renameat(part.fd, entry, dir.fd, entry); err != nil {
+			return dir.failed("move up", entry, err)
+		}
+	}
+	if err := d.remove(dir, name); err != nil {
+		return err
+	}
+	return d.syncFolder(dir)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"otafleet/internal/files"
@@ -164,10 +165,18 @@ func (w Workspace) Image(ctx context.Context, file *ota.File) (string, error) {
 	if err := w.Disk.MkdirAll(w.images()); err != nil {
 		return "", WriteFailure(err)
 	}
-	if file.Encoding == ota.BSDiff {
-		return image, w.Disk.PatchFile(ctx, file, w.Base, path, image)
+	f, err := w.decode(ctx, file, path, image)
+	if err != nil {
+		return "", err
 	}
-	return image, w.Disk.DecodeFile(ctx, file, path, image)
+	return image, f.Close()
+}
+
+func (w Workspace) decode(ctx context.Context, file *ota.File, from, to string) (*os.File, error) {
+	if file.Encoding == ota.BSDiff {
+		return w.Disk.PatchFile(ctx, file, w.Base, from, to)
+	}
+	return w.Disk.DecodeFile(ctx, file, from, to)
 }
 
 // DropFiles removes the job's files, when they have become the image or will

@@ -35,10 +35,8 @@ const treeMark = "tree:"
 
 // contentDigest is the hex SHA-256 of a file's bytes, or "tree:" and that of a
 // directory's names, permissions, links and files. A symbolic link counts as a
-// tree of its own, because it is switched and not followed. dirMode, unless it is
-// 0, is the mode that a directory at path itself will get.
-func contentDigest(ctx context.Context, path string, dirMode fs.FileMode) (string, error) {
-	h := sha256.New()
+// tree of its own, because it is switched and not followed.
+func contentDigest(ctx context.Context, path string) (string, error) {
 	f, err := firmware.OpenRead(path)
 	if err == nil {
 		defer f.Close() // nothing was written to it
@@ -47,10 +45,12 @@ func contentDigest(ctx context.Context, path string, dirMode fs.FileMode) (strin
 			return fileDigest(ctx, f)
 		}
 	}
-	if err := hashTree(ctx, h, path, dirMode); err != nil {
-		return "", fmt.Errorf("cannot read %s: %w", path, err)
-	}
-	return treeMark + hex.EncodeToString(h.Sum(nil)), nil
+	return treeDigest(ctx, path, 0, func(visit func(*firmware.Entry) error) error { return firmware.Walk(path, visit) })
+}
+
+// openDigest is the contentDigest of an open directory, which will get mode.
+func openDigest(ctx context.Context, dir *os.File, mode fs.FileMode) (string, error) {
+	return treeDigest(ctx, dir.Name(), mode, func(visit func(*firmware.Entry) error) error { return firmware.WalkOpen(dir, visit) })
 }
 
 // fileDigest is the contentDigest of an open file.
@@ -69,10 +69,11 @@ func fileDigest(ctx context.Context, f *os.File) (string, error) {
 // imageDigest is the contentDigest of a file with that content.
 func imageDigest(image ota.Output) string { return hex.EncodeToString(image.SHA256[:]) }
 
-// hashTree hashes one line for each entry, in the order of names.
-func hashTree(ctx context.Context, h hash.Hash, root string, dirMode fs.FileMode) error {
-	entries, size := 0, int64(0)
-	return firmware.Walk(root, func(e *firmware.Entry) error {
+// treeDigest hashes one line for each entry that walk visits. dirMode, unless it is
+// 0, stands for the mode of the tree's root.
+func treeDigest(ctx context.Context, root string, dirMode fs.FileMode, walk func(func(*firmware.Entry) error) error) (string, error) {
+	h, entries, size := sha256.New(), 0, int64(0)
+	err := walk(func(e *firmware.Entry) error {
 		if entries++; entries > maxEntries {
 			return errUnbounded
 		}
@@ -99,6 +100,10 @@ func hashTree(ctx context.Context, h hash.Hash, root string, dirMode fs.FileMode
 		fmt.Fprintf(h, "%q %v %q\n", e.Name, mode, detail)
 		return nil
 	})
+	if err != nil {
+		return "", fmt.Errorf("cannot read %s: %w", root, err)
+	}
+	return treeMark + hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func entryDigest(ctx context.Context, e *firmware.Entry) (string, error) {

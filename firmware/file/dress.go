@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"otafleet/firmware"
@@ -37,6 +38,13 @@ func (in *Installer) wanted() (*dress, error) {
 		if info.IsDir() == in.cfg.Unpack && info.Mode()&fs.ModeSymlink == 0 {
 			d.Mode = info.Mode() & modeBits
 		}
+		lent, err := in.lent(stat)
+		if err != nil {
+			return nil, err
+		}
+		if lent {
+			d.Mode &^= fs.ModeSetuid | fs.ModeSetgid
+		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -46,15 +54,22 @@ func (in *Installer) wanted() (*dress, error) {
 	return d, nil
 }
 
+// lent reports whether what is live may be the program of somebody else, to which
+// the owner of the directory has given a second name: what that one may do is not
+// for this application.
+func (in *Installer) lent(live *syscall.Stat_t) (bool, error) {
+	if live.Mode&syscall.S_IFMT == syscall.S_IFDIR || live.Nlink == 1 {
+		return false, nil
+	}
+	var dir syscall.Stat_t
+	err := syscall.Stat(filepath.Dir(in.cfg.Path), &dir)
+	return dir.Uid != 0 && int(dir.Uid) != os.Geteuid() || dir.Mode&0o022 != 0, err
+}
+
 // prepare does to the staged image what lets nobody in: it gets the attributes of
 // what it replaces, and what is inside a directory the owner. A file gets its own
 // owner and mode where they are harmless.
-func (in *Installer) prepare() error {
-	next, err := firmware.OpenRead(in.next)
-	if err != nil {
-		return err
-	}
-	defer next.Close() // nothing was written through it
+func (in *Installer) prepare(next *os.File) error {
 	if err := in.copyAttributes(next); err != nil {
 		return err
 	}
@@ -66,7 +81,7 @@ func (in *Installer) prepare() error {
 	case !in.cfg.Unpack && wanted.harmless():
 		return in.cfg.Disk.Dress(next, wanted.UID, wanted.GID, wanted.Mode)
 	case in.cfg.Unpack && wanted.UID != os.Geteuid():
-		return in.cfg.Disk.OwnBelow(in.next, wanted.UID, wanted.GID)
+		return in.cfg.Disk.OwnBelow(next, wanted.UID, wanted.GID)
 	}
 	return nil
 }
@@ -80,6 +95,13 @@ func (in *Installer) copyAttributes(next *os.File) error {
 		return err
 	}
 	defer live.Close() // nothing was written to it
+	info, err := live.Stat()
+	if err != nil {
+		return err
+	}
+	if lent, err := in.lent(info.Sys().(*syscall.Stat_t)); err != nil || lent {
+		return err
+	}
 	attributes, err := firmware.Attributes(live)
 	if err != nil {
 		return err
@@ -98,7 +120,7 @@ func (in *Installer) dressLive(live *os.File, wanted *dress) error {
 		waiting = 0o700
 	}
 	stat := info.Sys().(*syscall.Stat_t)
-	if int(stat.Uid) != os.Geteuid() || info.Mode()&modeBits != waiting {
+	if int(stat.Uid) != os.Geteuid() || info.Mode()&modeBits != waiting || !info.IsDir() && stat.Nlink > 1 {
 		return nil
 	}
 	if err := in.cfg.Disk.Dress(live, wanted.UID, wanted.GID, wanted.Mode); err != nil {

@@ -36,18 +36,19 @@ func TestMain(m *testing.M) {
 func race(dir string) {
 	random := rand.New(rand.NewPCG(1, 2))
 	outside := filepath.Join(filepath.Dir(dir), "outside")
-	names := []string{"app", "app.ota-next", "app.ota-previous", "app.ota-trial", "x", "y", "app.ota-next/.ota-part",
+	names := []string{"app", "app.ota-next", "app.ota-previous", "app.ota-trial", "app.ota-starts", "x", "y", "app.ota-next/.ota-part",
 		"app/a", "app/b", "app.ota-previous/a", "app.ota-previous/b", "app.ota-next/a", "x/a", "y/b", "app/sub", "x/sub"}
 	targets := []string{outside, outside + "/file", outside + "/program", outside + "/sub", "../outside", "/"}
 	any := func(of []string) string { return of[random.IntN(len(of))] }
 	path := func() string { return filepath.Join(dir, any(names)) }
 	// Errors are the rule: most names are not there.
 	for {
-		switch random.IntN(8) {
+		switch random.IntN(10) {
 		case 0:
 			_ = os.Symlink(any(targets), path())
 		case 1:
-			_ = os.Link(filepath.Join(outside, "file"), path())
+			// The kernel may let users link only what they can write to.
+			_ = os.Link(filepath.Join(outside, any([]string{"file", "shared"})), path())
 		case 2:
 			_ = unix.Renameat2(unix.AT_FDCWD, path(), unix.AT_FDCWD, path(), unix.RENAME_EXCHANGE)
 		case 3:
@@ -55,10 +56,27 @@ func race(dir string) {
 		case 4:
 			_ = os.Remove(path())
 		case 5:
-			_ = os.WriteFile(path(), []byte("mine"), 0o777)
+			plantMine(path())
+		case 6:
+			_ = unix.Mkfifo(path(), 0o666)
+		case 7:
+			if random.IntN(200) == 0 { // or it makes them faster than they can be removed
+				_ = os.MkdirAll(path()+strings.Repeat("/deep", 100), 0o777)
+			}
 		default:
 			_ = os.Rename(path(), path())
 		}
+	}
+}
+
+// plantMine makes a program of the racer's own, with a right that it would like to
+// keep when it is another's.
+func plantMine(path string) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o777)
+	if err == nil {
+		_, _ = f.WriteString("mine")
+		_ = f.Chmod(fs.ModeSetuid | 0o755)
+		_ = f.Close()
 	}
 }
 
@@ -85,7 +103,7 @@ func TestRaces(t *testing.T) {
 		require.NoError(t, os.Mkdir(own, 0o755))
 		require.NoError(t, os.Chown(own, nobody, nobody))
 		before := portrait(t, outside)
-		startRacer(t, own)
+		stop := startRacer(t, own)
 
 		cfg := file.Config{Path: filepath.Join(own, "app"), Version: "1.0.0", StateDir: filepath.Join(dir, "state")}
 		if unpack {
@@ -95,7 +113,11 @@ func TestRaces(t *testing.T) {
 		for n := 0; n < steps; n += 4 {
 			good += upgradeInRace(t, cfg, n, unpack)
 			require.Equal(t, before, portrait(t, outside), "after %d steps", n)
+			require.Empty(t, gained(t, own), "after %d steps", n)
 		}
+		stop()
+		require.Equal(t, 1, upgradeInRace(t, cfg, steps+1, unpack), "what the application has left keeps it from being replaced")
+		require.Equal(t, before, portrait(t, outside))
 		t.Logf("%d steps of an upgrade, unpack %v, raced by a user who owns the directory: %d went well, nothing outside has changed", steps, unpack, good)
 	}
 }
@@ -154,10 +176,11 @@ const nobody = 65534
 // plant makes what must stay as it is.
 func plant(t *testing.T, outside string) {
 	require.NoError(t, os.MkdirAll(filepath.Join(outside, "sub"), 0o755))
-	for _, name := range []string{"file", "program", "sub/a", "sub/b", "a", "b"} {
+	for _, name := range []string{"file", "program", "shared", "sub/a", "sub/b", "a", "b"} {
 		require.NoError(t, os.WriteFile(filepath.Join(outside, name), []byte("precious "+name), 0o644))
 	}
 	require.NoError(t, os.Chmod(filepath.Join(outside, "program"), 0o700))
+	require.NoError(t, os.Chmod(filepath.Join(outside, "shared"), 0o666))
 }
 
 // portrait describes a tree, but for the number of its names, which link(2) changes.
@@ -175,13 +198,28 @@ func portrait(t *testing.T, root string) string {
 	return all.String()
 }
 
-// startRacer runs this program as another user.
-func startRacer(t *testing.T, dir string) {
+// gained names the racer's programs that have become root's, and run as root.
+func gained(t *testing.T, dir string) (names []string) {
+	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode()&fs.ModeSetuid == 0 || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			return nil // what has gone meanwhile is no gain either
+		}
+		names = append(names, path)
+		return nil
+	})
+	return names
+}
+
+// startRacer runs this program as another user, until stop is called.
+func startRacer(t *testing.T, dir string) (stop func()) {
 	racer := exec.Command("/proc/self/exe")
 	racer.Env = []string{racerDirectory + "=" + dir}
 	racer.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, racer.Start())
-	t.Cleanup(func() { _ = racer.Process.Kill(); _ = racer.Wait() })
+	stop = func() { _ = racer.Process.Kill(); _ = racer.Wait() } // the second time it has gone
+	t.Cleanup(stop)
+	return stop
 }
 
 // upgradeInRace takes the four steps of an upgrade as far as they go, and gives

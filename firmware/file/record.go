@@ -127,7 +127,7 @@ func (in *Installer) look(ctx context.Context, path string, images ...*image) (*
 	if find(images, alike) == nil {
 		return nil, nil
 	}
-	digest, err := in.digest(ctx, path, 0)
+	digest, err := in.digest(ctx, path)
 	if err != nil || digest == "" {
 		return nil, err
 	}
@@ -136,13 +136,18 @@ func (in *Installer) look(ctx context.Context, path string, images ...*image) (*
 
 // digest is the contentDigest, empty where the content cannot tell what it is: it
 // is too much, or belongs to an application that is changing it.
-func (in *Installer) digest(ctx context.Context, path string, dirMode fs.FileMode) (string, error) {
-	digest, err := contentDigest(ctx, path, dirMode)
+func (in *Installer) digest(ctx context.Context, path string) (string, error) {
+	digest, err := contentDigest(ctx, path)
+	return digest, in.tooMuch(ctx, path, err)
+}
+
+// tooMuch gives nil for the error of a digest of what cannot tell what it is.
+func (in *Installer) tooMuch(ctx context.Context, path string, err error) error {
 	if err == nil || ctx.Err() != nil {
-		return digest, err
+		return err
 	}
 	in.log.Info("a version is not known by its content", "path", path, "error", err)
-	return "", nil
+	return nil
 }
 
 // holds reports whether want is at path. other is the record's second image: it
@@ -170,7 +175,7 @@ func (in *Installer) describe(ctx context.Context, path, version string) (*image
 	if err != nil {
 		return nil, err
 	}
-	digest, err := in.digest(ctx, path, 0)
+	digest, err := in.digest(ctx, path)
 	if err != nil {
 		return nil, err
 	}

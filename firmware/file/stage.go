@@ -2,7 +2,9 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"otafleet/firmware"
@@ -138,10 +140,15 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 	if err := in.workspace.MustHold(job); err != nil {
 		return err
 	}
-	if err := in.build(ctx, job); err != nil {
+	next, err := in.build(ctx, job)
+	if err != nil {
 		return firmware.WriteFailure(err)
 	}
-	return firmware.WriteFailure(in.note(ctx, rec, job))
+	defer next.Close() // it is durable
+	if err := in.finishNext(next); err != nil {
+		return firmware.WriteFailure(err)
+	}
+	return firmware.WriteFailure(in.note(ctx, rec, job, next))
 }
 
 // staged reports whether the job's image is ready already, or live. An image of
@@ -156,26 +163,35 @@ func (in *Installer) staged(ctx context.Context, rec *record, job firmware.Job) 
 	return in.holds(ctx, in.cfg.Path, rec.Target, rec.Source)
 }
 
-// build makes the image, verified and durable.
-func (in *Installer) build(ctx context.Context, job firmware.Job) error {
+// build makes the image, verified, and gives it open: from here on it is known by
+// its descriptor, since names can be moved by whoever owns the directory.
+func (in *Installer) build(ctx context.Context, job firmware.Job) (*os.File, error) {
+	if in.cfg.Unpack {
+		return in.unpack(ctx, job)
+	}
 	file := &job.Files[0]
+	var next *os.File
 	var err error
 	switch {
-	case in.cfg.Unpack:
-		err = in.unpack(ctx, job)
 	case in.direct(job):
-		if err = firmware.VerifyFile(ctx, file.Name, in.next, file.Image()); err == nil {
-			err = in.cfg.Disk.Sync(in.next)
-		}
+		next, err = firmware.OpenVerified(ctx, file.Name, in.next, file.Image())
 	case file.Encoding == ota.BSDiff:
-		err = in.cfg.Disk.PatchFile(ctx, file, in.base, in.workspace.Path(file.Name), in.next)
+		next, err = in.cfg.Disk.PatchFile(ctx, file, in.base, in.workspace.Path(file.Name), in.next)
 	default:
-		err = in.cfg.Disk.DecodeFile(ctx, file, in.workspace.Path(file.Name), in.next)
+		next, err = in.cfg.Disk.DecodeFile(ctx, file, in.workspace.Path(file.Name), in.next)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := in.prepare(); err != nil {
+	if err := firmware.CheckOwn(next); err != nil {
+		return nil, errors.Join(err, next.Close())
+	}
+	return next, nil
+}
+
+// finishNext gives the built image what it gets before it goes live, durably.
+func (in *Installer) finishNext(next *os.File) error {
+	if err := in.prepare(next); err != nil {
 		return fmt.Errorf("cannot give %s the owner and mode of %s: %w", in.next, in.cfg.Path, err)
 	}
 	if err := in.cfg.Disk.Sync(in.next); err != nil {
@@ -185,7 +201,7 @@ func (in *Installer) build(ctx context.Context, job firmware.Job) error {
 }
 
 // note records both versions, when the image is complete.
-func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job) error {
+func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job, next *os.File) error {
 	version, err := in.version(ctx, rec)
 	if err != nil {
 		return err
@@ -198,7 +214,7 @@ func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job) er
 	if err != nil {
 		return err
 	}
-	target, err := in.describeNext(ctx, job, wanted)
+	target, err := in.describeNext(ctx, job, next, wanted)
 	if err != nil {
 		return err
 	}
@@ -206,8 +222,8 @@ func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job) er
 }
 
 // describeNext notes the staged image; a plain file's digest is known by now.
-func (in *Installer) describeNext(ctx context.Context, job firmware.Job, wanted *dress) (*image, error) {
-	id, err := identify(in.next)
+func (in *Installer) describeNext(ctx context.Context, job firmware.Job, next *os.File, wanted *dress) (*image, error) {
+	id, err := identityOf(next)
 	if err != nil {
 		return nil, err
 	}
@@ -216,6 +232,6 @@ func (in *Installer) describeNext(ctx context.Context, job firmware.Job, wanted 
 		target.Digest = imageDigest(job.Files[0].Image())
 		return target, nil
 	}
-	target.Digest, err = in.digest(ctx, in.next, wanted.Mode)
-	return target, err
+	target.Digest, err = openDigest(ctx, next, wanted.Mode)
+	return target, in.tooMuch(ctx, in.next, err)
 }

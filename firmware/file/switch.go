@@ -194,7 +194,7 @@ func (in *Installer) noteRead(ctx context.Context, i *image) (bool, error) {
 	if err != nil || id == i.Identity || isTree(i.Digest) {
 		return false, err
 	}
-	digest, err := in.digest(ctx, in.cfg.Path, 0)
+	digest, err := in.digest(ctx, in.cfg.Path)
 	if err != nil || digest == "" || digest != i.Digest {
 		return false, err
 	}

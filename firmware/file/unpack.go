@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,20 +14,27 @@ import (
 	"otafleet/internal/ota"
 )
 
-// unpack makes the directory anew from the verified archives.
-func (in *Installer) unpack(ctx context.Context, job firmware.Job) error {
+// unpack makes the directory anew from the verified archives, and gives it open.
+func (in *Installer) unpack(ctx context.Context, job firmware.Job) (*os.File, error) {
 	disk := in.cfg.Disk
 	if err := disk.RemoveAll(in.next); err != nil {
-		return err
+		return nil, err
 	}
 	if err := disk.MkdirAll(in.next); err != nil {
-		return err
+		return nil, err
 	}
 	next, err := openOwn(in.next)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer next.Close() // nothing was written through it
+	if err := in.fill(ctx, next, job); err != nil {
+		return nil, errors.Join(err, next.Close())
+	}
+	return next, nil
+}
+
+// fill unpacks the verified archives into an open directory.
+func (in *Installer) fill(ctx context.Context, next *os.File, job firmware.Job) error {
 	for i := range job.Files {
 		file := &job.Files[i]
 		archive, err := in.workspace.Image(ctx, file)
@@ -39,11 +47,11 @@ func (in *Installer) unpack(ctx context.Context, job firmware.Job) error {
 		if err := in.cfg.Unpacker.Unpack(ctx, archive, format(file), part); err != nil {
 			return unpackFailure(ctx, file.Name, err)
 		}
-		if err := in.merge(file.Name); err != nil {
+		if err := in.merge(next, file.Name); err != nil {
 			return err
 		}
 	}
-	return disk.SyncTree(in.next)
+	return in.cfg.Disk.SyncTree(next)
 }
 
 // partName is where an archive is unpacked, in the directory.
@@ -65,24 +73,14 @@ func openOwn(path string) (*os.File, error) {
 	return f, nil
 }
 
-// merge moves what the archive called name was unpacked to up into the
-// directory.
-func (in *Installer) merge(name string) error {
-	part := filepath.Join(in.next, partName)
-	entries, err := os.ReadDir(part)
-	if err != nil {
-		return err
+// merge moves what the archive called name was unpacked to up into the directory.
+func (in *Installer) merge(next *os.File, name string) error {
+	err := in.cfg.Disk.MoveUp(next, partName)
+	var at *fs.PathError
+	if errors.Is(err, fs.ErrExist) && errors.As(err, &at) {
+		return firmware.Failf(ota.UnpackFailed, "%s holds %s, which an earlier file of the package holds too", name, filepath.Base(at.Path))
 	}
-	for _, e := range entries {
-		to := filepath.Join(in.next, e.Name())
-		if _, err := os.Lstat(to); err == nil {
-			return firmware.Failf(ota.UnpackFailed, "%s holds %s, which an earlier file of the package holds too", name, e.Name())
-		}
-		if err := in.cfg.Disk.Rename(filepath.Join(part, e.Name()), to); err != nil {
-			return err
-		}
-	}
-	return in.cfg.Disk.RemoveAll(part)
+	return err
 }
 
 // format is the name that tells an archive's format after decoding.
