@@ -51,7 +51,7 @@ func (s *StandIn) Unwatch(w *Watch) {
 // show tells everybody who follows; the caller holds mu.
 func (s *StandIn) show(now time.Time, out engine.Output) {
 	switch out.(type) {
-	case engine.Send, engine.Issue:
+	case engine.Send, engine.Issue, engine.Appeared:
 		return
 	}
 	for w := range s.watches {

@@ -45,7 +45,7 @@ func TestEveryPage(t *testing.T) {
 		b.submit("form")
 		return b.text("h1") == "Upgrade plans"
 	})
-	for _, path := range []string{"/plans", "/packages", "/new-plan"} {
+	for _, path := range []string{"/plans", "/devices", "/packages", "/new-plan"} {
 		b.visit(b.site, path)
 		b.shown("")
 	}
@@ -54,6 +54,9 @@ func TestEveryPage(t *testing.T) {
 	for _, c := range []struct{ path, heading, picture string }{
 		{"/plans", "Upgrade plans", "plans"},
 		{"/packages", "Version packages", "packages"},
+		{"/devices", "Devices", "fleet"},
+		{"/devices?sort=-last&search=nobody", "Devices", ""},
+		{"/plans/stopped/devices/gateways-0000", "Component details", ""},
 		{"/packages/" + ids["rootfs"], longName, "package"},
 		{"/packages/" + ids["motor"], "Motor, 3_0 to 3_1", ""},
 		{"/plans/spring", "Spring", ""},
@@ -130,6 +133,10 @@ func fillPlatform(t *testing.T, p *platform.StandIn) (ids map[string]string) {
 	require.NoError(t, p.Command(engine.Activate{Plan: "spring"}))
 	goOn(p)
 	p.Hear(ota.Identity{Product: "gw-200", Device: "bench-1"}, &ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.0.0"}}})
+	for n := range 3 {
+		p.Hear(ota.Identity{Product: "valve-7", Device: fmt.Sprintf("valve-%d", n+8)}, &ota.Inventory{Via: "gateways-0002", Components: []ota.ComponentVersion{
+			{ID: "app", Type: ota.Module, Version: "2.0.1"}}})
+	}
 	for _, c := range []engine.Command{engine.Activate{Plan: "by-hand"}, engine.Activate{Plan: "stopped"}, engine.Terminate{Plan: "stopped"},
 		engine.VerifyPackage{Package: ids["rootfs"], Device: "bench-1"}} {
 		require.NoError(t, p.Command(c))

@@ -63,8 +63,8 @@ func TestWholeRollout(t *testing.T) {
 	assert.Len(t, table.Devices, 1)
 	_, csv := s.call("GET", "/plans/spring-2026/devices.csv?status=upgrade_failed", "")
 	lines := strings.Split(strings.TrimSpace(csv), "\n")
-	assert.Equal(t, "DeviceKey,Upgrade start time,Upgrade end time,Upgrade status,Device online status", lines[0])
-	assert.Regexp(t, `^gw-3,\d.*Z,\d.*Z,Upgrade Failed,Online$`, lines[1])
+	assert.Equal(t, "DeviceKey,Upgrade start time,Upgrade end time,Upgrade status,Device online status,Attempt,Failure,Earlier failure", lines[0])
+	assert.Regexp(t, `^gw-3,\d.*Z,\d.*Z,Upgrade Failed,Online,1,A: boot_failed: no sign of life \(attempt 1\),$`, lines[1])
 	assert.Equal(t, "upgrading", must[api.PlanDetails](s, "GET", "/plans/spring-2026", "").Status)
 	assert.NotEmpty(t, must[api.Series](s, "GET", "/plans/spring-2026/series", "").Samples)
 
@@ -81,6 +81,7 @@ func TestWholeRollout(t *testing.T) {
 	s.refused(409, "POST", "/plans/spring-2026/activate", "")
 	s.refused(409, "DELETE", "/plans/spring-2026", "")
 	s.manualPlan()
+	s.fleet()
 	s.deletions(p.ID)
 	reports := must[api.Platform](s, "GET", "/platform", "").Reports
 	assert.Zero(t, reports["illegal"]+reports["conflicting"]+reports["unknown"], "%v", reports)
@@ -148,6 +149,8 @@ func (s *stand) platformRetry() {
 	d := must[api.DeviceDetails](s, "POST", "/plans/retrying/devices/gw-9/retry", "")
 	assert.NotEqual(s.t, "upgrade_failed", d.Status)
 	assert.Equal(s.t, 7, d.Attempt)
+	d = must[api.DeviceDetails](s, "POST", "/plans/retrying/devices/gw-9/end", "")
+	assert.Equal(s.t, "upgrade_failed", d.Status)
 }
 
 // firstEvents reads the beginning of the stream.

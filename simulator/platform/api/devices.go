@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -43,30 +42,44 @@ func FilterOf(query url.Values) (engine.Filter, error) {
 		}
 		f.Status = &status
 	}
-	switch text := query.Get("online"); text {
-	case "":
-	case "true", "false":
-		online := text == "true"
-		f.Online = &online
-	default:
-		return f, Invalid("online", "online: want true or false")
+	var err error
+	if f.Online, err = readOnline(query); err != nil {
+		return f, err
 	}
+	return f, readPage(query, &f.Offset, &f.Limit)
+}
+
+// readPage reads which rows of a table are wanted: offset and limit.
+func readPage(query url.Values, offset, limit *int) error {
 	for _, n := range []struct {
 		name     string
 		to       *int
 		min, max int
-	}{{"offset", &f.Offset, 0, maxOffset}, {"limit", &f.Limit, 1, maxLimit}} {
+	}{{"offset", offset, 0, maxOffset}, {"limit", limit, 1, maxLimit}} {
 		text := query.Get(n.name)
 		if text == "" {
 			continue
 		}
 		value, err := strconv.Atoi(text)
 		if err != nil || value < n.min || value > n.max {
-			return f, Invalid(n.name, fmt.Sprintf("%s: want a number from %d to %d", n.name, n.min, n.max))
+			return Invalid(n.name, fmt.Sprintf("%s: want a number from %d to %d", n.name, n.min, n.max))
 		}
 		*n.to = value
 	}
-	return f, nil
+	return nil
+}
+
+// readOnline reads whether devices that are connected are wanted, or others; nil
+// for both.
+func readOnline(query url.Values) (*bool, error) {
+	switch text := query.Get("online"); text {
+	case "":
+		return nil, nil
+	case "true", "false":
+		online := text == "true"
+		return &online, nil
+	}
+	return nil, Invalid("online", "online: want true or false")
 }
 
 func parseDeviceStatus(text string) (ota.DeviceStatus, bool) {
@@ -128,28 +141,35 @@ func (a *API) exportDevices(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", plan+".csv"))
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"DeviceKey", "Upgrade start time", "Upgrade end time", "Upgrade status", "Device online status"})
+	table := newTable(w, plan+".csv", "DeviceKey", "Upgrade start time", "Upgrade end time", "Upgrade status", "Device online status",
+		"Attempt", "Failure", "Earlier failure")
 	for i := range rows {
 		r := &rows[i]
-		online := "Offline"
-		if r.Online {
-			online = "Online"
-		}
-		_ = out.Write([]string{cell(r.Key), second(r.Started), second(r.Ended), r.Status.Name(), online})
+		table.row(r.Key, second(r.Started), second(r.Ended), r.Status.Name(), onlineName(r.Online), strconv.Itoa(r.Attempt),
+			failureText(r.Failures), failureText(r.Earlier))
 	}
-	out.Flush() // whoever has gone hears nothing
+	table.end()
 	return nil
 }
 
-// cell keeps a spreadsheet from taking a text for a formula.
-func cell(text string) string {
-	if strings.HasPrefix(text, "-") {
-		return "'" + text
+// failureText is what a table says of failures.
+func failureText(all []engine.ComponentFailure) string {
+	var parts []string
+	for _, f := range all {
+		text := f.Component + ": " + f.Error()
+		if f.Attempt > 0 {
+			text += fmt.Sprintf(" (attempt %d)", f.Attempt)
+		}
+		parts = append(parts, text)
 	}
-	return text
+	return strings.Join(parts, "; ")
+}
+
+func onlineName(online bool) string {
+	if online {
+		return "Online"
+	}
+	return "Offline"
 }
 
 func second(t time.Time) string {
@@ -157,6 +177,15 @@ func second(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// endDevice ends a device's part of a plan.
+func (a *API) endDevice(w http.ResponseWriter, r *http.Request) error {
+	plan, key := r.PathValue("plan"), r.PathValue("device")
+	if err := a.platform.Command(engine.Abandon{Plan: plan, Device: key}); err != nil {
+		return err
+	}
+	return a.replyDevice(w, plan, key)
 }
 
 func (a *API) showDevice(w http.ResponseWriter, r *http.Request) error {

@@ -145,10 +145,29 @@ type Device struct {
 	Ended   *time.Time `json:"ended"`
 	Attempt int        `json:"attempt"`
 	LastSeq int        `json:"last_seq"`
+	// Failures are what has failed, Earlier what had before it was tried again.
+	Failures []DeviceFailure `json:"failures"`
+	Earlier  []DeviceFailure `json:"earlier_failures"`
+}
+
+// DeviceFailure is why a component failed in an attempt.
+type DeviceFailure struct {
+	Component string `json:"component"`
+	Attempt   int    `json:"attempt"`
+	FieldCause
 }
 
 func deviceOf(r *engine.DeviceRow) Device {
-	return Device{r.Key, r.Status.String(), r.Online, moment(r.Started), moment(r.Ended), r.Attempt, r.LastSeq}
+	return Device{r.Key, r.Status.String(), r.Online, moment(r.Started), moment(r.Ended), r.Attempt, r.LastSeq,
+		failuresOf(r.Failures), failuresOf(r.Earlier)}
+}
+
+func failuresOf(all []engine.ComponentFailure) []DeviceFailure {
+	shown := make([]DeviceFailure, 0, len(all))
+	for _, f := range all {
+		shown = append(shown, DeviceFailure{f.Component, f.Attempt, *causeOf(&f.Failure)})
+	}
+	return shown
 }
 
 // moment is a time, or null for none.
@@ -198,6 +217,20 @@ type DeviceComponent struct {
 	Progress int         `json:"progress"`
 	Times    int         `json:"times"`
 	Error    *FieldCause `json:"error"`
+	Earlier  *Earlier    `json:"earlier_error"`
+	Steps    []Step      `json:"steps"`
+}
+
+// Earlier is a failure of an attempt that was followed by another one.
+type Earlier struct {
+	Attempt int `json:"attempt"`
+	FieldCause
+}
+
+// Step is one of the five steps of a component's way.
+type Step struct {
+	Stage string `json:"stage"`
+	State string `json:"state"` // done, now, later, failed or skipped
 }
 
 // FieldCause is why a component failed.
@@ -219,11 +252,7 @@ func deviceDetails(e *engine.Engine, now time.Time, plan string, v *engine.Devic
 		AutoConfirm: v.AutoConfirm, User: User{v.User.Confirmed, v.User.Cancelled, moment(v.User.Start), moment(v.User.End)},
 	}
 	for _, c := range v.Components {
-		shown := DeviceComponent{c.ID, string(c.Type), c.Source, c.Target, c.Running, c.Status.String(), string(c.Stage), c.Progress, c.Times, nil}
-		if c.Failure != nil {
-			shown.Error = &FieldCause{string(c.Failure.Code), c.Failure.Detail}
-		}
-		d.Components = append(d.Components, shown)
+		d.Components = append(d.Components, componentOf(&c))
 	}
 	for _, l := range v.Log {
 		d.Log = append(d.Log, LogLine{l.At.UTC(), l.Component, l.Text})
@@ -234,6 +263,21 @@ func deviceDetails(e *engine.Engine, now time.Time, plan string, v *engine.Devic
 		d.Retry.Reason = refusals[0].Reason
 	}
 	return d
+}
+
+func componentOf(c *engine.ComponentView) DeviceComponent {
+	shown := DeviceComponent{ID: c.ID, Type: string(c.Type), Source: c.Source, Target: c.Target, Running: c.Running,
+		Status: c.Status.String(), Stage: string(c.Stage), Progress: c.Progress, Times: c.Times}
+	if c.Failure != nil {
+		shown.Error = causeOf(c.Failure)
+	}
+	if c.Earlier != nil {
+		shown.Earlier = &Earlier{c.EarlierIn, *causeOf(c.Earlier)}
+	}
+	for _, s := range c.Steps() {
+		shown.Steps = append(shown.Steps, Step{string(s.Stage), string(s.State)})
+	}
+	return shown
 }
 
 // Package is one version package.

@@ -12,6 +12,7 @@ type product struct {
 	key     string
 	byKey   map[string]*device
 	devices []*device // in order of their first message
+	ordered []*device // those of devices that order has seen, by key
 	plans   []*plan   // in order of creation
 	active  []*plan   // in order of activation, which is their priority; closed ones too
 }
@@ -25,7 +26,9 @@ type device struct {
 	tasks       []*task // one for each plan that has reached it
 	active      *task   // the one it has confirmed and not finished; nil if none
 	online      bool
-	sub         bool // another device speaks for it
+	sub         bool   // another device speaks for it
+	via         string // which one; empty for none, and if a record of an older version does not say
+	first, last second // when it was first and last heard of; 0 if it never was
 	autoConfirm bool
 }
 
@@ -114,7 +117,7 @@ func (d *device) version(id string, kind ota.ComponentType) string {
 
 // learn keeps an inventory.
 func (e *Engine) learn(d *device, in *ota.Inventory) {
-	d.sub = in.Via != ""
+	d.sub, d.via = in.Via != "", e.words.share(in.Via)
 	n := min(len(in.Components), ota.MaxInventory)
 	if cap(d.components) < n {
 		d.components = make([]installed, n)
@@ -145,7 +148,7 @@ func (e *Engine) inventory(now time.Time, d *device, in *ota.Inventory, back boo
 	for _, p := range d.product.active {
 		e.observe(now, p, d)
 	}
-	answered := e.payDebts(now, d)
+	answered := e.payDebts(now, d, in.Running)
 	if t := d.active; t != nil {
 		answered = e.goOn(now, t, in.Running, back) || answered
 	}
@@ -159,13 +162,13 @@ func (e *Engine) inventory(now time.Time, d *device, in *ota.Inventory, back boo
 
 // payDebts sends what could not be sent while the device was away, and says
 // whether a plan was among it.
-func (e *Engine) payDebts(now time.Time, d *device) bool {
+func (e *Engine) payDebts(now time.Time, d *device, running *ota.Running) bool {
 	for _, t := range d.tasks {
 		if t.ackDue {
 			e.acknowledge(t) // before a plan that could start its numbers over
 		}
 		switch {
-		case t.owed == owesTermination:
+		case t.owed == owesTermination, t.abandoned && t.runs(running):
 			e.sendTermination(now, t)
 		case t.owed == owesPlan && d.active == nil && t.plan.openAt(now):
 			e.offer(now, t, logPushed)

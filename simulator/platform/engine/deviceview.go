@@ -18,7 +18,16 @@ type ComponentView struct {
 	Stage    ota.Stage
 	Progress int // percent
 	Times    int // how often its upgrade was tried
+	// Failure is why the component has failed, FailedIn the attempt that ended in it;
+	// nil and 0 unless it has.
 	Failure  *ota.Failure
+	FailedIn int
+	// Earlier is its last failure that was tried again, EarlierIn the attempt that
+	// ended in it; nil and 0 without one.
+	Earlier   *ota.Failure
+	EarlierIn int
+	// Reached is the last step that the device reported before Status.
+	Reached ota.Status
 }
 
 // LogLine is one line of a device's log under a plan.
@@ -72,7 +81,7 @@ func (e *Engine) Device(planID, key string) (DeviceView, bool) {
 	if a := t.appointment; a != nil {
 		view.User.Start, view.User.End = a.start, a.end
 	}
-	for _, line := range t.log {
+	for _, line := range e.logOf(p, t) {
 		l := LogLine{At: line.at.time(), Text: e.text(line)}
 		if line.part > 0 {
 			l.Component = p.components[line.part-1].ID
@@ -82,12 +91,33 @@ func (e *Engine) Device(planID, key string) (DeviceView, bool) {
 	return view, true
 }
 
+// logOf is a task's log; of a device that a closed plan never reached, one line
+// that says so.
+func (e *Engine) logOf(p *plan, t *task) []entry {
+	if len(t.log) == 0 && p.closed != 0 && p.statusOf(t.device.task(p)) == ota.DeviceUpgradeFailed {
+		return []entry{{at: p.closed, kind: logNeverHad, note: e.words.number(p.end())}}
+	}
+	return t.log
+}
+
 func (t *task) component(i int) ComponentView {
 	p, c := &t.parts[i], &t.plan.components[i]
 	status := t.shown(i)
 	v := ComponentView{
 		ID: c.ID, Type: c.Type, Target: c.Target, Running: t.device.version(c.ID, c.Type), Status: status, Stage: status.Row().Stage,
-		Progress: int(p.percent), Times: int(p.times), Failure: p.failure,
+		Progress: int(p.percent), Times: int(p.times), Reached: p.reached,
+	}
+	earlier := p.earlier
+	switch {
+	case p.failure != nil && status.Failed():
+		v.Failure, v.FailedIn = p.failure.failure, p.failure.attempt
+	case p.failure != nil: // the version that it reports says more
+		earlier = p.failure
+	case status.Failed():
+		v.Failure = t.loss()
+	}
+	if earlier != nil {
+		v.Earlier, v.EarlierIn = earlier.failure, earlier.attempt
 	}
 	if c.Package == ota.Delta {
 		v.Source = c.Sources[0]
@@ -96,6 +126,20 @@ func (t *task) component(i int) ComponentView {
 		v.Progress = 100
 	}
 	return v
+}
+
+// loss is why a device that can never upgrade has failed, where it has not said so
+// itself.
+func (t *task) loss() *ota.Failure {
+	switch {
+	case t.abandoned:
+		return &ota.Failure{Code: ota.PlanTerminated, Detail: "the operator ended the plan for this device"}
+	case t.cancelled:
+		return &ota.Failure{Code: ota.PlanTerminated, Detail: "the device's user cancelled"}
+	case t.plan.status == Finished:
+		return &ota.Failure{Code: ota.PlanExpired, Detail: "the plan has ended before the device had it"}
+	}
+	return &ota.Failure{Code: ota.PlanTerminated, Detail: "the plan was terminated before the device had it"}
 }
 
 // MayRetry says why a device of a plan may not be tried again at a time; nil if
@@ -122,9 +166,5 @@ func (e *Engine) Versions(id ota.Identity) ([]ota.ComponentVersion, bool) {
 	if d == nil {
 		return nil, false
 	}
-	versions := make([]ota.ComponentVersion, 0, len(d.components))
-	for _, c := range d.components {
-		versions = append(versions, ota.ComponentVersion{ID: c.id, Type: c.kind, Version: c.version})
-	}
-	return versions, true
+	return d.versions(), true
 }

@@ -21,9 +21,11 @@
 //     plan that is not pushed has no window. Before a plan's start the reason is
 //     the same.
 //   - A rejection period holds pushes back, never the answer to a request.
-//   - Plans that end leave a device that never received them Not Upgraded;
-//     plans that are terminated make it Upgrade Failed. One that has the plan
-//     and has not confirmed is told, and fails when it reports so.
+//   - A device that never received a plan is Upgrade Failed when the plan is
+//     terminated and when its time is up. One that has the plan and has not
+//     confirmed is told, and fails when it reports so. The log says which.
+//   - The operator can end the plan for one device, also after its confirmation:
+//     what a device that was removed for good will never report.
 //   - A manual plan that its user has agreed to is delivered when the device
 //     is, or comes, online; a refusal by the device waits for the grid.
 //   - A version equal to the target counts as success unless the same inventory
@@ -32,6 +34,7 @@
 //   - A device at work on one plan that asks for another gets "no_plan".
 //   - A device that forgets a plan that it has confirmed gets it again; when its
 //     reports then start over from 1, so does its ledger.
+//   - Devices are listed by their keys, digits by their value.
 //   - A device is known from its first message, or from the first activated
 //     plan whose white list names it.
 //   - Sub-devices, which another device speaks for, get module firmware only.

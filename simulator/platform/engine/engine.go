@@ -86,6 +86,8 @@ func (e *Engine) command(now time.Time, cmd Command) error {
 		return e.resume(cmd.Plan)
 	case Terminate:
 		return e.terminate(now, cmd.Plan)
+	case Abandon:
+		return e.abandon(now, cmd)
 	case DeletePlan:
 		return e.deletePlan(cmd.Plan)
 	case RetryDevices:
@@ -108,6 +110,7 @@ func (e *Engine) message(now time.Time, in Message) {
 	_, gone := in.Message.(*ota.Offline)
 	back := !d.online
 	d.online = !gone
+	e.meet(now, d, in.Message)
 	if _, passing := in.Message.(*ota.Progress); !gone && !passing {
 		e.keepDevice(d)
 	}

@@ -72,6 +72,11 @@ type Resume struct{ Plan string }
 // Allowed while it is To be Upgraded or Upgrading.
 type Terminate struct{ Plan string }
 
+// Abandon ends one device's part of a plan that is or was active, for good unless
+// the device is retried: it is Upgrade Failed, and told so. Refused if its part is
+// over.
+type Abandon struct{ Plan, Device string }
+
 // DeletePlan forgets a plan. Allowed while it is Inactivated.
 type DeletePlan struct{ Plan string }
 
@@ -125,6 +130,7 @@ func (Activate) command()      {}
 func (Suspend) command()       {}
 func (Resume) command()        {}
 func (Terminate) command()     {}
+func (Abandon) command()       {}
 func (DeletePlan) command()    {}
 func (RetryDevices) command()  {}
 func (UserAnswer) command()    {}

@@ -96,23 +96,68 @@ func (e *Engine) terminate(now time.Time, id string) error {
 // is the point of no return: the others go on.
 func (e *Engine) closePlan(now time.Time, p *plan, status PlanStatus) {
 	e.expire(p)
+	p.nextPush, p.known, p.closed = time.Time{}, len(p.product.devices), secondOf(now)
 	e.setStatus(p, status)
-	p.nextPush, p.known = time.Time{}, len(p.product.devices)
 	for _, t := range p.tasks {
+		if ended(t.status) {
+			continue
+		}
+		e.note(now, t, entry{kind: t.farewell(), note: e.words.number(p.end())})
 		if !t.confirmed {
 			e.withdraw(now, t)
 			e.settle(now, t)
 		}
 	}
 	e.sample(p)
-	if p.untouched() == ota.DeviceNotUpgraded {
-		return
-	}
 	for _, d := range p.product.devices {
 		if p.admits(d) && d.task(p) == nil {
 			e.emit(Changed{d.identity(), p.spec.ID, ota.DeviceNotUpgraded, p.untouched()})
 		}
 	}
+}
+
+// end says how a closed plan came to its end.
+func (p *plan) end() string {
+	if p.status == Finished {
+		return "has ended"
+	}
+	return "was terminated"
+}
+
+// farewell is what the end of its plan means for a device that is not at its own.
+func (t *task) farewell() logKind {
+	switch {
+	case t.confirmed:
+		return logGoesOn
+	case t.unheard():
+		return logNeverHad
+	}
+	return logNotAgreed
+}
+
+// abandon ends one device's part of a plan: of one that was removed for good, or
+// shall not go on. A device that has the plan is told; it ends what it has not
+// begun to switch, and what it has begun it may yet report a success of.
+func (e *Engine) abandon(now time.Time, cmd Abandon) error {
+	p := e.plans[cmd.Plan]
+	if p == nil || p.verifies != nil {
+		return fmt.Errorf("cannot end plan %q for device %q: %w plan", cmd.Plan, cmd.Device, ErrUnknown)
+	}
+	d := p.product.byKey[cmd.Device]
+	switch {
+	case p.status == Inactivated:
+		return fmt.Errorf("cannot end plan %q for device %q: it is %s", cmd.Plan, cmd.Device, p.status)
+	case d == nil || !p.covers(d) && d.task(p) == nil:
+		return fmt.Errorf("cannot end plan %q for device %q: %w device of the plan", cmd.Plan, cmd.Device, ErrUnknown)
+	case ended(p.statusOf(d.task(p))):
+		return fmt.Errorf("cannot end plan %q for device %q: its part is over, the device is %s", cmd.Plan, cmd.Device, p.statusOf(d.task(p)).Name())
+	}
+	t := e.taskFor(p, d)
+	t.abandoned, t.agreed, t.appointment, t.current = true, false, nil, -1
+	e.note(now, t, entry{kind: logAbandoned})
+	e.withdraw(now, t)
+	e.settle(now, t)
+	return nil
 }
 
 // withdraw takes an unconfirmed plan back from a device that may have it: at
@@ -138,7 +183,7 @@ func (e *Engine) withdraw(now time.Time, t *task) {
 func (e *Engine) sendTermination(now time.Time, t *task) {
 	t.owed = owesNothing
 	reason := ota.Terminated
-	if t.plan.status == Finished {
+	if t.plan.status == Finished && !t.abandoned {
 		reason = ota.Ended
 	}
 	e.note(now, t, entry{kind: logWithdrawn, note: e.words.number(string(reason))})

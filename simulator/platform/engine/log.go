@@ -31,6 +31,10 @@ const (
 	logUser
 	logIllegal
 	logStartedOver
+	logNeverHad
+	logNotAgreed
+	logGoesOn
+	logAbandoned
 )
 
 // sentences are the texts of the lines; %s is the noted word, %d the number.
@@ -50,6 +54,10 @@ var sentences = [...]string{
 	logUser:        "User's answer: %s",
 	logIllegal:     "Report out of order, not counted: %s",
 	logStartedOver: "Device has no memory of the plan and starts over",
+	logNeverHad:    "Plan %s before the device had it",
+	logNotAgreed:   "Plan %s before the device had agreed to it",
+	logGoesOn:      "Plan %s; the device has agreed to it and goes on",
+	logAbandoned:   "The operator ended the plan for this device",
 }
 
 // counts reports whether a line of the kind notes a number and not a word.
@@ -113,7 +121,7 @@ func (e *Engine) text(line entry) string {
 		return fmt.Sprintf(sentence, name)
 	case logOffered, logRetrying, logRetried:
 		return fmt.Sprintf(sentence, line.note)
-	case logAsked, logPushed, logRefused, logIssued, logWithdrawn, logUser:
+	case logAsked, logPushed, logRefused, logIssued, logWithdrawn, logUser, logNeverHad, logNotAgreed, logGoesOn:
 		return fmt.Sprintf(sentence, e.words.at(line.note))
 	}
 	return sentence

@@ -97,7 +97,7 @@ func (e *Engine) mayHave(now time.Time, p *plan, d *device) ota.NoPlanReason {
 // refusal says why a device that the plan has reached may not have it (again).
 func (t *task) refusal() ota.NoPlanReason {
 	switch {
-	case t == nil || t.untouched() && !t.cancelled:
+	case t == nil || t.untouched() && !t.cancelled && !t.abandoned:
 		return ""
 	case t.status == ota.DeviceUpgraded, t.status == ota.DeviceNoUpdateRequired:
 		if t.plan.fit(t.device) != atTarget {

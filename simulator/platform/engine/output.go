@@ -63,6 +63,13 @@ func (a Arrival) String() string {
 	return arrivalNames[a]
 }
 
+// Appeared is the fact that a device was heard of for the first time.
+type Appeared struct {
+	Device     ota.Identity
+	Via        string                 // the gateway that speaks for it; empty for none
+	Components []ota.ComponentVersion // what it runs, if it said so; not to be changed
+}
+
 // Recorded is the fact that a report came and what became of it.
 type Recorded struct {
 	Device  ota.Identity
@@ -93,6 +100,7 @@ type PlanChanged struct {
 
 func (Send) output()        {}
 func (Issue) output()       {}
+func (Appeared) output()    {}
 func (Recorded) output()    {}
 func (Decided) output()     {}
 func (Changed) output()     {}

@@ -39,9 +39,10 @@ type plan struct {
 	status   PlanStatus
 	nextPush time.Time // zero while the plan is not pushed
 	tasks    []*task
-	tally    Tally // of tasks, by device status
-	admitted int   // known devices that the lists admit; fixed when the plan closes
-	known    int   // devices of the product when the plan closed
+	tally    Tally  // of tasks, by device status
+	admitted int    // known devices that the lists admit; fixed when the plan closes
+	known    int    // devices of the product when the plan closed
+	closed   second // when it did; 0 while it has not
 	message  *ota.Plan
 	series   series
 
@@ -198,7 +199,7 @@ func (p *plan) counts() Tally {
 
 // untouched is the status of a device that the plan has never reached.
 func (p *plan) untouched() ota.DeviceStatus {
-	if p.status == ForcedTerminated {
+	if p.status.closed() {
 		return ota.DeviceUpgradeFailed
 	}
 	return ota.DeviceNotUpgraded

@@ -14,7 +14,7 @@ func (r *restorer) takeDevice(value []byte) error {
 	if pr.byKey[form.Key] != nil {
 		return errNotOurs
 	}
-	d := &device{product: pr, key: form.Key, index: form.Index, sub: form.Sub, autoConfirm: form.AutoConfirm}
+	d := &device{product: pr, key: form.Key, index: form.Index, sub: form.Sub, via: form.Via, first: form.First, last: form.Last, autoConfirm: form.AutoConfirm}
 	for _, c := range form.Components {
 		w := &r.engine.words
 		d.components = append(d.components, installed{id: w.share(c[0]), kind: ota.ComponentType(w.share(c[1])), version: w.share(c[2])})
@@ -37,7 +37,7 @@ func (r *restorer) takeTask(d *device, form *savedTask) error {
 	t := &task{
 		device: d, plan: p, seq: form.Seq, digests: form.Digests, attempt: form.Attempt, offered: form.Offered,
 		started: form.Started, finished: form.Finished, issued: form.Issued, quietUntil: form.QuietUntil, current: form.Current, owed: form.Owed,
-		confirmed: form.Confirmed, agreed: form.Agreed, cancelled: form.Cancelled, reverting: form.Reverting, mayForget: form.MayForget,
+		confirmed: form.Confirmed, agreed: form.Agreed, cancelled: form.Cancelled, abandoned: form.Abandoned, reverting: form.Reverting, mayForget: form.MayForget,
 	}
 	if a := form.Appointment; a != nil {
 		t.appointment = &appointment{a.Start, a.End}
@@ -45,6 +45,7 @@ func (r *restorer) takeTask(d *device, form *savedTask) error {
 	if !t.takeParts(form.Parts) || !r.takeLog(t, form.Log) {
 		return errNotOurs
 	}
+	t.recall()
 	d.tasks = append(d.tasks, t)
 	return nil
 }
@@ -62,9 +63,35 @@ func (t *task) takeParts(forms []savedPart) bool {
 		if !known || status.Failed() != (s.Failure != nil) {
 			return false
 		}
-		t.parts = append(t.parts, part{status, s.Retries, s.Percent, s.Exhausted, s.Full, s.Credited, s.Times, s.Attempt, s.Failure})
+		p := part{status: status, retries: s.Retries, percent: s.Percent, exhausted: s.Exhausted, full: s.Full, credited: s.Credited, times: s.Times, attempt: s.Attempt}
+		if s.Failure != nil {
+			p.failure = &setback{s.FailedIn, s.Failure}
+		}
+		if s.Earlier != nil && s.Earlier.Failure != nil {
+			p.earlier = &setback{s.Earlier.Attempt, s.Earlier.Failure}
+		}
+		if p.reached, known = ota.ParseStatus(s.Reached); !known && !status.Failed() && !status.Done() {
+			p.reached = status // the record is of an older version
+		}
+		t.parts = append(t.parts, p)
 	}
 	return true
+}
+
+// recall finds what the components of an older version's record reached: it stands
+// in the log alone.
+func (t *task) recall() {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.reached != ota.PlanNotReceived || !p.status.Failed() && !p.status.Done() {
+			continue
+		}
+		for _, line := range t.log {
+			if line.kind == logStatus && line.part == partOf(i) && !line.status.Failed() && !line.status.Done() {
+				p.reached = line.status
+			}
+		}
+	}
 }
 
 func (r *restorer) takeLog(t *task, forms []savedEntry) bool {

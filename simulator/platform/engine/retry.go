@@ -125,10 +125,10 @@ func (e *Engine) retry(now time.Time, p *plan, d *device) error {
 	}
 	t := d.task(p)
 	t.attempt++
-	t.confirmed, t.cancelled, t.reverting, t.current, t.quietUntil = false, false, false, -1, 0
+	t.confirmed, t.cancelled, t.abandoned, t.reverting, t.current, t.quietUntil = false, false, false, false, -1, 0
 	for i := range t.parts {
 		if t.strays(i) {
-			t.parts[i] = part{} // its success is over
+			t.parts[i] = part{earlier: t.parts[i].earlier} // its success is over
 		}
 		t.parts[i].retries, t.parts[i].exhausted = 0, false
 	}

@@ -142,8 +142,9 @@ func TestPlanMessage(t *testing.T) {
 
 func (s *script) planFor(key string) *ota.Plan {
 	out := s.engine.Handle(s.now, engine.Message{Device: identity(key), Message: s.device(key).inventory(true, nil)})
-	require.Len(s.t, out, 1)
-	return out[0].(engine.Send).Message.(*ota.Plan)
+	require.Len(s.t, out, 2)
+	require.IsType(s.t, engine.Appeared{}, out[0])
+	return out[1].(engine.Send).Message.(*ota.Plan)
 }
 
 func TestIssueNamesThePackage(t *testing.T) {

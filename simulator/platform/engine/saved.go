@@ -35,6 +35,7 @@ type savedPlan struct {
 	Status     PlanStatus          `json:"status"`
 	NextPush   time.Time           `json:"next_push"`
 	Known      int                 `json:"known,omitempty"`
+	Closed     second              `json:"closed,omitempty"`
 	Verifies   string              `json:"verifies,omitempty"` // id of the package
 }
 
@@ -58,6 +59,9 @@ type savedDevice struct {
 	Index       int         `json:"index"`
 	Components  [][3]string `json:"components,omitempty"` // id, kind, version
 	Sub         bool        `json:"sub,omitempty"`
+	Via         string      `json:"via,omitempty"`
+	First       second      `json:"first,omitempty"`
+	Last        second      `json:"last,omitempty"`
 	AutoConfirm bool        `json:"auto_confirm,omitempty"`
 	Tasks       []savedTask `json:"tasks,omitempty"`
 }
@@ -80,6 +84,7 @@ type savedTask struct {
 	Confirmed   bool            `json:"confirmed,omitempty"`
 	Agreed      bool            `json:"agreed,omitempty"`
 	Cancelled   bool            `json:"cancelled,omitempty"`
+	Abandoned   bool            `json:"abandoned,omitempty"`
 	Reverting   bool            `json:"reverting,omitempty"`
 	MayForget   bool            `json:"may_forget,omitempty"`
 }
@@ -99,6 +104,14 @@ type savedPart struct {
 	Times     uint16       `json:"times,omitempty"`
 	Attempt   int32        `json:"attempt,omitempty"`
 	Failure   *ota.Failure `json:"failure,omitempty"`
+	FailedIn  int          `json:"failed_in,omitempty"` // the attempt that ended in the failure
+	Reached   string       `json:"reached,omitempty"`   // by its name on the wire
+	Earlier   *savedFailed `json:"earlier,omitempty"`
+}
+
+type savedFailed struct {
+	Attempt int          `json:"attempt"`
+	Failure *ota.Failure `json:"failure"`
 }
 
 type savedEntry struct {
@@ -128,7 +141,7 @@ func (p *plan) encode() []byte {
 	form := savedPlan{
 		Number: p.number, Activation: p.activation, Spec: savedSpec{PlanSpec: p.spec, Zone: p.spec.Zone.String()},
 		Components: p.components, References: p.references, Space: p.space,
-		Status: p.status, NextPush: p.nextPush, Known: p.known,
+		Status: p.status, NextPush: p.nextPush, Known: p.known, Closed: p.closed,
 	}
 	_, form.Spec.Offset = p.spec.Start.In(p.spec.Zone).Zone()
 	form.Spec.PlanSpec.Zone = nil
@@ -148,7 +161,7 @@ func (s *series) encode(plan string) []byte {
 }
 
 func (e *Engine) encodeDevice(d *device) []byte {
-	form := savedDevice{Product: d.product.key, Key: d.key, Index: d.index, Sub: d.sub, AutoConfirm: d.autoConfirm}
+	form := savedDevice{Product: d.product.key, Key: d.key, Index: d.index, Sub: d.sub, Via: d.via, First: d.first, Last: d.last, AutoConfirm: d.autoConfirm}
 	for _, c := range d.components {
 		form.Components = append(form.Components, [3]string{c.id, string(c.kind), c.version})
 	}
@@ -162,13 +175,13 @@ func (e *Engine) saveTask(t *task) savedTask {
 	form := savedTask{
 		Plan: t.plan.spec.ID, Seq: t.seq, Digests: t.digests, Attempt: t.attempt, Offered: t.offered,
 		Started: t.started, Finished: t.finished, Issued: t.issued, QuietUntil: t.quietUntil, Current: t.current, Owed: t.owed,
-		Confirmed: t.confirmed, Agreed: t.agreed, Cancelled: t.cancelled, Reverting: t.reverting, MayForget: t.mayForget,
+		Confirmed: t.confirmed, Agreed: t.agreed, Cancelled: t.cancelled, Abandoned: t.abandoned, Reverting: t.reverting, MayForget: t.mayForget,
 	}
 	if a := t.appointment; a != nil {
 		form.Appointment = &savedAppointed{a.start, a.end}
 	}
-	for _, p := range t.parts {
-		form.Parts = append(form.Parts, savedPart{p.status.String(), p.retries, p.percent, p.exhausted, p.full, p.credited, p.times, p.attempt, p.failure})
+	for i := range t.parts {
+		form.Parts = append(form.Parts, t.parts[i].save())
 	}
 	for _, line := range t.log {
 		s := savedEntry{At: line.at, Kind: line.kind, Part: line.part, Status: uint8(line.status)}
@@ -178,6 +191,21 @@ func (e *Engine) saveTask(t *task) savedTask {
 			s.Word = e.words.at(line.note)
 		}
 		form.Log = append(form.Log, s)
+	}
+	return form
+}
+
+func (p *part) save() savedPart {
+	form := savedPart{Status: p.status.String(), Retries: p.retries, Percent: p.percent, Exhausted: p.exhausted, Full: p.full, Credited: p.credited,
+		Times: p.times, Attempt: p.attempt}
+	if p.reached != ota.PlanNotReceived {
+		form.Reached = p.reached.String()
+	}
+	if p.failure != nil {
+		form.Failure, form.FailedIn = p.failure.failure, p.failure.attempt
+	}
+	if p.earlier != nil {
+		form.Earlier = &savedFailed{p.earlier.attempt, p.earlier.failure}
 	}
 	return form
 }

@@ -17,6 +17,7 @@ import (
 //	plan p key=value…     create and activate a plan; draft p … only creates it
 //	activate|suspend|resume|terminate|delete p
 //	retry p [d1 d2]       RetryDevices
+//	abandon p d1          Abandon
 //	user d1 p confirm|cancel|retry|appoint FROM TO (clock times)
 //	auto d1 on|off
 //	at 10:10, wait 2h     let the time pass, with every Tick asked for
@@ -121,6 +122,8 @@ func (s *script) statement(w []string) {
 		if w[0] == "plan" {
 			s.command(engine.Activate{Plan: w[1]})
 		}
+	case "abandon":
+		s.command(engine.Abandon{Plan: w[1], Device: w[2]})
 	case "retry":
 		s.command(engine.RetryDevices{Plan: w[1], Devices: w[2:]})
 	case "user":

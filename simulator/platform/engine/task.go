@@ -34,6 +34,7 @@ type task struct {
 	confirmed bool // the device has agreed to the offered attempt, or to one before it
 	agreed    bool // manual plans: the user has confirmed
 	cancelled bool // manual plans: the user has cancelled
+	abandoned bool // the operator has ended the device's part
 	reverting bool // upgraded components are on their way back; no address goes out until they are there
 	mayForget bool // the last inventory does not name the plan: if the reports start over, so does the ledger
 	ackDue    bool // reports wait for their acknowledgement
@@ -50,7 +51,29 @@ type part struct {
 	credited  bool       // the inventory showed the target, no report says so yet
 	times     uint16     // how many attempts its address went out for
 	attempt   int32      // the last of them
-	failure   *ota.Failure
+	reached   ota.Status // the last step reported on the way to an end
+	failure   *setback   // of the status; nil unless it is a failure
+	earlier   *setback   // the last failure that was tried again; nil without one
+}
+
+// setback is a failure with the attempt that ended in it.
+type setback struct {
+	attempt int
+	failure *ota.Failure
+}
+
+// take makes a report what the component is. A failure before it is over.
+func (p *part) take(r *ota.Report) {
+	if p.failure != nil {
+		p.earlier, p.failure = p.failure, nil
+	}
+	p.status, p.credited = r.Status, false
+	switch {
+	case r.Failure != nil:
+		p.failure = &setback{r.Attempt, r.Failure}
+	case !r.Status.Done():
+		p.reached = r.Status
+	}
 }
 
 // debt is what a device must be sent when it is heard of again.
@@ -121,13 +144,11 @@ func (t *task) shown(i int) ota.Status {
 	return p.status
 }
 
-// lost reports whether the device can never upgrade and will not report so: its
-// user cancelled, or the plan was terminated before the device had it.
+// lost reports whether the device can never upgrade, and does not need to report
+// so: the operator ended its part, its user cancelled, or the plan was over before
+// the device had it.
 func (t *task) lost() bool {
-	if t.confirmed {
-		return false
-	}
-	return t.cancelled || t.plan.status == ForcedTerminated && t.unheard()
+	return t.abandoned || !t.confirmed && (t.cancelled || t.plan.status.closed() && t.unheard())
 }
 
 // unheard reports whether no component has ever been reported on.

@@ -145,7 +145,8 @@ var traces = []struct{ rule, script, trace string }{
 	{"terminated, confirmed", "plan p; d1 ask; d1 take | terminate p; d1 A+; d1 B+", "p=ForcedTerminated d1<B/1:next d1=Upgraded"},
 	{"terminated, waiting for a retry by hand", "plan p of=A; d1 ask; d1 A:recv; d1 A:conf; d1 A:fail:boot_failed; d1 off; retry p | terminate p; d1 on",
 		"p=ForcedTerminated d1=UpgradeFailed d1<terminated"},
-	{"ended, never reached", "plan p end=1h; d1 on; d1 off | wait 1h; d1 ask", "11:03 p=Finished d1<none:ended"},
+	{"ended, never reached", "plan p end=1h; d1 on; d1 off | wait 1h; d1 ask", "11:03 p=Finished 11:03 d1=UpgradeFailed d1<none:ended"},
+	{"ended, sent and nothing heard", "plan p end=5m; d1 ask | wait 10m", "10:08 p=Finished 10:08 d1<ended 10:08 d1=UpgradeFailed"},
 	{"ended, received", "plan p end=30m; d1 ask; d1 A:recv; d1 B:recv; d1 no | wait 1h; d1 A:fail:plan_expired; d1 B:fail:plan_expired",
 		"10:33 p=Finished 10:33 d1<ended d1=UpgradeFailed"},
 	{"ended, confirmed", "plan p end=1h; d1 ask; d1 take | wait 1h; d1 A+; d1 B+", "11:03 p=Finished d1<B/1:next d1=Upgraded"},
@@ -159,6 +160,24 @@ var traces = []struct{ rule, script, trace string }{
 		"(cannot terminate plan \"p\": it is Forced Terminated) (cannot suspend plan \"p\": it is Forced Terminated)"},
 	{"deleted", "draft p | delete p; activate p; draft p; activate p", "(cannot activate plan \"p\": there is no such plan) p=TobeUpgraded"},
 	{"deleted after activation", "plan p | delete p", "(cannot delete plan \"p\": it is To be Upgraded)"},
+
+	// One device's part ends.
+	{"abandoned, never reached", "plan p; d1 on; d1 off | abandon p d1; d1 ask", "d1=UpgradeFailed d1<none:no_plan"},
+	{"abandoned, confirmed", "plan p; d1 ask; d1 take | abandon p d1; d1 fetch A; d1 A:fail:plan_terminated; d1 B:fail:plan_terminated; d1 ask",
+		"d1<terminated d1=UpgradeFailed d1<terminated d1<none:no_plan"},
+	{"abandoned, away for good", "plan p; plan q target=3; d1 ask; d1 take; d1 off | abandon p d1; d1 ask runs=p; d1 ask",
+		"d1=UpgradeFailed d1<terminated d1<q/1 d1<q/1"},
+	{"abandoned, and still at work", "plan p; d1 ask; d1 take; abandon p d1 | d1 ask runs=p", "d1<terminated d1<none:no_plan"},
+	{"abandoned, and it accepts at that moment", "plan p; d1 ask; d1 A:recv; d1 B:recv | abandon p d1; d1 yes", "d1<terminated d1=UpgradeFailed d1<terminated"},
+	{"abandoned, and its switch had begun", "plan p of=A; d1 ask; d1 A:recv; d1 A:conf; d1 A:ready; d1 A:down; d1 A:got; d1 A:upg | abandon p d1; d1 A:ok",
+		"d1<terminated d1=UpgradeFailed d1=Upgraded"},
+	{"abandoned after the plan's end", "plan p end=1h; d1 ask; d1 take; wait 2h | abandon p d1", "d1<terminated d1=UpgradeFailed"},
+	{"abandoned and tried again", "plan p; d1 ask; d1 take; d1 off; abandon p d1 | retry p d1; d1 on; d1 yes", "d1=Upgrading d1<p/2 d1<A/2:next"},
+	{"abandoned twice", "plan p; d1 on; abandon p d1 | abandon p d1",
+		"(cannot end plan \"p\" for device \"d1\": its part is over, the device is Upgrade Failed)"},
+	{"abandoned, whoever it is", "plan p black=d2; draft q; d1 on; d2 on | abandon p d9; abandon p d2; abandon x d1; abandon q d1",
+		"(cannot end plan \"p\" for device \"d9\": there is no such device of the plan) (cannot end plan \"p\" for device \"d2\": there is no such device of the plan) " +
+			"(cannot end plan \"x\" for device \"d1\": there is no such plan) (cannot end plan \"q\" for device \"d1\": it is Inactivated)"},
 
 	// Several plans.
 	{"the first activated goes first", "draft q; plan p; activate q | d1 ask; at 10:10", "d1<p/1 10:10 d1<p/1"},

@@ -20,6 +20,10 @@ func (e *Engine) decision(now time.Time, d *device, m *ota.Decision) {
 	if t == nil || t.offered == 0 || m.Attempt < t.offered || t.confirmed {
 		return
 	}
+	if t.abandoned {
+		e.sendTermination(now, t) // its answer and the order have crossed
+		return
+	}
 	if !m.Accept {
 		t.quietUntil = secondOf(now.Add(t.plan.spec.quiet()))
 		e.note(now, t, entry{kind: logRefused, note: e.words.number(string(m.Reason))})
@@ -47,7 +51,7 @@ func (e *Engine) confirm(now time.Time, t *task) {
 // step applies a legal report to its component and does what follows from it.
 func (e *Engine) step(now time.Time, t *task, i int, r *ota.Report) {
 	p := &t.parts[i]
-	p.status, p.failure, p.credited = r.Status, r.Failure, false
+	p.take(r)
 	e.note(now, t, entry{kind: logStatus, part: partOf(i), status: r.Status, note: e.codeNote(r.Failure)})
 	switch {
 	case r.Status.Failed():
@@ -69,6 +73,10 @@ func (e *Engine) step(now time.Time, t *task, i int, r *ota.Report) {
 func (e *Engine) addressRequest(now time.Time, d *device, m *ota.AddressRequest) {
 	t := d.taskOf(m.Plan)
 	if t == nil {
+		return
+	}
+	if t.abandoned {
+		e.sendTermination(now, t)
 		return
 	}
 	i := t.plan.component(m.Component)
@@ -94,7 +102,7 @@ func (e *Engine) advance(now time.Time, t *task) {
 // next finds the component whose turn it is: the first in list order that is
 // not done, unless another one is at work or nothing may go on; -1 if none is.
 func (t *task) next() int {
-	if !t.confirmed || t.current >= 0 || t.reverting || t.dead() {
+	if !t.confirmed || t.abandoned || t.current >= 0 || t.reverting || t.dead() {
 		return -1
 	}
 	for i := range t.parts {

@@ -108,9 +108,19 @@ type DeviceRow struct {
 	Online           bool
 	Started, Ended   time.Time // to the second; zero before the confirmation, and before the end
 	Attempt, LastSeq int
+	// Failures are the components that have failed, Earlier the last failures of
+	// components that were tried again.
+	Failures, Earlier []ComponentFailure
 	// Strayed says that the device counts as upgraded and runs another version of a
 	// component than its target, by what it said last.
 	Strayed bool
+}
+
+// ComponentFailure is why a component failed in an attempt.
+type ComponentFailure struct {
+	Component string
+	Attempt   int // 0 if only an older version knows, and where the device never had the plan
+	ota.Failure
 }
 
 // Filter chooses rows. The zero value chooses all.
@@ -121,8 +131,7 @@ type Filter struct {
 	Offset, Limit int               // of the rows chosen; a limit of 0 means all
 }
 
-// Devices lists a plan's devices, in the order in which the platform learnt of
-// them, and says how many the filter chooses without its limit. Nil if there is
+// Devices lists a plan's devices by their keys (ota.CompareKeys), and says how many the filter chooses without its limit. Nil if there is
 // no such plan. Where the plan's own counts tell how many there are, the search
 // ends with the last row wanted.
 func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int) {
@@ -131,7 +140,7 @@ func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int)
 		return nil, 0
 	}
 	total, counted := p.chosenBy(&f)
-	for _, d := range p.product.devices {
+	for _, d := range p.product.order() {
 		if counted && (chosen == total || f.Limit > 0 && len(rows) == f.Limit) {
 			return rows, total
 		}
@@ -181,6 +190,24 @@ func (p *plan) row(d *device, t *task) DeviceRow {
 	if t != nil {
 		row.Attempt, row.LastSeq = t.attempt, t.seq
 		row.Started, row.Ended, row.Strayed = t.started.time(), t.finished.time(), t.strayed()
+		row.Failures, row.Earlier = t.failures()
+	} else if row.Status == ota.DeviceUpgradeFailed {
+		never := &task{device: d, plan: p, parts: make([]part, len(p.components))}
+		row.Failures, _ = never.failures()
 	}
 	return row
+}
+
+// failures lists what has failed, and what had before it was tried again.
+func (t *task) failures() (now, earlier []ComponentFailure) {
+	for i := range t.parts {
+		c := t.component(i)
+		if c.Failure != nil {
+			now = append(now, ComponentFailure{c.ID, c.FailedIn, *c.Failure})
+		}
+		if c.Earlier != nil {
+			earlier = append(earlier, ComponentFailure{c.ID, c.EarlierIn, *c.Earlier})
+		}
+	}
+	return now, earlier
 }

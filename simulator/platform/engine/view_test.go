@@ -97,8 +97,10 @@ func TestComponentDetails(t *testing.T) {
 	view, found := s.engine.Device("p", "d1")
 	require.True(t, found)
 	assert.Equal(t, []engine.ComponentView{
-		{ID: "A", Type: ota.Module, Source: "1", Target: "2", Running: "1", Status: ota.Downloading, Stage: ota.StageDownload, Progress: 42, Times: 2},
-		{ID: "B", Type: ota.MCU, Target: "2", Running: "1", Status: ota.UpgradeFailed, Stage: ota.StageEnd, Failure: &ota.Failure{Code: ota.Skipped}},
+		{ID: "A", Type: ota.Module, Source: "1", Target: "2", Running: "1", Status: ota.Downloading, Stage: ota.StageDownload, Progress: 42, Times: 2,
+			Earlier: &ota.Failure{Code: ota.BootFailed}, EarlierIn: 1, Reached: ota.Downloading},
+		{ID: "B", Type: ota.MCU, Target: "2", Running: "1", Status: ota.UpgradeFailed, Stage: ota.StageEnd, Failure: &ota.Failure{Code: ota.Skipped}, FailedIn: 2,
+			Reached: ota.UpgradeConfirmed},
 	}, view.Components)
 	s.all("d1 progress A 1000; d1 progress X 5")
 	view, _ = s.engine.Device("p", "d1")

@@ -18,6 +18,7 @@ type devicePage struct {
 	Manual bool
 	Effect bool // the plan is in effect
 	Failed bool
+	Open   bool // its part of the plan is not over, so that it can be ended
 }
 
 func (h *handler) showDevice(w http.ResponseWriter, r *http.Request) error {
@@ -39,6 +40,7 @@ func (h *handler) showDevice(w http.ResponseWriter, r *http.Request) error {
 		return api.NotFound("there is no such device in this plan")
 	}
 	d.Manual, d.Failed = d.Plan.Mode == ota.Manual, d.Device.Status == ota.DeviceUpgradeFailed || d.Device.Strayed
+	d.Open = d.Device.Status == ota.DeviceNotUpgraded || d.Device.Status == ota.DeviceUpgrading
 	d.Effect = d.Plan.Status == engine.ToBeUpgraded || d.Plan.Status == engine.Upgrading
 	return h.show(w, http.StatusOK, "device", view{Title: "Component details: " + d.Device.Key, Here: "plans",
 		Events: "kind=plan,report,device&plan=" + d.Plan.ID + "&device=" + d.Device.Key, Data: d})
@@ -62,6 +64,18 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if err := h.platform.Command(cmd); err != nil {
+		return err
+	}
+	return back(w, r, "/plans/"+plan+"/devices/"+key)
+}
+
+// end ends the device's part of the plan.
+func (h *handler) end(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	plan, key := r.PathValue("plan"), r.PathValue("device")
+	if err := h.platform.Command(engine.Abandon{Plan: plan, Device: key}); err != nil {
 		return err
 	}
 	return back(w, r, "/plans/"+plan+"/devices/"+key)

@@ -100,27 +100,17 @@ func statuses() []deviceStatus {
 // stage is one step of a component's bar of five.
 type stage struct {
 	Name  string
-	State string // done, now, failed or later
+	State engine.StepState
 	Word  string // the state for those who do not see it
 }
 
 // stages draws where a component stands.
 func stages(c engine.ComponentView) []stage {
-	names := []ota.Stage{ota.StageStart, ota.StageConfirm, ota.StageDownload, ota.StageUpgrade, ota.StageEnd}
+	words := map[engine.StepState]string{engine.StepDone: "done", engine.StepNow: "now", engine.StepLater: "not yet", engine.StepFailed: "failed",
+		engine.StepSkipped: "did not happen"}
 	var all []stage
-	reached := false
-	for _, name := range names {
-		s := stage{string(name), "done", "done"}
-		switch {
-		case reached:
-			s.State, s.Word = "later", "not yet"
-		case name == c.Stage && c.Status.Failed():
-			s.State, s.Word = "failed", "failed"
-		case name == c.Stage && !c.Status.Done():
-			s.State, s.Word = "now", "now"
-		}
-		reached = reached || name == c.Stage
-		all = append(all, s)
+	for _, s := range c.Steps() {
+		all = append(all, stage{string(s.Stage), s.State, words[s.State]})
 	}
 	return all
 }

@@ -36,7 +36,7 @@ type handler struct {
 func newHandler(shown *platform.StandIn, config *Config, guard *api.Guard) (http.Handler, error) {
 	h := &handler{platform: shown, guard: guard, log: config.Logger, open: config.Token == "",
 		api: api.New(api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger}), pages: map[string]*template.Template{}}
-	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "packages", "package", "login", "problem"} {
+	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "fleet", "packages", "package", "login", "problem"} {
 		t, err := template.New("layout.html").Funcs(functions()).ParseFS(files, "html/layout.html", "html/parts.html", "html/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the pages: %w", err)
@@ -68,6 +68,8 @@ func (h *handler) routes() http.Handler {
 		"POST /plans/{plan}/retry":       h.retry,
 		"GET " + device:                  h.showDevice,
 		"POST " + device + "/answer":     h.answer,
+		"POST " + device + "/end":        h.end,
+		"GET /devices":                   h.showFleet,
 		"POST " + device + "/confirming": h.confirming,
 		"GET /packages":                  h.showPackages,
 		"POST /packages":                 h.upload,

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,19 +15,15 @@ import (
 
 // monitoringPage shows how far a plan's devices are.
 type monitoringPage struct {
-	Plan    engine.PlanView
-	Bars    []bar
-	Area    *area // nil before there is anything to draw
-	Filter  filterForm
-	Rows    []row
-	Total   int // that the filters choose
-	First   int // number of the first row, from 1
-	Last    int
-	Before  string // query of the page before; empty for none
-	After   string
-	Export  string // query of the table
-	Result  string // what a batch of retries came to
-	Retries bool   // failed devices may be tried again from here
+	Plan   engine.PlanView
+	Bars   []bar
+	Area   *area // nil before there is anything to draw
+	Filter filterForm
+	Rows   []row
+	pager
+	Export  template.URL // query of the table
+	Result  string       // what a batch of retries came to
+	Retries bool         // failed devices may be tried again from here
 }
 
 // filterForm is what the filters hold.
@@ -45,7 +42,7 @@ func (h *handler) showMonitoring(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m := monitoringPage{Filter: filterForm{query.Get("key"), query.Get("status"), query.Get("online")}, First: filter.Offset + 1, Result: result(query)}
+	m := monitoringPage{Filter: filterForm{query.Get("key"), query.Get("status"), query.Get("online")}, Result: result(query)}
 	found := false
 	var samples []engine.Sample
 	h.platform.View(func(e *engine.Engine) {
@@ -64,7 +61,6 @@ func (h *handler) showMonitoring(w http.ResponseWriter, r *http.Request) error {
 		return api.NotFound("there is no such plan")
 	}
 	m.Retries = m.Plan.Mode == ota.Silent && (m.Plan.Status == engine.ToBeUpgraded || m.Plan.Status == engine.Upgrading)
-	m.Last = filter.Offset + len(m.Rows)
 	m.Bars, m.Area = bars(m.Plan.Devices), draw(samples, time.Now())
 	m.turnPages(filter)
 	return h.show(w, http.StatusOK, "monitoring", view{Title: "Upgrade monitoring: " + m.Plan.Name, Here: "plans",
@@ -90,18 +86,8 @@ func (m *monitoringPage) turnPages(f engine.Filter) {
 			query.Set(name, value)
 		}
 	}
-	m.Export = query.Encode()
-	query.Set("limit", strconv.Itoa(f.Limit))
-	at := func(offset int) string {
-		query.Set("offset", strconv.Itoa(offset))
-		return query.Encode()
-	}
-	if f.Offset > 0 {
-		m.Before = at(max(0, f.Offset-f.Limit))
-	}
-	if m.Last < m.Total && len(m.Rows) > 0 {
-		m.After = at(f.Offset + f.Limit)
-	}
+	m.Export = queryOf(query)
+	m.turn(query, f.Offset, f.Limit, len(m.Rows))
 }
 
 // retry tries failed devices again: those chosen, or all.
