@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"otafleet/agent"
+	"otafleet/internal/files"
 )
 
 // The files, in the state directory.
@@ -80,9 +81,26 @@ func Open(config Config) *Log {
 
 func (l *Log) path(name string) string { return filepath.Join(l.config.Dir, name) }
 
+// clear removes what has the name of a file of the log and is none: a pipe would
+// be waited for, and a directory never gives way.
+func (l *Log) clear(name string) error {
+	f, err := files.Open(l.path(name))
+	switch {
+	case err == nil:
+		return f.Close()
+	case !errors.Is(err, files.ErrNotFile):
+		return nil // opening it for lines says why
+	}
+	l.config.Logger.Warn("what is in the place of the event log is no file, and is removed", "path", l.path(name))
+	return os.RemoveAll(l.path(name))
+}
+
 // open opens the file for lines at its end. A line that a power cut has torn is
 // ended, so that the next one begins on its own.
 func (l *Log) open() error {
+	if err := l.clear(Name); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(l.path(Name), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
@@ -159,7 +177,7 @@ func (l *Log) write(line []byte) error {
 func (l *Log) rotate() error {
 	file := l.file
 	l.file = nil
-	if err := errors.Join(file.Close(), os.Rename(l.path(Name), l.path(OldName))); err != nil {
+	if err := errors.Join(file.Close(), l.clear(OldName), os.Rename(l.path(Name), l.path(OldName))); err != nil {
 		return err
 	}
 	return l.open()
@@ -181,7 +199,7 @@ func (l *Log) Read() ([]Line, error) {
 	var lines []Line
 	for _, name := range []string{OldName, Name} {
 		more, err := readLines(l.path(name), l.config.Max+maxLine)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, files.ErrNotFile) {
 			return nil, fmt.Errorf("cannot read the event log: %w", err)
 		}
 		lines = append(lines, more...)
@@ -193,7 +211,7 @@ func (l *Log) Read() ([]Line, error) {
 const maxLine = 16 << 10
 
 func readLines(path string, most int64) (lines []Line, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -201,19 +219,25 @@ func readLines(path string, most int64) (lines []Line, err error) {
 	return decodeLines(io.LimitReader(f, most))
 }
 
+// decodeLines leaves out what is no line of the log, and what is longer than one.
 func decodeLines(r io.Reader) (lines []Line, err error) {
-	in := bufio.NewScanner(r)
-	in.Buffer(nil, maxLine)
-	for in.Scan() {
+	in := bufio.NewReaderSize(r, maxLine)
+	for long := false; ; {
+		text, err := in.ReadSlice('\n')
 		var line Line
-		if json.Unmarshal(in.Bytes(), &line) == nil && line.Kind != "" {
+		if !long && json.Unmarshal(text, &line) == nil && line.Kind != "" {
 			lines = append(lines, line)
 		}
+		if long = errors.Is(err, bufio.ErrBufferFull); long {
+			continue // the next piece is of the same line
+		}
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return lines, err
+		}
 	}
-	if errors.Is(in.Err(), bufio.ErrTooLong) {
-		return lines, nil // nobody of us has written that
-	}
-	return lines, in.Err()
 }
 
 // Close closes the file. Nothing is kept after it.

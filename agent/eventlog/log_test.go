@@ -2,11 +2,13 @@ package eventlog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,4 +123,44 @@ func FuzzDecodeLines(f *testing.F) {
 			assert.NotEmpty(t, line.Kind)
 		}
 	})
+}
+
+// TestSomethingElseInAPlace: it is removed, and the log goes on.
+func TestSomethingElseInAPlace(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"a directory":      func(path string) error { return os.MkdirAll(filepath.Join(path, "in it"), 0o700) },
+		"a pipe":           func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a link to itself": func(path string) error { return os.Symlink(path, path) },
+		"a link to a pipe": func(path string) error {
+			return errors.Join(syscall.Mkfifo(path+"-pipe", 0o600), os.Symlink(path+"-pipe", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const most = 200
+			dir := t.TempDir()
+			require.NoError(t, put(filepath.Join(dir, Name)))
+			require.NoError(t, put(filepath.Join(dir, OldName)))
+			l := Open(Config{Dir: dir, Max: most})
+			defer l.Close()
+			l.Record(agent.Event{Time: noon, Kind: agent.EventStep, Detail: "first"})
+			assert.Equal(t, []string{"first"}, details(t, l))
+			for range 3 { // one line more than the file may have
+				l.Record(agent.Event{Time: noon, Kind: agent.EventStep, Detail: "more"})
+			}
+			assert.Contains(t, details(t, l), "more")
+			assert.FileExists(t, filepath.Join(dir, OldName))
+		})
+	}
+}
+
+// TestLongLine: what nobody of us has written hides nothing that comes after it.
+func TestLongLine(t *testing.T) {
+	dir := t.TempDir()
+	for _, size := range []int{maxLine - 1, maxLine, maxLine + 1, 3*maxLine + 7} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, Name), make([]byte, size), 0o600))
+		l := Open(Config{Dir: dir})
+		l.Record(agent.Event{Time: noon, Kind: agent.EventStep, Detail: "after it"})
+		assert.Equal(t, []string{"after it"}, details(t, l), "%d bytes", size)
+		require.NoError(t, l.Close())
+	}
 }

@@ -4,15 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"otafleet/internal/files"
 )
 
 // Disk is the state directory. Names are plain file names within it.
 type Disk interface {
 	// Open opens a file for reading and writing, and creates it (mode 0600) if
-	// it is missing.
+	// it is missing. It fails with files.ErrNotFile where something else has its
+	// name.
 	Open(name string) (File, error)
 	// Rename replaces one file by another in one step.
 	Rename(from, to string) error
@@ -60,14 +64,38 @@ func openDirectory(path string) (directory, error) {
 }
 
 func (d directory) Open(name string) (File, error) {
-	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := d.open(name)
 	if err != nil {
 		return nil, err
 	}
 	return file{f}, nil
 }
 
-func (d directory) Rename(from, to string) error { return d.root.Rename(from, to) }
+// open follows no link: what is written under two names would be lost under both.
+func (d directory) open(name string) (*os.File, error) {
+	path := filepath.Join(d.root.Name(), name)
+	if info, err := d.root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s %w", path, files.ErrNotFile)
+	}
+	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	var where *fs.PathError
+	if errors.As(err, &where) {
+		where.Path = path
+	}
+	return f, err
+}
+
+// Rename takes a directory away that has come in the place of to: the name is the
+// journal's.
+func (d directory) Rename(from, to string) error {
+	err := d.root.Rename(from, to)
+	if info, statErr := d.root.Lstat(to); err != nil && statErr == nil && info.IsDir() {
+		if err = d.root.RemoveAll(to); err == nil {
+			err = d.root.Rename(from, to)
+		}
+	}
+	return err
+}
 
 // Remove removes a file, and a directory that has come in its place with all that
 // is in it: the name is the journal's.

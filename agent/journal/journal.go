@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"sync"
 
 	"otafleet/agent"
+	"otafleet/internal/files"
 )
 
 // DefaultReserve is the size of each of the two files at their creation, in
@@ -62,14 +64,25 @@ func Open(cfg Config) (*Journal, error) {
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
+	err := j.open(&cfg)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: the state directory and what is in it must belong to the agent's user", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+func (j *Journal) open(cfg *Config) error {
 	if j.disk == nil {
 		d, err := openDirectory(cfg.Dir)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		lock, err := d.lock()
 		if err != nil {
-			return nil, errors.Join(err, d.root.Close())
+			return errors.Join(err, d.root.Close())
 		}
 		j.disk, j.lock = d, closers{lock, d.root}
 	}
@@ -78,9 +91,9 @@ func Open(cfg Config) (*Journal, error) {
 		reserve = DefaultReserve
 	}
 	if err := j.prepare(reserve); err != nil {
-		return nil, errors.Join(err, j.Close())
+		return errors.Join(err, j.Close())
 	}
-	return j, nil
+	return nil
 }
 
 type closers []io.Closer
@@ -103,6 +116,9 @@ func (j *Journal) prepare(reserve int64) error {
 	}
 	for i := range j.files {
 		f, err := j.disk.Open(fileName(i))
+		if errors.Is(err, files.ErrNotFile) {
+			f, err = j.renew(fileName(i), reserve)
+		}
 		if err != nil {
 			return fmt.Errorf("cannot open the state: %w", err)
 		}
@@ -140,6 +156,25 @@ func (j *Journal) create(reserve int64) error {
 		clear(content)
 	}
 	return nil
+}
+
+// renew makes a state file anew in whose place something else is. That is put
+// aside, for whoever looks into it.
+func (j *Journal) renew(name string, reserve int64) (File, error) {
+	kept, err := j.freeName(name + ".corrupt-")
+	if err == nil {
+		err = j.disk.Rename(name, kept)
+	} else {
+		err = j.disk.Remove(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.log.Warn("something else was in the place of a saved state; it is put aside", "file", name, "kept", kept)
+	if err := j.replace(name, make([]byte, max(reserve, int64(frameSize)))); err != nil {
+		return nil, err
+	}
+	return j.disk.Open(name)
 }
 
 func fileName(i int) string { return fmt.Sprintf("state.%d", i) }

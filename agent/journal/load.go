@@ -68,7 +68,10 @@ func (j *Journal) Load() (*agent.State, error) {
 			return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
 		}
 		found[i] = readGeneration(j.files[i])
-		if err := found[i].err; err != nil && !errors.Is(err, errBlank) {
+	}
+	for i := range found {
+		// One is blank until the first save, which the other one tells.
+		if err := found[i].err; err != nil && (!errors.Is(err, errBlank) || found[1-i].counter > 1) {
 			j.worn = fmt.Errorf("%s: %w", fileName(i), err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"otafleet/internal/files"
 )
 
 const lockName = "lock"
@@ -30,7 +32,10 @@ func (b *Busy) Error() string {
 // kernel lets go of it when the process ends in any way, so that a lock never
 // outlives its owner.
 func (d directory) lock() (*os.File, error) {
-	f, err := d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := d.open(lockName)
+	if errors.Is(err, files.ErrNotFile) {
+		return nil, fmt.Errorf("cannot lock the state directory: %w: remove it while no agent runs", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of the state directory: %w", err)
 	}
