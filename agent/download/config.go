@@ -2,6 +2,7 @@ package download
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,8 +61,13 @@ type Config struct {
 	UserAgent string
 	// Storage opens s3:// addresses; nil skips them.
 	Storage *Storage
+	// TLS gives the TLS settings of the request that follows: another value only
+	// when they have changed. It may be called from several downloads at once; nil
+	// means TLS 1.2 or later, and the system's authorities. A Transport of the
+	// caller's own has its own.
+	TLS func() (*tls.Config, error)
 	// Transport carries every request; nil means a transport of the Fetcher's
-	// own, with the proxy of the environment and TLS 1.2 or later.
+	// own, with the proxy of the environment.
 	Transport http.RoundTripper
 	// Now is the device's clock, for what is said of addresses that have expired;
 	// nil means time.Now.
@@ -100,6 +106,10 @@ func (c Config) withDefaults() Config {
 	c.LowestRate = cmp.Or(c.LowestRate, DefaultLowestRate)
 	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
 	c.UserAgent = cmp.Or(c.UserAgent, DefaultUserAgent)
+	if c.TLS == nil {
+		settings := &tls.Config{MinVersion: tls.VersionTLS12}
+		c.TLS = func() (*tls.Config, error) { return settings, nil }
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,7 +40,9 @@ func New(config Config) (*Fetcher, error) {
 	f := &Fetcher{config: config, transport: config.Transport, slots: make(chan struct{}, config.Parallel)}
 	f.guard = newGuard(&config)
 	if f.transport == nil {
-		f.transport = newTransport(f.guard, config.StallTimeout)
+		f.transport = &secured{settings: config.TLS, make: func(t *tls.Config) *http.Transport {
+			return newTransport(f.guard, config.StallTimeout, t)
+		}}
 	}
 	f.client = &http.Client{Transport: f.transport, CheckRedirect: f.guard.checkRedirect}
 	if config.RateLimit > 0 {

@@ -28,11 +28,11 @@ var errStalled = errors.New("stalled")
 // newTransport makes the transport of a Fetcher that is not given one. HTTP/2
 // is left out: one stream at a time gains nothing from it, and its buffers are
 // memory that a small device lacks.
-func newTransport(g *guard, patience time.Duration) *http.Transport {
+func newTransport(g *guard, patience time.Duration, settings *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                  g.proxy,
 		DialContext:            g.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        settings,
 		TLSHandshakeTimeout:    patience,
 		ResponseHeaderTimeout:  patience,
 		MaxResponseHeaderBytes: maxHeaderBytes,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"slices"
@@ -51,7 +50,7 @@ func agentName() string { return "ota-agent/" + version }
 
 // equip makes the real parts, those of the sub-devices too.
 func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
-	fetcher, err := newFetcher(d.config, d.log)
+	fetcher, err := newFetcher(d.config, d.knownTime, d.log)
 	if err != nil {
 		return agent.Equipment{}, err
 	}
@@ -73,12 +72,15 @@ func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
 	return e, nil
 }
 
+// knownTime is the time by which certificates are valid.
+func (d *device) knownTime() time.Time { return d.runner.KnownTime() }
+
 func (d *device) newLink() (*link.Link, error) {
 	b := d.config.Broker
 	l := link.Config{
 		Identity: d.id, Username: b.Username,
 		// A device without a clock would refuse every certificate, or take old ones.
-		TLS:    func() (*tls.Config, error) { return loadTLS(b, func() time.Time { return d.runner.KnownTime() }) },
+		TLS:    newTLS("broker", b.Certificates, d.knownTime),
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
 		Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }, Members: d.subs.members(),
 	}
@@ -104,7 +106,7 @@ func readSecret(path string) ([]byte, error) {
 	return []byte(strings.TrimRight(string(text), "\r\n")), nil
 }
 
-func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error) {
+func newFetcher(cfg *config.Config, now func() time.Time, log *slog.Logger) (*download.Fetcher, error) {
 	c := download.Config{
 		RateLimit: cfg.Download.RateLimit, StallTimeout: cfg.Download.StallTimeout, LowestRate: cfg.Download.LowestRate,
 		Attempts: cfg.Download.Attempts, Patience: cfg.Download.Patience, Deadline: cfg.Download.Deadline,
@@ -114,7 +116,12 @@ func newFetcher(cfg *config.Config, log *slog.Logger) (*download.Fetcher, error)
 	for _, u := range cfg.Broker.URLs { // a platform's storage may stand beside its broker
 		c.Allow = append(c.Allow, u.Hostname())
 	}
+	var own config.Certificates
 	if s := cfg.Storage; s != nil {
+		own = s.Certificates
+	}
+	c.TLS = newTLS("storage", own, now)
+	if s := cfg.Storage; s != nil && s.Endpoint != "" {
 		c.Storage = &download.Storage{Endpoint: s.Endpoint, Region: s.Region, AccessKeyFile: s.AccessKeyFile,
 			SecretKeyFile: s.SecretKeyFile, PathStyle: s.PathStyle}
 	}

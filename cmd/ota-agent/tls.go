@@ -1,52 +1,81 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"sync"
 	"time"
 
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/files"
 )
 
-// loadTLS makes the TLS settings of a broker connection: the system's authorities
-// or the given ones, and a client certificate if there is one. It is called for
-// each connection, so that files may be renewed under a running agent. now is the
-// time by which certificates are valid; nil for the clock's.
-func loadTLS(b config.Broker, now func() time.Time) (*tls.Config, error) {
+// certificates are the files of one kind of TLS connection, as they were read.
+type certificates struct{ ca, own, key []byte }
+
+// readCertificates reads those that a section of the configuration names.
+func readCertificates(section string, c config.Certificates) (read certificates, err error) {
+	for _, f := range []struct {
+		name, path string
+		text       *[]byte
+	}{{"ca_file", c.CAFile, &read.ca}, {"cert_file", c.CertFile, &read.own}, {"key_file", c.KeyFile, &read.key}} {
+		if f.path == "" {
+			continue
+		}
+		if *f.text, err = files.Read(f.path, maxKeyFile); err != nil {
+			return read, fmt.Errorf("%s.%s: %w", section, f.name, err)
+		}
+	}
+	return read, nil
+}
+
+func (c certificates) same(as certificates) bool {
+	return bytes.Equal(c.ca, as.ca) && bytes.Equal(c.own, as.own) && bytes.Equal(c.key, as.key)
+}
+
+// settings are what is spoken with them: TLS 1.2 or later, with the system's
+// authorities or the given ones. now is the time by which certificates are valid;
+// nil for the clock's.
+func (c certificates) settings(section string, now func() time.Time) (*tls.Config, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: authenticated(), Time: now}
-	if b.CAFile != "" {
-		text, err := files.Read(b.CAFile, maxKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("broker.ca_file: %w", err)
-		}
+	if c.ca != nil {
 		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("broker.ca_file: %s holds no certificate in PEM", b.CAFile)
+		if !t.RootCAs.AppendCertsFromPEM(c.ca) {
+			return nil, fmt.Errorf("%s.ca_file: holds no certificate in PEM", section)
 		}
 	}
-	if b.CertFile == "" {
-		return t, nil
+	if c.own != nil {
+		own, err := tls.X509KeyPair(c.own, c.key)
+		if err != nil {
+			return nil, fmt.Errorf("%s.cert_file, %s.key_file: %w", section, section, err)
+		}
+		t.Certificates = []tls.Certificate{own}
 	}
-	certificate, err := loadKeyPair(b.CertFile, b.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("broker.cert_file, broker.key_file: %w", err)
-	}
-	t.Certificates = []tls.Certificate{certificate}
 	return t, nil
 }
 
-func loadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
-	certificate, err := files.Read(certFile, maxKeyFile)
-	if err != nil {
-		return tls.Certificate{}, err
+// newTLS returns a function that gives the TLS settings for connections which
+// begin now: the same as before while the files hold the same, so that they may be
+// renewed under a running agent. It may be called from any goroutine.
+func newTLS(section string, c config.Certificates, now func() time.Time) func() (*tls.Config, error) {
+	var mu sync.Mutex
+	var last certificates
+	var made *tls.Config
+	return func() (*tls.Config, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		read, err := readCertificates(section, c)
+		if err != nil || made != nil && read.same(last) {
+			return made, err
+		}
+		t, err := read.settings(section, now)
+		if err == nil {
+			made, last = t, read
+		}
+		return t, err
 	}
-	key, err := files.Read(keyFile, maxKeyFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(certificate, key)
 }
 
 // authenticated are TLS 1.2's suites that encrypt and authenticate in one step;

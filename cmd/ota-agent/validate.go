@@ -128,7 +128,11 @@ func load(path string, read func(string) (*config.Config, error)) (*config.Confi
 	if err := readKeys(cfg); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if _, err := loadTLS(cfg.Broker, nil); err != nil {
+	_, err = newTLS("broker", cfg.Broker.Certificates, nil)()
+	if err == nil && cfg.Storage != nil {
+		_, err = newTLS("storage", cfg.Storage.Certificates, nil)()
+	}
+	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	return cfg, nil

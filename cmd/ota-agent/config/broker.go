@@ -17,17 +17,21 @@ func readBroker(m *yamlform.Map, in base, b *Broker) {
 	yamlform.Values(m, "urls", &b.URLs, 1, 16, parseBrokerURL)
 	m.Text("username", &b.Username, yamlform.Line)
 	in.secret(m, "password_file", &b.PasswordFile)
-	in.file(m, "ca_file", &b.CAFile)
-	in.file(m, "cert_file", &b.CertFile)
-	in.secret(m, "key_file", &b.KeyFile)
+	readCertificates(m, in, &b.Certificates)
 	m.Text("prefix", &b.Prefix, topicPrefix)
 	m.Duration("keep_alive", &b.KeepAlive, time.Second, 18*time.Hour)
 	m.Duration("session_expiry", &b.SessionExpiry, time.Second, 365*24*time.Hour)
 
 	together(m, "password_file", "username")
+	warnPlain(m, b.URLs)
+}
+
+func readCertificates(m *yamlform.Map, in base, c *Certificates) {
+	in.file(m, "ca_file", &c.CAFile)
+	in.file(m, "cert_file", &c.CertFile)
+	in.secret(m, "key_file", &c.KeyFile)
 	together(m, "cert_file", "key_file")
 	together(m, "key_file", "cert_file")
-	warnPlain(m, b.URLs)
 }
 
 // together reports a key that means nothing without another.

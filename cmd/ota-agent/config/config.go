@@ -38,7 +38,7 @@ type Config struct {
 	StateDir      string // default /var/lib/ota-agent
 	ControlSocket string // default /run/ota-agent/agent.sock if that directory exists, else /run/ota-agent.sock
 	Trust         Trust
-	Storage       *Storage // nil without credentials for an object store
+	Storage       *Storage // nil if the file says nothing of it
 	Download      Download
 	Confirm       Confirm // default auto
 	// ConfirmCommand is run for each plan if Confirm is ConfirmByCommand: a
@@ -65,15 +65,21 @@ type Config struct {
 
 // Broker says how the device reaches the platform.
 type Broker struct {
-	URLs          []*url.URL    // mqtt or mqtts, each with its port; tried in order
-	Username      string        // empty for none
-	PasswordFile  string        // empty for none
-	CAFile        string        // PEM; empty for the system's authorities
-	CertFile      string        // PEM; the client certificate, empty for none
-	KeyFile       string        // PEM; its key
+	URLs         []*url.URL // mqtt or mqtts, each with its port; tried in order
+	Username     string     // empty for none
+	PasswordFile string     // empty for none
+	Certificates
 	Prefix        string        // of all topics; default ota/v1
 	KeepAlive     time.Duration // default 60 s
 	SessionExpiry time.Duration // default 24 h
+}
+
+// Certificates are the files, in PEM, by which the two ends of a TLS connection
+// know each other.
+type Certificates struct {
+	CAFile   string // authorities of servers; empty for the system's
+	CertFile string // the device's own certificate; empty for none
+	KeyFile  string // its key
 }
 
 // Trust says which packages are accepted, of the device or of a part of it that
@@ -84,9 +90,11 @@ type Trust struct {
 	AllowUnsigned bool     // accept packages without any signature
 }
 
-// Storage is the device's own access to an S3-compatible object store.
+// Storage is where packages come from: the certificates of all downloads, and the
+// device's own access to an S3-compatible object store.
 type Storage struct {
-	Endpoint      string // https://host[:port] or http://host[:port]
+	Certificates
+	Endpoint      string // https://host[:port] or http://host[:port]; empty for none
 	Region        string // empty for what the endpoint's name says
 	AccessKeyFile string
 	SecretKeyFile string

@@ -63,12 +63,13 @@ func TestEveryKey(t *testing.T) {
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
 			URLs:     []*url.URL{{Scheme: "mqtts", Host: "ota.example.com:8883"}, {Scheme: "mqtt", Host: "127.0.0.1:1884"}},
-			Username: "gw-0001", PasswordFile: at("password"), CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem"),
+			Username: "gw-0001", PasswordFile: at("password"), Certificates: config.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")},
 			Prefix: "ota/staging", KeepAlive: 30 * time.Second, SessionExpiry: time.Hour,
 		},
 		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
-		Trust:   config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
-		Storage: &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true},
+		Trust: config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
+		Storage: &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true,
+			Certificates: config.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")}},
 		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20, LowestRate: 2 << 10, Patience: time.Hour, Deadline: 24 * time.Hour,
 			Allow: []string{"oss.lan"}, Deny: []string{"10.0.0.0/8"}, HTTPSOnly: true},
 		Confirm: config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
@@ -268,6 +269,33 @@ func TestTrustNeedsKeys(t *testing.T) {
 		_, err = config.Load(path)
 		require.ErrorContains(t, err, want)
 		assert.NotContains(t, err.Error(), "\n")
+	}
+}
+
+func TestStorageNeedsKeysForObjectsOnly(t *testing.T) {
+	const missing = "storage.access_key_file: is missing"
+	for storage, want := range map[string]string{
+		"{ca_file: ca.pem}":                        "",
+		"{cert_file: cert.pem, key_file: key.pem}": "",
+		"{ca_file: ca.pem, endpoint: https://oss}": missing,
+		"{ca_file: ca.pem, path_style: true}":      missing,
+		"{}":                                       missing,
+		"{cert_file: cert.pem}":                    "storage.cert_file: needs key_file beside it",
+		"{key_file: key.pem, ca_file: ca.pem}":     "storage.key_file: needs cert_file beside it",
+		"{ca_file: nowhere.pem}":                   "storage.ca_file: cannot be read: ",
+	} {
+		path := place(t, "least.yaml")
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, append(data, "\nstorage: "+storage+"\n"...), 0o644))
+		c, err := config.Load(path)
+		if want != "" {
+			require.ErrorContains(t, err, want, storage)
+			continue
+		}
+		require.NoError(t, err, storage)
+		assert.Empty(t, c.Storage.Endpoint)
+		assert.NotEmpty(t, c.Storage.Certificates)
 	}
 }
 

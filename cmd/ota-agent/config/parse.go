@@ -146,7 +146,14 @@ func readTrust(m *yamlform.Map, in base, t *Trust) {
 
 func readStorage(m *yamlform.Map, in base) *Storage {
 	var s Storage
-	m.Require("endpoint", "access_key_file", "secret_key_file")
+	readCertificates(m, in, &s.Certificates)
+	object := false // whether the device opens objects itself
+	for _, key := range []string{"endpoint", "region", "access_key_file", "secret_key_file", "path_style"} {
+		object = object || m.Has(key)
+	}
+	if object || !m.Has("ca_file") && !m.Has("cert_file") {
+		m.Require("endpoint", "access_key_file", "secret_key_file")
+	}
 	m.Text("endpoint", &s.Endpoint, endpoint)
 	m.Text("region", &s.Region, revision)
 	in.secret(m, "access_key_file", &s.AccessKeyFile)
