@@ -18,6 +18,7 @@ func (m *Machine) boot(in Booted) {
 	if run == nil {
 		return
 	}
+	m.tookBefore(run.Taken)
 	m.dropUnconfigured()
 	if i := run.active(nil); i >= 0 && (run.Parts[i].Step != StepNone || run.Parts[i].stagingNow()) {
 		m.restarted(i)

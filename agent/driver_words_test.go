@@ -27,6 +27,7 @@ import (
 //	ack, ack:3       all reports, or those up to a number, are stored
 //	battery:20       a reading is measured
 //	wait:30s         time passes, the timer rings if it is due
+//	clock:-24h       the clock is set
 //	drop:app, type:app   the configuration changes before the next boot
 //	add:app          the same
 //	keep:app         an address is on the disk that should be forgotten
@@ -160,12 +161,18 @@ func (d *driver) fromDevice(name, value string) {
 	case "wait":
 		d.wait(value)
 	case "sent":
-		ahead, err := time.ParseDuration(value)
-		require.NoError(d.t, err)
-		d.ahead = ahead
+		d.ahead = duration(d.t, value)
+	case "clock":
+		d.now = d.now.Add(duration(d.t, value))
 	default:
 		d.withDisk(name, value)
 	}
+}
+
+func duration(t require.TestingT, text string) time.Duration {
+	long, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return long
 }
 
 // withDisk changes what the agent finds at its next start.

@@ -89,12 +89,30 @@ const defaultGiveWay = 2 * time.Hour
 // trickle, must not keep an urgent one away.
 func (m *Machine) givesWay(to *ota.Plan) bool {
 	run := m.state.Run
-	if run.Local != "" || run.switching() || m.underWay() || m.now.Sub(run.Taken) < m.giveWay() {
+	if run.Local != "" || run.switching() || m.underWay() || m.age() < m.giveWay() {
 		return false
 	}
 	m.endAccepted(&ota.Failure{Code: ota.PlanTerminated,
 		Detail: fmt.Sprintf("gave way to plan %s after %s without a switch", to.ID, m.giveWay())})
 	return true
+}
+
+// age is how long the plan in hand has been there. A clock that is set while the
+// agent runs changes nothing. Of what was before its start only the clock knows,
+// and is believed where it has not gone back, and was set at all.
+func (m *Machine) age() time.Duration {
+	if m.took.After(m.now) {
+		m.took = m.now
+	}
+	return m.now.Sub(m.took)
+}
+
+// tookBefore notes when the plan was taken up that a start has found.
+func (m *Machine) tookBefore(taken time.Time) {
+	m.took = m.now
+	if taken.After(m.config.Built) && taken.Before(m.now) {
+		m.took = m.now.Add(-m.now.Sub(taken))
+	}
 }
 
 func (m *Machine) giveWay() time.Duration {

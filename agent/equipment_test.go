@@ -30,6 +30,7 @@ type bench struct {
 	power     func() error
 	confirmer agent.Confirmer
 	events    *events
+	now       func() time.Time
 
 	mu      sync.Mutex // guards the following
 	save    func() error
@@ -53,7 +54,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
 	equipment := agent.Equipment{
-		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer,
+		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer, Now: b.now,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
 	}
 	if b.events != nil {

@@ -90,6 +90,7 @@ type Machine struct {
 	progress  FetchProgressed
 	timer     time.Time // of the last SetTimer
 	measured  time.Time // of the last readings
+	took      time.Time // when the plan in hand was taken up, on a clock that nobody sets
 	waits     wait      // what the device does, for people
 
 	// What one Handle gathers.

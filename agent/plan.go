@@ -83,7 +83,7 @@ func (m *Machine) busyWith(plan *ota.Plan) bool {
 // takeUp makes run the one in hand and remembers the one before it.
 func (m *Machine) takeUp(run *Run) {
 	m.state.retire()
-	run.Taken = m.stamp()
+	run.Taken, m.took = m.stamp(), m.now
 	m.state.Run = run
 	m.work = make([]work, len(run.Parts))
 	m.asking, m.refusal = false, nil

@@ -285,9 +285,14 @@ func (r *Runner) setTimer(at time.Time) {
 		r.timer = nil
 	}
 	if !at.IsZero() && r.ctx.Err() == nil {
-		r.timer = time.AfterFunc(max(0, at.Sub(r.equipment.Now())), func() { r.Post(Tick{}) })
+		wait := min(max(0, at.Sub(r.equipment.Now())), lookAgain)
+		r.timer = time.AfterFunc(wait, func() { r.Post(Tick{}) })
 	}
 }
+
+// lookAgain is the longest time until the clock is looked at again: it may be set,
+// and goes on while the device sleeps, of which a timer knows nothing.
+const lookAgain = time.Minute
 
 // ask puts a plan to the confirm command, if there is one.
 func (r *Runner) ask(plan *ota.Plan) {

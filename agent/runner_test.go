@@ -169,6 +169,23 @@ func TestRunnerStopExecutesNothing(t *testing.T) {
 	})
 }
 
+// A clock that is set, or that went on while the device slept, has not moved the
+// timer: the window is found open all the same.
+func TestRunnerLooksAtTheClockAgain(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		var ahead atomic.Int64
+		b.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		b.config.Windows = []agent.Window{daily(t, "5-6")}
+		b.start()
+		b.post(agent.Connected{}, b.plan("app"), agent.Received{Message: &ota.Ack{Plan: "p1", Seq: 1}}, agent.Received{Message: &ota.NoPlan{Time: epoch, Reason: ota.NoPlanNone}})
+		require.True(t, b.has("refuse:outside_window"))
+		b.noted()
+		ahead.Store(int64(5*time.Hour + 10*time.Minute))
+		time.Sleep(time.Minute)
+		assert.Contains(t, b.noted(), "inventory?")
+	})
+}
+
 func TestRunnerStopsEffects(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		b.fetch = func(ctx context.Context, _ agent.FetchJob) agent.FetchResult {

@@ -44,6 +44,12 @@ func TestPlanThatGivesWay(t *testing.T) {
 			"save app=download_failed(plan_terminated) p2/app=plan_received p2/accept p2/app=upgrade_confirmed cancel forget:app"},
 		{"in its switch", "app:1>2 to activate:app", "wait:2h; p2/plan",
 			"p2/refuse:busy"},
+		{"taken up by a clock that was ahead", "app:1>2 to app=downloading", "clock:-8760h; p2/plan; wait:2h; p2/plan",
+			"p2/refuse:busy | save app=download_failed(plan_terminated) p2/app=plan_received p2/accept p2/app=upgrade_confirmed cancel forget:app"},
+		{"the same over a restart", "app:1>2 to app=downloading", "clock:-8760h; crash; boot; connect; p2/plan; wait:2h; p2/plan",
+			"fetch:app | inventory:running#4 | p2/refuse:busy | save app=download_failed(plan_terminated) p2/app=plan_received p2/accept p2/app=upgrade_confirmed cancel forget:app"},
+		{"taken up by a clock that stood before the program was made", "app:1>2 built to app=downloading", "crash; clock:87600h; boot; connect; p2/plan",
+			"fetch:app | inventory:running#4 | p2/refuse:busy"},
 	})
 }
 
