@@ -247,7 +247,7 @@ func (d *device) Restart(_ context.Context, scope firmware.Restart) error {
 	return nil
 }
 
-// Busy is the component in work (fault.Body).
+// Busy is the component in work (fault.Control).
 func (d *device) Busy() (component string, install time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -258,7 +258,7 @@ func (d *device) Busy() (component string, install time.Duration) {
 }
 
 // Remeasure lets the agent look at its sensors, and gives it time to ask for its
-// plan again (fault.Body).
+// plan again (fault.Control).
 func (d *device) Remeasure() {
 	if l := d.currentLife(); l != nil {
 		l.measure()
@@ -266,7 +266,7 @@ func (d *device) Remeasure() {
 	d.After(d.world.quiet, func() {})
 }
 
-// After does something after a time, unless the run ends before (fault.Body).
+// After does something after a time, unless the run ends before (fault.Control).
 // Until then the device is not settled.
 func (d *device) After(delay time.Duration, do func()) {
 	d.waiting.Add(1)

@@ -28,12 +28,12 @@ func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := &fault.Exchange{Component: component, Length: askedFor(r)}
 	s.faults(x)
 	if x.Status != 0 {
-		x.Spare()
+		x.Refund()
 		return refusal(r, x.Status), nil
 	}
 	answer, err := s.line.RoundTrip(shifted(r, x.Shift))
 	if err != nil || answer.StatusCode >= http.StatusMultipleChoices {
-		x.Spare()
+		x.Refund()
 		return answer, err
 	}
 	if x.Changed {

@@ -51,7 +51,7 @@ func TestExchange(t *testing.T) {
 	flipped[7] ^= 1
 	fired, spared := 0, 0
 	moment := func(at int64, turn fault.Turn) fault.Moment {
-		return fault.Moment{At: at, Turn: turn, Fire: func() { fired++ }, Spare: func() { spared++ }}
+		return fault.Moment{At: at, Turn: turn, Fire: func() { fired++ }, Refund: func() { spared++ }}
 	}
 	tests := []struct {
 		name          string
@@ -93,7 +93,7 @@ func TestExchangeIsRefused(t *testing.T) {
 	spared := 0
 	answer, body, err := exchange(t, func(x *fault.Exchange) {
 		x.Status = http.StatusTooManyRequests
-		x.Moments = []fault.Moment{{Spare: func() { spared++ }}}
+		x.Moments = []fault.Moment{{Refund: func() { spared++ }}}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusTooManyRequests, answer.StatusCode)

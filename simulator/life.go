@@ -17,7 +17,7 @@ import (
 )
 
 // life is a device between two power cuts: the agent's own runner and link, on
-// gear that faults have been at.
+// hooks that faults have been at.
 type life struct {
 	cancel  context.CancelCauseFunc
 	runner  *agent.Runner
@@ -44,37 +44,37 @@ func (d *device) newLife() *life {
 	}
 	ctx, cancel := context.WithCancelCause(d.world.ctx)
 	l := &life{cancel: cancel}
-	gear := d.equip(l)
-	l.sensors, l.hear = gear.Sensors, gear.Deliver
+	hooks := d.decorate(l)
+	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
 	l.runner = agent.NewRunner(agent.New(d.id, d.machine, d.saved), agent.Equipment{
-		Link: gear.Link, Store: journal{d, gear.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, gear.Clock},
-		Installer: operated{d, gear.Operate, gear.Version}.installer, Health: gear.Health, Power: d, Sensors: gear.Sensors,
-		Now: func() time.Time { return gear.Clock(time.Now()) },
+		Link: hooks.Link, Store: journal{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
+		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d, Sensors: hooks.Sensors,
+		Now: func() time.Time { return hooks.Clock(time.Now()) },
 	})
 	d.life = l
-	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, gear.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
+	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, hooks.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
 	if d.voice == nil {
-		l.link = d.newLink(gear.Deliver, func(then func()) { l.runner.After(then) })
+		l.link = d.newLink(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)
 		l.link.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
 	}
 	return l
 }
 
-// equip lets the device's faults at the interfaces of its agent.
-func (d *device) equip(l *life) fault.Gear {
-	gear := fault.Gear{
+// decorate lets the device's faults at the interfaces of its agent.
+func (d *device) decorate(l *life) fault.Hooks {
+	hooks := fault.Hooks{
 		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
 		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
-		Health: d, Sensors: d, Body: d,
+		Health: d, Sensors: d, Control: d,
 		Link:     late(func(m ota.Up) { d.send(l, m) }),
 		Deliver:  func(in agent.Input) { d.deliver(l, in) },
 		Reported: func(*ota.Report) {},
 	}
 	for _, f := range d.faults {
-		gear = f.Equip(gear)
+		hooks = f.Decorate(hooks)
 	}
-	return gear
+	return hooks
 }
 
 // send passes a message of the agent to the link. What a platform of others is

@@ -37,7 +37,7 @@ func TestLineSuffersAsTheScenarioSays(t *testing.T) {
 }
 
 // TestWhatIsToComeOutlivesARestart: a device that restarts between the two steps
-// of a fault suffers the second one all the same.
+// of a fault fires the second one all the same.
 func TestWhatIsToComeOutlivesARestart(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.URLExpired, At: scenario.At(ota.Downloading), After: share(50)})
 	_, _, err := b.download()
@@ -49,7 +49,7 @@ func TestWhatIsToComeOutlivesARestart(t *testing.T) {
 	b = newBench(t, scenario.Fault{Kind: scenario.ObjectChanged, At: scenario.At(ota.Downloading)})
 	_, _, err = b.download()
 	require.Error(t, err)
-	b.ask().Spare() // it never comes
+	b.ask().Refund() // it never comes
 	assert.Zero(t, b.fired)
 	b.boot()
 	x, _, err := b.exchange()
@@ -63,13 +63,13 @@ func TestWhatIsToComeOutlivesARestart(t *testing.T) {
 // TestOnlyItsMessages: at a status only the messages of that status are meant.
 func TestOnlyItsMessages(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.DuplicateMessage, At: scenario.At(ota.Upgrading), Component: "motor"})
-	b.gear.Link.Send(&ota.Report{Component: "motor", Status: ota.Downloading})
-	b.gear.Link.Send(&ota.Report{Component: "app", Status: ota.Upgrading})
-	b.gear.Link.Send(&ota.Inventory{})
+	b.hooks.Link.Send(&ota.Report{Component: "motor", Status: ota.Downloading})
+	b.hooks.Link.Send(&ota.Report{Component: "app", Status: ota.Upgrading})
+	b.hooks.Link.Send(&ota.Inventory{})
 	b.arrivePlan()
 	assert.Len(t, b.sent, 3)
 	assert.Len(t, b.delivered, 1)
-	b.gear.Link.Send(&ota.Report{Component: "motor", Status: ota.Upgrading})
+	b.hooks.Link.Send(&ota.Report{Component: "motor", Status: ota.Upgrading})
 	assert.Len(t, b.sent, 5)
 
 	b = newBench(t, scenario.Fault{Kind: scenario.DuplicateMessage, At: scenario.At(ota.PlanReceived), Component: "motor"})
@@ -78,7 +78,7 @@ func TestOnlyItsMessages(t *testing.T) {
 	b.report("motor", ota.PlanReceived)
 	assert.Len(t, b.delivered, 2)
 	assert.Len(t, b.sent, 1)
-	b.gear.Deliver(agent.Received{Message: &ota.Plan{Components: []ota.PlanComponent{{ID: "motor"}}}})
+	b.hooks.Deliver(agent.Received{Message: &ota.Plan{Components: []ota.PlanComponent{{ID: "motor"}}}})
 	assert.Len(t, b.delivered, 4)
 }
 
@@ -87,13 +87,13 @@ func TestOnlyItsMessages(t *testing.T) {
 func TestNobodyOvertakes(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.ReorderMessages, At: scenario.AtReport})
 	one, two, three := &ota.Report{Seq: 1}, &ota.Report{Seq: 2}, &ota.Report{Seq: 3}
-	b.gear.Link.Send(one)
+	b.hooks.Link.Send(one)
 	assert.Empty(t, b.sent)
 	b.wait()
 	assert.Equal(t, []ota.Up{one}, b.sent)
 	assert.Zero(t, b.fired)
-	b.gear.Link.Send(two)
-	b.gear.Link.Send(three)
+	b.hooks.Link.Send(two)
+	b.hooks.Link.Send(three)
 	assert.Equal(t, []ota.Up{one, three, two}, b.sent)
 	b.wait()
 	assert.Len(t, b.sent, 3)
@@ -108,25 +108,25 @@ func TestFullDiskThatNobodyNotices(t *testing.T) {
 	assert.Zero(t, b.fired)
 	b.report("app", ota.Downloading)
 	b.start()
-	require.NoError(t, b.gear.Operate("app", fault.Inspect), "which needs no space")
-	assert.Equal(t, ota.SpaceLow, codeOf(b.gear.Operate("app", fault.Write)))
-	assert.Equal(t, ota.SpaceLow, codeOf(b.gear.Operate("app", fault.Stage)))
-	assert.Zero(t, *b.gear.Sensors.Read(context.Background()).FreeBytes)
+	require.NoError(t, b.hooks.Operate("app", fault.Inspect), "which needs no space")
+	assert.Equal(t, ota.SpaceLow, codeOf(b.hooks.Operate("app", fault.Write)))
+	assert.Equal(t, ota.SpaceLow, codeOf(b.hooks.Operate("app", fault.Stage)))
+	assert.Zero(t, *b.hooks.Sensors.Read(context.Background()).FreeBytes)
 	assert.Equal(t, []time.Duration{time.Minute}, b.wait())
-	require.NoError(t, b.gear.Operate("app", fault.Write))
+	require.NoError(t, b.hooks.Operate("app", fault.Write))
 	assert.Equal(t, 1, b.looks-1, "the agent learns of it")
 	assert.Equal(t, 1, b.fired)
 }
 
 func TestWriteErrorAtAShare(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.WriteError, At: scenario.At(ota.Downloading), After: share(50)})
-	require.NoError(t, b.gear.Operate("app", fault.Write))
+	require.NoError(t, b.hooks.Operate("app", fault.Write))
 	_, body, err := b.download()
 	require.NoError(t, err)
 	assert.Equal(t, b.body, body)
 	assert.Zero(t, b.fired)
-	assert.Equal(t, ota.WriteFailed, codeOf(b.gear.Operate("app", fault.Write)))
-	require.NoError(t, b.gear.Operate("app", fault.Write))
+	assert.Equal(t, ota.WriteFailed, codeOf(b.hooks.Operate("app", fault.Write)))
+	require.NoError(t, b.hooks.Operate("app", fault.Write))
 	assert.Equal(t, 1, b.fired)
 }
 
@@ -152,7 +152,7 @@ func TestWrongKeyIsTheSameForTheSameSeed(t *testing.T) {
 		s := layout(f, 1)
 		var got ota.Envelope
 		set := fault.NewSet(s, seed, func(string, string) {})
-		set.Draw(&s.Fleets[0], 1)[0].Equip(fault.Gear{Deliver: func(in agent.Input) {
+		set.Draw(&s.Fleets[0], 1)[0].Decorate(fault.Hooks{Deliver: func(in agent.Input) {
 			got = in.(agent.Received).Message.(*ota.Package).Envelope
 		}}).Deliver(agent.Received{Message: &ota.Package{}})
 		return got
@@ -166,11 +166,11 @@ func TestWrongKeyIsTheSameForTheSameSeed(t *testing.T) {
 func TestClockKeepsGoing(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.ClockSkew, At: scenario.AtConnect, By: lasting(-time.Hour)})
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	assert.Equal(t, noon, b.gear.Clock(noon))
+	assert.Equal(t, noon, b.hooks.Clock(noon))
 	b.connect()
-	assert.Equal(t, noon.Add(-time.Hour), b.gear.Clock(noon))
+	assert.Equal(t, noon.Add(-time.Hour), b.hooks.Clock(noon))
 	b.boot()
 	b.connect()
-	assert.Equal(t, noon.Add(-time.Hour), b.gear.Clock(noon))
+	assert.Equal(t, noon.Add(-time.Hour), b.hooks.Clock(noon))
 	assert.Equal(t, 1, b.fired)
 }

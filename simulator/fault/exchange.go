@@ -7,7 +7,7 @@ import (
 )
 
 // Exchange is one request of a download to the storage, and what will come of
-// it. Faults change it before it happens, and each world then lets it happen:
+// it. Faults change it before it happens, and each world then carries it out:
 // the real one on a real answer, the virtual one in virtual time. So a fault of
 // the storage is written once.
 type Exchange struct {
@@ -21,7 +21,7 @@ type Exchange struct {
 	Changed bool  // its entity tag is another one than before
 
 	// Moments are what happens within the answer, in no order. Those of an answer
-	// that never comes are spared.
+	// that never comes are refunded.
 	Moments []Moment
 }
 
@@ -31,9 +31,9 @@ type Moment struct {
 	Turn Turn
 	For  time.Duration // how long a Stall lasts
 	// Fire is called when the byte is reached, at most once, and before the turn
-	// takes effect; Spare instead of it if the body is left before. Either may be
+	// takes effect; Refund instead of it if the body is left before. Either may be
 	// nil.
-	Fire, Spare func()
+	Fire, Refund func()
 }
 
 // AtHead is the moment at which the head of an answer has come, with whatever is
@@ -53,10 +53,10 @@ const (
 )
 
 // Reach calls Fire.
-func (m *Moment) Reach() { once(&m.Fire, &m.Spare) }
+func (m *Moment) Reach() { once(&m.Fire, &m.Refund) }
 
-// Leave calls Spare.
-func (m *Moment) Leave() { once(&m.Spare, &m.Fire) }
+// Leave calls Refund.
+func (m *Moment) Leave() { once(&m.Refund, &m.Fire) }
 
 // once calls one of the two functions, if neither has been called.
 func once(call, other *func()) {
@@ -88,8 +88,8 @@ func (x *Exchange) Answer() []Moment {
 	return x.Moments[body:]
 }
 
-// Spare leaves every moment: no good answer has come.
-func (x *Exchange) Spare() {
+// Refund leaves every moment: no good answer has come.
+func (x *Exchange) Refund() {
 	for i := range x.Moments {
 		x.Moments[i].Leave()
 	}

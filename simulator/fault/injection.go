@@ -20,7 +20,7 @@ type Set struct {
 	fired    func(device, fault string)
 }
 
-// NewSet returns the faults of a scenario. fired is told of every strike, from
+// NewSet returns the faults of a scenario. fired is called at every strike, from
 // any goroutine.
 func NewSet(s *scenario.Scenario, seed uint64, fired func(device, fault string)) *Set {
 	return &Set{scenario: s, seed: seed, fired: fired}
@@ -86,9 +86,9 @@ type Injection struct {
 // Name is the name of the fault.
 func (in *Injection) Name() string { return in.fault.Name }
 
-// Equip returns the gear with the fault in it. It is called at every start of
+// Decorate returns the hooks with the fault in them. It is called at every start of
 // the device, before its agent runs.
-func (in *Injection) Equip(g Gear) Gear { return kinds[in.fault.Kind](in, g) }
+func (in *Injection) Decorate(h Hooks) Hooks { return kinds[in.fault.Kind](in, h) }
 
 // strike uses up one occurrence and returns its number, from 0. It returns
 // false when the fault has struck as often as it does.
@@ -103,8 +103,8 @@ func (in *Injection) strike() (occurrence int, ok bool) {
 	return in.struck - 1, true
 }
 
-// spare gives the last occurrence back: its moment did not come.
-func (in *Injection) spare() {
+// refund gives the last occurrence back: its moment did not come.
+func (in *Injection) refund() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.left++
@@ -129,8 +129,8 @@ func (in *Injection) disarm() bool {
 	return true
 }
 
-// tell says that the fault fired.
-func (in *Injection) tell() { in.set.fired(in.device, in.fault.Name) }
+// report says that the fault fired.
+func (in *Injection) report() { in.set.fired(in.device, in.fault.Name) }
 
 func (in *Injection) draw(a aspect, occurrence int) float64 {
 	return draw(in.set.seed, in.device, in.fault.Name, a, occurrence)

@@ -6,8 +6,8 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// kinds is how each kind of fault gets at a device's gear.
-var kinds = map[scenario.Kind]func(*Injection, Gear) Gear{
+// kinds is how each kind of fault gets at a device's hooks.
+var kinds = map[scenario.Kind]func(*Injection, Hooks) Hooks{
 	scenario.Drop:        (*Injection).drop,
 	scenario.Reset:       (*Injection).reset,
 	scenario.HalfOpen:    (*Injection).halfOpen,
@@ -25,8 +25,8 @@ var kinds = map[scenario.Kind]func(*Injection, Gear) Gear{
 	scenario.WrongRange:    (*Injection).wrongRange,
 	scenario.WrongDigest:   (*Injection).wrongDigest,
 	scenario.ObjectChanged: (*Injection).objectChanged,
-	scenario.HTTPStatus:    func(in *Injection, g Gear) Gear { return in.refuseAnswer(g, in.fault.Status) },
-	scenario.URLExpired:    func(in *Injection, g Gear) Gear { return in.refuseAnswer(g, http.StatusForbidden) },
+	scenario.HTTPStatus:    func(in *Injection, h Hooks) Hooks { return in.refuseAnswer(h, in.fault.Status) },
+	scenario.URLExpired:    func(in *Injection, h Hooks) Hooks { return in.refuseAnswer(h, http.StatusForbidden) },
 
 	scenario.BadSignature: (*Injection).badSignature,
 	scenario.WrongKey:     (*Injection).wrongKey,

@@ -126,7 +126,7 @@ func TestRefusal(t *testing.T) {
 	}
 	for _, reason := range scenario.Reasons() {
 		b := newBench(t, scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived), Reason: reason, For: lasting(time.Second)})
-		read := func() agent.Readings { return b.gear.Sensors.Read(t.Context()) }
+		read := func() agent.Readings { return b.hooks.Sensors.Read(t.Context()) }
 		healthy := agent.Readings{Battery: new(80)}
 		assert.Equal(t, healthy, read())
 		b.arrivePackage("app")
@@ -159,10 +159,10 @@ func TestRestartsDoNotBringItBack(t *testing.T) {
 // agent's will to send it.
 func TestTheReportStillLeaves(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.Drop, At: scenario.AtReport, Component: "app"})
-	b.gear.Link.Send(&ota.Inventory{})
-	b.gear.Link.Send(&ota.Report{Component: "motor"})
+	b.hooks.Link.Send(&ota.Inventory{})
+	b.hooks.Link.Send(&ota.Report{Component: "motor"})
 	assert.Empty(t, b.drops)
-	b.gear.Link.Send(&ota.Report{Component: "app"})
+	b.hooks.Link.Send(&ota.Report{Component: "app"})
 	assert.Len(t, b.drops, 1)
 	assert.Len(t, b.sent, 3)
 }

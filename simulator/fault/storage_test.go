@@ -36,8 +36,8 @@ func TestUnreadBody(t *testing.T) {
 	for _, kind := range []scenario.Kind{scenario.Drop, scenario.PowerCut, scenario.Corrupt, scenario.URLExpired} {
 		b := newBench(t, scenario.Fault{Kind: kind, At: scenario.At(ota.Downloading), After: share(50)})
 		unread := b.ask()
-		unread.Spare()
-		unread.Spare() // a second time gives nothing back
+		unread.Refund()
+		unread.Refund() // a second time gives nothing back
 		assert.Zero(t, b.fired, kind)
 		_, body, _ := b.download()
 		assert.NotEqual(t, b.body, body, kind)

@@ -110,4 +110,4 @@ func (a *answer) wrong(from, length int64) bool {
 }
 
 // leave spares the moments that have not come.
-func (a *answer) leave() { a.exchange.Spare() }
+func (a *answer) leave() { a.exchange.Refund() }

@@ -50,8 +50,8 @@ type device struct {
 	dark     time.Duration // no power until then
 	gone     bool          // no power ever again
 
-	life *life // nil without power
-	gear fault.Gear
+	life  *life // nil without power
+	hooks fault.Hooks
 }
 
 // numbered is the highest number seen of a plan's reports.
@@ -113,7 +113,7 @@ func (d *device) violation(format string, args ...any) {
 }
 
 // clock is the device's own time of day.
-func (d *device) clock() time.Time { return d.gear.Clock(d.world.clock()) }
+func (d *device) clock() time.Time { return d.hooks.Clock(d.world.clock()) }
 
 // alive reports whether the device has power.
 func (d *device) alive() bool { return d.life != nil }
@@ -144,7 +144,7 @@ func (d *device) save(s *agent.State) {
 		}
 		d.watchReport(r)
 		d.record(verdict.ReportEvent(0, verdict.Numbered, d.id.Device, r))
-		d.gear.Reported(r)
+		d.hooks.Reported(r)
 	}
 }
 
@@ -177,7 +177,7 @@ func (d *device) Read(context.Context) agent.Readings { return d.readings }
 // Check finds the device healthy (agent.Health); faults find it otherwise.
 func (d *device) Check(context.Context) error { return nil }
 
-// Busy is the component in work (fault.Body).
+// Busy is the component in work (fault.Control).
 func (d *device) Busy() (component string, install time.Duration) {
 	if d.busy < 0 {
 		return "", 0
@@ -185,14 +185,14 @@ func (d *device) Busy() (component string, install time.Duration) {
 	return d.fleet.Components[d.busy].ID, d.flashes[d.busy].install
 }
 
-// Remeasure lets the agent look at its sensors (fault.Body).
+// Remeasure lets the agent look at its sensors (fault.Control).
 func (d *device) Remeasure() {
 	if d.alive() {
-		d.handle(agent.Measured{Readings: d.gear.Sensors.Read(context.Background())})
+		d.handle(agent.Measured{Readings: d.hooks.Sensors.Read(context.Background())})
 	}
 }
 
-// After does something after a time (fault.Body).
+// After does something after a time (fault.Control).
 func (d *device) After(delay time.Duration, do func()) {
 	d.waiting++
 	d.world.after(delay, func() {

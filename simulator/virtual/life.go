@@ -36,8 +36,8 @@ type effect struct{ _ byte }
 func (d *device) boot() {
 	l := &life{machine: d.world.think(agent.New(d.id, d.config, d.saved)), healthy: make([]bool, len(d.flashes))}
 	d.life = l
-	d.gear = fault.Gear{
-		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Body: d,
+	d.hooks = fault.Hooks{
+		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Control: d,
 		Operate:  func(string, fault.Operation) error { return nil },
 		Version:  func(_, runs string) string { return runs },
 		Clock:    func(now time.Time) time.Time { return now },
@@ -45,14 +45,14 @@ func (d *device) boot() {
 		Reported: func(*ota.Report) {},
 	}
 	for _, f := range d.faults {
-		d.gear = f.Equip(d.gear)
+		d.hooks = f.Decorate(d.hooks)
 	}
 	found := make([]agent.Found, len(d.fleet.Components))
 	for i, c := range d.fleet.Components {
 		version, _ := d.inspect(c.ID)
 		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.packages[i]}
 	}
-	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.gear.Sensors.Read(context.Background())})
+	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.hooks.Sensors.Read(context.Background())})
 	if d.life != l {
 		return
 	}
@@ -79,7 +79,7 @@ func (d *device) deliver(in agent.Input) {
 			d.weigh(ack)
 		}
 		if _, plan := received.Message.(*ota.Plan); plan {
-			d.handle(agent.Measured{Readings: d.gear.Sensors.Read(context.Background())})
+			d.handle(agent.Measured{Readings: d.hooks.Sensors.Read(context.Background())})
 		}
 	}
 	d.handle(in)
@@ -158,7 +158,7 @@ func (d *device) execute(l *life, out agent.Output) {
 		d.save(out.State)
 	case agent.Send:
 		d.watchSend(out.Message)
-		d.gear.Link.Send(out.Message)
+		d.hooks.Link.Send(out.Message)
 	case agent.SetTimer:
 		l.timer++
 		if number := l.timer; !out.At.IsZero() {
@@ -224,7 +224,7 @@ func (d *device) operate(component string, op fault.Operation, call func(*flash)
 	if i < 0 {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
 	}
-	err := d.gear.Operate(component, op)
+	err := d.hooks.Operate(component, op)
 	if err == nil && d.life.failing {
 		err = firmware.Failf(ota.WriteFailed, "the disk does not take it")
 	}
@@ -249,7 +249,7 @@ func asFailure(err error, code ota.Code) *ota.Failure {
 // inspect asks a component what it runs; empty if it does not answer.
 func (d *device) inspect(component string) (version string, failure *ota.Failure) {
 	failure = d.operate(component, fault.Inspect, func(f *flash) error {
-		version = d.gear.Version(component, f.Running)
+		version = d.hooks.Version(component, f.Running)
 		return nil
 	})
 	return version, failure
@@ -286,7 +286,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 	version, failure := d.inspect(out.Job.Component)
 	if failure == nil && version == out.Job.Target {
-		failure = asFailure(d.gear.Health.Check(context.Background()), ota.HealthCheckFailed)
+		failure = asFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	if failure == nil && version == out.Job.Target {
 		d.life.healthy[d.component(out.Job.Component)] = true

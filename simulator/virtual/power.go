@@ -9,7 +9,7 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-var _ fault.Body = (*device)(nil)
+var _ fault.Control = (*device)(nil)
 
 // never is later than any run.
 const never = time.Duration(math.MaxInt64)

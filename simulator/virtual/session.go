@@ -248,7 +248,7 @@ func (s *session) open() {
 	l := s.device.line
 	s.known, s.up = true, true
 	s.device.record(verdict.Event{Kind: verdict.Connected})
-	s.device.gear.Deliver(agent.Connected{})
+	s.device.hooks.Deliver(agent.Connected{})
 	kept := s.kept
 	s.kept = nil
 	for _, h := range kept {
@@ -286,7 +286,7 @@ func (s *session) close(abruptly bool) {
 	}
 	w.queue.add(at, func() { w.platform.receive(s.device.id, &ota.Offline{}) })
 	if s.device.alive() {
-		s.device.gear.Deliver(agent.Disconnected{})
+		s.device.hooks.Deliver(agent.Disconnected{})
 	}
 }
 
@@ -325,7 +325,7 @@ func (s *session) transmit(h *held) {
 			return
 		}
 		h.delivered = w.now
-		s.device.gear.Deliver(agent.Received{Message: h.message})
+		s.device.hooks.Deliver(agent.Received{Message: h.message})
 	})
 }
 

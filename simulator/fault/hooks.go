@@ -8,11 +8,11 @@ import (
 	"otafleet/internal/ota"
 )
 
-// Gear is what a device's agent touches the world through. A fault replaces
-// what it needs by something that behaves worse. Every field is set.
-type Gear struct {
-	// Exchange is told of each request to the storage before it happens, and
-	// changes what will come of it.
+// Hooks are the interfaces through which a device's agent touches the world. A
+// fault decorates those that it needs. Every field is set.
+type Hooks struct {
+	// Exchange is called with each request to the storage before it happens, and
+	// changes its outcome.
 	Exchange func(*Exchange)
 	// Operate is asked before each operation of a component's installer. An
 	// error is what the operation returns, without having been done.
@@ -26,12 +26,12 @@ type Gear struct {
 	Sensors agent.Sensors
 	Link    agent.Link        // messages to the platform
 	Deliver func(agent.Input) // messages from the platform, and the session's ups and downs
-	// Reported is told of each report, once, when the device has made it durable.
+	// Reported is called with each report, once, when the device has made it durable.
 	Reported func(*ota.Report)
-	Body     Body
+	Control  Control
 }
 
-// Operation is what the agent lets an installer do.
+// Operation is a call of an installer.
 type Operation uint8
 
 // The operations. Write is one chunk, in the place that Open gave.
@@ -45,12 +45,12 @@ const (
 	Revert
 )
 
-// Body is what a fault can do to the device itself. A fault calls it from
+// Control is what a fault can do to the device itself. A fault calls it from
 // within the interfaces that it decorates, so none of it waits for the agent.
-type Body interface {
+type Control interface {
 	Power
 	Line
-	// Remeasure lets the agent look at its sensors.
+	// Remeasure makes the agent read its sensors.
 	Remeasure()
 	// After does something after a time, never from within the caller, unless the
 	// run ends before. It outlives a restart of the device.
@@ -77,18 +77,18 @@ type Power interface {
 // for a time overlaps with itself: the line is down, silent or slow until the
 // last of its troubles is over.
 type Line interface {
-	// CutLine drops every connection and lets none up for a time.
+	// CutLine drops every connection and allows none for a time.
 	CutLine(down time.Duration)
 	// ResetLine resets every connection, as a peer or a router between does.
 	ResetLine()
-	// FreezeLine lets nothing pass either way for a time, on connections that
+	// FreezeLine passes nothing either way for a time, on connections that
 	// stay up. New ones do not come up either.
 	FreezeLine(still time.Duration)
-	// DelayLine lets everything take longer for a time, each way.
+	// DelayLine delays everything for a time, each way.
 	DelayLine(by, lasting time.Duration)
 	// ThrottleLine passes at most so many bytes a second for a time.
 	ThrottleLine(rate int64, lasting time.Duration)
-	// LoseLine drops every connection and lets none up ever again.
+	// LoseLine drops every connection and allows none ever again.
 	LoseLine()
 }
 

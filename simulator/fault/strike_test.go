@@ -55,7 +55,7 @@ func body(b *bench) map[scenario.Kind]func() int {
 		scenario.PowerCut:    func() int { return len(b.cuts) },
 		scenario.Crash:       func() int { return len(b.crashes) },
 		scenario.Vanish:      func() int { return b.gone },
-		scenario.ClockSkew:   func() int { return int(b.gear.Clock(time.Time{}).Sub(time.Time{})) },
+		scenario.ClockSkew:   func() int { return int(b.hooks.Clock(time.Time{}).Sub(time.Time{})) },
 	}
 }
 
@@ -101,7 +101,7 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 		scenario.Downgrade:    refused(ota.DowngradeRefused),
 		scenario.Refuse: func(b *bench, _ scenario.Place) bool {
 			b.arrivePlan()
-			busy := b.gear.Sensors.Read(context.Background()).Busy
+			busy := b.hooks.Sensors.Read(context.Background()).Busy
 			b.wait()
 			return busy
 		},
@@ -112,7 +112,7 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 				b.report("app", ota.Downloading)
 				b.start()
 			}
-			code := codeOf(b.gear.Operate("app", fault.Write))
+			code := codeOf(b.hooks.Operate("app", fault.Write))
 			b.wait()
 			return code == ota.SpaceLow
 		},
@@ -121,20 +121,20 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 			if at == scenario.At(ota.Downloading) {
 				op = fault.Write
 			}
-			return codeOf(b.gear.Operate("app", op)) == ota.WriteFailed
+			return codeOf(b.hooks.Operate("app", op)) == ota.WriteFailed
 		},
 		scenario.BootLoop: func(b *bench, _ scenario.Place) bool {
 			before := len(b.cuts)
-			err := b.gear.Health.Check(context.Background())
+			err := b.hooks.Health.Check(context.Background())
 			return len(b.cuts) > before && err != nil
 		},
 		scenario.WrongVersion: func(b *bench, _ scenario.Place) bool {
-			assert.NoError(b.t, b.gear.Operate("app", fault.Activate))
+			assert.NoError(b.t, b.hooks.Operate("app", fault.Activate))
 			b.boot()
-			assert.NoError(b.t, b.gear.Operate("app", fault.Activate), "it was cut")
-			says := b.gear.Version("app", "2")
-			assert.NoError(b.t, b.gear.Operate("app", fault.Revert))
-			assert.Equal(b.t, "1", b.gear.Version("app", "1"))
+			assert.NoError(b.t, b.hooks.Operate("app", fault.Activate), "it was cut")
+			says := b.hooks.Version("app", "2")
+			assert.NoError(b.t, b.hooks.Operate("app", fault.Revert))
+			assert.Equal(b.t, "1", b.hooks.Version("app", "1"))
 			return says != "2"
 		},
 		scenario.SilentMCU: func(b *bench, at scenario.Place) bool {
@@ -142,10 +142,10 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 			if at == scenario.At(ota.Upgrading) {
 				op = fault.Activate
 			}
-			assert.NoError(b.t, b.gear.Operate("app", op), "it is no MCU")
-			return codeOf(b.gear.Operate("motor", op)) == ota.ComponentSilent
+			assert.NoError(b.t, b.hooks.Operate("app", op), "it is no MCU")
+			return codeOf(b.hooks.Operate("motor", op)) == ota.ComponentSilent
 		},
-		scenario.Unhealthy: func(b *bench, _ scenario.Place) bool { return b.gear.Health.Check(context.Background()) != nil },
+		scenario.Unhealthy: func(b *bench, _ scenario.Place) bool { return b.hooks.Health.Check(context.Background()) != nil },
 	}
 }
 
@@ -159,15 +159,15 @@ func message(b *bench, at scenario.Place) (got int, late bool) {
 		first.Message = &ota.Package{Component: "app"}
 		fallthrough
 	case scenario.At(ota.PlanReceived):
-		b.gear.Deliver(first)
-		b.gear.Deliver(agent.Received{Message: &ota.NoPlan{}})
+		b.hooks.Deliver(first)
+		b.hooks.Deliver(agent.Received{Message: &ota.NoPlan{}})
 		b.wait()
 		return len(b.delivered), b.delivered[0] != agent.Input(first)
 	}
 	status, _ := at.Status()
 	report := &ota.Report{Component: "app", Status: status, Seq: 1}
-	b.gear.Link.Send(report)
-	b.gear.Link.Send(&ota.Progress{})
+	b.hooks.Link.Send(report)
+	b.hooks.Link.Send(&ota.Progress{})
 	b.wait()
 	return len(b.sent), b.sent[0] != ota.Up(report)
 }

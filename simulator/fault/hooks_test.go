@@ -22,12 +22,12 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// bench is one device with one fault. It is the gear and the body under the
+// bench is one device with one fault. It is the hooks and the control under the
 // fault, and notes what reaches them.
 type bench struct {
 	t     *testing.T
 	fault *fault.Injection
-	gear  fault.Gear
+	hooks fault.Hooks
 
 	fired   int
 	busy    string
@@ -37,7 +37,7 @@ type bench struct {
 	drops   []time.Duration // of the line
 	resets  int
 	still   []time.Duration // the line
-	slow    []string        // what the line suffers for a time
+	slow    []string        // what the line fires for a time
 	gone    int
 	lost    int // the line
 	looks   int // at the sensors
@@ -84,10 +84,10 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 
 // boot starts the device, again.
 func (b *bench) boot() {
-	b.gear = b.fault.Equip(fault.Gear{
+	b.hooks = b.fault.Decorate(fault.Hooks{
 		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
 		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
-		Health: b, Sensors: b, Link: b, Body: b,
+		Health: b, Sensors: b, Link: b, Control: b,
 		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },
 		Reported: func(r *ota.Report) { b.reported = append(b.reported, *r) },
 	})
@@ -148,14 +148,14 @@ func (b *bench) wait() []time.Duration {
 // report is a report that the device makes durable, and sends.
 func (b *bench) report(component string, s ota.Status) {
 	r := &ota.Report{Component: component, Status: s}
-	b.gear.Reported(r)
-	b.gear.Link.Send(r)
+	b.hooks.Reported(r)
+	b.hooks.Link.Send(r)
 }
 
 // ask asks the storage once, and gives what will come of it.
 func (b *bench) ask() *fault.Exchange {
 	x := &fault.Exchange{Component: b.busy, Length: int64(len(b.body))}
-	b.gear.Exchange(x)
+	b.hooks.Exchange(x)
 	return x
 }
 
@@ -170,7 +170,7 @@ func (b *bench) exchange() (x *fault.Exchange, body []byte, err error) {
 	b.t.Helper()
 	x = b.ask()
 	if x.Status != 0 {
-		x.Spare()
+		x.Refund()
 		return x, nil, nil
 	}
 	body = bytes.Clone(b.body)
@@ -193,8 +193,8 @@ func (b *bench) exchange() (x *fault.Exchange, body []byte, err error) {
 }
 
 // arrivePlan, arrivePackage and connect are what the link brings.
-func (b *bench) arrivePlan() { b.gear.Deliver(agent.Received{Message: &ota.Plan{ID: "spring"}}) }
-func (b *bench) connect()    { b.gear.Deliver(agent.Connected{}) }
+func (b *bench) arrivePlan() { b.hooks.Deliver(agent.Received{Message: &ota.Plan{ID: "spring"}}) }
+func (b *bench) connect()    { b.hooks.Deliver(agent.Connected{}) }
 
 // sign signs a manifest as the platform's owner does.
 func (b *bench) sign(m *ota.Manifest) (ota.Envelope, error) {
@@ -221,7 +221,7 @@ func (b *bench) arrivePackage(component string) *ota.Package {
 	envelope, err := b.sign(manifest(component))
 	require.NoError(b.t, err)
 	sent := &ota.Package{Component: component, Envelope: envelope}
-	b.gear.Deliver(agent.Received{Message: sent})
+	b.hooks.Deliver(agent.Received{Message: sent})
 	_, err = b.open(sent.Envelope)
 	require.NoError(b.t, err, "the message may be shared")
 	got, is := b.delivered[len(b.delivered)-1].(agent.Received).Message.(*ota.Package)

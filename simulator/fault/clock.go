@@ -7,26 +7,26 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// clockSkew lets the device's clock be wrong from now on, even over restarts.
-func (in *Injection) clockSkew(g Gear) Gear {
-	clock := g.Clock
-	g.Clock = func(now time.Time) time.Time {
+// clockSkew sets the device's clock wrong from now on, even over restarts.
+func (in *Injection) clockSkew(h Hooks) Hooks {
+	clock := h.Clock
+	h.Clock = func(now time.Time) time.Time {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		return clock(now).Add(in.skew)
 	}
 	if in.fault.At == scenario.AtBoot {
 		in.misset()
-		return g
+		return h
 	}
-	next := g.Deliver
-	g.Deliver = func(input agent.Input) {
+	next := h.Deliver
+	h.Deliver = func(input agent.Input) {
 		if _, connected := input.(agent.Connected); connected {
 			in.misset()
 		}
 		next(input)
 	}
-	return g
+	return h
 }
 
 // misset sets the clock wrong.
@@ -35,7 +35,7 @@ func (in *Injection) misset() {
 	if !ok {
 		return
 	}
-	in.tell()
+	in.report()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.skew = in.extent(occurrence)

@@ -1,4 +1,0 @@
-package fault
-
-// stall lets a download's answer pause.
-func (in *Injection) stall(g Gear) Gear { return in.onBody(g, Stalls) }
