@@ -28,7 +28,8 @@ type room struct{ pkg, uses, testsUse string }
 var house = []room{
 	{"internal/ota", "", ""},
 	{"internal/yamlform", "", ""},
-	{"internal/cli", "", ""},
+	{"internal/shell", "", ""},
+	{"internal/cli", "internal/shell", ""},
 	{"internal/exposition", "", ""},
 	{"internal/address", "", ""},
 	{"internal/files", "", ""},
@@ -49,7 +50,7 @@ var house = []room{
 	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
 	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
-	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota", "firmware/firmwaretest internal/programtest"},
+	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota internal/shell", "firmware/firmwaretest internal/programtest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},           // the real downloads and the virtual ones ask it
@@ -62,7 +63,7 @@ var house = []room{
 	{"simulator/witness", "simulator/verdict simulator/platform/engine agent internal/ota", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
-	{"simulator/verdict", "simulator/scenario internal/ota internal/yamlform", "simulator/verdict/verdicttest"},
+	{"simulator/verdict", "simulator/scenario internal/ota internal/shell internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},

@@ -35,7 +35,7 @@ Example:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			t := newTarget(flags)
 			asJSON := jsonFlag(flags)
-			return func(ctx context.Context, streams cli.Streams, args []string) error {
+			return t.telling(asJSON, func(ctx context.Context, streams cli.Streams, args []string) error {
 				path, err := cli.OneArg(args, "the package file")
 				if err != nil {
 					return err
@@ -45,7 +45,7 @@ Example:
 					return err
 				}
 				return rehearse(ctx, client, path, streams.Out, *asJSON)
-			}
+			})
 		},
 	}
 }
@@ -179,7 +179,7 @@ Example:
 			t := newTarget(flags)
 			asJSON := jsonFlag(flags)
 			detach := flags.Bool("detach", false, "do not wait for the end")
-			return func(ctx context.Context, streams cli.Streams, args []string) error {
+			return t.telling(asJSON, func(ctx context.Context, streams cli.Streams, args []string) error {
 				path, err := cli.OneArg(args, "the package file")
 				if err != nil {
 					return err
@@ -192,7 +192,7 @@ Example:
 					return err
 				}
 				return install(ctx, client, path, streams.Out, *asJSON, *detach)
-			}
+			})
 		},
 	}
 }

@@ -76,7 +76,7 @@ func look[T any](name, summary, help string, get func(*control.Client, context.C
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			t := newTarget(flags)
 			asJSON := jsonFlag(flags)
-			return func(ctx context.Context, streams cli.Streams, args []string) error {
+			return t.telling(asJSON, func(ctx context.Context, streams cli.Streams, args []string) error {
 				client, err := t.client(args)
 				if err != nil {
 					return err
@@ -89,7 +89,7 @@ func look[T any](name, summary, help string, get func(*control.Client, context.C
 					return printJSON(streams.Out, document)
 				}
 				return show(streams.Out, &document)
-			}
+			})
 		},
 	}
 }
@@ -139,7 +139,7 @@ func (o order) verb() cli.Verb {
 			asJSON := jsonFlag(flags)
 			var w words
 			o.flags(flags, &w)
-			return func(ctx context.Context, streams cli.Streams, args []string) error {
+			return t.telling(asJSON, func(ctx context.Context, streams cli.Streams, args []string) error {
 				client, err := t.client(args)
 				if err != nil {
 					return err
@@ -153,7 +153,7 @@ func (o order) verb() cli.Verb {
 				}
 				_, err = fmt.Fprintln(streams.Out, answer)
 				return err
-			}
+			})
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/shell"
 	"otafleet/scenarios"
 	"otafleet/simulator/explore"
 	"otafleet/simulator/verdict"
@@ -70,10 +71,11 @@ func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []stri
 	if f.cut != "" {
 		return f.replay(streams.Out, options)
 	}
-	return f.explore(ctx, streams.Out, s.name, options)
+	return f.explore(ctx, streams, s.name, options)
 }
 
-func (f *exploreFlags) explore(ctx context.Context, w io.Writer, name string, options explore.Options) error {
+func (f *exploreFlags) explore(ctx context.Context, streams cli.Streams, name string, options explore.Options) error {
+	w := streams.Out
 	began := time.Now()
 	if !f.quiet {
 		options.Progress = trialProgress(w)
@@ -94,7 +96,7 @@ func (f *exploreFlags) explore(ctx context.Context, w io.Writer, name string, op
 	}
 	for _, failure := range r.Failures {
 		again := again(name, f.seed, failure.Cuts)
-		fmt.Fprintf(w, "\n%s\n", again)
+		fmt.Fprintf(w, "\n%s\n", program().Retell(again, streams, ""))
 		for _, broken := range failure.Broken {
 			fmt.Fprintf(w, "  ✗ %s\n", broken)
 		}
@@ -105,7 +107,7 @@ func (f *exploreFlags) explore(ctx context.Context, w io.Writer, name string, op
 
 // again is the command that plays a trial again, as a shell takes it.
 func again(name string, seed uint64, cuts []explore.Cut) string {
-	words := []string{"ota-sim", "explore", name}
+	words := []string{"ota-sim", "explore", shell.Path(name)}
 	if seed != 0 {
 		words = append(words, fmt.Sprint("--seed=", seed))
 	}
@@ -113,7 +115,7 @@ func again(name string, seed uint64, cuts []explore.Cut) string {
 	for i, c := range cuts {
 		texts[i] = c.String()
 	}
-	return quoted(append(words, "--cut", strings.Join(texts, ","))...)
+	return shell.Line(append(words, "--cut", strings.Join(texts, ","))...)
 }
 
 // trialProgress prints a line now and then.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -67,10 +66,11 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	}
 	var b strings.Builder
 	writeOutlook(&b, c)
-	command := runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, broker: f.broker, flags: changed(f.changed)}
+	command := commandOf(s, f.broker, f.changed)
 	if f.virtual {
-		fmt.Fprintf(&b, "\nIn virtual time it takes no sockets: %s\n", command)
-		_, err := io.WriteString(streams.Out, b.String())
+		fmt.Fprintln(&b)
+		fmt.Fprintf(&b, "In virtual time it takes no sockets: %s\n", command.inFile(&b))
+		_, err := io.WriteString(streams.Out, program().Retell(b.String(), streams, ""))
 		return err
 	}
 	machine, err := preflight.Look()
@@ -82,12 +82,12 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	writeChecks(&b, result)
 	fmt.Fprintf(&b, "    %-14s %d; at most %d devices arrive within a second\n\n", "processors", machine.Processors, c.busiest())
 	if result.Fits() {
-		fmt.Fprintf(&b, "It fits: %s\n", command)
+		fmt.Fprintf(&b, "It fits: %s\n", command.inFile(&b))
 	} else {
 		fmt.Fprintf(&b, "%d devices do not fit.\n", c.selected.Devices())
 		writeMend(&b, result, command)
 	}
-	if _, err := io.WriteString(streams.Out, b.String()); err != nil || result.Fits() {
+	if _, err := io.WriteString(streams.Out, program().Retell(b.String(), streams, "")); err != nil || result.Fits() {
 		return err
 	}
 	return &cli.Exit{Code: exitPreflight}

@@ -5,10 +5,14 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"otafleet/internal/ota"
+	"otafleet/internal/shell"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/scenario"
 )
@@ -65,6 +69,7 @@ func writeChecks(w io.Writer, result preflight.Result) {
 
 // writeMend says what lets a run fit, as commands that then work.
 func writeMend(w io.Writer, result preflight.Result, command runCommand) {
+	command = command.inFile(w)
 	files, ports, memory := result.Checks[preflight.Files], result.Checks[preflight.Ports], result.Checks[preflight.Memory]
 	m := result.Mend
 	if m.Sources > 0 {
@@ -95,16 +100,31 @@ func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 
 // runCommand is a command line of ota-sim run.
 type runCommand struct {
-	program  string
 	scenario string
 	name     string   // of the scenario
 	broker   string   // its URL; empty if it is embedded
 	flags    []string // all, as --name=value
 }
 
+// commandOf is the command line that runs a scenario with the flags that were given.
+func commandOf(s *source, broker string, given *pflag.FlagSet) runCommand {
+	return runCommand{scenario: shell.Path(s.name), name: s.Scenario.Name, broker: broker, flags: changed(given)}
+}
+
 // String is the command line as a shell takes it.
 func (c runCommand) String() string {
-	return quoted(slices.Concat([]string{c.program, "run"}, c.flags, []string{c.scenario})...)
+	return shell.Line(slices.Concat([]string{"ota-sim", "run"}, c.flags, []string{c.scenario})...)
+}
+
+// inFile is the command line of a scenario that can be read again: what has come
+// through a pipe has to be put into a file.
+func (c runCommand) inFile(w io.Writer) runCommand {
+	if state, err := os.Stat(c.scenario); c.scenario != "./-" && (err != nil || state.Mode().IsRegular()) {
+		return c
+	}
+	c.scenario = "SCENARIO"
+	fmt.Fprint(w, "The scenario came through a pipe. Put it into a file, and the file's name for SCENARIO.\n")
+	return c
 }
 
 // from is the command line from so many source addresses. It says which ones: all
@@ -131,7 +151,7 @@ func loopback(host string) bool {
 // virtually is the command line in virtual time, unless the run is about a broker
 // or a store.
 func (c runCommand) virtually() (line string, can bool) {
-	words, sockets := []string{c.program, "run", "--virtual"}, socketFlags()
+	words, sockets := []string{"ota-sim", "run", "--virtual"}, socketFlags()
 	for _, flag := range c.flags {
 		switch name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "="); {
 		case name == "metrics" || name == "prefix" || name == "source-addresses":
@@ -141,7 +161,7 @@ func (c runCommand) virtually() (line string, can bool) {
 			words = append(words, flag)
 		}
 	}
-	return quoted(append(words, c.scenario)...), true
+	return shell.Line(append(words, c.scenario)...), true
 }
 
 // shards are the command lines that run all shards and merge them.
@@ -169,28 +189,17 @@ func (c runCommand) shards(m preflight.Mend) string {
 	if m.InTurn {
 		end = "; done"
 	}
+	each := shell.Line("--out="+out+"-") + "$i"
+	if len(kept) > 0 {
+		each += " " + shell.Line(kept...)
+	}
 	if prefix != "" {
-		kept = append(kept, "--prefix="+prefix+"/$i")
+		each += " " + shell.Line("--prefix="+prefix+"/") + "$i"
 	}
-	each := quoted(slices.Concat([]string{c.program, "run", "--quiet", fmt.Sprintf("--shard=$i/%d", m.Shards), "--out=" + out + "-$i"}, kept, []string{c.scenario})...)
-	merge := quoted(slices.Concat([]string{c.program, "merge"}, outputs)...)
-	return fmt.Sprintf("  for i in $(seq %d); do %s %s\n  %s $(seq -f %s-%%g %d)\n",
-		m.Shards, each, end, merge, quoted(out), m.Shards)
-}
-
-// quoted writes words so that a shell takes them as they are. Where a word has
-// the variable $i, that is left to the shell.
-func quoted(words ...string) string {
-	const safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_"
-	text := make([]string, len(words))
-	for i, word := range words {
-		parts := strings.Split(word, "$i")
-		for k, part := range parts {
-			if strings.Trim(part, safe) != "" || word == "" {
-				parts[k] = "'" + strings.ReplaceAll(part, "'", `'\''`) + "'"
-			}
-		}
-		text[i] = strings.Join(parts, "$i")
+	dirs := make([]string, m.Shards)
+	for i := range dirs {
+		dirs[i] = fmt.Sprint(out, "-", i+1)
 	}
-	return strings.Join(text, " ")
+	return fmt.Sprintf("  for i in $(seq %d); do ota-sim run --quiet --shard=$i/%d %s %s %s\n  %s\n",
+		m.Shards, m.Shards, each, shell.Line(c.scenario), end, shell.Line(slices.Concat([]string{"ota-sim", "merge"}, outputs, dirs)...))
 }

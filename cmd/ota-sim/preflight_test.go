@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/shell"
 	"otafleet/simulator/preflight"
 )
 
@@ -23,8 +24,8 @@ func many(n int) string {
 		fmt.Sprintf("expect: {devices: {upgraded: %d, unaccounted: 0}, reports: {lost: 0}, faults: {fired: all, sick: %d}}\n", n, n/10)
 }
 
-// shell runs a line in a directory, as somebody would who may open so many files.
-func shell(t *testing.T, dir string, files int, line string) outcome {
+// limited runs a line in a directory, as somebody would who may open so many files.
+func limited(t *testing.T, dir string, files int, line string) outcome {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", fmt.Sprintf("ulimit -n %d\n%s", files, line))
 	cmd.Dir = dir
@@ -53,34 +54,42 @@ func TestTheAdviceWorks(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for name, tt := range map[string]struct {
-		flags, advice string
+		file, flags string
 	}{
-		"plain": {"", "for i in $(seq 4); do "},
-		"flags": {"--seed 7 --json v.json --out kept", "for i in $(seq 4); do "},
+		"plain": {"many.yaml", ""},
+		"flags": {"many.yaml", "--seed 7 --json v.json --out kept"},
+		"names": {`it's "many" of $i & $HOME.yaml`, `--seed 7 --json v.json --out "it's 50% of "'$i' --html "-page.html"`},
+		"dash":  {"-many.yaml", ""},
+		"pipe":  {"-", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "many.yaml"), []byte(many(200)), 0o600))
-			refused := shell(t, dir, 700, self+" run many.yaml "+tt.flags)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, tt.file), []byte(many(200)), 0o600))
+			refused := limited(t, dir, 700, self+" run "+tt.flags+" -- "+shell.Line(tt.file)+" <many.yaml")
 			assert.Equal(t, exitPreflight, refused.code)
 			assert.Empty(t, refused.out)
 			assert.Contains(t, refused.err, "200 devices do not fit this machine in one process:")
 			assert.Contains(t, refused.err, "  ✗ open files     1000 of 700\n")
 			commands := advice(refused.err)
-			assert.True(t, strings.HasPrefix(commands, tt.advice), commands)
-			planned := shell(t, dir, 700, self+" plan many.yaml")
+			assert.True(t, strings.HasPrefix(commands, "for i in $(seq 4); do "), commands)
+			if tt.file == "-" {
+				assert.Contains(t, refused.err, "Put it into a file, and the file's name for SCENARIO.\n")
+				commands = strings.ReplaceAll(commands, "SCENARIO", "many.yaml")
+			}
+			planned := limited(t, dir, 700, self+" plan many.yaml")
 			assert.Equal(t, exitPreflight, planned.code)
 			assert.Contains(t, planned.out, "200 devices do not fit.\n")
 
-			followed := shell(t, dir, 700, commands)
+			followed := limited(t, dir, 700, commands)
 			assert.Equal(t, cli.OK, followed.code, "%s%s", followed.out, followed.err)
 			assert.Contains(t, followed.out, "200 devices")
 			assert.Contains(t, followed.out, "\nHELD\n")
 			if strings.Contains(tt.flags, "--seed 7") {
 				assert.Contains(t, followed.out, "seed 7")
 				assert.FileExists(t, filepath.Join(dir, "v.json"))
-				assert.DirExists(t, filepath.Join(dir, "kept-4"))
+				assert.DirExists(t, filepath.Join(dir, map[string]string{"flags": "kept-4", "names": "it's 50% of $i-4"}[name]))
 			}
 		})
 	}
@@ -92,11 +101,11 @@ func TestOneEndOfASession(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	path := file(t, "many.yaml", many(100))
-	o := shell(t, ".", 700, self+" run --quiet --broker mqtt://127.0.0.1:1 --stand-in "+path)
+	o := limited(t, ".", 700, self+" run --quiet --broker mqtt://127.0.0.1:1 --stand-in "+path)
 	assert.Equal(t, exitUnreachable, o.code, "it fits: %s", o.err)
-	assert.Equal(t, exitPreflight, shell(t, ".", 699, self+" run --quiet --broker mqtt://127.0.0.1:1 --stand-in "+path).code)
-	assert.Equal(t, exitPreflight, shell(t, ".", 700, self+" run --quiet "+path).code)
-	assert.Equal(t, cli.OK, shell(t, ".", 700, self+" plan --shard 1/2 "+path).code)
+	assert.Equal(t, exitPreflight, limited(t, ".", 699, self+" run --quiet --broker mqtt://127.0.0.1:1 --stand-in "+path).code)
+	assert.Equal(t, exitPreflight, limited(t, ".", 700, self+" run --quiet "+path).code)
+	assert.Equal(t, cli.OK, limited(t, ".", 700, self+" plan --shard 1/2 "+path).code)
 }
 
 func TestCommands(t *testing.T) {
@@ -106,17 +115,17 @@ func TestCommands(t *testing.T) {
 		want  string
 	}{
 		{nil, preflight.Mend{Shards: 3},
-			"  for i in $(seq 3); do bin/ota-sim run --quiet --shard=$i/3 --out=many-shard-$i 'my many.yaml' & done; wait\n" +
-				"  bin/ota-sim merge $(seq -f many-shard-%g 3)\n"},
+			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=many-shard-$i 'my many.yaml' & done; wait\n" +
+				"  ota-sim merge many-shard-1 many-shard-2 many-shard-3\n"},
 		{[]string{"--seed=7", "--quiet=true", "--metrics=127.0.0.1:1", "--html=r.html", "--shard=1/2", "--out=kept", "--broker=mqtt://b:1883", "--stand-in=true"},
 			preflight.Mend{Shards: 3, InTurn: true},
-			"  for i in $(seq 3); do bin/ota-sim run --quiet --shard=$i/3 --out=kept-$i --seed=7 --broker=mqtt://b:1883 --stand-in=true --prefix=ota/v1/$i 'my many.yaml' ; done\n" +
-				"  bin/ota-sim merge --html=r.html $(seq -f kept-%g 3)\n"},
+			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=kept-$i --seed=7 --broker=mqtt://b:1883 --stand-in=true --prefix=ota/v1/$i 'my many.yaml' ; done\n" +
+				"  ota-sim merge --html=r.html kept-1 kept-2 kept-3\n"},
 		{[]string{"--prefix=test", "--trust=it's.pub"}, preflight.Mend{Shards: 2},
-			"  for i in $(seq 2); do bin/ota-sim run --quiet --shard=$i/2 --out=many-shard-$i '--trust=it'\\''s.pub' --prefix=test/$i 'my many.yaml' & done; wait\n" +
-				"  bin/ota-sim merge $(seq -f many-shard-%g 2)\n"},
+			"  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i '--trust=it'\\''s.pub' --prefix=test/$i 'my many.yaml' & done; wait\n" +
+				"  ota-sim merge many-shard-1 many-shard-2\n"},
 	} {
-		c := runCommand{program: "bin/ota-sim", scenario: "my many.yaml", name: "many", flags: tt.flags}
+		c := runCommand{scenario: "my many.yaml", name: "many", flags: tt.flags}
 		assert.Equal(t, tt.want, c.shards(tt.mend))
 	}
 }
@@ -139,7 +148,7 @@ func TestWhatHelps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			run := preflight.Run{Devices: 25000, Sessions: []int{25000}, Embedded: tt.embedded}
-			writeMend(&b, preflight.Examine(run, tt.machine), runCommand{program: "ota-sim", scenario: "many", name: "many",
+			writeMend(&b, preflight.Examine(run, tt.machine), runCommand{scenario: "many", name: "many",
 				broker: "mqtt://127.0.0.1", flags: []string{"--broker=mqtt://127.0.0.1", "--source-addresses=127.0.0.9"}[:map[bool]int{true: 0, false: 2}[tt.embedded]]})
 			assert.Contains(t, b.String(), tt.want)
 		})
@@ -150,7 +159,7 @@ func TestWhatHelps(t *testing.T) {
 // knows.
 func TestAddressesOfOthers(t *testing.T) {
 	var b bytes.Buffer
-	command := runCommand{program: "ota-sim", scenario: "many", name: "many", broker: "mqtt://staging", flags: []string{"--broker=mqtt://staging"}}
+	command := runCommand{scenario: "many", name: "many", broker: "mqtt://staging", flags: []string{"--broker=mqtt://staging"}}
 	writeMend(&b, preflight.Examine(preflight.Run{Devices: 25000, Sessions: []int{25000}}, preflight.Machine{Ports: 20000}), command)
 	assert.Contains(t, b.String(), "Put the first and the last of them for FIRST and LAST.\nSo it fits:\n\n  ota-sim run --broker=mqtt://staging --source-addresses=FIRST-LAST many\n")
 }

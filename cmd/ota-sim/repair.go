@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"otafleet/internal/shell"
 	"otafleet/simulator/history"
 )
 
@@ -33,7 +34,7 @@ func lost(err error, kept []*history.Record, absent []string, outputs *outputFla
 		dirs = append(dirs, dir)
 		fmt.Fprintf(&b, "\n  %s", r.run(i, dir))
 	}
-	fmt.Fprintf(&b, "\n  %s", quoted(append(append([]string{"ota-sim", "merge"}, outputs.words()...), dirs...)...))
+	fmt.Fprintf(&b, "\n  %s", shell.Line(append(append([]string{"ota-sim", "merge"}, outputs.words()...), dirs...)...))
 	return fmt.Errorf("%w\n%s", err, &b)
 }
 
@@ -57,7 +58,7 @@ type repair struct {
 func (r *repair) good() (dirs []string) {
 	for _, k := range r.kept {
 		if k.End != nil {
-			dirs = append(dirs, k.Dir)
+			dirs = append(dirs, shell.Path(k.Dir))
 		}
 	}
 	return dirs
@@ -102,7 +103,7 @@ func (r *repair) run(shard int, dir string) string {
 	for _, flag := range info.Flags {
 		words = append(words, ofShard(flag, info.Shard, shard))
 	}
-	return quoted(append(words, "--out="+dir, r.scenario())...)
+	return shell.Line(append(words, "--out="+dir, r.scenario())...)
 }
 
 // ofShard is a flag as another shard has it: a prefix that ends with the number of
@@ -119,13 +120,13 @@ func ofShard(flag string, of, shard int) string {
 // copy.
 func (r *repair) scenario() string {
 	info := &r.kept[0].Info
-	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || strings.HasPrefix(info.Source, "-") {
+	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || info.Source == "-" {
 		return r.kept[0].ScenarioPath()
 	}
 	if s, err := readScenario(info.Source); err != nil || !bytes.Equal(s.text, info.Text) {
 		return r.kept[0].ScenarioPath()
 	}
-	return info.Source
+	return shell.Path(info.Source)
 }
 
 // platformWords are the flags of a run that say which platform it was against, as

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -172,7 +171,7 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 	fmt.Fprintf(&b, "%d devices do not fit this machine in one process:\n\n", c.selected.Devices())
 	writeChecks(&b, result)
 	fmt.Fprintln(&b)
-	writeMend(&b, result, runCommand{program: os.Args[0], scenario: s.name, name: s.Scenario.Name, broker: f.broker, flags: changed(f.changed)})
+	writeMend(&b, result, commandOf(s, f.broker, f.changed))
 	return &cli.Exit{Code: exitPreflight, Err: errors.New(strings.TrimRight(b.String(), "\n"))}
 }
 

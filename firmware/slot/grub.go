@@ -12,6 +12,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/internal/files"
+	"otafleet/internal/shell"
 )
 
 // GRUB is a boot loader that reads an environment block, a file that is usually
@@ -115,17 +116,25 @@ func (g GRUB) overwrite(data []byte) error {
 func (g GRUB) read() (grubBlock, error) {
 	data, err := files.Read(g.Path, maxGrubSize)
 	if errors.Is(err, fs.ErrNotExist) {
-		return grubBlock{}, fmt.Errorf("cannot find the environment block; make it with grub-editenv %s create: %w", g.Path, err)
+		return grubBlock{}, fmt.Errorf("cannot find the environment block; make it with %s: %w", g.create(), err)
 	}
 	if err != nil {
 		return grubBlock{}, fmt.Errorf("cannot read the environment block: %w", err)
 	}
 	block, err := parseGrubBlock(data)
+	if errors.Is(err, errNotGrub) {
+		return grubBlock{}, fmt.Errorf("cannot understand the environment block %s: %w; make a new one with %s", g.Path, err, g.create())
+	}
 	if err != nil {
 		return grubBlock{}, fmt.Errorf("cannot understand the environment block %s: %w", g.Path, err)
 	}
 	return block, nil
 }
+
+// create is the command that makes a new block.
+func (g GRUB) create() string { return shell.Line("grub-editenv", g.Path, "create") }
+
+var errNotGrub = errors.New("it does not begin with GRUB's signature")
 
 // grubBlock is an environment block.
 type grubBlock struct {
@@ -136,7 +145,7 @@ type grubBlock struct {
 func parseGrubBlock(data []byte) (grubBlock, error) {
 	rest, found := bytes.CutPrefix(data, []byte(grubSignature))
 	if !found {
-		return grubBlock{}, errors.New("it does not begin with GRUB's signature; grub-editenv can make a new one")
+		return grubBlock{}, errNotGrub
 	}
 	block := grubBlock{size: len(data)}
 	for len(rest) > 0 {

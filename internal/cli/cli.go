@@ -21,6 +21,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"otafleet/internal/shell"
 )
 
 // Exit codes that every verb has. Programs add their own from 3 on.
@@ -63,6 +65,7 @@ type Action func(ctx context.Context, streams Streams, args []string) error
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+	Called   string // how the program was called, as a shell takes it; empty means by its name
 }
 
 // Exit is an error that chooses the exit code.
@@ -102,7 +105,11 @@ func (p *Program) Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal is not caught any more
-	return p.Run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+	streams := Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	if strings.Contains(os.Args[0], "/") {
+		streams.Called = shell.Line(os.Args[0])
+	}
+	return p.Run(ctx, streams, os.Args[1:])
 }
 
 // Run runs the program with other arguments and streams.
@@ -159,9 +166,9 @@ func (p *Program) finish(streams Streams, verb *Verb, err error) int {
 		code = exit.Code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintf(streams.Err, "%s %s: %s\n", p.Name, verb.Name, text)
+		fmt.Fprintf(streams.Err, "%s %s: %s\n", p.Name, verb.Name, p.Retell(text, streams, ""))
 		if code == Usage && !strings.Contains(text, "\n") {
-			fmt.Fprintf(streams.Err, "See '%s help %s'.\n", p.Name, verb.Name)
+			fmt.Fprint(streams.Err, p.Retell(fmt.Sprintf("See '%s help %s'.\n", p.Name, verb.Name), streams, ""))
 		}
 	}
 	return code
@@ -182,7 +189,7 @@ func (p *Program) unknown(streams Streams, name string) int {
 	for _, v := range p.Verbs {
 		verbs = append(verbs, v.Name)
 	}
-	fmt.Fprintf(streams.Err, "%s: there is no verb %q%s\nSee '%s help'.\n", p.Name, name, suggest(name, verbs, ""), p.Name)
+	fmt.Fprintf(streams.Err, "%s: there is no verb %q%s\n%s", p.Name, name, suggest(name, verbs, ""), p.Retell("See '"+p.Name+" help'.\n", streams, ""))
 	return Usage
 }
 

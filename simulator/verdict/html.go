@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/shell"
 	"otafleet/simulator/scenario"
 )
 
@@ -58,6 +61,7 @@ type page struct {
 	Text      string
 	Cut       bool // whether Text is not all of it
 	Run       string
+	Piped     string // the file that the scenario has to be put into before, if any
 	Again     string // the command that judges the record again; empty without one
 }
 
@@ -98,7 +102,7 @@ func (v *Verdict) page() *page {
 		V: v, F: f, Policy: policy(), Style: template.CSS(reportStyle), Script: template.JS(reportScript),
 		Outcome: v.headline(), Key: v.keyFigures(), Chart: newSeriesChart(v), Upgrade: newBarChart(&f.Times.Upgrade),
 		Classes: f.usedClasses(), Parts: partRows(f), Reports: reportRows(&f.Reports),
-		Codes: countRows(f.Codes), Refused: countRows(f.Refusals), Run: v.runCommand(),
+		Codes: countRows(f.Codes), Refused: countRows(f.Refusals),
 	}
 	p.Expect = slices.Clone(v.Expectations)
 	slices.SortStableFunc(p.Expect, func(a, b Expectation) int { return a.urgency() - b.urgency() })
@@ -114,8 +118,9 @@ func (v *Verdict) page() *page {
 	if len(p.Text) > shownText {
 		p.Text, p.Cut = cut(p.Text, shownText), true
 	}
+	p.Run, p.Piped = v.runCommand()
 	if v.Record != "" {
-		p.Again = "ota-sim report " + quoted(v.Record)
+		p.Again = shell.Line("ota-sim", "report", shell.Path(v.Record))
 	}
 	return p
 }
@@ -140,26 +145,22 @@ func (f *Figures) usedClasses() []scenario.Class {
 	return used
 }
 
-// runCommand runs the scenario again.
-func (v *Verdict) runCommand() string {
+// runCommand runs the scenario again. One that came through a pipe is taken from the
+// record; without one it has to be put into a file first.
+func (v *Verdict) runCommand() (command, file string) {
 	source := v.Source
-	if source == "" {
+	switch piped := source == "-" || strings.HasPrefix(source, "/dev/") || strings.HasPrefix(source, "/proc/"); {
+	case piped && v.Record != "":
+		source = filepath.Join(v.Record, "scenario.yaml")
+	case piped:
+		source = v.Scenario.Name + ".yaml"
+		file = source
+	case source == "":
 		source = v.Scenario.Name
 	}
-	command := fmt.Sprintf("ota-sim run %s --seed %d", quoted(source), v.Seed)
+	words := []string{"ota-sim", "run", shell.Path(source), "--seed", strconv.FormatUint(v.Seed, 10)}
 	if v.World == "virtual" {
-		command += " --virtual"
+		words = append(words, "--virtual")
 	}
-	return command
-}
-
-// quoted is a word as a shell wants it.
-func quoted(word string) string {
-	plain := word != "" && strings.IndexFunc(word, func(c rune) bool {
-		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+=,", c)
-	}) < 0
-	if plain {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return shell.Line(words...), file
 }

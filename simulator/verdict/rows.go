@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/shell"
 	"otafleet/simulator/scenario"
 )
 
@@ -192,7 +193,7 @@ func (v *Verdict) deviceRows(records []*DeviceRecord, prefix string) []*deviceRo
 	for i, r := range records {
 		row := &deviceRow{DeviceRecord: r, ID: fmt.Sprintf("%s-%d", prefix, i+1), Omitted: r.Earlier}
 		if v.Record != "" {
-			row.Replay = fmt.Sprintf("ota-sim replay %s --only %s", quoted(v.Record), r.Device)
+			row.Replay = shell.Line("ota-sim", "replay", shell.Path(v.Record), "--only", r.Device)
 		}
 		for i := range r.Log {
 			row.Lines = append(row.Lines, newLogLine(&r.Log[i]))

@@ -196,7 +196,7 @@ func (s *site) shows() {
 	assert.Contains(s.t, one, "meter-3 of product meter, ota-agent/1.0.0, up ")
 	assert.Contains(s.t, one, "installer_failed activate: exit status 1: told to fail at activate")
 	assert.NotContains(s.t, one, "meter-1")
-	assert.Equal(s.t, harness.Outcome{Code: 4, Err: "ota-agent status: this agent speaks for no sub-device \"meter-9\": see 'ota-agent status'\n"},
+	assert.Equal(s.t, harness.Outcome{Code: 4, Err: "ota-agent status: this agent speaks for no sub-device \"meter-9\": see '" + s.device.Told("status") + "'\n"},
 		s.device.Do("status", "--device", "meter-9"))
 }
 
@@ -210,12 +210,12 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 	s.platform.Offer(harness.Plan{ID: "p"}, s.firmware("meter", "1.1.0", 1, []byte("image")))
 	harness.Await(t, "both questions", func() bool {
 		text := s.device.Do("status").Out
-		return strings.Contains(text, "waits for your answer: ota-agent confirm --device meter-1, or ota-agent refuse --device meter-1") &&
-			strings.Contains(text, "ota-agent confirm --device meter-2")
+		return strings.Contains(text, "waits for your answer: "+s.device.Told("confirm")+" --device meter-1, or "+s.device.Told("refuse")+" --device meter-1") &&
+			strings.Contains(text, s.device.Told("confirm")+" --device meter-2")
 	})
 	assert.Equal(t, 4, s.device.Do("confirm").Code, "the gateway has no plan")
-	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1\n"}, s.device.Do("confirm", "--device", "meter-2"))
-	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1\n"}, s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"))
+	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1: fw 1.0.0 to 1.1.0\n"}, s.device.Do("confirm", "--device", "meter-2"))
+	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1: fw 1.0.0 to 1.1.0\n"}, s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"))
 	s.platform.AwaitDevice("p", "meter-2", ota.DeviceUpgraded)
 	assert.Equal(t, "1.0.0", s.runs("meter-1"))
 	harness.Await(t, "the refusal", func() bool {
@@ -240,7 +240,7 @@ func TestSubDeviceIsOperated(t *testing.T) {
 	}
 	assert.Equal(t, 0, s.device.Do("pause", "--device", "meter-1").Code)
 	paused("meter-1", true)
-	assert.Contains(t, explained("meter-1"), "ota-agent resume --device meter-1")
+	assert.Contains(t, explained("meter-1"), s.device.Told("resume")+" --device meter-1")
 	paused("meter-2", false)
 	assert.Equal(t, 0, s.device.Do("resume", "--device", "meter-1").Code)
 	paused("meter-1", false)

@@ -8,6 +8,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/programtest"
+	"otafleet/internal/shell"
 )
 
 // The identity of a Device, unless its settings say otherwise.
@@ -109,6 +110,11 @@ func (d *Device) Configure() {
 		d.t.Fatal(err)
 	}
 	d.Write("agent.yaml", content, 0o644)
+}
+
+// Told is how the agent's answers to Do tell to type a verb.
+func (d *Device) Told(verb string) string {
+	return shell.Line(d.Programs.Agent, verb, "--socket", d.Path("agent.sock"))
 }
 
 // Do runs a verb of ota-agent that talks to the running one.

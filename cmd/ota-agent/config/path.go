@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"otafleet/internal/shell"
 	"otafleet/internal/yamlform"
 )
 
@@ -74,7 +75,7 @@ func (in base) secret(m *yamlform.Map, key string, dst *string) {
 		return
 	}
 	if info, err := os.Stat(*dst); err == nil && info.Mode()&0o004 != 0 {
-		m.Warnf(key, "%s can be read by every user; want chmod o-rwx", *dst)
+		m.Warnf(key, "%s can be read by every user; want %s", *dst, shell.Line("chmod", "o-rwx", *dst))
 	}
 }
 
@@ -116,7 +117,7 @@ func (in base) guarded(m *yamlform.Map, key, path string) {
 	for _, place := range []string{path, filepath.Dir(path)} {
 		info, err := os.Stat(place)
 		if err == nil && info.Mode()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
-			m.Warnf(key, "%s can be changed by every user; want chmod o-w", place)
+			m.Warnf(key, "%s can be changed by every user; want %s", place, shell.Line("chmod", "o-w", place))
 		}
 	}
 }
