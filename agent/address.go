@@ -19,17 +19,10 @@ func (m *Machine) packageArrived(p *ota.Package) {
 		return
 	}
 	i := run.Plan.Component(p.Component)
-	if i < 0 {
+	if i < 0 || !m.wants(&run.Parts[i], p) {
 		return
 	}
-	part := &run.Parts[i]
-	switch {
-	case part.Step != StepNone || part.Status.Done():
-		return
-	case part.Status.Failed():
-		if p.Attempt <= part.FailedIn || m.outbox.Len() > maxPending {
-			return
-		}
+	if run.Parts[i].Status.Failed() {
 		m.tryAgain(i, p.Attempt)
 	}
 	if p.Attempt > run.Attempt {
@@ -37,6 +30,19 @@ func (m *Machine) packageArrived(p *ota.Package) {
 		m.dirty = true
 	}
 	m.keepPackage(i, p)
+}
+
+// wants reports whether an address is of use to a part. The first one of each part
+// is the plan's; whatever comes later leads to more writes.
+func (m *Machine) wants(part *Part, p *ota.Package) bool {
+	failed := part.Status.Failed()
+	switch {
+	case part.Step != StepNone || part.Status.Done(), failed && (p.Attempt <= part.FailedIn || m.outbox.Len() > maxPending):
+		return false
+	case failed || part.begun() || p.Attempt > m.state.Run.Attempt:
+		return m.mayChange()
+	}
+	return true
 }
 
 // badPackage ends the attempt of a part that waits for the address which could not

@@ -86,6 +86,7 @@ type Machine struct {
 	request   backoff           // asking for a plan again, while no answer comes
 	unasked   ota.AddressReason // a question for an address that had no connection to go out on
 	resend    backoff           // sending unacknowledged reports again
+	changes   allowance         // of the saved state, by the platform
 	contact   time.Time         // when a healthy version without contact is taken back
 	progress  FetchProgressed
 	timer     time.Time // of the last SetTimer

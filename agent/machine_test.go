@@ -22,7 +22,7 @@ func TestMachineBoundsItsReports(t *testing.T) {
 		require.Less(t, i, 300)
 		d.groups = nil
 		id := strconv.Itoa(i + 1)
-		d.play(id + "/plan; " + id + "/terminate")
+		d.play("wait:5s; " + id + "/plan; " + id + "/terminate")
 	}
 	plans := 0
 	for id := range d.ledger {

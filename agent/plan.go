@@ -51,7 +51,7 @@ func (m *Machine) newPlan(plan *ota.Plan) {
 			detail: "the plan has ended on this device, and others have come since; send it under another id"})
 		return
 	}
-	if m.busyWith(plan) {
+	if m.busyWith(plan) || m.tooMany(plan) {
 		return
 	}
 	run := newRun(plan)
@@ -77,6 +77,16 @@ func (m *Machine) busyWith(plan *ota.Plan) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// tooMany refuses a plan because more of them come than the device saves.
+func (m *Machine) tooMany(plan *ota.Plan) bool {
+	if m.mayChange() {
+		return false
+	}
+	m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonBusy, retryAt: m.changes.next(),
+		detail: fmt.Sprintf("plans change faster than one in %s", changeEvery)})
 	return true
 }
 
@@ -107,7 +117,12 @@ func (m *Machine) planAgain(run *Run, plan *ota.Plan) {
 	case run.Answer == Accepted:
 		m.decide(plan.ID, run.Attempt, nil)
 	case run.Answer == Closed || plan.Attempt < run.Attempt || m.busyWith(plan):
-	default:
+	case run == m.state.Run && run.Plan.Same(plan):
+		// There is nothing new to save, unless the answer is.
+		run.Plan, run.Taken = plan, m.stamp()
+		m.asking, m.refusal = false, nil
+		m.evaluate()
+	case !m.tooMany(plan):
 		m.takeUpAgain(run, plan)
 	}
 }
@@ -115,8 +130,10 @@ func (m *Machine) planAgain(run *Run, plan *ota.Plan) {
 // planRetried takes up a plan again with a higher attempt. If the device is
 // still at work on it, it goes on, and tries again what has failed so far.
 func (m *Machine) planRetried(run *Run, plan *ota.Plan) {
+	working := run == m.state.Run && run.inProgress()
 	switch {
-	case run == m.state.Run && run.inProgress():
+	case !working && m.busyWith(plan) || m.tooMany(plan):
+	case working:
 		run.Attempt = plan.Attempt
 		for i := range run.Parts {
 			part := &run.Parts[i]
@@ -124,7 +141,7 @@ func (m *Machine) planRetried(run *Run, plan *ota.Plan) {
 		}
 		m.dirty = true
 		m.decide(plan.ID, run.Attempt, nil)
-	case !m.busyWith(plan):
+	default:
 		m.takeUpAgain(run, plan)
 	}
 }
@@ -145,7 +162,7 @@ func (m *Machine) evaluate() {
 		m.refuse(r)
 	case m.config.AskFirst && m.needsWork() && !m.state.Run.Agreed:
 		// The operator is asked at any time of the day; the window comes after.
-		m.asking = true
+		m.asking, m.state.Run.Answer = true, Unanswered
 		m.effect(Ask{m.state.Run.Plan})
 	default:
 		m.acceptInWindow()
@@ -174,8 +191,8 @@ func (m *Machine) needsWork() bool {
 
 func (m *Machine) refuse(r *refusal) {
 	run := m.state.Run
+	m.dirty = m.dirty || run.Answer != Refused
 	run.Answer, m.refusal, m.asking = Refused, r, false
-	m.dirty = true
 	m.answer(r)
 }
 

@@ -220,8 +220,7 @@ func (r *Runner) execute(out Output) {
 		r.save(out.State)
 		r.steps.reports(out.State)
 	case Send:
-		if d, is := out.Message.(*ota.Decision); is {
-			r.steps.decision(d)
+		if d, is := out.Message.(*ota.Decision); is && r.steps.decision(d) {
 			r.recordDecision(d)
 		}
 		r.equipment.Link.Send(out.Message)
@@ -296,12 +295,15 @@ const lookAgain = time.Minute
 
 // ask puts a plan to the confirm command, if there is one.
 func (r *Runner) ask(plan *ota.Plan) {
-	r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
-	if r.equipment.Confirmer == nil {
-		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
-		return
+	worth := r.steps.worth(r.equipment.Now())
+	if worth {
+		r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
 	}
-	if q := &r.question; q.plan != nil && q.ctx.Err() == nil {
+	if r.equipment.Confirmer == nil && worth {
+		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
+	}
+	q := &r.question
+	if r.equipment.Confirmer == nil || q.plan != nil && q.ctx.Err() == nil {
 		return // it is being asked: a connection that comes back asks nothing new
 	}
 	ctx, end := context.WithCancel(r.ctx)

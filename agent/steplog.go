@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"otafleet/internal/ota"
 )
@@ -14,6 +15,9 @@ type stepLog struct {
 	keep func(*ota.Report) // records a step; nil for none
 	plan string
 	seq  int // the last report that was logged
+
+	answers allowance // answers and questions that are worth a line
+	unsaid  int       // of them since the last one that was
 }
 
 // newStepLog goes on behind the reports of a saved state.
@@ -52,6 +56,17 @@ func unacknowledged(s *State) int {
 	return n
 }
 
+// worth reports whether another answer to a plan, or question about one, is worth
+// keeping.
+func (l *stepLog) worth(now time.Time) bool {
+	if !l.answers.take(now) {
+		l.unsaid++
+		return false
+	}
+	l.unsaid = 0
+	return true
+}
+
 func (l *stepLog) report(r *ota.Report) {
 	if l.keep != nil {
 		l.keep(r)
@@ -67,11 +82,20 @@ func (l *stepLog) report(r *ota.Report) {
 	l.log.Warn("upgrade step", append(args, "code", string(r.Failure.Code), "detail", r.Failure.Detail)...)
 }
 
-// decision logs an answer to a plan.
-func (l *stepLog) decision(d *ota.Decision) {
-	if d.Accept {
-		l.log.Info("plan accepted", "plan", d.Plan, "attempt", d.Attempt)
-		return
+// decision logs an answer to a plan, and reports whether it is worth keeping: a
+// platform may ask as fast as it likes.
+func (l *stepLog) decision(d *ota.Decision) bool {
+	args := []any{"plan", d.Plan, "attempt", d.Attempt}
+	if l.unsaid > 0 {
+		args = append(args, "unsaid", l.unsaid)
 	}
-	l.log.Info("plan refused", "plan", d.Plan, "attempt", d.Attempt, "reason", string(d.Reason), "detail", d.Detail)
+	if !l.worth(d.Time) {
+		return false
+	}
+	if d.Accept {
+		l.log.Info("plan accepted", args...)
+	} else {
+		l.log.Info("plan refused", append(args, "reason", string(d.Reason), "detail", d.Detail)...)
+	}
+	return true
 }

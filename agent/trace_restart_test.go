@@ -8,7 +8,7 @@ func TestRestarts(t *testing.T) {
 	runTraces(t, []trace{
 		// A restart at every status and step.
 		{"cut: plan received", "app:1>2 ask to ask-operator", "cut; boot; connect; plan",
-			" | inventory? | save ask-operator"},
+			" | inventory? | ask-operator"},
 		{"cut: confirmed", "app:1>2 timers to accept", "cut; boot; connect; wait:30s; pkg:app",
 			" | inventory:running#2 accept timer+30s | ask:app(missing) timer+1m | save app=ready_to_download fetch:app"},
 		{"cut: ready to download", "app:1>2 to fetch:app", "cut; boot; connect; started",

@@ -1,6 +1,9 @@
 package ota
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Identity names a device to the platform.
 type Identity struct {
@@ -71,6 +74,23 @@ type Plan struct {
 	Conditions Conditions
 	OnFailure  OnFailure
 	Components []PlanComponent // in the order of upgrade
+}
+
+// Same reports whether other asks the same, whenever it was sent.
+func (p *Plan) Same(other *Plan) bool {
+	return p.ID == other.ID && p.Name == other.Name && p.Attempt == other.Attempt && p.Mode == other.Mode &&
+		p.Ends.Equal(other.Ends) && p.Conditions.same(other.Conditions) && p.OnFailure == other.OnFailure &&
+		slices.EqualFunc(p.Components, other.Components, PlanComponent.same)
+}
+
+func (c PlanComponent) same(other PlanComponent) bool {
+	return c.ID == other.ID && c.Type == other.Type && c.Package == other.Package &&
+		slices.Equal(c.Sources, other.Sources) && c.Target == other.Target && c.Size == other.Size
+}
+
+func (c Conditions) same(other Conditions) bool {
+	equal := func(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
+	return equal(c.MinBattery, other.MinBattery) && equal(c.MinRSSI, other.MinRSSI) && c.Space == other.Space
 }
 
 // Conditions are what the plan asks of the device before it may agree. The
