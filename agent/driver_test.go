@@ -189,6 +189,8 @@ func openText(e ota.Envelope) (*ota.Manifest, error) {
 		m.Release = 6
 	case "oldallowed":
 		m.Release, m.AllowDowngrade, m.Expires = 6, true, epoch.Add(24*time.Hour)
+	case "oldonce":
+		m.Release, m.AllowDowngrade, m.Expires = 6, true, epoch
 	case "oldforever":
 		m.Release, m.AllowDowngrade = 6, true
 	case "highest":

@@ -51,7 +51,7 @@ type ComponentConfig struct {
 	// upgraded. A plan that could ask for that is refused.
 	Irreversible bool
 	// Release is the release counter of the version that the device was made
-	// with, below which no package is taken but by allow_downgrade; 0 for none.
+	// with, below which no package is taken; 0 for none.
 	Release int64
 	// Open verifies the packages of this component in the place of Config.Open; nil
 	// for that.

@@ -12,20 +12,22 @@ import (
 // highest number of all would lock the component for ever.
 const maxReleaseStep = 1 << 48
 
-// checkRelease refuses a package that is older than one that ran, or another one
-// of the same number.
+// checkRelease refuses a package that is older than what the device was made with,
+// or than one that ran, or another one of the same number.
 func (m *Machine) checkRelease(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	k := m.state.component(m.state.Run.Plan.Components[i].ID)
 	if k < 0 {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "the device has no such component"}
 	}
-	c, content := &m.state.Components[k], contentOf(manifest)
+	c, made, content := &m.state.Components[k], m.config.Components[k].Release, contentOf(manifest)
 	refused := func(format string, args ...any) *ota.Failure {
 		return &ota.Failure{Code: ota.DowngradeRefused, Detail: fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case manifest.Release-c.Release > maxReleaseStep:
 		return refused("release %d after %d: a step of more than %d is taken for a mistake", manifest.Release, c.Release, int64(maxReleaseStep))
+	case manifest.Release < made:
+		return refused("release %d, and the device was made with %d", manifest.Release, made)
 	case manifest.Release < c.Release && !manifest.AllowDowngrade:
 		return refused("release %d, and %d has run", manifest.Release, c.Release)
 	case manifest.Release < c.Release && manifest.Expires.IsZero():

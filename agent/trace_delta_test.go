@@ -1,6 +1,11 @@
 package agent_test
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
 
 // TestDeltas plays deltas that fit what runs and such that do not.
 func TestDeltas(t *testing.T) {
@@ -54,6 +59,23 @@ func TestTimeFloor(t *testing.T) {
 		{"a signed manifest says so, for ever", "app:1>2 to accept", "sent:720h; pkg:app+signedlater; sent:0h; cut; boot; connect; fail:network_timeout; pkg:app+weeks@2",
 			"save app=ready_to_download fetch:app | fetch:app | inventory:running#3 app=ready_to_download | save app=download_failed(network_timeout) forget:app | save app=ready_to_download@2 app=download_failed@2(manifest_expired) forget:app"},
 	})
+}
+
+// The clock's time counts unless the program, or a manifest that was taken, is
+// newer.
+func TestKnownTime(t *testing.T) {
+	const day = 24 * time.Hour
+	for setup, want := range map[string]time.Time{
+		"app:1>2 to accept":                epoch,
+		"built app:1>2 to accept":          epoch.Add(30 * day),
+		"app:1>2 to app=upgrade_succeeded": epoch,
+	} {
+		assert.Equal(t, want, newDriver(t, setup).machine.KnownTime(epoch), setup)
+	}
+	d := newDriver(t, "app:1>2 to accept")
+	d.play("sent:720h; pkg:app+signedlater; sent:0h; cut; boot")
+	assert.Equal(t, epoch.Add(28*day), d.machine.KnownTime(epoch))
+	assert.Equal(t, epoch.Add(40*day), d.machine.KnownTime(epoch.Add(40*day)))
 }
 
 // TestIrreversible plays plans for components that cannot go back.

@@ -74,7 +74,7 @@ Examples:
 			flags.StringArrayVar(&f.patches, "patch", nil, "patch from that file, made by the bsdiff command, instead of making one; may be repeated")
 			flags.StringVar(&f.memory, "memory", "4GiB", "how much memory making a patch may take")
 			flags.StringSliceVar(&f.hardware, "hardware", nil, "hardware revisions that the package fits; none means all")
-			flags.DurationVar(&f.valid, "valid", 0, "how long devices may install the package; 0 means for ever")
+			flags.DurationVar(&f.valid, "valid", 0, "how long devices may install the package; without it, for ever")
 			flags.Int64Var(&f.chunk, "chunk", bundle.DefaultChunk, "bytes of a chunk, the least that is fetched again")
 			flags.BoolVar(&f.zstd, "zstd", false, "compress the files")
 			flags.StringArrayVar(&f.keys, "key", nil, "private key to sign with; may be repeated")
@@ -92,6 +92,9 @@ func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	manifest, err := bundle.Create(f.out, release)
 	if err != nil {
 		return err
+	}
+	if f.valid == 0 {
+		fmt.Fprintln(streams.Err, "warning: the package is valid for ever: whoever has it can offer it to devices again, when a newer one is kept from them; --valid sets an end")
 	}
 	fmt.Fprintf(streams.Out, "%s: %s %s %s, release %d, %s to transfer\n", filepath.Base(f.out), manifest.Product,
 		manifest.Component, manifest.Target, manifest.Release, ota.FormatSize(manifest.TransferSize()))
@@ -139,8 +142,6 @@ func (f *packFlags) check(files []string) error {
 		return fmt.Errorf("no file is given: what shall be packed?")
 	case f.release <= 0:
 		return fmt.Errorf("--release must be 1 or more, and higher than that of any release before")
-	case f.allowDowngrade && f.valid <= 0:
-		return fmt.Errorf("--allow-downgrade needs --valid: a package that may go back for ever could be sent again at any time")
 	case f.source != "" && !f.delta && len(f.from) == 0:
 		return fmt.Errorf("--source is for a delta only: give --from too, the file of that version")
 	case len(f.patches) > 0 && len(f.from) == 0:
@@ -149,6 +150,16 @@ func (f *packFlags) check(files []string) error {
 		return fmt.Errorf("--from makes patches: it goes neither with --delta nor with --zstd")
 	case f.unsigned == (len(f.keys) > 0):
 		return fmt.Errorf("give the keys to sign with (--key, see ota-sim keygen), or say --unsigned")
+	}
+	return f.checkEnd()
+}
+
+func (f *packFlags) checkEnd() error {
+	switch {
+	case f.valid < 0:
+		return fmt.Errorf("--valid must not be negative")
+	case f.allowDowngrade && f.valid == 0:
+		return fmt.Errorf("--allow-downgrade needs --valid: a package that may go back for ever could be sent again at any time")
 	}
 	return nil
 }

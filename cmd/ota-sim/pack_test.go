@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,7 @@ func TestPack(t *testing.T) {
 		out := path("app.ota")
 		o := sim(t, append([]string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2", "--out", out, path("app.bin")}, args...)...)
 		require.Equal(t, cli.OK, o.code, o.err)
+		assert.Equal(t, !slices.Contains(args, "--valid"), strings.Contains(o.err, "warning: the package is valid for ever"))
 		assert.Contains(t, o.out, "app.ota: gw-200 app 1.1.0, release 2")
 		b, err := bundle.Open(out)
 		require.NoError(t, err)
@@ -114,6 +116,8 @@ func TestPackRefuses(t *testing.T) {
 		{[]string{"pack"}, "--out is missing"},
 		{good(), "no file is given"},
 		{good(image, "--release", "0"), "--release must be 1 or more"},
+		{good(image, "--valid", "-1h"), "--valid must not be negative"},
+		{good(image, "--allow-downgrade"), "--allow-downgrade needs --valid"},
 		{good(image, "--source", "1.0.0"), "--source is for a delta only"},
 		{good(image, "--source", "1.0.0", "--from", image, "--zstd"), "it goes neither with --delta nor with --zstd"},
 		{good(image, "--source", "1.0.0", "--from", image, "--memory", "some"), "--memory"},
