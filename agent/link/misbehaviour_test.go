@@ -203,6 +203,11 @@ func TestWhatSilentBrokersMean(t *testing.T) {
 			p.send(&packets.Connack{Properties: &packets.Properties{}})
 			p.until(packets.SUBSCRIBE)
 		},
+		// Connected, it would hear nothing of what the device does.
+		"cannot log in to the broker: it takes packets of at most 200 bytes, and no report fits: raise its limit": func(p *peer) {
+			limit := uint32(200)
+			p.welcome(&packets.Properties{MaximumPacketSize: &limit})
+		},
 		"the broker has closed the connection (EOF)": func(p *peer) {
 			p.welcome(&packets.Properties{})
 		},

@@ -198,15 +198,27 @@ func (l *Link) login(s *live, packet *packets.Connect) error {
 		return &Refused{Code: 0x9b}
 	}
 	s.accept(ack.Properties, l.cfg.KeepAlive)
+	if !l.takesReports(s) {
+		return fmt.Errorf("it takes packets of at most %d bytes, and no report fits: raise its limit", s.maxPacket)
+	}
 	return nil
+}
+
+// takesReports reports whether the shortest report that there can be is not too
+// long for the broker. Without any the platform would hear nothing of a device that
+// says it is connected.
+func (l *Link) takesReports(s *live) bool {
+	kind, payload, err := wire.EncodeUp(&ota.Report{Time: time.Unix(0, 0), Plan: "p", Attempt: 1, Seq: 1, Component: "c", Status: ota.UpgradeFailed,
+		Version: "1", Failure: &ota.Failure{Code: ota.Internal}})
+	return err == nil && l.excess(s, &l.cfg.Identity, kind, payload) == 0
 }
 
 // errNothing is a protocol error (MQTT 5, 3.2.2.3.3 and 3.2.2.3.6).
 var errNothing = errors.New("the broker announces that it takes no message at all, which MQTT forbids")
 
-// accept takes what the broker says of itself. It may set another keep-alive than
-// was asked for, in seconds; none (0) leaves ours, because it also finds out
-// whether the broker is there.
+// accept takes what the broker says of itself. It may set a shorter keep-alive than
+// was asked for, in seconds; a longer one and none (0) leave ours, because it also
+// finds out whether the broker is there.
 func (s *live) accept(p *packets.Properties, interval time.Duration) {
 	credit := 65535 // MQTT's value for a broker that says nothing
 	if p.ReceiveMaximum != nil {
@@ -216,7 +228,7 @@ func (s *live) accept(p *packets.Properties, interval time.Duration) {
 		s.maxPacket = int(*p.MaximumPacketSize)
 	}
 	if p.ServerKeepAlive != nil && *p.ServerKeepAlive > 0 {
-		interval = time.Duration(*p.ServerKeepAlive) * time.Second
+		interval = min(interval, time.Duration(*p.ServerKeepAlive)*time.Second)
 	}
 	s.inflight.begin(credit)
 	s.keepAlive.conn, s.keepAlive.inflight, s.keepAlive.interval = s.conn, &s.inflight, interval

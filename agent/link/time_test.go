@@ -156,7 +156,7 @@ func pings(p *peer, saw func(string), answer func(nth int) bool) {
 }
 
 func TestKeepAlive(t *testing.T) {
-	twenty, none := uint16(20), uint16(0)
+	twenty, none, hours := uint16(20), uint16(0), uint16(65535)
 	for name, test := range map[string]struct {
 		broker    *packets.Properties
 		answered  int // pings
@@ -166,6 +166,7 @@ func TestKeepAlive(t *testing.T) {
 		"silent from the start":      {&packets.Properties{}, 0, seconds(60), seconds(90)},
 		"silent later":               {&packets.Properties{}, 2, seconds(60, 120, 180), seconds(210)},
 		"shortened by the broker":    {&packets.Properties{ServerKeepAlive: &twenty}, 1, seconds(20, 40), seconds(50)},
+		"lengthened by the broker":   {&packets.Properties{ServerKeepAlive: &hours}, 1, seconds(60, 120), seconds(150)},
 		"switched off by the broker": {&packets.Properties{ServerKeepAlive: &none}, 0, seconds(60), seconds(90)},
 	} {
 		t.Run(name, func(t *testing.T) {
