@@ -2,8 +2,6 @@ package platform
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -36,23 +34,6 @@ type shelf struct {
 type shelved struct {
 	envelope ota.Envelope
 	files    []ota.File
-}
-
-// referenceOf names a package, and is the beginning of its objects' keys. A version
-// that would be more than one word of such a key stands in it by its hash.
-func referenceOf(m *ota.Manifest) string {
-	parts := []string{m.Product, m.Component, string(m.Package)}
-	for _, version := range []string{m.Source, m.Target} {
-		switch {
-		case version == "":
-			continue
-		case !ota.ValidFileName(version):
-			sum := sha256.Sum256([]byte(version))
-			version = "~" + hex.EncodeToString(sum[:8])
-		}
-		parts = append(parts, version)
-	}
-	return path.Join(parts...)
 }
 
 // key is where an object lies in the bucket.

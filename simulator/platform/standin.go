@@ -421,7 +421,7 @@ func (s *StandIn) AddPackage(ctx context.Context, envelope ota.Envelope, manifes
 	if s.keeping != nil {
 		return errors.New("cannot add a package that would be missing in the next life of the platform: upload it")
 	}
-	reference := referenceOf(manifest)
+	reference := engine.Reference(manifest)
 	if err := s.shelf.add(ctx, envelope, manifest, files, reference); err != nil {
 		return fmt.Errorf("cannot add the package of %s %s: %w", manifest.Component, manifest.Target, err)
 	}

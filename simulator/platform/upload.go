@@ -105,7 +105,7 @@ func (s *StandIn) stock(ctx context.Context, b *bundle.Bundle, label Label, path
 	}
 	s.uploading.Lock() // nobody takes the place that has been found free
 	defer s.uploading.Unlock()
-	reference := referenceOf(b.Manifest)
+	reference := engine.Reference(b.Manifest)
 	add := engine.AddPackage{Manifest: *b.Manifest, Reference: reference, Name: label.Name, Remarks: label.Remarks}
 	id := engine.PackageID(reference)
 	var refusal error

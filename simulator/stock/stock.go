@@ -15,11 +15,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
-	"path"
 	"time"
 
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 )
 
@@ -80,7 +80,7 @@ func makeOne(p *scenario.Plan, c *scenario.Component, seed uint64, release int64
 	name := c.PackageOf(p.Product)
 	manifest.Source = name.Source
 	envelope, err := bundle.Seal(manifest, key)
-	return Package{Name: name, Reference: path.Join(p.Product, c.ID, string(c.Package), name.Source, c.Target),
+	return Package{Name: name, Reference: engine.Reference(manifest),
 		Manifest: manifest, Envelope: envelope, Bytes: transferred}, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -37,6 +38,23 @@ type versionPackage struct {
 
 func (v *versionPackage) key() packageKey {
 	return packageKey{v.view.Product, v.view.Component, v.view.Type, v.view.Source, v.view.Target}
+}
+
+// Reference names a package, and is the beginning of its objects' keys. A version
+// that would be more than one word of such a key stands in it by its hash.
+func Reference(m *ota.Manifest) string {
+	parts := []string{m.Product, m.Component, string(m.Package)}
+	for _, version := range []string{m.Source, m.Target} {
+		switch {
+		case version == "":
+			continue
+		case !ota.ValidFileName(version):
+			sum := sha256.Sum256([]byte(version))
+			version = "~" + hex.EncodeToString(sum[:8])
+		}
+		parts = append(parts, version)
+	}
+	return path.Join(parts...)
 }
 
 // PackageID is the id of the package that is added with a reference: 16
