@@ -20,7 +20,7 @@ pack() { ./ota-sim pack --key release.key --product gw-200 --component app --tar
 
 # serve ARGUMENTS starts the platform; its broker's address goes to $broker.
 serve() {
-	./ota-sim platform --listen "${broker:-127.0.0.1:0}" --store-listen 127.0.0.1:0 "$@" >platform.log 2>&1 &
+	./ota-sim platform --listen "${broker:-127.0.0.1:0}" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")
 	until broker=$(grep -soE 'broker mqtt://[0-9.:]+' platform.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done

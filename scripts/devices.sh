@@ -72,7 +72,7 @@ row "KiB for each of $devices idle devices" resident 'at peak' 'at most'
 simulator 'virtual device, mqtt' 16.0 --broker mqtt://127.0.0.1:18890 --allow-unsigned
 simulator 'virtual device, mqtts' 30.0 --broker mqtts://127.0.0.1:18891 --ca-file "$work/ca.pem" --allow-unsigned
 
-"$work/ota-sim" platform --listen 127.0.0.1:18892 --store-listen 127.0.0.1:0 >"$work/platform.log" 2>&1 &
+"$work/ota-sim" platform --listen 127.0.0.1:18892 --store-listen 127.0.0.1:0 --page "" >"$work/platform.log" 2>&1 &
 platform=$!
 pids+=("$platform")
 await_port 18892

@@ -82,7 +82,7 @@ serve() {
 	pids+=("$broker")
 	until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.1; done
 	kill -0 "$broker" || { tail -n 5 mosquitto.log >&2; exit 1; } # somebody else has the port
-	./ota-sim platform --broker "mqtt://127.0.0.1:$port" --store-listen 127.0.0.1:0 "$@" >platform.log 2>&1 &
+	./ota-sim platform --broker "mqtt://127.0.0.1:$port" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")
 	until [ -s platform.log ]; do sleep 0.1; done

@@ -10,6 +10,7 @@ import (
 
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/stock"
 )
 
@@ -48,11 +49,11 @@ func (w *world) createPlans() error {
 
 // command carries out an order, as soon as the platform is there to take it. One
 // that comes too late, such as the suspension of a plan that has ended, changes
-// nothing.
+// nothing, and the verdict tells of it.
 func (w *world) command(cmd engine.Command) {
 	err := w.platform.Command(cmd)
 	if !errors.Is(err, platform.ErrDown) {
-		w.commanded(err)
+		w.commanded(cmd, err)
 		return
 	}
 	w.due.Add(1)
@@ -62,14 +63,36 @@ func (w *world) command(cmd engine.Command) {
 			pause(w.ctx, downPause)
 			err = w.platform.Command(cmd)
 		}
-		w.commanded(err)
+		w.commanded(cmd, err)
 	})
 }
 
-func (w *world) commanded(err error) {
-	if err != nil && w.ctx.Err() == nil {
-		w.log.Warn("the platform refuses an order", "error", err)
+func (w *world) commanded(cmd engine.Command, err error) {
+	if err == nil || w.ctx.Err() != nil {
+		return
 	}
+	w.log.Warn("the platform refuses an order", "error", err)
+	if order := orderName(cmd); order != "" {
+		w.recorder.refuse(order, err)
+	}
+}
+
+// orderName is what the scenario calls an order to the platform; empty for the
+// answer of a user, who may come too late like any other.
+func orderName(cmd engine.Command) string {
+	switch cmd.(type) {
+	case engine.Activate:
+		return "activation"
+	case engine.Suspend:
+		return string(scenario.SuspendPlan)
+	case engine.Resume:
+		return string(scenario.ResumePlan)
+	case engine.Terminate:
+		return string(scenario.TerminatePlan)
+	case engine.RetryDevices:
+		return string(scenario.RetryPlan)
+	}
+	return ""
 }
 
 // downPause is how often somebody tries who finds the platform down.

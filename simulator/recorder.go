@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +24,7 @@ type recorder struct {
 	progress progress
 	moved    time.Time // when something last happened
 	ended    bool      // the devices are being switched off
+	refused  []string  // orders of the scenario that the platform did not carry out
 }
 
 func newRecorder(s *scenario.Scenario, devices int, sink Sink) *recorder {
@@ -63,6 +66,33 @@ func (r *recorder) observe(_ time.Time, fact engine.Output) {
 	if e, told := witness.Event(fact); told {
 		r.add(e)
 	}
+}
+
+// keptRefusals is how many refused orders are told of, and keptRefusal how much of
+// each, in bytes: an order may be refused for every device.
+const (
+	keptRefusals = 20
+	keptRefusal  = 300
+)
+
+// refuse records that the platform did not carry out an order of the scenario.
+func (r *recorder) refuse(order string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := fmt.Sprintf("%s at %s: %s", order, verdict.Seconds(time.Since(r.began)), err)
+	if len(text) > keptRefusal {
+		text = strings.ToValidUTF8(text[:keptRefusal], "") + "…"
+	}
+	if len(r.refused) < keptRefusals && !r.ended {
+		r.refused = append(r.refused, text)
+	}
+}
+
+// refusals are the orders that were refused.
+func (r *recorder) refusals() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
 }
 
 // now returns the snapshot.

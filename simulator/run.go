@@ -62,7 +62,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	figures.Chosen = len(options.Only) > 0
 	v := verdict.New(w.scenario, w.seed, "real", figures)
 	v.Part = w.selected.String()
-	v.Resources = peak.resources()
+	v.Resources, v.Refused = peak.resources(), w.recorder.refusals()
 	if ctx.Err() != nil || stopped != nil {
 		v.Interrupt()
 	}

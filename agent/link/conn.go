@@ -2,12 +2,14 @@ package link
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,7 +107,7 @@ func (c *conn) next() (packets.Packet, error) {
 	}
 	body := make([]byte, length)
 	if err := c.fill(body); err != nil {
-		return nil, err
+		return nil, cmp.Or(webServer(kind, body), err)
 	}
 	return parse(kind, body)
 }
@@ -136,6 +138,9 @@ func (c *conn) fill(b []byte) error {
 // authentication knows, which this session never uses, and lengths within a
 // packet that paho does not check and would crash on.
 func parse(first byte, body []byte) (p packets.Packet, err error) {
+	if err := webServer(first, body); err != nil {
+		return nil, err
+	}
 	kind := first >> 4
 	switch kind {
 	case packets.CONNACK, packets.PUBLISH, packets.PUBACK, packets.SUBACK, packets.PINGRESP, packets.DISCONNECT:
@@ -188,6 +193,23 @@ func parseShort(kind byte, body []byte) (packets.Packet, error) {
 	}
 	// MQTT 3.1.1's answer is this short; one of MQTT 5 has properties.
 	return nil, &Refused{Code: 0x84, Reason: "it answers in MQTT 3.1.1"}
+}
+
+// webServer says with which status a web server has answered: its first line,
+// "HTTP/1.1 400 …", was read as a packet. Nil if it is none.
+func webServer(first byte, body []byte) error {
+	if len(body) < len("TP/1.1 400") || first != 'H' || string(body[:3]) != "TP/" {
+		return nil
+	}
+	return &Refused{Code: 0x84, Reason: "it answers in HTTP, with status " + strings.Map(digitsOnly, string(body[7:10]))}
+}
+
+// digitsOnly leaves nothing of what a stranger writes but numbers.
+func digitsOnly(r rune) rune {
+	if r < '0' || r > '9' {
+		return -1
+	}
+	return r
 }
 
 // propertiesEnd is where a packet's properties end and its payload begins, and

@@ -22,6 +22,12 @@ func TestWhatBrokersSay(t *testing.T) {
 	}
 	_, err := parse(packets.CONNACK<<4, []byte{0, 1})
 	assert.EqualError(t, err, "the broker refused the connection: it does not speak MQTT 5 (it answers in MQTT 3.1.1)")
+	for body, want := range map[string]string{
+		"TP/1.1 400 Bad Request\r\nServer: x": "400", "TP/1.0 503 \x1b[2J": "503", "TP/1.1 4\x1b\x1b cut\x00\x00": "4",
+	} {
+		_, err := parse('H', []byte(body))
+		assert.EqualError(t, err, "the broker refused the connection: it does not speak MQTT 5 (it answers in HTTP, with status "+want+")")
+	}
 	var refused *Refused
 	require.ErrorAs(t, err, &refused)
 	assert.True(t, refused.Final())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 
@@ -46,10 +47,22 @@ func (f *pageFlags) listen(log *slog.Logger) (*page.Server, error) {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	s, err := page.Listen(page.Config{Address: f.address, Token: string(token), FileTypes: f.fileTypes, Logger: log})
+	var failed *net.OpError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%w: --page takes another address, such as 127.0.0.1:0 for a free port; --page \"\" serves none", err)
+	}
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	return s, nil
+}
+
+// closePages lets go of the address of the pages, if there are any.
+func closePages(pages *page.Server) error {
+	if pages == nil {
+		return nil
+	}
+	return pages.Close()
 }
 
 // uploadBundle gives a package file to a platform that keeps it, unless it has

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -22,12 +21,15 @@ import (
 	"otafleet/internal/cli"
 	"otafleet/internal/files"
 	"otafleet/internal/ota"
-	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/platform/page"
 )
+
+// strangersAway is how many sessions wait for devices that are not connected where
+// everybody is let in, and a program with ever new names could fill the memory.
+const strangersAway = 1000
 
 // What --addresses may say.
 const (
@@ -63,10 +65,11 @@ func platformVerb() cli.Verb {
 		Help: `Serves broker, object store and plan engine, ready at once. Each --upgrade is a
 package of 'ota-sim pack'; all of them together, in their order, become one plan
 for the product that they are for. A full package of a component that has a delta
-to the same version is for devices that the delta does not fit. What devices do is printed line by line.
+to the same version is for devices that the delta does not fit. What devices do is
+printed line by line, beginning with their first contact.
 
-Plans, packages and the upgrade monitoring are also served to a browser, and by an
-API (docs/PLATFORM.md). With --state a platform that is started again goes on where
+Plans, devices, packages and the upgrade monitoring are also served to a browser, at
+http://127.0.0.1:8080/ unless --page says otherwise, and by an API (docs/PLATFORM.md). With --state a platform that is started again goes on where
 the last one was; without it everything is in memory.
 
 With --broker the platform works through a broker of yours, with --store its
@@ -78,7 +81,7 @@ device hears and speaks for itself alone, but for those that --gateway names.
 
 Examples:
   ota-sim platform --upgrade app-1.1.0.ota
-  ota-sim platform --page 127.0.0.1:8080 --state kept
+  ota-sim platform --page 127.0.0.1:8090 --state kept
   ota-sim platform --listen 0.0.0.0:1883 --store-listen 0.0.0.0:9000 \
     --store-address 192.0.2.10 --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
   ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota`,
@@ -104,7 +107,7 @@ Examples:
 			flags.DurationVar(&f.validity, "validity", platform.DefaultValidity, "how long package addresses work")
 			flags.IntVar(&f.untilDone, "until-done", 0, "end when so many devices are upgraded or failed; exit code 1 if one failed")
 			flags.StringVar(&f.state, "state", "", "directory in which plans, packages and reports are kept")
-			f.page.define(flags, "127.0.0.1:0", "where the pages and the API are served; port 0 is a free one, empty serves none")
+			f.page.define(flags, "127.0.0.1:8080", "where the pages and the API are served; port 0 is a free one, empty serves none")
 			return f.run
 		},
 	}
@@ -122,9 +125,13 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	standIn, err := platform.New(config)
+	pages, err := f.page.listen(config.Logger)
 	if err != nil {
 		return err
+	}
+	standIn, err := platform.New(config)
+	if err != nil {
+		return errors.Join(f.explain(err), closePages(pages))
 	}
 	journal.printf("broker %s, object store %s", standIn.BrokerURL(), standIn.StoreURL())
 	if f.open() {
@@ -132,16 +139,27 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	}
 	plan, err := f.prepare(ctx, standIn)
 	if err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, standIn.Close())}
+		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, standIn.Close(), closePages(pages))}
 	}
 	if plan != "" {
 		journal.printf("%s", plan)
 	}
-	pages, err := f.page.listen(config.Logger)
-	if err != nil {
-		return errors.Join(err, standIn.Close())
-	}
 	return f.serve(ctx, cancel, journal, standIn, pages)
+}
+
+// explain adds the flag by which an address that cannot be had is changed.
+func (f *platformFlags) explain(err error) error {
+	var failed *net.OpError
+	if !errors.As(err, &failed) || failed.Op != "listen" || failed.Addr == nil {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(failed.Addr.String())
+	for _, where := range []struct{ flag, address string }{{"--listen", f.listen}, {"--store-listen", f.storeListen}} {
+		if _, wanted, _ := net.SplitHostPort(where.address); wanted == port {
+			return fmt.Errorf("%w: %s takes another address, such as 127.0.0.1:0 for a free port", err, where.flag)
+		}
+	}
+	return err
 }
 
 // open reports whether the embedded broker lets everybody in from other machines.
@@ -213,6 +231,8 @@ func (f *platformFlags) config(j *journal) (platform.Config, error) {
 			return c, err
 		}
 		c.Credentials = known.check
+	} else {
+		c.MaxAway = strangersAway
 	}
 	if c.Gateways, err = readGateways(f.gateways); err != nil {
 		return c, err
@@ -390,91 +410,4 @@ func takeLeave(ctx context.Context, journal *journal, standIn *platform.StandIn)
 	if err := standIn.AwaitArrival(within, journal.devices()); err != nil && ctx.Err() == nil {
 		journal.printf("the last acknowledgements have not arrived: %v", err)
 	}
-}
-
-// journal prints what happens, a line each, and knows when the goal is reached.
-type journal struct {
-	goal    int           // 0 if there is none
-	reached chan struct{} // closed when the goal is reached
-
-	mu    sync.Mutex // guards the following
-	w     io.Writer
-	ended map[ota.Identity]ota.DeviceStatus
-	done  bool // the goal is reached
-}
-
-// printf prints a line. What devices wrote stands in it escaped, so that none of
-// them commands the terminal or makes up a line.
-func (j *journal) printf(format string, args ...any) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	fmt.Fprintf(j.w, "%s  %s\n", time.Now().Format("15:04:05"), terminal.Escape(fmt.Sprintf(format, args...)))
-}
-
-func (j *journal) observe(_ time.Time, fact engine.Output) {
-	switch fact := fact.(type) {
-	case engine.Recorded:
-		j.report(fact)
-	case engine.Decided:
-		if fact.Decision.Accept {
-			j.printf("%s  agrees to plan %s", fact.Device.Device, fact.Decision.Plan)
-		} else {
-			j.printf("%s  refuses plan %s: %s %s", fact.Device.Device, fact.Decision.Plan, fact.Decision.Reason, fact.Decision.Detail)
-		}
-	case engine.Issue:
-		j.printf("%s  %s  address issued (%s, attempt %d)", fact.Device.Device, fact.Component, fact.Reason, fact.Attempt)
-	case engine.Changed:
-		j.printf("%s  is now: %s", fact.Device.Device, fact.To.Name())
-		j.end(fact.Device, fact.To)
-	case engine.PlanChanged:
-		j.printf("plan %s is now: %s", fact.Plan, fact.Status)
-	}
-}
-
-func (j *journal) report(fact engine.Recorded) {
-	r := fact.Report
-	text := r.Status.Row().Name
-	if r.Failure != nil {
-		text += ": " + r.Failure.Error()
-	}
-	if fact.Arrival != engine.Stored {
-		text += fmt.Sprintf(" (%s, number %d)", fact.Arrival, r.Seq)
-	}
-	j.printf("%s  %s  %s", fact.Device.Device, r.Component, text)
-}
-
-// end counts a device at its end; the goal is reached when there are enough.
-func (j *journal) end(device ota.Identity, status ota.DeviceStatus) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.ended == nil {
-		j.ended = map[ota.Identity]ota.DeviceStatus{}
-	}
-	if status == ota.DeviceUpgrading || status == ota.DeviceNotUpgraded {
-		delete(j.ended, device)
-		return
-	}
-	j.ended[device] = status
-	if j.goal > 0 && len(j.ended) >= j.goal && !j.done {
-		j.done = true
-		close(j.reached)
-	}
-}
-
-// devices are those at their end.
-func (j *journal) devices() []ota.Identity {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Collect(maps.Keys(j.ended))
-}
-
-func (j *journal) failed() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, s := range j.ended {
-		if s == ota.DeviceUpgradeFailed {
-			return true
-		}
-	}
-	return false
 }

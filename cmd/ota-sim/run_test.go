@@ -138,7 +138,8 @@ func TestAgainstTheStandInOfAnotherProcess(t *testing.T) {
 		"--out", path("app.ota"), path("app.bin"))
 	require.Equal(t, cli.OK, o.code, o.err)
 
-	serving := process(t, "", "platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--upgrade", path("app.ota"), "--until-done", "3")
+	serving := process(t, "", "platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "",
+		"--upgrade", path("app.ota"), "--until-done", "3")
 	output, err := serving.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, serving.Start())

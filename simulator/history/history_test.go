@@ -39,7 +39,7 @@ func recorded(t testing.TB, info history.Info, has func(fleet, n int) bool) stri
 	w, err := history.Create(dir, info)
 	require.NoError(t, err)
 	write(s, has, w)
-	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42), Resources: resources()}))
+	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42), Refused: []string{"suspend_plan at 3.00s: too late"}, Resources: resources()}))
 	return dir
 }
 
@@ -91,6 +91,7 @@ func TestJudgedAgain(t *testing.T) {
 	assert.Equal(t, "ota-sim 1.2", again.Program)
 	assert.Equal(t, info.Started, again.Started)
 	assert.Equal(t, resources(), again.Resources)
+	assert.Equal(t, []string{"suspend_plan at 3.00s: too late"}, again.Refused)
 	assert.Equal(t, uint64(42), again.Seed)
 	assert.Equal(t, "virtual", again.World)
 	assert.Empty(t, again.Part)

@@ -52,6 +52,7 @@ type Info struct {
 type End struct {
 	Interrupted bool           // it was stopped before its end
 	Drawn       map[string]int // for how many devices each fault was drawn
+	Refused     []string       // orders of the scenario that the platform did not carry out, and why
 	Resources   verdict.Resources
 }
 
@@ -83,6 +84,7 @@ type endDocument struct {
 	Events      int64            `json:"events"`
 	Interrupted bool             `json:"interrupted"`
 	Drawn       map[string]int   `json:"drawn"`
+	Refused     []string         `json:"refused,omitempty"`
 	Resources   resourceDocument `json:"resources"`
 }
 
@@ -107,7 +109,7 @@ func newDocument(info *Info) *document {
 
 func newEnd(end *End, events int64) *endDocument {
 	r := &end.Resources
-	return &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Resources: resourceDocument{
+	return &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Refused: end.Refused, Resources: resourceDocument{
 		r.PeakMemory, r.Sockets, r.Wall.Seconds(), r.CPU.Seconds(), r.CPUs, r.Processes, r.System}}
 }
 
@@ -125,7 +127,7 @@ func (d *endDocument) end() *End {
 		return nil
 	}
 	r := &d.Resources
-	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets,
+	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Refused: d.Refused, Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets,
 		Wall: duration(r.Wall), CPU: duration(r.CPU), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
 }
 

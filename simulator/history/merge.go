@@ -45,6 +45,7 @@ func Merge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
 	for _, r := range records {
 		addResources(&v.Resources, &r.End.Resources)
 		interrupted = interrupted || r.End.Interrupted
+		v.Refused = append(v.Refused, r.End.Refused...)
 	}
 	if interrupted {
 		v.Interrupt()

@@ -47,6 +47,10 @@ type Config struct {
 	// embedded broker beside itself, each as <product>.<device>.
 	Gateways map[string][]string
 	Prefix   string // of the topics; empty means ota/v1
+	// MaxAway is how many sessions the embedded broker keeps for devices that are not
+	// connected; 0 means any number. One that has ended costs its device nothing but
+	// what waited there: the platform sends it again.
+	MaxAway int
 
 	StoreAddress string // of the object store; empty means a free port of 127.0.0.1
 	// StoreAdvertised is the host, or host:port, at which devices reach the embedded
@@ -158,7 +162,7 @@ func (s *StandIn) openPipe() (err error) {
 func (s *StandIn) brokerConfig(listen string) broker.Config {
 	return broker.Config{
 		Address: listen, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
-		Gateways: s.config.Gateways, Handle: s.receive, Logger: s.log,
+		Gateways: s.config.Gateways, MaxAway: s.config.MaxAway, Handle: s.receive, Logger: s.log,
 	}
 }
 

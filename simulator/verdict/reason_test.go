@@ -2,6 +2,8 @@ package verdict_test
 
 import (
 	"bytes"
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,5 +52,19 @@ func TestReasons(t *testing.T) {
 			}
 		}
 		assert.NotContains(t, text, "\x1b[2J", name)
+	}
+}
+
+// TestRefusedOrders: what the platform refused is told in every form.
+func TestRefusedOrders(t *testing.T) {
+	v := verdicts(t)["held"]
+	v.Refused = []string{`suspend_plan at 3.00s: cannot suspend plan "spring": it is <b>Forced Terminated`}
+	for name, write := range map[string]func(io.Writer) error{
+		"text": func(w io.Writer) error { return v.WriteText(w, verdict.Style{}) }, "JSON": v.WriteJSON, "HTML": v.WriteHTML,
+	} {
+		var b bytes.Buffer
+		require.NoError(t, write(&b))
+		assert.Contains(t, b.String(), "suspend_plan at 3.00s: cannot suspend plan", name)
+		assert.Equal(t, name != "HTML", !strings.Contains(b.String(), "is &lt;b&gt;Forced"), name)
 	}
 }

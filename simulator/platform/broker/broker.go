@@ -42,8 +42,9 @@ const (
 	listenerName   = "tcp"
 	connectTimeout = 10 * time.Second // from a connection's first byte to its CONNECT
 	acceptPause    = 50 * time.Millisecond
-	readBuffer     = 256 // bytes; larger packets are read into their own memory
-	receiveMaximum = 256 // messages a client may have unacknowledged
+	readBuffer     = 256              // bytes; larger packets are read into their own memory
+	receiveMaximum = 256              // messages a client may have unacknowledged
+	longestAway    = 7 * 24 * 60 * 60 // seconds that a session waits for its client, however long it asks for
 )
 
 // Broker is a listening broker. Its methods may be called concurrently.
@@ -60,7 +61,7 @@ type Broker struct {
 	work sync.WaitGroup // connections and writers
 
 	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
+	conns  map[net.Conn]*mqtt.Client // nil until it has a session
 	closed bool
 }
 
@@ -85,12 +86,12 @@ func New(cfg Config) (*Broker, error) {
 		handle:   cfg.Handle,
 		secure:   cfg.TLS != nil,
 		log:      cfg.Logger,
-		conns:    make(map[net.Conn]struct{}),
+		conns:    make(map[net.Conn]*mqtt.Client),
 	}
 	if b.secure {
 		b.listener = tls.NewListener(listener, cfg.TLS)
 	}
-	b.directory = newDirectory(b.spawn)
+	b.directory = newDirectory(b.spawn, b.drop, cfg.MaxAway)
 	if b.server, err = b.newServer(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start the broker: %w", err), listener.Close())
 	}
@@ -107,6 +108,7 @@ func (b *Broker) newServer() (*mqtt.Server, error) {
 	limits.MinimumProtocolVersion = 5
 	limits.MaximumPacketSize = ota.MaxPacket
 	limits.MaximumQos = 1
+	limits.MaximumSessionExpiryInterval = longestAway
 	limits.ReceiveMaximum = receiveMaximum
 	limits.TopicAliasMaximum = 0
 	limits.RetainAvailable = 0
@@ -236,16 +238,47 @@ func (b *Broker) keep(conn net.Conn) bool {
 	if b.closed {
 		return false
 	}
-	b.conns[conn] = struct{}{}
+	b.conns[conn] = nil
 	b.work.Go(func() {
 		_ = conn.SetDeadline(time.Now().Add(connectTimeout))
 		err := b.server.EstablishConnection(listenerName, conn)
 		b.log.Debug("connection ended", "remote", conn.RemoteAddr().String(), "error", err)
-		b.mu.Lock()
-		delete(b.conns, conn)
-		b.mu.Unlock()
+		b.gone(conn)
 	})
 	return true
+}
+
+// gone notes that a connection has ended, also one that never became a session's.
+func (b *Broker) gone(conn net.Conn) {
+	b.mu.Lock()
+	client := b.conns[conn]
+	delete(b.conns, conn)
+	b.mu.Unlock()
+	if client == nil {
+		return
+	}
+	// Mochi says nothing of one that breaks before its CONNACK.
+	forget := client.Properties.Props.SessionExpiryInterval == 0 && !client.IsTakenOver()
+	if b.directory.leave(client, forget); forget {
+		b.drop(client)
+	}
+}
+
+// owns notes whose connection it is.
+func (b *Broker) owns(client *mqtt.Client) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, open := b.conns[client.Net.Conn]; open {
+		b.conns[client.Net.Conn] = client
+	}
+}
+
+// drop lets mochi forget a client, unless it has come back as another one.
+func (b *Broker) drop(client *mqtt.Client) {
+	b.server.UnsubscribeClient(client)
+	if known, found := b.server.Clients.Get(client.ID); found && known == client {
+		b.server.Clients.Delete(client.ID)
+	}
 }
 
 // spawn runs a session's writer, unless the broker is closed.

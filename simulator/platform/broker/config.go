@@ -27,6 +27,10 @@ type Config struct {
 	PlatformUser     string
 	PlatformPassword string
 
+	// MaxAway is how many sessions may wait for clients that are not connected: of
+	// more, the one that has waited longest ends. 0 means any number.
+	MaxAway int
+
 	// Handle receives every message published to <prefix>/+/+/up/+, wills
 	// included. It is called in the goroutine of the device's connection: in
 	// order for one device, concurrently for several, and a slow Handle slows

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"container/list"
 	"slices"
 	"strings"
 	"sync"
@@ -17,13 +18,17 @@ const maxFilters = 4096
 // directory knows every session and who wants which topics. Devices' filters
 // are found by a look-up, the few wide ones of platforms one by one.
 type directory struct {
-	spawn func(write func()) // immutable
+	// Immutable.
+	spawn   func(write func())
+	drop    func(client *mqtt.Client) // lets mochi forget a client that is not connected
+	maxAway int                       // 0 means any number
 
 	mu       sync.RWMutex
 	sessions map[string]*session
 	exact    map[string][]receiver // by filter: a topic, or one that ends in "/+"
 	wide     []*audience
-	dropped  int64 // of sessions that have ended
+	away     *list.List // sessions whose clients are not connected, the longest one first
+	dropped  int64      // of sessions that have ended
 }
 
 // receiver is a session's wish for the messages of a filter.
@@ -42,9 +47,12 @@ type audience struct {
 	turn    atomic.Uint64
 }
 
-func newDirectory(spawn func(func())) *directory {
+func newDirectory(spawn func(func()), drop func(*mqtt.Client), maxAway int) *directory {
 	return &directory{
 		spawn:    spawn,
+		drop:     drop,
+		maxAway:  maxAway,
+		away:     list.New(),
 		sessions: make(map[string]*session),
 		exact:    make(map[string][]receiver),
 	}
@@ -64,6 +72,7 @@ func (d *directory) open(client *mqtt.Client, limit int, clean bool) {
 		s = &session{id: client.ID, limit: limit, spawn: d.spawn}
 		d.sessions[client.ID] = s
 	}
+	d.back(s)
 	s.owner, s.left = client, make(chan struct{})
 }
 
@@ -77,18 +86,36 @@ func (d *directory) attach(client *mqtt.Client, window int) {
 	}
 }
 
+// back notes that a session does not wait for its client any more. The caller
+// holds mu.
+func (d *directory) back(s *session) {
+	if s.away != nil {
+		d.away.Remove(s.away)
+		s.away = nil
+	}
+}
+
 // leave notes that a connection has ended, and forgets the session if that was
-// its end too. What another connection has opened since is not touched.
+// its end too. What another connection has opened since is not touched. A second
+// call changes nothing.
 func (d *directory) leave(client *mqtt.Client, forget bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.sessions[client.ID]
-	if s == nil || s.owner != client {
+	if s == nil || s.owner != client || s.away != nil {
 		return
 	}
 	close(s.left)
 	if forget {
 		d.remove(s)
+		return
+	}
+	s.away = d.away.PushBack(s)
+	for d.maxAway > 0 && d.away.Len() > d.maxAway {
+		longest := d.away.Front().Value.(*session)
+		// While mu is held nobody opens it: a client that returns finds nothing, or all.
+		d.drop(longest.owner)
+		d.remove(longest)
 	}
 }
 
@@ -123,6 +150,7 @@ func (d *directory) end(client *mqtt.Client) {
 // remove forgets a session and what it wanted. The caller holds mu.
 func (d *directory) remove(s *session) {
 	delete(d.sessions, s.id)
+	d.back(s)
 	for _, filter := range s.filters {
 		d.forget(filter, s)
 	}

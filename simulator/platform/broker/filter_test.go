@@ -46,7 +46,7 @@ func TestCutShare(t *testing.T) {
 }
 
 func TestSubscriptionsAreBounded(t *testing.T) {
-	d := newDirectory(nil)
+	d := newDirectory(nil, nil, 0)
 	client := &mqtt.Client{ID: "gw.one"}
 	d.open(client, deviceBacklog, false)
 	s := d.find("gw.one")

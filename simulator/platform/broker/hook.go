@@ -78,6 +78,7 @@ func (h *hook) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 		limit = platformBacklog
 	}
 	h.broker.directory.open(cl, limit, pk.Connect.Clean)
+	h.broker.owns(cl)
 }
 
 // takeOver ends the connection that the client has already, if there is one,

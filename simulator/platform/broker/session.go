@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"container/list"
 	"errors"
 	"math"
 	"slices"
@@ -62,6 +63,7 @@ type session struct {
 
 	// guarded by the directory's mu
 	owner   *mqtt.Client  // the last connection that opened the session
+	away    *list.Element // its place among those that wait for their clients; nil while the owner is connected
 	left    chan struct{} // closed when the owner's connection has ended
 	filters []string      // what the client subscribed to
 

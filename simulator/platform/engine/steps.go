@@ -38,7 +38,7 @@ func (c *ComponentView) Steps() []Step {
 	if c.Status.Done() || c.Status.Failed() {
 		return c.pastSteps()
 	}
-	steps := make([]Step, 0, len(milestones())+1)
+	steps := make([]Step, 0, 5)
 	next := StepNow
 	for _, m := range milestones() {
 		if c.Status >= m.done && m.stage != c.Stage {
@@ -53,7 +53,7 @@ func (c *ComponentView) Steps() []Step {
 
 // pastSteps draws the way of a component that has come to an end.
 func (c *ComponentView) pastSteps() []Step {
-	steps := make([]Step, 0, len(milestones())+1)
+	steps := make([]Step, 0, 5)
 	for _, m := range milestones() {
 		state := StepSkipped
 		switch {
