@@ -112,7 +112,7 @@ func TestLivesOfPlans(t *testing.T) {
 		ended verdict.Counts
 	}{
 		{name: "starts later", plan: "starts: 2s", ended: upgraded},
-		{name: "ends before anybody agrees", plan: "mode: manual\n    ends: 2s", ended: verdict.Counts{scenario.NotUpgraded: 5}},
+		{name: "ends before anybody agrees", plan: "mode: manual\n    ends: 2s", ended: verdict.Counts{scenario.UpgradeFailed: 5}},
 		{name: "ends on the way", plan: "ends: 5s", ended: upgraded},
 		{name: "starts while the platform is dead", plan: "starts: 1s\nevents: [{at: 500ms, do: kill_platform, for: 1s}]", ended: upgraded},
 		{name: "is asked for", plan: "push: false", ended: upgraded},

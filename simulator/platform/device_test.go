@@ -37,7 +37,7 @@ func serve(t *testing.T, run func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// facts are what a platform has observed, but for messages.
+// facts are what a platform has observed, but for messages and first contacts.
 type facts struct {
 	mu   sync.Mutex
 	seen []engine.Output
@@ -45,7 +45,7 @@ type facts struct {
 
 func (f *facts) observe(_ time.Time, fact engine.Output) {
 	switch fact.(type) {
-	case engine.Send, engine.Issue:
+	case engine.Send, engine.Issue, engine.Appeared:
 		return
 	}
 	f.mu.Lock()
