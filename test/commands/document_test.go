@@ -42,6 +42,7 @@ var spoken = map[string]string{"OPERATOR.md": "ota-agent", "SCENARIOS.md": "ota-
 // their first line.
 var others = []string{
 	"thousand: 1000 devices, broker", "Plan Received", "cmd/ota-agent/          flags", "GRUB takes", "good image", "upgrade                      writes",
+	"agent/download: honour Retry-After", // how a change is described
 	"- {id: agent,", "- id: motor", "- id: modem", "ExecStart=",
 	"setenv bootcmd", "load_env ota_slot", // for boot loaders: the tests of slots and machines obey them
 	`. "$flag"`,                                           // in sh: TestExampleOfAFlag runs it
@@ -65,9 +66,13 @@ var (
 // documents are the texts for readers. CHANGELOG.md speaks of the past.
 func documents(t *testing.T) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
-	require.NoError(t, err)
-	return append(found, root+"/README.md", root+"/ARCHITECTURE.md", root+"/scenarios/README.md")
+	all := []string{root + "/scenarios/README.md"}
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		all = append(all, found...)
+	}
+	return slices.DeleteFunc(all, func(path string) bool { return filepath.Base(path) == "CHANGELOG.md" })
 }
 
 // written are the commands of the documents.

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"otafleet/test/harness"
 )
 
 // session types a block as a whole.
@@ -65,6 +67,10 @@ func (k *checker) driveRollout(t *testing.T, dir, text string) string {
 	t.Helper()
 	served := start(t, dir, "ota-sim platform --listen 127.0.0.1:0 --store-listen 127.0.0.1:0 --page 127.0.0.1:0")
 	served.AwaitOutput("ready for devices\n")
+	d := &device{Device: harness.NewDevice(t, programs, regexp.MustCompile(`mqtt://[^ ,]+`).FindString(served.Output()), harness.NewKey(t))}
+	d.furnish(t, k.sandbox)
+	d.Settings["confirm"] = "ask"
+	d.Start()
 	page := regexp.MustCompile(`pages (http://\S+)/\n`).FindStringSubmatch(served.Output())[1]
 	for i, line := range strings.Split(strings.ReplaceAll(text, "\\\n", ""), "\n") {
 		if i == 1 {
@@ -73,6 +79,9 @@ func (k *checker) driveRollout(t *testing.T, dir, text string) string {
 				time.Now().Add(-time.Hour).Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339))
 			made := curl(t, []string{"curl", "-H", "Content-Type: application/json", "-d", plan, page + "/api/v1/plans"}, dir)
 			require.Equal(t, 201, made)
+		}
+		if strings.Contains(line, "/devices/gw-0001") {
+			d.awaitState(t, " --config agent.yaml", "asking") // it has the plan
 		}
 		line = strings.Replace(line, "http://127.0.0.1:8080", page, 1)
 		assert.Contains(t, []int{200, 201}, curl(t, words(line), dir), line)

@@ -49,6 +49,8 @@ pack --key release.key --component rootfs --target 2 --out rootfs-2.ota app.bin
 pack --key release.key --component motor --type mcu --target 3_1 --out motor-3_1.ota motor.img
 cp app-1.1.0.ota app.bin out
 echo 'gw-0001:secret' >devices.txt
+cp app.bin ota-agent && cp app.bin ota-sim
+ota-sim sign --key release.key --out RELEASE.sig ota-agent ota-sim
 for dir in kept look; do ota-sim run my.yaml --virtual --quiet --out $dir; done
 for i in 1 2 3 4; do ota-sim run my.yaml --virtual --quiet --shard $i/4 --out part-$i; done
 `
