@@ -120,7 +120,12 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 // health.
 func (r *Runner) checkHealth(ctx context.Context, out CheckHealth) Input {
 	version, failure := r.inspectOnTrial(ctx, out.Job)
-	if failure == nil && version == out.Job.Target {
+	switch taken := r.equipment.TakenBack; {
+	case failure != nil:
+	case version != out.Job.Target && taken != "":
+		r.equipment.TakenBack = "" // it is about one upgrade
+		failure = &ota.Failure{Code: ota.BootFailed, Detail: taken}
+	case version == out.Job.Target:
 		if err := r.equipment.Health.Check(ctx); err != nil {
 			failure = asFailure(err, ota.HealthCheckFailed)
 		}

@@ -24,6 +24,9 @@ type Equipment struct {
 	Health    Health
 	Power     Power
 	Sensors   Sensors
+	// TakenBack says why the version of a component on trial was taken back before
+	// this start; empty if none was.
+	TakenBack string
 	Confirmer Confirmer // answers plans when the machine asks first; nil leaves it to Post(Decided)
 	Events    Recorder  // keeps what happened, for technicians; nil keeps nothing
 	// Now is the wall clock; nil means time.Now.

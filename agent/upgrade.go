@@ -112,7 +112,11 @@ func (m *Machine) healthChecked(in HealthChecked) {
 	target, version := m.state.Run.Plan.Components[i].Target, m.runs(i, in.Version)
 	switch {
 	case version != "" && version != target && part.Owed != firmware.RestartNone && version == part.From:
-		m.goBack(part, &ota.Failure{Code: ota.BootFailed, Detail: "the device fell back to " + version})
+		detail := "the device fell back to " + version
+		if in.Failure != nil {
+			detail += ": " + in.Failure.Detail
+		}
+		m.goBack(part, &ota.Failure{Code: ota.BootFailed, Detail: detail})
 	case version != "" && version != target:
 		m.goBack(part, &ota.Failure{Code: ota.VerifyFailed, Detail: fmt.Sprintf("runs %s, not %s", version, target)})
 	case in.Failure != nil:

@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,8 +139,11 @@ func stopped(ctx context.Context) bool {
 // process in the background has done so too.
 func clean(err error) bool { return err == nil || errors.Is(err, exec.ErrWaitDelay) }
 
-// Failed describes an exit code other than 0, with what the program said.
-func (o Outcome) Failed() error { return fmt.Errorf("exit status %d%s", o.Exit, said(o.Stderr)) }
+// Failed describes an exit code other than 0, with what the program said: on
+// stderr, or on stdout if it said nothing there.
+func (o Outcome) Failed() error {
+	return fmt.Errorf("exit status %d%s", o.Exit, said(cmp.Or(o.Stderr, printable(o.Stdout))))
+}
 
 // said is what an error says of a program's words: their end, which says most,
 // and no more than fits a failure's detail behind the agent's own words.

@@ -52,6 +52,7 @@ func TestProgramOutcome(t *testing.T) {
 	outcome := firmware.Outcome{Exit: 3, Stderr: "no valve"}
 	require.EqualError(t, outcome.Failed(), "exit status 3: no valve")
 	require.EqualError(t, firmware.Outcome{Exit: 3}.Failed(), "exit status 3")
+	require.EqualError(t, firmware.Outcome{Exit: 3, Stdout: []byte("no pump\n")}.Failed(), "exit status 3: no pump")
 }
 
 func TestProgramKeepsTheEndOfOutput(t *testing.T) {

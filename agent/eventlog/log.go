@@ -10,12 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"otafleet/agent"
 	"otafleet/internal/files"
+	"otafleet/internal/ota"
 )
 
 // The files, in the state directory.
@@ -121,9 +121,7 @@ func (l *Log) open() error {
 
 // Record adds an event. It implements agent.Recorder.
 func (l *Log) Record(e agent.Event) {
-	if len(e.Detail) > maxDetail {
-		e.Detail = strings.ToValidUTF8(e.Detail[:maxDetail], "")
-	}
+	e.Detail = ota.Clip(e.Detail, maxDetail)
 	line, err := json.Marshal(Line{Time: e.Time.UTC().Truncate(time.Millisecond), Kind: e.Kind, Plan: e.Plan, Attempt: e.Attempt,
 		Component: e.Component, Step: e.Step, Code: e.Code, Detail: e.Detail, TookMS: e.Took.Milliseconds()})
 	l.mu.Lock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -213,12 +212,12 @@ func (l *Link) drain(s *live) {
 func (l *Link) publish(s *live, m outgoing) (id uint16, err error) {
 	kind, payload, err := wire.EncodeUp(m.message)
 	for excess := l.excess(s, m.id, kind, payload); err == nil && excess > 0; excess = l.excess(s, m.id, kind, payload) {
-		shorter := shortened(m.message, excess)
-		if shorter == nil {
+		short := shortened(m.message, excess)
+		if short == nil {
 			break
 		}
-		m.message = shorter
-		kind, payload, err = wire.EncodeUp(shorter)
+		m.message = short
+		kind, payload, err = wire.EncodeUp(short)
 	}
 	if err != nil {
 		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
@@ -253,26 +252,26 @@ func shortened(m ota.Up, excess int) ota.Up {
 	case *ota.Report:
 		if m.Failure != nil && m.Failure.Detail != "" {
 			short := *m
-			short.Failure = &ota.Failure{Code: m.Failure.Code, Detail: withoutHead(m.Failure.Detail, excess)}
+			short.Failure = &ota.Failure{Code: m.Failure.Code, Detail: shorter(m.Failure.Detail, excess)}
 			return &short
 		}
 	case *ota.Decision:
 		if m.Detail != "" {
 			short := *m
-			short.Detail = withoutHead(m.Detail, excess)
+			short.Detail = shorter(m.Detail, excess)
 			return &short
 		}
 	}
 	return nil
 }
 
-// withoutHead cuts bytes from the beginning of a text: its end tells most.
-func withoutHead(text string, excess int) string {
-	const mark = "…"
-	if excess += len(mark); excess >= len(text) {
-		return ""
+// shorter takes bytes out of a text, or all of a short one.
+func shorter(text string, excess int) string {
+	const least = 16 // as Clip asks
+	if most := len(text) - excess; most >= least {
+		return ota.Clip(text, most)
 	}
-	return mark + strings.ToValidUTF8(text[excess:], "")
+	return ""
 }
 
 // leave ends the connection because ctx has ended: with a goodbye, unless that

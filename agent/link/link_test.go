@@ -273,7 +273,7 @@ func TestDetailsAreCutToWhatTheBrokerTakes(t *testing.T) {
 	l, stop := start(t, config(url, in))
 	in.next(t)
 	large := report(1)
-	large.Status, large.Failure = ota.DownloadFailed, &ota.Failure{Code: ota.HTTPError, Detail: strings.Repeat("x", 500)}
+	large.Status, large.Failure = ota.DownloadFailed, &ota.Failure{Code: ota.HTTPError, Detail: "stage: " + strings.Repeat("x", 500) + " no valve"}
 	l.Send(large)
 	l.Send(report(2))
 	l.Send(&ota.Report{})                                                         // cannot be encoded
@@ -281,7 +281,7 @@ func TestDetailsAreCutToWhatTheBrokerTakes(t *testing.T) {
 	stop()
 	sent := published.wait(t)
 	assertTopics(t, []string{topics + "up/status", topics + "up/status", topics + "up/offline"}, sent)
-	assert.Regexp(t, `"seq":1,.*"code":"http_error","detail":"…x+"`, string(sent[0].Payload))
+	assert.Regexp(t, `"seq":1,.*"code":"http_error","detail":"stage: x* … x+ no valve"`, string(sent[0].Payload))
 	assert.LessOrEqual(t, len(sent[0].Payload), int(limit))
 	assert.Contains(t, string(sent[1].Payload), `"seq":2`)
 }

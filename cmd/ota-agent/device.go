@@ -20,8 +20,8 @@ import (
 )
 
 // newDevice puts the agent together as the configuration says. Nothing runs
-// yet. restart begins the program again; broken says why a new one could not.
-func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken string) (*device, error) {
+// yet. restart begins the program again.
+func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble startTrouble) (*device, error) {
 	machine, err := machineConfig(cfg)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), broken stri
 	if err != nil {
 		return nil, err
 	}
-	equipment, err := d.equip(restart, broken)
+	equipment, err := d.equip(restart, trouble)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -49,7 +49,7 @@ func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close
 func agentName() string { return "ota-agent/" + version }
 
 // equip makes the real parts, those of the sub-devices too.
-func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
+func (d *device) equip(restart func(), trouble startTrouble) (agent.Equipment, error) {
 	fetcher, err := newFetcher(d.config, d.knownTime, d.log)
 	if err != nil {
 		return agent.Equipment{}, err
@@ -65,7 +65,7 @@ func (d *device) equip(restart func(), broken string) (agent.Equipment, error) {
 	d.subs.equip(d.config, d.link, fetcher)
 	e := d.equipment(installers)
 	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System}
-	e.Health = &health{d.config.Health, d.config.Device, broken, d.log}
+	e.Health, e.TakenBack = &health{d.config.Health, d.config.Device, trouble.broken, d.log}, trouble.takenBack
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device, d.log}
 	}
@@ -144,8 +144,17 @@ func newInstaller(device string, c *config.Component, dir string, log *slog.Logg
 	}
 	return file.New(file.Config{
 		Device: device, Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
-		After: c.File.After, Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
+		After: c.File.After, Check: check(c.File), Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
 	})
+}
+
+// check is what looks at a new version of a file before the switch. What the agent
+// itself reads is looked at by this program, unless something else is configured.
+func check(f *config.FileInstaller) []string {
+	if len(f.Check) > 0 || f.Own == "" {
+		return f.Check
+	}
+	return []string{"/proc/self/exe", "validate", "--config", f.Own, "--staged", file.Staged}
 }
 
 func slotConfig(c *config.Component, dir string, log *slog.Logger) slot.Config {

@@ -14,18 +14,23 @@ import (
 	"otafleet/agent/journal"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
+	"otafleet/firmware/file"
 	"otafleet/internal/files"
 )
 
-// rescue takes back a system on trial in which the agent cannot start: nothing
-// else would check its health, and the device would stay offline with it. A
-// restart lets the boot loader count, and fall back to the previous system.
+// rescue takes back what is on trial and keeps the agent from starting: nothing
+// else would check its health, and the device would stay offline with it. A file,
+// such as a key, the configuration or the agent itself, is exchanged for the one
+// before. Of a system, a restart lets the boot loader count, and fall back to the
+// previous one.
 type rescue struct {
 	stateDir string
+	dirs     func() []string // where the state may be, too: a new configuration may name another place
 	bootID   string
-	patience time.Duration // how long a start is tried again before the restart
-	again    time.Duration // between two tries
-	restart  func() error  // the system
+	patience time.Duration          // how long a start is tried again in a system on trial
+	again    time.Duration          // between two tries
+	restart  func() error           // the system
+	begin    func(why string) error // the program again
 	log      *slog.Logger
 }
 
@@ -37,16 +42,33 @@ const (
 	maxRescues = 10
 )
 
-// retry starts the agent. If that fails in a system on trial, it tries again for
-// a while, since a file system may be mounted late, and then restarts the system.
-// It returns start's error otherwise.
+// retry starts the agent. In a system on trial a start that fails is tried again
+// for a while, since a file system may be mounted late. What is on trial is taken
+// back then, a file first. It returns start's error if nothing is.
 func (r *rescue) retry(ctx context.Context, start func() error) error {
 	err := start()
-	if err == nil || !r.onTrial() {
-		return err
+	if err == nil {
+		return nil
 	}
-	r.log.Error("the agent cannot start in a system on trial; it tries again, then restarts the system, so that the boot loader takes it back",
-		"error", err, "patience", r.patience)
+	system := r.onTrial()
+	if system {
+		if err = r.wait(ctx, err, start); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	if taken := r.takeBack(ctx); len(taken) > 0 {
+		r.log.Error("the agent cannot start with what is on trial, and has taken it back", "error", err, "files", taken)
+		return errors.Join(err, r.begin(fmt.Sprintf("the agent could not start with the new version: %v", err)))
+	}
+	if system {
+		return errors.Join(err, r.giveUp())
+	}
+	return err
+}
+
+// wait starts the agent again and again, until that works or patience ends.
+func (r *rescue) wait(ctx context.Context, err error, start func() error) error {
+	r.log.Error("the agent cannot start in a system on trial; it tries again, then takes the system back", "error", err, "patience", r.patience)
 	limit, end := context.WithTimeout(ctx, r.patience)
 	defer end()
 	tick := time.NewTicker(r.again)
@@ -60,10 +82,37 @@ func (r *rescue) retry(ctx context.Context, start func() error) error {
 		case <-limit.Done():
 		}
 	}
-	if ctx.Err() != nil {
-		return err
+	return err
+}
+
+// takeBack makes the versions before live again of all files on trial, and gives
+// their paths. Nothing is changed under an agent that runs.
+func (r *rescue) takeBack(ctx context.Context) []string {
+	var taken []string
+	for _, dir := range r.dirs() {
+		if j := r.lock(dir); j != nil {
+			paths, err := file.TakeBack(ctx, filepath.Join(dir, "components"), r.log)
+			if err != nil {
+				r.log.Error("cannot take back what is on trial", "error", err)
+			}
+			taken = append(taken, paths...)
+			_ = j.Close() // nothing was written to it
+		}
 	}
-	return errors.Join(err, r.giveUp())
+	return taken
+}
+
+// lock opens the journal in a state directory, which no other agent does then; nil
+// if there is none that can be opened.
+func (r *rescue) lock(dir string) *journal.Journal {
+	if _, err := os.Stat(dir); err != nil {
+		return nil
+	}
+	j, err := journal.Open(journal.Config{Dir: dir, Logger: r.log})
+	if err != nil {
+		return nil
+	}
+	return j
 }
 
 // giveUp restarts the system, unless that has been done too often.
@@ -83,11 +132,8 @@ func (r *rescue) giveUp() error {
 // onTrial reports whether the saved state awaits proof of a system that was
 // restarted into.
 func (r *rescue) onTrial() bool {
-	if _, err := os.Stat(r.stateDir); err != nil {
-		return false
-	}
-	j, err := journal.Open(journal.Config{Dir: r.stateDir, Logger: r.log})
-	if err != nil {
+	j := r.lock(r.stateDir)
+	if j == nil {
 		return false
 	}
 	defer j.Close()
@@ -119,10 +165,11 @@ func (r *rescue) forget() {
 	}
 }
 
-// newRescue makes the rescue of the device that a configuration describes, also
-// of one that cannot be read otherwise.
-func newRescue(stateDir string, system config.System, log *slog.Logger) *rescue {
-	return &rescue{stateDir: stateDir, bootID: bootID(system), patience: rescuePatience, again: rescueAgain, log: log,
+// newRescue makes the rescue of the device that a configuration at path describes,
+// also of one that cannot be read otherwise.
+func newRescue(path, stateDir string, system config.System, log *slog.Logger) *rescue {
+	return &rescue{stateDir: stateDir, bootID: bootID(system), patience: rescuePatience, again: rescueAgain, log: log, begin: beginAgain,
+		dirs: func() []string { return config.StateDirs(path) },
 		restart: func() error {
 			if err := reboot(context.Background(), system); err != nil {
 				return fmt.Errorf("cannot restart: %w", err)

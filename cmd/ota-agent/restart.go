@@ -6,12 +6,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
+
+	"otafleet/internal/ota"
 )
 
-// unstartable is the environment variable by which a program that had to begin
-// again in the place of a new one learns why.
-const unstartable = "OTA_AGENT_UNSTARTABLE"
+// Environment variables by which a program that begins again learns why.
+const (
+	unstartable = "OTA_AGENT_UNSTARTABLE" // a new one in its place could not be started
+	takenBack   = "OTA_AGENT_TAKEN_BACK"  // the one before could not start with what was on trial
+)
+
+// startTrouble is what has kept the agent from starting before; empty for nothing.
+type startTrouble struct {
+	broken    string // of unstartable
+	takenBack string // of takenBack
+}
 
 // ownFile is the path by which the program was started. An upgrade may put
 // another file there: the running one then has another name, or none.
@@ -37,8 +48,18 @@ func restartProcess(self string) error {
 		syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
 }
 
-// takeUnstartable says why the program that was to run could not be started;
-// empty if this is the one that was to run. It says so once.
-func takeUnstartable() (string, error) {
-	return os.Getenv(unstartable), os.Unsetenv(unstartable)
+// beginAgain replaces the process after a new version was taken back, which may
+// have been that of this program.
+func beginAgain(why string) error {
+	self, err := ownFile()
+	if err == nil {
+		err = os.Setenv(takenBack, ota.Clip(strings.ReplaceAll(why, "\x00", ""), ota.MaxDetail))
+	}
+	if err != nil {
+		return err
+	}
+	return restartProcess(self)
 }
+
+// takeVariable gives what an environment variable says, once.
+func takeVariable(name string) (string, error) { return os.Getenv(name), os.Unsetenv(name) }

@@ -53,7 +53,7 @@ Examples:
 				err := read()
 				if err != nil { // what can be read of it is looked for only then
 					log := newLogger(streams, config.Log{Format: config.LogText})
-					err = newRescue(config.StateDir(*path), config.SystemOf(*path), log).retry(ctx, read)
+					err = newRescue(*path, config.StateDir(*path), config.SystemOf(*path), log).retry(ctx, read)
 				}
 				if err != nil {
 					return err
@@ -62,7 +62,7 @@ Examples:
 				if err != nil {
 					return err
 				}
-				return run(ctx, cfg, figures, newLogger(streams, cfg.Log))
+				return run(ctx, *path, cfg, figures, newLogger(streams, cfg.Log))
 			}
 		},
 	}
@@ -81,13 +81,17 @@ var errRestart = errors.New("the agent restarts")
 
 // run serves the device until ctx ends, and begins the program again if an
 // upgrade asked for it.
-func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Logger) error {
+func run(ctx context.Context, path string, cfg *config.Config, figures *metrics, log *slog.Logger) error {
 	defer figures.close()
 	self, err := ownFile()
 	if err != nil {
 		return err
 	}
-	broken, err := takeUnstartable()
+	broken, err := takeVariable(unstartable)
+	if err != nil {
+		return err
+	}
+	taken, err := takeVariable(takenBack)
 	if err != nil {
 		return err
 	}
@@ -97,9 +101,9 @@ func run(ctx context.Context, cfg *config.Config, figures *metrics, log *slog.Lo
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var d *device
-	trial := newRescue(cfg.StateDir, cfg.System, log)
+	trial := newRescue(path, cfg.StateDir, cfg.System, log)
 	err = trial.retry(ctx, func() (err error) {
-		d, err = newDevice(cfg, log, func() { end(errRestart) }, broken)
+		d, err = newDevice(cfg, log, func() { end(errRestart) }, startTrouble{broken, taken})
 		return err
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 			path := flags.String("config", defaultConfig, "the configuration `FILE`")
 			asJSON := jsonFlag(flags)
 			keys := flags.Bool("keys", false, "list the keys of a configuration")
+			staged := flags.String("staged", "", "read `FILE`, which ends with .ota-next, in the place of the one without that: a new version of the configuration, or of what it names")
 			return func(_ context.Context, streams cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -30,7 +31,11 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 				if *keys {
 					return printKeys(streams.Out, *asJSON)
 				}
-				cfg, err := load(*path, config.Load)
+				read := config.Load
+				if *staged != "" {
+					read = func(path string) (*config.Config, error) { return config.LoadStaged(path, *staged) }
+				}
+				cfg, err := load(*path, read)
 				if *asJSON {
 					return printValidity(streams.Out, cfg, err)
 				}

@@ -83,7 +83,7 @@ func failure(code ota.Code, err error) error {
 		return err
 	}
 	detail := strings.TrimPrefix(err.Error(), errNotDone.Error()+": ")
-	return &ota.Failure{Code: code, Detail: strings.ToValidUTF8(detail[:min(len(detail), ota.MaxDetail)], "")}
+	return &ota.Failure{Code: code, Detail: ota.Clip(detail, ota.MaxDetail)}
 }
 
 // answer is what the last line of a handler's stdout says.

@@ -16,7 +16,8 @@
 // or Revert the old one has a second name, "<path>.ota-trial". Whoever starts the
 // agent counts in "<path>.ota-starts" and, when it has started too often, gives
 // that file the name of the live one: a rename, which the old version then finds.
-// packaging/launch does that.
+// packaging/launch does that. Where the program is sound and cannot start because
+// of another file, TakeBack does it.
 //
 // After a cut at any moment the names on the disk say how far it came: the
 // record knows each version by inode and, where that has changed, by content,
@@ -61,10 +62,14 @@ type Config struct {
 	// After is a command with its arguments that is run after each switch, in
 	// either direction, and again when a step is repeated. Empty for none.
 	After []string
-	// Device is the device whose component it is, for After: OTA_DEVICE.
+	// Check is a command with its arguments that looks at a new version before the
+	// switch; Staged in them stands for its path. An exit code other than 0 refuses
+	// it. Empty for none.
+	Check []string
+	// Device is the device whose component it is, for After and Check: OTA_DEVICE.
 	Device string
-	// AfterLimit is how long After may take; 0 for 2 min.
-	AfterLimit time.Duration
+	// CommandLimit is how long After and Check may each take; 0 for 2 min.
+	CommandLimit time.Duration
 	// Mode is what a new version gets; 0 for the live one's, or 0755.
 	Mode fs.FileMode
 	// Restart is needed before a new version runs; empty for none.
@@ -83,10 +88,21 @@ type Unpacker interface {
 	Unpack(ctx context.Context, archive, name, dir string) error
 }
 
+// What the names beside a component's have at their ends.
 const (
-	defaultAfterLimit = 2 * time.Minute
-	defaultMode       = 0o755
-	modeBits          = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+	NextSuffix     = ".ota-next"     // a new version that waits
+	PreviousSuffix = ".ota-previous" // the version before
+	TrialSuffix    = ".ota-trial"    // the same one, while a new agent is on trial
+	startsSuffix   = ".ota-starts"   // how often that was started
+)
+
+// Staged stands for the path of the new version in the arguments of a Check.
+const Staged = "{file}"
+
+const (
+	defaultLimit = 2 * time.Minute
+	defaultMode  = 0o755
+	modeBits     = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 )
 
 // Validate says everything that is wrong with the configuration.
@@ -101,8 +117,9 @@ func (c Config) Validate() error {
 	wrong(!ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version, ota.MaxVersion)
 	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	wrong(c.Unpack && c.Unpacker == nil, "unpack is set, and this program has nothing to unpack with")
-	wrong(c.Capacity < 0 || c.AfterLimit < 0, "a limit is negative")
+	wrong(c.Capacity < 0 || c.CommandLimit < 0, "a limit is negative")
 	wrong(len(c.After) > 0 && c.After[0] == "", "after names no program")
+	wrong(len(c.Check) > 0 && c.Check[0] == "", "check names no program")
 	wrong(c.Mode&^modeBits != 0, "mode %v has more than permission bits", c.Mode)
 	wrong(c.Restart != "" && !c.Restart.Valid(), "restart %q is not none, process or system", c.Restart)
 	return errors.Join(problems...)
@@ -128,8 +145,8 @@ func New(cfg Config) (*Installer, error) {
 		return nil, err
 	}
 	cfg.Path, cfg.StateDir = filepath.Clean(cfg.Path), filepath.Clean(cfg.StateDir)
-	if cfg.AfterLimit == 0 {
-		cfg.AfterLimit = defaultAfterLimit
+	if cfg.CommandLimit == 0 {
+		cfg.CommandLimit = defaultLimit
 	}
 	if cfg.Restart == "" {
 		cfg.Restart = firmware.RestartNone
@@ -139,10 +156,10 @@ func New(cfg Config) (*Installer, error) {
 	}
 	return &Installer{
 		cfg:       cfg,
-		next:      cfg.Path + ".ota-next",
-		previous:  cfg.Path + ".ota-previous",
-		trial:     cfg.Path + ".ota-trial",
-		starts:    cfg.Path + ".ota-starts",
+		next:      cfg.Path + NextSuffix,
+		previous:  cfg.Path + PreviousSuffix,
+		trial:     cfg.Path + TrialSuffix,
+		starts:    cfg.Path + startsSuffix,
 		workspace: firmware.Workspace{Dir: cfg.StateDir, Disk: cfg.Disk},
 		log:       cfg.Logger,
 	}, nil

@@ -342,7 +342,7 @@ func TestAfter(t *testing.T) {
 	})
 	t.Run("is bounded", func(t *testing.T) {
 		a := newApp(t, func(c *file.Config) {
-			c.After, c.AfterLimit = []string{"sleep", "600"}, 50*time.Millisecond
+			c.After, c.CommandLimit = []string{"sleep", "600"}, 50*time.Millisecond
 		})
 		a.fetch(t)
 		require.NoError(t, a.installer.Stage(t.Context(), a.job))
@@ -427,7 +427,7 @@ func TestDirectoryMayBeWrittenInto(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	_, err := file.New(file.Config{
-		Path: "app", StateDir: "state", Unpack: true, AfterLimit: -1, After: []string{""}, Mode: fs.ModeDir, Restart: "later",
+		Path: "app", StateDir: "state", Unpack: true, CommandLimit: -1, After: []string{""}, Mode: fs.ModeDir, Restart: "later",
 	})
 	require.Error(t, err)
 	for _, want := range []string{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -134,21 +135,53 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 	if err != nil {
 		return err
 	}
-	if done, err := in.staged(ctx, rec, job); err != nil || done {
+	done, err := in.staged(ctx, rec, job)
+	if err != nil {
 		return err
 	}
-	if err := in.workspace.MustHold(job); err != nil {
-		return err
+	if !done {
+		if err := in.workspace.MustHold(job); err != nil {
+			return err
+		}
+		if err := in.make(ctx, rec, job); err != nil {
+			return firmware.WriteFailure(err)
+		}
 	}
+	return in.check(ctx)
+}
+
+// make builds the image and notes it.
+func (in *Installer) make(ctx context.Context, rec *record, job firmware.Job) error {
 	next, err := in.build(ctx, job)
 	if err != nil {
-		return firmware.WriteFailure(err)
+		return err
 	}
 	defer next.Close() // it is durable
 	if err := in.finishNext(next); err != nil {
-		return firmware.WriteFailure(err)
+		return err
 	}
-	return firmware.WriteFailure(in.note(ctx, rec, job, next))
+	return in.note(ctx, rec, job, next)
+}
+
+// check lets the configured command look at the staged image. What it changes of
+// a file is found before the switch.
+func (in *Installer) check(ctx context.Context) error {
+	if len(in.cfg.Check) == 0 || !isThere(in.next) {
+		return nil
+	}
+	args := make([]string, len(in.cfg.Check))
+	for i, arg := range in.cfg.Check {
+		args[i] = strings.ReplaceAll(arg, Staged, in.next)
+	}
+	if err := in.command(ctx, args); err != nil {
+		return fmt.Errorf("the check refuses the new version: %w", err)
+	}
+	return nil
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // staged reports whether the job's image is ready already, or live. An image of

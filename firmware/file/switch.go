@@ -62,6 +62,9 @@ func (in *Installer) goLive(ctx context.Context, rec *record) error {
 		return err
 	}
 	rec.Activated = true
+	if in.cfg.Restart != firmware.RestartNone {
+		rec.Trial = in.cfg.Path
+	}
 	if err := in.save(rec); err != nil {
 		return err
 	}
@@ -205,9 +208,10 @@ func (in *Installer) noteRead(ctx context.Context, i *image) (bool, error) {
 // noteBack notes the old version as it is after going back.
 func (in *Installer) noteBack(rec *record) error {
 	noted, err := in.noteAt(in.cfg.Path, rec.Source)
-	if err != nil || !noted {
+	if err != nil || !noted && rec.Trial == "" {
 		return err
 	}
+	rec.Trial = ""
 	return in.save(rec)
 }
 
@@ -277,10 +281,18 @@ func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
 			return err
 		}
 		if live {
-			return firmware.WriteFailure(errors.Join(in.endTrial(), in.workspace.DropFiles()))
+			return firmware.WriteFailure(errors.Join(in.confirm(rec), in.endTrial(), in.workspace.DropFiles()))
 		}
 	}
 	return firmware.Failf(ota.VerifyFailed, "%s does not hold version %s", in.cfg.Path, job.Target)
+}
+
+func (in *Installer) confirm(rec *record) error {
+	if rec.Trial == "" {
+		return nil
+	}
+	rec.Trial = ""
+	return in.save(rec)
 }
 
 // Revert brings the previous version back if the job's may be live, and drops
@@ -372,14 +384,19 @@ func (in *Installer) after(ctx context.Context) error {
 	if len(in.cfg.After) == 0 {
 		return nil
 	}
-	program := firmware.Program{Args: in.cfg.After, Dir: filepath.Dir(in.cfg.Path), Limit: in.cfg.AfterLimit,
+	if err := in.command(ctx, in.cfg.After); err != nil {
+		return fmt.Errorf("cannot run %s after the switch: %w", in.cfg.After[0], err)
+	}
+	return nil
+}
+
+// command runs a program of the device's builder, with its arguments.
+func (in *Installer) command(ctx context.Context, args []string) error {
+	program := firmware.Program{Args: args, Dir: filepath.Dir(in.cfg.Path), Limit: in.cfg.CommandLimit,
 		Env: []string{"OTA_DEVICE=" + in.cfg.Device}, Trace: filepath.Join(in.cfg.StateDir, "run")}
 	outcome, err := program.Run(ctx)
 	if err == nil && outcome.Exit != 0 {
 		err = outcome.Failed()
 	}
-	if err != nil {
-		return fmt.Errorf("cannot run %s after the switch: %w", in.cfg.After[0], err)
-	}
-	return nil
+	return err
 }

@@ -1,6 +1,10 @@
 package ota
 
-import "unicode"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Bounds of the protocol: what is larger is refused before memory is taken.
 const (
@@ -25,6 +29,26 @@ const (
 	MaxInventory   = 64            // components of an inventory
 	MaxAttempt     = 1 << 30       // attempts of a plan
 )
+
+// Clip bounds a text for people to most bytes of UTF-8, at least 16. It keeps the
+// beginning, which says who speaks, and of a longer text rather the end: the last
+// words of a program tell why it failed.
+func Clip(text string, most int) string {
+	const gap, mostHead = " … ", 256
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= most {
+		return text
+	}
+	head := min(mostHead, most/4)
+	for !utf8.RuneStart(text[head]) {
+		head--
+	}
+	tail := len(text) - (most - head - len(gap))
+	for !utf8.RuneStart(text[tail]) {
+		tail++
+	}
+	return text[:head] + gap + text[tail:]
+}
 
 // ValidKey reports whether s may be a product or a device.
 func ValidKey(s string) bool { return len(s) <= MaxKey && word(s, false) }

@@ -150,16 +150,5 @@ func validText(s string, most int) bool {
 		utf8.RuneCountInString(s) <= most && strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
-// clip makes a text for people fit: at most ota.MaxDetail bytes of UTF-8, cut
-// between two characters.
-func clip(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= ota.MaxDetail {
-		return s
-	}
-	end := ota.MaxDetail
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
-}
+// clip makes a text for people fit.
+func clip(s string) string { return ota.Clip(s, ota.MaxDetail) }

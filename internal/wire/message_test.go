@@ -230,11 +230,16 @@ func TestDetailsAreCutBetweenCharacters(t *testing.T) {
 			got := decoded.(*ota.Report).Failure.Detail
 			assert.True(t, utf8.ValidString(got))
 			assert.LessOrEqual(t, len(got), ota.MaxDetail)
-			assert.Greater(t, len(got), ota.MaxDetail-utf8.UTFMax)
-			assert.True(t, strings.HasPrefix(strings.ToValidUTF8(detail, "\uFFFD"), got))
+			assert.Greater(t, len(got), ota.MaxDetail-2*utf8.UTFMax)
+			whole := strings.ToValidUTF8(detail, "\uFFFD")
+			head, tail, cut := strings.Cut(got, " … ")
+			assert.Equal(t, len(whole) > ota.MaxDetail, cut)
+			assert.True(t, strings.HasPrefix(whole, head))
+			assert.True(t, strings.HasSuffix(whole, tail), "its end, which says most")
 		})
 	}
-	assert.Equal(t, detailOf(t, strings.Repeat("x", 3*ota.MaxDetail)), strings.Repeat("x", ota.MaxDetail), "a longer one from elsewhere is cut, too")
+	long := "begins " + strings.Repeat("x", 3*ota.MaxDetail) + " ends"
+	assert.Equal(t, ota.Clip(long, ota.MaxDetail), detailOf(t, long), "a longer one from elsewhere is cut, too")
 }
 
 func detailOf(t *testing.T, detail string) string {

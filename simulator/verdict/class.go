@@ -54,7 +54,7 @@ func printable(text string) string {
 		}
 		return r
 	}, text)
-	return strings.ToValidUTF8(text[:min(len(text), keptDetail)], "")
+	return ota.Clip(text, keptDetail)
 }
 
 // overall is the status of the plan which says most. One that is still upgrading or

@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"strings"
 	"time"
 
 	"otafleet/internal/ota"
@@ -32,7 +31,7 @@ func ReportEvent(at time.Duration, kind Kind, device string, r *ota.Report) Even
 	if r.Failure != nil {
 		e.Text = string(r.Failure.Code)
 		if kind == Numbered {
-			e.Detail = strings.ToValidUTF8(r.Failure.Detail[:min(len(r.Failure.Detail), keptDetail)], "")
+			e.Detail = ota.Clip(r.Failure.Detail, keptDetail)
 		}
 	}
 	return e
@@ -46,10 +45,6 @@ func AnswerEvent(device string, answer *ota.Decision) Event {
 	}
 	return e
 }
-
-// hashedDetail is how much of a failure's detail counts, in bytes: longer ones
-// are cut on their way.
-const hashedDetail = 1024
 
 // contentHash sums up what a report says, so that a history need not hold it.
 func contentHash(r *ota.Report) uint64 {
@@ -75,7 +70,7 @@ func contentHash(r *ota.Report) uint64 {
 	number(r.Time.UnixMilli())
 	if r.Failure != nil {
 		mix(string(r.Failure.Code))
-		mix(r.Failure.Detail[:min(len(r.Failure.Detail), hashedDetail)])
+		mix(ota.Clip(r.Failure.Detail, ota.MaxDetail)) // as it is on its way
 	}
 	return h
 }

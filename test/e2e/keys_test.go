@@ -42,7 +42,7 @@ func everything(t *testing.T) *harness.Device {
 		"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy", "min_battery": 30, "min_rssi": -95, "space": "10MiB"},
 		"components": []any{
 			harness.Settings{"id": "app", "type": "module", "installer": "file", "version": "1.0.0",
-				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "mode": "0755", "restart": "none"}},
+				"file": harness.Settings{"path": "app.bin", "unpack": false, "after": []any{"true"}, "check": []any{"true"}, "mode": "0755", "restart": "none"}},
 			harness.Settings{"id": "rootfs", "type": "module", "installer": "slot", "version": "1.0.0",
 				"slot": harness.Settings{"devices": []any{"a.img", "b.img"}, "boot": "flag", "boot_file": "flag", "running": "auto", "tries": 3, "version_file": "version"}},
 			harness.Settings{"id": "motor", "type": "mcu", "irreversible": true, "release": 3, "trust": aTrust(), "installer": "command",
@@ -64,7 +64,7 @@ func everything(t *testing.T) *harness.Device {
 				"conditions": harness.Settings{"battery_file": "capacity", "rssi_command": []any{"echo", "-71"}, "busy_file": "busy", "min_battery": 30, "min_rssi": -95, "space": "10MiB"},
 				"components": []any{
 					harness.Settings{"id": "table", "type": "module", "installer": "file", "version": "1",
-						"file": harness.Settings{"path": "valve-1.bin", "unpack": false, "after": []any{"true"}, "mode": "0644", "restart": "none"}},
+						"file": harness.Settings{"path": "valve-1.bin", "unpack": false, "after": []any{"true"}, "check": []any{"true"}, "mode": "0644", "restart": "none"}},
 					harness.Settings{"id": "fw", "type": "module", "installer": "command", "command": harness.Settings{"path": "motor", "timeout": "10m"}},
 				},
 				"health": []any{harness.Settings{"http": "http://127.0.0.1/"}, harness.Settings{"unit": "valve.service"}, harness.Settings{"command": []any{"true"}}}},
@@ -117,6 +117,7 @@ var badValues = map[string]struct {
 	"components.command.path":            {"app.yaml", "cannot be run"},
 	"components.command.timeout":         {"10", "is not a duration"},
 	"components.file.after":              {[]any{"./none"}, "cannot be run"},
+	"components.file.check":              {[]any{"./none"}, "cannot be run"},
 	"components.file.mode":               {"0888", "is not a file mode"},
 	"components.file.path":               {"none/app.bin", "is not a directory"},
 	"components.file.restart":            {"modem", "want one of none, process, system"},

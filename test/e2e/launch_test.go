@@ -76,6 +76,20 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	}
 }
 
+// A program that hangs is ended after a while, also where there is no timeout(1);
+// a sleep that takes no time makes that while short.
+func TestLaunchWithAProgramThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	programtest.Write(t, filepath.Join(dir, "sleep"), []byte("#!/bin/sh\n"), 0o755)
+	programtest.Write(t, filepath.Join(dir, "packaged"), []byte("#!/bin/sh\necho packaged\n"), 0o755)
+	programtest.Write(t, filepath.Join(dir, "own"), []byte("#!/bin/sh\nexec tail -f /dev/null\n"), 0o755)
+	for range 2 {
+		outcome := harness.Run(t, dir, "env", "PATH="+dir+":"+os.Getenv("PATH"),
+			launcher(t), filepath.Join(dir, "packaged"), filepath.Join(dir, "own"), "run")
+		assert.Equal(t, "packaged\n", outcome.Out, outcome.Err)
+	}
+}
+
 func (s *setting) onlyIn(dir string, want ...string) {
 	s.t.Helper()
 	entries, err := os.ReadDir(s.device.Path(dir))

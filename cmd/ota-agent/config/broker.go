@@ -30,6 +30,7 @@ func readCertificates(m *yamlform.Map, in base, c *Certificates) {
 	in.file(m, "ca_file", &c.CAFile)
 	in.file(m, "cert_file", &c.CertFile)
 	in.secret(m, "key_file", &c.KeyFile)
+	in.reads(c.CAFile, c.CertFile, c.KeyFile)
 	together(m, "cert_file", "key_file")
 	together(m, "key_file", "cert_file")
 }

@@ -124,6 +124,7 @@ func readFileInstaller(m *yamlform.Map, in base) *FileInstaller {
 	}
 	m.Bool("unpack", &f.Unpack)
 	in.command(m, "after", &f.After)
+	in.command(m, "check", &f.Check)
 	yamlform.Value(m, "mode", &f.Mode, parseMode)
 	yamlform.Enum(m, "restart", &f.Restart, firmware.RestartNone, firmware.RestartProcess, firmware.RestartSystem)
 	if !m.Given() {

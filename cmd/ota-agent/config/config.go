@@ -17,12 +17,15 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/download"
 	"otafleet/agent/download/policy"
 	"otafleet/firmware"
+	"otafleet/firmware/file"
 	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -169,8 +172,12 @@ type FileInstaller struct {
 	Path    string
 	Unpack  bool             // the component is a directory, packages are archives
 	After   []string         // command after each switch, with its arguments; empty for none
+	Check   []string         // command that looks at a new version before the switch; empty for none
 	Mode    fs.FileMode      // of a new version; 0 for that of the old one
 	Restart firmware.Restart // needed before a new version runs; default none
+	// Own is the configuration with which the agent reads the file, or what is in the
+	// directory, at its start; empty if it does not.
+	Own string
 }
 
 // CommandInstaller is the settings of a component with a handler of its own.
@@ -214,13 +221,37 @@ const (
 
 // Load reads a configuration file. Mistakes in it are a *yamlform.Error that
 // lists them all.
-func Load(path string) (*Config, error) { return load(path, false) }
+func Load(path string) (*Config, error) { return load(path, base{}) }
 
 // LoadToRun reads a configuration file at the agent's start. A new system may
 // lack what the configuration was checked with, and an agent that does not start
 // cannot take that system back: a maintenance window whose time zone is unknown
 // is a warning here, and stays shut.
-func LoadToRun(path string) (*Config, error) { return load(path, true) }
+func LoadToRun(path string) (*Config, error) { return load(path, base{run: true}) }
+
+// LoadStaged reads a configuration file as if what waits at staged, which ends with
+// file.NextSuffix, had the name without that: the file itself or one that it names, or
+// a directory with some of them. The paths in what it gives lead to what waits.
+func LoadStaged(path, staged string) (*Config, error) {
+	staged, err := filepath.Abs(staged)
+	if err != nil || !strings.HasSuffix(staged, file.NextSuffix) {
+		return nil, fmt.Errorf("%s does not end with %s", staged, file.NextSuffix)
+	}
+	return load(path, base{staged: staged})
+}
+
+// StateDirs gives the state directories that may be those of an agent that cannot
+// start with a configuration file: of the file, and of the one that it has
+// replaced, in its place or with its whole directory.
+func StateDirs(path string) []string {
+	dir, name := filepath.Split(filepath.Clean(path))
+	dirs := []string{StateDir(path), StateDir(path + file.TrialSuffix)}
+	if dir != "" {
+		dirs = append(dirs, StateDir(filepath.Join(filepath.Clean(dir)+file.PreviousSuffix, name)))
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
 
 // StateDir gives the state directory that a configuration file names, also where
 // the file has mistakes elsewhere; the default if it cannot be found out.
@@ -251,16 +282,17 @@ func outline(path string) (*yamlform.Map, base) {
 	return yamlform.Parse(path, data).Root(), base{dir: dir}
 }
 
-func load(path string, run bool) (*Config, error) {
-	data, err := readFile(path)
+func load(path string, in base) (*Config, error) {
+	live, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	dir, err := filepath.Abs(filepath.Dir(path))
+	in.name, in.dir, in.named = path, filepath.Dir(live), &named{read: []string{live}}
+	data, err := readFile(in.place(live))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return parse(path, base{path, dir, run}, data)
+	return parse(path, in, data)
 }
 
 // readFile reads no more of a file than parse needs to say that it is too long.

@@ -64,7 +64,8 @@ func read(m *yamlform.Map, in base) *Config {
 	if c.Download.HTTPSOnly && c.Storage != nil && strings.HasPrefix(c.Storage.Endpoint, "http:") {
 		fetch.Problemf("https_only", "refuses the configured storage.endpoint, which is not encrypted")
 	}
-	c.Components, _ = readComponents(m, in, paths)
+	var entries []*yamlform.Map
+	c.Components, entries = readComponents(m, in, paths)
 	readSubDevices(m, in, c, paths)
 	if fetch.Has("cache") && !m.Has("sub_devices") {
 		fetch.Warnf("cache", "has no effect without sub_devices")
@@ -74,6 +75,7 @@ func read(m *yamlform.Map, in base) *Config {
 	m.Duration("give_way", &c.GiveWay, time.Minute, 7*24*time.Hour)
 	readSystem(m, in, &c.System)
 	readLog(m.Map("log"), &c.Log)
+	c.markOwn(in, entries)
 	return c
 }
 
@@ -129,6 +131,7 @@ func readOwnTrust(part *yamlform.Map, in base) *Trust {
 func readTrust(m *yamlform.Map, in base, t *Trust) {
 	const most = 16
 	yamlform.Values(m, "keys", &t.Keys, 1, most, in.existing)
+	in.reads(t.Keys...)
 	for _, path := range t.Keys {
 		in.guarded(m, "keys", path)
 	}

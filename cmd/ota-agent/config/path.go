@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"otafleet/firmware/file"
 	"otafleet/internal/shell"
 	"otafleet/internal/yamlform"
 )
@@ -17,6 +18,23 @@ type base struct {
 	name string // the file's own path; empty if it has none
 	dir  string // relative paths start there
 	run  bool   // for the agent's start, which bears what validate refuses
+	// staged is a file or directory that is read in the place of its name without
+	// file.NextSuffix; empty for none.
+	staged string
+	named  *named // what has been named so far; nil where nobody asks for it
+}
+
+// named are the paths without which the agent does not start.
+type named struct {
+	read     []string // whose content it reads at its start
+	programs []string // that must be there
+}
+
+// reads notes files whose content is read at the agent's start.
+func (in base) reads(paths ...string) {
+	if in.named != nil {
+		in.named.read = append(in.named.read, paths...)
+	}
 }
 
 // resolve makes a path absolute.
@@ -27,7 +45,7 @@ func (in base) resolve(text string) (string, error) {
 	if !filepath.IsAbs(text) {
 		text = filepath.Join(in.dir, text)
 	}
-	return filepath.Clean(text), nil
+	return in.place(filepath.Clean(text)), nil
 }
 
 // path reads a path that need not lead to anything yet.
@@ -57,8 +75,12 @@ func (in base) executable(text string) (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("cannot be run: %w", err)
+	case in.waits(path) && info.Mode().IsRegular(): // it gets its mode at the switch
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		return "", fmt.Errorf("cannot be run: %s is not an executable file", path)
+	}
+	if in.named != nil {
+		in.named.programs = append(in.named.programs, path)
 	}
 	return path, nil
 }
@@ -94,6 +116,9 @@ func (in base) command(m *yamlform.Map, key string, dst *[]string) {
 		return
 	}
 	if !strings.Contains(program, "/") {
+		if program == file.Staged {
+			return // in a check, which runs the new version itself
+		}
 		if _, err := exec.LookPath(program); err != nil {
 			m.Warnf(key, "%q is not found in PATH", program)
 		}
