@@ -138,14 +138,15 @@ func (c *Cache) Close() {
 // Files larger than the cache are left out.
 func (c *Cache) borrow(ctx context.Context, files []ota.File) (map[ota.Digest]*entry, error) {
 	loan := map[ota.Digest]*entry{}
-	var digests []ota.Digest
+	var digests []string
 	for i := range files {
 		if size := files[i].Size; size > 0 && size <= c.config.Limit {
-			digests = append(digests, files[i].SHA256)
+			digests = append(digests, string(files[i].SHA256[:]))
 		}
 	}
-	slices.SortFunc(digests, func(a, b ota.Digest) int { return slices.Compare(a[:], b[:]) })
-	for _, digest := range slices.Compact(digests) {
+	slices.Sort(digests)
+	for _, text := range slices.Compact(digests) {
+		digest := ota.Digest([]byte(text))
 		e := c.enter(digest)
 		select {
 		case e.turn <- struct{}{}:

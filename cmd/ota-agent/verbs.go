@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -127,7 +128,10 @@ func (o order) flags(flags *pflag.FlagSet, w *words) {
 	}
 	if o.about == theQuestion {
 		flags.IntVar(&w.Attempt, "attempt", 0, "do it only if the plan's attempt is still `N`")
-		flags.StringSliceVar(&w.Targets, "targets", nil, "do it only if the plan still brings these `VERSIONS`, separated by commas, in its order")
+		flags.Func("targets", "do it only if the plan still brings these `VERSIONS`, separated by commas, in its order", func(text string) error {
+			w.Targets = strings.Split(text, ",")
+			return nil
+		})
 	}
 }
 
