@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -40,8 +43,8 @@ func (f *pageFlags) listen(log *slog.Logger) (*page.Server, error) {
 		return nil, nil
 	}
 	token, err := readSecret(f.tokenFile)
-	if err == nil && f.tokenFile != "" && len(token) == 0 {
-		err = errors.New(f.tokenFile + ": the token is missing")
+	if err == nil && f.tokenFile != "" {
+		err = checkToken(f.tokenFile, token)
 	}
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
@@ -63,6 +66,17 @@ func closePages(pages *page.Server) error {
 		return nil
 	}
 	return pages.Close()
+}
+
+// checkToken refuses a token that no request can carry.
+func checkToken(path string, token []byte) error {
+	switch {
+	case len(token) == 0:
+		return errors.New(path + ": the token is missing")
+	case !utf8.Valid(token) || bytes.ContainsFunc(token, unicode.IsControl):
+		return errors.New(path + ": the token has characters that are no text; want one line of 16 characters at least")
+	}
+	return nil
 }
 
 // uploadBundle gives a package file to a platform that keeps it, unless it has
@@ -89,8 +103,10 @@ func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, pat
 		return err
 	}
 	defer f.Close()
-	_, err = s.Upload(ctx, f, platform.Label{}, nil)
-	return err
+	if _, err = s.Upload(ctx, f, platform.Label{}, nil); err != nil {
+		return fmt.Errorf("cannot offer the package %s: %w", path, err)
+	}
+	return nil
 }
 
 // sameFiles reports whether a package that is kept has the files of a manifest.

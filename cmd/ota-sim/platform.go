@@ -347,6 +347,9 @@ func (f *platformFlags) addBundle(ctx context.Context, s *platform.StandIn, path
 	if f.state != "" {
 		return b.Manifest, errors.Join(uploadBundle(ctx, s, b.Manifest, path), b.Close())
 	}
+	if err := b.Verify(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot offer the package %s: %w", path, err), b.Close())
+	}
 	files := make([]io.ReaderAt, len(b.Manifest.Files))
 	for i := range files {
 		files[i] = b.File(i)

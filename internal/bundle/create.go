@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -116,8 +117,21 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
+	}
+	if chunk == 0 {
+		chunk = DefaultChunk
+	}
+	if info.Size()/maxChunks > chunk {
+		return ota.File{}, fmt.Errorf("cannot pack %s: it has more than %d chunks of %d bytes, whose hashes do not fit into a manifest: use larger chunks", path, maxChunks, chunk)
+	}
 	return Describe(name, f, chunk)
 }
+
+// maxChunks is more than a manifest has room for.
+const maxChunks = ota.MaxPayload / sha256.Size
 
 // compressionWindow bounds the memory that a device needs to decode.
 const compressionWindow = 1 << 20

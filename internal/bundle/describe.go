@@ -14,9 +14,6 @@ import (
 // stays below 70 KiB.
 const DefaultChunk = 64 << 10
 
-// maxChunks is more than a manifest has room for.
-const maxChunks = ota.MaxPayload / sha256.Size
-
 // Describe reads a file to its end and returns what a manifest says of it, with
 // encoding identity. chunk is in bytes; 0 means DefaultChunk.
 func Describe(name string, r io.Reader, chunk int64) (ota.File, error) {
@@ -37,9 +34,6 @@ func Describe(name string, r io.Reader, chunk int64) (ota.File, error) {
 			f.Size += int64(n)
 			f.Chunks = append(f.Chunks, sha256.Sum256(buffer[:n]))
 			whole.Write(buffer[:n])
-		}
-		if len(f.Chunks) > maxChunks {
-			return ota.File{}, fmt.Errorf("cannot describe %s: it has more than %d chunks of %d bytes, and their hashes do not fit into a manifest: use larger chunks", name, maxChunks, chunk)
 		}
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"archive/tar"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ func (b *Bundle) read() error {
 	if b.Manifest, err = wire.DecodeManifest(b.Envelope.Payload); err != nil {
 		return err
 	}
+	end := int64(0)
 	for _, want := range b.Manifest.Files {
 		member, err := archive.Next()
 		if err != nil {
@@ -73,6 +75,38 @@ func (b *Bundle) read() error {
 			return err
 		}
 		b.offsets = append(b.offsets, at)
+		end = at + want.Size
+	}
+	return b.checkEnd(end)
+}
+
+// maxRest is more than tar programs write behind the last member, in bytes.
+const maxRest = 64 << 10
+
+// checkEnd refuses a file that goes on behind its last member: whoever copies it
+// would copy that, too.
+func (b *Bundle) checkEnd(end int64) error {
+	info, err := b.file.Stat()
+	if err != nil {
+		return err
+	}
+	if rest := info.Size() - end; rest > maxRest {
+		return fmt.Errorf("it has %d bytes behind its last file", rest)
+	}
+	return nil
+}
+
+// Verify reads all files, and says which one is not what the manifest says.
+func (b *Bundle) Verify() error {
+	for i := range b.Manifest.Files {
+		f := &b.Manifest.Files[i]
+		sum := sha256.New()
+		if _, err := io.Copy(sum, b.File(i)); err != nil {
+			return fmt.Errorf("file %s: %w", f.Name, err)
+		}
+		if ota.Digest(sum.Sum(nil)) != f.SHA256 {
+			return fmt.Errorf("file %s is not the one that its manifest describes", f.Name)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,9 @@ func Open(dir string) (*Record, error) {
 	}
 	path := filepath.Join(dir, scenarioFile)
 	text, err := files.Read(path, maxText)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the record: %s: no such file", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
 	}

@@ -2,7 +2,6 @@ package platform
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -143,13 +142,9 @@ func checkFiles(b *bundle.Bundle) error {
 		if f.Size > MaxUploadFile {
 			return fmt.Errorf("%w: file %s has %d", ErrTooLarge, f.Name, f.Size)
 		}
-		sum := sha256.New()
-		if _, err := io.Copy(sum, b.File(i)); err != nil {
-			return fmt.Errorf("%w: file %s: %w", ErrNotPackage, f.Name, err)
-		}
-		if ota.Digest(sum.Sum(nil)) != f.SHA256 {
-			return fmt.Errorf("%w: file %s is not the one that its manifest describes", ErrNotPackage, f.Name)
-		}
+	}
+	if err := b.Verify(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotPackage, err)
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err = os.Chmod(dir, 0o755); err != nil { // for programs that run as another user
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if programs, err = harness.Build(dir, version); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

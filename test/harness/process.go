@@ -28,13 +28,18 @@ type Process struct {
 // Start starts a program in dir. It is killed when the test ends.
 func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
+	return startWith(t, nil, dir, program, args...)
+}
+
+func startWith(t testing.TB, user *syscall.SysProcAttr, dir, program string, args ...string) *Process {
+	t.Helper()
 	p := &Process{t: t, name: filepath.Base(program), command: exec.Command(program, args...), ended: make(chan struct{})}
 	// Into a file, not through a pipe: what a program has written is there at once.
 	var err error
 	if p.output, err = os.CreateTemp("", "ota-output-"); err == nil {
 		err = os.Remove(p.output.Name())
 	}
-	p.command.Dir, p.command.Stdout, p.command.Stderr = dir, p.output, p.output
+	p.command.Dir, p.command.Stdout, p.command.Stderr, p.command.SysProcAttr = dir, p.output, p.output, user
 	if err = errors.Join(err, p.command.Start()); err != nil {
 		t.Fatalf("cannot start %s: %v", program, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -45,11 +46,16 @@ type Outcome struct {
 // Run runs a program to its end, in dir.
 func Run(t testing.TB, dir, program string, args ...string) Outcome {
 	t.Helper()
+	return runWith(t, nil, dir, program, args...)
+}
+
+func runWith(t testing.TB, user *syscall.SysProcAttr, dir, program string, args ...string) Outcome {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, program, args...)
-	command.Dir, command.Stdout, command.Stderr = dir, &stdout, &stderr
+	command.Dir, command.Stdout, command.Stderr, command.SysProcAttr = dir, &stdout, &stderr, user
 	err := command.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
