@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// probe is an input that the Runner answers itself, in its turn.
-type probe struct{ answered chan struct{} }
+// probe is an input that the Runner answers itself, in its turn. There is one in the
+// queue at most, for everybody who waits for an answer.
+type probe struct{}
 
 func (probe) input() {}
 
@@ -16,10 +17,8 @@ func (probe) input() {}
 // and tried again, where beginning anew would help nothing. It waits until ctx
 // ends. Effects run beside the machine, so that a long one keeps nobody waiting.
 func (r *Runner) Answers(ctx context.Context) error {
-	p := probe{make(chan struct{})}
-	r.Post(p)
 	select {
-	case <-p.answered:
+	case <-r.sendProbe():
 		return nil
 	case <-ctx.Done():
 	}
@@ -29,9 +28,23 @@ func (r *Runner) Answers(ctx context.Context) error {
 	return fmt.Errorf("the machine does not answer: %w", ctx.Err())
 }
 
+// sendProbe returns what is closed when the probe that waits is answered.
+func (r *Runner) sendProbe() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.probe == nil {
+		r.probe = make(chan struct{})
+		r.post(probe{})
+	}
+	return r.probe
+}
+
 // answer proves that the machine is free to think, and the queue in motion.
-func (r *Runner) answer(p probe) {
+func (r *Runner) answer() {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
-	close(p.answered)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.probe)
+	r.probe = nil
 }

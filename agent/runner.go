@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,8 @@ type Runner struct {
 	silent    silences
 
 	mu       sync.Mutex // guards the following
-	queue    []Input
+	queue    queue
+	probe    chan struct{} // closed when the probe in the queue is answered; nil without one
 	draining bool // somebody works on the queue; true from the start until Booted is in it
 	timer    *time.Timer
 
@@ -105,7 +107,7 @@ func (r *Runner) Start(ctx context.Context, tasks *sync.WaitGroup, bootID string
 		found := r.inspectAll()
 		readings := r.equipment.Sensors.Read(r.ctx)
 		r.mu.Lock()
-		r.queue = append([]Input{Booted{BootID: bootID, Components: found, Readings: readings}}, r.queue...)
+		r.queue = append(queue{Booted{BootID: bootID, Components: found, Readings: readings}}, r.queue...)
 		r.mu.Unlock()
 		r.drain()
 	})
@@ -123,14 +125,23 @@ func (r *Runner) Stop() {
 	}
 }
 
-// Post queues an input for the machine and returns at once.
+// Post queues an input for the machine and returns at once. What supersedes an input
+// that waits takes its place.
 func (r *Runner) Post(in Input) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.post(in)
+}
+
+// post is Post for who holds the lock.
+func (r *Runner) post(in Input) {
 	if r.ctx.Err() != nil {
 		return
 	}
-	r.queue = append(r.queue, in)
+	if !r.queue.add(in) {
+		r.log.Warn("too many orders of the operator wait; one is dropped", "order", fmt.Sprintf("%T", in))
+		return
+	}
 	if !r.draining {
 		r.draining = true
 		r.tasks.Go(r.drain)
@@ -155,7 +166,7 @@ func (r *Runner) drain() {
 		}
 		switch in := in.(type) {
 		case probe:
-			r.answer(in)
+			r.answer()
 			continue
 		case marker:
 			in.passed()

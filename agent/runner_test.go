@@ -288,13 +288,13 @@ func TestRunnerPostsFromManyGoroutines(t *testing.T) {
 		for range 20 {
 			posters.Go(func() {
 				for range 50 {
-					b.runner.Post(agent.CheckRequested{})
+					b.runner.Post(agent.BadPlan{Plan: "p1", Attempt: 1})
 					b.runner.View()
 				}
 			})
 		}
 		posters.Wait()
-		assert.Equal(t, 1000, b.count("inventory?"))
+		assert.Equal(t, 1000, b.count("refuse:invalid_plan"))
 	})
 }
 

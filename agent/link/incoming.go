@@ -34,7 +34,7 @@ func (l *Link) admit(s *live, p *packets.Publish) (taken bool, err error) {
 		return false, nil
 	}
 	id, _, _, _ := l.topics.Parse(p.Topic)
-	if taken, err = s.window.enter(p, l.listener(id), &l.cfg); taken || err != nil {
+	if taken, err = l.window.enter(&s.counts, p, l.listener(id), &l.cfg); taken || err != nil {
 		return taken, err
 	}
 	l.complaints.say(l.log, "more messages come than the device handles; one is dropped", "for", id.Device, "qos", p.QoS)
@@ -42,6 +42,14 @@ func (l *Link) admit(s *live, p *packets.Publish) (taken bool, err error) {
 		_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, ReasonCode: packets.PubackQuotaExceeded, Properties: &packets.Properties{}})
 	}
 	return false, nil
+}
+
+// forget lets go of the messages of a connection that came to nothing.
+func (l *Link) forget(s *live) {
+	for _, p := range s.early {
+		id, _, _, _ := l.topics.Parse(p.Topic)
+		l.window.leave(&s.counts, p.QoS, len(p.Payload), l.listener(id))
+	}
 }
 
 // handOn delivers a message and sees to its acknowledgement.
@@ -52,7 +60,7 @@ func (l *Link) handOn(s *live, p *packets.Publish) {
 	// The packet itself is not kept: it may have a MiB.
 	qos, packet, bytes := p.QoS, p.PacketID, len(p.Payload)
 	done := func() {
-		for _, late := range s.window.leave(qos, bytes, listener) {
+		for _, late := range l.window.leave(&s.counts, qos, bytes, listener) {
 			if deliver := l.member(late).Deliver; deliver != nil {
 				deliver(agent.CheckRequested{})
 			}

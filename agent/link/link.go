@@ -38,6 +38,7 @@ type Link struct {
 	topics     wire.Topics
 	log        *slog.Logger
 	complaints complaints
+	window     window
 
 	// Owned by Run.
 	backoff backoff

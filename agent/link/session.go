@@ -86,7 +86,7 @@ type live struct {
 	keepAlive keepAlive
 	maxPacket int                // bytes that the broker takes; 0 without limit
 	mute      map[int]bool       // members that the broker does not let it hear
-	window    window             // what has come and is not handled yet
+	counts    counts             // of what has come on it and is not handled yet
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue
 	since     time.Time          // when it was accepted
@@ -114,6 +114,7 @@ func (l *Link) connect(ctx context.Context, rawURL string) (*live, error) {
 	}
 	if err := l.subscribe(s); err != nil {
 		s.end(err)
+		l.forget(s)
 		return nil, fmt.Errorf("cannot subscribe to the device's topics: %w", hungUp(err, "the broker ends the connection instead of an answer: may the device use them?"))
 	}
 	return s, nil

@@ -18,16 +18,18 @@ const (
 	maxLossy = ota.MaxPacket
 )
 
-// window is what has come on a connection and is not handled yet. A broker has
-// promised to keep to some of its bounds; they hold whether it does or not.
+// window is what has come and is not handled yet. A broker has promised to keep to
+// some of its bounds; they hold whether it does or not, and over its connections: on
+// each it sends again what was not acknowledged.
 type window struct {
-	mu      sync.Mutex // guards the following
-	counted int        // messages of QoS 1
-	lossy   int        // messages of QoS 0
-	bytes   int        // of both
-	held    []int      // the listener of each
-	missed  []int      // listeners of which messages were dropped
+	mu     sync.Mutex // guards the following, and the counts of each connection
+	bytes  int        // of all that waits
+	held   []int      // the listener of each
+	missed []int      // listeners of which messages were dropped
 }
+
+// counts is what of that came on one connection.
+type counts struct{ acknowledged, lossy int } // of QoS 1 and of QoS 0
 
 // places is how many messages of QoS 1 the broker may send ahead of their
 // acknowledgement. A session of several devices has twice as many.
@@ -49,23 +51,23 @@ func (c *Config) share() int {
 
 // enter takes a message of a listener into the window. It is false for one that
 // must be dropped, and an error for one that the broker had no right to send.
-func (w *window) enter(p *packets.Publish, listener int, cfg *Config) (taken bool, err error) {
+func (w *window) enter(c *counts, p *packets.Publish, listener int, cfg *Config) (taken bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	counts, bytes := p.QoS > 0, w.bytes+len(p.Payload)
+	lossy, bytes := p.QoS == 0, w.bytes+len(p.Payload)
 	switch {
-	case counts && w.counted == cfg.places():
-		return false, fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", w.counted)
+	case !lossy && c.acknowledged == cfg.places():
+		return false, fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", c.acknowledged)
 	case bytes > maxWaiting, w.holds(listener) == cfg.share(),
-		!counts && (bytes > maxLossy || w.lossy == int(cfg.ReceiveMaximum)):
+		lossy && (bytes > maxLossy || c.lossy == int(cfg.ReceiveMaximum)):
 		if !slices.Contains(w.missed, listener) {
 			w.missed = append(w.missed, listener)
 		}
 		return false, nil
-	case counts:
-		w.counted++
+	case lossy:
+		c.lossy++
 	default:
-		w.lossy++
+		c.acknowledged++
 	}
 	w.bytes = bytes
 	w.held = append(w.held, listener)
@@ -84,13 +86,13 @@ func (w *window) holds(listener int) (n int) {
 
 // leave takes a message out that was handled. It returns the listeners that have
 // missed something and have nothing left to handle.
-func (w *window) leave(qos byte, bytes, listener int) (ready []int) {
+func (w *window) leave(c *counts, qos byte, bytes, listener int) (ready []int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.bytes -= bytes; qos > 0 {
-		w.counted--
+		c.acknowledged--
 	} else {
-		w.lossy--
+		c.lossy--
 	}
 	i := slices.Index(w.held, listener)
 	w.held = slices.Delete(w.held, i, i+1)

@@ -232,3 +232,44 @@ func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
 	assert.Equal(t, agent.CheckRequested{}, first.next(t))
 	assert.Empty(t, second)
 }
+
+// A device that handles nothing gathers nothing either, however often the broker
+// begins anew and sends again what was not acknowledged: after the subscription or
+// before it, also on connections that come to nothing.
+func TestConnectionsGatherNothing(t *testing.T) {
+	const connections = 30
+	last := make(later[int], 1)
+	large := none(1, 0, topics+"down/none")
+	large.Payload = append(large.Payload, bytes.Repeat([]byte(" "), 700_000)...)
+	url := serve(t, func(p *peer) {
+		p.until(packets.CONNECT)
+		p.send(&packets.Connack{Properties: &packets.Properties{}})
+		p.until(packets.SUBSCRIBE)
+		for id := range uint16(link.DefaultReceiveMaximum) {
+			again := *large
+			again.PacketID = id + 1
+			p.send(&again)
+		}
+		if p.nth%3 != 0 {
+			p.send(&packets.Suback{PacketID: 1, Reasons: []byte{1}, Properties: &packets.Properties{}})
+		}
+		if p.nth == connections {
+			last <- p.nth
+			p.behave()
+		}
+	})
+	device := newSlowDevice()
+	_, stop := start(t, device.config(url))
+	last.wait(t)
+	stop()
+	most := 9 * ota.MaxPacket / len(large.Payload)
+	assert.LessOrEqual(t, len(device.waiting), most)
+	messages := 0
+	for range len(device.inbox) {
+		if _, is := device.next(t).(agent.Received); is {
+			messages++
+		}
+	}
+	assert.LessOrEqual(t, messages, most)
+	assert.Positive(t, messages)
+}
