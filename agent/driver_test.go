@@ -365,6 +365,9 @@ func describeMessage(message ota.Up) string {
 	}
 	switch m := message.(type) {
 	case *ota.Inventory:
+		if m.Trouble != "" {
+			return "inventory!" + strings.TrimPrefix(m.Trouble, "cannot save the state: ")
+		}
 		word := "inventory"
 		if m.Request {
 			word += "?"

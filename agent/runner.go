@@ -54,7 +54,8 @@ type Runner struct {
 	mu       sync.Mutex // guards the following
 	queue    queue
 	probe    chan struct{} // closed when the probe in the queue is answered; nil without one
-	draining bool // somebody works on the queue; true from the start until Booted is in it
+	sessions int           // connections so far
+	draining bool          // somebody works on the queue; true from the start until Booted is in it
 	timer    *time.Timer
 
 	machineMu sync.Mutex // guards the following; held only while the machine thinks
@@ -67,6 +68,7 @@ type Runner struct {
 	opEnded  chan struct{}      // closed when it has stopped
 	question question           // what the confirm command is being asked
 	steps    stepLog
+	kept     *ota.Running // the plan in progress, as it was saved
 }
 
 // NewRunner returns the runner of a machine that has handled nothing yet.
@@ -77,7 +79,8 @@ func NewRunner(machine *Machine, equipment Equipment) *Runner {
 	if equipment.Logger == nil {
 		equipment.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{equipment: equipment, log: equipment.Logger, machine: machine, draining: true}
+	r := &Runner{equipment: equipment, log: equipment.Logger, machine: machine, draining: true,
+		kept: machine.state.Run.running()}
 	r.steps = newStepLog(equipment.Logger, machine.state.Run)
 	if equipment.Events != nil {
 		r.steps.keep = r.recordReport
@@ -137,6 +140,9 @@ func (r *Runner) Post(in Input) {
 func (r *Runner) post(in Input) {
 	if r.ctx.Err() != nil {
 		return
+	}
+	if isA[Connected](in) {
+		r.sessions++
 	}
 	if !r.queue.add(in) {
 		r.log.Warn("too many orders of the operator wait; one is dropped", "order", fmt.Sprintf("%T", in))
@@ -255,38 +261,6 @@ func (r *Runner) execute(out Output) {
 		r.restart(out)
 	default:
 		r.startEffect(out)
-	}
-}
-
-// save does not return before the state is durable, because nothing that comes
-// after may happen without it. A full disk stops the device's upgrade, not the
-// device: inputs wait, and nothing is lost.
-func (r *Runner) save(state *State) {
-	told := ""
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		err := r.equipment.Store.Save(state)
-		r.setTrouble(&r.unsaved, err)
-		if err == nil || r.ctx.Err() != nil {
-			return
-		}
-		if told != err.Error() { // once, and again when the reason changes
-			told = err.Error()
-			r.log.Error("cannot save the state; trying again", "error", err)
-			r.record(Event{Kind: EventTrouble, Detail: "cannot save the state: " + err.Error()})
-		}
-		if sleep(r.ctx, wait) != nil {
-			return
-		}
-	}
-}
-
-// setTrouble notes in one of the Runner's troubles what is wrong; nil for nothing.
-func (r *Runner) setTrouble(which *string, err error) {
-	r.machineMu.Lock()
-	defer r.machineMu.Unlock()
-	*which = ""
-	if err != nil {
-		*which = err.Error()
 	}
 }
 

@@ -56,9 +56,16 @@ func TestRunnerWaitsForSave(t *testing.T) {
 		b.saving(func() error { return full })
 		b.post(b.plan("app"), b.pkg("app"), agent.CheckRequested{})
 		time.Sleep(10 * time.Minute)
-		for _, what := range b.noted() {
-			assert.Contains(t, []string{"read", "save fails"}, what, "nothing else happens")
+		told := b.noted()
+		for _, what := range told {
+			assert.Contains(t, []string{"read", "save fails", "inventory!" + full.Error()}, what, "nothing else happens")
 		}
+		assert.Contains(t, told, "inventory!"+full.Error(), "the platform is told")
+		b.post(agent.Disconnected{}, agent.Connected{})
+		time.Sleep(time.Minute)
+		assert.Contains(t, b.noted(), "inventory!"+full.Error(), "on a new connection, too")
+		time.Sleep(time.Hour)
+		assert.NotContains(t, b.noted(), "inventory!"+full.Error(), "and not again and again")
 		v := b.runner.View()
 		assert.Equal(t, full.Error(), v.Trouble)
 		assert.Equal(t, "nothing goes on before the state can be saved, which is tried at least once a minute: "+full.Error(), v.Explained.Sentence)
@@ -68,7 +75,7 @@ func TestRunnerWaitsForSave(t *testing.T) {
 		b.saving(nil)
 		time.Sleep(time.Minute)
 		log := b.noted()
-		assert.Equal(t, []string{"save", "app=plan_received", "accept", "app=upgrade_confirmed", "save", "app=ready_to_download"}, log[:6])
+		assert.Equal(t, []string{"save", "inventory:running#2", "app=plan_received", "accept", "app=upgrade_confirmed", "save", "app=ready_to_download"}, log[:7])
 		assert.Contains(t, log, "inventory:running#3", "no input is lost")
 		assert.Empty(t, b.runner.View().Trouble)
 		assert.NotContains(t, b.runner.View().Explained.Sentence, full.Error())

@@ -32,6 +32,14 @@ func (m *Machine) working() bool { return m.state.Run != nil && m.state.Run.inPr
 // inventory tells the platform what runs; request asks it for a plan. A
 // component that never answered is left out, since nothing true can be said.
 func (m *Machine) inventory(request bool) {
+	m.send(m.stock(request))
+	if request && m.connected {
+		m.request.arm(m.now, requestWait)
+	}
+}
+
+// stock is what there is to say of the device.
+func (m *Machine) stock(request bool) *ota.Inventory {
 	inv := &ota.Inventory{
 		Time: m.now, Agent: m.config.Agent, Request: request, Via: m.config.Via,
 		Battery: m.readings.Battery, RSSI: m.readings.RSSI, FreeBytes: m.readings.FreeBytes,
@@ -42,14 +50,16 @@ func (m *Machine) inventory(request bool) {
 			inv.Components = append(inv.Components, ota.ComponentVersion{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version})
 		}
 	}
-	if m.working() && !m.local() {
-		run := m.state.Run
-		inv.Running = &ota.Running{Plan: run.Plan.ID, Attempt: run.Attempt, Seq: run.LastSeq}
+	inv.Running = m.state.Run.running()
+	return inv
+}
+
+// running tells the platform of its plan that is in progress; nil for none.
+func (r *Run) running() *ota.Running {
+	if r == nil || r.Local != "" || !r.inProgress() {
+		return nil
 	}
-	m.send(inv)
-	if request && m.connected {
-		m.request.arm(m.now, requestWait)
-	}
+	return &ota.Running{Plan: r.Plan.ID, Attempt: r.Attempt, Seq: r.LastSeq}
 }
 
 // report moves part i to a status and queues the report of it. The status table

@@ -34,6 +34,7 @@ type Inventory struct {
 	FreeBytes  *int64 // nil if unknown
 	Running    *Running
 	Via        string // the gateway that speaks for the device, if one does
+	Trouble    string // why the device can do nothing at the moment; empty if all is well
 }
 
 // ComponentVersion is what one component runs.

@@ -75,6 +75,7 @@ type inventoryBody struct {
 	FreeBytes  *int64          `json:"free_bytes,omitempty"`
 	Running    *runningBody    `json:"running,omitempty"`
 	Via        string          `json:"via,omitempty"`
+	Trouble    string          `json:"trouble,omitempty"`
 }
 
 // componentBody has the fields of ota.ComponentVersion, in its order.
@@ -96,7 +97,7 @@ func newInventory(m *ota.Inventory) *inventoryBody {
 		Time: instant{t: m.Time}, Agent: m.Agent, Request: m.Request,
 		Components: mapped(m.Components, func(v ota.ComponentVersion) componentBody { return componentBody(v) }),
 		Battery:    m.Battery, RSSI: m.RSSI, FreeBytes: m.FreeBytes,
-		Running: (*runningBody)(m.Running), Via: m.Via,
+		Running: (*runningBody)(m.Running), Via: m.Via, Trouble: clip(m.Trouble),
 	}
 }
 
@@ -105,7 +106,7 @@ func (b *inventoryBody) message() ota.Up {
 		Time: b.Time.t, Agent: b.Agent, Request: b.Request,
 		Components: mapped(b.Components, func(v componentBody) ota.ComponentVersion { return ota.ComponentVersion(v) }),
 		Battery:    b.Battery, RSSI: b.RSSI, FreeBytes: b.FreeBytes,
-		Running: (*ota.Running)(b.Running), Via: b.Via,
+		Running: (*ota.Running)(b.Running), Via: b.Via, Trouble: clip(b.Trouble),
 	}
 }
 
