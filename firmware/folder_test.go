@@ -70,6 +70,23 @@ func TestOnlyOwnFilesAreWritten(t *testing.T) {
 	}
 }
 
+// What is mounted below, be it another place of the same file system, is not part
+// of the directory that goes.
+func TestRemoveAllCrossesNoMountPoint(t *testing.T) {
+	dir := t.TempDir()
+	work, precious := filepath.Join(dir, "work", "sub"), filepath.Join(dir, "precious")
+	require.NoError(t, os.MkdirAll(work, 0o700))
+	require.NoError(t, os.Mkdir(precious, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(precious, "file"), nil, 0o600))
+	if err := unix.Mount(precious, work, "", unix.MS_BIND, ""); err != nil {
+		t.Logf("cannot mount, so nothing is mounted: %v", err)
+		return
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(work, unix.MNT_DETACH)) })
+	require.ErrorContains(t, firmware.Disk{}.RemoveAll(filepath.Dir(work)), "sub is a mount point: unmount it")
+	assert.FileExists(t, filepath.Join(precious, "file"))
+}
+
 // No path is long enough for these directories, and no process has descriptors
 // enough.
 func TestRemoveAllOfDeepDirectories(t *testing.T) {
