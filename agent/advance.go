@@ -1,6 +1,11 @@
 package agent
 
-import "otafleet/internal/ota"
+import (
+	"time"
+
+	"otafleet/firmware"
+	"otafleet/internal/ota"
+)
 
 // effectKind tells the effects apart, so that only the result that belongs to
 // the running one is taken.
@@ -137,10 +142,28 @@ func (m *Machine) advanceTrial(i int, part *Part) {
 	case !m.work[i].healthy:
 		m.effect(CheckHealth{m.start(checking), m.job(i)})
 	case m.connected || m.local():
-		m.step(part, StepConfirm)
-		m.effect(Confirm{m.start(confirming), m.job(i)})
+		m.soak(i, part)
 	case m.contact.IsZero():
 		m.contact = m.now.Add(m.contactTimeout())
+	}
+}
+
+// soak makes a healthy version permanent when it has run for its time, and its
+// checks have passed once more.
+func (m *Machine) soak(i int, part *Part) {
+	w, wait := &m.work[i], m.config.Soak
+	if part.Owed != firmware.RestartNone {
+		wait = m.config.RestartSoak
+	}
+	switch {
+	case wait <= 0 || w.soaked:
+		m.step(part, StepConfirm)
+		m.effect(Confirm{m.start(confirming), m.job(i)})
+	case m.soaks.IsZero():
+		m.soaks = m.now.Add(wait)
+	case !m.now.Before(m.soaks):
+		m.soaks, w.soaked = time.Time{}, true
+		m.effect(CheckHealth{m.start(checking), m.job(i)})
 	}
 }
 

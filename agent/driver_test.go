@@ -69,6 +69,7 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 //	least:20         what the device asks of the battery, whatever the plan does
 //	factory:7        the release that the components that follow were made with
 //	hardware:b       the device's revision
+//	soak:10s         how long a version that needed a restart runs before it is permanent
 //	built            the program was made 30 days after what the clock shows
 //	to WORD          go on, all well, until the trace has that word
 func newDriver(t *testing.T, setup string) *driver {
@@ -126,6 +127,10 @@ func (d *driver) set(word string) {
 		d.config.Conditions.MinBattery = number(d.t, value)
 	case "hardware":
 		d.config.Hardware = value
+	case "soak":
+		wait, err := time.ParseDuration(value)
+		require.NoError(d.t, err)
+		d.config.Soak, d.config.RestartSoak = 0, wait
 	default:
 		d.component(name, value)
 	}

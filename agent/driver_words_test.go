@@ -280,6 +280,9 @@ func (d *driver) fromEffect(name, value string) {
 // becomes lets a component run another version: now, or after a restart.
 func (d *driver) becomes(component, version, restart string, failure *ota.Failure) firmware.Restart {
 	switch {
+	case restart == "silent":
+		d.versions[component] = ""
+		return firmware.RestartNone
 	case failure != nil:
 		return firmware.RestartNone
 	case restart == "" || restart == "none":

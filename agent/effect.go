@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,10 +111,28 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 		},
 	})
 	ended := Fetched{Op: out.Op, Need: result.Need, Gained: result.Gained, Setbacks: result.Setbacks}
-	if result.Failure != nil {
+	switch {
+	case result.Failure != nil:
 		ended.Failure = asFailure(result.Failure, ota.Internal)
+	case result.Need == "":
+		ended.Failure = r.lookAgain(ctx, out.Job)
 	}
 	return ended
+}
+
+// lookAgain looks whether patches still start from what runs, which may have
+// changed while they came: the device can still ask for the full package then.
+func (r *Runner) lookAgain(ctx context.Context, job firmware.Job) *ota.Failure {
+	if !slices.ContainsFunc(job.Files, func(f ota.File) bool { return f.Encoding == ota.BSDiff }) {
+		return nil
+	}
+	return r.attempt(ctx, job, "open", func(i firmware.Installer) error {
+		places, err := i.Open(ctx, job)
+		for _, p := range places {
+			p.Close() // nothing was written to it
+		}
+		return err
+	})
 }
 
 // checkHealth asks the component for its version, then the device for its

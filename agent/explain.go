@@ -22,6 +22,7 @@ const (
 	declined      // the operator has refused it
 	unanswered    // the plan in hand was not answered before a restart
 	refusedBefore // the plan in hand was refused before a restart
+	soaking
 	waitsForContact
 	waitsForQuiet
 	waitsForWindow
@@ -74,6 +75,7 @@ var situationTable = [...]struct{ word, remedy string }{
 	declined:        {"declined", "ota-agent check asks for the plan again"},
 	unanswered:      {"unanswered", "ota-agent check asks for the plan again"},
 	refusedBefore:   {"unanswered", "ota-agent check asks for the plan again"},
+	soaking:         {"soaking", "the new version is made permanent when it has run for its time"},
 	waitsForContact: {"contact", "the new version goes back if the platform is not reached in time"},
 	waitsForQuiet:   {"busy", "the switch begins when the busy file is gone"},
 	waitsForWindow:  {"window", "the switch begins when the window opens"},
@@ -151,8 +153,8 @@ func (m *Machine) doing() (situation, int) {
 	i := m.state.Run.active(m.work)
 	part, w := &m.state.Run.Parts[i], &m.work[i]
 	switch {
-	case part.Step == StepTrial && w.healthy && !m.connected && !m.local():
-		return waitsForContact, i
+	case part.Step == StepTrial && w.healthy:
+		return m.proving(), i
 	case part.Step == StepRevert && m.running == 0 && w.failed > 0:
 		return waitsToGoBack, i
 	case part.Step != StepNone:
@@ -167,6 +169,17 @@ func (m *Machine) doing() (situation, int) {
 		return staged, i
 	}
 	return downloading, i
+}
+
+// proving is the situation of a healthy version on trial.
+func (m *Machine) proving() situation {
+	switch {
+	case !m.connected && !m.local():
+		return waitsForContact
+	case !m.soaks.IsZero():
+		return soaking
+	}
+	return inStep
 }
 
 // stepSentences say what the steps of an upgrade do.
@@ -217,6 +230,8 @@ func (m *Machine) partSentence(s situation, i int) string {
 	switch s {
 	case waitsForContact:
 		return "is healthy and waits for contact to the platform"
+	case soaking:
+		return "is healthy, and runs on trial for a while"
 	case waitsToGoBack:
 		return "cannot go back to its previous version, and tries again"
 	case inStep:
@@ -266,6 +281,8 @@ func (m *Machine) explain() Explanation {
 		e.Again = m.looksAgain()
 	case waitsForContact:
 		e.Deadline = m.contact
+	case soaking:
+		e.Again = m.soaks
 	case waitsToGoBack:
 		e.Again = m.work[i].reverts.at
 	case waitsForAddress:

@@ -42,6 +42,7 @@ func TestExplain(t *testing.T) {
 		{"a busy device", "app:1>2 to app=downloading", "wait:1m; busy:on; ok", "busy", "1m0s", "1m30s", "-", "when the device is not busy"},
 		{"the staging", "app:1>2 to stage:app", "", "working", "0s", "-", "-", "is being staged"},
 		{"the contact", "app:1>2 to health:app", "disconnect; wait:1m; ok", "contact", "1m0s", "-", "31m0s", "waits for contact"},
+		{"the time on trial", "app:1>2/process soak:10s to restart:process", "crash; boot; connect; wait:1m; ok", "soaking", "1m0s", "1m10s", "-", "runs on trial for a while"},
 		{"no way back", "app:1>2 to confirm:app", "fail:write_failed; fail:write_failed", "working", "0s", "5s", "-", "cannot go back to its previous version, and tries again"},
 		{"failed", "app:1>2 to app=downloading", "fail:http_error", "failed", "0s", "-", "-", "has failed on this device"},
 		{"a local package failed", "app:1", "install:app!key_untrusted", "failed", "0s", "-", "-", "the local package has failed"},

@@ -28,6 +28,10 @@ type Config struct {
 	// ContactTimeout is how long a healthy new version may stay without
 	// contact to the platform before it is taken back; 0 means 30 min.
 	ContactTimeout time.Duration
+	// Soak is how long a new version runs, healthy and in contact, before it is made
+	// permanent; a restart begins the time anew, and the checks are made once more at
+	// its end. RestartSoak is the same of a version that needed a restart. 0 for none.
+	Soak, RestartSoak time.Duration
 	// GiveWay is how long an accepted plan that has switched nothing keeps another
 	// one away; 0 means 2 h.
 	GiveWay time.Duration
@@ -88,6 +92,7 @@ type Machine struct {
 	resend    backoff           // sending unacknowledged reports again
 	changes   allowance         // of the saved state, by the platform
 	contact   time.Time         // when a healthy version without contact is taken back
+	soaks     time.Time         // when a healthy version in contact has run long enough
 	progress  FetchProgressed
 	timer     time.Time // of the last SetTimer
 	measured  time.Time // of the last readings
@@ -108,6 +113,7 @@ type work struct {
 	deltas   int           // how often a delta was of no use since the start
 	setbacks Setbacks      // of the download
 	healthy  bool          // the new version has passed its checks since the start
+	soaked   bool          // and has run for its time
 	reverts  backoff       // trying to go back again, after that has failed
 	failed   int           // times that going back has failed since the start
 }

@@ -84,6 +84,9 @@ func (m *Machine) schedule() {
 	} else {
 		consider(m.contact)
 	}
+	if m.running == 0 && (m.connected || m.local()) {
+		consider(m.soaks)
+	}
 	consider(m.planEnds())
 	consider(m.holding().until)
 	for i := range m.work {

@@ -150,6 +150,7 @@ func (m *Machine) confirmed(in Confirmed) {
 // when that version runs again.
 func (m *Machine) goBack(part *Part, failure *ota.Failure) {
 	part.Failure, part.FailedIn, part.Restarts = failure, m.state.Run.Attempt, 0
+	m.soaks = time.Time{}
 	m.step(part, StepRevert)
 }
 
@@ -176,8 +177,19 @@ func (m *Machine) revertDone(in RevertDone) {
 		m.owe(part, StepReturn, in.Restart)
 		return
 	}
-	m.runs(i, in.Version)
+	if m.runs(i, in.Version) == "" {
+		m.forgetVersion(i)
+	}
 	m.wentBack(i)
+}
+
+// forgetVersion notes that the component of part i is silent after it went back:
+// what it ran before need not be what it runs.
+func (m *Machine) forgetVersion(i int) {
+	k := m.state.component(m.state.Run.Plan.Components[i].ID)
+	if k >= 0 && m.state.Components[k].Version != "" {
+		m.state.Components[k].Version, m.dirty = "", true
+	}
 }
 
 // restartMissed goes back from a switch whose restart does not come. On the way
@@ -247,7 +259,7 @@ func (m *Machine) failPart(i int, status ota.Status, failure *ota.Failure) {
 // endPart drops what an ended attempt needs no more.
 func (m *Machine) endPart(i int) {
 	m.work[i] = work{}
-	m.contact = time.Time{}
+	m.contact, m.soaks = time.Time{}, time.Time{}
 	m.address = backoff{}
 	m.effect(Forget{m.state.Run.Plan.Components[i].ID})
 }

@@ -121,22 +121,7 @@ func CheckOwn(f *os.File) error {
 
 // Clear removes what is at path unless Open would open it, durably.
 func (d Disk) Clear(path string) error {
-	dir, name, err := parentOf(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer dir.close()
-	s, err := dir.stat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && own(&s) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return d.RemoveAll(path)
+	return d.removeUnless(path, own)
 }
 
 // OpenDevice opens what is at path for reading and writing: a block device, or a

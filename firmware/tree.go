@@ -18,6 +18,11 @@ import (
 // durably. Nothing there is no error. It follows no link, whoever puts one
 // there meanwhile, and however deep the directories are.
 func (d Disk) RemoveAll(path string) error {
+	return d.removeUnless(path, func(*unix.Stat_t) bool { return false })
+}
+
+// removeUnless removes what is at path, with what is below it, unless it stays.
+func (d Disk) removeUnless(path string, stays func(*unix.Stat_t) bool) error {
 	dir, name, err := parentOf(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -26,8 +31,12 @@ func (d Disk) RemoveAll(path string) error {
 		return err
 	}
 	defer dir.close()
-	if _, err := dir.stat(name); errors.Is(err, fs.ErrNotExist) {
+	s, err := dir.stat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && stays(&s) {
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if err := d.remove(dir, name); err != nil {
 		return err

@@ -23,6 +23,7 @@ func machineConfig(cfg *config.Config) (*agent.Config, error) {
 	return &agent.Config{
 		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: components,
 		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout, GiveWay: cfg.GiveWay,
+		Soak: cfg.Soak, RestartSoak: cfg.RestartSoak,
 		Conditions: cfg.Conditions.Least, Windows: cfg.Windows, Watch: watchEvery,
 	}, nil
 }

@@ -99,7 +99,10 @@ func (in *Installer) begin(ctx context.Context, job firmware.Job) error {
 			return err
 		}
 	}
-	return in.workspace.Begin(job, in.beside()...)
+	if err := in.workspace.Begin(job, in.beside()...); err != nil || held {
+		return err
+	}
+	return in.trySwitch()
 }
 
 // direct reports whether the job's bytes are the image, so that they can be

@@ -62,3 +62,21 @@ func TestDelta(t *testing.T) {
 		})
 	}
 }
+
+// What runs may change while the patch comes. The device asks for the full package
+// then as well: nothing of the patch has been used.
+func TestDeltaOfWhatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSetting(t)
+	old, image := harness.Image(1, 150_000), harness.Image(2, 150_000)
+	s.device.Write("app.bin", old, 0o755)
+	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "50KiB/s"
+	s.device.Start()
+	s.platform.Shelve(harness.Pack(t, "app", "1.1.0", 7, image, nil, s.key))
+	s.platform.Offer(harness.Plan{ID: "p"}, s.delta("1.1.0", 7, old, image))
+	harness.Await(t, "the download", func() bool { return len(s.platform.Trail("p", "app")) == 4 })
+	s.device.Write("app.bin", append(old, 0), 0o755)
+	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
+	assert.Equal(t, succeeded, s.platform.Trail("p", "app"))
+	assert.True(t, bytes.Equal(image, s.device.Read("app.bin")))
+}

@@ -40,11 +40,14 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 		"at once":                "exit 1",
 		"at once when it runs":   `[ "$1" = version ]`,
 		"a second after a start": `[ "$1" = version ] || { sleep 1; exit 1; }`,
+		"when it has connected":  `[ "$1" = version ] || { AGENT "$@" & sleep 2; kill -9 $!; exit 1; }`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSetting(t)
+			s.device.Settings["soak"] = "5s"
 			packaged := s.device.Programs.Agent
+			script := strings.ReplaceAll(script, "AGENT", packaged)
 			image := s.installAgent(harness.Settings{"path": "sbin/ota-agent", "restart": "process"})
 			agent := s.launch(packaged)
 			keep := func() {

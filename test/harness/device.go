@@ -42,6 +42,7 @@ func NewDevice(t testing.TB, programs Programs, brokerURL string, key Key) *Devi
 		"product": Product, "device": DeviceName,
 		"broker":         Settings{"urls": []string{brokerURL}},
 		"state_dir":      "state",
+		"soak":           "0s", // what the version needs of time, its test says
 		"control_socket": "agent.sock",
 		"trust":          Settings{"keys": []string{"release.pub"}},
 		"download":       Settings{"allow": []any{"127.0.0.0/8", "::1"}}, // the platforms of tests are on this machine

@@ -57,6 +57,9 @@ type Config struct {
 	// ContactTimeout is how long a new version may run without reaching the
 	// platform before it is taken back; default 30 min.
 	ContactTimeout time.Duration
+	// Soak is how long a healthy new version runs before it is made permanent, and
+	// RestartSoak the same of one that needed a restart. Default none, and 10 s.
+	Soak, RestartSoak time.Duration
 	// GiveWay is how long an accepted plan that has switched nothing keeps another
 	// one away; default 2 h.
 	GiveWay time.Duration
@@ -324,6 +327,7 @@ func defaults() *Config {
 			Patience: policy.DefaultPatience, Deadline: policy.DefaultDeadline, Parallel: 2, Cache: 256 << 20},
 		Confirm:        ConfirmAuto,
 		ContactTimeout: 30 * time.Minute,
+		RestartSoak:    10 * time.Second,
 		GiveWay:        2 * time.Hour,
 
 		SubDeviceParallel: 2,

@@ -128,6 +128,8 @@ func TestEveryKey(t *testing.T) {
 		SubDevices:        subDevices(at),
 		ContactTimeout:    10 * time.Minute,
 		GiveWay:           time.Hour,
+		Soak:              2 * time.Minute,
+		RestartSoak:       2 * time.Minute,
 		System:            config.System{RestartCommand: []string{at("handler"), "restart"}, BootIDFile: at("boot_id")},
 		Log:               config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
 		Warnings:          []string{},

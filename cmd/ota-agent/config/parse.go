@@ -72,6 +72,10 @@ func read(m *yamlform.Map, in base) *Config {
 	}
 	c.Health = readHealth(m, in)
 	m.Duration("contact_timeout", &c.ContactTimeout, time.Second, 7*24*time.Hour)
+	m.Duration("soak", &c.Soak, 0, 24*time.Hour)
+	if m.Has("soak") {
+		c.RestartSoak = c.Soak
+	}
 	m.Duration("give_way", &c.GiveWay, time.Minute, 7*24*time.Hour)
 	readSystem(m, in, &c.System)
 	readLog(m.Map("log"), &c.Log)
