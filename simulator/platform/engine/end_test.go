@@ -55,6 +55,21 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// TestSentence: the words beside a status tell of nothing that did not happen.
+func TestSentence(t *testing.T) {
+	for script, want := range map[string]string{
+		"plan p; d1 on; terminate p":                           "The upgrade ended before its switch began, and the component runs what it ran before.",
+		"plan p; d1 ask; d1 take; d1 A:fail:signature_invalid": "The upgrade ended before its switch began, and the component runs what it ran before.",
+		"plan p; d1 ask; d1 take; d1 A!boot_failed":            "The upgrade failed and the component runs its previous version again.",
+		"plan p; d1 ask; d1 take; d1 A+":                       "The component runs the target version, is healthy, and the device is connected.",
+	} {
+		s := newScript(t)
+		s.all(script)
+		view, _ := s.engine.Device("p", "d1")
+		assert.Equal(t, want, view.Components[0].Sentence(), script)
+	}
+}
+
 // TestEndSaysWhy: devices that never got a plan end alike when it is terminated
 // and when its time is up, and so do others that have not agreed; details and log
 // say why.

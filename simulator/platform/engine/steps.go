@@ -73,3 +73,11 @@ func (c *ComponentView) pastSteps() []Step {
 	}
 	return append(steps, Step{ota.StageEnd, end})
 }
+
+// Sentence says what the component's status means for it.
+func (c *ComponentView) Sentence() string {
+	if c.Status == ota.UpgradeFailed && c.Reached < ota.Upgrading {
+		return "The upgrade ended before its switch began, and the component runs what it ran before."
+	}
+	return c.Status.Row().Sentence
+}
