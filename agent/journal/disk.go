@@ -74,7 +74,7 @@ func (d directory) Open(name string) (File, error) {
 // open follows no link: what is written under two names would be lost under both.
 func (d directory) open(name string) (*os.File, error) {
 	path := filepath.Join(d.root.Name(), name)
-	if info, err := d.root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s %w", path, files.ErrNotFile)
 	}
 	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -89,7 +89,7 @@ func (d directory) open(name string) (*os.File, error) {
 // journal's.
 func (d directory) Rename(from, to string) error {
 	err := d.root.Rename(from, to)
-	if info, statErr := d.root.Lstat(to); err != nil && statErr == nil && info.IsDir() {
+	if errors.Is(err, syscall.EISDIR) {
 		if err = d.root.RemoveAll(to); err == nil {
 			err = d.root.Rename(from, to)
 		}
