@@ -28,6 +28,7 @@ type bench struct {
 	install   func(ctx context.Context, step, component string) error
 	health    func() error
 	power     func() error
+	unsaved   bool
 	confirmer agent.Confirmer
 	events    *events
 	now       func() time.Time
@@ -54,7 +55,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
 	equipment := agent.Equipment{
-		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer, Now: b.now,
+		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer, Now: b.now, Unsaved: b.unsaved,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
 	}
 	if b.events != nil {

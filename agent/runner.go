@@ -30,6 +30,9 @@ type Equipment struct {
 	TakenBack string
 	Confirmer Confirmer // answers plans when the machine asks first; nil leaves it to Post(Decided)
 	Events    Recorder  // keeps what happened, for technicians; nil keeps nothing
+	// Unsaved says that the store took nothing when it was opened: the state is saved
+	// before anything is done.
+	Unsaved bool
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes what the device does; nil discards it.
@@ -220,6 +223,9 @@ func (r *Runner) handle(in Input) {
 		r.connected.Store(false)
 	}
 	r.machineMu.Lock()
+	if isA[Booted](in) {
+		r.machine.dirty = r.equipment.Unsaved
+	}
 	outputs := r.machine.Handle(r.equipment.Now(), in)
 	open := r.machine.asks(r.question.plan)
 	r.machineMu.Unlock()

@@ -434,3 +434,33 @@ func TestComponentsOpenTheirOwnPackages(t *testing.T) {
 	d.play("install:app")
 	assert.Contains(t, d.seen, "fetch:app")
 }
+
+// A device whose store took nothing at the start tells its platform, and does nothing
+// before it has saved: not even what it was about when it ended.
+func TestRunnerStartsWithoutSaving(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		b.fetch = func(ctx context.Context, _ agent.FetchJob) agent.FetchResult {
+			b.note("fetch")
+			<-ctx.Done()
+			return agent.FetchResult{}
+		}
+		b.start()
+		b.post(agent.Connected{}, b.plan("app"), b.pkg("app"))
+		assert.True(t, b.has("fetch"))
+		b.stop()
+
+		b.noted()
+		b.unsaved = true
+		b.saving(func() error { return errors.New("read-only file system") })
+		b.start()
+		b.post(agent.Connected{}, b.plan("app"))
+		time.Sleep(time.Hour)
+		for _, what := range b.noted() {
+			assert.Contains(t, []string{"read", "save fails", "inventory!read-only file system"}, what)
+		}
+		assert.Equal(t, "read-only file system", b.runner.View().Trouble)
+		b.saving(nil)
+		time.Sleep(time.Minute)
+		assert.Contains(t, b.noted(), "fetch")
+	})
+}

@@ -18,6 +18,8 @@ type Disk interface {
 	// it is missing. It fails with files.ErrNotFile where something else has its
 	// name.
 	Open(name string) (File, error)
+	// Read opens a file for reading alone; fs.ErrNotExist if there is none.
+	Read(name string) (File, error)
 	// Rename replaces one file by another in one step.
 	Rename(from, to string) error
 	// Remove deletes a file; fs.ErrNotExist if there is none.
@@ -64,7 +66,12 @@ func openDirectory(path string) (directory, error) {
 }
 
 func (d directory) Open(name string) (File, error) {
-	f, err := d.open(name)
+	return asFile(d.open(name, os.O_RDWR|os.O_CREATE))
+}
+
+func (d directory) Read(name string) (File, error) { return asFile(d.open(name, os.O_RDONLY)) }
+
+func asFile(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +79,12 @@ func (d directory) Open(name string) (File, error) {
 }
 
 // open follows no link: what is written under two names would be lost under both.
-func (d directory) open(name string) (*os.File, error) {
+func (d directory) open(name string, flags int) (*os.File, error) {
 	path := filepath.Join(d.root.Name(), name)
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s %w", path, files.ErrNotFile)
 	}
-	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := d.root.OpenFile(name, flags, 0o600)
 	var where *fs.PathError
 	if errors.As(err, &where) {
 		where.Path = path

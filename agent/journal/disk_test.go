@@ -51,6 +51,16 @@ func (m *memory) Open(name string) (journal.File, error) {
 	return &handle{disk: m, inode: m.live[name]}, nil
 }
 
+func (m *memory) Read(name string) (journal.File, error) {
+	if err := m.step(); err != nil {
+		return nil, err
+	}
+	if m.live[name] == nil {
+		return nil, fs.ErrNotExist
+	}
+	return &handle{disk: m, inode: m.live[name]}, nil
+}
+
 func (m *memory) Rename(from, to string) error {
 	if err := m.step(); err != nil {
 		return err

@@ -50,8 +50,10 @@ type Journal struct {
 	loaded  bool   // latest and counter are known
 	latest  int    // index of the file with the current state
 	counter uint64 // of the current state; 1 is the record of a new directory
-	failure error  // of the last Save
-	worn    error  // what was wrong with a file at Load
+	failure error  // of the last Save, or why there can be none yet
+	unready bool   // the files could only be read: each Save first prepares them
+	reserve int64
+	worn    error // what was wrong with a file at Load
 }
 
 // Open locks the state directory and prepares the two files. Another process on
@@ -86,11 +88,15 @@ func (j *Journal) open(cfg *Config) error {
 		}
 		j.disk, j.lock = d, closers{lock, d.root}
 	}
-	reserve := cfg.Reserve
-	if reserve == 0 {
-		reserve = DefaultReserve
+	if j.reserve = cfg.Reserve; j.reserve == 0 {
+		j.reserve = DefaultReserve
 	}
-	if err := j.prepare(reserve); err != nil {
+	err := j.prepare(j.reserve)
+	if Passes(err) && j.readOnly() == nil {
+		j.unready, j.failure = true, err
+		return nil
+	}
+	if err != nil {
 		return errors.Join(err, j.Close())
 	}
 	return nil
@@ -201,12 +207,15 @@ func (j *Journal) Save(state *agent.State) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
+	case j.unready:
 	case j.files[1] == nil:
 		return fmt.Errorf("cannot save the state: %w", os.ErrClosed)
 	case !j.loaded: // which file holds the latest state is not known
 		return errors.New("cannot save the state before it has been loaded")
 	}
-	j.failure = j.write(payload)
+	if j.failure = j.mend(); j.failure == nil {
+		j.failure = j.write(payload)
+	}
 	return j.failure
 }
 
@@ -229,7 +238,7 @@ func (j *Journal) write(payload []byte) error {
 // Health is how the journal does, for people.
 type Health struct {
 	Saves   uint64 // since the state directory was new
-	Failure error  // of the last Save; nil when it succeeded
+	Failure error  // of the last Save, or why there can be none yet; nil when it succeeded
 	Worn    error  // a file that did not verify at the start; nil when both did
 }
 

@@ -62,12 +62,12 @@ type generation struct {
 func (j *Journal) Load() (*agent.State, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var found [2]generation
-	for i := range found {
-		if j.files[i] == nil {
-			return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
-		}
-		found[i] = readGeneration(j.files[i])
+	if j.files[1] == nil {
+		return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
+	}
+	found, err := j.locate()
+	if err != nil {
+		return nil, err
 	}
 	for i := range found {
 		// One is blank until the first save, which the other one tells.
@@ -75,18 +75,7 @@ func (j *Journal) Load() (*agent.State, error) {
 			j.worn = fmt.Errorf("%s: %w", fileName(i), err)
 		}
 	}
-	// A record of a newer agent verifies and does not decode. Its counter counts
-	// all the same: that agent, come back, must not take it for the latest.
-	j.counter = max(found[0].counter, found[1].counter)
-	j.loaded, j.latest = true, 0
-	if found[0].err != nil || (found[1].err == nil && found[1].counter > found[0].counter) {
-		j.latest = 1
-	}
 	if found[j.latest].err != nil {
-		if err := passing(found); err != nil {
-			j.loaded = false
-			return nil, err
-		}
 		return nil, j.keepAside(found)
 	}
 	if newer := found[j.latest].newer; newer != nil {
@@ -97,6 +86,25 @@ func (j *Journal) Load() (*agent.State, error) {
 		j.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", j.worn)
 	}
 	return found[j.latest].state, nil
+}
+
+// locate reads both files and finds the latest state. An error is one that may pass.
+func (j *Journal) locate() (found [2]generation, err error) {
+	for i := range found {
+		found[i] = readGeneration(j.files[i])
+	}
+	// A record of a newer agent verifies and does not decode. Its counter counts
+	// all the same: that agent, come back, must not take it for the latest.
+	j.counter = max(found[0].counter, found[1].counter)
+	j.loaded, j.latest = true, 0
+	if found[0].err != nil || (found[1].err == nil && found[1].counter > found[0].counter) {
+		j.latest = 1
+	}
+	if found[j.latest].err != nil {
+		err = passing(found)
+		j.loaded = err == nil
+	}
+	return found, err
 }
 
 func readGeneration(f File) generation {
@@ -158,7 +166,7 @@ func passing(found [2]generation) error {
 	for i, g := range found {
 		var u *unreadable
 		if errors.As(g.err, &u) {
-			return fmt.Errorf("cannot load the state: %s: %w; start the agent again, and check the storage", fileName(i), u)
+			return fmt.Errorf("cannot load the state: %s: %w; check the storage", fileName(i), u)
 		}
 	}
 	return nil

@@ -30,9 +30,14 @@ func (b *Busy) Error() string {
 
 // lock takes the directory for this process until the file is closed. The
 // kernel lets go of it when the process ends in any way, so that a lock never
-// outlives its owner.
+// outlives its owner. A file that cannot be written can be locked all the same.
 func (d directory) lock() (*os.File, error) {
-	f, err := d.open(lockName)
+	f, err := d.open(lockName, os.O_RDWR|os.O_CREATE)
+	if Passes(err) {
+		if there, readErr := d.open(lockName, os.O_RDONLY); readErr == nil {
+			f, err = there, nil
+		}
+	}
 	if errors.Is(err, files.ErrNotFile) {
 		return nil, fmt.Errorf("cannot lock the state directory: %w: remove it while no agent runs", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"otafleet/internal/ota"
@@ -96,17 +95,9 @@ func (j *Journal) readPackage(name, component string) (*ota.Package, error) {
 	return p, nil
 }
 
-// read gives a small file's content. Open would create a missing file, so the
-// names are asked first.
+// read gives a small file's content.
 func (j *Journal) read(name string) (content []byte, err error) {
-	names, err := j.disk.Names()
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(names, name) {
-		return nil, fs.ErrNotExist
-	}
-	f, err := j.disk.Open(name)
+	f, err := j.disk.Read(name)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble sta
 	saved, err := d.open()
 	if err != nil {
 		return nil, err
+	}
+	if err := d.journal.Health().Failure; err != nil && saved.SystemOnTrial(d.bootID) {
+		return nil, errors.Join(fmt.Errorf("what comes of a system on trial cannot be saved: %w", err), d.close())
 	}
 	equipment, err := d.equip(restart, trouble)
 	if err != nil {

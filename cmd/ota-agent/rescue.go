@@ -160,6 +160,9 @@ func (r *rescue) count() int {
 
 // forget ends the count. It is called once all of the agent has started.
 func (r *rescue) forget() {
+	if _, err := os.Lstat(r.file()); err != nil {
+		return // a read-only file system would refuse to remove nothing
+	}
 	if err := os.RemoveAll(r.file()); err != nil {
 		r.log.Warn("cannot remove the count of restarts", "error", err)
 	}

@@ -102,11 +102,13 @@ func run(ctx context.Context, path string, cfg *config.Config, figures *metrics,
 	defer end(nil)
 	var d *device
 	trial := newRescue(path, cfg.StateDir, cfg.System, log)
-	err = trial.retry(ctx, func() (err error) {
-		d, err = newDevice(cfg, log, func() { end(errRestart) }, startTrouble{broken, taken})
-		return err
+	err = patiently(ctx, log, func() error {
+		return trial.retry(ctx, func() (err error) {
+			d, err = newDevice(cfg, log, func() { end(errRestart) }, startTrouble{broken, taken})
+			return err
+		})
 	})
-	if err != nil {
+	if err != nil || d == nil {
 		return err
 	}
 	trial.forget()

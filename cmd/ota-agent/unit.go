@@ -48,6 +48,9 @@ func (u *unit) open() (*agent.State, error) {
 	} else if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
+	if err := j.Health().Failure; err != nil {
+		u.log.Error("the state cannot be saved; nothing is done until it can, and the platform is told", "error", err)
+	}
 	u.journal, u.events = j, eventlog.Open(eventlog.Config{Dir: u.dir, Logger: u.log})
 	return saved, nil
 }
@@ -63,7 +66,7 @@ func (u *unit) close() error {
 // equipment is the parts that a unit has in its own directory.
 func (u *unit) equipment(installers map[string]firmware.Installer) agent.Equipment {
 	return agent.Equipment{
-		Store: u.journal, Desk: u.journal, Events: u.events, Sensors: u.sensors, Logger: u.log,
+		Store: u.journal, Unsaved: u.journal.Health().Failure != nil, Desk: u.journal, Events: u.events, Sensors: u.sensors, Logger: u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },
 	}
 }
