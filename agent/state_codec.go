@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"otafleet/internal/ota"
@@ -154,10 +155,16 @@ func encodeRun(run *Run) (*runRecord, error) {
 			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image), Release: p.Release, Content: encodeDigest(p.Content),
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
-			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), p.Failure.Detail}
+			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), tail(p.Failure.Detail)}
 		}
 	}
 	return record, nil
+}
+
+// tail is the end of a detail, which tells most, as long as a report takes it: a state
+// has a largest size, and one beyond it could never be saved.
+func tail(detail string) string {
+	return strings.ToValidUTF8(detail[max(0, len(detail)-ota.MaxDetail):], "")
 }
 
 // timeForm is how times stand in the state: in UTC, with milliseconds.

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -197,4 +198,41 @@ func FuzzDecodeState(f *testing.F) {
 			c.now = c.now.Add(time.Hour)
 		}
 	})
+}
+
+// However much a device has to remember, its state stays below what is kept (16 MiB):
+// one beyond that could never be saved, and the device would wait for ever.
+func TestLargestState(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("<", n) } // six bytes each in JSON
+	detail := &ota.Failure{Code: ota.InstallerFailed, Detail: long(1 << 20)}
+	run := func(nth int) *agent.Run {
+		r := &agent.Run{Attempt: 1, Answer: agent.Accepted, Plan: &ota.Plan{Time: epoch, ID: fmt.Sprint(nth, strings.Repeat("p", 60)), Attempt: 1,
+			Name: long(ota.MaxPlanName), Mode: ota.Silent, Ends: epoch, OnFailure: ota.Stop}}
+		for k := range ota.MaxComponents {
+			c := ota.PlanComponent{ID: fmt.Sprint(k, strings.Repeat("c", 28)), Type: ota.Module, Package: ota.Full, Target: long(ota.MaxVersion)}
+			for range ota.MaxSources {
+				c.Sources = append(c.Sources, long(ota.MaxVersion))
+			}
+			r.Plan.Components = append(r.Plan.Components, c)
+			r.Parts = append(r.Parts, agent.Part{Status: ota.UpgradeFailed, From: long(ota.MaxVersion), Failure: detail, At: epoch})
+		}
+		return r
+	}
+	state := &agent.State{Run: run(0), Paused: &agent.Pause{Since: epoch, Reason: long(ota.MaxDetail)}}
+	for n := range agent.MaxPast {
+		state.Past = append(state.Past, run(n+1))
+	}
+	for range agent.MaxEnded {
+		state.Ended = append(state.Ended, agent.Ended{Plan: strings.Repeat("e", ota.MaxKey), Attempt: 1, LastSeq: 1})
+	}
+	for n := range 300 { // more than are borne before new plans are refused
+		state.Reports = append(state.Reports, ota.Report{Time: epoch, Plan: "p", Attempt: 1, Seq: n + 1, Component: "app",
+			Status: ota.UpgradeFailed, Version: long(ota.MaxVersion), Failure: detail})
+	}
+	encoded, err := agent.EncodeState(state)
+	require.NoError(t, err)
+	assert.Less(t, len(encoded), 16<<20)
+	decoded, err := agent.DecodeState(encoded)
+	require.NoError(t, err)
+	assert.Len(t, decoded.Run.Parts[0].Failure.Detail, ota.MaxDetail)
 }
