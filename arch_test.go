@@ -52,8 +52,8 @@ var house = []room{
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
 	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota internal/shell", "firmware/firmwaretest internal/programtest"},
 
-	{"agent", "firmware reporter internal/wire internal/ota", ""}, // not its doors: it declares what it needs of them
-	{"agent/download/policy", "agent internal/ota", ""},           // the real downloads and the virtual ones ask it
+	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its doors: it declares what it needs of them
+	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/shell"
 )
 
 // situation is what the device does or waits for.
@@ -331,7 +333,13 @@ func (m *Machine) named(text string) string {
 // answering is what to type to answer the plan in hand as it is now: an answer to
 // another attempt, or to other versions, does not count.
 func (r *Run) answering() string {
-	flags := fmt.Sprintf(" --plan %s --attempt %d --targets %s", r.Plan.ID, r.Attempt, strings.Join(r.Plan.Targets(), ","))
+	targets := r.Plan.Targets()
+	for i, target := range targets {
+		if strings.ContainsAny(target, `,"`) { // as the flag takes a list apart
+			targets[i] = `"` + strings.ReplaceAll(target, `"`, `""`) + `"`
+		}
+	}
+	flags := " " + shell.Line("--plan", r.Plan.ID, "--attempt", strconv.Itoa(r.Attempt), "--targets", strings.Join(targets, ","))
 	return "ota-agent confirm" + flags + ", or ota-agent refuse" + flags
 }
 

@@ -76,6 +76,10 @@ func TestExplainSaysWhatToAnswer(t *testing.T) {
 	d := newDriver(t, "app:1>2 mcu:a>b ask to ask-operator")
 	const flags = " --plan p1 --attempt 1 --targets 2,b"
 	assert.Equal(t, "ota-agent confirm"+flags+", or ota-agent refuse"+flags, d.machine.View().Explained.Remedy)
+
+	// What a platform calls a version is no command of a shell, and no list.
+	d = newDriver(t, `app:1>$(reboot),"2" ask to ask-operator`)
+	assert.Contains(t, d.machine.View().Explained.Remedy, ` --targets '"$(reboot),""2"""', or `)
 }
 
 func TestExplainChecks(t *testing.T) {

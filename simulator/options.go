@@ -79,18 +79,18 @@ func (o *Options) Validate() error {
 		problems = append(problems, o.checkScenario()...)
 	}
 	if o.StandIn && o.BrokerURL == "" {
-		problems = append(problems, errors.New("the stand-in needs no broker of its own: give a broker URL, or leave it embedded"))
+		problems = append(problems, errors.New("the stand-in needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
 	}
 	if o.Store != nil && o.BrokerURL != "" && !o.StandIn {
-		problems = append(problems, errors.New("a real platform has a store of its own: give one to the stand-in only"))
+		problems = append(problems, errors.New("a real platform has a store of its own: --store goes with --stand-in only"))
 	}
 	if o.StandIn && o.Prefix == "" && !o.Shard.Whole() {
-		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own, or a broker"))
+		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own (--prefix), or a broker"))
 	}
 	problems = append(problems, o.checkLink())
 	if o.BrokerURL != "" && !o.StandIn {
 		if o.Trust == nil {
-			problems = append(problems, errors.New("a real platform signs with its own keys: give them, or allow unsigned packages"))
+			problems = append(problems, errors.New("a real platform signs with its own keys: give them (--trust), or allow unsigned packages (--allow-unsigned)"))
 		} else if err := o.Trust.Validate(); err != nil {
 			problems = append(problems, err)
 		}

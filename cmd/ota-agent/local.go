@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -132,8 +134,11 @@ func (u *unit) lookAt(ctx context.Context, c *config.Component) (firmware.Inspec
 // Install begins to install a package file.
 func (u *unit) Install(_ context.Context, path string) (string, error) {
 	b, err := bundle.Open(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission):
 		return "", fmt.Errorf("%w (the agent itself opens the file: it may run in a sandbox that does not show it)", err)
+	case err != nil:
+		return "", err
 	}
 	defer b.Close()
 	in := localPlan(b.Envelope, b.Manifest, path, time.Now())

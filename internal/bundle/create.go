@@ -41,14 +41,8 @@ type Release struct {
 // Create writes a bundle to path and returns its manifest. The file appears
 // whole or not at all.
 func Create(path string, release Release) (*ota.Manifest, error) {
-	if n := len(release.Files); n < 1 || n > ota.MaxFiles {
-		return nil, fmt.Errorf("cannot make a package of %d files: it has 1 to %d", n, ota.MaxFiles)
-	}
-	if len(release.From) > 0 && len(release.From) != len(release.Files) {
-		return nil, fmt.Errorf("cannot make patches of %d files from %d: each needs the one that runs before", len(release.Files), len(release.From))
-	}
-	if n := len(release.Patches); n > 0 && n != len(release.From) {
-		return nil, fmt.Errorf("cannot pack %d patches of %d files: give one for each of the files that run before", n, len(release.From))
+	if err := release.check(path); err != nil {
+		return nil, err
 	}
 	work, err := os.MkdirTemp(filepath.Dir(path), ".pack-*")
 	if err != nil {
@@ -77,7 +71,27 @@ func Create(path string, release Release) (*ota.Manifest, error) {
 	if err := write(packed, envelope, &manifest, sources); err != nil {
 		return nil, fmt.Errorf("cannot write the package: %w", err)
 	}
-	return &manifest, os.Rename(packed, path)
+	if err := os.Rename(packed, path); err != nil {
+		return nil, fmt.Errorf("cannot write the package: %w", err)
+	}
+	return &manifest, nil
+}
+
+// check looks for what can be known before any file is read.
+func (r *Release) check(path string) error {
+	if n := len(r.Files); n < 1 || n > ota.MaxFiles {
+		return fmt.Errorf("cannot make a package of %d files: it has 1 to %d", n, ota.MaxFiles)
+	}
+	if len(r.From) > 0 && len(r.From) != len(r.Files) {
+		return fmt.Errorf("cannot make patches of %d files from %d: each needs the one that runs before", len(r.Files), len(r.From))
+	}
+	if n := len(r.Patches); n > 0 && n != len(r.From) {
+		return fmt.Errorf("cannot pack %d patches of %d files: give one for each of the files that run before", n, len(r.From))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("cannot write the package: %s is a directory; give the name of a file", path)
+	}
+	return nil
 }
 
 // Seal signs a manifest.

@@ -11,6 +11,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -292,6 +293,9 @@ func load(path string, in base) (*Config, error) {
 	}
 	in.name, in.dir, in.named = path, filepath.Dir(live), &named{read: []string{live}}
 	data, err := readFile(in.place(live))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the configuration: %w; --config names one elsewhere", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
