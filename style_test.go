@@ -51,8 +51,6 @@ var pure = map[string]string{
 	"agent/download/policy":     "",
 	"simulator/selection":       "",
 	"simulator/verdict":         "",
-	"simulator/witness":         "",
-	"simulator/slots":           "",
 	"simulator/platform/engine": "",
 }
 

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/witness"
 )
 
 // crowd is the devices that have arrived so far.
@@ -130,13 +130,13 @@ func (d *device) trouble() string {
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, e := range witness.Unacknowledged(d.saved) {
+	for _, e := range model.Unacknowledged(d.saved) {
 		d.record(e)
 	}
 	if !d.reached {
 		d.record(verdict.Event{Kind: verdict.Unreached, Text: d.trouble()})
 	}
-	lies := witness.Lies(d.saved, func(component string) (string, bool) {
+	lies := model.Violations(d.saved, func(component string) (string, bool) {
 		i := d.component(component)
 		if i < 0 {
 			return "", false

@@ -10,10 +10,9 @@ import (
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/slots"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/witness"
 )
 
 // How long a virtual device takes to start again.
@@ -65,7 +64,7 @@ func newDevice(w *world, m member) *device {
 	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
 	for i, c := range spec.Components {
 		d.flashes = append(d.flashes, &flash{
-			chunks: &w.chunks, slots: slots.Slots{Running: c.Version, Restart: spec.Install.RestartFor(c.Type)},
+			chunks: &w.chunks, slots: model.Slots{Running: c.Version, Restart: spec.Install.RestartFor(c.Type)},
 			install: spec.Install.Time.At(fault.Uniform(w.seed, d.id.Device, "install", i)),
 			wrong:   d.violation,
 		})
@@ -125,7 +124,7 @@ func (j journal) Save(s *agent.State) error {
 // watch holds that a report of success or failure is true when it is made.
 func (d *device) watch(s *agent.State, r *ota.Report) {
 	if i := d.component(r.Component); i >= 0 {
-		if lie := witness.Lie(s, r, d.flashes[i].version()); lie != "" {
+		if lie := model.Violation(s, r, d.flashes[i].version()); lie != "" {
 			d.violation(lie)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
-	"otafleet/simulator/slots"
+	"otafleet/simulator/model"
 )
 
 // flash is the simulated flash of one component: it outlives power cuts, and
@@ -25,7 +25,7 @@ type flash struct {
 	wrong func(text string)
 
 	mu      sync.Mutex // guards the following
-	slots   slots.Slots
+	slots   model.Slots
 	have    [][]bool // chunks of each file in the inactive place
 	written int64    // verified bytes, over all jobs
 }

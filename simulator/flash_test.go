@@ -15,7 +15,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
-	"otafleet/simulator/slots"
+	"otafleet/simulator/model"
 )
 
 const testChunk = 4 << 10
@@ -29,7 +29,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	b := &bench{T: t}
-	b.flash = &flash{chunks: &chunks{}, slots: slots.Slots{Running: "1.0.0", Restart: firmware.RestartSystem},
+	b.flash = &flash{chunks: &chunks{}, slots: model.Slots{Running: "1.0.0", Restart: firmware.RestartSystem},
 		wrong: func(text string) { b.wrong = append(b.wrong, text) }}
 	return b
 }

@@ -12,8 +12,8 @@ import (
 	"otafleet/agent/link"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/witness"
 )
 
 // life is a device between two power cuts: the agent's own runner and link, on
@@ -137,7 +137,7 @@ func (d *device) weigh(ack *ota.Ack) {
 	d.mu.Lock()
 	made := d.numbered.last(ack.Plan)
 	d.mu.Unlock()
-	if fault := witness.Overreach(ack, made); fault != "" {
+	if fault := model.Overreach(ack, made); fault != "" {
 		d.violation(fault)
 	}
 	if d.world.platform == nil {

@@ -8,16 +8,16 @@ import (
 	"io"
 	"time"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/stock"
 )
 
 // stockUp makes the packages of the scenario's plans and puts them on the
 // stand-in's shelves.
 func (w *world) stockUp(ctx context.Context, key ed25519.PrivateKey) error {
-	made, err := stock.Make(w.scenario, w.seed, key, time.Now())
+	made, err := model.MakePackages(w.scenario, w.seed, key, time.Now())
 	if err != nil {
 		return err
 	}
@@ -31,16 +31,16 @@ func (w *world) stockUp(ctx context.Context, key ed25519.PrivateKey) error {
 
 // createPlans creates the scenario's plans, whose times begin with the run.
 func (w *world) createPlans() error {
-	var devices []stock.Device
+	var devices []model.Device
 	for i := range w.arrivals {
 		a := &w.arrivals[i]
 		for _, m := range append([]member{a.member}, a.behind...) {
-			devices = append(devices, stock.Device{Fleet: m.fleet.spec, N: m.n})
+			devices = append(devices, model.Device{Fleet: m.fleet.spec, N: m.n})
 		}
 	}
 	for i := range w.scenario.Plans {
 		p := &w.scenario.Plans[i]
-		if err := w.platform.Command(engine.CreatePlan{Plan: stock.Plan(w.scenario, p, w.began, devices)}); err != nil {
+		if err := w.platform.Command(engine.CreatePlan{Plan: model.PlanSpec(w.scenario, p, w.began, devices)}); err != nil {
 			return err
 		}
 	}
@@ -106,7 +106,7 @@ func (d *device) letUsersAnswer() {
 	}
 	for i := range d.world.scenario.Plans {
 		p := &d.world.scenario.Plans[i]
-		operation, after, answers := stock.UserOf(p, d.fleet.spec, d.id.Device, d.world.seed)
+		operation, after, answers := model.UserOf(p, d.fleet.spec, d.id.Device, d.world.seed)
 		if !answers {
 			continue
 		}

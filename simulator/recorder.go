@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/witness"
 )
 
 // recorder takes the events of a run from every goroutine and gives them to the
@@ -63,7 +63,7 @@ func (r *recorder) add(e verdict.Event) {
 
 // observe records a fact of the stand-in.
 func (r *recorder) observe(_ time.Time, fact engine.Output) {
-	if e, told := witness.Event(fact); told {
+	if e, told := model.EventOf(fact); told {
 		r.add(e)
 	}
 }

@@ -9,10 +9,9 @@ import (
 	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/slots"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/witness"
 )
 
 // How long a virtual device takes to start again, as in the real world.
@@ -70,7 +69,7 @@ func newDevice(w *world, f *scenario.Fleet, n int) *device {
 	d.session.device = d
 	d.readings = agent.Readings{Battery: d.drawReading(f.Battery, "battery"), RSSI: d.drawReading(f.RSSI, "rssi")}
 	for i, c := range f.Components {
-		d.flashes[i] = flash{Slots: slots.Slots{Running: c.Version, Restart: f.Install.RestartFor(c.Type)},
+		d.flashes[i] = flash{Slots: model.Slots{Running: c.Version, Restart: f.Install.RestartFor(c.Type)},
 			install: f.Install.Time.At(fault.Uniform(w.run.seed, d.id.Device, "install", i))}
 	}
 	if slices.ContainsFunc(f.Components, func(c scenario.Installed) bool { return c.Release > 0 }) {
@@ -226,10 +225,10 @@ func ended(s *agent.State) bool {
 // checkTruth records, at the end of the run, a violation for what the device has
 // said and is not so, and the reports that it still has.
 func (d *device) checkTruth() {
-	for _, e := range witness.Unacknowledged(d.saved) {
+	for _, e := range model.Unacknowledged(d.saved) {
 		d.record(e)
 	}
-	lies := witness.Lies(d.saved, func(component string) (string, bool) {
+	lies := model.Violations(d.saved, func(component string) (string, bool) {
 		i := d.component(component)
 		if i < 0 {
 			return "", false

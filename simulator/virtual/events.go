@@ -3,10 +3,9 @@ package virtual
 import (
 	"time"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/stock"
-	"otafleet/simulator/witness"
 )
 
 // schedule plans what the scenario lets happen: plans, their users, and events.
@@ -75,7 +74,7 @@ func (w *world) eachLine(fleet string, do func(*line)) {
 // arrived.
 func (w *world) users(p *scenario.Plan) {
 	for _, d := range w.devices {
-		if operation, after, answers := stock.UserOf(p, d.fleet, d.id.Device, w.run.seed); answers {
+		if operation, after, answers := model.UserOf(p, d.fleet, d.id.Device, w.run.seed); answers {
 			d.answers = append(d.answers, userAnswer{p, operation, after})
 		}
 	}
@@ -104,7 +103,7 @@ func (d *device) answer() {
 
 // observe records a fact of the platform.
 func (w *world) observe(fact engine.Output) {
-	e, told := witness.Event(fact)
+	e, told := model.EventOf(fact)
 	if !told {
 		return
 	}

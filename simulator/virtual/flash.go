@@ -5,13 +5,13 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
-	"otafleet/simulator/slots"
+	"otafleet/simulator/model"
 )
 
 // flash is the memory of one component: which version runs, and which chunks of
 // the next one are in the inactive place. It outlives power cuts.
 type flash struct {
-	slots.Slots
+	model.Slots
 	install time.Duration // that an activation takes
 	have    []chunks      // of each file in the inactive place
 }

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
-	"otafleet/simulator/stock"
 )
 
 // platform is the plan engine, and the broker between it and the devices.
@@ -30,12 +30,12 @@ func (p *platform) prepare() {
 	for _, w := range r.wares {
 		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
 	}
-	devices := make([]stock.Device, len(p.world.devices))
+	devices := make([]model.Device, len(p.world.devices))
 	for i, d := range p.world.devices {
-		devices[i] = stock.Device{Fleet: d.fleet, N: d.n}
+		devices[i] = model.Device{Fleet: d.fleet, N: d.n}
 	}
 	for i := range r.scenario.Plans {
-		p.command(engine.CreatePlan{Plan: stock.Plan(r.scenario, &r.scenario.Plans[i], r.epoch, devices)})
+		p.command(engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch, devices)})
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/stock"
 )
 
 // epoch is when a virtual run begins: any time would do, as long as it is always
@@ -29,7 +29,7 @@ type run struct {
 
 // ware is a package as the platform hands it out.
 type ware struct {
-	stock.Package
+	model.Package
 	urls []string // one for each file
 }
 
@@ -37,7 +37,7 @@ type ware struct {
 func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 	r := &run{scenario: s, seed: seed, epoch: epoch(), configs: map[*scenario.Fleet]*agent.Config{}}
 	public, private := keys(seed)
-	made, err := stock.Make(s, seed, private, r.epoch)
+	made, err := model.MakePackages(s, seed, private, r.epoch)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,7 @@ package virtual
 import (
 	"otafleet/agent"
 	"otafleet/internal/ota"
-	"otafleet/simulator/witness"
+	"otafleet/simulator/model"
 )
 
 // What is watched here never happens, whatever goes wrong around the device. It
@@ -56,7 +56,7 @@ func (d *device) watchSend(m ota.Up) {
 // watchReport holds that a report of success or failure is true when it is made.
 func (d *device) watchReport(r *ota.Report) {
 	if i := d.component(r.Component); i >= 0 {
-		if lie := witness.Lie(d.saved, r, d.flashes[i].Running); lie != "" {
+		if lie := model.Violation(d.saved, r, d.flashes[i].Running); lie != "" {
 			d.violation("%s", lie)
 		}
 	}
@@ -70,7 +70,7 @@ func (d *device) weigh(ack *ota.Ack) {
 			made = n.seq
 		}
 	}
-	if fault := witness.Overreach(ack, made); fault != "" {
+	if fault := model.Overreach(ack, made); fault != "" {
 		d.violation("%s", fault)
 	}
 }

@@ -1,4 +1,4 @@
-package stock_test
+package model_test
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/stock"
 )
 
 const twoPlans = `
@@ -54,7 +54,7 @@ func TestMake(t *testing.T) {
 	public, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	created := time.Date(2026, 7, 3, 0, 0, 0, 0, time.UTC)
-	packages, err := stock.Make(parse(t), 42, key, created)
+	packages, err := model.MakePackages(parse(t), 42, key, created)
 	require.NoError(t, err)
 	require.Len(t, packages, 2, "the second plan wants the package of the first")
 
@@ -78,10 +78,10 @@ func TestMake(t *testing.T) {
 	assert.Len(t, image, 50<<10)
 	assert.Equal(t, compressed.Manifest.Files[0].Output.SHA256, ota.Digest(sha256.Sum256(image)))
 
-	again, err := stock.Make(parse(t), 42, key, created)
+	again, err := model.MakePackages(parse(t), 42, key, created)
 	require.NoError(t, err)
 	assert.Equal(t, packages, again)
-	other, err := stock.Make(parse(t), 43, key, created)
+	other, err := model.MakePackages(parse(t), 43, key, created)
 	require.NoError(t, err)
 	assert.NotEqual(t, packages[0].Bytes, other[0].Bytes)
 }
@@ -93,13 +93,13 @@ func TestUsers(t *testing.T) {
 	said := map[engine.UserOperation]int{}
 	for n := range 1000 {
 		device := s.Fleets[0].Device(n)
-		operation, after, answers := stock.UserOf(&s.Plans[0], &s.Fleets[0], device, 42)
+		operation, after, answers := model.UserOf(&s.Plans[0], &s.Fleets[0], device, 42)
 		said[operation]++
 		if answers {
 			assert.GreaterOrEqual(t, after, 10*time.Second)
 			assert.Less(t, after, 20*time.Second)
 		}
-		same, then, _ := stock.UserOf(&s.Plans[0], &s.Fleets[0], device, 42)
+		same, then, _ := model.UserOf(&s.Plans[0], &s.Fleets[0], device, 42)
 		assert.Equal(t, operation, same)
 		assert.Equal(t, after, then)
 	}
@@ -107,6 +107,6 @@ func TestUsers(t *testing.T) {
 	assert.InDelta(t, 300, said[engine.UserCancel], 60)
 	assert.InDelta(t, 200, said[""], 60)
 
-	_, _, answers := stock.UserOf(&s.Plans[2], &s.Fleets[0], "gw-000001", 42)
+	_, _, answers := model.UserOf(&s.Plans[2], &s.Fleets[0], "gw-000001", 42)
 	assert.False(t, answers, "nobody is asked")
 }

@@ -1,4 +1,4 @@
-package witness_test
+package model_test
 
 import (
 	"testing"
@@ -7,9 +7,9 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/witness"
 )
 
 func TestEvent(t *testing.T) {
@@ -19,21 +19,21 @@ func TestEvent(t *testing.T) {
 		engine.Stored: verdict.Stored, engine.Early: verdict.OutOfOrder, engine.Duplicate: verdict.Duplicate,
 		engine.Conflicting: verdict.Conflicting, engine.Illegal: verdict.Illegal,
 	} {
-		e, told := witness.Event(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
+		e, told := model.EventOf(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
 		assert.True(t, told)
 		assert.Equal(t, verdict.ReportEvent(0, kind, "gw", report), e)
 	}
 	for _, arrival := range []engine.Arrival{engine.Unknown, engine.Dropped} {
-		_, told := witness.Event(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
+		_, told := model.EventOf(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
 		assert.False(t, told, arrival)
 	}
-	e, told := witness.Event(engine.Changed{Device: gw, Plan: "spring", To: ota.DeviceUpgraded})
+	e, told := model.EventOf(engine.Changed{Device: gw, Plan: "spring", To: ota.DeviceUpgraded})
 	assert.True(t, told)
 	assert.Equal(t, verdict.Event{Kind: verdict.StatusIs, Device: "gw", Plan: "spring", N: int64(ota.DeviceUpgraded)}, e)
-	e, told = witness.Event(engine.Decided{Device: gw, Decision: &ota.Decision{Plan: "spring", Accept: true}})
+	e, told = model.EventOf(engine.Decided{Device: gw, Decision: &ota.Decision{Plan: "spring", Accept: true}})
 	assert.True(t, told)
 	assert.Equal(t, verdict.Answered, e.Kind)
-	_, told = witness.Event(engine.PlanChanged{Plan: "spring"})
+	_, told = model.EventOf(engine.PlanChanged{Plan: "spring"})
 	assert.False(t, told)
 }
 
@@ -59,11 +59,11 @@ func TestLies(t *testing.T) {
 		{"on its way", agent.Part{Status: ota.UpgradeSucceeded, Step: agent.StepRevert, From: "1"}, "1", nil},
 	}
 	for _, tt := range tests {
-		assert.Equal(t, tt.want, witness.Lies(state(tt.part), runs(tt.runs)), tt.name)
+		assert.Equal(t, tt.want, model.Violations(state(tt.part), runs(tt.runs)), tt.name)
 	}
-	assert.Nil(t, witness.Lies(nil, runs("1")))
-	assert.Nil(t, witness.Lies(&agent.State{}, runs("1")))
-	assert.Nil(t, witness.Lies(state(agent.Part{Status: ota.UpgradeSucceeded}), func(string) (string, bool) { return "", false }))
+	assert.Nil(t, model.Violations(nil, runs("1")))
+	assert.Nil(t, model.Violations(&agent.State{}, runs("1")))
+	assert.Nil(t, model.Violations(state(agent.Part{Status: ota.UpgradeSucceeded}), func(string) (string, bool) { return "", false }))
 }
 
 // TestLie looks at a report when it is made, whatever the device does later.
@@ -87,24 +87,24 @@ func TestLie(t *testing.T) {
 		{report("autumn", "app", ota.UpgradeSucceeded), "1", ""},
 	}
 	for _, tt := range tests {
-		assert.Equal(t, tt.want, witness.Lie(saved, tt.report, tt.runs))
+		assert.Equal(t, tt.want, model.Violation(saved, tt.report, tt.runs))
 	}
-	assert.Empty(t, witness.Lie(&agent.State{}, report("spring", "app", ota.UpgradeSucceeded), "1"))
+	assert.Empty(t, model.Violation(&agent.State{}, report("spring", "app", ota.UpgradeSucceeded), "1"))
 }
 
 // TestOverreach is an acknowledgement of what was never made.
 func TestOverreach(t *testing.T) {
-	assert.Empty(t, witness.Overreach(&ota.Ack{Plan: "spring", Seq: 7}, 7))
-	assert.Empty(t, witness.Overreach(&ota.Ack{Plan: "spring", Seq: 3}, 7))
+	assert.Empty(t, model.Overreach(&ota.Ack{Plan: "spring", Seq: 7}, 7))
+	assert.Empty(t, model.Overreach(&ota.Ack{Plan: "spring", Seq: 3}, 7))
 	assert.Equal(t, "the platform acknowledges report 9007 of plan spring, and the device has made 7: the platform counts wrongly, or knows the device from another run",
-		witness.Overreach(&ota.Ack{Plan: "spring", Seq: 9007}, 7))
+		model.Overreach(&ota.Ack{Plan: "spring", Seq: 9007}, 7))
 }
 
 // TestUnacknowledged counts what a device still has, by its plans.
 func TestUnacknowledged(t *testing.T) {
-	assert.Empty(t, witness.Unacknowledged(nil))
-	assert.Empty(t, witness.Unacknowledged(&agent.State{}))
+	assert.Empty(t, model.Unacknowledged(nil))
+	assert.Empty(t, model.Unacknowledged(&agent.State{}))
 	saved := &agent.State{Reports: []ota.Report{{Plan: "spring", Seq: 6}, {Plan: "autumn", Seq: 1}, {Plan: "spring", Seq: 7}}}
 	assert.Equal(t, []verdict.Event{{Kind: verdict.Unacknowledged, Plan: "spring", N: 2}, {Kind: verdict.Unacknowledged, Plan: "autumn", N: 1}},
-		witness.Unacknowledged(saved))
+		model.Unacknowledged(saved))
 }

@@ -1,14 +1,4 @@
-// Package witness puts into the verdict's words what both worlds see: the facts
-// of the plan engine, and what a device says against what it runs.
-//
-// One flow through it: a world gives each output of the engine to Event, and
-// records the event that comes back; it gives each acknowledgement to Overreach,
-// and at the end what a device has on its disk to Lies, and records a violation for
-// what comes of them.
-//
-// It records nothing itself, and judges nothing that only a whole history can
-// tell.
-package witness
+package model
 
 import (
 	"fmt"
@@ -20,9 +10,9 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// Event is the event of a fact; false for what no history tells of. Its time is
+// EventOf is the event of a fact; false for what no history tells of. Its time is
 // the world's to say.
-func Event(fact engine.Output) (e verdict.Event, told bool) {
+func EventOf(fact engine.Output) (e verdict.Event, told bool) {
 	switch fact := fact.(type) {
 	case engine.Recorded:
 		if kind, counts := kindOf(fact.Arrival); counts {
@@ -64,10 +54,10 @@ func Overreach(ack *ota.Ack, made int) string {
 		ack.Seq, ack.Plan, made)
 }
 
-// Lie says how a report of success or failure is not so in the moment in which it
+// Violation says how a report of success or failure is not so in the moment in which it
 // is made; empty if it is. saved is the state that has the report, runs is what its
 // component runs.
-func Lie(saved *agent.State, r *ota.Report, runs string) string {
+func Violation(saved *agent.State, r *ota.Report, runs string) string {
 	if saved.Run == nil || saved.Run.Plan.ID != r.Plan {
 		return ""
 	}
@@ -85,11 +75,11 @@ func Lie(saved *agent.State, r *ota.Report, runs string) string {
 	return ""
 }
 
-// Lies lists the components of the plan in hand that were reported upgraded and
+// Violations lists the components of the plan in hand that were reported upgraded and
 // do not run the target, or were reported failed and do not run what they ran.
 // runs gives what a component runs; false if the device has none such. A nil
 // state says nothing.
-func Lies(saved *agent.State, runs func(component string) (version string, has bool)) []string {
+func Violations(saved *agent.State, runs func(component string) (version string, has bool)) []string {
 	if saved == nil || saved.Run == nil {
 		return nil
 	}

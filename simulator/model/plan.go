@@ -1,4 +1,4 @@
-package stock
+package model
 
 import (
 	"time"
@@ -18,10 +18,10 @@ type Device struct {
 	N     int // from 1
 }
 
-// Plan is a scenario's plan as the engine takes it, of a run of these devices that
+// PlanSpec is a scenario's plan as the engine takes it, of a run of these devices that
 // began at a time. The plan's clock shows midnight then, so that neither the grid
 // of pushes nor the window depends on when somebody starts a run.
-func Plan(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Device) engine.PlanSpec {
+func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Device) engine.PlanSpec {
 	began = began.UTC()
 	midnight := began.Truncate(24 * time.Hour)
 	spec := engine.PlanSpec{

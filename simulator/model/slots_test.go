@@ -1,4 +1,4 @@
-package slots_test
+package model_test
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
-	"otafleet/simulator/slots"
+	"otafleet/simulator/model"
 )
 
 // job is an upgrade to a version with one file of the given hash.
@@ -17,9 +17,9 @@ func job(target string, hash byte) *firmware.Job {
 }
 
 // upgraded runs 1.1.0, and may go back to 1.0.0.
-func upgraded(t *testing.T) *slots.Slots {
+func upgraded(t *testing.T) *model.Slots {
 	t.Helper()
-	s := &slots.Slots{Running: "1.0.0", Restart: firmware.RestartSystem}
+	s := &model.Slots{Running: "1.0.0", Restart: firmware.RestartSystem}
 	j := job("1.1.0", 1)
 	assert.True(t, s.Open(j))
 	require.NoError(t, s.Stage(j))
@@ -35,7 +35,7 @@ func upgraded(t *testing.T) *slots.Slots {
 // moment when the device has saved that it is done.
 func TestEveryStepMayBeDoneAgain(t *testing.T) {
 	j := job("1.1.0", 1)
-	s := &slots.Slots{Running: "1.0.0", Restart: firmware.RestartProcess}
+	s := &model.Slots{Running: "1.0.0", Restart: firmware.RestartProcess}
 	assert.True(t, s.Open(j))
 	assert.False(t, s.Open(j), "what is in place stays")
 	require.NoError(t, s.Stage(j))
@@ -52,7 +52,7 @@ func TestEveryStepMayBeDoneAgain(t *testing.T) {
 }
 
 func TestOnlyWhatIsStagedRuns(t *testing.T) {
-	s := &slots.Slots{Running: "1.0.0"}
+	s := &model.Slots{Running: "1.0.0"}
 	j := job("1.1.0", 1)
 	_, err := s.Ready(j)
 	require.Error(t, err)

@@ -1,13 +1,4 @@
-// Package stock makes what a platform has on its shelves for a scenario: the
-// signed packages of its plans, and the plans as the plan engine takes them.
-//
-// One flow through it: Make draws each package's image from the seed, describes
-// it chunk by chunk and seals the manifest; the real world uploads the bytes and
-// gives the manifest to the stand-in, the virtual one needs the manifest alone;
-// Plan turns a plan of the scenario into one of the engine.
-//
-// It uploads nothing and creates no plan: a world does that with what it gets.
-package stock
+package model
 
 import (
 	"bytes"
@@ -32,9 +23,9 @@ type Package struct {
 	Bytes     []byte // of its one file, as transferred
 }
 
-// Make makes the packages of all plans, each once, with bytes that depend on the
+// MakePackages makes the packages of all plans, each once, with bytes that depend on the
 // seed alone. created is the time that the manifests bear.
-func Make(s *scenario.Scenario, seed uint64, key ed25519.PrivateKey, created time.Time) ([]Package, error) {
+func MakePackages(s *scenario.Scenario, seed uint64, key ed25519.PrivateKey, created time.Time) ([]Package, error) {
 	made := map[scenario.PackageName]bool{}
 	var all []Package
 	for i := range s.Plans {

@@ -1,15 +1,4 @@
-// Package slots is the memory of a simulated component: the version that runs,
-// the one to go back to, and what is said of the inactive place. Both worlds keep
-// their flashes by it.
-//
-// One flow through it: Open prepares the inactive place for a job, unless it is
-// the same image's already; Stage declares it whole; Ready and Activate let it
-// run; Confirm checks that it does; Revert brings the version before it back. Each
-// step may be done again after a power cut.
-//
-// It knows of no chunk, no time and no lock: which bytes are in place, how long an
-// installation takes and who may ask are the worlds' to say.
-package slots
+package model
 
 import (
 	"otafleet/firmware"
