@@ -9,6 +9,7 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/link"
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 )
 
@@ -16,16 +17,11 @@ import (
 type fleet struct {
 	spec    *scenario.Fleet
 	machine *agent.Config
-	factory *agent.State // what a device remembers that has never run; never changed
 }
 
 func newFleet(spec *scenario.Fleet) *fleet {
-	f := &fleet{spec: spec, factory: &agent.State{}, machine: &agent.Config{Agent: "ota-sim", Hardware: spec.Hardware}}
-	for _, c := range spec.Components {
-		f.machine.Components = append(f.machine.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
-		f.factory.Components = append(f.factory.Components, agent.Component{ID: c.ID, Release: int64(c.Release)})
-	}
-	return f
+	machine := model.MachineConfig(spec)
+	return &fleet{spec, &machine}
 }
 
 // member is a device of a fleet.

@@ -130,14 +130,14 @@ func (d *device) trouble() string {
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, e := range model.Unacknowledged(d.saved) {
+	for _, e := range model.Unacknowledged(d.memory.State) {
 		d.record(e)
 	}
 	if !d.reached {
 		d.record(verdict.Event{Kind: verdict.Unreached, Text: d.trouble()})
 	}
-	lies := model.Violations(d.saved, func(component string) (string, bool) {
-		i := d.component(component)
+	lies := model.Violations(d.memory.State, func(component string) (string, bool) {
+		i := d.memory.Component(component)
 		if i < 0 {
 			return "", false
 		}

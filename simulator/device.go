@@ -11,14 +11,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
-	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-)
-
-// How long a virtual device takes to start again.
-const (
-	processRestart = 100 * time.Millisecond
-	systemRestart  = time.Second
 )
 
 // device is a virtual device: what of it outlives a power cut, and the life that
@@ -39,16 +32,13 @@ type device struct {
 
 	waiting atomic.Int32 // things will happen to it that many times
 
-	mu        sync.Mutex     // guards the following
-	saved     *agent.State   // never changed
-	packages  []*ota.Package // kept addresses, one for each component
-	numbered  numbers        // of the reports in saved states
-	told      told           // what a platform of others knows
-	busy      int            // component in work; -1 if none
-	boots     int            // of the system; the boot id
-	life      *life          // nil without power
-	dark      time.Time      // no power until then
-	gone      bool           // no power ever again
+	mu        sync.Mutex // guards the following
+	memory    model.Memory
+	told      told      // what a platform of others knows
+	boots     int       // of the system; the boot id
+	life      *life     // nil without power
+	dark      time.Time // no power until then
+	gone      bool      // no power ever again
 	connected bool
 	reached   bool             // it was connected once
 	none      ota.NoPlanReason // what the platform last said instead of a plan
@@ -58,15 +48,12 @@ type device struct {
 // newDevice makes a device, without power.
 func newDevice(w *world, m member) *device {
 	spec := m.fleet.spec
-	d := &device{world: w, fleet: m.fleet, id: m.identity(), machine: m.fleet.machine, faults: w.faults.Draw(spec, m.n), busy: -1,
-		saved: m.fleet.factory, packages: make([]*ota.Package, len(spec.Components))}
+	d := &device{world: w, fleet: m.fleet, id: m.identity(), machine: m.fleet.machine, faults: w.faults.Draw(spec, m.n), memory: model.NewMemory(spec)}
 	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: w.dialers.of(m.n)}
-	d.readings = agent.Readings{Battery: d.drawReading(spec.Battery, "battery"), RSSI: d.drawReading(spec.RSSI, "rssi")}
-	for i, c := range spec.Components {
+	d.readings = model.Readings(spec, w.seed, d.id.Device)
+	for i := range spec.Components {
 		d.flashes = append(d.flashes, &flash{
-			chunks: &w.chunks, slots: model.Slots{Running: c.Version, Restart: spec.Install.RestartFor(c.Type)},
-			install: spec.Install.Time.At(fault.Uniform(w.seed, d.id.Device, "install", i)),
-			wrong:   d.violation,
+			chunks: &w.chunks, slots: model.FactorySlots(spec, i), install: model.InstallTime(spec, w.seed, d.id.Device, i), wrong: d.violation,
 		})
 	}
 	return d
@@ -82,14 +69,6 @@ func newSubDevice(w *world, m member, gateway *device) *device {
 	d.machine = &own
 	gateway.behind = append(gateway.behind, d)
 	return d
-}
-
-func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
-	if r == nil {
-		return nil
-	}
-	v := r.At(fault.Uniform(d.world.seed, d.id.Device, purpose, 0))
-	return &v
 }
 
 // record notes what has happened to the device. Of one that the run does not
@@ -113,17 +92,17 @@ type journal struct {
 // Save keeps the machine's state (agent.Store).
 func (j journal) Save(s *agent.State) error {
 	reports := j.device.keep(s)
-	for i := range reports {
-		j.device.watch(s, &reports[i])
-		j.device.record(verdict.ReportEvent(0, verdict.Numbered, j.device.id.Device, &reports[i]))
-		j.reported(&reports[i])
+	for _, r := range reports {
+		j.device.watch(s, r)
+		j.device.record(verdict.ReportEvent(0, verdict.Numbered, j.device.id.Device, r))
+		j.reported(r)
 	}
 	return nil
 }
 
 // watch holds that a report of success or failure is true when it is made.
 func (d *device) watch(s *agent.State, r *ota.Report) {
-	if i := d.component(r.Component); i >= 0 {
+	if i := d.memory.Component(r.Component); i >= 0 {
 		if lie := model.Violation(s, r, d.flashes[i].version()); lie != "" {
 			d.violation(lie)
 		}
@@ -131,82 +110,20 @@ func (d *device) watch(s *agent.State, r *ota.Report) {
 }
 
 // keep keeps a state and returns the reports that no state before it had.
-func (d *device) keep(s *agent.State) []ota.Report {
+func (d *device) keep(s *agent.State) []*ota.Report {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.saved = s
 	if s.Run != nil && d.world.platform == nil {
 		d.told.had(s.Run.Plan)
 	}
-	var reports []ota.Report
-	for i := range s.Reports {
-		if r := &s.Reports[i]; d.numbered.raise(r.Plan, r.Seq) {
-			reports = append(reports, *r)
-		}
-	}
-	d.noteBusy(reports)
-	return reports
-}
-
-// numbers is the highest number seen of each plan's reports. A device has a
-// plan or two.
-type numbers []numbered
-
-type numbered struct {
-	plan string
-	seq  int
-}
-
-// raise takes a report's number and tells whether it is higher than all before
-// it.
-func (n *numbers) raise(plan string, seq int) bool {
-	for i := range *n {
-		if last := &(*n)[i]; last.plan == plan {
-			higher := seq > last.seq
-			last.seq = max(last.seq, seq)
-			return higher
-		}
-	}
-	*n = append(*n, numbered{plan, seq})
-	return true
-}
-
-// last is the highest number seen of a plan's reports; 0 if there is none.
-func (n numbers) last(plan string) int {
-	for i := range n {
-		if n[i].plan == plan {
-			return n[i].seq
-		}
-	}
-	return 0
-}
-
-// noteBusy remembers the component that is being worked on.
-func (d *device) noteBusy(reports []ota.Report) {
-	for i := range reports {
-		switch reports[i].Status {
-		case ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading:
-			d.busy = d.component(reports[i].Component)
-		}
-	}
-}
-
-func (d *device) component(id string) int {
-	for i, c := range d.fleet.spec.Components {
-		if c.ID == id {
-			return i
-		}
-	}
-	return -1
+	return d.memory.Save(s)
 }
 
 // KeepPackage keeps an address (agent.Desk).
 func (d *device) KeepPackage(p *ota.Package) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i := d.component(p.Component); i >= 0 {
-		d.packages[i] = p
-	}
+	d.memory.KeepPackage(p)
 	return nil
 }
 
@@ -214,19 +131,14 @@ func (d *device) KeepPackage(p *ota.Package) error {
 func (d *device) KeptPackage(component string) *ota.Package {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i := d.component(component); i >= 0 {
-		return d.packages[i]
-	}
-	return nil
+	return d.memory.KeptPackage(component)
 }
 
 // ForgetPackage drops a kept address.
 func (d *device) ForgetPackage(component string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i := d.component(component); i >= 0 {
-		d.packages[i] = nil
-	}
+	d.memory.ForgetPackage(component)
 }
 
 // Read gives what the device measures (agent.Sensors).
@@ -238,11 +150,7 @@ func (d *device) Check(context.Context) error { return nil }
 // Restart restarts the agent or the device (agent.Power). It is called by the
 // life that it ends, which it must not wait for.
 func (d *device) Restart(_ context.Context, scope firmware.Restart) error {
-	if scope == firmware.RestartSystem {
-		d.endLife(nil, systemRestart, true)
-	} else {
-		d.endLife(nil, processRestart, false)
-	}
+	d.endLife(nil, model.RestartTime(scope), scope == firmware.RestartSystem)
 	return nil
 }
 
@@ -250,10 +158,11 @@ func (d *device) Restart(_ context.Context, scope firmware.Restart) error {
 func (d *device) Busy() (component string, install time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.busy < 0 {
+	i := d.memory.Working()
+	if i < 0 {
 		return "", 0
 	}
-	return d.fleet.spec.Components[d.busy].ID, d.flashes[d.busy].install
+	return d.fleet.spec.Components[i].ID, d.flashes[i].install
 }
 
 // Remeasure lets the agent look at its sensors, and gives it time to ask for its
@@ -289,7 +198,7 @@ func (d *device) settled() bool {
 	if d.gone || lost || d.unasked {
 		return true
 	}
-	delivered := len(d.saved.Reports) == 0 // every report is acknowledged
+	delivered := len(d.memory.Reports()) == 0 // every report is acknowledged
 	switch status {
 	case ota.DeviceUpgrading:
 		return false

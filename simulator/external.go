@@ -2,13 +2,14 @@ package simulator
 
 import (
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/verdict"
 )
 
 // told is what a platform that cannot be looked into knows of a device, by its
 // own acknowledgements.
 type told struct {
-	stored numbers
+	stored model.Numbers
 	plans  []toldPlan // that the device has had, in their order
 }
 
@@ -78,9 +79,9 @@ func (d *device) acked(ack *ota.Ack) {
 func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceStatus, changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := range d.saved.Reports {
-		if r := &d.saved.Reports[i]; r.Plan == ack.Plan && r.Seq <= ack.Seq && d.told.stored.raise(r.Plan, r.Seq) {
-			reports = append(reports, *r)
+	for _, r := range d.memory.Reports() {
+		if r.Plan == ack.Plan && r.Seq <= ack.Seq && d.told.stored.Raise(r.Plan, r.Seq) {
+			reports = append(reports, r)
 		}
 	}
 	plan := d.told.of(ack.Plan)

@@ -46,7 +46,7 @@ func (d *device) newLife() *life {
 	l := &life{cancel: cancel}
 	hooks := d.decorate(l)
 	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
-	l.runner = agent.NewRunner(agent.New(d.id, d.machine, d.saved), agent.Equipment{
+	l.runner = agent.NewRunner(agent.New(d.id, d.machine, d.memory.State), agent.Equipment{
 		Link: hooks.Link, Store: journal{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d, Sensors: hooks.Sensors,
 		Now: func() time.Time { return hooks.Clock(time.Now()) },
@@ -135,7 +135,7 @@ func (d *device) deliver(l *life, in agent.Input) {
 // weigh looks at an acknowledgement before the agent does.
 func (d *device) weigh(ack *ota.Ack) {
 	d.mu.Lock()
-	made := d.numbered.last(ack.Plan)
+	made := d.memory.Numbered(ack.Plan)
 	d.mu.Unlock()
 	if fault := model.Overreach(ack, made); fault != "" {
 		d.violation(fault)

@@ -8,6 +8,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -22,7 +23,7 @@ fleet: [{name: gw, count: 1, product: gw-200, components: [{id: app, type: modul
 `))
 	require.NoError(t, err)
 	w := &world{scenario: s, recorder: newRecorder(s, 1, nil)}
-	d := &device{world: w, fleet: newFleet(&s.Fleets[0]), id: s.Fleets[0].Identity(1), busy: -1, flashes: []*flash{{}}}
+	d := &device{world: w, fleet: newFleet(&s.Fleets[0]), id: s.Fleets[0].Identity(1), memory: model.NewMemory(&s.Fleets[0]), flashes: []*flash{{}}}
 	d.flashes[0].slots.Running = "1.0.0"
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: "gw"})
 	d.record(verdict.Event{Kind: verdict.Connected})

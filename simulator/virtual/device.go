@@ -3,7 +3,6 @@ package virtual
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"otafleet/agent"
@@ -12,12 +11,6 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-)
-
-// How long a virtual device takes to start again, as in the real world.
-const (
-	processRestart = 100 * time.Millisecond
-	systemRestart  = time.Second
 )
 
 // device is a virtual device: what of it outlives a power cut, and the life that
@@ -37,63 +30,32 @@ type device struct {
 	faults   []*fault.Injection
 	random   random
 
-	answers  []userAnswer     // that its users have not given
-	none     ota.NoPlanReason // what the platform last said instead of a plan
-	waiting  int              // things will happen to it that many times
-	saved    *agent.State
-	packages []*ota.Package // kept addresses, one for each component
-	numbered []numbered     // the highest number of each plan's reports
-	busy     int            // component in work; -1 if none
-	boots    int
-	outputs  int           // of its machine, executed so far
-	dark     time.Duration // no power until then
-	gone     bool          // no power ever again
+	answers []userAnswer     // that its users have not given
+	none    ota.NoPlanReason // what the platform last said instead of a plan
+	waiting int              // things will happen to it that many times
+	memory  model.Memory
+	boots   int
+	outputs int           // of its machine, executed so far
+	dark    time.Duration // no power until then
+	gone    bool          // no power ever again
 
 	life  *life // nil without power
 	hooks fault.Hooks
 }
 
-// numbered is the highest number seen of a plan's reports.
-type numbered struct {
-	plan string
-	seq  int
-}
-
 // newDevice makes device n of a fleet, without power.
 func newDevice(w *world, f *scenario.Fleet, n int) *device {
-	d := &device{world: w, fleet: f, n: n, config: w.run.config(f, n), id: f.Identity(n), busy: -1,
-		packages: make([]*ota.Package, len(f.Components)), flashes: make([]flash, len(f.Components))}
+	d := &device{world: w, fleet: f, n: n, config: w.run.config(f, n), id: f.Identity(n), memory: model.NewMemory(f),
+		flashes: make([]flash, len(f.Components))}
 	d.faults = w.faults.Draw(f, n)
 	d.random = newRandom(w.run.seed, d.id.Device)
 	d.line = &line{world: w, spec: f.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.id.Device)}
 	d.session.device = d
-	d.readings = agent.Readings{Battery: d.drawReading(f.Battery, "battery"), RSSI: d.drawReading(f.RSSI, "rssi")}
-	for i, c := range f.Components {
-		d.flashes[i] = flash{Slots: model.Slots{Running: c.Version, Restart: f.Install.RestartFor(c.Type)},
-			install: f.Install.Time.At(fault.Uniform(w.run.seed, d.id.Device, "install", i))}
-	}
-	if slices.ContainsFunc(f.Components, func(c scenario.Installed) bool { return c.Release > 0 }) {
-		d.saved = factoryState(f)
+	d.readings = model.Readings(f, w.run.seed, d.id.Device)
+	for i := range f.Components {
+		d.flashes[i] = flash{Slots: model.FactorySlots(f, i), install: model.InstallTime(f, w.run.seed, d.id.Device, i)}
 	}
 	return d
-}
-
-// factoryState is what the journal holds of a device that has run releases
-// before.
-func factoryState(f *scenario.Fleet) *agent.State {
-	s := &agent.State{Components: make([]agent.Component, len(f.Components))}
-	for i, c := range f.Components {
-		s.Components[i] = agent.Component{ID: c.ID, Version: c.Version, Release: int64(c.Release)}
-	}
-	return s
-}
-
-func (d *device) drawReading(r *scenario.Range[int], purpose string) *int {
-	if r == nil {
-		return nil
-	}
-	v := r.At(fault.Uniform(d.world.run.seed, d.id.Device, purpose, 0))
-	return &v
 }
 
 // record notes what has happened to the device.
@@ -131,43 +93,11 @@ func (d *device) arrive(j *verdict.Judge) {
 
 // save keeps the machine's state, and tells of the reports that are new in it.
 func (d *device) save(s *agent.State) {
-	d.saved = s
-	for i := range s.Reports {
-		r := &s.Reports[i]
-		if !d.raise(r) {
-			continue
-		}
-		switch r.Status {
-		case ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading:
-			d.busy = d.component(r.Component)
-		}
+	for _, r := range d.memory.Save(s) {
 		d.watchReport(r)
 		d.record(verdict.ReportEvent(0, verdict.Numbered, d.id.Device, r))
 		d.hooks.Reported(r)
 	}
-}
-
-// raise takes a report's number and tells whether it is higher than all before
-// it.
-func (d *device) raise(r *ota.Report) bool {
-	for i := range d.numbered {
-		if last := &d.numbered[i]; last.plan == r.Plan {
-			higher := r.Seq > last.seq
-			last.seq = max(last.seq, r.Seq)
-			return higher
-		}
-	}
-	d.numbered = append(d.numbered, numbered{r.Plan, r.Seq})
-	return true
-}
-
-func (d *device) component(id string) int {
-	for i := range d.fleet.Components {
-		if d.fleet.Components[i].ID == id {
-			return i
-		}
-	}
-	return -1
 }
 
 // Read measures what conditions speak of (agent.Sensors).
@@ -178,10 +108,11 @@ func (d *device) Check(context.Context) error { return nil }
 
 // Busy is the component in work (fault.Control).
 func (d *device) Busy() (component string, install time.Duration) {
-	if d.busy < 0 {
+	i := d.memory.Working()
+	if i < 0 {
 		return "", 0
 	}
-	return d.fleet.Components[d.busy].ID, d.flashes[d.busy].install
+	return d.fleet.Components[i].ID, d.flashes[i].install
 }
 
 // Remeasure lets the agent look at its sensors (fault.Control).
@@ -205,7 +136,7 @@ func (d *device) settled() bool {
 	if d.gone || d.line.dead == never {
 		return d.waiting == 0
 	}
-	return d.waiting == 0 && d.alive() && d.line.up && d.saved != nil && len(d.saved.Reports) == 0 && ended(d.saved)
+	return d.waiting == 0 && d.alive() && d.line.up && d.memory.State != nil && len(d.memory.Reports()) == 0 && ended(d.memory.State)
 }
 
 // ended reports whether the device is at the end of its plan, and no retry can
@@ -225,11 +156,11 @@ func ended(s *agent.State) bool {
 // checkTruth records, at the end of the run, a violation for what the device has
 // said and is not so, and the reports that it still has.
 func (d *device) checkTruth() {
-	for _, e := range model.Unacknowledged(d.saved) {
+	for _, e := range model.Unacknowledged(d.memory.State) {
 		d.record(e)
 	}
-	lies := model.Violations(d.saved, func(component string) (string, bool) {
-		i := d.component(component)
+	lies := model.Violations(d.memory.State, func(component string) (string, bool) {
+		i := d.memory.Component(component)
 		if i < 0 {
 			return "", false
 		}

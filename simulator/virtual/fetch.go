@@ -40,13 +40,13 @@ type fetch struct {
 // startFetch keeps the package's address for the next start, then begins to fill
 // the inactive place.
 func (d *device) startFetch(l *life, out agent.Fetch) {
-	i := d.component(out.Job.Component)
+	i := d.memory.Component(out.Job.Component)
 	if i < 0 {
 		d.finish(l, agent.Fetched{Op: out.Op, Setbacks: out.Setbacks,
 			Failure: &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + out.Job.Component + " has no installer"}})
 		return
 	}
-	d.packages[i] = out.Package
+	d.memory.KeepPackage(out.Package)
 	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i],
 		began: d.world.now, course: policy.New(policy.Rules{}, out.Setbacks), file: -1}
 	l.fetch, l.effect = f, nil

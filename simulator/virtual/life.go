@@ -34,7 +34,7 @@ type effect struct{ _ byte }
 
 // boot gives the device power.
 func (d *device) boot() {
-	l := &life{machine: d.world.think(agent.New(d.id, d.config, d.saved)), healthy: make([]bool, len(d.flashes))}
+	l := &life{machine: d.world.think(agent.New(d.id, d.config, d.memory.State)), healthy: make([]bool, len(d.flashes))}
 	d.life = l
 	d.hooks = fault.Hooks{
 		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Control: d,
@@ -50,7 +50,7 @@ func (d *device) boot() {
 	found := make([]agent.Found, len(d.fleet.Components))
 	for i, c := range d.fleet.Components {
 		version, _ := d.inspect(c.ID)
-		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.packages[i]}
+		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.memory.KeptPackage(c.ID)}
 	}
 	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.hooks.Sensors.Read(context.Background())})
 	if d.life != l {
@@ -175,9 +175,7 @@ func (d *device) execute(l *life, out agent.Output) {
 		l.abandon()
 		l.effect = nil
 	case agent.Forget:
-		if i := d.component(out.Component); i >= 0 {
-			d.packages[i] = nil
-		}
+		d.memory.ForgetPackage(out.Component)
 	case agent.Restart:
 		d.restart(out.Scope)
 	case agent.Fetch:
@@ -220,7 +218,7 @@ func (d *device) perform(l *life, out agent.Output) {
 
 // operate calls a component's installer.
 func (d *device) operate(component string, op fault.Operation, call func(*flash) error) *ota.Failure {
-	i := d.component(component)
+	i := d.memory.Component(component)
 	if i < 0 {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
 	}
@@ -269,7 +267,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 		d.finish(l, agent.Activated{Op: out.Op, Restart: restart, Failure: failure})
 		return
 	}
-	f := &d.flashes[d.component(out.Job.Component)]
+	f := &d.flashes[d.memory.Component(out.Job.Component)]
 	e := &effect{}
 	l.effect = e
 	d.world.after(f.install, func() {
@@ -289,7 +287,7 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 		failure = asFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	if failure == nil && version == out.Job.Target {
-		d.life.healthy[d.component(out.Job.Component)] = true
+		d.life.healthy[d.memory.Component(out.Job.Component)] = true
 	}
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
 }

@@ -6,6 +6,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/verdict"
 )
 
@@ -57,12 +58,10 @@ func (d *device) LoseLine() {
 
 // restart restarts the agent or the device.
 func (d *device) restart(scope firmware.Restart) {
-	off := processRestart
 	if scope == firmware.RestartSystem {
-		off = systemRestart
 		d.boots++
 	}
-	d.end(false, off)
+	d.end(false, model.RestartTime(scope))
 }
 
 // end takes the power away, and gives it back after a time. A device without

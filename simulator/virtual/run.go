@@ -53,11 +53,9 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})
 	for i := range s.Fleets {
 		f := &s.Fleets[i]
-		config := &agent.Config{Agent: "ota-sim", Hardware: f.Hardware, Open: open}
-		for _, c := range f.Components {
-			config.Components = append(config.Components, agent.ComponentConfig{ID: c.ID, Type: c.Type})
-		}
-		r.configs[f] = config
+		config := model.MachineConfig(f)
+		config.Open = open
+		r.configs[f] = &config
 	}
 	return r, nil
 }

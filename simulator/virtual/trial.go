@@ -58,7 +58,7 @@ func (t *Trials) Play(world int, probe Probe, mind func(*agent.Machine) Brain) [
 	outcomes := make([]Outcome, len(w.devices))
 	for i, d := range w.devices {
 		o := &outcomes[i]
-		*o = Outcome{Device: d.id.Device, Fleet: d.fleet, Events: d.history, Outputs: d.outputs, State: d.saved,
+		*o = Outcome{Device: d.id.Device, Fleet: d.fleet, Events: d.history, Outputs: d.outputs, State: d.memory.State,
 			Alive: d.alive(), Restless: w.limit == 0}
 		for k := range d.flashes {
 			o.Runs = append(o.Runs, d.flashes[k].Running)
