@@ -68,7 +68,7 @@ var house = []room{
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
-	{"simulator/platform", "simulator/platform/* internal/*", ""},                                                                              // not agent: a platform that shares its code would share its mistakes
+	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
