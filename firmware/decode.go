@@ -145,7 +145,7 @@ func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string, de
 	// A decoder takes a megabyte or two: what the download has left goes first, so
 	// that the device need not have both.
 	debug.FreeOSMemory()
-	if err := d.Clear(to); err != nil {
+	if err := d.Clear(to, file.Image().Size); err != nil {
 		return nil, WriteFailure(err)
 	}
 	dst, err := d.Create(to)

@@ -119,9 +119,10 @@ func CheckOwn(f *os.File) error {
 	return nil
 }
 
-// Clear removes what is at path unless Open would open it, durably.
-func (d Disk) Clear(path string) error {
-	return d.removeUnless(path, own)
+// Clear removes what is at path, durably, unless Open would open it and it has at
+// most so many bytes: of a longer one the end would stay.
+func (d Disk) Clear(path string, most int64) error {
+	return d.removeUnless(path, func(s *unix.Stat_t) bool { return own(s) && s.Size <= most })
 }
 
 // OpenDevice opens what is at path for reading and writing: a block device, or a

@@ -119,7 +119,7 @@ func (w Workspace) Places(job Job, at func(name string) string) ([]Place, error)
 }
 
 func (w Workspace) place(file *ota.File, path string) (*place, error) {
-	if err := w.Disk.Clear(path); err != nil {
+	if err := w.Disk.Clear(path, file.Size); err != nil {
 		return nil, err
 	}
 	f, err := w.Disk.Open(path)

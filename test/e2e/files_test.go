@@ -158,7 +158,7 @@ func copyOf(t *testing.T, dir string) string {
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	s := newSetting(t)
-	s.device.Components(harness.FileComponent("app", "1.0.0", nil), s.addHandler("mcu"))
+	s.device.Components(harness.FileComponent("app", "1.0.0", nil), s.addHandler("mcu"), s.addSlots())
 	agent := s.device.Start()
 	s.upgrade(harness.Plan{ID: "p"}, ota.DeviceUpgraded, s.pack("1.1.0", 1, "new"), s.packMCU("mcu", "1.1.0", 1))
 	for _, verb := range []string{"pause", "resume"} { // each is saved, so that both states know the end of the plan
@@ -188,6 +188,9 @@ func TestDamagedFiles(t *testing.T) {
 		{"state/components/mcu/handler.json", "", ""},
 		{"state/components/mcu/job.json", "", ""},
 		{"state/components/mcu/run", "", ""},
+		{"boot/flag", "", ""},
+		{"boot/running", "", ""},
+		{"boot/version", "", ""},
 	} {
 		for _, d := range damages() {
 			t.Run(row.file+" "+d.name, func(t *testing.T) {
@@ -203,7 +206,8 @@ func TestDamagedFiles(t *testing.T) {
 					return
 				}
 				agent.AwaitOutput("control socket is open")
-				copied.Do("resume") // the state before the last one is of a paused device
+				// The state before the last one is of a paused device.
+				harness.Await(t, "the end of the pause", func() bool { return copied.Do("resume").Code == 4 })
 				outcome := copied.Do("install", copied.Path("usb/next.ota"))
 				if strings.Contains(row.refuses, d.name) {
 					ends(t, outcome, 1, row.file, d.says)
@@ -212,9 +216,30 @@ func TestDamagedFiles(t *testing.T) {
 				ends(t, outcome, 0)
 				assert.Equal(t, "newer", string(copied.Read("app.bin")))
 				ends(t, harness.Outcome{Code: agent.Stop(), Err: agent.Output()}, 0)
+				if strings.HasPrefix(row.file, "boot/version") {
+					assert.Contains(t, agent.Output(), readable(d, row.file), "the component is not silently another one")
+				}
 			})
 		}
 	}
+}
+
+// readable is what a log says of a file that gives nothing to read.
+func readable(d damage, file string) string {
+	if d.says == "" {
+		return ""
+	}
+	return file
+}
+
+// addSlots is a component of two image files, of which the boot process says that
+// the first one runs.
+func (s *setting) addSlots() harness.Settings {
+	for name, content := range map[string]string{"a.img": "image a", "b.img": "image b", "flag": "slot=a\ntries=\n", "running": "a\n", "version": "1.0.0\n"} {
+		s.device.Write("boot/"+name, []byte(content), 0o644)
+	}
+	return harness.Settings{"id": "os", "type": "module", "installer": "slot", "slot": harness.Settings{
+		"devices": []string{"boot/a.img", "boot/b.img"}, "boot": "flag", "boot_file": "boot/flag", "running": "boot/running", "version_file": "boot/version"}}
 }
 
 // TestDamagedPackageFile puts every damage in the place of a package that an
@@ -239,6 +264,58 @@ func TestDamagedPackageFile(t *testing.T) {
 			default:
 				ends(t, outcome, 1, "usb/next.ota", d.says)
 			}
+		})
+	}
+}
+
+// TestDamagedDownload puts every damage in the place of what a device has on the
+// disk in the middle of a download. It goes on, or begins the download anew.
+func TestDamagedDownload(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"state/package-app.json", "state/components/app/job.json", "app.bin.ota-next"} {
+		for _, d := range damages() {
+			if d.name == "closed" {
+				continue // the agent of this test may be root's
+			}
+			t.Run(file+" "+d.name, func(t *testing.T) {
+				t.Parallel()
+				s := newSetting(t)
+				s.device.Settings["download"] = harness.Settings{"rate_limit": "512KiB/s", "allow": []any{"127.0.0.0/8"}}
+				agent := s.device.Start()
+				image := string(harness.Image(3, 512<<10))
+				s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, image))
+				harness.Await(t, "the first bytes", func() bool {
+					info, err := os.Stat(s.device.Path("app.bin.ota-next"))
+					return err == nil && info.Size() > 0
+				})
+				agent.Kill()
+				path := s.device.Path(file)
+				whole, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.NoError(t, os.Remove(path))
+				require.NoError(t, d.put(path, whole))
+				s.device.Start()
+				s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
+				assert.Equal(t, image, string(s.device.Read("app.bin")))
+			})
+		}
+	}
+}
+
+// TestDamagedZone puts every damage in the place of the data of a time zone.
+func TestDamagedZone(t *testing.T) {
+	t.Parallel()
+	s := newSetting(t)
+	s.device.Settings["windows"] = []string{"01:00-05:00 Test/Zone"}
+	s.device.Configure()
+	s.device.Write("zones/Test/Zone", []byte("TZif2 and no more"), 0o644)
+	for _, d := range damages() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			dir := copyOf(t, s.device.Dir)
+			d.does(t, dir, "zones/Test/Zone")
+			outcome := harness.RunAsNobody(t, dir, "env", "ZONEINFO="+filepath.Join(dir, "zones"), programs.Agent, "validate", "--config", "agent.yaml")
+			ends(t, outcome, 2, `the time zone "Test/Zone" is not known on this device`)
 		})
 	}
 }

@@ -3,11 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"otafleet/agent"
+	"otafleet/internal/files"
 	"otafleet/internal/yamlform"
 )
 
@@ -131,9 +134,30 @@ func loadZone(name string) (*time.Location, error) {
 	if name == "Local" {
 		return time.Local, nil
 	}
+	if err := checkZone(name); err != nil {
+		return nil, &unknownZone{name, err}
+	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, &unknownZone{name, err}
 	}
 	return zone, nil
+}
+
+// checkZone reports what else than a file is in the place of zone data: a pipe
+// would be waited for.
+func checkZone(name string) error {
+	if !filepath.IsLocal(name) {
+		return nil // it is refused without a look at any place
+	}
+	for _, dir := range []string{os.Getenv("ZONEINFO"), "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/usr/lib/locale/TZ", "/etc/zoneinfo"} {
+		f, err := files.Open(filepath.Join(dir, name))
+		if files.Foreign(err) {
+			return err
+		}
+		if err == nil {
+			return f.Close()
+		}
+	}
+	return nil
 }
