@@ -65,7 +65,7 @@ func (s *stream) read(ctx context.Context, at int64, first, end int) error {
 		}
 	}
 	if s.spoilt > 0 {
-		return refusef(ota.DigestMismatch, "%d chunks have wrong hashes", s.spoilt)
+		return refusef(ota.DigestMismatch, "%s with a wrong hash", ota.Counted(s.spoilt, "chunk"))
 	}
 	return nil
 }

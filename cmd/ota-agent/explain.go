@@ -9,6 +9,7 @@ import (
 
 	"otafleet/agent/control"
 	"otafleet/internal/cli"
+	"otafleet/internal/terminal"
 )
 
 func explainVerb() cli.Verb {
@@ -19,7 +20,7 @@ func explainVerb() cli.Verb {
 
 func printExplanation(w io.Writer, e *control.Explanation) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, e.Sentence)
+	terminal.Fprintf(&b, "%s\n", e.Sentence)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, line := range []struct {
 		label string
@@ -30,7 +31,7 @@ func printExplanation(w io.Writer, e *control.Explanation) error {
 		}
 	}
 	if e.Remedy != "" {
-		fmt.Fprintf(table, "  then\t%s\n", e.Remedy)
+		terminal.Fprintf(table, "  then\t%s\n", e.Remedy)
 	}
 	table.Flush()
 	fmt.Fprintln(&b)
@@ -41,11 +42,10 @@ func printExplanation(w io.Writer, e *control.Explanation) error {
 		if c.Holds {
 			holds = "yes"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Name, holds, dash(c.Have), dash(c.Need))
+		terminal.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Name, holds, dash(c.Have), dash(c.Need))
 	}
 	table.Flush()
-	_, err := io.WriteString(w, b.String())
-	return err
+	return cli.Show(w, b.String())
 }
 
 // dash stands where a table has nothing to show.

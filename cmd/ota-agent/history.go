@@ -14,6 +14,7 @@ import (
 	"otafleet/agent/control"
 	"otafleet/agent/eventlog"
 	"otafleet/internal/cli"
+	"otafleet/internal/terminal"
 )
 
 func historyVerb() cli.Verb {
@@ -56,7 +57,8 @@ func showPlans(ctx context.Context, client *control.Client, w io.Writer, asJSON 
 		_, err := fmt.Fprintln(w, "no plan yet")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PLAN\tTAKEN UP\tANSWER\tCOMPONENT\tFROM\tTO\tSTATUS\tAT\tWHY")
 	for _, p := range h.Plans {
 		for _, c := range p.Components {
@@ -64,11 +66,12 @@ func showPlans(ctx context.Context, client *control.Client, w io.Writer, asJSON 
 			if c.Failure != nil {
 				why = strings.TrimSpace(c.Failure.Code + " " + c.Failure.Detail)
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, dash(at(p.Taken)), p.Answer,
+			terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, dash(at(p.Taken)), p.Answer,
 				c.ID, dash(c.From), c.Target, c.Status, dash(at(c.At)), dash(why))
 		}
 	}
-	return table.Flush()
+	table.Flush()
+	return cli.Show(w, b.String())
 }
 
 func showEvents(ctx context.Context, client *control.Client, w io.Writer, asJSON bool) error {
@@ -83,13 +86,16 @@ func showEvents(ctx context.Context, client *control.Client, w io.Writer, asJSON
 		case err != nil:
 			return fmt.Errorf("cannot understand the agent's answer: %w", err)
 		case asJSON:
-			fmt.Fprintf(&b, "%s\n", event)
+			fmt.Fprintf(&b, "%s\n", terminal.EscapeJSON(event))
 		default:
-			b.WriteString(describeEvent(&line) + "\n")
+			b.WriteString(terminal.Escape(describeEvent(&line)) + "\n")
 		}
 	}
-	_, err = io.WriteString(w, b.String())
-	return err
+	if asJSON {
+		_, err = io.WriteString(w, b.String())
+		return err
+	}
+	return cli.Show(w, b.String())
 }
 
 // describeEvent shows an event in a line.

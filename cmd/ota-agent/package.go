@@ -19,6 +19,7 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 )
 
 func rehearseVerb() cli.Verb {
@@ -130,7 +131,8 @@ func (looked) Sync() error                        { return nil }
 func (looked) Close() error                       { return nil }
 
 func printRehearsal(w io.Writer, r *rehearsal, answered bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	signed := "as the device asks for"
 	switch {
 	case !answered:
@@ -141,27 +143,28 @@ func printRehearsal(w io.Writer, r *rehearsal, answered bool) error {
 	if r.Trust != "" {
 		signed += ", by the keys of the " + r.Trust
 	}
-	fmt.Fprintf(table, "package\t%s\n", r.Path)
-	fmt.Fprintf(table, "component\t%s (%s), runs %s\n", r.Component, r.Type, dash(r.Runs))
-	fmt.Fprintf(table, "target\t%s, %s package, release %d\n", r.Target, r.Package, r.Release)
-	fmt.Fprintf(table, "signature\t%s\n", signed)
-	fmt.Fprintf(table, "content\t%s\n", r.Content)
-	fmt.Fprintf(table, "reads\t%s\n", ota.FormatSize(r.FetchBytes))
-	fmt.Fprintf(table, "writes\t%s", ota.FormatSize(r.WriteBytes))
+	terminal.Fprintf(table, "package\t%s\n", r.Path)
+	terminal.Fprintf(table, "component\t%s (%s), runs %s\n", r.Component, r.Type, dash(r.Runs))
+	terminal.Fprintf(table, "target\t%s, %s package, release %d\n", r.Target, r.Package, r.Release)
+	terminal.Fprintf(table, "signature\t%s\n", signed)
+	terminal.Fprintf(table, "content\t%s\n", r.Content)
+	terminal.Fprintf(table, "reads\t%s\n", ota.FormatSize(r.FetchBytes))
+	terminal.Fprintf(table, "writes\t%s", ota.FormatSize(r.WriteBytes))
 	if r.FreeBytes != nil {
-		fmt.Fprintf(table, " of %s free", ota.FormatSize(*r.FreeBytes))
+		terminal.Fprintf(table, " of %s free", ota.FormatSize(*r.FreeBytes))
 	}
-	fmt.Fprintf(table, "\nrestarts\t%s\n", r.Restart)
+	terminal.Fprintf(table, "\nrestarts\t%s\n", r.Restart)
 	if r.UpToDate {
-		fmt.Fprintf(table, "result\tnothing to do: %s runs %s already\n", r.Component, r.Target)
+		terminal.Fprintf(table, "result\tnothing to do: %s runs %s already\n", r.Component, r.Target)
 	}
 	if r.Refused != nil {
-		fmt.Fprintf(table, "refused\t%s %s\n", r.Refused.Code, r.Refused.Detail)
+		terminal.Fprintf(table, "refused\t%s %s\n", r.Refused.Code, r.Refused.Detail)
 	}
 	for _, b := range r.Blocked {
-		fmt.Fprintf(table, "blocked\t%s: %s\n", b.Reason, b.Detail)
+		terminal.Fprintf(table, "blocked\t%s: %s\n", b.Reason, b.Detail)
 	}
-	return table.Flush()
+	table.Flush()
+	return cli.Show(w, b.String())
 }
 
 func installVerb() cli.Verb {
@@ -205,8 +208,7 @@ func install(ctx context.Context, client *control.Client, path string, out io.Wr
 	case detach && asJSON:
 		return printJSON(out, begun)
 	case detach:
-		_, err := fmt.Fprintf(out, "%s as plan %s\n", begun.Done, begun.Plan)
-		return err
+		return cli.Show(out, terminal.Sprintf("%s as plan %s\n", begun.Done, begun.Plan))
 	}
 	steps := out
 	if asJSON {
@@ -290,7 +292,7 @@ func (f *follower) hear(plans []control.PastPlan) (*control.PastPlan, error) {
 	p, c := &plans[i], &plans[i].Components[0]
 	if c.Status != f.last {
 		f.last = c.Status
-		fmt.Fprintf(f.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), c.ID, strings.ReplaceAll(c.Status, "_", " "))
+		terminal.Fprintf(f.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), c.ID, strings.ReplaceAll(c.Status, "_", " "))
 	}
 	if ended(p) {
 		return p, nil

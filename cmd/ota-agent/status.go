@@ -9,6 +9,7 @@ import (
 
 	"otafleet/agent/control"
 	"otafleet/internal/cli"
+	"otafleet/internal/terminal"
 )
 
 func statusVerb() cli.Verb {
@@ -20,7 +21,7 @@ func statusVerb() cli.Verb {
 
 func printStatus(w io.Writer, s *control.Status) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of product %s, %s, up %s\n", s.Device, s.Product, s.Agent, time.Duration(s.Uptime)*time.Second)
+	terminal.Fprintf(&b, "%s of product %s, %s, up %s\n", s.Device, s.Product, s.Agent, time.Duration(s.Uptime)*time.Second)
 	switch {
 	case s.Connected && s.Since != nil:
 		fmt.Fprintf(&b, "connected since %s\n", at(s.Since))
@@ -30,11 +31,11 @@ func printStatus(w io.Writer, s *control.Status) error {
 		fmt.Fprintln(&b, "not connected")
 	}
 	if s.Paused != nil {
-		fmt.Fprintf(&b, "paused since %s%s\n", at(&s.Paused.Since), inBrackets(s.Paused.Reason))
+		terminal.Fprintf(&b, "paused since %s%s\n", at(&s.Paused.Since), inBrackets(s.Paused.Reason))
 	}
-	fmt.Fprintln(&b, s.Waiting)
+	terminal.Fprintf(&b, "%s\n", s.Waiting)
 	if s.Remedy != "" {
-		fmt.Fprintln(&b, "  "+s.Remedy)
+		terminal.Fprintf(&b, "  %s\n", s.Remedy)
 	}
 	fmt.Fprintln(&b)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -44,39 +45,46 @@ func printStatus(w io.Writer, s *control.Status) error {
 		if runs == "" {
 			runs = "(does not answer)"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", c.ID, c.Type, runs, c.Release)
+		terminal.Fprintf(table, "%s\t%s\t%s\t%d\n", c.ID, c.Type, runs, c.Release)
 	}
 	table.Flush()
 	if s.Plan != nil {
 		printPlan(&b, s.Plan)
 	}
 	if s.Pending > 0 {
-		fmt.Fprintf(&b, "\n%d reports wait for the platform\n", s.Pending)
+		fmt.Fprintf(&b, "\n%s\n", pending(s.Pending))
 	}
 	printSubDevices(&b, s.SubDevices)
 	for _, trouble := range []string{s.Journal.Trouble, s.Journal.Worn} {
 		if trouble != "" {
-			fmt.Fprintf(&b, "\nstate: %s\n", trouble)
+			terminal.Fprintf(&b, "\nstate: %s\n", trouble)
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return cli.Show(w, b.String())
+}
+
+// pending says how many reports have not been acknowledged.
+func pending(n int) string {
+	if n == 1 {
+		return "1 report waits for the platform"
+	}
+	return fmt.Sprintf("%d reports wait for the platform", n)
 }
 
 func printPlan(b *strings.Builder, p *control.Plan) {
 	if p.Local != "" {
-		fmt.Fprintf(b, "\nplan %s, the package %s, %s\n", p.ID, p.Local, p.Answer)
+		terminal.Fprintf(b, "\nplan %s, the package %s, %s\n", p.ID, p.Local, p.Answer)
 	} else {
-		fmt.Fprintf(b, "\nplan %s, attempt %d, %s, ends %s\n", p.ID, p.Attempt, p.Answer, at(&p.Ends))
+		terminal.Fprintf(b, "\nplan %s, attempt %d, %s, ends %s\n", p.ID, p.Attempt, p.Answer, at(&p.Ends))
 	}
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, c := range p.Components {
-		fmt.Fprintf(table, "  %s\t%s\tto %s", c.ID, c.Status, c.Target)
+		terminal.Fprintf(table, "  %s\t%s\tto %s", c.ID, c.Status, c.Target)
 		if c.Total > 0 {
 			fmt.Fprintf(table, "\t%d %%", 100*c.Done/c.Total)
 		}
 		if c.Failure != nil {
-			fmt.Fprintf(table, "\t%s %s", c.Failure.Code, c.Failure.Detail)
+			terminal.Fprintf(table, "\t%s %s", c.Failure.Code, c.Failure.Detail)
 		}
 		fmt.Fprintln(table)
 	}

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"otafleet/agent/control"
+	"otafleet/internal/terminal"
 )
 
 // printSubDevices gives each sub-device a line: what it runs, and what it is at.
@@ -18,7 +19,7 @@ func printSubDevices(b *strings.Builder, subs []control.Status) {
 	fmt.Fprintln(table, "SUB-DEVICE\tPRODUCT\tRUNS\t")
 	for i := range subs {
 		s := &subs[i]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Device, s.Product, versions(s.Components), doing(s))
+		terminal.Fprintf(table, "%s\t%s\t%s\t%s\n", s.Device, s.Product, versions(s.Components), doing(s))
 	}
 	table.Flush()
 }
@@ -40,7 +41,7 @@ func versions(components []control.Component) string {
 func doing(s *control.Status) string {
 	text := s.Waiting
 	if s.Pending > 0 {
-		text += fmt.Sprintf("; %d reports wait for the platform", s.Pending)
+		text += "; " + pending(s.Pending)
 	}
 	if s.Journal.Trouble != "" {
 		text += "; state: " + s.Journal.Trouble

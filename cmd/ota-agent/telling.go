@@ -48,7 +48,7 @@ type retold struct {
 }
 
 func (r retold) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(r.w, r.change(string(text))); err != nil {
+	if err := cli.Show(r.w, r.change(string(text))); err != nil {
 		return 0, err
 	}
 	return len(text), nil

@@ -10,6 +10,8 @@ import (
 
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 )
 
 func validateVerb() cli.Verb {
@@ -43,13 +45,13 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 					return err
 				}
 				for _, warning := range cfg.Warnings {
-					fmt.Fprintln(streams.Err, "warning:", warning)
+					_ = cli.Show(streams.Err, "warning: "+terminal.Escape(warning)+"\n")
 				}
-				fmt.Fprintf(streams.Out, "%s: valid: device %s of product %s, %d components%s\n", *path, cfg.Device, cfg.Product, len(cfg.Components), behind(cfg))
+				said := terminal.Sprintf("%s: valid: device %s of product %s, %s%s\n", *path, cfg.Device, cfg.Product, ota.Counted(len(cfg.Components), "component"), behind(cfg))
 				for _, line := range ownTrust(cfg) {
-					fmt.Fprintln(streams.Out, line)
+					said += terminal.Escape(line) + "\n"
 				}
-				return nil
+				return cli.Show(streams.Out, said)
 			}
 		},
 	}
@@ -60,7 +62,7 @@ func behind(cfg *config.Config) string {
 	if len(cfg.SubDevices) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %d sub-devices", len(cfg.SubDevices))
+	return ", " + ota.Counted(len(cfg.SubDevices), "sub-device")
 }
 
 // ownTrust has a line for each part of the device that trusts keys of its own.
@@ -72,7 +74,7 @@ func ownTrust(cfg *config.Config) []string {
 		case t.AllowUnsigned && len(t.Keys) == 0:
 			lines = append(lines, what+": takes unsigned packages only")
 		default:
-			lines = append(lines, fmt.Sprintf("%s: %d of its own %d keys must have signed", what, t.Threshold, len(t.Keys)))
+			lines = append(lines, fmt.Sprintf("%s: %s of its own, %s needed", what, ota.Counted(len(t.Keys), "key"), ota.Counted(t.Threshold, "signature")))
 		}
 	}
 	addAll := func(before string, components []config.Component) {

@@ -14,6 +14,7 @@ import (
 	"otafleet/agent/control"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/cli"
+	"otafleet/internal/terminal"
 )
 
 // target says which agent a verb talks to.
@@ -65,9 +66,12 @@ func talk(err error) error {
 }
 
 func printJSON(w io.Writer, document any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	return out.Encode(document)
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(terminal.EscapeJSON(text), '\n'))
+	return err
 }
 
 // look makes a verb that shows a document of the running agent.
@@ -155,8 +159,7 @@ func (o order) verb() cli.Verb {
 				if *asJSON {
 					return printJSON(streams.Out, map[string]string{"done": answer})
 				}
-				_, err = fmt.Fprintln(streams.Out, answer)
-				return err
+				return cli.Show(streams.Out, terminal.Escape(answer)+"\n")
 			})
 		},
 	}

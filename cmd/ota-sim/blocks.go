@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/simulator"
 )
 
@@ -68,14 +69,14 @@ func tallies(head string, all []simulator.Tally, width int) string {
 	}
 	whole := head
 	for _, t := range all {
-		whole += fmt.Sprintf("  %s %d", t.Name, t.N)
+		whole += terminal.Sprintf("  %s %d", t.Name, t.N)
 	}
 	if len(whole) <= width {
 		return whole
 	}
 	text := head
 	for i, t := range all {
-		next := fmt.Sprintf("  %s %d", t.Name, t.N)
+		next := terminal.Sprintf("  %s %d", t.Name, t.N)
 		if len(text)+len(next)+more > width {
 			return text + fmt.Sprintf("   and %d more", len(all)-i)
 		}

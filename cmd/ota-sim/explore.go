@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
 	"otafleet/internal/shell"
 	"otafleet/scenarios"
 	"otafleet/simulator/explore"
@@ -87,9 +88,9 @@ func (f *exploreFlags) explore(ctx context.Context, streams cli.Streams, name st
 	case err != nil:
 		return &cli.Exit{Code: cli.Interrupted}
 	}
-	fmt.Fprintf(w, "%s: %d outputs without trouble\n", options.Scenario.Name, r.Outputs)
-	fmt.Fprintf(w, "%d trials, %d of them with two troubles (%d pairs left out), %d cuts in %s\n",
-		r.Trials, r.Pairs, r.Left, r.Cuts, time.Since(began).Round(100*time.Millisecond))
+	fmt.Fprintf(w, "%s: %s without trouble\n", options.Scenario.Name, ota.Counted(r.Outputs, "output"))
+	fmt.Fprintf(w, "%s, %d of them with two troubles (%s left out), %s in %s\n", ota.Counted(r.Trials, "trial"),
+		r.Pairs, ota.Counted(r.Left, "pair"), ota.Counted(r.Cuts, "cut"), time.Since(began).Round(100*time.Millisecond))
 	if r.Failed == 0 {
 		fmt.Fprintln(w, "0 violations\n\nHELD")
 		return nil
@@ -101,7 +102,7 @@ func (f *exploreFlags) explore(ctx context.Context, streams cli.Streams, name st
 			fmt.Fprintf(w, "  ✗ %s\n", broken)
 		}
 	}
-	fmt.Fprintf(w, "\nNOT HELD: %d of %d trials broke what must hold; the shortest are above\n", r.Failed, r.Trials)
+	fmt.Fprintf(w, "\nNOT HELD: %d of %s broke what must hold; the shortest are above\n", r.Failed, ota.Counted(r.Trials, "trial"))
 	return &cli.Exit{Code: cli.Failed}
 }
 
@@ -127,7 +128,7 @@ func trialProgress(w io.Writer) func(done, of int) {
 		defer mu.Unlock()
 		if now := time.Now(); now.After(next) {
 			next = now.Add(lineEvery)
-			fmt.Fprintf(w, "%d of %d trials\n", done, of)
+			fmt.Fprintf(w, "%d of %s\n", done, ota.Counted(of, "trial"))
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/scenarios"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/scenario"
@@ -49,6 +51,7 @@ func list(_ context.Context, streams cli.Streams, args []string) error {
 	if err != nil {
 		return err
 	}
+	var b strings.Builder
 	for _, name := range scenarios.Names() {
 		s, err := readScenario(name)
 		if err != nil {
@@ -58,9 +61,9 @@ func list(_ context.Context, streams cli.Streams, args []string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(streams.Out, "%-20s %7d devices  %-13s  %s\n", name, s.Devices(), worlds, strings.TrimSpace(s.Description))
+		fmt.Fprintf(&b, "%-20s %15s  %-13s  %s\n", name, ota.Counted(s.Devices(), "device"), worlds, strings.TrimSpace(s.Description))
 	}
-	return nil
+	return cli.Show(streams.Out, b.String())
 }
 
 // worlds lists where a scenario can be run in one process.
@@ -83,8 +86,8 @@ func validateVerb() cli.Verb {
 		Summary: "check scenarios without running them",
 		Help: `Reports every mistake of every file at once, with line and column. Exit code 2
 if there is any. What can never happen, such as a fault at a place that no device
-reaches, is a warning and does not change the exit code. Of a directory, every file whose name ends in .yaml or .yml is
-checked; - is standard input.`,
+reaches, is a warning and does not change the exit code. Of a directory, every file
+whose name ends in .yaml or .yml is checked; - is standard input.`,
 		Flags: func(*pflag.FlagSet) cli.Action { return validate },
 	}
 }
@@ -102,11 +105,14 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 		s, err := readScenario(name)
 		if err != nil {
 			bad++
-			fmt.Fprintln(streams.Err, err)
+			_ = cli.Show(streams.Err, terminal.EscapeLines(err.Error())+"\n")
 			continue
 		}
 		s.warn(streams.Err)
-		fmt.Fprintf(streams.Out, "%s: valid: %s, %s, %s\n", name, count(s.Devices(), "device"), count(len(s.Plans), "plan"), count(len(s.Faults), "fault"))
+		said := terminal.Sprintf("%s: valid: %s, %s, %s\n", name, ota.Counted(s.Devices(), "device"), ota.Counted(len(s.Plans), "plan"), ota.Counted(len(s.Faults), "fault"))
+		if err := cli.Show(streams.Out, said); err != nil {
+			return err
+		}
 	}
 	if bad > 0 {
 		return &cli.Exit{Code: cli.Usage}

@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
+	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/simulator"
 )
@@ -38,8 +37,8 @@ type live struct {
 
 func startLive(w io.Writer, run shown) *live {
 	l := &live{w: w, run: run, quit: make(chan struct{})}
-	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
-		l.screen = &screen{w: w, width: func() int { return terminalWidth(w) }, color: isColored(w)}
+	if cli.IsTerminal(w) && os.Getenv("TERM") != "dumb" {
+		l.screen = &screen{w: w, width: func() int { return cli.Columns(w) }, color: isColored(w)}
 	}
 	l.done.Go(l.loop)
 	return l
@@ -110,26 +109,9 @@ func done(s simulator.Snapshot) int {
 	return s.Statuses[ota.DeviceUpgraded] + s.Statuses[ota.DeviceNoUpdateRequired]
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // isColored reports whether whoever reads w wants colours (no-color.org).
 func isColored(w io.Writer) bool {
-	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
-
-// defaultWidth is that of a terminal that does not say.
-const defaultWidth = 80
-
-func terminalWidth(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			return width
-		}
-	}
-	return defaultWidth
+	return cli.IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 func percent(n, total int) int {

@@ -104,9 +104,9 @@ func TestVirtualRun(t *testing.T) {
 		run := &ending{devices: 1000, began: time.Now().Add(-10 * time.Second)}
 		run.reach(500)
 		run.reach(400)
-		assert.Equal(t, "   10s  500 of 1000 devices at their end", run.line())
+		assert.Equal(t, "   10s  500 of 1000 devices at the end", run.line())
 		x := &screen{}
-		assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at their end 50/s"}, run.block(x, 40))
+		assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at the end 50/s"}, run.block(x, 40))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/internal/yamlform"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/scenario"
@@ -20,9 +21,9 @@ func writeOutlook(b *strings.Builder, c *choice) {
 	if !c.selected.Whole() {
 		part = fmt.Sprintf(" (%s, of %d)", c.selected, s.Devices())
 	}
-	fmt.Fprintf(b, "%s: %s%s, seed %d, at most %s\n", s.Name, count(c.selected.Devices(), "device"), part, c.seed, yamlform.FormatDuration(s.Duration))
+	fmt.Fprintf(b, "%s: %s%s, seed %d, at most %s\n", s.Name, ota.Counted(c.selected.Devices(), "device"), part, c.seed, yamlform.FormatDuration(s.Duration))
 	if s.Description != "" {
-		fmt.Fprintf(b, "%s\n", strings.TrimSpace(s.Description))
+		fmt.Fprintf(b, "%s\n", terminal.EscapeLines(strings.TrimSpace(s.Description)))
 	}
 	fmt.Fprintf(b, "\nFleets\n")
 	for i := range s.Fleets {
@@ -42,13 +43,6 @@ func writeOutlook(b *strings.Builder, c *choice) {
 		fmt.Fprintf(b, "  %-16s %s\n", yamlform.FormatDuration(e.At), eventLine(&e))
 	}
 	c.writeDraws(b)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func fleetLine(f *scenario.Fleet) string {
@@ -75,7 +69,7 @@ func planLine(p *scenario.Plan) string {
 		c := &p.Components[i]
 		steps = append(steps, fmt.Sprintf("%s to %s (%s, %s)", c.ID, c.Target, c.Package, ota.FormatSize(c.Size)))
 	}
-	text := fmt.Sprintf("%s: %s; %s, %s", p.Product, strings.Join(steps, ", then "), p.Mode, count(p.Retries, "retry"))
+	text := fmt.Sprintf("%s: %s; %s, %s", p.Product, strings.Join(steps, ", then "), p.Mode, ota.Counted(p.Retries, "retry"))
 	text = strings.Replace(text, "retrys", "retries", 1)
 	if p.Conditions.MinBattery != nil {
 		text += fmt.Sprintf(", battery from %d%%", *p.Conditions.MinBattery)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -111,7 +112,8 @@ func (f *outputFlags) text(streams cli.Streams) io.Writer {
 func (f *outputFlags) show(streams cli.Streams, v *verdict.Verdict, exit error) error {
 	text := f.text(streams)
 	err := f.write(streams, v)
-	return ended(exit, err, v.WriteText(text, verdict.Style{Color: isColored(text)}))
+	var b strings.Builder
+	return ended(exit, err, v.WriteText(&b, verdict.Style{Color: isColored(text)}), cli.Show(text, b.String()))
 }
 
 // write writes the verdict in the forms for programs and browsers.

@@ -100,7 +100,7 @@ func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) e
 		manifest.Component, manifest.Target, manifest.Release, ota.FormatSize(manifest.TransferSize()))
 	for i := range manifest.Files {
 		file := &manifest.Files[i]
-		fmt.Fprintf(streams.Out, "  %s  %s in %s  sha256 %x\n", file.Name, ota.FormatSize(file.Size), count(len(file.Chunks), "chunk"), file.SHA256)
+		fmt.Fprintf(streams.Out, "  %s  %s in %s  sha256 %x\n", file.Name, ota.FormatSize(file.Size), ota.Counted(len(file.Chunks), "chunk"), file.SHA256)
 	}
 	return nil
 }

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
 	"otafleet/scenarios"
 	"otafleet/simulator/preflight"
 )
@@ -69,9 +69,8 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	command := commandOf(s, f.broker, f.changed)
 	if f.virtual {
 		fmt.Fprintln(&b)
-		fmt.Fprintf(&b, "In virtual time it takes no sockets: %s\n", command.inFile(&b))
-		_, err := io.WriteString(streams.Out, program().Retell(b.String(), streams, ""))
-		return err
+		fmt.Fprintf(&b, "In virtual time it takes no sockets:\n\n  %s\n", command.inFile(&b))
+		return cli.Show(streams.Out, program().Retell(b.String(), streams, ""))
 	}
 	machine, err := preflight.Look()
 	if err != nil {
@@ -80,14 +79,14 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	result := preflight.Examine(c.needs(&f.worldFlags, len(options.Sources)), machine)
 	fmt.Fprintf(&b, "\nThis machine\n")
 	writeChecks(&b, result)
-	fmt.Fprintf(&b, "    %-14s %d; at most %d devices arrive within a second\n\n", "processors", machine.Processors, c.busiest())
+	fmt.Fprintf(&b, "    %-14s %d; at most %s in a second\n\n", "processors", machine.Processors, ota.Counted(c.busiest(), "arrival"))
 	if result.Fits() {
-		fmt.Fprintf(&b, "It fits: %s\n", command.inFile(&b))
+		fmt.Fprintf(&b, "It fits:\n\n  %s\n", command.inFile(&b))
 	} else {
-		fmt.Fprintf(&b, "%d devices do not fit.\n", c.selected.Devices())
+		fmt.Fprintf(&b, "%s.\n", c.tooMany())
 		writeMend(&b, result, command)
 	}
-	if _, err := io.WriteString(streams.Out, program().Retell(b.String(), streams, "")); err != nil || result.Fits() {
+	if err := cli.Show(streams.Out, program().Retell(b.String(), streams, "")); err != nil || result.Fits() {
 		return err
 	}
 	return &cli.Exit{Code: exitPreflight}

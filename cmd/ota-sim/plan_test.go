@@ -68,7 +68,7 @@ Events
 	assert.Regexp(t, `\n  dark +power_cut at upgrading +exactly 10% +5 +5\n\n`, rest)
 	assert.Contains(t, rest, "  ✓ open files     900 of ")
 	assert.Contains(t, rest, "  ✓ ports          150 of ", "probes have none of their own")
-	assert.Regexp(t, `\nIt fits: \S+ run `+regexp.QuoteMeta(path)+`\n$`, rest)
+	assert.Regexp(t, `\nIt fits:\n\n  \S+ run `+regexp.QuoteMeta(path)+`\n$`, rest)
 }
 
 // TestPlanIsWhatHappens holds the draws against those of runs: of all devices, of
@@ -104,7 +104,7 @@ func TestPlanIsWhatHappens(t *testing.T) {
 			got[f.Name] = f.Drawn.String()
 		}
 		assert.Equal(t, want, got, flags)
-		_, command, _ := strings.Cut(planned.out, "\nIt fits: ")
+		_, command, _ := strings.Cut(planned.out, "\nIt fits:\n\n  ")
 		for _, flag := range flags {
 			assert.Contains(t, command, flag)
 		}

@@ -47,6 +47,14 @@ func images(s *scenario.Scenario) (bytes, chunk int64) {
 	return bytes, chunk
 }
 
+// tooMany begins a sentence about a run that is too large.
+func (c *choice) tooMany() string {
+	if c.selected.Devices() == 1 {
+		return "1 device does not fit"
+	}
+	return fmt.Sprintf("%d devices do not fit", c.selected.Devices())
+}
+
 // writeChecks lists what a run needs against what there is.
 func writeChecks(w io.Writer, result preflight.Result) {
 	for _, c := range result.Checks {
@@ -88,13 +96,13 @@ func writeMend(w io.Writer, result preflight.Result, command runCommand) {
 		fmt.Fprintf(w, "So it fits:\n\n  %s\n", command)
 	}
 	if m.Sources > 0 {
-		fmt.Fprint(w, "\nOr root gives each address more ports: sysctl -w net.ipv4.ip_local_port_range='1024 65535'\n")
+		fmt.Fprint(w, "\nOr root gives each address more ports:\nsysctl -w net.ipv4.ip_local_port_range='1024 65535'\n")
 	}
 	if line, can := command.virtually(); can {
 		fmt.Fprintf(w, "\nIn virtual time it fits:\n\n  %s\n", line)
 	}
 	if !files.Fits() && ports.Fits() && memory.Fits() {
-		fmt.Fprintf(w, "\nFor one process, root would have to raise the limit of open files: ulimit -n %d\n", files.Need)
+		fmt.Fprintf(w, "\nFor one process, root would have to raise the limit of open files:\nulimit -n %d\n", files.Need)
 	}
 }
 
@@ -130,7 +138,7 @@ func (c runCommand) inFile(w io.Writer) runCommand {
 // from is the command line from so many source addresses. It says which ones: all
 // of a loopback are this machine's, of others those must be named that are.
 func (c runCommand) from(w io.Writer, sources int) runCommand {
-	fmt.Fprintf(w, "Sessions with one broker need a port each, so they must come from %d addresses of this machine.\n", sources)
+	fmt.Fprintf(w, "Sessions with one broker need a port each, so they must come from %s of this machine.\n", ota.Counted(sources, "address"))
 	addresses := "FIRST-LAST"
 	if u, err := url.Parse(c.broker); err == nil && loopback(u.Hostname()) {
 		addresses = fmt.Sprintf("127.0.0.1-127.0.%d.%d", sources>>8, sources&0xff)

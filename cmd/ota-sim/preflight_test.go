@@ -138,10 +138,10 @@ func TestWhatHelps(t *testing.T) {
 		want     string
 	}{
 		"files":  {preflight.Machine{Files: 20000}, true, "In 3 processes at once it fits:\n\n  for i in"},
-		"root":   {preflight.Machine{Files: 20000}, true, "\nFor one process, root would have to raise the limit of open files: ulimit -n 50600\n"},
+		"root":   {preflight.Machine{Files: 20000}, true, "\nFor one process, root would have to raise the limit of open files:\nulimit -n 50600\n"},
 		"memory": {preflight.Machine{Memory: 2 << 30}, true, "In 2 processes one after the other it fits:"},
 		"ports":  {preflight.Machine{Ports: 20000}, false, "must come from 2 addresses of this machine.\nSo it fits:\n\n  ota-sim run --broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.0.2 many\n"},
-		"range":  {preflight.Machine{Ports: 20000}, false, "\nOr root gives each address more ports: sysctl -w net.ipv4.ip_local_port_range"},
+		"range":  {preflight.Machine{Ports: 20000}, false, "\nOr root gives each address more ports:\nsysctl -w net.ipv4.ip_local_port_range"},
 		"both":   {preflight.Machine{Ports: 90, Files: 20000}, false, "In 2 processes at once it fits:\n\n  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i --broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.1.22 many & done"},
 		"all":    {preflight.Machine{Memory: 1 << 20}, true, "No number of processes would help"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
 	"otafleet/internal/release"
 	"otafleet/internal/wire"
 )
@@ -57,7 +58,7 @@ func sign(streams cli.Streams, out string, paths, files []string) error {
 	if err := os.WriteFile(out, list, 0o644); err != nil {
 		return fmt.Errorf("cannot write the list: %w", err)
 	}
-	fmt.Fprintf(streams.Out, "%s: %s signed\n", out, count(len(files), "file"))
+	fmt.Fprintf(streams.Out, "%s: %s signed\n", out, ota.Counted(len(files), "file"))
 	return nil
 }
 
@@ -105,6 +106,6 @@ func verify(streams cli.Streams, paths []string, threshold int, args []string) e
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "%s: signed, and %s as signed\n", list, count(len(names), "file"))
+	fmt.Fprintf(streams.Out, "%s: signed, and %s as signed\n", list, ota.Counted(len(names), "file"))
 	return nil
 }

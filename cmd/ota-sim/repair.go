@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"otafleet/internal/ota"
 	"otafleet/internal/shell"
 	"otafleet/simulator/history"
 )
@@ -23,7 +24,7 @@ const mostRepairs = 50
 func lost(err error, kept []*history.Record, absent []string, outputs *outputFlags) error {
 	shards := history.LostShards(kept)
 	if len(shards) > mostRepairs {
-		return fmt.Errorf("%w\n%d shards are lost: run the whole scenario again", err, len(shards))
+		return fmt.Errorf("%w\n%s lost: run the whole scenario again", err, ota.Counted(len(shards), "shard"))
 	}
 	r := &repair{kept: kept, absent: absent}
 	var b strings.Builder

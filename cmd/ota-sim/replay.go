@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/simulator/history"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
@@ -102,11 +104,10 @@ func (f *replayFlags) tell(streams cli.Streams, then, now *recollection, v *verd
 		}
 		fmt.Fprintf(&b, "  %10.3fs  %-8s  %s\n", e.At.Seconds(), where, e)
 	}
-	fmt.Fprintf(&b, "\nthen  %s\nnow   %s\n", then, now)
+	terminal.Fprintf(&b, "\nthen  %s\nnow   %s\n", then, now)
 	v.Record = ""
 	err := f.write(streams, v)
-	_, unsaid := io.WriteString(f.text(streams), b.String())
-	return ended(exitOf(v), err, unsaid)
+	return ended(exitOf(v), err, cli.Show(f.text(streams), b.String()))
 }
 
 // recollection is what a history says of one device.
@@ -156,7 +157,7 @@ func (r *recollection) String() string {
 	}
 	for _, f := range r.figures.Faults {
 		if f.Fired > 0 {
-			text += fmt.Sprintf(", %s fired %s", f.Name, verdict.Counted(f.Fired, "time"))
+			text += fmt.Sprintf(", %s fired %s", f.Name, ota.Counted(f.Fired, "time"))
 		}
 	}
 	return text

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/ota"
 	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
@@ -168,7 +169,7 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d devices do not fit this machine in one process:\n\n", c.selected.Devices())
+	fmt.Fprintf(&b, "%s this machine in one process:\n\n", c.tooMany())
 	writeChecks(&b, result)
 	fmt.Fprintln(&b)
 	writeMend(&b, result, commandOf(s, f.broker, f.changed))
@@ -232,7 +233,7 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 		watched.start(text, r)
 		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})
 		if !f.quiet {
-			fmt.Fprintf(text, "%s: %s, broker %s, at most %s\n", s.Scenario.Name, verdict.Counted(r.Snapshot().Devices, "device"), r.BrokerURL(), s.Duration)
+			fmt.Fprintf(text, "%s: %s, broker %s, at most %s\n", s.Scenario.Name, ota.Counted(r.Snapshot().Devices, "device"), r.BrokerURL(), s.Duration)
 			view = startLive(text, &realRun{run: r})
 		}
 	}

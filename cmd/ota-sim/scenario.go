@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"otafleet/internal/cli"
+	"otafleet/internal/terminal"
 	"otafleet/internal/yamlform"
 	"otafleet/scenarios"
 	"otafleet/simulator/scenario"
@@ -35,7 +36,7 @@ func scenarioOf(streams cli.Streams, args []string) (*source, error) {
 // warn prints what can never happen.
 func (s *source) warn(w io.Writer) {
 	for _, warning := range s.Warnings {
-		fmt.Fprintln(w, "warning:", warning)
+		_ = cli.Show(w, "warning: "+terminal.Escape(warning)+"\n")
 	}
 }
 

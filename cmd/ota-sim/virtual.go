@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
 	"otafleet/simulator/verdict"
@@ -27,7 +28,7 @@ func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *sou
 	}
 	var view *live
 	if !f.quiet {
-		fmt.Fprintf(text, "%s: %s, in virtual time, at most %s of it\n", s.Scenario.Name, verdict.Counted(ended.devices, "device"), s.Duration)
+		fmt.Fprintf(text, "%s: %s, in virtual time, at most %s of it\n", s.Scenario.Name, ota.Counted(ended.devices, "device"), s.Duration)
 		view = startLive(text, ended)
 	}
 	// Devices live for less than a millisecond, and what outlives them is small:
@@ -90,7 +91,7 @@ func (e *ending) reach(n int64) {
 
 // line is the run in one line.
 func (e *ending) line() string {
-	return fmt.Sprintf("%6s  %d of %d devices at their end", time.Since(e.began).Round(time.Second), e.done.Load(), e.devices)
+	return fmt.Sprintf("%6s  %d of %s at the end", time.Since(e.began).Round(time.Second), e.done.Load(), ota.Counted(e.devices, "device"))
 }
 
 // block is the run on a terminal.
@@ -99,6 +100,6 @@ func (e *ending) block(x *screen, width int) []string {
 	tail := fmt.Sprintf("  %3d%%  %s", percent(done, e.devices), took.Round(time.Second))
 	return []string{
 		"  " + x.bar([]share{{"", done, "█", green}, {"", e.devices - done, "░", dim}}, min(longestBar, max(leastBar, width-2-len(tail)))) + tail,
-		fmt.Sprintf("  %d of %d devices at their end %s", done, e.devices, x.paint(dim, shortRate(rate(int64(done), 0, took)))),
+		fmt.Sprintf("  %d of %s at the end %s", done, ota.Counted(e.devices, "device"), x.paint(dim, shortRate(rate(int64(done), 0, took)))),
 	}
 }

@@ -71,7 +71,7 @@ func TestVirtualWorld(t *testing.T) {
 	text := file(t, "many.yaml", strings.Replace(small, "count: 3", "count: 100000", 1))
 	o := sim(t, "plan", "--virtual", text)
 	assert.Equal(t, cli.OK, o.code)
-	assert.Regexp(t, `\nIn virtual time it takes no sockets: \S+ run --virtual=true `, o.out)
+	assert.Regexp(t, `\nIn virtual time it takes no sockets:\n\n  \S+ run --virtual=true `, o.out)
 	o = sim(t, "plan", text)
 	assert.Equal(t, exitPreflight, o.code)
 	assert.Regexp(t, `\nIn virtual time it fits:\n\n  \S+ run --virtual `, o.out)
@@ -79,7 +79,7 @@ func TestVirtualWorld(t *testing.T) {
 	o = sim(t, "run", "--virtual", file(t, "small.yaml", small))
 	assert.Equal(t, cli.OK, o.code, o.err)
 	assert.Contains(t, o.out, "small: 3 devices, in virtual time, at most 10m0s of it\n")
-	assert.Contains(t, o.out, "3 of 3 devices at their end\n")
+	assert.Contains(t, o.out, "3 of 3 devices at the end\n")
 	assert.Contains(t, o.out, "virtual world")
 
 	o = sim(t, "run", "--virtual", "--broker", "mqtt://127.0.0.1:1", "--stand-in", "--metrics", "127.0.0.1:0", text)

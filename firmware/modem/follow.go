@@ -69,8 +69,8 @@ func (w *watch) failed(format string, args ...any) error {
 	if last == "" {
 		last = "none"
 	}
-	return firmware.Failf(ota.ComponentSilent, "%s; its last step forward: %s; its port has gone %d times since",
-		fmt.Sprintf(format, args...), last, w.restarts)
+	return firmware.Failf(ota.ComponentSilent, "%s; its last step forward: %s; its port has gone %s since",
+		fmt.Sprintf(format, args...), last, ota.Counted(w.restarts, "time"))
 }
 
 // over says why the upgrade must not be followed any longer; nil if it may.

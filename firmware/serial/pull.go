@@ -192,7 +192,7 @@ func (p *puller) again() error {
 	}
 	if p.piece > 0 {
 		if p.begins++; p.begins >= p.cfg.Attempts {
-			return firmware.Failf(ota.InstallerFailed, "the MCU has lost its way %d times, the last time after %d of %d bytes", p.begins, p.high, p.image.Size)
+			return firmware.Failf(ota.InstallerFailed, "the MCU has lost its way %s, the last time after %d of %d bytes", ota.Counted(p.begins, "time"), p.high, p.image.Size)
 		}
 		p.forward()
 	}

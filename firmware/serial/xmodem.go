@@ -227,7 +227,7 @@ func (m *modem) insist(packet []byte, attempts int, what string, refusals ...byt
 		}
 		last = err
 	}
-	return fmt.Errorf("%s is %w in %d attempts: %w", what, errRefused, attempts, last)
+	return fmt.Errorf("%s is %w in %s: %w", what, errRefused, ota.Counted(attempts, "attempt"), last)
 }
 
 // answer waits for one of a few bytes; others are noise. Two CAN in a row are

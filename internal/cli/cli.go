@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/shell"
+	"otafleet/internal/terminal"
 )
 
 // Exit codes that every verb has. Programs add their own from 3 on.
@@ -166,10 +167,11 @@ func (p *Program) finish(streams Streams, verb *Verb, err error) int {
 		code = exit.Code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintf(streams.Err, "%s %s: %s\n", p.Name, verb.Name, p.Retell(text, streams, ""))
-		if code == Usage && !strings.Contains(text, "\n") {
-			fmt.Fprint(streams.Err, p.Retell(fmt.Sprintf("See '%s help %s'.\n", p.Name, verb.Name), streams, ""))
+		text = fmt.Sprintf("%s %s: %s\n", p.Name, verb.Name, p.Retell(terminal.EscapeLines(text), streams, ""))
+		if code == Usage && strings.Count(text, "\n") == 1 {
+			text += p.Retell(fmt.Sprintf("See '%s help %s'.\n", p.Name, verb.Name), streams, "")
 		}
+		_ = Show(streams.Err, text)
 	}
 	return code
 }
@@ -189,20 +191,22 @@ func (p *Program) unknown(streams Streams, name string) int {
 	for _, v := range p.Verbs {
 		verbs = append(verbs, v.Name)
 	}
-	fmt.Fprintf(streams.Err, "%s: there is no verb %q%s\n%s", p.Name, name, suggest(name, verbs, ""), p.Retell("See '"+p.Name+" help'.\n", streams, ""))
+	_ = Show(streams.Err, fmt.Sprintf("%s: there is no verb %q%s\n%s", p.Name, name, suggest(name, verbs, ""), p.Retell("See '"+p.Name+" help'.\n", streams, "")))
 	return Usage
 }
 
 func (p *Program) help(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s\n\nUsage: %s VERB [FLAGS] [ARGUMENTS]\n\nVerbs:\n", p.Name, p.Summary, p.Name)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\nUsage: %s VERB [FLAGS] [ARGUMENTS]\n\nVerbs:\n", p.Name, p.Summary, p.Name)
 	for _, v := range p.Verbs {
-		fmt.Fprintf(w, "  %-10s %s\n", v.Name, v.Summary)
+		fmt.Fprintf(&b, "  %-10s  %s\n", v.Name, v.Summary)
 	}
-	fmt.Fprintf(w, "\n'%s help VERB' explains a verb with examples.\n\nExit codes:\n", p.Name)
-	fmt.Fprintf(w, "  %-4d %s\n", OK, "done")
+	fmt.Fprintf(&b, "\n'%s help VERB' explains a verb with examples.\n\nExit codes:\n", p.Name)
+	fmt.Fprintf(&b, "  %-4d %s\n", OK, "done")
 	for _, e := range p.Exits {
-		fmt.Fprintf(w, "  %-4d %s\n", e.Code, e.Meaning)
+		fmt.Fprintf(&b, "  %-4d %s\n", e.Code, e.Meaning)
 	}
+	_ = Show(w, b.String())
 }
 
 func (p *Program) helpVerb(streams Streams, args []string) int {
@@ -228,13 +232,15 @@ func (p *Program) verbHelp(w io.Writer, verb *Verb) {
 	if verb.Args != "" {
 		usage += " " + verb.Args
 	}
-	fmt.Fprintf(w, "%s\n\nUsage: %s\n", verb.Summary, usage)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nUsage: %s\n", verb.Summary, usage)
 	if verb.Help != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(verb.Help))
+		fmt.Fprintf(&b, "\n%s\n", flowing(w, strings.TrimSpace(verb.Help)))
 	}
 	if flags.HasFlags() {
-		fmt.Fprintf(w, "\nFlags:\n%s", flags.FlagUsages())
+		fmt.Fprintf(&b, "\nFlags:\n%s", flags.FlagUsages())
 	}
+	_ = Show(w, b.String())
 }
 
 // OneArg returns the only argument, or says what is expected.

@@ -79,15 +79,15 @@ const help = `kettle: boil water
 Usage: kettle VERB [FLAGS] [ARGUMENTS]
 
 Verbs:
-  boil       boil some water
-  pour       pour it out
-  fail       fail
-  quietly    fail without a word
-  wrapped    fail in depth
-  lines      say much that is wrong
-  wait       wait
-  completion print a script that completes command lines
-  version    print the version
+  boil        boil some water
+  pour        pour it out
+  fail        fail
+  quietly     fail without a word
+  wrapped     fail in depth
+  lines       say much that is wrong
+  wait        wait
+  completion  print a script that completes command lines
+  version     print the version
 
 'kettle help VERB' explains a verb with examples.
 

@@ -15,3 +15,11 @@ func TestFormatSize(t *testing.T) {
 		assert.Equal(t, want, ota.FormatSize(n))
 	}
 }
+
+func TestCounted(t *testing.T) {
+	for want, n := range map[string]int{"0 files": 0, "1 file": 1, "2 files": 2} {
+		assert.Equal(t, want, ota.Counted(n, "file"))
+	}
+	assert.Equal(t, []string{"2 retries", "1 retry", "2 addresses", "2 switches", "2 keys"}, []string{ota.Counted(2, "retry"), ota.Counted(1, "retry"),
+		ota.Counted(2, "address"), ota.Counted(2, "switch"), ota.Counted(2, "key")})
+}

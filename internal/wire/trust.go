@@ -38,7 +38,7 @@ func (t *Trust) Validate() error {
 	case len(t.Keys) == 0 && !t.AllowUnsigned:
 		problems = append(problems, errors.New("without a key every package is refused: give one, or allow unsigned packages"))
 	case len(t.Keys) > 0 && t.Threshold > len(t.Keys):
-		problems = append(problems, fmt.Errorf("the threshold is %d, and there are only %d keys", t.Threshold, len(t.Keys)))
+		problems = append(problems, fmt.Errorf("the threshold is %d, more than there are keys (%d)", t.Threshold, len(t.Keys)))
 	}
 	return errors.Join(problems...)
 }

@@ -95,7 +95,11 @@ func (m *Map) items(key string, least, most int) []*yaml.Node {
 		return nil
 	}
 	if n := len(value.Content); n < least || n > most {
-		m.Problemf(key, "has %d entries; want %d to %d", n, least, most)
+		word := "entries"
+		if n == 1 {
+			word = "entry"
+		}
+		m.Problemf(key, "has %d %s; want %d to %d", n, word, least, most)
 		return nil
 	}
 	return value.Content

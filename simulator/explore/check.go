@@ -58,7 +58,7 @@ func checkEvents(o *virtual.Outcome, fail func(string, ...any)) ota.DeviceStatus
 // checkReports holds what the platform stored against what the device said.
 func checkReports(said, heard []verdict.Event, fail func(string, ...any)) {
 	if len(heard) < len(said) {
-		fail("%d of %d reports are lost", len(said)-len(heard), len(said))
+		fail("%d of %s lost", len(said)-len(heard), ota.Counted(len(said), "report"))
 	}
 	seqs := map[string]int{}
 	for i := range said {
@@ -79,7 +79,7 @@ func checkState(o *virtual.Outcome, fail func(string, ...any)) {
 		return
 	}
 	if n := len(o.State.Reports); n > 0 {
-		fail("%d reports wait for an acknowledgement for ever", n)
+		fail("%s without an acknowledgement, for ever", ota.Counted(n, "report"))
 	}
 	run := o.State.Run
 	for i := range run.Parts {

@@ -126,7 +126,7 @@ func readDraw(m *yamlform.Map, f *Fault, s *Scenario) {
 		m.Problemf("chance", "is missing; give chance (drawn by each device) or exactly (a share of the fleet), such as 20%%")
 	}
 	if n := s.Reach(f); f.Exactly > 0 && n > 0 && f.Exactly.Of(n) == 0 {
-		m.Problemf("exactly", "%s of %d devices is none; want a larger share", f.Exactly, n)
+		m.Problemf("exactly", "%s of %s is none; want a larger share", f.Exactly, ota.Counted(n, "device"))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
@@ -77,7 +78,7 @@ func (x *expecting) always() {
 	unaccounted := f.Classes[scenario.Unaccounted]
 	x.all = append(x.all,
 		Expectation{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0, Occasions: f.Devices},
-		Expectation{Name: "nothing happened that never may", Measured: Counted(f.Violations, "violation"), Held: f.Violations == 0, Occasions: f.Devices})
+		Expectation{Name: "nothing happened that never may", Measured: ota.Counted(f.Violations, "violation"), Held: f.Violations == 0, Occasions: f.Devices})
 	if e, some := expectFaultless(x.scenario, &f.Reports); some {
 		x.all = append(x.all, e)
 	}
@@ -203,7 +204,7 @@ func nothingMeasured(span scenario.Span) string {
 func (x *expecting) fault(e scenario.FaultExpectation) {
 	for i := range x.figures.Faults {
 		if f := &x.figures.Faults[i]; f.Name == e.Fault {
-			expected := Expectation{Name: e.String(), Measured: "fired " + Counted(f.Fired, "time"), Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
+			expected := Expectation{Name: e.String(), Measured: "fired " + ota.Counted(f.Fired, "time"), Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
 			if f.occasions() > 0 {
 				expected = x.part.judge(expected, e.Comparison, f.Fired, -1)
 			}
@@ -222,7 +223,7 @@ func (x *expecting) allFaults() {
 	var never []string
 	for i := range faults {
 		if f := &faults[i]; f.Fired == 0 {
-			never = append(never, fmt.Sprintf("%s never fired (drawn for %s)", f.Name, Counted(f.Drawn, "device")))
+			never = append(never, fmt.Sprintf("%s never fired (drawn for %s)", f.Name, ota.Counted(f.Drawn, "device")))
 		}
 	}
 	if never != nil {
@@ -247,7 +248,7 @@ func (x *expecting) rule(rule *scenario.Rule, r *RuleResult) {
 	n, nothing := x.occasions(rule, r)
 	e := Expectation{Name: r.Name, Fleet: r.Fleet, Measured: "no device broke it", Held: true, Occasions: n}
 	if r.Broken > 0 {
-		e.Held, e.Measured = false, fmt.Sprintf("%s broke it: %s", Counted(r.Broken, "device"), r.First()[0])
+		e.Held, e.Measured = false, fmt.Sprintf("%s broke it: %s", ota.Counted(r.Broken, "device"), r.First()[0])
 	}
 	x.add(e, "nothing gave occasion to it: "+nothing)
 }
@@ -315,15 +316,7 @@ func (e *Expectation) found() string {
 	if e.Occasions == 0 {
 		return e.Measured
 	}
-	return e.Measured + " · " + Counted(e.Occasions, "occasion")
-}
-
-// Counted is a number with the word for what was counted.
-func Counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return e.Measured + " · " + ota.Counted(e.Occasions, "occasion")
 }
 
 func count(n, total int, percent bool) string {

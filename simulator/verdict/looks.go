@@ -3,6 +3,8 @@ package verdict
 import (
 	"fmt"
 	"strings"
+
+	"otafleet/internal/terminal"
 )
 
 // shownDevices is how many devices the text names; the other forms name more.
@@ -16,7 +18,7 @@ func (v *Verdict) writeLooks(b *strings.Builder, style Style) {
 	}
 	fmt.Fprintf(b, "\nWorth a look\n")
 	for _, r := range failed[:min(len(failed), shownDevices)] {
-		fmt.Fprintf(b, "  %-20s %s\n", r.Device, style.paint(dim, r.sentence()))
+		fmt.Fprintf(b, "  %-20s %s\n", terminal.Escape(r.Device), style.paint(dim, r.sentence()))
 	}
 	if more := len(failed) - shownDevices; more > 0 {
 		fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("and more; the JSON and HTML forms name %d", len(failed))))
@@ -32,6 +34,9 @@ func (r *DeviceRecord) sentence() string {
 			text += " (" + c.Code + ")"
 		}
 		parts = append(parts, text)
+	}
+	if r.Reason != "" {
+		parts = append(parts, r.Reason)
 	}
 	if r.Refused != "" {
 		parts = append(parts, "refused: "+r.Refused)
@@ -60,7 +65,7 @@ func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
 		case !e.Held:
 			mark = style.paint(red, "✗")
 		}
-		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, e.Name, style.paint(dim, e.found()))
+		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, terminal.Escape(e.Name), style.paint(dim, e.found()))
 	}
 	color := bold + green
 	if !v.Held {

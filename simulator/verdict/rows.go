@@ -6,6 +6,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/shell"
+	"otafleet/internal/terminal"
 	"otafleet/simulator/scenario"
 )
 
@@ -246,8 +247,10 @@ func newLogLine(e *Event) logLine {
 	return l
 }
 
-// String says in words what happened.
-func (e *Event) String() string {
+// String says in words what happened, in one line that can be shown.
+func (e *Event) String() string { return terminal.Escape(e.words()) }
+
+func (e *Event) words() string {
 	switch e.Kind {
 	case Arrived:
 		return "switched on for the first time"
@@ -275,7 +278,7 @@ func (e *Event) String() string {
 	case Unreached:
 		return "never had a session: " + printable(e.Text)
 	case Unacknowledged:
-		return fmt.Sprintf("the run ends, and %d reports of plan %s are still on the device", e.N, e.Plan)
+		return fmt.Sprintf("the run ends, with %s of plan %s still on the device", ota.Counted(int(e.N), "report"), e.Plan)
 	}
 	return e.reportWords()
 }

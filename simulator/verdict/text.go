@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/simulator/scenario"
 )
 
@@ -25,7 +26,9 @@ const (
 	reset = "\x1b[0m"
 )
 
+// paint colours a text, which may come from anywhere.
 func (s Style) paint(color, text string) string {
+	text = terminal.Escape(text)
 	if !s.Color {
 		return text
 	}
@@ -48,13 +51,13 @@ func (v *Verdict) WriteText(w io.Writer, style Style) error {
 }
 
 func (v *Verdict) writeHead(b *strings.Builder, style Style) {
-	facts := []string{fmt.Sprintf("seed %d", v.Seed), v.World + " world", Counted(v.Figures.Devices, "device"), Seconds(v.Figures.Duration)}
+	facts := []string{fmt.Sprintf("seed %d", v.Seed), v.World + " world", ota.Counted(v.Figures.Devices, "device"), Seconds(v.Figures.Duration)}
 	if v.Part != "" {
 		facts = append(facts, v.Part)
 	}
 	fmt.Fprintf(b, "\n%s  %s\n", style.paint(bold, v.Scenario.Name), style.paint(dim, strings.Join(facts, " · ")))
 	if v.Scenario.Description != "" {
-		fmt.Fprintf(b, "%s\n", v.Scenario.Description)
+		fmt.Fprintf(b, "%s\n", terminal.EscapeLines(v.Scenario.Description))
 	}
 }
 
@@ -106,7 +109,7 @@ func (v *Verdict) writeSeries(b *strings.Builder, style Style) {
 	if len(moments) < 3 {
 		return
 	}
-	fmt.Fprintf(b, "\nOver %s\n", Seconds(v.Figures.Duration))
+	head := fmt.Sprintf("\nOver %s\n", Seconds(v.Figures.Duration))
 	for _, state := range []State{State(ota.DeviceUpgrading), State(ota.DeviceUpgraded), State(ota.DeviceUpgradeFailed), State(ota.DeviceNoUpdateRequired)} {
 		most := 0
 		for i := range moments {
@@ -116,7 +119,8 @@ func (v *Verdict) writeSeries(b *strings.Builder, style Style) {
 			continue
 		}
 		line := spark(moments, func(m *Moment) int { return m.Devices[state] }, most)
-		fmt.Fprintf(b, "  %-20s %s  %s\n", state.Name(), line, style.paint(dim, fmt.Sprintf("at most %d", most)))
+		fmt.Fprintf(b, "%s  %-20s %s  %s\n", head, state.Name(), line, style.paint(dim, fmt.Sprintf("at most %d", most)))
+		head = ""
 	}
 }
 
@@ -133,7 +137,7 @@ func (v *Verdict) writeComponents(b *strings.Builder, style Style) {
 				parts = append(parts, fmt.Sprintf("%d %s", n, style.paint(dim, row.Name)))
 			}
 		}
-		fmt.Fprintf(b, "  %-20s %s\n", id, strings.Join(parts, ", "))
+		fmt.Fprintf(b, "  %-20s %s\n", terminal.Escape(id), strings.Join(parts, ", "))
 	}
 }
 
@@ -163,7 +167,7 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 	if len(f.Refusals) > 0 {
 		line("refusals", "%s", tallyLine(f.Refusals))
 	}
-	line("sessions", "%d opened, %s", f.Sessions, Counted(f.PowerCuts, "power cut"))
+	line("sessions", "%d opened, %s", f.Sessions, ota.Counted(f.PowerCuts, "power cut"))
 	if v.Resources.PeakMemory > 0 {
 		line("this process", "%s of memory at most, %s a device", ota.FormatSize(v.Resources.PeakMemory), ota.FormatSize(v.Resources.PeakMemory/int64(max(1, f.Devices))))
 	}
@@ -193,7 +197,7 @@ func spanName(span scenario.Span) string {
 func tallyLine(counts map[string]int) string {
 	var parts []string
 	for _, key := range byCount(counts) {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[key], key))
+		parts = append(parts, terminal.Sprintf("%d %s", counts[key], key))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -236,11 +240,11 @@ func (v *Verdict) writeFaults(b *strings.Builder, style Style) {
 	fmt.Fprintf(b, "\nFaults\n")
 	for i := range v.Figures.Faults {
 		f := &v.Figures.Faults[i]
-		fired := "fired " + Counted(f.Fired, "time")
+		fired := "fired " + ota.Counted(f.Fired, "time")
 		if f.Fired == 0 {
 			fired = style.paint(red, "never fired")
 		}
-		fmt.Fprintf(b, "  %-20s drawn for %s, %s", f.Name, Counted(f.Drawn, "device"), fired)
+		fmt.Fprintf(b, "  %-20s drawn for %s, %s", terminal.Escape(f.Name), ota.Counted(f.Drawn, "device"), fired)
 		if f.Struck() > 0 {
 			fmt.Fprintf(b, "  %s", style.paint(dim, "→ "+f.Outcomes.summary()))
 		}

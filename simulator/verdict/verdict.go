@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
@@ -100,9 +101,9 @@ func (v *Verdict) outcome() string {
 	failed, deferred := v.judged()
 	switch {
 	case !v.Held:
-		return fmt.Sprintf("NOT HELD: %d of %d expectations failed", failed, n)
+		return fmt.Sprintf("NOT HELD: %d of %s failed", failed, ota.Counted(n, "expectation"))
 	case deferred > 0:
-		return fmt.Sprintf("HELD: %d of %d expectations, and %s", n-deferred, n, v.later())
+		return fmt.Sprintf("HELD: %d of %s, and %s", n-deferred, ota.Counted(n, "expectation"), v.later())
 	}
 	return "HELD"
 }

@@ -392,7 +392,7 @@ func (f *fetch) over(a *answer, refused *refusal) {
 	case a.foreign != nil:
 		refused = a.foreign
 	case a.spoilt > 0 && refused == nil:
-		refused = refuse(policy.Wrong, ota.DigestMismatch, "%d chunks have wrong hashes", a.spoilt)
+		refused = refuse(policy.Wrong, ota.DigestMismatch, "%s with a wrong hash", ota.Counted(a.spoilt, "chunk"))
 	}
 	f.count(policy.Result{Gained: a.gained > 0, Spoilt: a.spoilt > 0}, refused)
 }

@@ -47,7 +47,7 @@ func (f *flash) open(job *firmware.Job) {
 func (f *flash) stage(job *firmware.Job) error {
 	for i := range f.have {
 		if n := f.have[i].left; n > 0 && f.Holds(job) {
-			return firmware.Failf(ota.DigestMismatch, "%s: %d chunks are missing", job.Files[i].Name, n)
+			return firmware.Failf(ota.DigestMismatch, "%s: %s missing", job.Files[i].Name, ota.Counted(n, "chunk"))
 		}
 	}
 	return f.Stage(job)

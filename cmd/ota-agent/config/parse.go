@@ -147,7 +147,7 @@ func readTrust(m *yamlform.Map, in base, t *Trust) {
 	case m.Given() && !m.Has("keys"):
 		m.Problemf("keys", "is missing; without a key the device can accept no package")
 	case t.Threshold > len(t.Keys) && len(t.Keys) > 0:
-		m.Problemf("threshold", "wants %d signatures of %d keys; no package can have them", t.Threshold, len(t.Keys))
+		m.Problemf("threshold", "wants %s of %s; no package can have them", ota.Counted(t.Threshold, "signature"), ota.Counted(len(t.Keys), "key"))
 	}
 }
 
