@@ -8,7 +8,7 @@ import (
 )
 
 // Wrap breaks the lines of a text that have more than width characters, at spaces.
-// What follows stands below the last column of a table's row, or below the line's
+// What follows stands below a column of a table's row, or below the line's
 // own text. A word that is longer than a line stays whole, and so does a command
 // that can be typed: an indented line with the name of a program of ours. ANSI colours take no room.
 func Wrap(text string, width int) string {
@@ -49,12 +49,12 @@ func wrapLine(line string, width int) string {
 }
 
 // hanging is where a line goes on: at its own indentation, or at its last column
-// that begins within the left half.
+// that leaves a third of the width.
 func hanging(line string, width int) int {
 	at, column := 0, 0
 	for rest := line; ; {
 		text := strings.TrimLeft(rest, " ")
-		if column += len(rest) - len(text); column > width/2 {
+		if column += len(rest) - len(text); column > width*2/3 {
 			break
 		}
 		at = column
