@@ -106,10 +106,13 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 		Started: func() { r.Post(FetchStarted{out.Op}) },
 		Progress: func(done, total int64) {
 			if pace.Due(time.Now()) {
+				r.delayed("", 0)
 				r.Post(FetchProgressed{out.Op, done, total})
 			}
 		},
+		Delayed: func(why string, pause time.Duration) { r.delayed("the last request failed: "+why, pause) },
 	})
+	r.delayed("", 0)
 	ended := Fetched{Op: out.Op, Need: result.Need, Gained: result.Gained, Setbacks: result.Setbacks}
 	switch {
 	case result.Failure != nil:
@@ -192,6 +195,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, cal
 	if err != nil {
 		return asFailure(err, ota.InstallerFailed)
 	}
+	defer r.delayed("", 0)
 	began := time.Now()
 	for wait := retryFirst; ; wait = min(2*wait, retryCap) {
 		err := call(installer)
@@ -204,6 +208,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, cal
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
 		}
 		r.log.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
+		r.delayed(fmt.Sprintf("its installer wants to be called again for the step %s (%v)", step, err), wait)
 		if sleep(ctx, wait) != nil {
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: "cancelled"}
 		}

@@ -30,6 +30,7 @@ type bench struct {
 	power     func() error
 	unsaved   bool
 	confirmer agent.Confirmer
+	unreached func() string
 	events    *events
 	now       func() time.Time
 
@@ -55,7 +56,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
 	equipment := agent.Equipment{
-		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer, Now: b.now, Unsaved: b.unsaved,
+		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer, Unreached: b.unreached, Now: b.now, Unsaved: b.unsaved,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
 	}
 	if b.events != nil {

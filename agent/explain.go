@@ -69,7 +69,7 @@ type Check struct {
 var situationTable = [...]struct{ word, remedy string }{
 	nothing:         {"idle", ""},
 	starting:        {"starting", ""},
-	unconnected:     {"unconnected", "the agent tries again at least once a minute; its log says why the last try failed"},
+	unconnected:     {"unconnected", "the agent tries again at least once a minute"},
 	idle:            {"idle", ""},
 	inPause:         {"paused", "ota-agent resume"},
 	asked:           {"asking", ""}, // with what is agreed to: answering
@@ -209,7 +209,9 @@ func (m *Machine) sentence() string {
 		return m.pauseSentence()
 	case asked:
 		return "plan " + run.Plan.ID + " waits for your answer: ota-agent confirm, or ota-agent refuse"
-	case refusedNow, declined:
+	case declined:
+		return fmt.Sprintf("plan %s is refused (%s: %s); you are asked again when the platform sends it again", run.Plan.ID, m.refusal.reason, m.refusal.detail)
+	case refusedNow:
 		return fmt.Sprintf("plan %s is refused (%s: %s); it is looked at again when that changes or the plan comes again",
 			run.Plan.ID, m.refusal.reason, m.refusal.detail)
 	case unanswered:
@@ -313,6 +315,32 @@ func (e Explanation) troubled(unsaved, unrestarted string) Explanation {
 	case unrestarted != "":
 		e.Sentence += "; " + unrestarted
 		e.Remedy = "restart the system by hand; the upgrade is given up after " + restartGiveUp.String()
+	}
+	return e
+}
+
+// delay is why what goes on takes longer than it should: something failed, and is
+// tried again.
+type delay struct {
+	why   string // empty for nothing
+	again time.Time
+}
+
+// delayed adds what is tried again.
+func (e Explanation) delayed(d delay) Explanation {
+	if d.why != "" {
+		e.Sentence += "; " + d.why
+		e.Again = d.again
+	}
+	return e
+}
+
+// unreached adds why there is no connection.
+func (e Explanation) unreached(why string) Explanation {
+	for i := range e.Checks {
+		if c := &e.Checks[i]; c.Name == "connection" && !c.Holds && why != "" {
+			c.Have += ": " + why
+		}
 	}
 	return e
 }

@@ -40,6 +40,9 @@ type FetchJob struct {
 	Started   func()            // called once, before the first byte is asked for
 	// Progress is called from time to time with the verified bytes in place.
 	Progress func(done, total int64)
+	// Delayed is called before a pause with why the last request brought too little,
+	// and how long the pause is; nil if nobody wants to know.
+	Delayed func(why string, pause time.Duration)
 }
 
 // FetchResult is how a download ended: verified, in need of other addresses, or
@@ -99,7 +102,8 @@ type Sensors interface {
 
 // Confirmer answers a plan in the operator's place.
 type Confirmer interface {
-	// Confirm says whether to agree, with a reason; an error leaves the plan
-	// waiting for the operator.
+	// Confirm says whether to agree, with a reason. An error that is
+	// firmware.ErrRetry asks to be asked again in a minute; another one leaves the
+	// plan waiting for the operator.
 	Confirm(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error)
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -33,6 +34,8 @@ type Equipment struct {
 	// Unsaved says that the store took nothing when it was opened: the state is saved
 	// before anything is done.
 	Unsaved bool
+	// Unreached says why there is no connection; nil if nobody knows.
+	Unreached func() string
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes what the device does; nil discards it.
@@ -65,6 +68,7 @@ type Runner struct {
 	machine   *Machine
 	// Why the state is not saved, and the device not restarted; empty if all is well.
 	unsaved, unrestarted string
+	delay                delay // of what goes on
 
 	// Owned by the draining goroutine.
 	cancelOp context.CancelFunc // stops the running effect
@@ -270,6 +274,14 @@ func (r *Runner) execute(out Output) {
 	}
 }
 
+// delayed notes why what goes on is tried again after a pause; an empty text says
+// that it goes on.
+func (r *Runner) delayed(why string, pause time.Duration) {
+	r.machineMu.Lock()
+	defer r.machineMu.Unlock()
+	r.delay = delay{why: why, again: r.equipment.Now().Add(pause)}
+}
+
 func (r *Runner) setTimer(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -304,7 +316,7 @@ func (r *Runner) ask(plan *ota.Plan) {
 	r.question = question{plan, ctx, end}
 	r.tasks.Go(func() {
 		defer end()
-		accept, detail, err := r.equipment.Confirmer.Confirm(ctx, plan)
+		accept, detail, err := r.putQuestion(ctx, plan)
 		if ctx.Err() != nil {
 			return // the question is not open any more
 		}
@@ -314,6 +326,25 @@ func (r *Runner) ask(plan *ota.Plan) {
 		}
 		r.Post(Decided{Accept: accept, Detail: detail, Plan: plan.ID, Attempt: plan.Attempt, Targets: plan.Targets()})
 	})
+}
+
+// confirmAgain is the pause before a confirm command is asked again that wants it.
+const confirmAgain = time.Minute
+
+// putQuestion asks the confirm command until it has an answer.
+func (r *Runner) putQuestion(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
+	defer r.delayed("", 0)
+	for {
+		accept, detail, err = r.equipment.Confirmer.Confirm(ctx, plan)
+		if !errors.Is(err, firmware.ErrRetry) {
+			return accept, detail, err
+		}
+		r.log.Info("the confirm command wants to be asked again", "plan", plan.ID, "wait", confirmAgain)
+		r.delayed("the confirm command wants to be asked again ("+err.Error()+")", confirmAgain)
+		if err := sleep(ctx, confirmAgain); err != nil {
+			return false, "", err
+		}
+	}
 }
 
 // question is a plan that the confirm command is asked about. There is one at a
@@ -343,7 +374,15 @@ func (r *Runner) View() View {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
 	v := r.machine.View()
-	v.Explained = v.Explained.troubled(r.unsaved, r.unrestarted)
+	if !v.Connected && r.equipment.Unreached != nil {
+		v.Unreached = r.equipment.Unreached()
+	}
+	for i := range v.Components {
+		if q := r.silent.find(v.Components[i].ID); q != nil {
+			v.Components[i].Silent = q.why
+		}
+	}
+	v.Explained = v.Explained.delayed(r.delay).unreached(v.Unreached).troubled(r.unsaved, r.unrestarted)
 	v.Waiting = v.Explained.Sentence
 	v.Trouble = cmp.Or(r.unsaved, r.unrestarted)
 	return v

@@ -23,12 +23,13 @@ type silences struct {
 
 // silence is one of them.
 type silence struct {
+	why   string        // what it answered first
 	named chan struct{} // a plan names the component; room for one
 	hands sync.Mutex    // held by whoever is at work on the component
 }
 
 // begin notes that a component is silent; nil if that is known.
-func (s *silences) begin(component string) *silence {
+func (s *silences) begin(component string, why error) *silence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of[component] != nil {
@@ -37,7 +38,7 @@ func (s *silences) begin(component string) *silence {
 	if s.of == nil {
 		s.of = map[string]*silence{}
 	}
-	q := &silence{named: make(chan struct{}, 1)}
+	q := &silence{why: why.Error(), named: make(chan struct{}, 1)}
 	s.of[component] = q
 	return q
 }
@@ -102,7 +103,7 @@ func (r *Runner) silence(component string, why error) {
 	if _, err := r.installer(component); err != nil {
 		return // there is nobody to ask
 	}
-	q := r.silent.begin(component)
+	q := r.silent.begin(component, why)
 	if q == nil {
 		return
 	}

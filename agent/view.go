@@ -19,6 +19,7 @@ type View struct {
 	Paused     *Pause     // nil unless the operator has paused the device
 	Readings   Readings   // the conditions as last measured
 	Past       []PlanView // earlier plans, oldest first
+	Unreached  string     // why there is no connection, if that is known
 	Trouble    string     // why the state cannot be saved, or the device not restarted; empty if all is well
 }
 
@@ -27,6 +28,7 @@ type ComponentView struct {
 	ID      string
 	Type    ota.ComponentType
 	Version string // empty if it never answered
+	Silent  string // why it does not say what it runs; empty if it does
 	Release int64
 }
 
@@ -51,6 +53,7 @@ type PartView struct {
 	Failure *ota.Failure
 	From    string    // the version that ran before; empty before its download
 	At      time.Time // of the last change of Status; zero if that is not known
+	OnTrial bool      // the component runs Target, which is not confirmed yet
 	Done    int64     // bytes of the running download
 	Total   int64
 }
@@ -93,7 +96,7 @@ func newPlanView(run *Run) PlanView {
 	for i, c := range run.Plan.Components {
 		part := &run.Parts[i]
 		p.Components = append(p.Components, PartView{ID: c.ID, Status: part.Status, Target: c.Target, Failure: part.Failure,
-			From: part.From, At: part.At})
+			From: part.From, At: part.At, OnTrial: part.Step == StepTrial || part.Step == StepConfirm})
 	}
 	return p
 }

@@ -18,6 +18,7 @@ type Status struct {
 	Uptime     int64       `json:"uptime_seconds"` // of the agent
 	Connected  bool        `json:"connected"`
 	Since      *time.Time  `json:"connected_since,omitempty"`
+	Unreached  string      `json:"not_connected,omitempty"` // why there is no connection, if that is known
 	Paused     *Pause      `json:"paused,omitempty"`
 	Waiting    string      `json:"waiting"`          // one sentence: what the device does or waits for
 	Remedy     string      `json:"remedy,omitempty"` // what ends the wait, or what the operator can do
@@ -38,8 +39,9 @@ type Pause struct {
 type Component struct {
 	ID      string `json:"id"`
 	Type    string `json:"type"`
-	Version string `json:"version"` // empty if it never answered
-	Release int64  `json:"release"` // highest release counter that has run
+	Version string `json:"version"`          // empty if it never answered
+	Silent  string `json:"silent,omitempty"` // why it does not say what it runs
+	Release int64  `json:"release"`          // highest release counter that has run
 }
 
 // AnswerAsking is the Answer of a plan that waits for confirm or refuse.
@@ -83,9 +85,10 @@ type Part struct {
 	Version string     `json:"version"`        // what the component runs now
 	From    string     `json:"from,omitempty"` // what ran before
 	Target  string     `json:"target"`
-	At      *time.Time `json:"at,omitempty"`    // of the last change of status
-	Done    int64      `json:"done,omitempty"`  // verified bytes of the running download
-	Total   int64      `json:"total,omitempty"` // bytes of it
+	At      *time.Time `json:"at,omitempty"`       // of the last change of status
+	OnTrial bool       `json:"on_trial,omitempty"` // the component runs the target, which is not confirmed yet
+	Done    int64      `json:"done,omitempty"`     // verified bytes of the running download
+	Total   int64      `json:"total,omitempty"`    // bytes of it
 	Failure *Failure   `json:"failure,omitempty"`
 }
 
@@ -107,7 +110,7 @@ type Journal struct {
 func NewStatus(v agent.View) Status {
 	s := Status{
 		Product: v.Identity.Product, Device: v.Identity.Device,
-		Connected: v.Connected, Waiting: v.Waiting, Remedy: v.Explained.Remedy, Pending: v.Pending,
+		Connected: v.Connected, Unreached: v.Unreached, Waiting: v.Waiting, Remedy: v.Explained.Remedy, Pending: v.Pending,
 		Components: make([]Component, 0, len(v.Components)),
 		Journal:    Journal{Trouble: v.Trouble},
 	}
@@ -117,7 +120,7 @@ func NewStatus(v agent.View) Status {
 	versions := make(map[string]string, len(v.Components))
 	for _, c := range v.Components {
 		versions[c.ID] = c.Version
-		s.Components = append(s.Components, Component{ID: c.ID, Type: string(c.Type), Version: c.Version, Release: c.Release})
+		s.Components = append(s.Components, Component{ID: c.ID, Type: string(c.Type), Version: c.Version, Silent: c.Silent, Release: c.Release})
 	}
 	if v.Plan != nil {
 		s.Plan = newPlan(v.Plan, versions)
@@ -132,7 +135,7 @@ func newPlan(v *agent.PlanView, versions map[string]string) *Plan {
 	}
 	for _, c := range v.Components {
 		p.Components = append(p.Components, Part{
-			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], From: c.From, Target: c.Target, At: optional(c.At),
+			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], From: c.From, Target: c.Target, At: optional(c.At), OnTrial: c.OnTrial,
 			Done: c.Done, Total: c.Total, Failure: newFailure(c.Failure),
 		})
 	}

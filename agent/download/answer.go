@@ -82,7 +82,7 @@ func (a *answer) judge(from *address, q ask) (start int64, whole bool, err error
 
 // refuse maps a status other than 200 and 206.
 func (a *answer) refuse(from *address) *refusal {
-	r := refusef(ota.HTTPError, "HTTP status %d", a.status)
+	r := refusef(ota.HTTPError, "%s", policy.StatusWords(a.status))
 	r.kind = policy.StatusKind(a.status)
 	switch {
 	case r.kind == policy.Gone:

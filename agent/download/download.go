@@ -24,8 +24,9 @@ type download struct {
 	began       time.Time
 	course      *policy.Course
 	started     bool
-	gained      bool  // a new chunk has come
-	done, total int64 // bytes over all targets
+	gained      bool   // a new chunk has come
+	last        string // why the last request brought too little; empty if it did not
+	done, total int64  // bytes over all targets
 }
 
 // outcome is what became of one request.
@@ -120,6 +121,9 @@ func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.Add
 			why := as.whyNone()
 			d.log.Info("no address is left", "step", "download", "reason", why.Detail)
 			return d.decided(d.course.NoneLeft(why))
+		}
+		if d.job.Delayed != nil && wait > 0 && d.last != "" {
+			d.job.Delayed(d.last, wait)
 		}
 		if err := pause(ctx, wait); err != nil {
 			return "", err
@@ -239,6 +243,7 @@ func (d *download) open(ctx context.Context, from *address, q ask) (*answer, err
 func (d *download) judge(as *addresses, i int, o outcome) policy.Verdict {
 	from := as.list[i]
 	d.gained = d.gained || o.gained > 0
+	d.last = ""
 	r := policy.Result{Gained: o.gained > 0, Spoilt: o.spoilt > 0, Slow: o.slow, Offline: d.job.Online != nil && !d.job.Online()}
 	if o.refused != nil {
 		as.nameTheClock(o.refused, d.fetcher.config.Now())
@@ -248,7 +253,8 @@ func (d *download) judge(as *addresses, i int, o outcome) policy.Verdict {
 			from.gone = &o.refused.Failure
 		}
 		r.Kind, r.RetryAfter = o.refused.kind, o.refused.retryAfter
-		r.Failure = &ota.Failure{Code: o.refused.Code, Detail: from.name + ": " + o.refused.Detail}
+		d.last = from.name + ": " + o.refused.Detail
+		r.Failure = &ota.Failure{Code: o.refused.Code, Detail: d.last}
 	}
 	return d.course.Judge(time.Since(d.began), i, r)
 }

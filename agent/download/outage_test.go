@@ -89,7 +89,16 @@ func TestTenMinutesWithoutStorage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &outage{data: data, lasts: 10 * time.Minute, away: away}
 				place := newPlace(t, file)
-				renewed := persist(t, newFetcher(t, download.Config{Transport: o}), jobOf(file, place, "http://oss.test/fw"))
+				job, told := jobOf(file, place, "http://oss.test/fw"), map[string]bool{}
+				job.Delayed = func(why string, pause time.Duration) {
+					told[why] = true
+					assert.Positive(t, pause)
+				}
+				renewed := persist(t, newFetcher(t, download.Config{Transport: o}), job)
+				assert.NotEmpty(t, told, "the operator can read what is waited for")
+				for why := range told {
+					assert.Regexp(t, `^http://oss\.test/fw: (HTTP status 503: the storage is away or busy|the connection broke off|too little arrived)`, why)
+				}
 				place.holds(data)
 				assert.LessOrEqual(t, renewed, 1, "other addresses are asked for once")
 				assert.Equal(t, 16, place.writes, "what had come is kept")

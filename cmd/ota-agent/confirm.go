@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 
 const (
 	confirmLimit = 10 * time.Minute
-	confirmAgain = time.Minute
 	exitLater    = 75 // as in a handler's contract
 )
 
@@ -22,32 +20,20 @@ const (
 type confirmer struct {
 	args   []string
 	device string
-	log    *slog.Logger
 }
 
-// Confirm runs the program until it has an answer: exit code 0 agrees, 75 wants
-// to be asked again in a minute, anything else declines with its last words.
+// Confirm runs the program: exit code 0 agrees, 75 wants to be asked again,
+// anything else declines with its last words.
 func (c *confirmer) Confirm(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
 	program := firmware.Program{Args: c.args, Limit: confirmLimit, Env: append(planEnvironment(plan), "OTA_DEVICE="+c.device)}
-	for {
-		outcome, err := program.Run(ctx)
-		switch {
-		case err != nil:
-			return false, "", err
-		case outcome.Exit == 0:
-			return true, "", nil
-		case outcome.Exit != exitLater:
-			return false, strings.TrimSpace(outcome.Stderr), nil
-		}
-		c.log.Info("the confirm command wants to be asked again", "plan", plan.ID, "wait", confirmAgain)
-		timer := time.NewTimer(confirmAgain)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return false, "", ctx.Err()
-		}
+	outcome, err := program.Run(ctx)
+	switch {
+	case err != nil:
+		return false, "", err
+	case outcome.Exit == exitLater:
+		return false, "", fmt.Errorf("%w: %w", firmware.ErrRetry, outcome.Failed())
 	}
+	return outcome.Exit == 0, strings.TrimSpace(outcome.Stderr), nil
 }
 
 // planEnvironment tells the program what the plan is about. OTA_COMPONENTS has

@@ -70,8 +70,9 @@ func (d *device) equip(restart func(), trouble startTrouble) (agent.Equipment, e
 	e := d.equipment(installers)
 	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System}
 	e.Health, e.TakenBack = &health{d.config.Health, d.config.Device, trouble.broken, d.log}, trouble.takenBack
+	e.Unreached = func() string { return d.link.Health().Trouble }
 	if d.config.Confirm == config.ConfirmByCommand {
-		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device, d.log}
+		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device}
 	}
 	return e, nil
 }

@@ -30,10 +30,10 @@ func printExplanation(w io.Writer, e *control.Explanation) error {
 			fmt.Fprintf(table, "  %s\t%s\n", line.label, at(line.when))
 		}
 	}
-	if e.Remedy != "" {
-		terminal.Fprintf(table, "  then\t%s\n", e.Remedy)
-	}
 	table.Flush()
+	for _, remedy := range remedies(e.Remedy) {
+		terminal.Fprintf(&b, "  %s\n", remedy)
+	}
 	fmt.Fprintln(&b)
 	table = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CONDITION\tHOLDS\tMEASURED\tNEEDED")

@@ -88,7 +88,7 @@ func showEvents(ctx context.Context, client *control.Client, w io.Writer, asJSON
 		case asJSON:
 			fmt.Fprintf(&b, "%s\n", terminal.EscapeJSON(event))
 		default:
-			b.WriteString(terminal.Escape(describeEvent(&line)) + "\n")
+			b.WriteString(describeEvent(&line) + "\n")
 		}
 	}
 	if asJSON {
@@ -99,7 +99,9 @@ func showEvents(ctx context.Context, client *control.Client, w io.Writer, asJSON
 }
 
 // describeEvent shows an event in a line.
-func describeEvent(e *eventlog.Line) string {
+func describeEvent(e *eventlog.Line) string { return terminal.Escape(eventWords(e)) }
+
+func eventWords(e *eventlog.Line) string {
 	words := []string{e.Time.Local().Format(time.DateTime), fmt.Sprintf("%-12s", e.Kind)}
 	if e.Plan != "" {
 		words = append(words, "plan "+e.Plan)
@@ -116,8 +118,11 @@ func describeEvent(e *eventlog.Line) string {
 		words = append(words, "after "+(time.Duration(e.TookMS)*time.Millisecond).String())
 	}
 	line := strings.Join(words, "  ")
-	if e.Detail != "" {
-		line += ": " + e.Detail
+	switch {
+	case e.Detail == "":
+		return strings.TrimRight(line, " ")
+	case len(words) == 2:
+		return line + "  " + e.Detail
 	}
-	return line
+	return line + ": " + e.Detail
 }

@@ -27,6 +27,8 @@ func printStatus(w io.Writer, s *control.Status) error {
 		fmt.Fprintf(&b, "connected since %s\n", at(s.Since))
 	case s.Connected:
 		fmt.Fprintln(&b, "connected")
+	case s.Unreached != "":
+		terminal.Fprintf(&b, "not connected: %s\n", s.Unreached)
 	default:
 		fmt.Fprintln(&b, "not connected")
 	}
@@ -34,20 +36,21 @@ func printStatus(w io.Writer, s *control.Status) error {
 		terminal.Fprintf(&b, "paused since %s%s\n", at(&s.Paused.Since), inBrackets(s.Paused.Reason))
 	}
 	terminal.Fprintf(&b, "%s\n", s.Waiting)
-	if s.Remedy != "" {
-		terminal.Fprintf(&b, "  %s\n", s.Remedy)
+	for _, remedy := range remedies(s.Remedy) {
+		terminal.Fprintf(&b, "  %s\n", remedy)
 	}
 	fmt.Fprintln(&b)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "COMPONENT\tTYPE\tRUNS\tRELEASE")
 	for _, c := range s.Components {
-		runs := c.Version
-		if runs == "" {
-			runs = "(does not answer)"
-		}
-		terminal.Fprintf(table, "%s\t%s\t%s\t%d\n", c.ID, c.Type, runs, c.Release)
+		terminal.Fprintf(table, "%s\t%s\t%s\t%d\n", c.ID, c.Type, runs(&c, s.Plan), c.Release)
 	}
 	table.Flush()
+	for _, c := range s.Components {
+		if c.Silent != "" {
+			terminal.Fprintf(&b, "%s does not answer, and is asked again: %s\n", c.ID, c.Silent)
+		}
+	}
 	if s.Plan != nil {
 		printPlan(&b, s.Plan)
 	}
@@ -61,6 +64,32 @@ func printStatus(w io.Writer, s *control.Status) error {
 		}
 	}
 	return cli.Show(w, b.String())
+}
+
+// runs is what a component runs, as far as it says so: "1.0.0, on trial 1.1.0".
+func runs(c *control.Component, p *control.Plan) string {
+	text := c.Version
+	if text == "" {
+		text = "(does not answer)"
+	}
+	if p == nil {
+		return text
+	}
+	for _, part := range p.Components {
+		if part.ID == c.ID && part.OnTrial {
+			text += ", on trial " + part.Target
+		}
+	}
+	return text
+}
+
+// remedies has a line for each thing that can be done: a command must be typed as
+// it stands.
+func remedies(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ", or ")
 }
 
 // pending says how many reports have not been acknowledged.

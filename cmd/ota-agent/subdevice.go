@@ -83,14 +83,14 @@ func (s *subDevices) equip(cfg *config.Config, l *link.Link, fetcher *download.F
 		if s.cache != nil && twins[d.config.Product] {
 			shared = s.cache.Fetcher(fetcher)
 		}
-		if d.broken = s.prepare(d, cfg, l.Member(i), shared); d.broken != nil {
+		if d.broken = s.prepare(d, cfg, l.Member(i), shared, func() string { return l.Health().Trouble }); d.broken != nil {
 			d.log.Error("the sub-device is not served", "error", d.broken)
 		}
 	}
 }
 
 // prepare makes the parts of one sub-device.
-func (s *subDevices) prepare(d *subDevice, cfg *config.Config, voice agent.Link, fetcher agent.Fetcher) error {
+func (s *subDevices) prepare(d *subDevice, cfg *config.Config, voice agent.Link, fetcher agent.Fetcher, unreached func() string) error {
 	saved, err := d.open()
 	if err != nil {
 		return err
@@ -103,10 +103,10 @@ func (s *subDevices) prepare(d *subDevice, cfg *config.Config, voice agent.Link,
 		installers[component] = &subInstaller{Installer: i, gate: s.gate, cache: s.cache}
 	}
 	e := d.equipment(installers)
-	e.Link, e.Fetcher, e.Power = voice, fetcher, noPower{}
+	e.Link, e.Fetcher, e.Power, e.Unreached = voice, fetcher, noPower{}, unreached
 	e.Health = &health{checks: d.config.Health, device: d.id.Device, log: d.log}
 	if cfg.Confirm == config.ConfirmByCommand {
-		e.Confirmer = &confirmer{cfg.ConfirmCommand, d.id.Device, d.log}
+		e.Confirmer = &confirmer{cfg.ConfirmCommand, d.id.Device}
 	}
 	c, err := subMachineConfig(cfg, d.config)
 	if err != nil {

@@ -81,7 +81,7 @@ func (v *Verdict) writeDevices(b *strings.Builder, style Style) {
 	for _, class := range scenario.Classes() {
 		byReason := v.Figures.Reasons[class]
 		for _, reason := range byCount(byReason) {
-			fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("%s: %d: %s", class, byReason[reason], reason)))
+			fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("%s: %d: %s%s", class, byReason[reason], reason, hint(reason))))
 		}
 	}
 	if len(v.Figures.Fleets) < 2 {

@@ -266,7 +266,7 @@ func (f *fetch) expired(file int) bool {
 
 // refused is what an HTTP status says.
 func (f *fetch) refused(status int) *refusal {
-	r := refuse(policy.StatusKind(status), ota.HTTPError, "HTTP status %d", status)
+	r := refuse(policy.StatusKind(status), ota.HTTPError, "%s", policy.StatusWords(status))
 	if r.kind == policy.Gone {
 		r.Code = ota.URLExpired
 	}
