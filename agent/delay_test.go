@@ -28,7 +28,7 @@ func TestExplainSaysWhatIsTriedAgain(t *testing.T) {
 		b.upgrade(0)
 		synctest.Wait()
 		e := b.runner.View().Explained
-		assert.Equal(t, "component app is being activated; its installer wants to be called again for the step activate (try again later: exit status 75: the conveyor runs)", e.Sentence)
+		assert.Equal(t, "component app is being activated; its installer wants another try of activate (try again later: exit status 75: the conveyor runs)", e.Sentence)
 		assert.Equal(t, 5*time.Second, time.Until(e.Again))
 		time.Sleep(time.Hour)
 		assert.True(t, b.has("app=upgrade_succeeded"))
@@ -70,7 +70,7 @@ func TestConfirmCommandIsAskedAgain(t *testing.T) {
 		b.start()
 		b.post(agent.Connected{}, b.plan("app"))
 		e := b.runner.View().Explained
-		assert.Contains(t, e.Sentence, "; the confirm command wants to be asked again (try again later: exit status 75: nobody is here)")
+		assert.Contains(t, e.Sentence, "; the confirm command wants another try (try again later: exit status 75: nobody is here)")
 		assert.Equal(t, time.Minute, time.Until(e.Again))
 		time.Sleep(3 * time.Minute)
 		assert.Equal(t, []time.Duration{0, time.Minute, 2 * time.Minute}, asked)

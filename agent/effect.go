@@ -208,7 +208,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, cal
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
 		}
 		r.log.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
-		r.delayed(fmt.Sprintf("its installer wants to be called again for the step %s (%v)", step, err), wait)
+		r.delayed(fmt.Sprintf("its installer wants another try of %s (%v)", step, err), wait)
 		if sleep(ctx, wait) != nil {
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: "cancelled"}
 		}

@@ -210,7 +210,7 @@ func (m *Machine) sentence() string {
 	case asked:
 		return "plan " + run.Plan.ID + " waits for your answer: ota-agent confirm, or ota-agent refuse"
 	case declined:
-		return fmt.Sprintf("plan %s is refused (%s: %s); you are asked again when the platform sends it again", run.Plan.ID, m.refusal.reason, m.refusal.detail)
+		return fmt.Sprintf("plan %s is refused (%s: %s); you are asked when it comes again", run.Plan.ID, m.refusal.reason, m.refusal.detail)
 	case refusedNow:
 		return fmt.Sprintf("plan %s is refused (%s: %s); it is looked at again when that changes or the plan comes again",
 			run.Plan.ID, m.refusal.reason, m.refusal.detail)

@@ -340,7 +340,7 @@ func (r *Runner) putQuestion(ctx context.Context, plan *ota.Plan) (accept bool, 
 			return accept, detail, err
 		}
 		r.log.Info("the confirm command wants to be asked again", "plan", plan.ID, "wait", confirmAgain)
-		r.delayed("the confirm command wants to be asked again ("+err.Error()+")", confirmAgain)
+		r.delayed("the confirm command wants another try ("+err.Error()+")", confirmAgain)
 		if err := sleep(ctx, confirmAgain); err != nil {
 			return false, "", err
 		}

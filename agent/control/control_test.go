@@ -137,7 +137,7 @@ func TestStatus(t *testing.T) {
 func TestOrders(t *testing.T) {
 	connected := control.Status{Connected: true, Waiting: "idle: no plan yet"}
 	asking := control.Status{Plan: &control.Plan{ID: "p-17", Attempt: 2, Answer: control.AnswerAsking, Components: []control.Part{{ID: "rootfs", Version: "1.0.0", Target: "1.1.0"}}}}
-	const changed = "another question waits for an answer now: plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0"
+	const changed = "another question waits now: plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0"
 	open := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true}}
 	switching := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true, Switching: true}}
 	check := func(c *control.Client, ctx context.Context) (string, error) { return c.Check(ctx) }

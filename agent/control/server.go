@@ -253,7 +253,7 @@ func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
 	case status.Plan == nil || status.Plan.Answer != AnswerAsking:
 		refuse(w, http.StatusConflict, "no plan waits for an answer: "+status.Waiting)
 	case !why.meant(status.Plan):
-		refuse(w, http.StatusConflict, "another question waits for an answer now: "+status.Plan.question())
+		refuse(w, http.StatusConflict, "another question waits now: "+status.Plan.question())
 	default:
 		d.Agent.Post(agent.Decided{Accept: accept, Detail: why.Detail, Plan: status.Plan.ID, Attempt: status.Plan.Attempt, Targets: status.Plan.targets()})
 		answer(w, http.StatusAccepted, done{verb(accept) + " " + status.Plan.question()})

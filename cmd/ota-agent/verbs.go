@@ -132,7 +132,7 @@ func (o order) flags(flags *pflag.FlagSet, w *words) {
 	}
 	if o.about == theQuestion {
 		flags.IntVar(&w.Attempt, "attempt", 0, "do it only if the plan's attempt is still `N`")
-		flags.Func("targets", "do it only if the plan still brings these `VERSIONS`, separated by commas, in its order", func(text string) error {
+		flags.Func("targets", "do it only if the plan still brings these `VERSIONS`, as 1.1.0,3_1", func(text string) error {
 			w.Targets = strings.Split(text, ",")
 			return nil
 		})
@@ -177,7 +177,7 @@ func orders() []order {
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Confirm(ctx, w.Question)
 			},
-			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end.\nThe command that 'ota-agent status' prints names the plan, its attempt and its versions,\nso that the answer counts only for what you have read: another attempt may have come\nmeanwhile. Without them it is for whatever waits, and says what that was."},
+			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end.\nThe flags, as 'ota-agent status' prints them, make the answer count only for what you\nhave read. Without them it is for whatever waits, and says what that was."},
 		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log", about: theQuestion,
 			help: "The platform is told, and may send the plan again later. The flags are those of confirm.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {

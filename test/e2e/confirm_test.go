@@ -26,7 +26,7 @@ func TestConfirmByAsking(t *testing.T) {
 	assert.Contains(t, status, s.device.Told("confirm")+" "+strings.Join(question, " "), "what is read can be typed")
 
 	for _, other := range [][]string{{"--plan", "q"}, {"--attempt", "2"}, {"--targets", "1.0.9"}, {"--targets", "1.1.0,2"}} {
-		assert.Equal(t, harness.Outcome{Code: 4, Err: "ota-agent confirm: another question waits for an answer now: plan p, attempt 1: app 1.0.0 to 1.1.0\n"},
+		assert.Equal(t, harness.Outcome{Code: 4, Err: "ota-agent confirm: another question waits now: plan p, attempt 1: app 1.0.0 to 1.1.0\n"},
 			s.device.Do("confirm", other...))
 	}
 	refused := s.device.Do("refuse", append(question, "--reason", "the line is running")...)

@@ -2,7 +2,7 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
+	"strconv"
 	"time"
 
 	"otafleet/internal/ota"
@@ -101,13 +101,16 @@ func StatusKind(status int) Kind {
 
 // StatusWords says an HTTP status other than 200 and 206 for people.
 func StatusWords(status int) string {
-	words := map[int]string{
-		400: "the storage does not understand the request", 401: "the storage wants other credentials", 403: "the storage does not allow it, or the address has expired",
-		404: "the storage has no such object", 429: "the storage is asked too often", 500: "the storage has failed", 502: "what is before the storage does not reach it",
-		503: "the storage is away or busy", 504: "what is before the storage has waited too long for it",
-	}[status]
-	if words == "" {
-		return fmt.Sprintf("HTTP status %d", status)
+	words := ""
+	switch {
+	case status == 403:
+		words = ": not allowed, or expired"
+	case status == 404:
+		words = ": no such object"
+	case status == 429:
+		words = ": asked too often"
+	case status >= 500:
+		words = ": the storage is away or busy"
 	}
-	return fmt.Sprintf("HTTP status %d: %s", status, words)
+	return "HTTP status " + strconv.Itoa(status) + words
 }

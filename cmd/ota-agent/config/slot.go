@@ -61,7 +61,7 @@ func readSlotInstaller(m *yamlform.Map, in base) *SlotInstaller {
 		case text == RunningAuto || text == RunningRoot || text == RunningCmdline:
 			return text, nil
 		case !strings.Contains(text, "/"): // a slip of the pen more likely than a file
-			return "", yamlform.Words(filepath.IsAbs, "want auto, root, cmdline or the path of a file, with a / in it")(text)
+			return "", yamlform.Words(filepath.IsAbs, "want auto, root, cmdline or a path with a / in it")(text)
 		}
 		return in.resolve(text)
 	})

@@ -69,5 +69,5 @@ func TestRelativeRunning(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(dir, "running"), c.Components[0].Slot.Running)
 	_, _, err = loadSlots(t, rest+"rot")
-	require.ErrorContains(t, err, `"rot" is not valid; want auto, root, cmdline or the path of a file, with a / in it`)
+	require.ErrorContains(t, err, `"rot" is not valid; want auto, root, cmdline or a path with a / in it`)
 }
