@@ -248,11 +248,12 @@ func LoadStaged(path, staged string) (*Config, error) {
 // start with a configuration file: of the file, and of the one that it has
 // replaced, in its place or with its whole directory.
 func StateDirs(path string) []string {
-	dir, name := filepath.Split(filepath.Clean(path))
-	dirs := []string{StateDir(path), StateDir(path + file.TrialSuffix)}
-	if dir != "" {
-		dirs = append(dirs, StateDir(filepath.Join(filepath.Clean(dir)+file.PreviousSuffix, name)))
+	if live, err := filepath.Abs(path); err == nil {
+		path = live
 	}
+	dir, name := filepath.Split(path)
+	dirs := []string{StateDir(path), StateDir(path + file.TrialSuffix)}
+	dirs = append(dirs, StateDir(filepath.Join(filepath.Clean(dir)+file.PreviousSuffix, name)))
 	slices.Sort(dirs)
 	return slices.Compact(dirs)
 }

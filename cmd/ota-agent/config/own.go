@@ -59,7 +59,7 @@ func (c *Config) markOwn(in base, entries []*yamlform.Map) {
 		}
 		isRead := slices.ContainsFunc(in.named.read, holds)
 		if isRead || f.Unpack && slices.ContainsFunc(in.named.programs, holds) {
-			f.Own = in.name
+			f.Own = filepath.Join(in.dir, filepath.Base(in.name)) // the check runs elsewhere
 		}
 		if isRead && f.Restart == firmware.RestartNone {
 			entries[i].Warnf("file", "is read by the agent at its start, without a restart: want restart: process, so that a version with which it cannot start is taken back")

@@ -43,6 +43,12 @@ func TestComponentsThatTheAgentReads(t *testing.T) {
 		c, err := config.Load(path)
 		require.NoError(t, err, file)
 		assert.Equal(t, want.own, c.Components[0].File.Own == path, file)
+		t.Run("by a relative path", func(t *testing.T) {
+			t.Chdir(dir)
+			c, err := config.Load("agent.yaml")
+			require.NoError(t, err, file)
+			assert.Equal(t, want.own, c.Components[0].File.Own == path, file)
+		})
 		assert.Equal(t, want.warned, len(c.Warnings) == 1, "%s: %s", file, c.Warnings)
 	}
 }
@@ -90,4 +96,6 @@ func TestStateDirsOfAConfigurationOnTrial(t *testing.T) {
 	put(path+".ota-trial", "state_dir: /data/ota")
 	put(filepath.Join(dir, "etc.ota-previous/agent.yaml"), "state_dir: /data/a")
 	assert.Equal(t, []string{"/data/a", "/data/ota", "/var/lib/ota-agent"}, config.StateDirs(path))
+	t.Chdir(filepath.Dir(path))
+	assert.Equal(t, []string{"/data/a", "/data/ota", "/var/lib/ota-agent"}, config.StateDirs("agent.yaml"))
 }
