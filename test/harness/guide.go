@@ -111,7 +111,7 @@ func (g *Guide) Sh(commands string) string {
 // beside it.
 func (g *Guide) Serve(command string) {
 	g.t.Helper()
-	args := append([]string{"-c", "exec " + command + ` "$@"`, "sh"}, g.platformArgs...)
+	args := append([]string{"-c", "exec " + command + ` "$@"`, "sh"}, append([]string{"--page", "127.0.0.1:0"}, g.platformArgs...)...)
 	g.Platform = Start(g.t, g.Dir, "sh", args...)
 	g.Platform.AwaitOutput(ready)
 }
