@@ -1,7 +1,5 @@
 package agent
 
-import "slices"
-
 // maxOrders is how many answers, ends and installations of an operator may wait.
 const maxOrders = 64
 
@@ -13,27 +11,66 @@ const maxOrders = 64
 // empty.
 type queue []Input
 
-// add puts an input into the queue; false if there are too many of its kind.
-func (q *queue) add(in Input) bool {
+// kind is what inputs have in common that stand in for each other in the queue.
+type kind uint8
+
+const (
+	isOther kind = iota
+	isMeasured
+	isProgress
+	isTick
+	isCheck
+	isPause
+	isResume
+	isConnected
+	isDisconnected
+	isOrder
+)
+
+func kindOf(in Input) kind {
 	switch in.(type) {
 	case Measured:
-		return q.replace(in, isA[Measured])
+		return isMeasured
 	case FetchProgressed:
-		return q.replace(in, isA[FetchProgressed])
+		return isProgress
 	case Tick:
-		return q.replace(in, isA[Tick])
+		return isTick
 	case CheckRequested:
-		return q.replace(in, isA[CheckRequested])
+		return isCheck
 	case PauseRequested:
-		q.drop(isA[PauseRequested])
+		return isPause
 	case ResumeRequested:
-		q.drop(isA[PauseRequested])
-		q.drop(isA[ResumeRequested])
+		return isResume
+	case Connected:
+		return isConnected
 	case Disconnected:
-		if q.drop(isA[Connected]) {
+		return isDisconnected
+	case Decided, Abandon, Install:
+		return isOrder
+	}
+	return isOther
+}
+
+// add puts an input into the queue; false if there are too many of its kind.
+func (q *queue) add(in Input) bool {
+	switch k := kindOf(in); k {
+	case isMeasured, isProgress, isTick, isCheck:
+		for i := range *q {
+			if kindOf((*q)[i]) == k {
+				(*q)[i] = in
+				return true
+			}
+		}
+	case isPause:
+		q.drop(isPause)
+	case isResume:
+		q.drop(isPause)
+		q.drop(isResume)
+	case isDisconnected:
+		if q.drop(isConnected) > 0 {
 			return true // a connection that nobody has heard of
 		}
-	case Decided, Abandon, Install:
+	case isOrder:
 		if q.count(isOrder) >= maxOrders {
 			return false
 		}
@@ -42,33 +79,24 @@ func (q *queue) add(in Input) bool {
 	return true
 }
 
-func isA[T Input](in Input) bool {
-	_, is := in.(T)
-	return is
-}
-
-func isOrder(in Input) bool { return isA[Decided](in) || isA[Abandon](in) || isA[Install](in) }
-
-// replace puts an input in the place of one of its kind, or at the end.
-func (q *queue) replace(in Input, kind func(Input) bool) bool {
-	if i := slices.IndexFunc(*q, kind); i >= 0 {
-		(*q)[i] = in
-	} else {
-		*q = append(*q, in)
-	}
-	return true
-}
-
-// drop removes what is of a kind, and reports whether there was any.
-func (q *queue) drop(kind func(Input) bool) bool {
-	before := len(*q)
-	*q = slices.DeleteFunc(*q, kind)
-	return len(*q) < before
-}
-
-func (q *queue) count(kind func(Input) bool) (n int) {
+// drop removes the inputs of a kind, and counts them.
+func (q *queue) drop(k kind) (dropped int) {
+	kept := (*q)[:0]
 	for _, in := range *q {
-		if kind(in) {
+		if kindOf(in) == k {
+			dropped++
+		} else {
+			kept = append(kept, in)
+		}
+	}
+	clear((*q)[len(kept):])
+	*q = kept
+	return dropped
+}
+
+func (q *queue) count(k kind) (n int) {
+	for _, in := range *q {
+		if kindOf(in) == k {
 			n++
 		}
 	}

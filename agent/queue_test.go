@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,7 +53,7 @@ func TestQueueWhileASaveHangs(t *testing.T) {
 		}
 		r.mu.Lock()
 		assert.LessOrEqual(t, len(r.queue), 10+maxOrders)
-		r.queue = slices.DeleteFunc(r.queue, isOrder) // they were for the place in the queue
+		r.queue.drop(isOrder) // they were for the place in the queue
 		r.mu.Unlock()
 
 		close(h.mended)

@@ -148,7 +148,7 @@ func (r *Runner) post(in Input) {
 	if r.ctx.Err() != nil {
 		return
 	}
-	if isA[Connected](in) {
+	if kindOf(in) == isConnected {
 		r.sessions++
 	}
 	if !r.queue.add(in) {
@@ -227,7 +227,7 @@ func (r *Runner) handle(in Input) {
 		r.connected.Store(false)
 	}
 	r.machineMu.Lock()
-	if isA[Booted](in) {
+	if _, start := in.(Booted); start {
 		r.machine.dirty = r.equipment.Unsaved
 	}
 	outputs := r.machine.Handle(r.equipment.Now(), in)

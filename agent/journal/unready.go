@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"syscall"
 )
 
@@ -13,8 +12,15 @@ import (
 // and take again what it does not at the moment: it is mounted read-only, full, or
 // fails.
 func Passes(err error) bool {
-	storage := []error{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT}
-	return slices.ContainsFunc(storage, func(e error) bool { return errors.Is(err, e) })
+	var number syscall.Errno
+	if !errors.As(err, &number) {
+		return false
+	}
+	switch number {
+	case syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT:
+		return true
+	}
+	return false
 }
 
 // absent is a state file that is not there, and cannot be made.

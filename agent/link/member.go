@@ -2,7 +2,6 @@ package link
 
 import (
 	"fmt"
-	"slices"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
@@ -98,8 +97,10 @@ func (l *Link) listener(id ota.Identity) int {
 	if id == l.cfg.Identity {
 		return 0
 	}
-	if i := slices.IndexFunc(l.cfg.Members, func(m Member) bool { return m.Identity == id }); i >= 0 {
-		return i + 1
+	for i := range l.cfg.Members {
+		if l.cfg.Members[i].Identity == id {
+			return i + 1
+		}
 	}
 	return nobody
 }

@@ -2,7 +2,6 @@ package link
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -58,9 +57,9 @@ func (w *window) enter(c *counts, p *packets.Publish, listener int, cfg *Config)
 	switch {
 	case !lossy && c.acknowledged == cfg.places():
 		return false, fmt.Errorf("the broker sent more than %d messages ahead of their acknowledgement", c.acknowledged)
-	case bytes > maxWaiting, w.holds(listener) == cfg.share(),
+	case bytes > maxWaiting, count(w.held, listener) == cfg.share(),
 		lossy && (bytes > maxLossy || c.lossy == int(cfg.ReceiveMaximum)):
-		if !slices.Contains(w.missed, listener) {
+		if count(w.missed, listener) == 0 {
 			w.missed = append(w.missed, listener)
 		}
 		return false, nil
@@ -74,9 +73,9 @@ func (w *window) enter(c *counts, p *packets.Publish, listener int, cfg *Config)
 	return true, nil
 }
 
-// holds is how many messages of a listener wait.
-func (w *window) holds(listener int) (n int) {
-	for _, l := range w.held {
+// count is how often a listener is in a list.
+func count(list []int, listener int) (n int) {
+	for _, l := range list {
 		if l == listener {
 			n++
 		}
@@ -94,17 +93,24 @@ func (w *window) leave(c *counts, qos byte, bytes, listener int) (ready []int) {
 	} else {
 		c.lossy--
 	}
-	i := slices.Index(w.held, listener)
-	w.held = slices.Delete(w.held, i, i+1)
-	if len(w.held) == 0 {
+	last := len(w.held) - 1
+	for i, l := range w.held {
+		if l == listener {
+			w.held[i] = w.held[last]
+			break
+		}
+	}
+	if w.held = w.held[:last]; last == 0 {
 		w.held = nil // an idle link holds no list
 	}
-	w.missed = slices.DeleteFunc(w.missed, func(l int) bool {
-		done := w.holds(l) == 0
-		if done {
+	var waiting []int
+	for _, l := range w.missed {
+		if count(w.held, l) == 0 {
 			ready = append(ready, l)
+		} else {
+			waiting = append(waiting, l)
 		}
-		return done
-	})
+	}
+	w.missed = waiting
 	return ready
 }

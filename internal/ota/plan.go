@@ -78,12 +78,16 @@ type Plan struct {
 
 // Same reports whether other asks the same, whenever it was sent.
 func (p *Plan) Same(other *Plan) bool {
-	return p.ID == other.ID && p.Name == other.Name && p.Attempt == other.Attempt && p.Mode == other.Mode &&
-		p.Ends.Equal(other.Ends) && p.Conditions.same(other.Conditions) && p.OnFailure == other.OnFailure &&
-		slices.EqualFunc(p.Components, other.Components, PlanComponent.same)
+	for i := range min(len(p.Components), len(other.Components)) {
+		if !p.Components[i].same(&other.Components[i]) {
+			return false
+		}
+	}
+	return len(p.Components) == len(other.Components) && p.ID == other.ID && p.Name == other.Name && p.Attempt == other.Attempt && p.Mode == other.Mode &&
+		p.Ends.Equal(other.Ends) && p.Conditions.same(other.Conditions) && p.OnFailure == other.OnFailure
 }
 
-func (c PlanComponent) same(other PlanComponent) bool {
+func (c *PlanComponent) same(other *PlanComponent) bool {
 	return c.ID == other.ID && c.Type == other.Type && c.Package == other.Package &&
 		slices.Equal(c.Sources, other.Sources) && c.Target == other.Target && c.Size == other.Size
 }
