@@ -62,7 +62,7 @@ type generation struct {
 func (j *Journal) Load() (*agent.State, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.files[1] == nil {
+	if j.files[1] == nil && !j.unready {
 		return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
 	}
 	found, err := j.locate()
@@ -90,8 +90,10 @@ func (j *Journal) Load() (*agent.State, error) {
 
 // locate reads both files and finds the latest state. An error is one that may pass.
 func (j *Journal) locate() (found [2]generation, err error) {
-	for i := range found {
-		found[i] = readGeneration(j.files[i])
+	for i, f := range j.files {
+		if found[i].err = errBlank; f != nil { // of a disk that takes nothing, one may be missing
+			found[i] = readGeneration(f)
+		}
 	}
 	// A record of a newer agent verifies and does not decode. Its counter counts
 	// all the same: that agent, come back, must not take it for the latest.

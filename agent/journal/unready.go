@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"syscall"
 )
@@ -23,15 +22,6 @@ func Passes(err error) bool {
 	return false
 }
 
-// absent is a state file that is not there, and cannot be made.
-type absent struct{}
-
-func (absent) ReadAt([]byte, int64) (int, error)  { return 0, io.EOF }
-func (absent) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrNotExist }
-func (absent) Size() (int64, error)               { return 0, nil }
-func (absent) Sync() error                        { return nil }
-func (absent) Close() error                       { return nil }
-
 // readOnly opens the files of a directory that takes nothing. One may be missing: the
 // other one has the state. Where both are, nothing is known of the device: another
 // file system, which has them, may not be mounted yet.
@@ -42,7 +32,7 @@ func (j *Journal) readOnly() error {
 		f, err := j.disk.Read(fileName(i))
 		if errors.Is(err, fs.ErrNotExist) && missing == 0 {
 			missing++
-			f, err = absent{}, nil
+			continue
 		}
 		if err != nil {
 			return err
