@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
 	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -166,18 +164,6 @@ func writeFile(path string, fill func(io.Writer) error) error {
 		return err
 	}
 	return errors.Join(fill(out), out.Close())
-}
-
-// Compress writes what it reads as a zstd frame that devices can decode.
-func Compress(w io.Writer, r io.Reader) error {
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(compressionWindow))
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(z, r); err != nil {
-		return err
-	}
-	return z.Close()
 }
 
 // write lays out the archive.

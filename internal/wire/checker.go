@@ -78,6 +78,12 @@ func (c *checker) add(field, rule string) {
 	c.problems = append(c.problems, text.String()+field+": "+rule)
 }
 
+// once requires that a value of a list stands there once; seen are those before.
+func (c *checker) once(seen map[string]bool, value, field string) {
+	c.must(!seen[value], field, ruleUnique)
+	seen[value] = true
+}
+
 // must notes that a field breaks a rule unless it holds.
 func (c *checker) must(holds bool, field, rule string) {
 	if !holds {

@@ -3,7 +3,6 @@ package wire
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"unicode/utf8"
 
 	"otafleet/internal/ota"
@@ -136,10 +135,11 @@ func (b *planBody) check(c *checker) {
 	if !c.count("components", len(b.Components), 1, ota.MaxComponents) {
 		return
 	}
+	seen := map[string]bool{}
 	for i, v := range b.Components {
 		c.enter("components", i)
 		v.check(c)
-		c.must(!slices.ContainsFunc(b.Components[:i], func(o planComponentBody) bool { return o.ID == v.ID }), "id", ruleUnique)
+		c.once(seen, v.ID, "id")
 		c.leave()
 	}
 }
@@ -216,10 +216,11 @@ func (b *packageBody) check(c *checker) {
 	if !c.count("files", len(b.Files), 1, ota.MaxFiles) {
 		return
 	}
+	seen := map[string]bool{}
 	for i, f := range b.Files {
 		c.enter("files", i)
 		f.check(c)
-		c.must(!slices.ContainsFunc(b.Files[:i], func(o addressBody) bool { return o.Name == f.Name }), "name", ruleUnique)
+		c.once(seen, f.Name, "name")
 		c.leave()
 	}
 }

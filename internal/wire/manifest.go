@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"slices"
-
-	"otafleet/internal/ota"
-)
+import "otafleet/internal/ota"
 
 // EncodeManifest writes the manifest of a package as the JSON that is signed.
 // An error is an *Invalid, if the manifest itself is at fault: no manifest is
@@ -132,11 +128,12 @@ func (b *manifestBody) check(c *checker) {
 	if !c.count("files", len(b.Files), 1, ota.MaxFiles) {
 		return
 	}
+	seen := map[string]bool{}
 	for i := range b.Files {
 		f := &b.Files[i]
 		c.enter("files", i)
 		f.check(c)
-		c.must(!slices.ContainsFunc(b.Files[:i], func(o fileBody) bool { return o.Name == f.Name }), "name", ruleUnique)
+		c.once(seen, f.Name, "name")
 		c.must(f.Encoding != ota.BSDiff || b.Package != ota.Full, "encoding", "must not be bsdiff in a full package")
 		c.leave()
 	}

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"fmt"
-	"slices"
 
 	"otafleet/internal/ota"
 )
@@ -127,10 +126,11 @@ func (b *inventoryBody) check(c *checker) {
 	if !c.count("components", len(b.Components), 0, ota.MaxInventory) {
 		return
 	}
+	seen := map[string]bool{}
 	for i, v := range b.Components {
 		c.enter("components", i)
 		c.must(ota.ValidComponentID(v.ID), "id", ruleComponentID)
-		c.must(!slices.ContainsFunc(b.Components[:i], func(o componentBody) bool { return o.ID == v.ID }), "id", ruleUnique)
+		c.once(seen, v.ID, "id")
 		c.must(v.Type.Valid(), "type", ruleType)
 		c.must(v.Version == "" || ota.ValidVersion(v.Version), "version", ruleVersion)
 		c.leave()

@@ -3,7 +3,7 @@ package yamlform
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -65,8 +65,29 @@ func describe(name string, problems []Problem) []string {
 
 // inOrder sorts problems by their place in the document.
 func inOrder(problems []Problem) []Problem {
-	slices.SortStableFunc(problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	b := byPlace{problems, make([]int, len(problems))}
+	for i := range b.order {
+		b.order[i] = i
+	}
+	sort.Sort(b)
 	return problems
+}
+
+// byPlace sorts problems, those of one place as they were found. The sort of
+// package slices would be made once more for this type, which takes 5 kB.
+type byPlace struct {
+	problems []Problem
+	order    []int
+}
+
+func (b byPlace) Len() int { return len(b.order) }
+
+func (b byPlace) Less(i, k int) bool {
+	p, q := &b.problems[i], &b.problems[k]
+	return cmp.Or(p.Line-q.Line, p.Column-q.Column, b.order[i]-b.order[k]) < 0
+}
+
+func (b byPlace) Swap(i, k int) {
+	b.problems[i], b.problems[k] = b.problems[k], b.problems[i]
+	b.order[i], b.order[k] = b.order[k], b.order[i]
 }
