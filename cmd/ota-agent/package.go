@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -282,7 +281,10 @@ type follower struct {
 // then.
 func (f *follower) hear(plans []control.PastPlan) (*control.PastPlan, error) {
 	f.heard = time.Now()
-	i := slices.IndexFunc(plans, func(p control.PastPlan) bool { return p.ID == f.plan && len(p.Components) > 0 })
+	i := len(plans) - 1
+	for i >= 0 && (plans[i].ID != f.plan || len(plans[i].Components) == 0) {
+		i--
+	}
 	if i < 0 {
 		if f.last != "" || time.Since(f.began) > followPatience {
 			return nil, cli.Exitf(exitRefused, "the agent knows nothing of plan %s: see 'ota-agent history'", f.plan)
