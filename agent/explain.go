@@ -361,13 +361,7 @@ func (m *Machine) named(text string) string {
 // answering is what to type to answer the plan in hand as it is now: an answer to
 // another attempt, or to other versions, does not count.
 func (r *Run) answering() string {
-	targets := r.Plan.Targets()
-	for i, target := range targets {
-		if strings.ContainsAny(target, `,"`) { // as the flag takes a list apart
-			targets[i] = `"` + strings.ReplaceAll(target, `"`, `""`) + `"`
-		}
-	}
-	flags := " " + shell.Line("--plan", r.Plan.ID, "--attempt", strconv.Itoa(r.Attempt), "--targets", strings.Join(targets, ","))
+	flags := " " + shell.Line("--plan", r.Plan.ID, "--attempt", strconv.Itoa(r.Attempt), "--targets", strings.Join(r.Plan.Targets(), ","))
 	return "ota-agent confirm" + flags + ", or ota-agent refuse" + flags
 }
 

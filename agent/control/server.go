@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -300,7 +299,7 @@ type reason struct {
 // meant reports whether a plan is the one that the operator has read about.
 func (r *reason) meant(p *Plan) bool {
 	return (r.Plan == "" || r.Plan == p.ID) && (r.Attempt == 0 || r.Attempt == p.Attempt) &&
-		(len(r.Targets) == 0 || slices.Equal(r.Targets, p.targets()))
+		(len(r.Targets) == 0 || strings.Join(r.Targets, ",") == strings.Join(p.targets(), ","))
 }
 
 func readReason(w http.ResponseWriter, r *http.Request) (*reason, error) {

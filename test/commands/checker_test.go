@@ -22,6 +22,7 @@ import (
 // untyped are the commands of our programs that are not typed here, each with the
 // reason. They are held against the programs' helps.
 var untyped = map[string]string{
+	"ota-agent validate --staged FILE": "a new configuration beside the old one: the tests of cmd/ota-agent/config have some",
 	"ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub": "it takes a broker with TLS: test/real/secure_test.go has one",
 	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
 	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",

@@ -31,7 +31,7 @@ var wordy = regexp.MustCompile(`^[a-z./][\w./-]* `)
 // phrases are spans that look like commands and are none.
 var phrases = []string{
 	"a-z _", "app ", "download succeeded", "env -i", "history incomplete:", "id target bytes", "kill $PPID",
-	"mon-fri 01:00-05:00 Europe/Berlin", "motor VERSION", "set -m", "shard 2/4", "the history is complete", "upgrade step",
+	"mon-fri 01:00-05:00 Europe/Berlin", "motor VERSION", "pack --hardware", "set -m", "shard 2/4", "the history is complete", "upgrade step",
 	"never stored downloading of app after stored upgrade_failed signature_invalid of app",
 }
 
@@ -43,7 +43,7 @@ var spoken = map[string]string{"OPERATOR.md": "ota-agent", "SCENARIOS.md": "ota-
 var others = []string{
 	"thousand: 1000 devices, broker", "Plan Received", "cmd/ota-agent/          flags", "GRUB takes", "good image", "upgrade                      writes",
 	"agent/download: honour Retry-After", // how a change is described
-	"- {id: agent,", "- id: motor", "- id: modem", "ExecStart=",
+	"- {id: agent,", "- {id: trust,", "- id: motor", "- id: modem", "ExecStart=",
 	"setenv bootcmd", "load_env ota_slot", // for boot loaders: the tests of slots and machines obey them
 	`. "$flag"`,                                           // in sh: TestExampleOfAFlag runs it
 	"# replace FROM TO", "stage)", "activate)", "revert)", // parts of examples/handlers/motor

@@ -42,8 +42,8 @@ var names = []string{
 	"agent/control/client.go: Error",                                                     // it asks whether the agent runs
 	"agent/download/config.go: DefaultStallTimeout", "simulator/world.go: openDownloads", // user agents
 	"cmd/ota-agent/main.go: program", "cmd/ota-agent/main.go: verbs", "cmd/ota-sim/main.go: program", // the programs themselves
-	"simulator/arrival.go: newFleet", "simulator/virtual/run.go: newRun", // what devices say that they run
-	"simulator/platform/standin.go: bucket", // a user of the store
+	"simulator/model/draws.go: MachineConfig", // what devices say that they run
+	"simulator/platform/standin.go: bucket",   // a user of the store
 }
 
 // order finds, in a text of the source, a program of ours with a verb or as a word

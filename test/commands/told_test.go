@@ -136,7 +136,7 @@ func TestAgentTells(t *testing.T) {
 			typed(told("bin/ota-agent explain" + flags)[0])
 			d.awaitState(t, flags, "asking")
 			explained := sh(t, d.Dir, "bin/ota-agent explain"+flags).Out
-			answer := regexp.MustCompile(`(?m)^ +then +(bin/ota-agent confirm .*), or bin/ota-agent refuse `).FindStringSubmatch(explained)
+			answer := regexp.MustCompile(`(?m)^ +(bin/ota-agent confirm .* --targets .*)$`).FindStringSubmatch(explained)
 			require.NotNil(t, answer, explained)
 			typed(answer[1]) // it names the versions, whatever they are called
 			assert.NoFileExists(t, d.Path("reached"))
