@@ -271,7 +271,7 @@ func (b *browser) checkRetry(r *rollout) {
 	assert.Equal(b.t, len(keys)-1, ask[[]int](b, barCounts)[3])
 	ask[bool](b, `(window.left = false, document.querySelector("[name=all]").click(), true)`)
 	b.until(`window.left === undefined && document.readyState === "complete"`)
-	assert.Contains(b.t, b.text(".result"), fmt.Sprintf("%d devices are tried again", len(keys)-1))
+	assert.Contains(b.t, b.text(".result"), fmt.Sprintf("%d devices tried again", len(keys)-1))
 
 	b.visit(r.url, "/plans/spring/monitoring")
 	ended := make(chan int, 1)

@@ -129,9 +129,9 @@ func result(query url.Values) string {
 	if err != nil || err2 != nil {
 		return ""
 	}
-	s := fmt.Sprintf("%d devices are tried again: those that are online at once, the others when they return.", retried)
+	s := ota.Counted(retried, "device") + " tried again: at once where online, else at the next contact."
 	if refused > 0 {
-		s += fmt.Sprintf(" %d were left out: see the reason in each row.", refused)
+		s += fmt.Sprintf(" %d left out: see the reason in each row.", refused)
 	}
 	return s
 }

@@ -153,8 +153,8 @@ func TestWithoutScript(t *testing.T) {
 	_, text = s.post("/plans/spring/retry", "chosen", "yes")
 	assert.Contains(t, text, "No device was chosen.")
 	_, text = s.post("/plans/spring/retry", "device", "gw-1", "device", "gw-2", "chosen", "yes")
-	assert.Contains(t, text, "1 devices are tried again")
-	assert.Contains(t, text, "1 were left out")
+	assert.Contains(t, text, "1 device tried again")
+	assert.Contains(t, text, "1 left out")
 	for _, order := range []string{"suspend", "resume", "terminate"} {
 		status, _ = s.post("/plans/spring/order", "order", order)
 		assert.Equal(t, 200, status, order)
