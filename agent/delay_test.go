@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,7 @@ func TestConfirmCommandIsAskedAgain(t *testing.T) {
 		assert.Contains(t, e.Sentence, "; the confirm command wants another try (try again later: exit status 75: nobody is here)")
 		assert.Equal(t, time.Minute, time.Until(e.Again))
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		assert.Equal(t, []time.Duration{0, time.Minute, 2 * time.Minute}, asked)
 		assert.True(t, b.has("accept"))
 		assert.NotContains(t, b.runner.View().Waiting, "the confirm command")
@@ -95,9 +97,10 @@ func TestViewSaysWhyThereIsNoConnection(t *testing.T) {
 // A view names what keeps a component silent, and which version is on trial.
 func TestViewOfComponents(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
-		quiet := true
+		var quiet atomic.Bool
+		quiet.Store(true)
 		b.inspect = func(_ context.Context, component string) (string, error) {
-			if component == "motor" && quiet {
+			if component == "motor" && quiet.Load() {
 				return "", errors.New("exit status 1: the bus is off")
 			}
 			return b.runs[component], nil
@@ -111,7 +114,7 @@ func TestViewOfComponents(t *testing.T) {
 		assert.Contains(t, b.runner.View().Components[1].Silent, "exit status 1: the bus is off")
 		assert.True(t, b.has("app=upgrade_succeeded"))
 		assert.False(t, b.runner.View().Plan.Components[0].OnTrial)
-		quiet = false
+		quiet.Store(false)
 		time.Sleep(time.Minute)
 		assert.Empty(t, b.runner.View().Components[1].Silent)
 	})
