@@ -83,7 +83,7 @@ func TestFlagFile(t *testing.T) {
 		"slot=a\ntries=-1":        `"-1" is not a number of tries; want 0 to 99`,
 		"slot=a\ntries=100":       `"100" is not a number of tries`,
 		"tries=1\n":               `"" is not a slot`,
-		strings.Repeat("#", 5000): "is longer than 4096 bytes",
+		strings.Repeat("#", 5000): "is too long: more than 4096 bytes",
 	} {
 		require.NoError(t, os.WriteFile(flag.Path, []byte(text), 0o600))
 		_, err := flag.Choice(t.Context())

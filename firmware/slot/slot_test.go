@@ -215,10 +215,6 @@ func TestRecord(t *testing.T) {
 	for _, text := range []string{"", "{", `{"target":7}`, `{"slots":[{"version":""},null]}`, strings.Repeat(" ", 100<<10)} {
 		require.NoError(t, os.WriteFile(record, []byte(text), 0o600))
 		found, err := d.Inspect(t.Context())
-		if len(text) > 64<<10 {
-			require.ErrorContains(t, err, "longer than 65536 bytes")
-			continue
-		}
 		require.NoError(t, err)
 		assert.Equal(t, "unknown", found.Version)
 	}
