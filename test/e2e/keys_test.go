@@ -183,12 +183,12 @@ var badValues = map[string]struct {
 	"components.slot.boot":               {"lilo", "want one of uboot, grub, flag"},
 	"components.slot.boot_file":          {[]any{"a"}, "want a single value"},
 	"components.slot.devices":            {[]any{"a.img", "a.img"}, "want two slots"},
-	"components.slot.running":            {"here", "want auto, root, cmdline or the absolute path"},
+	"components.slot.running":            {"here", "want auto, root, cmdline or a path with a / in it"},
 	"components.slot.tries":              {0, "want 1 to 99"},
 	"components.slot.version_file":       {[]any{"a"}, "want a single value"},
 	"components.trust.allow_unsigned":    {"maybe", "is neither true nor false"},
 	"components.trust.keys":              {[]any{"none.pub"}, "cannot be read"},
-	"components.trust.threshold":         {2, "wants 2 signatures of 1 keys"},
+	"components.trust.threshold":         {2, "wants 2 signatures of 1 key;"},
 	"components.type":                    {"software", "want one of module, mcu"},
 	"components.version":                 {"", "want 1 to 64 printable characters"},
 	"conditions.battery_file":            {[]any{"a"}, "want a single value"},
@@ -240,7 +240,7 @@ var badValues = map[string]struct {
 	"sub_devices.product":                {"valve/1", "want 1 to 64 characters"},
 	"trust.allow_unsigned":               {"maybe", "is neither true nor false"},
 	"trust.keys":                         {[]any{"none.pub"}, "cannot be read"},
-	"trust.threshold":                    {2, "wants 2 signatures of 1 keys"},
+	"trust.threshold":                    {2, "wants 2 signatures of 1 key;"},
 	"windows":                            {[]any{"mon-fri 1am-5am UTC"}, "is not a time of day"},
 }
 

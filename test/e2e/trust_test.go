@@ -102,8 +102,8 @@ func TestTrustOfPartsIsValidated(t *testing.T) {
 	}
 	valid := validate()
 	assert.Equal(t, 0, valid.Code, valid.Err)
-	for _, line := range []string{"component radio: 2 of its own 2 keys must have signed\n", "sub-device valve-1: 1 of its own 1 keys must have signed\n",
-		"sub-device valve-1, component table: 1 of its own 1 keys must have signed\n"} {
+	for _, line := range []string{"component radio: 2 keys of its own, 2 signatures needed\n", "sub-device valve-1: 1 key of its own, 1 signature needed\n",
+		"sub-device valve-1, component table: 1 key of its own, 1 signature needed\n"} {
 		assert.Contains(t, valid.Out, line)
 	}
 	for file, says := range map[string]string{"radio.pub": "component radio: trust.keys: ", "valve.pub": "sub-device valve-1: trust.keys: ",

@@ -30,8 +30,8 @@ func TestExitCodesWithoutAnAgent(t *testing.T) {
 		{"stat", 2, `there is no verb "stat"; did you mean "status"?`},
 		{"run --daemon", 2, "unknown flag: --daemon"},
 		{"run now", 2, `takes no arguments, and got "now"`},
-		{"run --config none.yaml", 2, "cannot read the configuration: open none.yaml: no such file"},
-		{"validate --config none.yaml", 2, "cannot read the configuration: open none.yaml: no such file"},
+		{"run --config none.yaml", 2, "none.yaml: no such file or directory; --config names one elsewhere"},
+		{"validate --config none.yaml", 2, "none.yaml: no such file or directory; --config names one elsewhere"},
 		{"status --config none.yaml", 2, "give --socket to do without the configuration"},
 		{"status --socket none.sock", 3, "cannot reach the agent at none.sock: is ota-agent running?"},
 		{"check --socket none.sock", 3, "cannot reach the agent"},
@@ -104,7 +104,7 @@ func TestValidate(t *testing.T) {
 	}
 	good := validate()
 	assert.Equal(t, 0, good.Code)
-	assert.Equal(t, "agent.yaml: valid: device gw-0001 of product gw-200, 1 components\n", good.Out)
+	assert.Equal(t, "agent.yaml: valid: device gw-0001 of product gw-200, 1 component\n", good.Out)
 	assert.Contains(t, good.Err, "warning: agent.yaml:")
 	assert.Contains(t, good.Err, "is not encrypted")
 
