@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -97,6 +98,57 @@ func TestTakeOver(t *testing.T) {
 		require.NoError(t, b.Publish(down("one"), []byte("x"), 0))
 		assert.Equal(t, "x", string(second.next(t).Payload))
 		first = second
+	}
+}
+
+// TestConnectionsAtOnce of one client: each either is sent what there is for the
+// client, or ends. None stays up and deaf.
+func TestConnectionsAtOnce(t *testing.T) {
+	b, _ := start(t, broker.Config{})
+	first := device(t, b, "gw.one")
+	first.subscribe(t, "ota/v1/gw/one/down/+")
+	for range 100 {
+		ends := make(chan error, 8)
+		for range cap(ends) {
+			go func() { ends <- heard(b, "gw.one") }()
+		}
+		for open := cap(ends); open > 0; {
+			require.NoError(t, b.Publish(down("one"), []byte("x"), 0))
+			select {
+			case err := <-ends:
+				require.NoError(t, err)
+				open--
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// heard connects as a client, and ends well when a message comes or the connection
+// ends.
+func heard(b *broker.Broker, id string) error {
+	conn, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	packet := packets.NewControlPacket(packets.CONNECT)
+	connect, hour := packet.Content.(*packets.Connect), uint32(3600)
+	connect.ClientID, connect.KeepAlive, connect.Properties.SessionExpiryInterval = id, 60, &hour
+	if _, err := packet.WriteTo(conn); err != nil {
+		return nil // it has ended
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for {
+		p, err := packets.ReadPacket(conn)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return errors.New("the connection is up and deaf")
+		case err != nil:
+			return nil
+		case p.Type == packets.PUBLISH:
+			return nil
+		}
 	}
 }
 

@@ -58,12 +58,17 @@ func newDirectory(spawn func(func()), drop func(*mqtt.Client), maxAway int) *dir
 	}
 }
 
-// open finds or makes the session of a client that connects; with clean, it
-// forgets what the client had.
-func (d *directory) open(client *mqtt.Client, limit int, clean bool) {
+// open finds or makes the session of a client that connects and has taken over a
+// connection; with clean, it forgets what the client had. It is false if another
+// connection has opened the session since: that one would stay up, and never be sent
+// anything any more.
+func (d *directory) open(client, over *mqtt.Client, limit int, clean bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.sessions[client.ID]
+	if s != nil && s.owner != over && s.away == nil {
+		return false
+	}
 	if s != nil && clean {
 		d.remove(s)
 		s = nil
@@ -74,16 +79,20 @@ func (d *directory) open(client *mqtt.Client, limit int, clean bool) {
 	}
 	d.back(s)
 	s.owner, s.left = client, make(chan struct{})
+	return true
 }
 
-// attach lets the session of a client use its connection, unless another
-// connection has opened it since.
-func (d *directory) attach(client *mqtt.Client, window int) {
+// attach gives the session of a client its connection; false if another connection
+// has opened it since.
+func (d *directory) attach(client *mqtt.Client, window int) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	if s := d.sessions[client.ID]; s != nil && s.owner == client {
-		s.attach(client, window)
+	s := d.sessions[client.ID]
+	if s == nil || s.owner != client {
+		return false
 	}
+	s.attach(client, window)
+	return true
 }
 
 // back notes that a session does not wait for its client any more. The caller

@@ -48,7 +48,7 @@ func TestCutShare(t *testing.T) {
 func TestSubscriptionsAreBounded(t *testing.T) {
 	d := newDirectory(nil, nil, 0)
 	client := &mqtt.Client{ID: "gw.one"}
-	d.open(client, deviceBacklog, false)
+	d.open(client, nil, deviceBacklog, false)
 	s := d.find("gw.one")
 	filter := func(i int) packets.Subscription { return packets.Subscription{Filter: fmt.Sprintf("a/%d", i)} }
 	for i := range maxFilters {

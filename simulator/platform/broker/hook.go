@@ -72,24 +72,24 @@ func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 
 // OnSessionEstablish opens the client's session before the CONNACK.
 func (h *hook) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
-	h.takeOver(cl.ID)
 	limit := deviceBacklog
 	if h.broker.access.platform(speaker(cl)) {
 		limit = platformBacklog
 	}
-	h.broker.directory.open(cl, limit, pk.Connect.Clean)
+	for !h.broker.directory.open(cl, h.takeOver(cl.ID), limit, pk.Connect.Clean) {
+	}
 	h.broker.owns(cl)
 }
 
-// takeOver ends the connection that the client has already, if there is one,
-// and waits, so that the will of the old connection comes before anything from
+// takeOver ends the connection that the client has already, and returns it; nil if
+// there is none. It waits, so that the will of the old connection comes before anything from
 // the new one, and so that an old connection that is stuck cannot hold the new
 // one up. It closes the socket and leaves the rest to the old connection's
 // reader: a client that is stopped otherwise may lose its will.
-func (h *hook) takeOver(id string) {
+func (h *hook) takeOver(id string) *mqtt.Client {
 	client, left := h.broker.directory.occupant(id)
 	if client == nil {
-		return
+		return nil
 	}
 	if !client.Closed() {
 		_ = client.Net.Conn.SetWriteDeadline(time.Now().Add(takeoverPatience))
@@ -106,6 +106,7 @@ func (h *hook) takeOver(id string) {
 	if s := h.broker.directory.find(id); s != nil {
 		s.detach(client)
 	}
+	return client
 }
 
 // OnSessionEstablished starts to send, after the CONNACK.
@@ -114,7 +115,11 @@ func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	if window == 0 || window > maxWindow {
 		window = maxWindow
 	}
-	h.broker.directory.attach(cl, window)
+	if !h.broker.directory.attach(cl, window) {
+		h.broker.log.Debug("taken over before it was established", "device", cl.ID)
+		cut(cl.Net.Conn)
+		return
+	}
 	h.broker.log.Debug("connected", "device", cl.ID)
 }
 
