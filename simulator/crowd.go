@@ -87,7 +87,7 @@ func (c *crowd) all() (devices []*device, whole bool) {
 // scenario.LeastPatience. Both grow with the latency of the lines.
 const breath = time.Second
 
-// settled reports whether all devices have arrived, the timetable is done and
+// settled reports whether all devices have arrived, the schedule is done and
 // nothing more will happen.
 func (c *crowd) settled(w *world) bool {
 	devices, whole := c.all()

@@ -4,7 +4,7 @@
 // simulated.
 //
 // One flow through it: Run starts the stand-in platform (or reaches for a real
-// one), makes the plans' packages, follows the timetable of plans and events, and
+// one), makes the plans' packages, follows the schedule of plans and events, and
 // lets the devices arrive; each device boots an agent.Runner on its own link or
 // its gateway's, on its own flash and store, decorated with the faults drawn for
 // it; what devices and platform do is recorded as events; when every device has

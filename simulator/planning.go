@@ -11,7 +11,6 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
-	"otafleet/simulator/scenario"
 )
 
 // stockUp makes the packages of the scenario's plans and puts them on the
@@ -72,27 +71,7 @@ func (w *world) commanded(cmd engine.Command, err error) {
 		return
 	}
 	w.log.Warn("the platform refuses an order", "error", err)
-	if order := orderName(cmd); order != "" {
-		w.recorder.refuse(order, err)
-	}
-}
-
-// orderName is what the scenario calls an order to the platform; empty for the
-// answer of a user, who may come too late like any other.
-func orderName(cmd engine.Command) string {
-	switch cmd.(type) {
-	case engine.Activate:
-		return "activation"
-	case engine.Suspend:
-		return string(scenario.SuspendPlan)
-	case engine.Resume:
-		return string(scenario.ResumePlan)
-	case engine.Terminate:
-		return string(scenario.TerminatePlan)
-	case engine.RetryDevices:
-		return string(scenario.RetryPlan)
-	}
-	return ""
+	w.recorder.refuse(cmd, err)
 }
 
 // downPause is how often somebody tries who finds the platform down.

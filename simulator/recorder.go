@@ -1,8 +1,6 @@
 package simulator
 
 import (
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,22 +66,12 @@ func (r *recorder) observe(_ time.Time, fact engine.Output) {
 	}
 }
 
-// keptRefusals is how many refused orders are told of, and keptRefusal how much of
-// each, in bytes: an order may be refused for every device.
-const (
-	keptRefusals = 20
-	keptRefusal  = 300
-)
-
-// refuse records that the platform did not carry out an order of the scenario.
-func (r *recorder) refuse(order string, err error) {
+// refuse records that the platform did not carry out an order.
+func (r *recorder) refuse(command engine.Command, reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text := fmt.Sprintf("%s at %s: %s", order, verdict.Seconds(time.Since(r.began)), err)
-	if len(text) > keptRefusal {
-		text = strings.ToValidUTF8(text[:keptRefusal], "") + "…"
-	}
-	if len(r.refused) < keptRefusals && !r.ended {
+	text, told := model.Refused(command, time.Since(r.began), reason)
+	if told && len(r.refused) < model.KeptRefusals && !r.ended {
 		r.refused = append(r.refused, text)
 	}
 }

@@ -59,10 +59,10 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 		return nil, failure
 	}
 	figures := w.recorder.figures(w.sizes())
-	figures.Chosen = len(options.Only) > 0
+	figures.Chosen, figures.Refused = len(options.Only) > 0, w.recorder.refusals()
 	v := verdict.New(w.scenario, w.seed, "real", figures)
 	v.Part = w.selected.String()
-	v.Resources, v.Refused = peak.resources(), w.recorder.refusals()
+	v.Resources = peak.resources()
 	if ctx.Err() != nil || stopped != nil {
 		v.Interrupt()
 	}

@@ -54,7 +54,7 @@ type world struct {
 	ctx    context.Context // of the devices
 	began  time.Time
 	tasks  sync.WaitGroup // everything that runs for a device between its lives
-	due    atomic.Int32   // what the timetable has yet to let happen
+	due    atomic.Int32   // steps of the schedule that are to come
 	crowd  crowd
 
 	mu         sync.Mutex // guards the following

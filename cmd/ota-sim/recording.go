@@ -66,7 +66,7 @@ func (r *recording) end(ctx context.Context, v *verdict.Verdict, again bool) *ve
 
 // complete ends the history with what the verdict knows beyond the events.
 func (r *recording) complete(v *verdict.Verdict) error {
-	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{}, Refused: v.Refused, Resources: v.Resources}
+	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{}, Refused: v.Figures.Refused, Resources: v.Resources}
 	for i := range v.Figures.Faults {
 		end.Drawn[v.Figures.Faults[i].Name] = v.Figures.Faults[i].Drawn
 	}

@@ -22,7 +22,7 @@ func Judge(ctx context.Context, r *Record) (*verdict.Verdict, error) {
 	v := r.verdict(f)
 	v.Part = r.selected.String()
 	if r.End != nil {
-		v.Resources, v.Refused = r.End.Resources, r.End.Refused
+		v.Resources, v.Figures.Refused = r.End.Resources, r.End.Refused
 	}
 	r.cutShort(v)
 	return v, nil

@@ -45,7 +45,11 @@ func Merge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
 	for _, r := range records {
 		addResources(&v.Resources, &r.End.Resources)
 		interrupted = interrupted || r.End.Interrupted
-		v.Refused = append(v.Refused, r.End.Refused...)
+		for _, order := range r.End.Refused { // in virtual time every shard is refused the same
+			if !slices.Contains(v.Figures.Refused, order) {
+				v.Figures.Refused = append(v.Figures.Refused, order)
+			}
+		}
 	}
 	if interrupted {
 		v.Interrupt()

@@ -54,6 +54,8 @@ func TestMerge(t *testing.T) {
 		for i := range v.Figures.Faults { // each shard noted all of them here
 			v.Figures.Faults[i].Drawn /= 4
 		}
+		assert.Equal(t, []string{"suspend_plan at 3.00s: too late"}, v.Figures.Refused, "of all shards, once")
+		whole.Figures.Refused = v.Figures.Refused
 		assert.Equal(t, whole.Figures, v.Figures)
 		assert.Equal(t, 4, v.Resources.Processes)
 		assert.Equal(t, int64(400), v.Resources.PeakMemory)

@@ -26,6 +26,9 @@ type Figures struct {
 	PowerCuts  int
 	Violations int // things that never may happen
 	Series     Series
+	// Refused are the scenario's orders that the platform did not carry out, such as
+	// because the page was used meanwhile, and why: the first 20, in their order.
+	Refused []string
 
 	violations ranking[string]
 	slowest    ranking[*DeviceRecord]

@@ -120,7 +120,7 @@ func (v *Verdict) WriteJSON(w io.Writer) error {
 		Classes:    classDocument{All: f.Classes.complete(), Fleets: map[string]Counts{}},
 		Components: f.Components, Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
 		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons,
-		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: v.Refused,
+		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: f.Refused,
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
 		HistoryDigest: v.HistoryDigest, Resources: v.resourceDocument(),
 	}

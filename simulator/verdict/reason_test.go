@@ -58,7 +58,7 @@ func TestReasons(t *testing.T) {
 // TestRefusedOrders: what the platform refused is told in every form.
 func TestRefusedOrders(t *testing.T) {
 	v := verdicts(t)["held"]
-	v.Refused = []string{`suspend_plan at 3.00s: cannot suspend plan "spring": it is <b>Forced Terminated`}
+	v.Figures.Refused = []string{`suspend_plan at 3.00s: cannot suspend plan "spring": it is <b>Forced Terminated`}
 	for name, write := range map[string]func(io.Writer) error{
 		"text": func(w io.Writer) error { return v.WriteText(w, verdict.Style{}) }, "JSON": v.WriteJSON, "HTML": v.WriteHTML,
 	} {

@@ -174,7 +174,7 @@ func (v *Verdict) writeFigures(b *strings.Builder, style Style) {
 	for _, text := range f.FirstViolations() {
 		line("violation", "%s", style.paint(red, text))
 	}
-	for _, text := range v.Refused {
+	for _, text := range v.Figures.Refused {
 		line("order refused", "%s", text)
 	}
 	line("history", "%s", style.paint(dim, v.HistoryDigest))

@@ -19,9 +19,6 @@ type Verdict struct {
 	HistoryDigest string // of the recorded history: Digest.Of
 	Resources     Resources
 	Interrupted   bool // the run was stopped before its end
-	// Refused are the scenario's orders that the platform did not carry out, such as
-	// because the page was used meanwhile, and why: the first 20, in their order.
-	Refused []string
 
 	// What a reader needs to run it again. Each may be empty.
 	Text    string    // of the scenario's file

@@ -8,58 +8,63 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// schedule plans what the scenario lets happen: plans, their users, and events.
+// schedule queues what the scenario brings about: plans and events, and the users
+// of the plans. What happens by itself needs no step here: nothing waits for it.
 func (w *world) schedule() {
-	for i := range w.run.scenario.Plans {
-		p := &w.run.scenario.Plans[i]
-		w.queue.add(p.Starts, func() { w.platform.command(engine.Activate{Plan: p.Name}) })
-		w.users(p)
+	for _, step := range w.run.schedule {
+		if step.Do != nil {
+			w.queue.add(step.At, func() { step.Do(w) })
+		}
 	}
-	for i := range w.run.scenario.Events {
-		e := &w.run.scenario.Events[i]
-		w.queue.add(e.At, func() { w.happen(e) })
+	for i := range w.run.scenario.Plans {
+		w.users(&w.run.scenario.Plans[i])
 	}
 }
 
-// happen lets an event happen.
-func (w *world) happen(e *scenario.Event) {
-	p := &w.platform
-	switch e.Do {
-	case scenario.KillBroker:
-		p.brokerDown = true
-		w.eachLine("", func(l *line) {
-			l.forget()
-			l.cutSession()
-		})
-		w.after(e.For, func() { p.brokerDown = false })
-	case scenario.KillStore:
-		p.storeDown = true
-		for _, d := range w.devices {
-			d.interrupt()
-		}
-		w.after(e.For, func() { p.storeDown = false })
-	case scenario.KillPlatform:
-		p.down = true
-		w.after(e.For, p.back)
-	case scenario.Partition:
-		w.eachLine(e.Fleet, func(l *line) { l.freeze(e.For) })
-	case scenario.ReconnectStorm:
-		w.eachLine(e.Fleet, func(l *line) { l.cut(0) })
-	case scenario.ExpireAddresses:
-		p.revoked = w.now
-	case scenario.SuspendPlan:
-		p.command(engine.Suspend{Plan: e.Plan})
-		if e.For > 0 {
-			w.after(e.For, func() { p.command(engine.Resume{Plan: e.Plan}) })
-		}
-	case scenario.ResumePlan:
-		p.command(engine.Resume{Plan: e.Plan})
-	case scenario.TerminatePlan:
-		p.command(engine.Terminate{Plan: e.Plan})
-	case scenario.RetryPlan:
-		p.command(engine.RetryDevices{Plan: e.Plan})
+// The world's side of the events (model.Surroundings).
+
+// StopBroker ends every session, and what is on its way.
+func (w *world) StopBroker() {
+	w.platform.brokerDown = true
+	w.eachLine("", func(l *line) {
+		l.forget()
+		l.cutSession()
+	})
+}
+
+// StartBroker takes connections again.
+func (w *world) StartBroker() { w.platform.brokerDown = false }
+
+// StopStore ends every download.
+func (w *world) StopStore() {
+	w.platform.storeDown = true
+	for _, d := range w.devices {
+		d.interrupt()
 	}
 }
+
+// StartStore answers again.
+func (w *world) StartStore() { w.platform.storeDown = false }
+
+// StopPlatform hears nothing any more.
+func (w *world) StopPlatform() { w.platform.down = true }
+
+// StartPlatform hears what has waited.
+func (w *world) StartPlatform() { w.platform.back() }
+
+// RevokeURLs makes the download URLs issued so far useless.
+func (w *world) RevokeURLs() { w.platform.revoked = w.now }
+
+// Order gives the platform an order.
+func (w *world) Order(command engine.Command) { w.platform.command(command) }
+
+// Partition cuts a fleet off from everything for a time.
+func (w *world) Partition(fleet string, lasting time.Duration) {
+	w.eachLine(fleet, func(l *line) { l.freeze(lasting) })
+}
+
+// DropConnections drops every connection of a fleet.
+func (w *world) DropConnections(fleet string) { w.eachLine(fleet, func(l *line) { l.cut(0) }) }
 
 // eachLine calls do with every line of a fleet, or of all.
 func (w *world) eachLine(fleet string, do func(*line)) {
@@ -111,5 +116,17 @@ func (w *world) observe(fact engine.Output) {
 		if d.id.Device == e.Device {
 			d.record(e)
 		}
+	}
+}
+
+// refusedOrder is an order that the platform did not carry out.
+type refusedOrder struct {
+	at   time.Duration
+	text string
+}
+
+func (w *world) refuse(command engine.Command, reason error) {
+	if text, told := model.Refused(command, w.now, reason); told {
+		w.refused = append(w.refused, refusedOrder{w.now, text})
 	}
 }

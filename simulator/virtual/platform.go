@@ -41,13 +41,16 @@ func (p *platform) prepare() {
 
 // command carries out an order, as soon as the platform is there to take it. One
 // that comes too late, such as the suspension of a plan that has ended, changes
-// nothing.
+// nothing, and the verdict tells of it.
 func (p *platform) command(cmd engine.Command) {
 	if p.down {
 		p.orders = append(p.orders, cmd)
 		return
 	}
-	outputs, _ := p.engine.Command(p.world.clock(), cmd)
+	outputs, err := p.engine.Command(p.world.clock(), cmd)
+	if err != nil {
+		p.world.refuse(cmd, err)
+	}
 	p.execute(outputs)
 }
 

@@ -10,6 +10,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/model"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 )
 
@@ -23,6 +24,7 @@ type run struct {
 	seed     uint64
 	epoch    time.Time
 	wares    []*ware
+	schedule []model.Step
 	configs  map[*scenario.Fleet]*agent.Config
 	sign     func(*ota.Manifest) (ota.Envelope, error)
 }
@@ -35,7 +37,7 @@ type ware struct {
 
 // newRun prepares what the worlds share.
 func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
-	r := &run{scenario: s, seed: seed, epoch: epoch(), configs: map[*scenario.Fleet]*agent.Config{}}
+	r := &run{scenario: s, seed: seed, epoch: epoch(), schedule: model.Schedule(s, true), configs: map[*scenario.Fleet]*agent.Config{}}
 	public, private := keys(seed)
 	made, err := model.MakePackages(s, seed, private, r.epoch)
 	if err != nil {
@@ -51,6 +53,9 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 	}
 	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})
+	if err := r.tryPlatform(); err != nil {
+		return nil, err
+	}
 	for i := range s.Fleets {
 		f := &s.Fleets[i]
 		config := model.MachineConfig(f)
@@ -58,6 +63,23 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 		r.configs[f] = &config
 	}
 	return r, nil
+}
+
+// tryPlatform gives the packages and plans to a plan engine, as each world will: what
+// it refuses must not go unheard a million times.
+func (r *run) tryPlatform() error {
+	e := engine.New()
+	for _, w := range r.wares {
+		if _, err := e.Command(r.epoch, engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference}); err != nil {
+			return err
+		}
+	}
+	for i := range r.scenario.Plans {
+		if _, err := e.Command(r.epoch, engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch, nil)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ware finds a package by its reference, which the engine has from here.

@@ -1,13 +1,17 @@
 package virtual
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -47,7 +51,7 @@ func Simulate(ctx context.Context, o Options) (*verdict.Figures, error) {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	c := &crew{options: o, run: r, places: newPlaces(o.Scenario, chosen), sizes: verdict.Sizes(o.Scenario)}
+	c := &crew{options: o, run: r, places: newPlaces(o.Scenario, chosen), sizes: verdict.Sizes(o.Scenario), refused: map[refusedOrder]struct{}{}}
 	for i := range c.sizes {
 		c.sizes[i].Devices = chosen.Count(i)
 	}
@@ -65,6 +69,7 @@ type crew struct {
 	mu      sync.Mutex // guards the following
 	figures *verdict.Figures
 	failure error
+	refused map[refusedOrder]struct{} // of all worlds, each once
 }
 
 // batch is how many worlds a worker takes at a time.
@@ -85,7 +90,23 @@ func (c *crew) work(ctx context.Context) (*verdict.Figures, error) {
 	if c.failure == nil && ctx.Err() != nil {
 		c.failure = ctx.Err()
 	}
+	if c.figures != nil {
+		c.figures.Refused = c.refusals()
+	}
 	return c.figures, c.failure
+}
+
+// refusals are the first orders that the platform did not carry out. Every world
+// has a platform, to which the same orders go.
+func (c *crew) refusals() []string {
+	orders := slices.SortedFunc(maps.Keys(c.refused), func(a, b refusedOrder) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.text, b.text))
+	})
+	var texts []string
+	for _, order := range orders[:min(len(orders), model.KeptRefusals)] {
+		texts = append(texts, order.text)
+	}
+	return texts
 }
 
 // worker runs worlds until none is left, and adds what it has seen.
@@ -118,6 +139,7 @@ func (c *crew) worker(ctx context.Context) error {
 func (c *crew) one(j *verdict.Judge, p place) error {
 	w := newWorld(c.run, j, p, c.options.Record != nil)
 	w.play()
+	c.note(w.refused)
 	for _, d := range w.devices {
 		if d.judge == nil {
 			continue // a gateway whose devices alone were chosen
@@ -134,6 +156,18 @@ func (c *crew) one(j *verdict.Judge, p place) error {
 		c.options.Progress(int(done))
 	}
 	return nil
+}
+
+// note keeps the orders that a world's platform did not carry out.
+func (c *crew) note(refused []refusedOrder) {
+	if len(refused) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, order := range refused {
+		c.refused[order] = struct{}{}
+	}
 }
 
 // places hands out the worlds of a run: each device, and each gateway with the

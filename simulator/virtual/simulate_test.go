@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -111,4 +112,19 @@ func BenchmarkDevice(b *testing.B) {
 	if _, err := virtual.Simulate(b.Context(), virtual.Options{Scenario: s, Workers: 1}); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// TestRefusedOrders: what every world's platform refuses is told once.
+func TestRefusedOrders(t *testing.T) {
+	s, err := scenario.Parse("s.yaml", []byte(`
+scenario: refused
+duration: 10m
+fleet: [{name: gw, count: 3, product: p, components: [{id: app, type: module, version: "1"}]}]
+plans: [{name: spring, product: p, components: [{id: app, package: full, target: "2", size: 1000}]}]
+`))
+	require.NoError(t, err)
+	s.Events = []scenario.Event{{At: 5 * time.Second, Do: scenario.ResumePlan, Plan: "spring"}} // which no file may say
+	f, err := virtual.Simulate(t.Context(), virtual.Options{Scenario: s})
+	require.NoError(t, err)
+	assert.Equal(t, []string{`resume_plan at 5.00s: cannot resume plan "spring": it is Upgrading`}, f.Refused)
 }

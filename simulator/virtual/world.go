@@ -23,7 +23,8 @@ type world struct {
 	mind     func(*agent.Machine) Brain // nil for the machine as it is
 	limit    int                        // things that may still happen; negative for any number
 	platform platform
-	devices  []*device // the gateway first
+	devices  []*device      // the gateway first
+	refused  []refusedOrder // orders that the platform did not carry out
 }
 
 // after lets something happen after a time.
