@@ -78,28 +78,20 @@ func writeNew(path string, content []byte, mode os.FileMode) (err error) {
 	return nil
 }
 
-func readPublicKey(path string) (ed25519.PublicKey, error) {
-	text, err := files.Read(path, maxKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the key: %w", err)
+// readKeys reads the files that flags name, in their order.
+func readKeys[K any](paths []string, parse func(file []byte) (K, error)) (keys []K, err error) {
+	for _, path := range paths {
+		text, err := files.Read(path, maxKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the key: %w", err)
+		}
+		key, err := parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+		}
+		keys = append(keys, key)
 	}
-	key, err := wire.ParsePublicKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	return key, nil
-}
-
-func readPrivateKey(path string) (ed25519.PrivateKey, error) {
-	text, err := files.Read(path, maxKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the key: %w", err)
-	}
-	key, err := wire.ParsePrivateKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	return key, nil
+	return keys, nil
 }
 
 // readSecret reads a secret from a file, without the line end that editors add;

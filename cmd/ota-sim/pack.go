@@ -11,6 +11,7 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 	"otafleet/internal/yamlform"
 )
 
@@ -123,14 +124,8 @@ func (f *packFlags) releaseOf(files []string) (bundle.Release, error) {
 	if r.Memory, err = yamlform.ParseSize(f.memory); err != nil {
 		return r, fmt.Errorf("--memory: %w", err)
 	}
-	for _, path := range f.keys {
-		key, err := readPrivateKey(path)
-		if err != nil {
-			return r, err
-		}
-		r.Keys = append(r.Keys, key)
-	}
-	return r, nil
+	r.Keys, err = readKeys(f.keys, wire.ParsePrivateKey)
+	return r, err
 }
 
 // check says what is wrong with the flags by themselves.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,10 +20,11 @@ func TestKeygen(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "release")
 	o := sim(t, "keygen", name)
 	require.Equal(t, cli.OK, o.code, o.err)
-	public, err := readPublicKey(name + ".pub")
+	publics, err := readKeys([]string{name + ".pub"}, wire.ParsePublicKey)
 	require.NoError(t, err)
-	private, err := readPrivateKey(name + ".key")
+	privates, err := readKeys([]string{name + ".key"}, wire.ParsePrivateKey)
 	require.NoError(t, err)
+	public, private := publics[0], privates[0]
 	assert.Equal(t, public, private.Public())
 	assert.Contains(t, o.out, "key id   "+wire.KeyID(public))
 	info, err := os.Stat(name + ".key")
@@ -54,7 +54,7 @@ func TestPack(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.WriteFile(path("app.bin"), []byte(strings.Repeat("new", 5000)), 0o600))
 	require.Equal(t, cli.OK, sim(t, "keygen", path("release")).code)
-	key, err := readPublicKey(path("release.pub"))
+	keys, err := readKeys([]string{path("release.pub")}, wire.ParsePublicKey)
 	require.NoError(t, err)
 	pack := func(args ...string) *ota.Manifest {
 		out := path("app.ota")
@@ -66,7 +66,7 @@ func TestPack(t *testing.T) {
 		require.NoError(t, err)
 		defer b.Close()
 		if len(b.Envelope.Signatures) > 0 {
-			m, err := (&wire.Trust{Keys: []ed25519.PublicKey{key}}).Open(b.Envelope)
+			m, err := (&wire.Trust{Keys: keys}).Open(b.Envelope)
 			require.NoError(t, err)
 			return m
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"os"
 
@@ -43,13 +42,9 @@ func sign(streams cli.Streams, out string, paths, files []string) error {
 	case len(files) == 0:
 		return cli.Exitf(cli.Usage, "no file is given: what shall be signed?")
 	}
-	var keys []ed25519.PrivateKey
-	for _, path := range paths {
-		key, err := readPrivateKey(path)
-		if err != nil {
-			return &cli.Exit{Code: cli.Usage, Err: err}
-		}
-		keys = append(keys, key)
+	keys, err := readKeys(paths, wire.ParsePrivateKey)
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	list, err := release.Sign(files, keys...)
 	if err != nil {
@@ -88,16 +83,12 @@ func verify(streams cli.Streams, paths []string, threshold int, args []string) e
 	if err != nil {
 		return err
 	}
-	trust := &wire.Trust{Threshold: threshold}
-	for _, path := range paths {
-		key, err := readPublicKey(path)
-		if err != nil {
-			return &cli.Exit{Code: cli.Usage, Err: err}
-		}
-		trust.Keys = append(trust.Keys, key)
-	}
-	if len(trust.Keys) == 0 {
+	if len(paths) == 0 {
 		return cli.Exitf(cli.Usage, "--key is missing: give the public key that is trusted")
+	}
+	trust := &wire.Trust{Threshold: threshold}
+	if trust.Keys, err = readKeys(paths, wire.ParsePublicKey); err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := trust.Validate(); err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}

@@ -99,12 +99,8 @@ func (f *worldFlags) options(c *choice) (simulator.Options, error) {
 	}
 	if len(f.trust) > 0 || f.allowUnsigned {
 		o.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}
-		for _, path := range f.trust {
-			key, err := readPublicKey(path)
-			if err != nil {
-				return o, err
-			}
-			o.Trust.Keys = append(o.Trust.Keys, key)
+		if o.Trust.Keys, err = readKeys(f.trust, wire.ParsePublicKey); err != nil {
+			return o, err
 		}
 	}
 	return o, o.Validate()
