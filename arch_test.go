@@ -1,10 +1,10 @@
-// Package otafleet_test holds the rules of the house, as tests that fail with
-// the rule and its reason: here which package may import which, which package
-// is the only door to a module of others, and what must stay out of a device's
-// binary; in style_test.go how a file has to look; in docs_test.go that the
-// documents' tables are the code's.
+// Package otafleet_test holds the rules of the tree, as tests that fail with the
+// rule and its reason. In this file: which package may import which, which package
+// is the only adapter of a third-party module, and what must stay out of a device's
+// binary. In style_test.go: how a file has to look. In docs_test.go: that the
+// documents say what the code says. In wrap_test.go: how wide documents are.
 //
-// A new package needs a line in house, a new module one in doors. Whoever wants
+// A new package needs a line in layout, a new module one in adapters. Whoever wants
 // to loosen a rule changes its line here, where a reviewer sees it.
 package otafleet_test
 
@@ -18,14 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// room is a line of the house: a package, or a pattern for several, and the
-// packages of ours that it may import, its tests in addition to that.
-type room struct{ pkg, uses, testsUse string }
+// layer is a line of the layout: a package, or a pattern for several, and the
+// packages of the tree that it may import. Its tests may import testsUse as well.
+type layer struct{ pkg, uses, testsUse string }
 
-// house lists every package, the lowest floor first. A package may import from
-// its own floor and from those below it, never from above: what knows less can
+// layout lists every package, the lowest layer first. A package may import from
+// its own layer and from those below it, never from above: what knows less can
 // be read, tested and used alone. The first line that fits counts.
-var house = []room{
+var layout = []layer{
 	{"internal/ota", "", ""},
 	{"internal/yamlform", "", ""},
 	{"internal/shell", "", ""},
@@ -52,7 +52,7 @@ var house = []room{
 	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
 	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota internal/shell", "firmware/firmwaretest internal/programtest"},
 
-	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its doors: it declares what it needs of them
+	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
@@ -85,18 +85,18 @@ var house = []room{
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 
-// door is a module of others, the packages that may import it, the packages
+// adapter is a third-party module, the packages that may import it, the packages
 // whose tests alone may, and why it comes in there and nowhere else.
-type door struct{ module, pkgs, tests, reason string }
+type adapter struct{ module, pkgs, tests, reason string }
 
-// doors lists every module that the tree imports.
-var doors = []door{
+// adapters lists every module that the tree imports.
+var adapters = []adapter{
 	{"github.com/eclipse/paho.golang", "agent/link simulator/platform test/peers", "simulator/platform/... test/...",
 		"one package keeps the MQTT session, so the rest can be run without a broker"},
 	{"github.com/eclipse/paho.mqtt.golang", "test/peers", "",
 		"ota-sim is measured beside it, in a module of its own"},
 	{"github.com/mochi-mqtt/server", "simulator/platform/broker", "",
-		"the broker is the stand-in's; no device carries one"},
+		"the broker is the fake platform's; no device carries one"},
 	{"go.etcd.io/bbolt", "simulator/platform/store", "",
 		"one package decides what is on the disk before a message leaves"},
 	{"github.com/minio/minio-go", "agent/download", "simulator/platform/objectstore test/...",
@@ -112,7 +112,7 @@ var doors = []door{
 	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario simulator/platform/api",
 		"one strict reader, which gives all mistakes at once, each with its line"},
 	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario simulator/platform/api",
-		"the schemas are for others; parser and API do not need them"},
+		"the schemas are for third parties; parser and API do not need them"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",
 		"percentiles are a matter of judging"},
 	{"github.com/prometheus/common", "", "cmd/ota-sim test/e2e",
@@ -122,7 +122,7 @@ var doors = []door{
 	{"github.com/spf13/pflag", "internal/cli cmd/...", "",
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "internal/cli", "",
-		"only the programs know that somebody looks"},
+		"only the programs know whether a terminal reads them"},
 	{"golang.org/x/sys", "firmware/... agent/journal agent/control cmd/ota-agent/...", "test/crash",
 		"system calls stay beside the disk, the lock and the socket that need them"},
 	{"github.com/stretchr/testify", "firmware/firmwaretest test/harness", "...",
@@ -149,23 +149,23 @@ var notOnDevices = map[string]string{
 	"net/http/pprof":                          "it opens the agent's insides to its network",
 }
 
-func TestEveryPackageHasItsPlaceInTheHouse(t *testing.T) {
+func TestEveryPackageIsInTheLayout(t *testing.T) {
 	pkgs := packages(t)
 	for pkg := range pkgs {
-		if _, found := roomOf(pkg); !found {
-			t.Errorf("package %s is not in the table house: add it on its floor, with what it may import", pkg)
+		if _, found := layerOf(pkg); !found {
+			t.Errorf("package %s is not in the table layout: add it to its layer, with what it may import", pkg)
 		}
 	}
-	for _, r := range house {
+	for _, r := range layout {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(pkgs)), func(pkg string) bool { return covers(r.pkg, pkg) }) {
-			t.Errorf("the table house names %s, which does not exist: remove the line", r.pkg)
+			t.Errorf("the table layout names %s, which does not exist: remove the line", r.pkg)
 		}
 	}
 }
 
 func TestImportsPointDown(t *testing.T) {
 	for _, s := range sources(t) {
-		r, found := roomOf(s.pkg)
+		r, found := layerOf(s.pkg)
 		if !found {
 			continue // the test above says so
 		}
@@ -181,22 +181,22 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-func TestModulesOfOthersComeInThroughTheirDoor(t *testing.T) {
+func TestThirdPartyModulesHaveOneAdapter(t *testing.T) {
 	for _, s := range sources(t) {
 		for _, imported := range s.imports() {
 			if host, _, _ := strings.Cut(imported, "/"); !strings.Contains(host, ".") {
 				continue // the standard library and ourselves
 			}
-			d, found := doorOf(imported)
+			d, found := adapterOf(imported)
 			may := d.pkgs
 			if s.test {
 				may += " " + d.tests
 			}
 			switch {
 			case !found:
-				t.Errorf("%s imports %s, which has no door: add it to the table doors, with its reason", s.path, imported)
+				t.Errorf("%s imports %s, which has no adapter: add it to the table adapters, with its reason", s.path, imported)
 			case !covers(may, s.pkg):
-				t.Errorf("%s imports %s, whose door is %s: %s", s.path, imported, d.pkgs, d.reason)
+				t.Errorf("%s imports %s, whose adapter is %s: %s", s.path, imported, d.pkgs, d.reason)
 			}
 		}
 	}
@@ -214,22 +214,22 @@ func TestAgentBinaryStaysSmall(t *testing.T) {
 	}
 }
 
-// roomOf finds the line of the house for a package.
-func roomOf(pkg string) (room, bool) {
-	for _, r := range house {
+// layerOf finds the line of the layout for a package.
+func layerOf(pkg string) (layer, bool) {
+	for _, r := range layout {
 		if covers(r.pkg, pkg) {
 			return r, true
 		}
 	}
-	return room{}, false
+	return layer{}, false
 }
 
-// doorOf finds the door for an import path.
-func doorOf(imported string) (door, bool) {
-	for _, d := range doors {
+// adapterOf finds the adapter for an import path.
+func adapterOf(imported string) (adapter, bool) {
+	for _, d := range adapters {
 		if within(d.module, imported) {
 			return d, true
 		}
 	}
-	return door{}, false
+	return adapter{}, false
 }
