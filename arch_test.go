@@ -71,17 +71,17 @@ var layout = []layer{
 	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
-	{"simulator", "simulator/... agent agent/link agent/download firmware internal/*", ""},
+	{"simulator/real", "simulator/... agent agent/link agent/download firmware internal/*", ""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                              // the programs are run, not linked
-	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                                     // the real world is the program's
-	{"test/page", "", "test/harness simulator simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
-	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                   // with emulators on its serial lines
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                         // the socket is a surface
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                                   // the programs are run, not linked
+	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                                          // the real world is the program's
+	{"test/page", "", "test/harness simulator/real simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                        // with emulators on its serial lines
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                              // the socket is a surface
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 
@@ -105,7 +105,7 @@ var adapters = []adapter{
 		"it is not trusted for resume, size or digest; package download checks behind it"},
 	{"github.com/ulikunitz/xz", "agent/download", "",
 		"archives are measured before they are unpacked"},
-	{"github.com/klauspost/compress", "firmware firmware/firmwaretest internal/bundle agent/download simulator simulator/history", "simulator/model",
+	{"github.com/klauspost/compress", "firmware firmware/firmwaretest internal/bundle agent/download simulator/history", "simulator/model",
 		"a decoder takes memory as its input says; each of these gives it a limit"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},

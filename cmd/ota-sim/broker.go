@@ -13,7 +13,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/internal/files"
-	"otafleet/simulator"
+	"otafleet/simulator/real"
 )
 
 // brokerWait is how long the broker may take to answer before a run.
@@ -45,7 +45,7 @@ func (f *worldFlags) secure() (*tls.Config, error) {
 
 // reachable refuses at once a broker that nobody listens for, or that is not the
 // one that it should be, instead of after the whole run.
-func reachable(ctx context.Context, o *simulator.Options) error {
+func reachable(ctx context.Context, o *real.Options) error {
 	if o.BrokerURL == "" {
 		return nil
 	}

@@ -18,10 +18,10 @@ import (
 	"otafleet/internal/cli"
 	"otafleet/internal/files"
 	"otafleet/internal/ota"
-	"otafleet/simulator"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/platform/page"
+	"otafleet/simulator/real"
 )
 
 // pageFlags say where the platform's pages and its API are served, and to whom.
@@ -140,7 +140,7 @@ func (f *runFlags) watchRun() (*watchedRun, error) {
 }
 
 // start shows the platform of a run that has begun.
-func (w *watchedRun) start(text io.Writer, r *simulator.Run) {
+func (w *watchedRun) start(text io.Writer, r *real.Run) {
 	if w.pages == nil {
 		return
 	}

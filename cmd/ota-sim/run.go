@@ -16,9 +16,9 @@ import (
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/scenarios"
-	"otafleet/simulator"
 	"otafleet/simulator/history"
 	"otafleet/simulator/preflight"
+	"otafleet/simulator/real"
 	"otafleet/simulator/verdict"
 )
 
@@ -177,7 +177,7 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 }
 
 // play runs the scenario, with its history if somebody wants to see it later.
-func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options simulator.Options) (v *verdict.Verdict, err error) {
+func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options real.Options) (v *verdict.Verdict, err error) {
 	// A page has the steps of devices, which only a history has, or the judges of
 	// the virtual world.
 	again := f.html != "" && !f.virtual
@@ -200,7 +200,7 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 }
 
 // simulate runs the scenario in its world.
-func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, c *choice, options simulator.Options, kept *history.Writer) (v *verdict.Verdict, err error) {
+func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, c *choice, options real.Options, kept *history.Writer) (v *verdict.Verdict, err error) {
 	began := time.Now()
 	if f.virtual {
 		v, err = f.simulateVirtually(ctx, text, s, c, kept)
@@ -218,7 +218,7 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, c *c
 }
 
 // simulateReally runs the scenario over real sockets, with a live view and metrics.
-func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source, options simulator.Options) (*verdict.Verdict, error) {
+func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source, options real.Options) (*verdict.Verdict, error) {
 	metrics, err := startMetrics(f.metrics)
 	if err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	}
 	defer holdMemory(f.memory)()
 	var view *live
-	options.Started = func(r *simulator.Run) {
+	options.Started = func(r *real.Run) {
 		watched.start(text, r)
 		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})
 		if !f.quiet {
@@ -237,8 +237,8 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 			view = startLive(text, &realRun{run: r})
 		}
 	}
-	v, err := simulator.Simulate(ctx, options)
-	if errors.Is(err, simulator.ErrRefused) {
+	v, err := real.Simulate(ctx, options)
+	if errors.Is(err, real.ErrRefused) {
 		err = &cli.Exit{Code: exitUnreachable, Err: err}
 	}
 	if view != nil {

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
-	"otafleet/simulator"
 	"otafleet/simulator/history"
+	"otafleet/simulator/real"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
 )
@@ -43,7 +43,7 @@ func (f *runFlags) simulateVirtually(ctx context.Context, text io.Writer, s *sou
 	}
 	figures.Chosen = len(c.only) > 0
 	v := verdict.New(s.Scenario, c.seed, f.world(), figures)
-	v.Part, v.Resources = c.selected.String(), simulator.Resources(began)
+	v.Part, v.Resources = c.selected.String(), real.Resources(began)
 	if err != nil {
 		v.Interrupt()
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/wire"
-	"otafleet/simulator"
+	"otafleet/simulator/real"
 )
 
 // worldFlags say in which world the devices live, and which platform they run
@@ -78,8 +78,8 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 }
 
 // options are those of a run of the chosen devices against that platform.
-func (f *worldFlags) options(c *choice) (simulator.Options, error) {
-	o := simulator.Options{Scenario: c.scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
+func (f *worldFlags) options(c *choice) (real.Options, error) {
+	o := real.Options{Scenario: c.scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
 		BrokerURL: f.broker, StandIn: f.standIn, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
 	var err error
 	if o.Password, err = readSecret(f.passwordFile); err != nil {
@@ -94,7 +94,7 @@ func (f *worldFlags) options(c *choice) (simulator.Options, error) {
 	if o.TLS, err = f.secure(); err != nil {
 		return o, err
 	}
-	if o.Sources, err = simulator.ParseSources(f.sources); err != nil {
+	if o.Sources, err = real.ParseSources(f.sources); err != nil {
 		return o, fmt.Errorf("--source-addresses: %w", err)
 	}
 	if len(f.trust) > 0 || f.allowUnsigned {

@@ -38,9 +38,9 @@ var assembled = map[string]string{
 
 // names are the functions in which a program's name is no part of a command.
 var names = []string{
-	"firmware/tree.go: chmod",                                                            // it says what has failed
-	"agent/control/client.go: Error",                                                     // it asks whether the agent runs
-	"agent/download/config.go: DefaultStallTimeout", "simulator/world.go: openDownloads", // user agents
+	"firmware/tree.go: chmod",                                                                 // it says what has failed
+	"agent/control/client.go: Error",                                                          // it asks whether the agent runs
+	"agent/download/config.go: DefaultStallTimeout", "simulator/real/world.go: openDownloads", // user agents
 	"cmd/ota-agent/main.go: program", "cmd/ota-agent/main.go: verbs", "cmd/ota-sim/main.go: program", // the programs themselves
 	"simulator/model/draws.go: MachineConfig", // what devices say that they run
 	"simulator/platform/standin.go: bucket",   // a user of the store

@@ -21,10 +21,10 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
-	"otafleet/simulator"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/api"
 	"otafleet/simulator/platform/page"
+	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -114,7 +114,7 @@ func (r *rollout) devices(text string, only []string) *verdict.Verdict {
 	r.t.Helper()
 	s, err := scenario.Parse("monitored.yaml", []byte(text))
 	require.NoError(r.t, err)
-	v, err := simulator.Simulate(r.t.Context(), simulator.Options{Scenario: s, BrokerURL: r.broker, Trust: &r.trust, Only: only})
+	v, err := real.Simulate(r.t.Context(), real.Options{Scenario: s, BrokerURL: r.broker, Trust: &r.trust, Only: only})
 	require.NoError(r.t, err)
 	return v
 }

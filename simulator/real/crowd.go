@@ -1,0 +1,149 @@
+package real
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"otafleet/simulator/model"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// crowd is the devices that have arrived so far.
+type crowd struct {
+	stop     context.CancelFunc
+	arriving sync.WaitGroup
+
+	calm int // owned by settled: devices before this one were settled when last looked at
+
+	mu      sync.Mutex // guards the following
+	devices []*device
+	whole   bool // nobody is missing
+}
+
+// arriveAll lets the devices arrive at their times, until ctx ends.
+func (w *world) arriveAll(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	w.crowd.stop = stop
+	w.crowd.arriving.Go(func() {
+		for i := range w.arrivals {
+			pause(ctx, time.Until(w.began.Add(w.arrivals[i].at)))
+			if ctx.Err() != nil {
+				return
+			}
+			w.arrive(&w.arrivals[i])
+		}
+		w.crowd.mu.Lock()
+		defer w.crowd.mu.Unlock()
+		w.crowd.whole = true
+	})
+}
+
+// arrive makes a device and those behind it, and gives them power.
+func (w *world) arrive(a *arrival) {
+	first := newDevice(w, a.member)
+	first.unasked = a.unasked
+	devices := []*device{first}
+	for _, m := range a.behind {
+		devices = append(devices, newSubDevice(w, m, first))
+	}
+	w.crowd.add(devices)
+	w.separate(first)
+	for _, d := range devices {
+		d.record(verdict.Event{Kind: verdict.Arrived, Text: d.fleet.spec.Name})
+		for _, f := range d.faults {
+			if !d.unasked {
+				w.recorder.drawn(f.Name())
+			}
+		}
+		d.boot()
+	}
+}
+
+func (c *crowd) add(devices []*device) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devices = append(c.devices, devices...)
+}
+
+// stopArriving lets no further device arrive.
+func (c *crowd) stopArriving() {
+	c.stop()
+	c.arriving.Wait()
+}
+
+// all returns the devices that have arrived, and whether no other one will.
+func (c *crowd) all() (devices []*device, whole bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.devices, c.whole
+}
+
+// breath is how long nothing must have happened anywhere before a fleet of which
+// every device is at an end is taken to stay as it is: the platform may have another
+// plan for it. If some are not, which may still hear of one, it is
+// scenario.LeastPatience. Both grow with the latency of the lines.
+const breath = time.Second
+
+// settled reports whether all devices have arrived, the schedule is done and
+// nothing more will happen.
+func (c *crowd) settled(w *world) bool {
+	devices, whole := c.all()
+	if !whole || w.due.Load() > 0 {
+		return false
+	}
+	for c.calm < len(devices) && devices[c.calm].settled() {
+		c.calm++
+	}
+	if c.calm < len(devices) {
+		return false
+	}
+	c.calm = 0 // a settled device may have moved again: look once more
+	for _, d := range devices {
+		if !d.settled() {
+			return false
+		}
+	}
+	still, notUpgraded := w.recorder.still()
+	enough := w.quiet
+	if w.platform != nil && notUpgraded == 0 {
+		enough -= scenario.LeastPatience - breath
+	}
+	return still >= enough
+}
+
+// trouble says why the device has no session; d.mu is held.
+func (d *device) trouble() string {
+	if d.voice != nil {
+		return "its gateway has no session"
+	}
+	if d.life == nil {
+		return "it has no power"
+	}
+	return cmp.Or(d.life.link.Health().Trouble, "nothing answered")
+}
+
+// checkTruth records, at the end of the run, a violation for what the device has
+// said and is not so, and the reports that it still has.
+func (d *device) checkTruth() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range model.Unacknowledged(d.memory.State) {
+		d.record(e)
+	}
+	if !d.reached {
+		d.record(verdict.Event{Kind: verdict.Unreached, Text: d.trouble()})
+	}
+	lies := model.Violations(d.memory.State, func(component string) (string, bool) {
+		i := d.memory.Component(component)
+		if i < 0 {
+			return "", false
+		}
+		return d.flashes[i].version(), true
+	})
+	for _, lie := range lies {
+		d.violation(lie)
+	}
+}

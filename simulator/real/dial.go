@@ -1,0 +1,76 @@
+package real
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// dialer opens connections; a net.Dialer is one.
+type dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// dialers are how the devices reach the broker: one for each source address.
+type dialers []dialer
+
+// newDialers makes the dialers of a run. Without source addresses the system
+// chooses.
+func newDialers(sources []netip.Addr, poller *poller) dialers {
+	if len(sources) == 0 {
+		return dialers{&polledDialer{poller: poller}}
+	}
+	all := make(dialers, len(sources))
+	for i, source := range sources {
+		d := &polledDialer{poller: poller}
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+		d.Control = latePort
+		all[i] = d
+	}
+	return all
+}
+
+// of gives the dialer of a fleet's device number n: the devices take the
+// addresses in turns.
+func (d dialers) of(n int) dialer { return d[n%len(d)] }
+
+// bindAddressNoPort is Linux's IP_BIND_ADDRESS_NO_PORT, which package syscall
+// does not name.
+const bindAddressNoPort = 24
+
+// latePort lets the system choose the port when it knows the other end. It would
+// else take one that no connection has, whatever its other end, and soon find
+// none.
+func latePort(_, _ string, c syscall.RawConn) error {
+	var err error
+	closed := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1)
+	})
+	return errors.Join(closed, err)
+}
+
+// polledDialer opens connections that the poller waits for.
+type polledDialer struct {
+	net.Dialer
+	poller *poller
+}
+
+// DialContext opens a TCP connection.
+func (d *polledDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.Dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("internal error: %s gave no TCP connection", network), conn.Close())
+	}
+	polled, err := d.poller.adopt(tcp)
+	if err != nil {
+		return nil, errors.Join(err, tcp.Close())
+	}
+	return polled, nil
+}

@@ -1,0 +1,118 @@
+package real
+
+import (
+	"context"
+	"time"
+
+	"otafleet/simulator/model"
+	"otafleet/simulator/platform/engine"
+)
+
+// follow carries out the schedule until ctx ends. What happens at the start has
+// happened when it returns.
+func (w *world) follow(ctx context.Context) {
+	left := model.Schedule(w.scenario, w.platform != nil)
+	for len(left) > 0 && left[0].At == 0 {
+		w.take(left[0])
+		left = left[1:]
+	}
+	w.due.Add(int32(len(left)))
+	w.tasks.Go(func() {
+		for _, next := range left {
+			pause(ctx, time.Until(w.began.Add(next.At)))
+			if ctx.Err() != nil {
+				return
+			}
+			w.take(next)
+			w.happened()
+		}
+	})
+}
+
+// take carries out a step.
+func (w *world) take(step model.Step) {
+	if e := step.Event; e != nil {
+		w.log.Info("event", "do", string(e.Do), "for", e.For, "fleet", e.Fleet, "plan", e.Plan)
+	}
+	if step.Do != nil {
+		step.Do(w)
+	}
+}
+
+// happened notes that something which was due has happened. It may take a while to
+// have an effect, so that the run is not over yet.
+func (w *world) happened() {
+	w.recorder.stir()
+	w.due.Add(-1)
+}
+
+// The world's side of the events (model.Surroundings).
+
+// StopBroker kills the broker with every session.
+func (w *world) StopBroker() { w.attempt(w.platform.KillBroker()) }
+
+// StartBroker starts it again.
+func (w *world) StartBroker() { w.platform.RestartBroker() }
+
+// StopStore kills the object store with every download.
+func (w *world) StopStore() { w.attempt(w.platform.KillStore()) }
+
+// StartStore starts it again.
+func (w *world) StartStore() { w.platform.RestartStore() }
+
+// StopPlatform kills the plan engine.
+func (w *world) StopPlatform() { w.platform.Kill() }
+
+// StartPlatform starts it again.
+func (w *world) StartPlatform() { w.platform.Restart() }
+
+// RevokeURLs makes the download URLs issued so far useless.
+func (w *world) RevokeURLs() { w.attempt(w.platform.RevokeAddresses()) }
+
+// Order gives the platform an order.
+func (w *world) Order(command engine.Command) { w.command(command) }
+
+// DropConnections drops every connection of a fleet, or of all.
+func (w *world) DropConnections(fleet string) { w.eachLine(fleet, func(l *line) { l.cut(0) }) }
+
+func (w *world) attempt(err error) {
+	if err != nil {
+		w.log.Error("an event does not happen", "error", err)
+	}
+}
+
+// partition is a fleet that reaches nothing.
+type partition struct {
+	fleet string // empty for all
+	until time.Time
+}
+
+// Partition cuts a fleet off from everything for a time, those of it that have not
+// arrived included.
+func (w *world) Partition(fleet string, lasting time.Duration) {
+	w.mu.Lock()
+	w.partitions = append(w.partitions, partition{fleet, time.Now().Add(lasting)})
+	w.mu.Unlock()
+	w.eachLine(fleet, func(l *line) { l.freeze(lasting) })
+}
+
+// separate cuts a device that arrives off, if its fleet is.
+func (w *world) separate(d *device) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.partitions {
+		if p.fleet == "" || p.fleet == d.fleet.spec.Name {
+			d.line.freeze(time.Until(p.until))
+		}
+	}
+}
+
+// eachLine calls do with every line of a fleet, or of all.
+func (w *world) eachLine(fleet string, do func(*line)) {
+	devices, _ := w.crowd.all()
+	for _, d := range devices {
+		if d.voice == nil && (fleet == "" || fleet == d.fleet.spec.Name) {
+			do(d.line)
+		}
+	}
+}

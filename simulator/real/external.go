@@ -1,0 +1,93 @@
+package real
+
+import (
+	"otafleet/internal/ota"
+	"otafleet/simulator/model"
+	"otafleet/simulator/verdict"
+)
+
+// told is what a platform that cannot be looked into knows of a device, by its
+// own acknowledgements.
+type told struct {
+	stored model.Numbers
+	plans  []toldPlan // that the device has had, in their order
+}
+
+// toldPlan is what is known of one plan. An acknowledgement may come when the
+// device has another plan in hand.
+type toldPlan struct {
+	plan   *ota.Plan
+	parts  []ota.ComponentState // of the plan's components
+	status ota.DeviceStatus
+}
+
+// had notes a plan that the device has in hand.
+func (t *told) had(plan *ota.Plan) {
+	if p := t.of(plan.ID); p != nil {
+		p.hold(plan)
+		return
+	}
+	t.plans = append(t.plans, toldPlan{plan: plan, parts: make([]ota.ComponentState, len(plan.Components))})
+}
+
+// of finds what is known of a plan; nil if the device never had it in hand.
+func (t *told) of(plan string) *toldPlan {
+	for i := range t.plans {
+		if t.plans[i].plan.ID == plan {
+			return &t.plans[i]
+		}
+	}
+	return nil
+}
+
+// hold takes the plan in its present form: with other components, what was known
+// of it is worth nothing.
+func (p *toldPlan) hold(plan *ota.Plan) {
+	p.plan = plan
+	if len(p.parts) != len(plan.Components) {
+		p.parts = make([]ota.ComponentState, len(plan.Components))
+	}
+}
+
+// take works out the device's status after more reports, and tells whether it is
+// another one. Whether a retry is left only the platform knows: a failure counts as
+// the end until another report comes.
+func (p *toldPlan) take(reports []ota.Report) (changed bool) {
+	for i := range reports {
+		if k := p.plan.Component(reports[i].Component); k >= 0 {
+			p.parts[k].Status = reports[i].Status
+		}
+	}
+	was := p.status
+	p.status = ota.ComputeDevice(p.parts)
+	return p.status != was
+}
+
+// acked records which reports the platform has stored, and what the device's
+// status under their plan must be there.
+func (d *device) acked(ack *ota.Ack) {
+	reports, status, changed := d.learn(ack)
+	for i := range reports {
+		d.record(verdict.ReportEvent(0, verdict.Stored, d.id.Device, &reports[i]))
+	}
+	if changed {
+		d.record(verdict.Event{Kind: verdict.StatusIs, Plan: ack.Plan, N: int64(status)})
+	}
+}
+
+// learn takes the reports that an acknowledgement is the first for.
+func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceStatus, changed bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.memory.Reports() {
+		if r.Plan == ack.Plan && r.Seq <= ack.Seq && d.told.stored.Raise(r.Plan, r.Seq) {
+			reports = append(reports, r)
+		}
+	}
+	plan := d.told.of(ack.Plan)
+	if plan == nil {
+		return reports, 0, false
+	}
+	changed = plan.take(reports)
+	return reports, plan.status, changed
+}

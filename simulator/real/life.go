@@ -1,0 +1,253 @@
+package real
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
+	"otafleet/simulator/verdict"
+)
+
+// life is a device between two power cuts: the agent's own runner and link, on
+// hooks that faults have been at.
+type life struct {
+	cancel  context.CancelCauseFunc
+	runner  *agent.Runner
+	link    *link.Link // nil behind a gateway
+	hear    func(agent.Input)
+	sensors agent.Sensors
+	tasks   sync.WaitGroup
+}
+
+// boot gives the device power, unless the world has ended or the device is gone.
+func (d *device) boot() {
+	if l := d.newLife(); l != nil && d.voice != nil {
+		d.voice.join(l)
+	}
+}
+
+// newLife begins a life; nil if there is none to be had. Whoever looks for the
+// life waits for d.mu, and so finds it whole.
+func (d *device) newLife() *life {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.world.ctx.Err() != nil || d.gone {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(d.world.ctx)
+	l := &life{cancel: cancel}
+	hooks := d.decorate(l)
+	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
+	l.runner = agent.NewRunner(agent.New(d.id, d.machine, d.memory.State), agent.Equipment{
+		Link: hooks.Link, Store: journal{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
+		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d, Sensors: hooks.Sensors,
+		Now: func() time.Time { return hooks.Clock(time.Now()) },
+	})
+	d.life = l
+	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, hooks.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
+	if d.voice == nil {
+		l.link = d.newLink(hooks.Deliver, func(then func()) { l.runner.After(then) })
+		l.tasks.Add(1)
+		l.link.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
+	}
+	return l
+}
+
+// decorate lets the device's faults at the interfaces of its agent.
+func (d *device) decorate(l *life) fault.Hooks {
+	hooks := fault.Hooks{
+		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
+		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
+		Health: d, Sensors: d, Control: d,
+		Link:     late(func(m ota.Up) { d.send(l, m) }),
+		Deliver:  func(in agent.Input) { d.deliver(l, in) },
+		Reported: func(*ota.Report) {},
+	}
+	for _, f := range d.faults {
+		hooks = f.Decorate(hooks)
+	}
+	return hooks
+}
+
+// send passes a message of the agent to the link. What a platform of others is
+// told can only be recorded here.
+func (d *device) send(l *life, m ota.Up) {
+	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
+		d.record(verdict.AnswerEvent(d.id.Device, answer))
+	}
+	if d.voice != nil {
+		d.voice.Send(m)
+	} else {
+		l.link.Send(m)
+	}
+}
+
+// late is a link that is made after what uses it.
+type late func(ota.Up)
+
+// Send sends a message.
+func (f late) Send(m ota.Up) { f(m) }
+
+func (d *device) newLink(deliver func(agent.Input), after func(func())) *link.Link {
+	l, err := link.New(link.Config{
+		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
+		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.secure(),
+		Deliver: deliver, After: after, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
+	})
+	if err != nil {
+		// The scenario and the options were checked; only a bug gets here.
+		panic("internal error: " + err.Error())
+	}
+	return l
+}
+
+// deliver passes what the link brings to the runner, and keeps the records.
+func (d *device) deliver(l *life, in agent.Input) {
+	switch in := in.(type) {
+	case agent.Connected:
+		d.setConnected(true)
+	case agent.Disconnected:
+		d.setConnected(false)
+	case agent.Received:
+		d.meet()
+		if none, ok := in.Message.(*ota.NoPlan); ok {
+			d.noPlan(none.Reason)
+		}
+		if ack, ok := in.Message.(*ota.Ack); ok {
+			d.weigh(ack)
+		}
+		if plan, ok := in.Message.(*ota.Plan); ok {
+			l.runner.Post(agent.Received{Message: d.world.shared.plan(plan)})
+			return
+		}
+	}
+	l.runner.Post(in)
+}
+
+// weigh looks at an acknowledgement before the agent does.
+func (d *device) weigh(ack *ota.Ack) {
+	d.mu.Lock()
+	made := d.memory.Numbered(ack.Plan)
+	d.mu.Unlock()
+	if fault := model.Overreach(ack, made); fault != "" {
+		d.violation(fault)
+	}
+	if d.world.platform == nil {
+		d.acked(ack)
+	}
+}
+
+// noPlan records why the platform has no plan, when it says something new.
+func (d *device) noPlan(reason ota.NoPlanReason) {
+	d.mu.Lock()
+	same := d.none == reason
+	d.none = reason
+	d.mu.Unlock()
+	if !same {
+		d.record(verdict.Event{Kind: verdict.NoPlan, Text: string(reason)})
+	}
+}
+
+func (d *device) setConnected(up bool) {
+	d.mu.Lock()
+	d.connected = up
+	d.reached = d.reached || up
+	d.mu.Unlock()
+	kind := verdict.Disconnected
+	if up {
+		kind = verdict.Connected
+	}
+	d.record(verdict.Event{Kind: kind})
+}
+
+// meet lets the device's users speak when the platform has said something to it
+// for the first time, and so knows it.
+func (d *device) meet() {
+	d.mu.Lock()
+	first := !d.met
+	d.met = true
+	d.mu.Unlock()
+	if first {
+		d.letUsersAnswer()
+	}
+}
+
+// measure lets the machine look at the sensors.
+func (l *life) measure() {
+	l.runner.Post(agent.Measured{Readings: l.sensors.Read(context.Background())})
+}
+
+func (d *device) currentLife() *life {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.life
+}
+
+// stop ends the life as cause says; it does not wait for its tasks.
+func (l *life) stop(cause error) {
+	l.cancel(cause)
+	l.runner.Stop()
+}
+
+// transportKey finds the transport of a device's downloads in a context: one
+// Fetcher serves the whole fleet, so that its buffers are few.
+type transportKey struct{}
+
+func withTransport(ctx context.Context, t http.RoundTripper) context.Context {
+	return context.WithValue(ctx, transportKey{}, t)
+}
+
+// ownTransport sends each request over the line of the device that makes it.
+type ownTransport struct{}
+
+// RoundTrip sends one request.
+func (ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t, ok := r.Context().Value(transportKey{}).(http.RoundTripper)
+	if !ok {
+		return nil, fmt.Errorf("internal error: a request without a device")
+	}
+	return t.RoundTrip(r)
+}
+
+// meter records what a device has downloaded.
+type meter struct {
+	agent.Fetcher
+	device *device
+	clock  func(time.Time) time.Time // of the device
+}
+
+// Fetch downloads, and counts the verified bytes that this call put in place.
+func (m meter) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
+	before := m.device.written()
+	job.Addresses = m.expiring(job.Addresses)
+	result := m.Fetcher.Fetch(ctx, job)
+	if n := m.device.written() - before; n > 0 {
+		m.device.record(verdict.Event{Kind: verdict.Downloaded, N: n})
+	}
+	return result
+}
+
+// expiring gives addresses as the device's clock sees them: the Fetcher, which is
+// the whole fleet's, has the right time.
+func (m meter) expiring(addresses []ota.FileAddress) []ota.FileAddress {
+	now := time.Now()
+	skew := m.clock(now).Sub(now)
+	if skew == 0 {
+		return addresses
+	}
+	seen := slices.Clone(addresses)
+	for i := range seen {
+		if !seen[i].Expires.IsZero() {
+			seen[i].Expires = seen[i].Expires.Add(-skew)
+		}
+	}
+	return seen
+}

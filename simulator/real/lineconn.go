@@ -1,0 +1,181 @@
+package real
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"otafleet/agent/link"
+)
+
+// dial opens a connection to the broker.
+func (l *line) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if down, _ := l.state(); down {
+		return nil, errLineDown
+	}
+	if err := l.delay(ctx, 2); err != nil {
+		return nil, err
+	}
+	conn, err := l.dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &lineConn{Conn: conn, line: l}
+	c.ctx, c.hangUp = context.WithCancel(context.Background())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isDown() {
+		return nil, errors.Join(errLineDown, conn.Close())
+	}
+	l.conns = append(l.conns, c)
+	return c, nil
+}
+
+// lineConn is a connection over the line.
+type lineConn struct {
+	net.Conn
+	line   *line
+	ctx    context.Context // until it is closed
+	hangUp context.CancelFunc
+
+	// asked says that what comes next is no part of what came before: something
+	// was written since, or waited for.
+	asked atomic.Bool
+
+	mu   sync.Mutex // held while something is sent; guards the following
+	held []byte     // written while the line was silent
+}
+
+// atOnce is how soon a read returns what has come before it began.
+const atOnce = time.Millisecond
+
+// Read delays what comes by the way there and back: messages are small, and a
+// device's own goroutine reads them, so that nobody else waits. What is there at
+// once, and no answer to anything, has come together with what was read before.
+func (c *lineConn) Read(p []byte) (int, error) {
+	began := time.Now()
+	n, err := c.Conn.Read(p)
+	if n == 0 {
+		return n, err
+	}
+	if answers := c.asked.Swap(false); answers || time.Since(began) >= atOnce {
+		_ = c.line.delay(c.ctx, 2)
+	} else {
+		_ = c.line.pass(c.ctx)
+	}
+	c.crawl(n)
+	return n, err
+}
+
+// Await waits for something to read (link.Awaiter).
+func (c *lineConn) Await(ready func()) {
+	waiter, ok := c.Conn.(link.Awaiter)
+	if !ok {
+		go ready() // the read waits
+		return
+	}
+	began := time.Now()
+	waiter.Await(func() {
+		if time.Since(began) >= atOnce {
+			c.asked.Store(true)
+		}
+		ready()
+	})
+}
+
+// crawl takes the time that some bytes take on a slow line. A session's share of
+// a line that is not slowed down is too small to wait for.
+func (c *lineConn) crawl(bytes int) {
+	if _, rate := c.line.worst(); rate > 0 && rate != c.line.spec.Bandwidth {
+		pause(c.ctx, overLine(bytes, rate))
+	}
+}
+
+// overLine is how long bytes take at a rate.
+func overLine(bytes int, rate int64) time.Duration {
+	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second))
+}
+
+// Write sends bytes, or holds them while the line is silent, as the buffer of a
+// socket does: the agent learns nothing of it.
+func (c *lineConn) Write(p []byte) (int, error) {
+	c.crawl(len(p))
+	c.asked.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	still := c.line.stillness()
+	if still <= 0 && len(c.held) == 0 {
+		return c.Conn.Write(p)
+	}
+	if len(c.held) == 0 {
+		time.AfterFunc(still, c.release)
+	}
+	c.held = append(c.held, p...)
+	return len(p), nil
+}
+
+// release sends what was held back, once the line is silent no more.
+func (c *lineConn) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if still := c.line.stillness(); still > 0 && c.ctx.Err() == nil {
+		time.AfterFunc(still, c.release)
+		return
+	}
+	_, _ = c.Conn.Write(c.held) // whoever reads learns of an error
+	c.held = nil
+}
+
+// Close closes the connection, and ends the delay of what is on its way.
+func (c *lineConn) Close() error {
+	c.hangUp()
+	c.line.mu.Lock()
+	if i := slices.Index(c.line.conns, c); i >= 0 {
+		c.line.conns = slices.Delete(c.line.conns, i, i+1)
+	}
+	c.line.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// lineBody is an answer's body at the speed of the line.
+type lineBody struct {
+	io.ReadCloser
+	ctx  context.Context
+	line *line
+	cuts int
+	owed time.Duration // of waiting, gathered until it is worth a sleep
+	part int           // bytes since the last segment
+}
+
+// segment is how many bytes of a download may lose one packet.
+const segment = 64 << 10
+
+// worthSleeping keeps a fast line from sleeping thousands of times a second.
+const worthSleeping = 5 * time.Millisecond
+
+// Read reads what comes, at the speed at which it does.
+func (b *lineBody) Read(p []byte) (int, error) {
+	if err := b.line.pass(b.ctx); err != nil {
+		return 0, err
+	}
+	if _, cuts := b.line.state(); cuts != b.cuts {
+		return 0, errLineDown
+	}
+	n, err := b.ReadCloser.Read(p)
+	if _, rate := b.line.worst(); rate > 0 && n > 0 {
+		b.owed += overLine(n, rate)
+	}
+	for b.part += n; b.part >= segment; b.part -= segment {
+		b.owed += b.line.resend()
+	}
+	if b.owed >= worthSleeping {
+		pause(b.ctx, b.owed)
+		b.owed = 0
+	}
+	return n, err
+}

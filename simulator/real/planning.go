@@ -1,0 +1,96 @@
+package real
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io"
+	"time"
+
+	"otafleet/simulator/model"
+	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/engine"
+)
+
+// stockUp makes the packages of the scenario's plans and puts them on the
+// stand-in's shelves.
+func (w *world) stockUp(ctx context.Context, key ed25519.PrivateKey) error {
+	made, err := model.MakePackages(w.scenario, w.seed, key, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, p := range made {
+		if err := w.platform.AddPackage(ctx, p.Envelope, p.Manifest, []io.ReaderAt{bytes.NewReader(p.Bytes)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createPlans creates the scenario's plans, whose times begin with the run.
+func (w *world) createPlans() error {
+	var devices []model.Device
+	for i := range w.arrivals {
+		a := &w.arrivals[i]
+		for _, m := range append([]member{a.member}, a.behind...) {
+			devices = append(devices, model.Device{Fleet: m.fleet.spec, N: m.n})
+		}
+	}
+	for i := range w.scenario.Plans {
+		p := &w.scenario.Plans[i]
+		if err := w.platform.Command(engine.CreatePlan{Plan: model.PlanSpec(w.scenario, p, w.began, devices)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// command carries out an order, as soon as the platform is there to take it. One
+// that comes too late, such as the suspension of a plan that has ended, changes
+// nothing, and the verdict tells of it.
+func (w *world) command(cmd engine.Command) {
+	err := w.platform.Command(cmd)
+	if !errors.Is(err, platform.ErrDown) {
+		w.commanded(cmd, err)
+		return
+	}
+	w.due.Add(1)
+	w.tasks.Go(func() {
+		defer w.happened()
+		for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
+			pause(w.ctx, downPause)
+			err = w.platform.Command(cmd)
+		}
+		w.commanded(cmd, err)
+	})
+}
+
+func (w *world) commanded(cmd engine.Command, err error) {
+	if err == nil || w.ctx.Err() != nil {
+		return
+	}
+	w.log.Warn("the platform refuses an order", "error", err)
+	w.recorder.refuse(cmd, err)
+}
+
+// downPause is how often somebody tries who finds the platform down.
+const downPause = 100 * time.Millisecond
+
+// letUsersAnswer lets the user of a device answer the manual plans, after a time
+// that begins when the plan is active and the device has been connected.
+func (d *device) letUsersAnswer() {
+	if d.world.platform == nil {
+		return
+	}
+	for i := range d.world.scenario.Plans {
+		p := &d.world.scenario.Plans[i]
+		operation, after, answers := model.UserOf(p, d.fleet.spec, d.id.Device, d.world.seed)
+		if !answers {
+			continue
+		}
+		d.After(max(0, p.Starts-d.world.elapsed())+after, func() {
+			d.world.command(engine.UserAnswer{Device: d.id, Plan: p.Name, Operation: operation})
+		})
+	}
+}

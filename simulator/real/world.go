@@ -1,0 +1,171 @@
+package real
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/agent/download"
+	"otafleet/internal/bundle"
+	"otafleet/internal/ota"
+	"otafleet/internal/wire"
+	"otafleet/simulator/fault"
+	"otafleet/simulator/platform"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
+	"otafleet/simulator/verdict"
+)
+
+// defaultDownloads bounds the chunk buffers in memory, and the sockets that are
+// open beside the sessions.
+const defaultDownloads = 256
+
+// world is everything that the devices of a run share.
+type world struct {
+	// Immutable after newWorld.
+	options   Options
+	scenario  *scenario.Scenario
+	selected  *selection.Selection
+	seed      uint64
+	platform  *platform.StandIn // nil with a platform of others
+	brokerURL string
+	transport *http.Transport
+	fetcher   agent.Fetcher
+	poller    *poller
+	dialers   dialers
+	faults    *fault.Set
+	recorder  *recorder
+	fleets    []*fleet
+	arrivals  []arrival
+	quiet     time.Duration // how long nothing must happen before a fleet is taken to stay as it is
+	log       *slog.Logger
+
+	chunks chunks
+	shared shared
+	ctx    context.Context // of the devices
+	began  time.Time
+	tasks  sync.WaitGroup // everything that runs for a device between its lives
+	due    atomic.Int32   // steps of the schedule that are to come
+	crowd  crowd
+
+	mu         sync.Mutex // guards the following
+	partitions []partition
+}
+
+// newWorld prepares a run. Nothing moves yet but the listeners.
+func newWorld(ctx context.Context, options Options) (*world, error) {
+	if err := options.Validate(); err != nil {
+		return nil, err
+	}
+	w := &world{options: options, scenario: options.Scenario, seed: options.Seed, log: options.Logger}
+	if w.seed == 0 {
+		w.seed = w.scenario.Seed
+	}
+	if w.log == nil {
+		w.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if w.selected, err = selection.New(w.scenario, options.Shard, options.Only); err != nil {
+		return nil, err
+	}
+	w.quiet = w.scenario.Patience()
+	w.recorder = newRecorder(w.scenario, w.selected.Devices(), options.History)
+	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
+		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
+	})
+	for i := range w.scenario.Fleets {
+		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i]))
+	}
+	if w.arrivals, err = w.listArrivals(); err != nil {
+		return nil, err
+	}
+	if err := w.openDownloads(); err != nil {
+		return nil, err
+	}
+	trust, err := w.openPlatform(ctx)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	open := w.shared.opener(trust.Open)
+	for _, f := range w.fleets {
+		f.machine.Open = open
+	}
+	if err := w.openDialers(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// openDownloads makes the one Fetcher of the fleet.
+func (w *world) openDownloads() error {
+	parallel := w.options.Downloads
+	if parallel == 0 {
+		parallel = defaultDownloads
+	}
+	w.transport = &http.Transport{
+		DialContext:         (&net.Dialer{}).DialContext,
+		MaxIdleConnsPerHost: parallel, MaxIdleConns: parallel,
+		IdleConnTimeout: 10 * time.Second, DisableCompression: true,
+		ReadBufferSize: 4 << 10, WriteBufferSize: 2 << 10,
+	}
+	var err error
+	w.fetcher, err = download.New(download.Config{Parallel: parallel, Transport: ownTransport{}, UserAgent: "ota-sim"})
+	return err
+}
+
+// openDialers prepares for the devices' sessions.
+func (w *world) openDialers() error {
+	err := checkSources(w.options.Sources)
+	if err != nil {
+		return err
+	}
+	if w.poller, err = newPoller(); err != nil {
+		return err
+	}
+	w.dialers = newDialers(w.options.Sources, w.poller)
+	return nil
+}
+
+// openPlatform starts the stand-in, with a key of the run, unless a real
+// platform is used.
+func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
+	if w.options.BrokerURL != "" && !w.options.StandIn {
+		w.brokerURL = w.options.BrokerURL
+		return w.options.Trust, nil
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a key: %w", err)
+	}
+	w.faults.Sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
+	w.platform, err = platform.New(platform.Config{
+		BrokerURL: w.options.BrokerURL, BrokerUser: w.options.PlatformUser, BrokerPassword: string(w.options.PlatformPassword), BrokerTLS: w.options.TLS,
+		Gateways: gateways(w.arrivals), Prefix: w.options.Prefix, Store: w.options.Store, Observe: w.recorder.observe, Logger: w.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.brokerURL = w.platform.BrokerURL()
+	return &wire.Trust{Keys: []ed25519.PublicKey{public}}, w.stockUp(ctx, private)
+}
+
+// close lets go of what a run leaves open.
+func (w *world) close() error {
+	w.transport.CloseIdleConnections()
+	if w.platform == nil {
+		return nil
+	}
+	return w.platform.Close()
+}
+
+// random is the source of what needs no seed: back-off and jitter.
+func (w *world) random() float64 { return rand.Float64() }
