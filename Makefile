@@ -51,7 +51,7 @@ test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and 
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
 		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static bsdiff bzip2 groff mandoc zsh fish' >&2; exit 1; }; done
 	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root, to mount' >&2; exit 1; }
-	$(GO) test -tags real -count 1 -timeout $(PATIENCE) -run '^TestTools' ./firmware/slot ./firmware/command ./agent/journal ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
+	$(GO) test -tags real -count 1 -timeout $(PATIENCE) -run '^TestTools' ./firmware/slot ./firmware/command ./agent/statefile ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
 
 VM_TOOLS := qemu-system-x86_64 /bin/busybox /sbin/mke2fs /sbin/sfdisk grub-mkimage grub-editenv
 test-vm: ## boots two emulated machines, by a flag file and by GRUB, and kills each VM_KILLS times (15); VM_SEED draws the moments

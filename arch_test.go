@@ -123,7 +123,7 @@ var adapters = []adapter{
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "internal/cli", "",
 		"only the programs know whether a terminal reads them"},
-	{"golang.org/x/sys", "firmware/... agent/journal agent/control cmd/ota-agent/...", "test/crash",
+	{"golang.org/x/sys", "firmware/... agent/statefile agent/control cmd/ota-agent/...", "test/crash",
 		"system calls stay beside the disk, the lock and the socket that need them"},
 	{"github.com/stretchr/testify", "firmware/firmwaretest test/harness", "...",
 		"it is for tests, and for the packages that exist for tests"},

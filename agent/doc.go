@@ -10,6 +10,6 @@
 //
 // The package does not import its doors. It declares the interfaces it needs
 // (Link, Store, Fetcher, Health, Power, firmware.Installer); the programs wire
-// them to packages link, journal, download and firmware, the simulator to its
+// them to packages link, statefile, download and firmware, the simulator to its
 // own.
 package agent

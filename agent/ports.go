@@ -15,7 +15,7 @@ type Link interface {
 	Send(message ota.Up)
 }
 
-// Store keeps the machine's state. Package journal implements it.
+// Store keeps the machine's state. Package statefile implements it.
 type Store interface {
 	// Save replaces the kept state. It returns after the state would survive a
 	// power cut.
@@ -84,7 +84,7 @@ type Power interface {
 }
 
 // Desk keeps package addresses over restarts, since they do not fit into the
-// small state. Package journal implements it.
+// small state. Package statefile implements it.
 type Desk interface {
 	// KeepPackage makes the address of a component's package durable.
 	KeepPackage(p *ota.Package) error

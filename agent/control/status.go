@@ -25,7 +25,7 @@ type Status struct {
 	Components []Component `json:"components"`
 	Plan       *Plan       `json:"plan,omitempty"`  // in hand; left out before the first
 	Pending    int         `json:"pending_reports"` // not acknowledged by the platform
-	Journal    Journal     `json:"journal"`
+	StateFile  StateFile   `json:"journal"`
 	SubDevices []Status    `json:"sub_devices,omitempty"` // those for which a gateway speaks
 }
 
@@ -98,21 +98,21 @@ type Failure struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Journal is how the state on disk does.
-type Journal struct {
+// StateFile is the condition of the state on disk.
+type StateFile struct {
 	Saves   uint64 `json:"saves"`             // since the state directory was new
 	Trouble string `json:"trouble,omitempty"` // why the state cannot be saved
 	Worn    string `json:"worn,omitempty"`    // what did not verify at the start
 }
 
 // NewStatus writes down a view of the agent. The caller adds what the view does
-// not know: agent, uptime, since and the journal's health.
+// not know: agent, uptime, since and the state file's health.
 func NewStatus(v agent.View) Status {
 	s := Status{
 		Product: v.Identity.Product, Device: v.Identity.Device,
 		Connected: v.Connected, Unreached: v.Unreached, Waiting: v.Waiting, Remedy: v.Explained.Remedy, Pending: v.Pending,
 		Components: make([]Component, 0, len(v.Components)),
-		Journal:    Journal{Trouble: v.Trouble},
+		StateFile:  StateFile{Trouble: v.Trouble},
 	}
 	if v.Paused != nil {
 		s.Paused = &Pause{Since: v.Paused.Since, Reason: v.Paused.Reason}

@@ -36,7 +36,7 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble sta
 	if err != nil {
 		return nil, err
 	}
-	if err := d.journal.Health().Failure; err != nil && saved.SystemOnTrial(d.bootID) {
+	if err := d.state.Health().Failure; err != nil && saved.SystemOnTrial(d.bootID) {
 		return nil, errors.Join(fmt.Errorf("what comes of a system on trial cannot be saved: %w", err), d.close())
 	}
 	equipment, err := d.equip(restart, trouble)

@@ -87,7 +87,7 @@ func (d *device) writeMetrics(p *exposition.Page) {
 	}
 	d.writePlan(p, v.Plan)
 	p.Single("ota_agent_pending_reports", "gauge", "Reports that the platform has not acknowledged.", float64(v.Pending))
-	p.Single("ota_agent_journal_saves_total", "counter", "Saves of the state since the state directory was new.", float64(d.journal.Health().Saves))
+	p.Single("ota_agent_journal_saves_total", "counter", "Saves of the state since the state directory was new.", float64(d.state.Health().Saves))
 	p.Single("ota_agent_trouble", "gauge", "1 while the state cannot be saved, or the device not restarted.", truth(v.Trouble != ""))
 	writeReadings(p, &v.Readings)
 }

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 )
 
 // storageAgain is how often a start is tried that the storage keeps back.
@@ -20,7 +20,7 @@ func patiently(ctx context.Context, log *slog.Logger, start func() error) error 
 	defer tick.Stop()
 	for told := ""; ; {
 		err := start()
-		if err == nil || !journal.Passes(err) {
+		if err == nil || !statefile.Passes(err) {
 			return err
 		}
 		if text := err.Error(); text != told {

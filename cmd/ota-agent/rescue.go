@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/file"
@@ -104,11 +104,11 @@ func (r *rescue) takeBack(ctx context.Context) []string {
 
 // lock opens the journal in a state directory, which no other agent does then; nil
 // if there is none that can be opened.
-func (r *rescue) lock(dir string) *journal.Journal {
+func (r *rescue) lock(dir string) *statefile.Store {
 	if _, err := os.Stat(dir); err != nil {
 		return nil
 	}
-	j, err := journal.Open(journal.Config{Dir: dir, Logger: r.log})
+	j, err := statefile.Open(statefile.Config{Dir: dir, Logger: r.log})
 	if err != nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -23,7 +23,7 @@ import (
 // saved makes a state directory of a device in the middle of an upgrade.
 func saved(t *testing.T, part agent.Part) string {
 	dir := t.TempDir()
-	j, err := journal.Open(journal.Config{Dir: dir})
+	j, err := statefile.Open(statefile.Config{Dir: dir})
 	require.NoError(t, err)
 	_, err = j.Load()
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func printStatus(w io.Writer, s *control.Status) error {
 		fmt.Fprintf(&b, "\n%s\n", pending(s.Pending))
 	}
 	printSubDevices(&b, s.SubDevices)
-	for _, trouble := range []string{s.Journal.Trouble, s.Journal.Worn} {
+	for _, trouble := range []string{s.StateFile.Trouble, s.StateFile.Worn} {
 		if trouble != "" {
 			terminal.Fprintf(&b, "\nstate: %s\n", trouble)
 		}

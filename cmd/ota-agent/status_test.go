@@ -23,7 +23,7 @@ func asking(hostile string) *control.Status {
 		Components: []control.Component{{ID: "app", Type: "module", Version: "1.0.0" + hostile, Release: 3}, {ID: "motor", Type: "mcu", Silent: "exit status 1" + hostile}},
 		Plan: &control.Plan{ID: "p-17" + hostile, Attempt: 2, Answer: "asking", Ends: time.Date(2026, 12, 1, 0, 0, 0, 0, time.Local), Components: []control.Part{
 			{ID: "app", Status: "download_failed", Target: "1.1.0" + hostile, Failure: &control.Failure{Code: "http_error", Detail: "503" + hostile}}}},
-		Pending: 1, Journal: control.Journal{Trouble: "disk full" + hostile},
+		Pending: 1, StateFile: control.StateFile{Trouble: "disk full" + hostile},
 		SubDevices: []control.Status{{Device: "meter-1", Product: "m", Waiting: "idle" + hostile, Pending: 2}},
 	}
 }

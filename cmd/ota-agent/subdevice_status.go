@@ -43,8 +43,8 @@ func doing(s *control.Status) string {
 	if s.Pending > 0 {
 		text += "; " + pending(s.Pending)
 	}
-	if s.Journal.Trouble != "" {
-		text += "; state: " + s.Journal.Trouble
+	if s.StateFile.Trouble != "" {
+		text += "; state: " + s.StateFile.Trouble
 	}
 	return text
 }

@@ -10,7 +10,7 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/control"
 	"otafleet/agent/eventlog"
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/cli"
@@ -24,7 +24,7 @@ type unit struct {
 	components []config.Component
 	dir        string // the state directory
 	log        *slog.Logger
-	journal    *journal.Journal
+	state      *statefile.Store
 	events     *eventlog.Log
 	sensors    agent.Sensors
 	runner     *agent.Runner
@@ -33,8 +33,8 @@ type unit struct {
 // open opens the state directory and gives what was saved in it. A damaged state
 // is said loudly and does not keep the device from starting.
 func (u *unit) open() (*agent.State, error) {
-	j, err := journal.Open(journal.Config{Dir: u.dir, Logger: u.log})
-	var busy *journal.Busy
+	j, err := statefile.Open(statefile.Config{Dir: u.dir, Logger: u.log})
+	var busy *statefile.Busy
 	if errors.As(err, &busy) {
 		return nil, &cli.Exit{Code: exitBusy, Err: err}
 	}
@@ -42,7 +42,7 @@ func (u *unit) open() (*agent.State, error) {
 		return nil, err
 	}
 	saved, err := j.Load()
-	var damaged *journal.Damaged
+	var damaged *statefile.Damaged
 	if errors.As(err, &damaged) {
 		u.log.Error(damaged.Error())
 	} else if err != nil {
@@ -51,22 +51,22 @@ func (u *unit) open() (*agent.State, error) {
 	if err := j.Health().Failure; err != nil {
 		u.log.Error("the state cannot be saved; nothing is done until it can, and the platform is told", "error", err)
 	}
-	u.journal, u.events = j, eventlog.Open(eventlog.Config{Dir: u.dir, Logger: u.log})
+	u.state, u.events = j, eventlog.Open(eventlog.Config{Dir: u.dir, Logger: u.log})
 	return saved, nil
 }
 
 // close lets go of the state directory, if it is open.
 func (u *unit) close() error {
-	if u.journal == nil {
+	if u.state == nil {
 		return nil
 	}
-	return errors.Join(u.events.Close(), u.journal.Close())
+	return errors.Join(u.events.Close(), u.state.Close())
 }
 
 // equipment is the parts that a unit has in its own directory.
 func (u *unit) equipment(installers map[string]firmware.Installer) agent.Equipment {
 	return agent.Equipment{
-		Store: u.journal, Unsaved: u.journal.Health().Failure != nil, Desk: u.journal, Events: u.events, Sensors: u.sensors, Logger: u.log,
+		Store: u.state, Unsaved: u.state.Health().Failure != nil, Desk: u.state, Events: u.events, Sensors: u.sensors, Logger: u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },
 	}
 }
@@ -93,10 +93,10 @@ func (u *unit) installers() (map[string]firmware.Installer, error) {
 // status is the status without what is known of the session.
 func (u *unit) status() control.Status {
 	s := control.NewStatus(u.runner.View())
-	health := u.journal.Health()
-	s.Journal.Saves = health.Saves
+	health := u.state.Health()
+	s.StateFile.Saves = health.Saves
 	if health.Worn != nil {
-		s.Journal.Worn = health.Worn.Error()
+		s.StateFile.Worn = health.Worn.Error()
 	}
 	return s
 }

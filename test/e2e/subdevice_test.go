@@ -186,7 +186,7 @@ func (s *site) shows() {
 		assert.Equal(s.t, "ota-agent/1.0.0", sub.Agent)
 		assert.Equal(s.t, want.version, sub.Components[0].Version)
 		assert.Equal(s.t, want.step, sub.Plan.Components[0].Status)
-		assert.Positive(s.t, sub.Journal.Saves)
+		assert.Positive(s.t, sub.StateFile.Saves)
 	}
 	text := s.device.Do("status").Out
 	assert.Regexp(s.t, `(?m)^SUB-DEVICE +PRODUCT +RUNS`, text)

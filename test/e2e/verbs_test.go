@@ -135,7 +135,7 @@ func TestVerbsOfARunningAgent(t *testing.T) {
 	document, _ := s.status()
 	assert.Equal(t, "gw-0001", document.Device)
 	assert.Equal(t, "upgrade_succeeded", document.Plan.Components[0].Status)
-	assert.Positive(t, document.Journal.Saves)
+	assert.Positive(t, document.StateFile.Saves)
 
 	assert.Equal(t, harness.Outcome{Out: "the platform is asked for a plan\n"}, s.device.Do("check"))
 	for _, verb := range []string{"confirm", "refuse"} {

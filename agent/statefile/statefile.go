@@ -1,4 +1,4 @@
-package journal
+package statefile
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 // bytes: room for a plan in hand, the plans before it and some hundred reports.
 const DefaultReserve = 128 << 10
 
-// Config says where a journal is kept.
+// Config says where a state is kept.
 type Config struct {
 	Dir     string       // the state directory; made if it is missing
 	Reserve int64        // bytes of each file at its creation; 0 for DefaultReserve
@@ -38,9 +38,9 @@ func (c *Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Journal is the kept state of one device. Its methods may be called from any
+// Store is the kept state of one device. Its methods may be called from any
 // goroutine.
-type Journal struct {
+type Store struct {
 	disk Disk
 	lock io.Closer // nil on a Disk of the caller's
 	log  *slog.Logger
@@ -58,26 +58,26 @@ type Journal struct {
 
 // Open locks the state directory and prepares the two files. Another process on
 // the same directory gives a *Busy.
-func Open(cfg Config) (*Journal, error) {
+func Open(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	j := &Journal{disk: cfg.Disk, log: cfg.Logger}
-	if j.log == nil {
-		j.log = slog.New(slog.DiscardHandler)
+	s := &Store{disk: cfg.Disk, log: cfg.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
-	err := j.open(&cfg)
+	err := s.open(&cfg)
 	if errors.Is(err, fs.ErrPermission) {
 		err = fmt.Errorf("%w: the state directory and what is in it must belong to the agent's user", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return j, nil
+	return s, nil
 }
 
-func (j *Journal) open(cfg *Config) error {
-	if j.disk == nil {
+func (s *Store) open(cfg *Config) error {
+	if s.disk == nil {
 		d, err := openDirectory(cfg.Dir)
 		if err != nil {
 			return err
@@ -86,18 +86,18 @@ func (j *Journal) open(cfg *Config) error {
 		if err != nil {
 			return errors.Join(err, d.root.Close())
 		}
-		j.disk, j.lock = d, closers{lock, d.root}
+		s.disk, s.lock = d, closers{lock, d.root}
 	}
-	if j.reserve = cfg.Reserve; j.reserve == 0 {
-		j.reserve = DefaultReserve
+	if s.reserve = cfg.Reserve; s.reserve == 0 {
+		s.reserve = DefaultReserve
 	}
-	err := j.prepare(j.reserve)
-	if Passes(err) && j.readOnly() == nil {
-		j.unready, j.failure = true, err
+	err := s.prepare(s.reserve)
+	if Passes(err) && s.readOnly() == nil {
+		s.unready, s.failure = true, err
 		return nil
 	}
 	if err != nil {
-		return errors.Join(err, j.Close())
+		return errors.Join(err, s.Close())
 	}
 	return nil
 }
@@ -113,26 +113,26 @@ func (c closers) Close() error {
 }
 
 // prepare makes what is missing and opens both files.
-func (j *Journal) prepare(reserve int64) error {
-	if err := j.sweep(); err != nil {
+func (s *Store) prepare(reserve int64) error {
+	if err := s.sweep(); err != nil {
 		return err
 	}
-	if err := j.create(reserve); err != nil {
+	if err := s.create(reserve); err != nil {
 		return fmt.Errorf("cannot create the state: %w", err)
 	}
-	for i := range j.files {
-		f, err := j.disk.Open(fileName(i))
+	for i := range s.files {
+		f, err := s.disk.Open(fileName(i))
 		if errors.Is(err, files.ErrNotFile) {
-			f, err = j.renew(fileName(i), reserve)
+			f, err = s.renew(fileName(i), reserve)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot open the state: %w", err)
 		}
-		j.files[i] = f
-		// Without its reserve a journal works, but a disk that fills up later
+		s.files[i] = f
+		// Without its reserve the store works, but a disk that fills up later
 		// can stop it.
 		if err := fill(f, reserve); err != nil {
-			j.log.Warn("cannot reserve space for the state: a full disk may stop the agent", "file", fileName(i), "error", err)
+			s.log.Warn("cannot reserve space for the state: a full disk may stop the agent", "file", fileName(i), "error", err)
 		}
 	}
 	return nil
@@ -143,8 +143,8 @@ func (j *Journal) prepare(reserve int64) error {
 // there is a record that verifies from the first moment on, and where there is
 // none, one has been lost: a torn first save and a damaged state are never
 // mistaken for each other.
-func (j *Journal) create(reserve int64) error {
-	names, err := j.disk.Names()
+func (s *Store) create(reserve int64) error {
+	names, err := s.disk.Names()
 	if err != nil {
 		return err
 	}
@@ -152,11 +152,11 @@ func (j *Journal) create(reserve int64) error {
 	if !slices.Contains(names, fileName(0)) && !slices.Contains(names, fileName(1)) {
 		copy(content, record{counter: 1}.encode())
 	}
-	for i := range j.files {
+	for i := range s.files {
 		if slices.Contains(names, fileName(i)) {
 			continue
 		}
-		if err := j.replace(fileName(i), content); err != nil {
+		if err := s.replace(fileName(i), content); err != nil {
 			return err
 		}
 		clear(content)
@@ -166,21 +166,21 @@ func (j *Journal) create(reserve int64) error {
 
 // renew makes a state file anew in whose place something else is. That is put
 // aside, for whoever looks into it.
-func (j *Journal) renew(name string, reserve int64) (File, error) {
-	kept, err := j.freeName(name + ".corrupt-")
+func (s *Store) renew(name string, reserve int64) (File, error) {
+	kept, err := s.freeName(name + ".corrupt-")
 	if err == nil {
-		err = j.disk.Rename(name, kept)
+		err = s.disk.Rename(name, kept)
 	} else {
-		err = j.disk.Remove(name)
+		err = s.disk.Remove(name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	j.log.Warn("something else was in the place of a saved state; it is put aside", "file", name, "kept", kept)
-	if err := j.replace(name, make([]byte, max(reserve, int64(frameSize)))); err != nil {
+	s.log.Warn("something else was in the place of a saved state; it is put aside", "file", name, "kept", kept)
+	if err := s.replace(name, make([]byte, max(reserve, int64(frameSize)))); err != nil {
 		return nil, err
 	}
-	return j.disk.Open(name)
+	return s.disk.Open(name)
 }
 
 func fileName(i int) string { return fmt.Sprintf("state.%d", i) }
@@ -199,70 +199,70 @@ func fill(f File, reserve int64) error {
 
 // Save replaces the kept state. It returns after the state would survive a power
 // cut. After an error the state before it is still whole.
-func (j *Journal) Save(state *agent.State) error {
+func (s *Store) Save(state *agent.State) error {
 	payload, err := agent.EncodeState(state)
 	if err != nil {
 		return fmt.Errorf("cannot encode the state: %w", err)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case j.unready:
-	case j.files[1] == nil:
+	case s.unready:
+	case s.files[1] == nil:
 		return fmt.Errorf("cannot save the state: %w", os.ErrClosed)
-	case !j.loaded: // which file holds the latest state is not known
+	case !s.loaded: // which file holds the latest state is not known
 		return errors.New("cannot save the state before it has been loaded")
 	}
-	if j.failure = j.mend(); j.failure == nil {
-		j.failure = j.write(payload)
+	if s.failure = s.mend(); s.failure == nil {
+		s.failure = s.write(payload)
 	}
-	return j.failure
+	return s.failure
 }
 
-func (j *Journal) write(payload []byte) error {
+func (s *Store) write(payload []byte) error {
 	if len(payload) > MaxState {
 		return fmt.Errorf("cannot save the state: %d bytes, at most %d are kept", len(payload), MaxState)
 	}
-	next := record{counter: j.counter + 1, payload: payload}
-	older := 1 - j.latest
-	if _, err := j.files[older].WriteAt(next.encode(), 0); err != nil {
+	next := record{counter: s.counter + 1, payload: payload}
+	older := 1 - s.latest
+	if _, err := s.files[older].WriteAt(next.encode(), 0); err != nil {
 		return fmt.Errorf("cannot save the state: %w", err)
 	}
-	if err := j.files[older].Sync(); err != nil {
+	if err := s.files[older].Sync(); err != nil {
 		return fmt.Errorf("cannot save the state: %w", err)
 	}
-	j.latest, j.counter = older, next.counter
+	s.latest, s.counter = older, next.counter
 	return nil
 }
 
-// Health is how the journal does, for people.
+// Health is the condition of the state file, for people.
 type Health struct {
 	Saves   uint64 // since the state directory was new
 	Failure error  // of the last Save, or why there can be none yet; nil when it succeeded
 	Worn    error  // a file that did not verify at the start; nil when both did
 }
 
-// Health says how the journal does.
-func (j *Journal) Health() Health {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return Health{Saves: max(j.counter, 1) - 1, Failure: j.failure, Worn: j.worn}
+// Health returns the condition of the state file.
+func (s *Store) Health() Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Health{Saves: max(s.counter, 1) - 1, Failure: s.failure, Worn: s.worn}
 }
 
 // Close lets go of the files and of the directory.
-func (j *Journal) Close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
-	for i, f := range j.files {
+	for i, f := range s.files {
 		if f != nil {
 			errs = append(errs, f.Close())
-			j.files[i] = nil
+			s.files[i] = nil
 		}
 	}
-	if j.lock != nil {
-		errs = append(errs, j.lock.Close())
-		j.lock = nil
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+		s.lock = nil
 	}
 	return errors.Join(errs...)
 }

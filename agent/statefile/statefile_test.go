@@ -1,4 +1,4 @@
-package journal_test
+package statefile_test
 
 import (
 	"bytes"
@@ -18,13 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 	"otafleet/internal/ota"
 )
 
 var (
-	_ agent.Store = (*journal.Journal)(nil)
-	_ agent.Desk  = (*journal.Journal)(nil)
+	_ agent.Store = (*statefile.Store)(nil)
+	_ agent.Desk  = (*statefile.Store)(nil)
 )
 
 func packageFor(component string, attempt int) *ota.Package {
@@ -38,47 +38,47 @@ func packageFor(component string, attempt int) *ota.Package {
 	}
 }
 
-func open(t *testing.T, cfg journal.Config) *journal.Journal {
+func open(t *testing.T, cfg statefile.Config) *statefile.Store {
 	t.Helper()
-	j, err := journal.Open(cfg)
+	s, err := statefile.Open(cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, j.Close()) })
-	return j
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	return s
 }
 
 // loaded is open, with the state that was found.
-func loaded(t *testing.T, cfg journal.Config) (*journal.Journal, *agent.State) {
+func loaded(t *testing.T, cfg statefile.Config) (*statefile.Store, *agent.State) {
 	t.Helper()
-	j := open(t, cfg)
-	state, err := j.Load()
+	s := open(t, cfg)
+	state, err := s.Load()
 	require.NoError(t, err)
-	return j, state
+	return s, state
 }
 
 func TestSaveComesAfterLoad(t *testing.T) {
-	j := open(t, journal.Config{Disk: newMemory()})
-	assert.ErrorContains(t, j.Save(numbered(1)), "before it has been loaded")
+	s := open(t, statefile.Config{Disk: newMemory()})
+	assert.ErrorContains(t, s.Save(numbered(1)), "before it has been loaded")
 }
 
 func TestStateSurvivesRestarts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lib", "ota-agent")
 	for n := range 7 {
-		j, err := journal.Open(journal.Config{Dir: dir})
+		s, err := statefile.Open(statefile.Config{Dir: dir})
 		require.NoError(t, err)
-		state, err := j.Load()
+		state, err := s.Load()
 		require.NoError(t, err)
 		require.Equal(t, n, number(state))
-		require.NoError(t, j.Save(numbered(n+1)))
-		assert.Equal(t, journal.Health{Saves: uint64(n) + 1}, j.Health())
-		require.NoError(t, j.Close())
-		assert.ErrorIs(t, j.Save(numbered(n)), fs.ErrClosed)
+		require.NoError(t, s.Save(numbered(n+1)))
+		assert.Equal(t, statefile.Health{Saves: uint64(n) + 1}, s.Health())
+		require.NoError(t, s.Close())
+		assert.ErrorIs(t, s.Save(numbered(n)), fs.ErrClosed)
 	}
 }
 
 func TestNothingIsReadableByOthers(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	j := open(t, journal.Config{Dir: dir})
-	require.NoError(t, j.KeepPackage(packageFor("app", 1)))
+	s := open(t, statefile.Config{Dir: dir})
+	require.NoError(t, s.KeepPackage(packageFor("app", 1)))
 	info, err := os.Stat(dir)
 	require.NoError(t, err)
 	assert.Equal(t, fs.FileMode(0o700), info.Mode().Perm())
@@ -95,9 +95,9 @@ func TestNothingIsReadableByOthers(t *testing.T) {
 func TestReserveIsTakenAtOnceAndOnlyGrows(t *testing.T) {
 	dir := t.TempDir()
 	for _, step := range []struct{ reserve, size int64 }{{4096, 4096}, {8192, 8192}, {1000, 8192}} {
-		j, err := journal.Open(journal.Config{Dir: dir, Reserve: step.reserve})
+		s, err := statefile.Open(statefile.Config{Dir: dir, Reserve: step.reserve})
 		require.NoError(t, err)
-		require.NoError(t, j.Close())
+		require.NoError(t, s.Close())
 		for _, name := range []string{"state.0", "state.1"} {
 			info, err := os.Stat(filepath.Join(dir, name))
 			require.NoError(t, err)
@@ -108,33 +108,33 @@ func TestReserveIsTakenAtOnceAndOnlyGrows(t *testing.T) {
 
 func TestSecondAgentIsTurnedAway(t *testing.T) {
 	dir := t.TempDir()
-	first, err := journal.Open(journal.Config{Dir: dir})
+	first, err := statefile.Open(statefile.Config{Dir: dir})
 	require.NoError(t, err)
-	_, err = journal.Open(journal.Config{Dir: dir})
-	var busy *journal.Busy
+	_, err = statefile.Open(statefile.Config{Dir: dir})
+	var busy *statefile.Busy
 	require.ErrorAs(t, err, &busy)
 	assert.Equal(t, os.Getpid(), busy.PID)
 	assert.ErrorContains(t, err, dir)
 	require.NoError(t, first.Close())
-	open(t, journal.Config{Dir: dir})
+	open(t, statefile.Config{Dir: dir})
 }
 
 func TestFullDiskStopsNoSave(t *testing.T) {
 	disk := newMemory()
-	j, _ := loaded(t, journal.Config{Disk: disk, Reserve: 700})
-	require.NoError(t, j.Save(numbered(1)))
-	require.NoError(t, j.KeepPackage(packageFor("app", 1)))
+	s, _ := loaded(t, statefile.Config{Disk: disk, Reserve: 700})
+	require.NoError(t, s.Save(numbered(1)))
+	require.NoError(t, s.KeepPackage(packageFor("app", 1)))
 	disk.space = 0
 
 	for range 4 {
-		require.NoError(t, j.Save(numbered(12)))
+		require.NoError(t, s.Save(numbered(12)))
 	}
-	assert.ErrorIs(t, j.KeepPackage(packageFor("app", 2)), syscall.ENOSPC)
-	assert.Equal(t, 1, j.KeptPackage("app").Attempt, "the address before is still there")
-	assert.ErrorIs(t, j.Save(numbered(2)), syscall.ENOSPC, "a record that outgrows its file")
-	assert.ErrorIs(t, j.Health().Failure, syscall.ENOSPC)
+	assert.ErrorIs(t, s.KeepPackage(packageFor("app", 2)), syscall.ENOSPC)
+	assert.Equal(t, 1, s.KeptPackage("app").Attempt, "the address before is still there")
+	assert.ErrorIs(t, s.Save(numbered(2)), syscall.ENOSPC, "a record that outgrows its file")
+	assert.ErrorIs(t, s.Health().Failure, syscall.ENOSPC)
 
-	again, state := loaded(t, journal.Config{Disk: disk, Reserve: 700})
+	again, state := loaded(t, statefile.Config{Disk: disk, Reserve: 700})
 	assert.Equal(t, 12, number(state))
 
 	disk.space = 1 << 20
@@ -144,36 +144,36 @@ func TestFullDiskStopsNoSave(t *testing.T) {
 
 func TestFailedWriteLeavesTheStateBefore(t *testing.T) {
 	disk := newMemory()
-	j, _ := loaded(t, journal.Config{Disk: disk})
-	require.NoError(t, j.Save(numbered(1)))
+	s, _ := loaded(t, statefile.Config{Disk: disk})
+	require.NoError(t, s.Save(numbered(1)))
 	disk.broken = errors.New("input/output error")
-	assert.ErrorIs(t, j.Save(numbered(2)), disk.broken)
+	assert.ErrorIs(t, s.Save(numbered(2)), disk.broken)
 	disk.broken = nil
-	_, state := loaded(t, journal.Config{Disk: disk})
+	_, state := loaded(t, statefile.Config{Disk: disk})
 	assert.Equal(t, 1, number(state))
-	require.NoError(t, j.Save(numbered(3)))
+	require.NoError(t, s.Save(numbered(3)))
 }
 
 func TestOneDamagedFileFallsBack(t *testing.T) {
 	dir := t.TempDir()
-	j, err := journal.Open(journal.Config{Dir: dir})
+	s, err := statefile.Open(statefile.Config{Dir: dir})
 	require.NoError(t, err)
-	_, err = j.Load()
+	_, err = s.Load()
 	require.NoError(t, err)
-	require.NoError(t, j.Save(numbered(1))) // in state.1
-	require.NoError(t, j.Save(numbered(2))) // in state.0
-	require.NoError(t, j.Close())
+	require.NoError(t, s.Save(numbered(1))) // in state.1
+	require.NoError(t, s.Save(numbered(2))) // in state.0
+	require.NoError(t, s.Close())
 	damage(t, filepath.Join(dir, "state.0"), 40)
 
 	var log bytes.Buffer
-	j = open(t, journal.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	state, err := j.Load()
+	s = open(t, statefile.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	state, err := s.Load()
 	require.NoError(t, err)
 	assert.Equal(t, 1, number(state))
-	assert.ErrorContains(t, j.Health().Worn, "state.0: checksum does not match")
+	assert.ErrorContains(t, s.Health().Worn, "state.0: checksum does not match")
 	assert.Contains(t, log.String(), "checksum does not match")
-	require.NoError(t, j.Save(numbered(3)))
-	state, err = j.Load()
+	require.NoError(t, s.Save(numbered(3)))
+	state, err = s.Load()
 	require.NoError(t, err)
 	assert.Equal(t, 3, number(state))
 }
@@ -181,19 +181,19 @@ func TestOneDamagedFileFallsBack(t *testing.T) {
 func TestTwoDamagedFilesAreKeptAside(t *testing.T) {
 	dir := t.TempDir()
 	for n := 1; n <= 6; n++ {
-		j, err := journal.Open(journal.Config{Dir: dir, Reserve: 1000})
+		s, err := statefile.Open(statefile.Config{Dir: dir, Reserve: 1000})
 		require.NoError(t, err)
-		_, _ = j.Load()
-		require.NoError(t, j.Save(numbered(1)))
-		require.NoError(t, j.Save(numbered(2)))
-		require.NoError(t, j.Close())
+		_, _ = s.Load()
+		require.NoError(t, s.Save(numbered(1)))
+		require.NoError(t, s.Save(numbered(2)))
+		require.NoError(t, s.Close())
 		damage(t, filepath.Join(dir, "state.0"), 40)
 		damage(t, filepath.Join(dir, "state.1"), 0)
 
-		j, err = journal.Open(journal.Config{Dir: dir, Reserve: 1000})
+		s, err = statefile.Open(statefile.Config{Dir: dir, Reserve: 1000})
 		require.NoError(t, err)
-		state, err := j.Load()
-		var damaged *journal.Damaged
+		state, err := s.Load()
+		var damaged *statefile.Damaged
 		require.ErrorAs(t, err, &damaged)
 		assert.Nil(t, state)
 		assert.ErrorContains(t, err, "state.0: checksum does not match, state.1: not a state record")
@@ -204,8 +204,8 @@ func TestTwoDamagedFilesAreKeptAside(t *testing.T) {
 		} else {
 			assert.Len(t, damaged.Losses, 2)
 		}
-		require.NoError(t, j.Save(numbered(3)), "the journal works all the same")
-		require.NoError(t, j.Close())
+		require.NoError(t, s.Save(numbered(3)), "the store works all the same")
+		require.NoError(t, s.Close())
 	}
 }
 
@@ -214,8 +214,8 @@ func TestLostFilesAreNoEmptyDevice(t *testing.T) {
 	zeros := make([]byte, 1000)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "state.0"), zeros, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "state.1"), zeros, 0o600))
-	_, err := open(t, journal.Config{Dir: dir}).Load()
-	var damaged *journal.Damaged
+	_, err := open(t, statefile.Config{Dir: dir}).Load()
+	var damaged *statefile.Damaged
 	require.ErrorAs(t, err, &damaged)
 	assert.ErrorContains(t, err, "all zeros")
 }
@@ -223,17 +223,17 @@ func TestLostFilesAreNoEmptyDevice(t *testing.T) {
 func TestOneLostFileIsMadeAgain(t *testing.T) {
 	for _, name := range []string{"state.0", "state.1"} {
 		dir := t.TempDir()
-		j, err := journal.Open(journal.Config{Dir: dir})
+		s, err := statefile.Open(statefile.Config{Dir: dir})
 		require.NoError(t, err)
-		_, err = j.Load()
+		_, err = s.Load()
 		require.NoError(t, err)
-		require.NoError(t, j.Save(numbered(1)))
-		require.NoError(t, j.Save(numbered(2)))
-		require.NoError(t, j.Close())
+		require.NoError(t, s.Save(numbered(1)))
+		require.NoError(t, s.Save(numbered(2)))
+		require.NoError(t, s.Close())
 		require.NoError(t, os.Remove(filepath.Join(dir, name)))
-		j, state := loaded(t, journal.Config{Dir: dir})
+		s, state := loaded(t, statefile.Config{Dir: dir})
 		assert.Contains(t, []int{1, 2}, number(state))
-		require.NoError(t, j.Save(numbered(3)))
+		require.NoError(t, s.Save(numbered(3)))
 	}
 }
 
@@ -242,43 +242,43 @@ func TestOneLostFileIsMadeAgain(t *testing.T) {
 // newer agent had saved must not be taken for the latest.
 func TestStateOfNewerAgent(t *testing.T) {
 	dir := t.TempDir()
-	j, err := journal.Open(journal.Config{Dir: dir})
+	s, err := statefile.Open(statefile.Config{Dir: dir})
 	require.NoError(t, err)
-	_, err = j.Load()
+	_, err = s.Load()
 	require.NoError(t, err)
 	for n := 1; n <= 4; n++ {
-		require.NoError(t, j.Save(numbered(n)))
+		require.NoError(t, s.Save(numbered(n)))
 	}
-	require.NoError(t, j.Close())
+	require.NoError(t, s.Close())
 	for _, name := range []string{"state.0", "state.1"} {
 		rewrite(t, filepath.Join(dir, name), `"format":1`, `"format":9`)
 	}
-	j = open(t, journal.Config{Dir: dir})
-	newer, err := j.Load()
+	s = open(t, statefile.Config{Dir: dir})
+	newer, err := s.Load()
 	require.NoError(t, err, "a newer form is no damage")
 	assert.Equal(t, 4, number(newer))
 	kept, err := filepath.Glob(filepath.Join(dir, "*.corrupt-*"))
 	require.NoError(t, err)
 	assert.Len(t, kept, 1, "the newer agent may want it")
-	require.NoError(t, j.Save(numbered(5)))
-	require.NoError(t, j.Close())
+	require.NoError(t, s.Save(numbered(5)))
+	require.NoError(t, s.Close())
 	for _, name := range []string{"state.0", "state.1"} {
 		rewrite(t, filepath.Join(dir, name), `"format":9`, `"format":1`)
 	}
-	_, state := loaded(t, journal.Config{Dir: dir})
+	_, state := loaded(t, statefile.Config{Dir: dir})
 	assert.Equal(t, 5, number(state))
 }
 
 // TestOtherFormatOfRecord meets a file of another version of this package.
 func TestOtherFormatOfRecord(t *testing.T) {
 	dir := t.TempDir()
-	open(t, journal.Config{Dir: dir, Reserve: 100})
+	open(t, statefile.Config{Dir: dir, Reserve: 100})
 	damage(t, filepath.Join(dir, "state.0"), 11)
 	disk := newMemory()
 	content, err := os.ReadFile(filepath.Join(dir, "state.0"))
 	require.NoError(t, err)
 	disk.live["state.0"] = &inode{live: content}
-	_, err = open(t, journal.Config{Disk: disk}).Load()
+	_, err = open(t, statefile.Config{Disk: disk}).Load()
 	assert.ErrorContains(t, err, "format version 0, this agent reads 1")
 }
 
@@ -310,16 +310,16 @@ func damage(t *testing.T, path string, at int64) {
 
 func TestPackages(t *testing.T) {
 	dir := t.TempDir()
-	j := open(t, journal.Config{Dir: dir})
-	assert.Nil(t, j.KeptPackage("app"))
-	require.NoError(t, j.KeepPackage(packageFor("app", 1)))
-	require.NoError(t, j.KeepPackage(packageFor("app", 2)))
-	require.NoError(t, j.KeepPackage(packageFor("rootfs", 1)))
-	assert.Equal(t, packageFor("app", 2), j.KeptPackage("app"))
-	j.ForgetPackage("app")
-	j.ForgetPackage("app")
-	assert.Nil(t, j.KeptPackage("app"))
-	assert.Equal(t, packageFor("rootfs", 1), j.KeptPackage("rootfs"))
+	s := open(t, statefile.Config{Dir: dir})
+	assert.Nil(t, s.KeptPackage("app"))
+	require.NoError(t, s.KeepPackage(packageFor("app", 1)))
+	require.NoError(t, s.KeepPackage(packageFor("app", 2)))
+	require.NoError(t, s.KeepPackage(packageFor("rootfs", 1)))
+	assert.Equal(t, packageFor("app", 2), s.KeptPackage("app"))
+	s.ForgetPackage("app")
+	s.ForgetPackage("app")
+	assert.Nil(t, s.KeptPackage("app"))
+	assert.Equal(t, packageFor("rootfs", 1), s.KeptPackage("rootfs"))
 	assert.NoFileExists(t, filepath.Join(dir, "package-app.json"))
 }
 
@@ -337,11 +337,11 @@ func TestDamagedPackagesAreDropped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			j := open(t, journal.Config{Dir: dir})
-			require.NoError(t, j.KeepPackage(packageFor("rootfs", 1)))
+			s := open(t, statefile.Config{Dir: dir})
+			require.NoError(t, s.KeepPackage(packageFor("rootfs", 1)))
 			path := filepath.Join(dir, "package-app.json")
 			require.NoError(t, os.WriteFile(path, content(t, dir), 0o600))
-			assert.Nil(t, j.KeptPackage("app"))
+			assert.Nil(t, s.KeptPackage("app"))
 			assert.NoFileExists(t, path)
 		})
 	}
@@ -362,13 +362,13 @@ func TestSomethingElseInAPackagesPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			j := open(t, journal.Config{Dir: dir})
+			s := open(t, statefile.Config{Dir: dir})
 			path := filepath.Join(dir, "package-app.json")
 			require.NoError(t, put(path))
-			assert.Nil(t, j.KeptPackage("app"))
-			require.NoError(t, j.KeepPackage(packageFor("app", 1)))
-			assert.Equal(t, packageFor("app", 1), j.KeptPackage("app"))
-			j.ForgetPackage("app")
+			assert.Nil(t, s.KeptPackage("app"))
+			require.NoError(t, s.KeepPackage(packageFor("app", 1)))
+			assert.Equal(t, packageFor("app", 1), s.KeptPackage("app"))
+			s.ForgetPackage("app")
 			assert.NoFileExists(t, path)
 			mine, err := os.ReadFile(outside)
 			require.NoError(t, err)
@@ -378,31 +378,31 @@ func TestSomethingElseInAPackagesPlace(t *testing.T) {
 }
 
 func TestPackageNamesStayInside(t *testing.T) {
-	j := open(t, journal.Config{Disk: newMemory()})
+	s := open(t, statefile.Config{Disk: newMemory()})
 	for _, id := range []string{"", "..", "../../etc/passwd", "a/b", strings.Repeat("a", 33)} {
-		assert.Error(t, j.KeepPackage(packageFor(id, 1)), id)
-		assert.Nil(t, j.KeptPackage(id), id)
-		j.ForgetPackage(id)
+		assert.Error(t, s.KeepPackage(packageFor(id, 1)), id)
+		assert.Nil(t, s.KeptPackage(id), id)
+		s.ForgetPackage(id)
 	}
 }
 
 func TestConfigProblemsAreSaidTogether(t *testing.T) {
-	_, err := journal.Open(journal.Config{Reserve: -1})
+	_, err := statefile.Open(statefile.Config{Reserve: -1})
 	assert.ErrorContains(t, err, "no state directory")
 	assert.ErrorContains(t, err, "reserve of -1 bytes")
-	_, err = journal.Open(journal.Config{Dir: filepath.Join(t.TempDir(), strings.Repeat("x", 300))})
+	_, err = statefile.Open(statefile.Config{Dir: filepath.Join(t.TempDir(), strings.Repeat("x", 300))})
 	assert.ErrorContains(t, err, "cannot make the state directory")
 }
 
 // FuzzLoad puts arbitrary bytes in both files: Load must give a state or an
-// error, and the journal must work after either.
+// error, and the store must work after either.
 func FuzzLoad(f *testing.F) {
 	disk := newMemory()
-	j, err := journal.Open(journal.Config{Disk: disk, Reserve: 600})
+	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 600})
 	require.NoError(f, err)
-	_, err = j.Load()
+	_, err = s.Load()
 	require.NoError(f, err)
-	require.NoError(f, j.Save(numbered(1)))
+	require.NoError(f, s.Save(numbered(1)))
 	f.Add(disk.live["state.0"].live, disk.live["state.1"].live)
 	f.Add([]byte{}, []byte("OTASTATE"))
 	f.Add([]byte("OTASTATE\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\xff\xff\xff\xff"), make([]byte, 100))
@@ -410,14 +410,14 @@ func FuzzLoad(f *testing.F) {
 		disk := newMemory()
 		disk.live["state.0"] = &inode{live: zero}
 		disk.live["state.1"] = &inode{live: one}
-		j, err := journal.Open(journal.Config{Disk: disk, Reserve: 600})
+		s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 600})
 		require.NoError(t, err)
-		if _, err := j.Load(); err != nil {
-			var damaged *journal.Damaged
+		if _, err := s.Load(); err != nil {
+			var damaged *statefile.Damaged
 			require.ErrorAs(t, err, &damaged)
 		}
-		require.NoError(t, j.Save(numbered(1)))
-		state, err := j.Load()
+		require.NoError(t, s.Save(numbered(1)))
+		state, err := s.Load()
 		require.NoError(t, err)
 		require.Equal(t, 1, number(state))
 	})
@@ -425,17 +425,17 @@ func FuzzLoad(f *testing.F) {
 
 // unread is a disk whose files cannot be read for a while.
 type unread struct {
-	journal.Disk
+	statefile.Disk
 	bad *bool
 }
 
-func (d unread) Open(name string) (journal.File, error) {
+func (d unread) Open(name string) (statefile.File, error) {
 	f, err := d.Disk.Open(name)
 	return unreadFile{f, d.bad}, err
 }
 
 type unreadFile struct {
-	journal.File
+	statefile.File
 	bad *bool
 }
 
@@ -451,24 +451,24 @@ func (f unreadFile) ReadAt(b []byte, at int64) (int, error) {
 func TestLoadFromFailingStorage(t *testing.T) {
 	bad := false
 	disk := unread{newMemory(), &bad}
-	j, err := journal.Open(journal.Config{Disk: disk})
+	s, err := statefile.Open(statefile.Config{Disk: disk})
 	require.NoError(t, err)
-	_, err = j.Load()
+	_, err = s.Load()
 	require.NoError(t, err)
-	require.NoError(t, j.Save(numbered(3)))
-	require.NoError(t, j.Close())
+	require.NoError(t, s.Save(numbered(3)))
+	require.NoError(t, s.Close())
 
 	bad = true
-	j, err = journal.Open(journal.Config{Disk: disk})
+	s, err = statefile.Open(statefile.Config{Disk: disk})
 	require.NoError(t, err)
-	_, err = j.Load()
+	_, err = s.Load()
 	require.ErrorIs(t, err, syscall.EIO)
-	var damaged *journal.Damaged
+	var damaged *statefile.Damaged
 	assert.NotErrorAs(t, err, &damaged)
-	assert.Error(t, j.Save(numbered(1)), "nothing is saved over what was not read")
+	assert.Error(t, s.Save(numbered(1)), "nothing is saved over what was not read")
 
 	bad = false
-	state, err := j.Load()
+	state, err := s.Load()
 	require.NoError(t, err)
 	assert.Equal(t, 3, number(state))
 }

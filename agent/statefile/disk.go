@@ -1,4 +1,4 @@
-package journal
+package statefile
 
 import (
 	"errors"
@@ -93,7 +93,7 @@ func (d directory) open(name string, flags int) (*os.File, error) {
 }
 
 // Rename takes a directory away that has come in the place of to: the name is the
-// journal's.
+// store's.
 func (d directory) Rename(from, to string) error {
 	err := d.root.Rename(from, to)
 	if errors.Is(err, syscall.EISDIR) {
@@ -105,7 +105,7 @@ func (d directory) Rename(from, to string) error {
 }
 
 // Remove removes a file, and a directory that has come in its place with all that
-// is in it: the name is the journal's.
+// is in it: the name is the store's.
 func (d directory) Remove(name string) error {
 	err := d.root.Remove(name)
 	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {

@@ -1,4 +1,4 @@
-// Package journal keeps the state of one device on disk, so that a power cut at
+// Package statefile keeps the state of one device on disk, so that a power cut at
 // any moment leaves the last saved state or the one before it, whole.
 //
 // One flow through it: Open locks the state directory and prepares two files of
@@ -25,4 +25,4 @@
 // It does not know what a state means: package agent encodes and decodes it. It
 // does not retry, and a Save that failed may or may not be found by the next
 // Load.
-package journal
+package statefile

@@ -1,4 +1,4 @@
-package journal
+package statefile
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 const maxKept = 4
 
 // Damaged says that neither file gives a state although one was saved. The
-// journal works all the same and holds no state: a device that refused to start
+// store works all the same and holds no state: a device that refused to start
 // could not be repaired over the air any more, whereas one that starts anew
 // reports its inventory, and the platform decides what to do with it. It must be
 // said loudly, since an upgrade may have been forgotten half done.
@@ -59,52 +59,52 @@ type generation struct {
 // one, nil with a *Damaged if there was one that cannot be read, and another
 // error if the storage does not give it at the moment. It comes before the first
 // Save.
-func (j *Journal) Load() (*agent.State, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.files[1] == nil && !j.unready {
+func (s *Store) Load() (*agent.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files[1] == nil && !s.unready {
 		return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
 	}
-	found, err := j.locate()
+	found, err := s.locate()
 	if err != nil {
 		return nil, err
 	}
 	for i := range found {
 		// One is blank until the first save, which the other one tells.
 		if err := found[i].err; err != nil && (!errors.Is(err, errBlank) || found[1-i].counter > 1) {
-			j.worn = fmt.Errorf("%s: %w", fileName(i), err)
+			s.worn = fmt.Errorf("%s: %w", fileName(i), err)
 		}
 	}
-	if found[j.latest].err != nil {
-		return nil, j.keepAside(found)
+	if found[s.latest].err != nil {
+		return nil, s.keepAside(found)
 	}
-	if newer := found[j.latest].newer; newer != nil {
-		kept, err := j.copyAside(j.latest)
-		j.log.Warn("the state was saved by a newer agent; what this one understands of it is used", "error", newer, "kept", kept, "not_kept", err)
+	if newer := found[s.latest].newer; newer != nil {
+		kept, err := s.copyAside(s.latest)
+		s.log.Warn("the state was saved by a newer agent; what this one understands of it is used", "error", newer, "kept", kept, "not_kept", err)
 	}
-	if j.worn != nil {
-		j.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", j.worn)
+	if s.worn != nil {
+		s.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", s.worn)
 	}
-	return found[j.latest].state, nil
+	return found[s.latest].state, nil
 }
 
 // locate reads both files and finds the latest state. An error is one that may pass.
-func (j *Journal) locate() (found [2]generation, err error) {
-	for i, f := range j.files {
+func (s *Store) locate() (found [2]generation, err error) {
+	for i, f := range s.files {
 		if found[i].err = errBlank; f != nil { // of a disk that takes nothing, one may be missing
 			found[i] = readGeneration(f)
 		}
 	}
 	// A record of a newer agent verifies and does not decode. Its counter counts
 	// all the same: that agent, come back, must not take it for the latest.
-	j.counter = max(found[0].counter, found[1].counter)
-	j.loaded, j.latest = true, 0
+	s.counter = max(found[0].counter, found[1].counter)
+	s.loaded, s.latest = true, 0
 	if found[0].err != nil || (found[1].err == nil && found[1].counter > found[0].counter) {
-		j.latest = 1
+		s.latest = 1
 	}
-	if found[j.latest].err != nil {
+	if found[s.latest].err != nil {
 		err = passing(found)
-		j.loaded = err == nil
+		s.loaded = err == nil
 	}
 	return found, err
 }
@@ -177,14 +177,14 @@ func passing(found [2]generation) error {
 // keepAside copies the damaged files for whoever looks into it. The files
 // themselves stay in use: they hold the space that a full disk would not give
 // again.
-func (j *Journal) keepAside(found [2]generation) *Damaged {
+func (s *Store) keepAside(found [2]generation) *Damaged {
 	damaged := &Damaged{}
 	for i, g := range found {
 		damaged.Causes = append(damaged.Causes, fmt.Errorf("%s: %w", fileName(i), g.err))
 		if errors.Is(g.err, errBlank) {
 			continue
 		}
-		kept, err := j.copyAside(i)
+		kept, err := s.copyAside(i)
 		if err != nil {
 			damaged.Losses = append(damaged.Losses, fmt.Errorf("%s: %w", fileName(i), err))
 			continue
@@ -194,20 +194,20 @@ func (j *Journal) keepAside(found [2]generation) *Damaged {
 	return damaged
 }
 
-func (j *Journal) copyAside(i int) (string, error) {
-	name, err := j.freeName(fileName(i) + ".corrupt-")
+func (s *Store) copyAside(i int) (string, error) {
+	name, err := s.freeName(fileName(i) + ".corrupt-")
 	if err != nil {
 		return "", err
 	}
-	content, err := readAll(j.files[i], MaxState+frameSize)
+	content, err := readAll(s.files[i], MaxState+frameSize)
 	if err != nil {
 		return "", err
 	}
-	return name, j.replace(name, content)
+	return name, s.replace(name, content)
 }
 
-func (j *Journal) freeName(prefix string) (string, error) {
-	names, err := j.disk.Names()
+func (s *Store) freeName(prefix string) (string, error) {
+	names, err := s.disk.Names()
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package journal_test
+package statefile_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"syscall"
 
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 )
 
 var errCut = errors.New("the power is cut")
@@ -41,7 +41,7 @@ func (m *memory) step() error {
 	return nil
 }
 
-func (m *memory) Open(name string) (journal.File, error) {
+func (m *memory) Open(name string) (statefile.File, error) {
 	if err := m.step(); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (m *memory) Open(name string) (journal.File, error) {
 	return &handle{disk: m, inode: m.live[name]}, nil
 }
 
-func (m *memory) Read(name string) (journal.File, error) {
+func (m *memory) Read(name string) (statefile.File, error) {
 	if err := m.step(); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package journal
+package statefile
 
 import (
 	"errors"
@@ -25,11 +25,11 @@ func Passes(err error) bool {
 // readOnly opens the files of a directory that takes nothing. One may be missing: the
 // other one has the state. Where both are, nothing is known of the device: another
 // file system, which has them, may not be mounted yet.
-func (j *Journal) readOnly() error {
-	j.closeFiles()
+func (s *Store) readOnly() error {
+	s.closeFiles()
 	missing := 0
-	for i := range j.files {
-		f, err := j.disk.Read(fileName(i))
+	for i := range s.files {
+		f, err := s.disk.Read(fileName(i))
 		if errors.Is(err, fs.ErrNotExist) && missing == 0 {
 			missing++
 			continue
@@ -37,34 +37,34 @@ func (j *Journal) readOnly() error {
 		if err != nil {
 			return err
 		}
-		j.files[i] = f
+		s.files[i] = f
 	}
 	return nil
 }
 
 // mend prepares the files of a directory that could only be read when it was opened,
 // and finds the latest state anew: one of the files may be another one now.
-func (j *Journal) mend() error {
-	if !j.unready {
+func (s *Store) mend() error {
+	if !s.unready {
 		return nil
 	}
-	j.closeFiles()
-	err := j.prepare(j.reserve)
+	s.closeFiles()
+	err := s.prepare(s.reserve)
 	if err == nil {
-		_, err = j.locate()
+		_, err = s.locate()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("cannot save the state: %w", err), j.readOnly())
+		return errors.Join(fmt.Errorf("cannot save the state: %w", err), s.readOnly())
 	}
-	j.unready = false
+	s.unready = false
 	return nil
 }
 
-func (j *Journal) closeFiles() {
-	for i, f := range j.files {
+func (s *Store) closeFiles() {
+	for i, f := range s.files {
 		if f != nil {
 			_ = f.Close()
-			j.files[i] = nil
+			s.files[i] = nil
 		}
 	}
 }

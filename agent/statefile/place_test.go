@@ -1,4 +1,4 @@
-package journal_test
+package statefile_test
 
 import (
 	"errors"
@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 )
 
-// impostors are what may have the name of a file and is none of the journal's. None
+// impostors are what may have the name of a file and is none of the state files. None
 // is written to, read as a state, or waited for.
 var impostors = map[string]func(path string) error{
 	"a directory":                   func(path string) error { return os.MkdirAll(filepath.Join(path, "in it"), 0o700) },
@@ -30,18 +30,18 @@ func TestSomethingElseInAStatesPlace(t *testing.T) {
 	for name, put := range impostors {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			j, err := journal.Open(journal.Config{Dir: dir})
+			s, err := statefile.Open(statefile.Config{Dir: dir})
 			require.NoError(t, err)
-			_, err = j.Load()
+			_, err = s.Load()
 			require.NoError(t, err)
 			for n := range 4 { // the third is in state.1, the fourth in state.0
-				require.NoError(t, j.Save(numbered(n+1)))
+				require.NoError(t, s.Save(numbered(n+1)))
 			}
-			require.NoError(t, j.Close())
+			require.NoError(t, s.Close())
 			require.NoError(t, os.Remove(filepath.Join(dir, "state.0")))
 			require.NoError(t, put(filepath.Join(dir, "state.0")))
 
-			again, state := loaded(t, journal.Config{Dir: dir})
+			again, state := loaded(t, statefile.Config{Dir: dir})
 			assert.Equal(t, 3, number(state))
 			require.Error(t, again.Health().Worn, "a state has been lost")
 			info, err := os.Lstat(filepath.Join(dir, "state.0"))
@@ -60,11 +60,11 @@ func TestSomethingElseInBothPlaces(t *testing.T) {
 	for _, name := range []string{"state.0", "state.1"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 	}
-	j := open(t, journal.Config{Dir: dir})
-	_, err := j.Load()
-	var damaged *journal.Damaged
+	s := open(t, statefile.Config{Dir: dir})
+	_, err := s.Load()
+	var damaged *statefile.Damaged
 	require.True(t, errors.As(err, &damaged), "%v", err)
-	require.NoError(t, j.Save(numbered(1)))
+	require.NoError(t, s.Save(numbered(1)))
 }
 
 // TestSomethingElseInTheLocksPlace: nothing is written through it.
@@ -74,7 +74,7 @@ func TestSomethingElseInTheLocksPlace(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "lock")
 			require.NoError(t, put(path))
-			_, err := journal.Open(journal.Config{Dir: dir})
+			_, err := statefile.Open(statefile.Config{Dir: dir})
 			require.ErrorContains(t, err, path+" is not a file: remove it")
 		})
 	}

@@ -1,6 +1,6 @@
 //go:build real
 
-package journal_test
+package statefile_test
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 )
 
 // TestToolsFullFileSystem saves on a real file system without a free block, which
@@ -21,7 +21,7 @@ func TestToolsFullFileSystem(t *testing.T) {
 	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"))
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
 
-	j, _ := loaded(t, journal.Config{Dir: dir, Reserve: 64 << 10})
+	s, _ := loaded(t, statefile.Config{Dir: dir, Reserve: 64 << 10})
 	ballast, err := os.Create(filepath.Join(dir, "ballast"))
 	require.NoError(t, err)
 	for err == nil {
@@ -31,10 +31,10 @@ func TestToolsFullFileSystem(t *testing.T) {
 	require.NoError(t, ballast.Close())
 
 	for n := range 10 {
-		require.NoError(t, j.Save(numbered(n)))
+		require.NoError(t, s.Save(numbered(n)))
 	}
-	assert.ErrorIs(t, j.KeepPackage(packageFor("app", 1)), syscall.ENOSPC)
-	require.NoError(t, j.Close())
-	_, state := loaded(t, journal.Config{Dir: dir})
+	assert.ErrorIs(t, s.KeepPackage(packageFor("app", 1)), syscall.ENOSPC)
+	require.NoError(t, s.Close())
+	_, state := loaded(t, statefile.Config{Dir: dir})
 	assert.Equal(t, 9, number(state))
 }

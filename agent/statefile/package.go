@@ -1,4 +1,4 @@
-package journal
+package statefile
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ const (
 
 // KeepPackage makes the address of a component's package survive a power cut,
 // instead of the one kept before.
-func (j *Journal) KeepPackage(p *ota.Package) error {
+func (s *Store) KeepPackage(p *ota.Package) error {
 	name, err := packageName(p.Component)
 	if err != nil {
 		return err
@@ -30,9 +30,9 @@ func (j *Journal) KeepPackage(p *ota.Package) error {
 	if len(content) > ota.MaxPayload {
 		return fmt.Errorf("cannot keep the package of component %s: %d bytes, at most %d", p.Component, len(content), ota.MaxPayload)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err := j.replace(name, content); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.replace(name, content); err != nil {
 		return fmt.Errorf("cannot keep the package of component %s: %w", p.Component, err)
 	}
 	return nil
@@ -40,34 +40,34 @@ func (j *Journal) KeepPackage(p *ota.Package) error {
 
 // KeptPackage gives the kept address of a component's package, nil if there is none.
 // One that cannot be read is removed: the device then asks the platform again.
-func (j *Journal) KeptPackage(component string) *ota.Package {
+func (s *Store) KeptPackage(component string) *ota.Package {
 	name, err := packageName(component)
 	if err != nil {
 		return nil
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	p, err := j.readPackage(name, component)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.readPackage(name, component)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		j.log.Warn("a kept package address is damaged and dropped", "component", component, "error", err)
-		j.remove(name, component)
+		s.log.Warn("a kept package address is damaged and dropped", "component", component, "error", err)
+		s.remove(name, component)
 		return nil
 	}
 	return p
 }
 
 // ForgetPackage drops the kept address of a component's package.
-func (j *Journal) ForgetPackage(component string) {
+func (s *Store) ForgetPackage(component string) {
 	name, err := packageName(component)
 	if err != nil {
 		return
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.remove(name, component)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(name, component)
 }
 
 // packageName refuses what is not a component id, so that no name from outside
@@ -79,8 +79,8 @@ func packageName(component string) (string, error) {
 	return packagePrefix + component + packageSuffix, nil
 }
 
-func (j *Journal) readPackage(name, component string) (*ota.Package, error) {
-	content, err := j.read(name)
+func (s *Store) readPackage(name, component string) (*ota.Package, error) {
+	content, err := s.read(name)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +96,8 @@ func (j *Journal) readPackage(name, component string) (*ota.Package, error) {
 }
 
 // read gives a small file's content.
-func (j *Journal) read(name string) (content []byte, err error) {
-	f, err := j.disk.Read(name)
+func (s *Store) read(name string) (content []byte, err error) {
+	f, err := s.disk.Read(name)
 	if err != nil {
 		return nil, err
 	}
@@ -114,22 +114,22 @@ func (j *Journal) read(name string) (content []byte, err error) {
 
 // replace writes a whole file or, at a cut, none: under another name first, then
 // renamed.
-func (j *Journal) replace(name string, content []byte) error {
+func (s *Store) replace(name string, content []byte) error {
 	part := name + partSuffix
-	if err := j.disk.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.disk.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := j.writePart(part, content); err != nil {
-		return errors.Join(err, j.disk.Remove(part))
+	if err := s.writePart(part, content); err != nil {
+		return errors.Join(err, s.disk.Remove(part))
 	}
-	if err := j.disk.Rename(part, name); err != nil {
-		return errors.Join(err, j.disk.Remove(part))
+	if err := s.disk.Rename(part, name); err != nil {
+		return errors.Join(err, s.disk.Remove(part))
 	}
-	return j.disk.Sync()
+	return s.disk.Sync()
 }
 
-func (j *Journal) writePart(part string, content []byte) error {
-	f, err := j.disk.Open(part)
+func (s *Store) writePart(part string, content []byte) error {
+	f, err := s.disk.Open(part)
 	if err != nil {
 		return err
 	}
@@ -140,25 +140,25 @@ func (j *Journal) writePart(part string, content []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func (j *Journal) remove(name, component string) {
-	err := j.disk.Remove(name)
+func (s *Store) remove(name, component string) {
+	err := s.disk.Remove(name)
 	if err == nil {
-		err = j.disk.Sync()
+		err = s.disk.Sync()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		j.log.Warn("cannot drop a kept package address", "component", component, "error", err)
+		s.log.Warn("cannot drop a kept package address", "component", component, "error", err)
 	}
 }
 
 // sweep removes what a cut in the middle of replace has left.
-func (j *Journal) sweep() error {
-	names, err := j.disk.Names()
+func (s *Store) sweep() error {
+	names, err := s.disk.Names()
 	if err != nil {
 		return fmt.Errorf("cannot list the state directory: %w", err)
 	}
 	for _, name := range names {
 		if strings.HasSuffix(name, partSuffix) {
-			if err := j.disk.Remove(name); err != nil {
+			if err := s.disk.Remove(name); err != nil {
 				return fmt.Errorf("cannot remove an unfinished file: %w", err)
 			}
 		}

@@ -1,4 +1,4 @@
-package journal_test
+package statefile_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 )
 
 // numbered is a state that can be told from the others. Its size changes with
@@ -34,18 +34,18 @@ func number(s *agent.State) int {
 
 const saves = 5
 
-// life opens the journal of a disk, saves on from the state that it finds, and
+// life opens the state file of a disk, saves on from the state that it finds, and
 // tells the last state whose Save came back.
 func life(disk *memory) (last int) {
-	j, err := journal.Open(journal.Config{Disk: disk, Reserve: 700})
+	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
 	if err != nil {
 		return 0
 	}
-	if _, err := j.Load(); err != nil {
+	if _, err := s.Load(); err != nil {
 		return 0
 	}
 	for n := 1; n <= saves; n++ {
-		if j.Save(numbered(n)) != nil {
+		if s.Save(numbered(n)) != nil {
 			return n - 1
 		}
 	}
@@ -80,18 +80,18 @@ func TestCuts(t *testing.T) {
 
 func checkAfterCut(t *testing.T, disk *memory, last int, when string) {
 	t.Helper()
-	j, err := journal.Open(journal.Config{Disk: disk, Reserve: 700})
+	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
 	require.NoError(t, err, when)
-	state, err := j.Load()
+	state, err := s.Load()
 	require.NoError(t, err, when)
 	got := number(state)
 	require.True(t, got == last || got == last+1, "%s: saved %d, found %d", when, last, got)
 
-	require.NoError(t, j.Save(numbered(7)), when)
-	require.NoError(t, j.Close(), when)
-	j, err = journal.Open(journal.Config{Disk: disk, Reserve: 700})
+	require.NoError(t, s.Save(numbered(7)), when)
+	require.NoError(t, s.Close(), when)
+	s, err = statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
 	require.NoError(t, err, when)
-	state, err = j.Load()
+	state, err = s.Load()
 	require.NoError(t, err, when)
 	require.Equal(t, 7, number(state), when)
 }
@@ -110,10 +110,10 @@ func TestCutsOfPackages(t *testing.T) {
 			sure, possible := packageLife(disk, at, to)
 			for f := range fates {
 				next := disk.afterCut(f, random)
-				j, err := journal.Open(journal.Config{Disk: next, Reserve: 700})
+				s, err := statefile.Open(statefile.Config{Disk: next, Reserve: 700})
 				require.NoError(t, err)
 				found := 0
-				if p := j.KeptPackage("app"); p != nil {
+				if p := s.KeptPackage("app"); p != nil {
 					found = p.Attempt
 				}
 				require.Contains(t, []int{sure, possible}, found, "cut at operation %d, byte %d, fate %d", at, to, f)
@@ -130,16 +130,16 @@ func TestCutsOfPackages(t *testing.T) {
 // stands for none.
 func packageLife(disk *memory, cutAt, cutTo int) (sure, possible int) {
 	disk.cutAt, disk.cutTo = cutAt, cutTo
-	j, err := journal.Open(journal.Config{Disk: disk, Reserve: 700})
+	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
 	if err != nil {
 		return 0, 0
 	}
 	for attempt := 1; attempt <= 2; attempt++ {
-		if j.KeepPackage(packageFor("app", attempt)) != nil {
+		if s.KeepPackage(packageFor("app", attempt)) != nil {
 			return attempt - 1, attempt
 		}
 	}
-	j.ForgetPackage("app")
+	s.ForgetPackage("app")
 	if disk.ops >= cutAt {
 		return 2, 0
 	}

@@ -1,4 +1,4 @@
-package journal_test
+package statefile_test
 
 import (
 	"syscall"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"otafleet/agent/journal"
+	"otafleet/agent/statefile"
 )
 
 // readOnly is a disk that can be written, or not.
@@ -16,7 +16,7 @@ type readOnly struct {
 	is bool
 }
 
-func (d *readOnly) Open(name string) (journal.File, error) {
+func (d *readOnly) Open(name string) (statefile.File, error) {
 	if d.is {
 		return nil, syscall.EROFS
 	}
@@ -41,30 +41,30 @@ func TestReadOnlyDisk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := &readOnly{memory: newMemory()}
-			j, _ := loaded(t, journal.Config{Disk: disk})
-			require.NoError(t, j.Save(numbered(1)))
-			require.NoError(t, j.KeepPackage(packageFor("app", 1)))
-			require.NoError(t, j.Close())
+			s, _ := loaded(t, statefile.Config{Disk: disk})
+			require.NoError(t, s.Save(numbered(1)))
+			require.NoError(t, s.KeepPackage(packageFor("app", 1)))
+			require.NoError(t, s.Close())
 
 			spoil(disk)
 			disk.is = true
-			j, state := loaded(t, journal.Config{Disk: disk})
+			s, state := loaded(t, statefile.Config{Disk: disk})
 			assert.Equal(t, 1, number(state))
-			assert.Equal(t, packageFor("app", 1), j.KeptPackage("app"))
-			assert.ErrorIs(t, j.Health().Failure, syscall.EROFS, "before the first save, too")
+			assert.Equal(t, packageFor("app", 1), s.KeptPackage("app"))
+			assert.ErrorIs(t, s.Health().Failure, syscall.EROFS, "before the first save, too")
 			for range 2 {
-				assert.ErrorIs(t, j.Save(numbered(2)), syscall.EROFS)
+				assert.ErrorIs(t, s.Save(numbered(2)), syscall.EROFS)
 			}
 			disk.is = false
 			for n := 2; n < 5; n++ {
-				require.NoError(t, j.Save(numbered(n)))
-				require.NoError(t, j.Health().Failure)
+				require.NoError(t, s.Save(numbered(n)))
+				require.NoError(t, s.Health().Failure)
 			}
-			assert.Equal(t, packageFor("app", 1), j.KeptPackage("app"))
-			require.NoError(t, j.Close())
-			j, state = loaded(t, journal.Config{Disk: disk})
+			assert.Equal(t, packageFor("app", 1), s.KeptPackage("app"))
+			require.NoError(t, s.Close())
+			s, state = loaded(t, statefile.Config{Disk: disk})
 			assert.Equal(t, 4, number(state))
-			assert.NoError(t, j.Health().Worn)
+			assert.NoError(t, s.Health().Worn)
 		})
 	}
 }
@@ -74,7 +74,7 @@ func TestReadOnlyDisk(t *testing.T) {
 func TestEmptyReadOnlyDisk(t *testing.T) {
 	disk := &readOnly{memory: newMemory(), is: true}
 	disk.live["lost+found"] = &inode{}
-	_, err := journal.Open(journal.Config{Disk: disk})
+	_, err := statefile.Open(statefile.Config{Disk: disk})
 	require.ErrorIs(t, err, syscall.EROFS)
-	assert.True(t, journal.Passes(err))
+	assert.True(t, statefile.Passes(err))
 }
