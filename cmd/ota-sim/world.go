@@ -9,6 +9,7 @@ import (
 
 	"otafleet/internal/wire"
 	"otafleet/simulator/real"
+	"otafleet/simulator/real/netem"
 )
 
 // worldFlags say in which world the devices live, and which platform they run
@@ -94,7 +95,7 @@ func (f *worldFlags) options(c *choice) (real.Options, error) {
 	if o.TLS, err = f.secure(); err != nil {
 		return o, err
 	}
-	if o.Sources, err = real.ParseSources(f.sources); err != nil {
+	if o.Sources, err = netem.ParseSources(f.sources); err != nil {
 		return o, fmt.Errorf("--source-addresses: %w", err)
 	}
 	if len(f.trust) > 0 || f.allowUnsigned {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"otafleet/simulator/model"
+	"otafleet/simulator/real/netem"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -29,7 +30,7 @@ func (w *world) arriveAll(ctx context.Context) {
 	w.crowd.stop = stop
 	w.crowd.arriving.Go(func() {
 		for i := range w.arrivals {
-			pause(ctx, time.Until(w.began.Add(w.arrivals[i].at)))
+			netem.Sleep(ctx, time.Until(w.began.Add(w.arrivals[i].at)))
 			if ctx.Err() != nil {
 				return
 			}
@@ -122,7 +123,7 @@ func (d *device) trouble() string {
 	if d.life == nil {
 		return "it has no power"
 	}
-	return cmp.Or(d.life.link.Health().Trouble, "nothing answered")
+	return cmp.Or(d.life.session.Health().Trouble, "nothing answered")
 }
 
 // checkTruth records, at the end of the run, a violation for what the device has

@@ -11,6 +11,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
+	"otafleet/simulator/real/netem"
 	"otafleet/simulator/verdict"
 )
 
@@ -22,7 +23,7 @@ type device struct {
 	fleet    *fleet
 	id       ota.Identity
 	machine  *agent.Config
-	line     *line
+	link     *netem.Link
 	voice    *voice    // of a device behind a gateway; nil for one with a session of its own
 	behind   []*device // for which it speaks
 	unasked  bool      // it is only there to speak for others
@@ -49,7 +50,7 @@ type device struct {
 func newDevice(w *world, m member) *device {
 	spec := m.fleet.spec
 	d := &device{world: w, fleet: m.fleet, id: m.identity(), machine: m.fleet.machine, faults: w.faults.Draw(spec, m.n), memory: model.NewMemory(spec)}
-	d.line = &line{spec: spec.Link, random: w.random, base: w.transport, dialer: w.dialers.of(m.n)}
+	d.link = netem.NewLink(spec.Link, w.random, w.dialers.Of(m.n), w.transport)
 	d.readings = model.Readings(spec, w.seed, d.id.Device)
 	for i := range spec.Components {
 		d.flashes = append(d.flashes, &flash{
@@ -62,7 +63,7 @@ func newDevice(w *world, m member) *device {
 // newSubDevice makes a device that its gateway speaks for.
 func newSubDevice(w *world, m member, gateway *device) *device {
 	d := newDevice(w, m)
-	d.line = gateway.line
+	d.link = gateway.link
 	d.voice = &voice{device: d, gateway: gateway, index: len(gateway.behind)}
 	own := *d.machine
 	own.Via = gateway.id.Device
@@ -180,7 +181,7 @@ func (d *device) After(delay time.Duration, do func()) {
 	d.waiting.Add(1)
 	d.world.tasks.Go(func() {
 		defer d.waiting.Add(-1)
-		pause(d.world.ctx, delay)
+		netem.Sleep(d.world.ctx, delay)
 		if d.world.ctx.Err() == nil {
 			do()
 		}
@@ -192,7 +193,7 @@ func (d *device) settled() bool {
 	if d.waiting.Load() > 0 {
 		return false
 	}
-	status, lost := d.world.recorder.status(d.id.Device), d.line.isLost() || d.voice != nil && d.voice.gateway.isGone()
+	status, lost := d.world.recorder.status(d.id.Device), d.link.IsLost() || d.voice != nil && d.voice.gateway.isGone()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.gone || lost || d.unasked {

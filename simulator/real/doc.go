@@ -1,6 +1,6 @@
 // Package real runs the devices of a scenario in the real world: thousands of virtual
 // devices, each the agent's own machine with its own session and its own
-// downloads over real sockets. Only its flash, its power and its line are
+// downloads over real sockets. Only its flash, its power and its link are
 // simulated.
 //
 // One flow through it: Run starts the stand-in platform (or reaches for a real

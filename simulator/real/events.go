@@ -6,6 +6,7 @@ import (
 
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/real/netem"
 )
 
 // follow carries out the schedule until ctx ends. What happens at the start has
@@ -19,7 +20,7 @@ func (w *world) follow(ctx context.Context) {
 	w.due.Add(int32(len(left)))
 	w.tasks.Go(func() {
 		for _, next := range left {
-			pause(ctx, time.Until(w.began.Add(next.At)))
+			netem.Sleep(ctx, time.Until(w.began.Add(next.At)))
 			if ctx.Err() != nil {
 				return
 			}
@@ -73,7 +74,7 @@ func (w *world) RevokeURLs() { w.attempt(w.platform.RevokeAddresses()) }
 func (w *world) Order(command engine.Command) { w.command(command) }
 
 // DropConnections drops every connection of a fleet, or of all.
-func (w *world) DropConnections(fleet string) { w.eachLine(fleet, func(l *line) { l.cut(0) }) }
+func (w *world) DropConnections(fleet string) { w.eachLink(fleet, func(l *netem.Link) { l.Cut(0) }) }
 
 func (w *world) attempt(err error) {
 	if err != nil {
@@ -93,7 +94,7 @@ func (w *world) Partition(fleet string, lasting time.Duration) {
 	w.mu.Lock()
 	w.partitions = append(w.partitions, partition{fleet, time.Now().Add(lasting)})
 	w.mu.Unlock()
-	w.eachLine(fleet, func(l *line) { l.freeze(lasting) })
+	w.eachLink(fleet, func(l *netem.Link) { l.Freeze(lasting) })
 }
 
 // separate cuts a device that arrives off, if its fleet is.
@@ -102,17 +103,17 @@ func (w *world) separate(d *device) {
 	defer w.mu.Unlock()
 	for _, p := range w.partitions {
 		if p.fleet == "" || p.fleet == d.fleet.spec.Name {
-			d.line.freeze(time.Until(p.until))
+			d.link.Freeze(time.Until(p.until))
 		}
 	}
 }
 
-// eachLine calls do with every line of a fleet, or of all.
-func (w *world) eachLine(fleet string, do func(*line)) {
+// eachLink calls do with every link of a fleet, or of all.
+func (w *world) eachLink(fleet string, do func(*netem.Link)) {
 	devices, _ := w.crowd.all()
 	for _, d := range devices {
 		if d.voice == nil && (fleet == "" || fleet == d.fleet.spec.Name) {
-			do(d.line)
+			do(d.link)
 		}
 	}
 }

@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"otafleet/simulator/fault"
+	"otafleet/simulator/real/netem"
 )
 
 // storage lets a device's exchanges with the storage happen: real requests over
-// its line, and real answers, changed as its faults say.
+// its link, and real answers, changed as its faults say.
 type storage struct {
-	line   *line
+	link   *netem.Link
 	busy   func() (component string, install time.Duration)
 	faults func(*fault.Exchange)
 }
 
 // RoundTrip sends one request.
 func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
-	if down, _ := s.line.state(); down {
-		return nil, errLineDown
+	if s.link.IsDown() {
+		return nil, netem.ErrDown
 	}
 	component, _ := s.busy()
 	x := &fault.Exchange{Component: component, Length: askedFor(r)}
@@ -31,7 +32,7 @@ func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.Refund()
 		return refusal(r, x.Status), nil
 	}
-	answer, err := s.line.RoundTrip(shifted(r, x.Shift))
+	answer, err := s.link.RoundTrip(shifted(r, x.Shift))
 	if err != nil || answer.StatusCode >= http.StatusMultipleChoices {
 		x.Refund()
 		return answer, err
@@ -99,7 +100,7 @@ func (b *spoiltBody) Read(p []byte) (int, error) {
 		case fault.Ends:
 			return 0, io.EOF
 		case fault.Stalls:
-			pause(b.ctx, m.For)
+			netem.Sleep(b.ctx, m.For)
 		case fault.Passes:
 		default:
 			return 0, io.ErrUnexpectedEOF

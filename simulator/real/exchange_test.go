@@ -3,6 +3,7 @@ package real
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/simulator/fault"
+	"otafleet/simulator/real/netem"
 	"otafleet/simulator/scenario"
 )
 
@@ -26,7 +28,7 @@ func exchange(t *testing.T, change func(*fault.Exchange)) (*http.Response, []byt
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(object))
 	}))
 	t.Cleanup(server.Close)
-	s := storage{line: newLine(t, scenario.Link{}), faults: change,
+	s := storage{link: netem.NewLink(scenario.Link{}, nil, &net.Dialer{}, server.Client().Transport), faults: change,
 		busy: func() (string, time.Duration) { return "app", 0 }}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	require.NoError(t, err)

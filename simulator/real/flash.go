@@ -11,6 +11,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/model"
+	"otafleet/simulator/real/netem"
 )
 
 // flash is the simulated flash of one component: it outlives power cuts, and
@@ -80,7 +81,7 @@ func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restar
 	case already:
 		return f.slots.Restart, nil
 	}
-	pause(ctx, f.install)
+	netem.Sleep(ctx, f.install)
 	if ctx.Err() != nil {
 		return firmware.RestartNone, ctx.Err()
 	}

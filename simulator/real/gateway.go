@@ -64,7 +64,7 @@ func (v *voice) leave(l *life) {
 // (agent.Link).
 func (v *voice) Send(m ota.Up) {
 	if l := v.gateway.currentLife(); l != nil {
-		l.link.Member(v.index).Send(m)
+		l.session.Member(v.index).Send(m)
 	}
 }
 

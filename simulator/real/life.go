@@ -21,7 +21,7 @@ import (
 type life struct {
 	cancel  context.CancelCauseFunc
 	runner  *agent.Runner
-	link    *link.Link // nil behind a gateway
+	session *link.Link // nil behind a gateway
 	hear    func(agent.Input)
 	sensors agent.Sensors
 	tasks   sync.WaitGroup
@@ -52,11 +52,11 @@ func (d *device) newLife() *life {
 		Now: func() time.Time { return hooks.Clock(time.Now()) },
 	})
 	d.life = l
-	l.runner.Start(withTransport(d.world.ctx, storage{d.line, d.Busy, hooks.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
+	l.runner.Start(withTransport(d.world.ctx, storage{d.link, d.Busy, hooks.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
 	if d.voice == nil {
-		l.link = d.newLink(hooks.Deliver, func(then func()) { l.runner.After(then) })
+		l.session = d.newSession(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)
-		l.link.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
+		l.session.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
 	}
 	return l
 }
@@ -77,7 +77,7 @@ func (d *device) decorate(l *life) fault.Hooks {
 	return hooks
 }
 
-// send passes a message of the agent to the link. What a platform of others is
+// send passes a message of the agent to the session. What a platform of others is
 // told can only be recorded here.
 func (d *device) send(l *life, m ota.Up) {
 	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
@@ -86,21 +86,21 @@ func (d *device) send(l *life, m ota.Up) {
 	if d.voice != nil {
 		d.voice.Send(m)
 	} else {
-		l.link.Send(m)
+		l.session.Send(m)
 	}
 }
 
-// late is a link that is made after what uses it.
+// late is a session that is made after what uses it.
 type late func(ota.Up)
 
 // Send sends a message.
 func (f late) Send(m ota.Up) { f(m) }
 
-func (d *device) newLink(deliver func(agent.Input), after func(func())) *link.Link {
+func (d *device) newSession(deliver func(agent.Input), after func(func())) *link.Link {
 	l, err := link.New(link.Config{
 		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
 		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.secure(),
-		Deliver: deliver, After: after, Dial: d.line.dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
+		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
 	})
 	if err != nil {
 		// The scenario and the options were checked; only a bug gets here.
@@ -109,7 +109,7 @@ func (d *device) newLink(deliver func(agent.Input), after func(func())) *link.Li
 	return l
 }
 
-// deliver passes what the link brings to the runner, and keeps the records.
+// deliver passes what the session brings to the runner, and keeps the records.
 func (d *device) deliver(l *life, in agent.Input) {
 	switch in := in.(type) {
 	case agent.Connected:
@@ -205,7 +205,7 @@ func withTransport(ctx context.Context, t http.RoundTripper) context.Context {
 	return context.WithValue(ctx, transportKey{}, t)
 }
 
-// ownTransport sends each request over the line of the device that makes it.
+// ownTransport sends each request over the link of the device that makes it.
 type ownTransport struct{}
 
 // RoundTrip sends one request.

@@ -11,6 +11,7 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/real/netem"
 )
 
 // stockUp makes the packages of the scenario's plans and puts them on the
@@ -59,7 +60,7 @@ func (w *world) command(cmd engine.Command) {
 	w.tasks.Go(func() {
 		defer w.happened()
 		for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
-			pause(w.ctx, downPause)
+			netem.Sleep(w.ctx, downPause)
 			err = w.platform.Command(cmd)
 		}
 		w.commanded(cmd, err)

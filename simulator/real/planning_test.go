@@ -15,7 +15,7 @@ import (
 // every key of the language, and lets nothing happen in it.
 func TestThePlatformTakesWhatTheLanguageAllows(t *testing.T) {
 	for _, file := range []string{"everything.yaml", "least.yaml"} {
-		text, err := os.ReadFile("scenario/testdata/good/" + file)
+		text, err := os.ReadFile("../scenario/testdata/good/" + file)
 		require.NoError(t, err)
 		s, err := scenario.Parse(file, text)
 		require.NoError(t, err)

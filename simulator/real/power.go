@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"otafleet/agent/link"
+	"otafleet/simulator/real/netem"
 	"otafleet/simulator/verdict"
 )
 
@@ -12,20 +13,20 @@ import (
 func (d *device) CutPower(cause string, off time.Duration) {
 	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
 	d.endLife(link.ErrAbrupt, off, true)
-	d.dropLine()
+	d.dropLink()
 }
 
 // Crash ends the agent's process and starts another one after a time
 // (fault.Power).
 func (d *device) Crash(_ string, off time.Duration) {
 	d.endLife(link.ErrAbrupt, off, false)
-	d.dropLine()
+	d.dropLink()
 }
 
-// dropLine drops the connections of a device that has a line of its own.
-func (d *device) dropLine() {
+// dropLink drops the connections of a device that has a link of its own.
+func (d *device) dropLink() {
 	if d.voice == nil {
-		d.line.cut(0)
+		d.link.Cut(0)
 	}
 }
 
@@ -68,7 +69,7 @@ func (d *device) endLife(cause error, off time.Duration, system bool) {
 		}
 		l.tasks.Wait()
 		for left := d.darkness(); left > 0 && d.world.ctx.Err() == nil; left = d.darkness() {
-			pause(d.world.ctx, left)
+			netem.Sleep(d.world.ctx, left)
 		}
 		d.boot()
 	})
@@ -91,23 +92,23 @@ func (d *device) takeLife() *life {
 }
 
 // CutLine drops every connection (fault.Line).
-func (d *device) CutLine(down time.Duration) { d.line.cut(down) }
+func (d *device) CutLine(down time.Duration) { d.link.Cut(down) }
 
 // ResetLine resets every connection (fault.Line).
-func (d *device) ResetLine() { d.line.reset() }
+func (d *device) ResetLine() { d.link.Reset() }
 
 // FreezeLine lets nothing pass for a time (fault.Line).
-func (d *device) FreezeLine(still time.Duration) { d.line.freeze(still) }
+func (d *device) FreezeLine(still time.Duration) { d.link.Freeze(still) }
 
 // DelayLine lets everything take longer for a time (fault.Line).
 func (d *device) DelayLine(by, lasting time.Duration) {
-	d.line.suffer(trouble{lag: by}, lasting)
+	d.link.Delay(by, lasting)
 }
 
 // ThrottleLine lets little pass for a time (fault.Line).
 func (d *device) ThrottleLine(rate int64, lasting time.Duration) {
-	d.line.suffer(trouble{rate: rate}, lasting)
+	d.link.Throttle(rate, lasting)
 }
 
 // LoseLine lets no connection up ever again (fault.Line).
-func (d *device) LoseLine() { d.line.lose() }
+func (d *device) LoseLine() { d.link.Lose() }

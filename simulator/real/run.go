@@ -37,7 +37,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var serving sync.WaitGroup
-	serving.Go(w.poller.run)
+	serving.Go(w.poller.Run)
 	broken := make(chan error, 1)
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
@@ -52,7 +52,7 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	}
 	stop()
 	stopped := failure
-	failure = errors.Join(failure, w.poller.close())
+	failure = errors.Join(failure, w.poller.Close())
 	serving.Wait()
 	failure = errors.Join(failure, w.close())
 	if w.ctx == nil { // no device has lived

@@ -20,6 +20,7 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
+	"otafleet/simulator/real/netem"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -40,8 +41,8 @@ type world struct {
 	brokerURL string
 	transport *http.Transport
 	fetcher   agent.Fetcher
-	poller    *poller
-	dialers   dialers
+	poller    *netem.Poller
+	dialers   netem.Dialers
 	faults    *fault.Set
 	recorder  *recorder
 	fleets    []*fleet
@@ -99,7 +100,7 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	for _, f := range w.fleets {
 		f.machine.Open = open
 	}
-	if err := w.openDialers(); err != nil {
+	if err := w.openLinks(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -122,16 +123,16 @@ func (w *world) openDownloads() error {
 	return err
 }
 
-// openDialers prepares for the devices' sessions.
-func (w *world) openDialers() error {
-	err := checkSources(w.options.Sources)
+// openLinks prepares for the devices' links.
+func (w *world) openLinks() error {
+	err := netem.CheckSources(w.options.Sources)
 	if err != nil {
 		return err
 	}
-	if w.poller, err = newPoller(); err != nil {
+	if w.poller, err = netem.NewPoller(); err != nil {
 		return err
 	}
-	w.dialers = newDialers(w.options.Sources, w.poller)
+	w.dialers = netem.NewDialers(w.options.Sources, w.poller)
 	return nil
 }
 

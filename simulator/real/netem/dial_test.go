@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"net"
@@ -23,7 +23,7 @@ func TestSourceAddresses(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	from := func(d dialer) string {
+	from := func(d Dialer) string {
 		conn, err := d.DialContext(t.Context(), "tcp", listener.Addr().String())
 		require.NoError(t, err)
 		other, err := listener.Accept()
@@ -32,18 +32,18 @@ func TestSourceAddresses(t *testing.T) {
 		assert.Equal(t, conn.LocalAddr().String(), other.RemoteAddr().String())
 		return netip.MustParseAddrPort(conn.LocalAddr().String()).Addr().String()
 	}
-	several := newDialers(addresses("127.0.0.2", "127.0.0.3"), p)
+	several := NewDialers(addresses("127.0.0.2", "127.0.0.3"), p)
 	for n, want := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3"} {
-		assert.Equal(t, want, from(several.of(n)))
+		assert.Equal(t, want, from(several.Of(n)))
 	}
-	assert.Equal(t, "127.0.0.1", from(newDialers(nil, p).of(7)), "the system's choice")
+	assert.Equal(t, "127.0.0.1", from(NewDialers(nil, p).Of(7)), "the system's choice")
 }
 
 func TestCheckSources(t *testing.T) {
-	require.NoError(t, checkSources(nil))
-	require.NoError(t, checkSources(addresses("127.0.0.1", "127.200.3.4")))
-	err := checkSources(addresses("127.0.0.1", "192.0.2.7", "192.0.2.8"))
+	require.NoError(t, CheckSources(nil))
+	require.NoError(t, CheckSources(addresses("127.0.0.1", "127.200.3.4")))
+	err := CheckSources(addresses("127.0.0.1", "192.0.2.7", "192.0.2.8"))
 	require.ErrorContains(t, err, "cannot use the source address 192.0.2.7, give one that this machine has")
 	require.ErrorContains(t, err, "192.0.2.8")
-	assert.ErrorContains(t, checkSources(make([]netip.Addr, maxSources+1)), "at most 4096 are possible")
+	assert.ErrorContains(t, CheckSources(make([]netip.Addr, maxSources+1)), "at most 4096 are possible")
 }

@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// echo listens and sends every line back.
+// echo listens and sends every link back.
 func echo(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,16 +43,16 @@ func echo(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func newLine(t *testing.T, spec scenario.Link) *line {
+func newLink(t *testing.T, spec scenario.Link) *Link {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &line{spec: spec, random: func() float64 { return 0.5 }, base: transport, dialer: &net.Dialer{}}
+	return NewLink(spec, func() float64 { return 0.5 }, &net.Dialer{}, transport)
 }
 
-func TestLineIsCut(t *testing.T) {
-	l, address := newLine(t, scenario.Link{}), echo(t)
-	conn, err := l.dial(t.Context(), "tcp", address)
+func TestLinkIsCut(t *testing.T) {
+	l, address := newLink(t, scenario.Link{}), echo(t)
+	conn, err := l.Dial(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	_, err = fmt.Fprintln(conn, "hello")
 	require.NoError(t, err)
@@ -60,26 +60,26 @@ func TestLineIsCut(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "hello\n", answer)
 
-	l.cut(time.Hour)
+	l.Cut(time.Hour)
 	_, err = conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, net.ErrClosed)
-	_, err = l.dial(t.Context(), "tcp", address)
-	require.ErrorIs(t, err, errLineDown)
+	_, err = l.Dial(t.Context(), "tcp", address)
+	require.ErrorIs(t, err, ErrDown)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address, nil)
 	require.NoError(t, err)
 	_, err = l.RoundTrip(request)
-	require.ErrorIs(t, err, errLineDown)
-	l.cut(0)
+	require.ErrorIs(t, err, ErrDown)
+	l.Cut(0)
 	down, cuts := l.state()
 	assert.True(t, down, "a shorter cut does not mend a longer one")
 	assert.Equal(t, 2, cuts)
 }
 
-func TestLineComesBack(t *testing.T) {
-	l, address := newLine(t, scenario.Link{}), echo(t)
-	l.cut(50 * time.Millisecond)
+func TestLinkComesBack(t *testing.T) {
+	l, address := newLink(t, scenario.Link{}), echo(t)
+	l.Cut(50 * time.Millisecond)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		conn, err := l.dial(t.Context(), "tcp", address)
+		conn, err := l.Dial(t.Context(), "tcp", address)
 		if assert.NoError(c, err) {
 			assert.NoError(c, conn.Close())
 		}
@@ -87,14 +87,14 @@ func TestLineComesBack(t *testing.T) {
 	assert.Empty(t, l.conns, "a closed connection is forgotten")
 }
 
-// TestLineIsCutInABody: what has come is there, what is asked for later is not,
+// TestLinkIsCutInABody: what has come is there, what is asked for later is not,
 // though the connection behind it is shared and lives on.
-func TestLineIsCutInABody(t *testing.T) {
+func TestLinkIsCutInABody(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(make([]byte, 1<<20))
 	}))
 	defer server.Close()
-	l := newLine(t, scenario.Link{})
+	l := newLink(t, scenario.Link{})
 	get := func() *http.Response {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 		require.NoError(t, err)
@@ -106,16 +106,16 @@ func TestLineIsCutInABody(t *testing.T) {
 	answer := get()
 	_, err := io.ReadFull(answer.Body, make([]byte, 1000))
 	require.NoError(t, err)
-	l.cut(0)
+	l.Cut(0)
 	_, err = io.ReadAll(answer.Body)
-	require.ErrorIs(t, err, errLineDown)
+	require.ErrorIs(t, err, ErrDown)
 	whole, err := io.ReadAll(get().Body)
 	require.NoError(t, err)
 	assert.Len(t, whole, 1<<20)
 }
 
-// TestLineTakesItsTime measures lower bounds only: a loaded machine is slower.
-func TestLineTakesItsTime(t *testing.T) {
+// TestLinkTakesItsTime measures lower bounds only: a loaded machine is slower.
+func TestLinkTakesItsTime(t *testing.T) {
 	const size = 64 << 10
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
 	defer server.Close()
@@ -123,7 +123,7 @@ func TestLineTakesItsTime(t *testing.T) {
 		began := time.Now()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 		require.NoError(t, err)
-		answer, err := newLine(t, spec).RoundTrip(request)
+		answer, err := newLink(t, spec).RoundTrip(request)
 		require.NoError(t, err)
 		defer answer.Body.Close()
 		n, err := io.Copy(io.Discard, answer.Body)
@@ -135,9 +135,9 @@ func TestLineTakesItsTime(t *testing.T) {
 	assert.GreaterOrEqual(t, fetch(scenario.Link{Bandwidth: 10 * size}), 100*time.Millisecond-worthSleeping)
 	assert.GreaterOrEqual(t, fetch(scenario.Link{Latency: 40 * time.Millisecond}), 80*time.Millisecond)
 
-	l := newLine(t, scenario.Link{Latency: 20 * time.Millisecond})
+	l := newLink(t, scenario.Link{Latency: 20 * time.Millisecond})
 	began := time.Now()
-	conn, err := l.dial(t.Context(), "tcp", echo(t))
+	conn, err := l.Dial(t.Context(), "tcp", echo(t))
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, time.Since(began), 40*time.Millisecond)
 	began = time.Now()
@@ -149,18 +149,18 @@ func TestLineTakesItsTime(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
-// TestLineDoesNotHoldUpItsEnd: a long way is not waited for when the connection
+// TestLinkDoesNotHoldUpItsEnd: a long way is not waited for when the connection
 // or the caller ends.
-func TestLineDoesNotHoldUpItsEnd(t *testing.T) {
-	l, address := newLine(t, scenario.Link{}), echo(t)
-	conn, err := l.dial(t.Context(), "tcp", address)
+func TestLinkDoesNotHoldUpItsEnd(t *testing.T) {
+	l, address := newLink(t, scenario.Link{}), echo(t)
+	conn, err := l.Dial(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	l.spec.Latency = time.Hour
 	_, err = fmt.Fprintln(conn, "hello")
 	require.NoError(t, err)
 	read := make(chan struct{})
 	go func() { defer close(read); _, _ = conn.Read(make([]byte, 10)) }()
-	time.AfterFunc(20*time.Millisecond, func() { l.cut(0) })
+	time.AfterFunc(20*time.Millisecond, func() { l.Cut(0) })
 	select {
 	case <-read:
 	case <-time.After(patience):
@@ -168,34 +168,34 @@ func TestLineDoesNotHoldUpItsEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, err = l.dial(ctx, "tcp", address)
+	_, err = l.Dial(ctx, "tcp", address)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestLineJitter(t *testing.T) {
-	l := newLine(t, scenario.Link{Latency: 30 * time.Millisecond, Jitter: 30 * time.Millisecond})
+func TestLinkJitter(t *testing.T) {
+	l := newLink(t, scenario.Link{Latency: 30 * time.Millisecond, Jitter: 30 * time.Millisecond})
 	l.random = func() float64 { return 1 }
 	began := time.Now()
-	require.NoError(t, l.delay(t.Context(), 1))
+	require.NoError(t, l.travel(t.Context(), 1))
 	assert.GreaterOrEqual(t, time.Since(began), 60*time.Millisecond)
 	l.random = func() float64 { return 0 }
-	require.NoError(t, l.delay(t.Context(), 1), "it may be none at all")
+	require.NoError(t, l.travel(t.Context(), 1), "it may be none at all")
 }
 
-// TestLineLosesPackets: what is lost comes later, a message or a segment at a
+// TestLinkLosesPackets: what is lost comes later, a message or a segment at a
 // time.
-func TestLineLosesPackets(t *testing.T) {
-	l := newLine(t, scenario.Link{Loss: 50})
+func TestLinkLosesPackets(t *testing.T) {
+	l := newLink(t, scenario.Link{Loss: 50})
 	began := time.Now()
 	l.random = func() float64 { return 0.4 }
-	require.NoError(t, l.delay(t.Context(), 1))
+	require.NoError(t, l.travel(t.Context(), 1))
 	assert.GreaterOrEqual(t, time.Since(began), leastTimeout)
-	assert.Equal(t, 2*time.Second, (&line{spec: scenario.Link{Loss: 50, Latency: time.Second}, random: l.random}).resend())
+	assert.Equal(t, 2*time.Second, (&Link{spec: scenario.Link{Loss: 50, Latency: time.Second}, random: l.random}).resend())
 	l.random = func() float64 { return 0.6 }
 	assert.Zero(t, l.resend())
 }
 
-// exchangeWords sends a line and gives what comes back.
+// exchangeWords sends a link and gives what comes back.
 func exchangeWords(t *testing.T, conn net.Conn, words string) string {
 	t.Helper()
 	_, err := fmt.Fprintln(conn, words)
@@ -205,16 +205,16 @@ func exchangeWords(t *testing.T, conn net.Conn, words string) string {
 	return answer
 }
 
-// TestLineIsSilent: nothing passes, nobody is told, and nothing is lost or
+// TestLinkIsSilent: nothing passes, nobody is told, and nothing is lost or
 // overtaken.
-func TestLineIsSilent(t *testing.T) {
-	l, address := newLine(t, scenario.Link{}), echo(t)
-	conn, err := l.dial(t.Context(), "tcp", address)
+func TestLinkIsSilent(t *testing.T) {
+	l, address := newLink(t, scenario.Link{}), echo(t)
+	conn, err := l.Dial(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
 	began := time.Now()
-	l.freeze(100 * time.Millisecond)
-	l.freeze(20 * time.Millisecond) // it ends with the longer one
+	l.Freeze(100 * time.Millisecond)
+	l.Freeze(20 * time.Millisecond) // it ends with the longer one
 	_, err = fmt.Fprint(conn, "one ")
 	require.NoError(t, err, "the agent learns of nothing")
 	_, err = fmt.Fprint(conn, "two ")
@@ -223,25 +223,25 @@ func TestLineIsSilent(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), 100*time.Millisecond)
 	assert.Equal(t, "four\n", exchangeWords(t, conn, "four"))
 
-	l.freeze(time.Hour)
+	l.Freeze(time.Hour)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, err = l.dial(ctx, "tcp", address)
+	_, err = l.Dial(ctx, "tcp", address)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "new connections do not come up either")
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
 	require.NoError(t, err)
 	_, err = l.RoundTrip(request)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	l.cut(0)
+	l.Cut(0)
 	_, err = conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, net.ErrClosed, "a silent connection can still be dropped")
 }
 
-// TestLineIsSilentInABody: a download goes on where it was.
-func TestLineIsSilentInABody(t *testing.T) {
+// TestLinkIsSilentInABody: a download goes on where it was.
+func TestLinkIsSilentInABody(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }))
 	defer server.Close()
-	l := newLine(t, scenario.Link{})
+	l := newLink(t, scenario.Link{})
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	require.NoError(t, err)
 	answer, err := l.RoundTrip(request)
@@ -250,51 +250,51 @@ func TestLineIsSilentInABody(t *testing.T) {
 	_, err = io.ReadFull(answer.Body, make([]byte, 1000))
 	require.NoError(t, err)
 	began := time.Now()
-	l.freeze(50 * time.Millisecond)
+	l.Freeze(50 * time.Millisecond)
 	n, err := io.Copy(io.Discard, answer.Body)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1<<20-1000, n)
 	assert.GreaterOrEqual(t, time.Since(began), 50*time.Millisecond)
 }
 
-// TestLineIsReset: the other end is told so at once.
-func TestLineIsReset(t *testing.T) {
+// TestLinkIsReset: the other end is told so at once.
+func TestLinkIsReset(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	l := newLine(t, scenario.Link{})
-	conn, err := l.dial(t.Context(), "tcp", listener.Addr().String())
+	l := newLink(t, scenario.Link{})
+	conn, err := l.Dial(t.Context(), "tcp", listener.Addr().String())
 	require.NoError(t, err)
 	peer, err := listener.Accept()
 	require.NoError(t, err)
 	defer peer.Close()
-	l.reset()
+	l.Reset()
 	_, err = peer.Read(make([]byte, 1))
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 	_, err = conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, net.ErrClosed)
-	again, err := l.dial(t.Context(), "tcp", listener.Addr().String())
+	again, err := l.Dial(t.Context(), "tcp", listener.Addr().String())
 	require.NoError(t, err, "it may be up again at once")
 	require.NoError(t, again.Close())
 }
 
-func TestLineIsLost(t *testing.T) {
-	l, address := newLine(t, scenario.Link{}), echo(t)
-	assert.False(t, l.isLost())
-	l.lose()
-	_, err := l.dial(t.Context(), "tcp", address)
-	require.ErrorIs(t, err, errLineDown)
-	assert.True(t, l.isLost())
+func TestLinkIsLost(t *testing.T) {
+	l, address := newLink(t, scenario.Link{}), echo(t)
+	assert.False(t, l.IsLost())
+	l.Lose()
+	_, err := l.Dial(t.Context(), "tcp", address)
+	require.ErrorIs(t, err, ErrDown)
+	assert.True(t, l.IsLost())
 }
 
-// TestLineSuffers: the worst of what lasts counts, and passes.
-func TestLineSuffers(t *testing.T) {
+// TestLinkIsWorse: the worst of what lasts counts, and passes.
+func TestLinkIsWorse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(t, scenario.Link{Bandwidth: 1000})
-		l.suffer(trouble{lag: time.Second}, time.Hour)
-		l.suffer(trouble{lag: time.Minute}, 30*time.Millisecond)
-		l.suffer(trouble{rate: 100}, 30*time.Millisecond)
-		l.suffer(trouble{rate: 5000}, time.Hour)
+		l := newLink(t, scenario.Link{Bandwidth: 1000})
+		l.worsen(trouble{lag: time.Second}, time.Hour)
+		l.worsen(trouble{lag: time.Minute}, 30*time.Millisecond)
+		l.worsen(trouble{rate: 100}, 30*time.Millisecond)
+		l.worsen(trouble{rate: 5000}, time.Hour)
 		lag, rate := l.worst()
 		assert.Equal(t, time.Minute, lag)
 		assert.EqualValues(t, 100, rate)
@@ -304,9 +304,9 @@ func TestLineSuffers(t *testing.T) {
 		assert.EqualValues(t, 1000, rate)
 	})
 
-	l := newLine(t, scenario.Link{})
-	l.suffer(trouble{rate: 1000}, time.Hour)
-	conn, err := l.dial(t.Context(), "tcp", echo(t))
+	l := newLink(t, scenario.Link{})
+	l.worsen(trouble{rate: 1000}, time.Hour)
+	conn, err := l.Dial(t.Context(), "tcp", echo(t))
 	require.NoError(t, err)
 	defer conn.Close()
 	began := time.Now()
@@ -314,11 +314,11 @@ func TestLineSuffers(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), 90*time.Millisecond, "50 bytes there, and 50 back")
 }
 
-// TestLineDelaysAMessageOnce, in however many pieces it is read.
-func TestLineDelaysAMessageOnce(t *testing.T) {
+// TestLinkDelaysAMessageOnce, in however many pieces it is read.
+func TestLinkDelaysAMessageOnce(t *testing.T) {
 	const way = 100 * time.Millisecond
-	l := newLine(t, scenario.Link{})
-	conn, err := l.dial(t.Context(), "tcp", echo(t))
+	l := newLink(t, scenario.Link{})
+	conn, err := l.Dial(t.Context(), "tcp", echo(t))
 	require.NoError(t, err)
 	defer conn.Close()
 	l.spec.Latency = way

@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"errors"
@@ -12,10 +12,10 @@ import (
 // pollEvents is how many sockets are asked about at once.
 const pollEvents = 128
 
-// poller waits for the sockets of all devices, so that an idle device needs no
+// Poller waits for the sockets of all devices, so that an idle device needs no
 // goroutine: the stack of one takes as much memory as all else that its session
 // holds.
-type poller struct {
+type Poller struct {
 	list *os.File // the kernel's, of sockets (epoll)
 	raw  syscall.RawConn
 
@@ -23,7 +23,8 @@ type poller struct {
 	waiting map[int]func()
 }
 
-func newPoller() (*poller, error) {
+// NewPoller opens the kernel's list of sockets.
+func NewPoller() (*Poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("cannot wait for sockets: %w", err)
@@ -31,15 +32,15 @@ func newPoller() (*poller, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot wait for sockets: %w", err), syscall.Close(fd))
 	}
-	p := &poller{list: os.NewFile(uintptr(fd), "epoll"), waiting: map[int]func(){}}
+	p := &Poller{list: os.NewFile(uintptr(fd), "epoll"), waiting: map[int]func(){}}
 	if p.raw, err = p.list.SyscallConn(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot wait for sockets: %w", err), p.list.Close())
 	}
 	return p, nil
 }
 
-// run serves until close.
-func (p *poller) run() {
+// Run serves until Close.
+func (p *Poller) Run() {
 	var events [pollEvents]syscall.EpollEvent
 	for {
 		n := 0
@@ -61,10 +62,11 @@ func (p *poller) run() {
 	}
 }
 
-func (p *poller) close() error { return p.list.Close() }
+// Close ends Run. Sockets that something waits for are not closed.
+func (p *Poller) Close() error { return p.list.Close() }
 
 // take gives who waits for a socket, who then waits no more; nil if nobody does.
-func (p *poller) take(fd int) func() {
+func (p *Poller) take(fd int) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ready := p.waiting[fd]
@@ -74,7 +76,7 @@ func (p *poller) take(fd int) func() {
 
 // watch lets ready be called when a socket has something to read. After an error
 // nobody waits.
-func (p *poller) watch(fd int, ready func()) error {
+func (p *Poller) watch(fd int, ready func()) error {
 	p.mu.Lock()
 	p.waiting[fd] = ready
 	p.mu.Unlock()
@@ -96,14 +98,14 @@ func (p *poller) watch(fd int, ready func()) error {
 type polledConn struct {
 	*net.TCPConn
 	raw    syscall.RawConn
-	poller *poller
+	poller *Poller
 
 	mu     sync.Mutex // guards the following
 	closed bool
 }
 
 // adopt lets the poller wait for a connection.
-func (p *poller) adopt(conn *net.TCPConn) (*polledConn, error) {
+func (p *Poller) adopt(conn *net.TCPConn) (*polledConn, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err

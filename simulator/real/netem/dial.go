@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"context"
@@ -9,21 +9,21 @@ import (
 	"syscall"
 )
 
-// dialer opens connections; a net.Dialer is one.
-type dialer interface {
+// Dialer opens connections; a net.Dialer is one.
+type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// dialers are how the devices reach the broker: one for each source address.
-type dialers []dialer
+// Dialers are how the devices reach the broker: one for each source address.
+type Dialers []Dialer
 
-// newDialers makes the dialers of a run. Without source addresses the system
+// NewDialers makes the Dialers of a run. Without source addresses the system
 // chooses.
-func newDialers(sources []netip.Addr, poller *poller) dialers {
+func NewDialers(sources []netip.Addr, poller *Poller) Dialers {
 	if len(sources) == 0 {
-		return dialers{&polledDialer{poller: poller}}
+		return Dialers{&polledDialer{poller: poller}}
 	}
-	all := make(dialers, len(sources))
+	all := make(Dialers, len(sources))
 	for i, source := range sources {
 		d := &polledDialer{poller: poller}
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
@@ -33,9 +33,9 @@ func newDialers(sources []netip.Addr, poller *poller) dialers {
 	return all
 }
 
-// of gives the dialer of a fleet's device number n: the devices take the
+// Of gives the dialer of a fleet's device number n: the devices take the
 // addresses in turns.
-func (d dialers) of(n int) dialer { return d[n%len(d)] }
+func (d Dialers) Of(n int) Dialer { return d[n%len(d)] }
 
 // bindAddressNoPort is Linux's IP_BIND_ADDRESS_NO_PORT, which package syscall
 // does not name.
@@ -55,7 +55,7 @@ func latePort(_, _ string, c syscall.RawConn) error {
 // polledDialer opens connections that the poller waits for.
 type polledDialer struct {
 	net.Dialer
-	poller *poller
+	poller *Poller
 }
 
 // DialContext opens a TCP connection.

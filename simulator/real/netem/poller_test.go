@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"io"
@@ -13,14 +13,14 @@ import (
 )
 
 // startPoller serves until the test ends.
-func startPoller(t *testing.T) *poller {
+func startPoller(t *testing.T) *Poller {
 	t.Helper()
-	p, err := newPoller()
+	p, err := NewPoller()
 	require.NoError(t, err)
 	var serving sync.WaitGroup
-	serving.Go(p.run)
+	serving.Go(p.Run)
 	t.Cleanup(func() {
-		assert.NoError(t, p.close())
+		assert.NoError(t, p.Close())
 		serving.Wait()
 		assert.Empty(t, p.waiting)
 	})
@@ -28,7 +28,7 @@ func startPoller(t *testing.T) *poller {
 }
 
 // pair is a connection that the poller waits for, and its other end.
-func pair(t *testing.T, p *poller) (*polledConn, *net.TCPConn) {
+func pair(t *testing.T, p *Poller) (*polledConn, *net.TCPConn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -126,11 +126,11 @@ func TestPollerWakesOnce(t *testing.T) {
 
 // TestPollerOfAClosedRun lets nobody wait for ever.
 func TestPollerOfAClosedRun(t *testing.T) {
-	p, err := newPoller()
+	p, err := NewPoller()
 	require.NoError(t, err)
 	c, _ := pair(t, p)
-	require.NoError(t, p.close())
-	p.run() // returns at once
+	require.NoError(t, p.Close())
+	p.Run() // returns at once
 	comes(t, awaited(c))
 	assert.Empty(t, p.waiting)
 }

@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"context"
@@ -12,15 +12,16 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-var errLineDown = fmt.Errorf("the line is down: %w", syscall.ENETDOWN)
+// ErrDown is of a connection or a request that finds the link down.
+var ErrDown = fmt.Errorf("the line is down: %w", syscall.ENETDOWN)
 
-// line is a virtual device's connection to everything else: a real socket with
+// Link is a virtual device's connection to everything else: a real socket with
 // the bandwidth, latency and loss of the scenario, that can be cut, silenced and
 // slowed down.
-type line struct {
+type Link struct {
 	spec   scenario.Link
-	random func() float64 // 0 <= u < 1; safe for concurrent use
-	dialer dialer
+	random func() float64
+	dialer Dialer
 	base   http.RoundTripper
 
 	mu       sync.Mutex // guards the following
@@ -29,26 +30,33 @@ type line struct {
 	still    time.Time  // nothing passes until then
 	cuts     int
 	troubles []trouble // that may be over
-	conns    []*lineConn
+	conns    []*linkConn
 }
 
-// trouble is what makes a line worse for a time.
+// NewLink returns a link as the scenario says. Its sessions are opened by dialer, its
+// downloads by base, which the links of a run share; random gives 0 <= u < 1, and is
+// safe for concurrent use.
+func NewLink(spec scenario.Link, random func() float64, dialer Dialer, base http.RoundTripper) *Link {
+	return &Link{spec: spec, random: random, dialer: dialer, base: base}
+}
+
+// trouble is what makes a link worse for a time.
 type trouble struct {
 	until time.Time
 	lag   time.Duration // more latency, each way
 	rate  int64         // bytes a second that still pass; 0 for no such limit
 }
 
-// cut drops every connection and lets none up for a time.
-func (l *line) cut(down time.Duration) {
+// Cut drops every connection and lets none up for a time.
+func (l *Link) Cut(down time.Duration) {
 	for _, c := range l.take(down) {
 		_ = c.Close()
 	}
 }
 
-// reset drops every connection as a broken router does: the other end is told
+// Reset drops every connection as a broken router does: the other end is told
 // that it is reset.
-func (l *line) reset() {
+func (l *Link) Reset() {
 	for _, c := range l.take(0) {
 		if tcp, is := c.Conn.(interface{ SetLinger(sec int) error }); is {
 			_ = tcp.SetLinger(0)
@@ -57,23 +65,23 @@ func (l *line) reset() {
 	}
 }
 
-// lose drops every connection and lets none up ever again.
-func (l *line) lose() {
+// Lose drops every connection and lets none up ever again.
+func (l *Link) Lose() {
 	l.mu.Lock()
 	l.lost = true
 	l.mu.Unlock()
-	l.cut(0)
+	l.Cut(0)
 }
 
-// isLost reports whether the line will never be up again.
-func (l *line) isLost() bool {
+// IsLost reports whether the link will never be up again.
+func (l *Link) IsLost() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
 }
 
-// take takes the line down and its connections off.
-func (l *line) take(down time.Duration) []*lineConn {
+// take takes the link down and its connections off.
+func (l *Link) take(down time.Duration) []*linkConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	conns := l.conns
@@ -83,15 +91,21 @@ func (l *line) take(down time.Duration) []*lineConn {
 	return conns
 }
 
-// freeze lets nothing pass for a time.
-func (l *line) freeze(still time.Duration) {
+// Freeze lets nothing pass for a time.
+func (l *Link) Freeze(still time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.still = later(l.still, still)
 }
 
-// suffer makes the line worse for a time.
-func (l *line) suffer(t trouble, lasting time.Duration) {
+// Delay makes everything take longer for a time, each way.
+func (l *Link) Delay(by, lasting time.Duration) { l.worsen(trouble{lag: by}, lasting) }
+
+// Throttle passes at most so many bytes a second for a time.
+func (l *Link) Throttle(rate int64, lasting time.Duration) { l.worsen(trouble{rate: rate}, lasting) }
+
+// worsen makes the link worse for a time.
+func (l *Link) worsen(t trouble, lasting time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.until = time.Now().Add(lasting)
@@ -106,24 +120,31 @@ func later(t time.Time, after time.Duration) time.Time {
 	return t
 }
 
-// state says whether the line is down, and how often it was cut.
-func (l *line) state() (down bool, cuts int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.isDown(), l.cuts
+// IsDown reports whether nothing can be sent at all.
+func (l *Link) IsDown() bool {
+	down, _ := l.state()
+	return down
 }
 
-func (l *line) isDown() bool { return l.lost || time.Now().Before(l.until) }
+// state says whether the link is down, and how often it was cut.
+func (l *Link) state() (down bool, cuts int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unreachable(), l.cuts
+}
+
+// unreachable reports whether the link is down; l.mu is held.
+func (l *Link) unreachable() bool { return l.lost || time.Now().Before(l.until) }
 
 // stillness is for how long nothing passes.
-func (l *line) stillness() time.Duration {
+func (l *Link) stillness() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return time.Until(l.still)
 }
 
-// worst is the most that the line suffers now.
-func (l *line) worst() (lag time.Duration, rate int64) {
+// worst is the most by which the link is worse now.
+func (l *Link) worst() (lag time.Duration, rate int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rate = l.spec.Bandwidth
@@ -144,16 +165,16 @@ func (l *line) worst() (lag time.Duration, rate int64) {
 	return lag, rate
 }
 
-// pass waits until something passes, while the line is silent.
-func (l *line) pass(ctx context.Context) error {
+// pass waits until something passes, while the link is silent.
+func (l *Link) pass(ctx context.Context) error {
 	for left := l.stillness(); left > 0 && ctx.Err() == nil; left = l.stillness() {
-		pause(ctx, left)
+		Sleep(ctx, left)
 	}
 	return ctx.Err()
 }
 
-// delay waits for one way of the line, there or back.
-func (l *line) delay(ctx context.Context, ways int) error {
+// travel waits for one way of the link, there or back.
+func (l *Link) travel(ctx context.Context, ways int) error {
 	if err := l.pass(ctx); err != nil {
 		return err
 	}
@@ -164,7 +185,7 @@ func (l *line) delay(ctx context.Context, ways int) error {
 		wait += time.Duration(ways) * (l.spec.Latency + jitter)
 	}
 	if wait += l.resend(); wait > 0 {
-		pause(ctx, wait)
+		Sleep(ctx, wait)
 	}
 	return ctx.Err()
 }
@@ -175,36 +196,36 @@ const leastTimeout = 200 * time.Millisecond
 
 // resend is how much longer a message takes, or a segment of a download, since a
 // packet of it may be lost.
-func (l *line) resend() time.Duration {
+func (l *Link) resend() time.Duration {
 	if l.spec.Loss == 0 || l.random() >= l.spec.Loss.Share() {
 		return 0
 	}
 	return max(leastTimeout, 2*l.spec.Latency)
 }
 
-// RoundTrip sends a download's request over the line. The connections behind it
+// RoundTrip sends a download's request over the link. The connections behind it
 // are shared by the fleet: what makes them the device's own are its bandwidth,
 // its latency and its cuts.
-func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l *Link) RoundTrip(r *http.Request) (*http.Response, error) {
 	down, cuts := l.state()
 	if down {
-		return nil, errLineDown
+		return nil, ErrDown
 	}
-	if err := l.delay(r.Context(), 2); err != nil {
+	if err := l.travel(r.Context(), 2); err != nil {
 		return nil, err
 	}
 	if _, now := l.state(); now != cuts {
-		return nil, errLineDown
+		return nil, ErrDown
 	}
 	answer, err := l.base.RoundTrip(r)
 	if err == nil {
-		answer.Body = &lineBody{ReadCloser: answer.Body, ctx: r.Context(), line: l, cuts: cuts}
+		answer.Body = &linkBody{ReadCloser: answer.Body, ctx: r.Context(), link: l, cuts: cuts}
 	}
 	return answer, err
 }
 
-// pause sleeps, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) {
+// Sleep sleeps, unless ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

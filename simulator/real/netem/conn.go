@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"context"
@@ -13,33 +13,33 @@ import (
 	"otafleet/agent/link"
 )
 
-// dial opens a connection to the broker.
-func (l *line) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// Dial opens a connection to the broker.
+func (l *Link) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if down, _ := l.state(); down {
-		return nil, errLineDown
+		return nil, ErrDown
 	}
-	if err := l.delay(ctx, 2); err != nil {
+	if err := l.travel(ctx, 2); err != nil {
 		return nil, err
 	}
 	conn, err := l.dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	c := &lineConn{Conn: conn, line: l}
+	c := &linkConn{Conn: conn, link: l}
 	c.ctx, c.hangUp = context.WithCancel(context.Background())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.isDown() {
-		return nil, errors.Join(errLineDown, conn.Close())
+	if l.unreachable() {
+		return nil, errors.Join(ErrDown, conn.Close())
 	}
 	l.conns = append(l.conns, c)
 	return c, nil
 }
 
-// lineConn is a connection over the line.
-type lineConn struct {
+// linkConn is a connection over the link.
+type linkConn struct {
 	net.Conn
-	line   *line
+	link   *Link
 	ctx    context.Context // until it is closed
 	hangUp context.CancelFunc
 
@@ -48,7 +48,7 @@ type lineConn struct {
 	asked atomic.Bool
 
 	mu   sync.Mutex // held while something is sent; guards the following
-	held []byte     // written while the line was silent
+	held []byte     // written while the link was silent
 }
 
 // atOnce is how soon a read returns what has come before it began.
@@ -57,23 +57,23 @@ const atOnce = time.Millisecond
 // Read delays what comes by the way there and back: messages are small, and a
 // device's own goroutine reads them, so that nobody else waits. What is there at
 // once, and no answer to anything, has come together with what was read before.
-func (c *lineConn) Read(p []byte) (int, error) {
+func (c *linkConn) Read(p []byte) (int, error) {
 	began := time.Now()
 	n, err := c.Conn.Read(p)
 	if n == 0 {
 		return n, err
 	}
 	if answers := c.asked.Swap(false); answers || time.Since(began) >= atOnce {
-		_ = c.line.delay(c.ctx, 2)
+		_ = c.link.travel(c.ctx, 2)
 	} else {
-		_ = c.line.pass(c.ctx)
+		_ = c.link.pass(c.ctx)
 	}
 	c.crawl(n)
 	return n, err
 }
 
 // Await waits for something to read (link.Awaiter).
-func (c *lineConn) Await(ready func()) {
+func (c *linkConn) Await(ready func()) {
 	waiter, ok := c.Conn.(link.Awaiter)
 	if !ok {
 		go ready() // the read waits
@@ -88,27 +88,27 @@ func (c *lineConn) Await(ready func()) {
 	})
 }
 
-// crawl takes the time that some bytes take on a slow line. A session's share of
-// a line that is not slowed down is too small to wait for.
-func (c *lineConn) crawl(bytes int) {
-	if _, rate := c.line.worst(); rate > 0 && rate != c.line.spec.Bandwidth {
-		pause(c.ctx, overLine(bytes, rate))
+// crawl takes the time that some bytes take on a slow link. A session's share of
+// a link that is not slowed down is too small to wait for.
+func (c *linkConn) crawl(bytes int) {
+	if _, rate := c.link.worst(); rate > 0 && rate != c.link.spec.Bandwidth {
+		Sleep(c.ctx, onLink(bytes, rate))
 	}
 }
 
-// overLine is how long bytes take at a rate.
-func overLine(bytes int, rate int64) time.Duration {
+// onLink is how long bytes take at a rate.
+func onLink(bytes int, rate int64) time.Duration {
 	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second))
 }
 
-// Write sends bytes, or holds them while the line is silent, as the buffer of a
+// Write sends bytes, or holds them while the link is silent, as the buffer of a
 // socket does: the agent learns nothing of it.
-func (c *lineConn) Write(p []byte) (int, error) {
+func (c *linkConn) Write(p []byte) (int, error) {
 	c.crawl(len(p))
 	c.asked.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	still := c.line.stillness()
+	still := c.link.stillness()
 	if still <= 0 && len(c.held) == 0 {
 		return c.Conn.Write(p)
 	}
@@ -119,11 +119,11 @@ func (c *lineConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// release sends what was held back, once the line is silent no more.
-func (c *lineConn) release() {
+// release sends what was held back, once the link is silent no more.
+func (c *linkConn) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if still := c.line.stillness(); still > 0 && c.ctx.Err() == nil {
+	if still := c.link.stillness(); still > 0 && c.ctx.Err() == nil {
 		time.AfterFunc(still, c.release)
 		return
 	}
@@ -132,21 +132,21 @@ func (c *lineConn) release() {
 }
 
 // Close closes the connection, and ends the delay of what is on its way.
-func (c *lineConn) Close() error {
+func (c *linkConn) Close() error {
 	c.hangUp()
-	c.line.mu.Lock()
-	if i := slices.Index(c.line.conns, c); i >= 0 {
-		c.line.conns = slices.Delete(c.line.conns, i, i+1)
+	c.link.mu.Lock()
+	if i := slices.Index(c.link.conns, c); i >= 0 {
+		c.link.conns = slices.Delete(c.link.conns, i, i+1)
 	}
-	c.line.mu.Unlock()
+	c.link.mu.Unlock()
 	return c.Conn.Close()
 }
 
-// lineBody is an answer's body at the speed of the line.
-type lineBody struct {
+// linkBody is an answer's body at the speed of the link.
+type linkBody struct {
 	io.ReadCloser
 	ctx  context.Context
-	line *line
+	link *Link
 	cuts int
 	owed time.Duration // of waiting, gathered until it is worth a sleep
 	part int           // bytes since the last segment
@@ -155,26 +155,26 @@ type lineBody struct {
 // segment is how many bytes of a download may lose one packet.
 const segment = 64 << 10
 
-// worthSleeping keeps a fast line from sleeping thousands of times a second.
+// worthSleeping keeps a fast link from sleeping thousands of times a second.
 const worthSleeping = 5 * time.Millisecond
 
 // Read reads what comes, at the speed at which it does.
-func (b *lineBody) Read(p []byte) (int, error) {
-	if err := b.line.pass(b.ctx); err != nil {
+func (b *linkBody) Read(p []byte) (int, error) {
+	if err := b.link.pass(b.ctx); err != nil {
 		return 0, err
 	}
-	if _, cuts := b.line.state(); cuts != b.cuts {
-		return 0, errLineDown
+	if _, cuts := b.link.state(); cuts != b.cuts {
+		return 0, ErrDown
 	}
 	n, err := b.ReadCloser.Read(p)
-	if _, rate := b.line.worst(); rate > 0 && n > 0 {
-		b.owed += overLine(n, rate)
+	if _, rate := b.link.worst(); rate > 0 && n > 0 {
+		b.owed += onLink(n, rate)
 	}
 	for b.part += n; b.part >= segment; b.part -= segment {
-		b.owed += b.line.resend()
+		b.owed += b.link.resend()
 	}
 	if b.owed >= worthSleeping {
-		pause(b.ctx, b.owed)
+		Sleep(b.ctx, b.owed)
 		b.owed = 0
 	}
 	return n, err

@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"errors"
@@ -75,8 +75,8 @@ func ends(network netip.Prefix) (first, last netip.Addr) {
 	return first, last
 }
 
-// checkSources makes sure that this machine has the addresses.
-func checkSources(sources []netip.Addr) error {
+// CheckSources makes sure that this machine has the addresses.
+func CheckSources(sources []netip.Addr) error {
 	if len(sources) > maxSources {
 		return fmt.Errorf("%d source addresses are given, at most %d are possible", len(sources), maxSources)
 	}
