@@ -43,7 +43,7 @@ test: ## every test that needs nothing but Go and a C compiler
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 -timeout $(PATIENCE) ./test/real/... ./firmware/serial
-	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link
+	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link/native
 
 .PHONY: test-tools test-vm
 TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox bsdiff bspatch bzip2 groff mandoc zsh fish

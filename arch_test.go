@@ -55,6 +55,7 @@ var layout = []layer{
 
 	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
+	{"agent/link/native", "agent agent/link internal/*", ""},                     // a dialect: beside it come others
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
@@ -72,8 +73,8 @@ var layout = []layer{
 	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
-	{"simulator/real/netem", "simulator/scenario agent/link", ""},
-	{"simulator/real", "simulator/... agent agent/link agent/download firmware internal/*", ""},
+	{"simulator/real/netem", "simulator/scenario agent/link/native", ""},
+	{"simulator/real", "simulator/... agent agent/link agent/link/native agent/download firmware internal/*", ""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
@@ -93,7 +94,7 @@ type adapter struct{ module, pkgs, tests, reason string }
 
 // adapters lists every module that the tree imports.
 var adapters = []adapter{
-	{"github.com/eclipse/paho.golang", "agent/link simulator/platform test/peers", "simulator/platform/... test/...",
+	{"github.com/eclipse/paho.golang", "agent/link/native simulator/platform test/peers", "simulator/platform/... test/...",
 		"one package keeps the MQTT session, so the rest can be run without a broker"},
 	{"github.com/eclipse/paho.mqtt.golang", "test/peers", "",
 		"ota-sim is measured beside it, in a module of its own"},

@@ -28,7 +28,7 @@ var tables = map[string]string{
 	"agent.stepSentences":                       "what the operator reads of a step",
 	"agent.answerNames":                         "names of the user's answers",
 	"agent.situationTable":                      "what the device does or waits for, for programs and people",
-	"agent/link.refusals":                       "what a broker's reason codes mean",
+	"agent/link/native.refusals":                "what a broker's reason codes mean",
 	"simulator/fault.kinds":                     "how each kind of fault is made",
 	"test/harness.clock":                        "a pattern of times of day",
 	"test/harness.changing":                     "a pattern of what differs from run to run",

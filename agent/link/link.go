@@ -1,415 +1,95 @@
+// Package link says what a session with a platform is for the agent. Each
+// protocol by which a platform is reached is a dialect: a package below this one
+// that implements Session, and passes the suite in package linktest.
+//
+// One flow through it: the program gives a dialect the devices that the session
+// serves and calls Run. The session delivers Connected to each device, then what
+// the platform sends to it; what a device gives to Send leaves in its order. When
+// the connection is lost, the session delivers Disconnected and connects again by
+// itself, until the context ends.
+//
+// # What a session promises
+//
+//   - Order: messages of one device arrive, and leave, in the order in which they
+//     were sent.
+//   - Acknowledgement: a message of the platform is acknowledged after the device
+//     has handled it (Device.After), not when it arrives.
+//   - Replay: a message that was not acknowledged when the connection was lost, or
+//     the process ended, is delivered again. A device may therefore see a message
+//     twice, and never misses one.
+//   - Nothing is carried over: what was given to Send and has not left when the
+//     connection is lost is dropped. What must arrive, the device sends again after
+//     the next Connected, from its own record on disk. A second memory in the
+//     session would only send it twice.
+//   - Bounds: a platform that sends faster than a device works, or takes nothing,
+//     costs a bounded amount of memory.
+//
+// The package does not know any protocol, and does not decide what is sent.
 package link
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"sync"
 	"time"
-
-	"github.com/eclipse/paho.golang/packets"
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
-	"otafleet/internal/wire"
 )
 
 const (
-	// maxQueue is how many messages wait to be written. Who falls so far behind
-	// has a broker that takes nothing; reconnecting sends again what matters.
-	maxQueue = 512
-	// memberQueue is how many more may wait for each member.
-	memberQueue = 64
-	// progressRoom is the length of the queue from which on progress is not
-	// worth adding to it.
-	progressRoom = 16
+	// MaxMembers is how many devices one session may serve beside its own.
+	MaxMembers = 1000
+	// MaxQueue is how many messages wait to be sent. A device that falls so far
+	// behind has a platform that takes nothing: connecting again sends what
+	// matters.
+	MaxQueue = 512
+	// MaxMemberQueue is how many more may wait for each member.
+	MaxMemberQueue = 64
+	// MaxUnhandled is how many messages one device holds that it has not handled.
+	MaxUnhandled = 16
 )
 
-// ErrAbrupt is a cause of Run's context that ends the connection as a power cut
-// does: without a goodbye, so that the broker publishes the will.
+// ErrAbrupt is a cause of Run's context that ends the session as a power cut does:
+// the platform hears nothing of it.
 var ErrAbrupt = errors.New("the connection ends without a goodbye")
 
-var errOverflow = errors.New("too many messages wait for the broker")
-
-// Link is the session of one device.
-type Link struct {
-	cfg        Config
-	topics     wire.Topics
-	log        *slog.Logger
-	complaints complaints
-	window     window
-
-	// Owned by Run.
-	backoff backoff
-	broker  int    // index of the URL to try next
-	said    string // the last trouble that was logged
-
-	mu    sync.Mutex
-	up    *live // nil without a connection
-	last  error // why there is no connection
-	queue []outgoing
-	// sending says that somebody empties the queue: an idle link has nobody.
-	sending bool
+// Device is one of those that a session serves: a gateway's own device, and the
+// members behind it.
+type Device struct {
+	Identity ota.Identity
+	// Deliver takes Connected, Disconnected, Received, BadPlan and BadPackage, one at
+	// a time. Nothing is read meanwhile. It takes CheckRequested, at any time, when
+	// messages were dropped because the device did not keep up, and it has caught up.
+	Deliver func(agent.Input)
+	// After calls back when everything that was delivered before has been handled,
+	// or never if the device ends before. A message is acknowledged then, so that
+	// what waits is bounded, and what a power cut takes is sent again. Nil
+	// acknowledges what was delivered at once.
+	After func(then func())
 }
 
-var _ agent.Link = (*Link)(nil)
-
-// New returns a link that is not connected.
-func New(cfg Config) (*Link, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("cannot set up the link: %w", err)
-	}
-	l := &Link{cfg: cfg.withDefaults()}
-	l.topics = wire.Topics{Prefix: l.cfg.Prefix}
-	l.log = l.cfg.Logger.With("device", l.cfg.Identity.Device)
-	l.backoff = backoff{first: l.cfg.FirstDelay, most: l.cfg.MaxDelay}
-	return l, nil
+// Session is the connection of a device, and of the members behind it, with their
+// platform.
+type Session interface {
+	// Send queues a message of the session's own device and returns at once.
+	// Without a connection the message is dropped, and progress also when many
+	// messages wait. Too many waiting messages end the connection.
+	agent.Link
+	// Member is the link of the i-th member.
+	Member(i int) agent.Link
+	// Run keeps the session until ctx ends, and returns nil then: after a goodbye
+	// by which the platform learns that the devices are offline, or without one for
+	// ErrAbrupt. It may be called again afterwards.
+	Run(ctx context.Context) error
+	// Start is Run without a goroutine of the caller's: it returns at once, and
+	// calls ended when ctx has ended and nothing is done any more.
+	Start(ctx context.Context, ended func())
+	// Health is the condition of the connection, for people.
+	Health() Health
 }
 
-// Run keeps the session until ctx ends, and returns nil then. It may be called
-// again afterwards.
-func (l *Link) Run(ctx context.Context) error {
-	ended := make(chan struct{})
-	l.Start(ctx, func() { close(ended) })
-	<-ended
-	return nil
-}
-
-// Start begins to keep the session and returns at once. When ctx has ended and
-// nothing is done any more it calls ended, after which it may be called again.
-//
-// Every step runs on a goroutine that ends with it: a stack that has grown is not
-// given back while its goroutine lives, and a session lives as long as its
-// device.
-func (l *Link) Start(ctx context.Context, ended func()) { go l.open(ctx, ended) }
-
-// open connects, or tries again later.
-func (l *Link) open(ctx context.Context, ended func()) {
-	if ctx.Err() != nil {
-		ended()
-		return
-	}
-	s, err := l.reach(ctx)
-	if err != nil {
-		l.retry(ctx, err, ended)
-		return
-	}
-	l.begin(s) // before there is anything to leave
-	left := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(left)
-		l.leave(ctx, s)
-	})
-	s.lost = func(err error) {
-		s.end(err)
-		if !stop() {
-			<-left
-		}
-		l.finish(s, err)
-		l.retry(ctx, err, ended)
-	}
-	there, err := s.conn.more()
-	l.hear(s, there, err)
-}
-
-// retry opens another connection after a pause, unless ctx ends before.
-func (l *Link) retry(ctx context.Context, err error, ended func()) {
-	if ctx.Err() == nil {
-		l.explain(err)
-	}
-	go func() {
-		l.pause(ctx)
-		go l.open(ctx, ended)
-	}()
-}
-
-// reach tries each broker once, the last good one first.
-func (l *Link) reach(ctx context.Context) (*live, error) {
-	var errs []error
-	for range l.cfg.URLs {
-		s, err := l.connect(ctx, l.cfg.URLs[l.broker])
-		if err == nil {
-			return s, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		errs = append(errs, err)
-		l.broker = (l.broker + 1) % len(l.cfg.URLs)
-	}
-	return nil, errors.Join(errs...)
-}
-
-// begin delivers that there is a connection, and what came before that could be
-// said.
-func (l *Link) begin(s *live) {
-	l.attach(s)
-	l.said = ""
-	l.log.Info("connected to the broker")
-	l.deliverAll(s, agent.Connected{})
-	early := s.early
-	s.early = nil
-	for i, p := range early {
-		early[i] = nil // each may have a MiB
-		l.handOn(s, p)
-	}
-}
-
-// hear takes the packets that are there, and waits for the next one.
-func (l *Link) hear(s *live, there bool, err error) {
-	for there && err == nil {
-		if err = l.take(s); err == nil {
-			there, err = s.conn.more()
-		}
-	}
-	if err != nil {
-		s.lost(hungUp(s.conn.why(err), "the broker has closed the connection"))
-		return
-	}
-	s.conn.await(func(err error) { l.hear(s, err == nil, err) })
-}
-
-// finish lets go of a connection that has ended.
-func (l *Link) finish(s *live, err error) {
-	l.detach(err)
-	s.senders.Wait()
-	l.deliverAll(s, agent.Disconnected{})
-	l.backoff.held(time.Since(s.since))
-}
-
-// take reads and handles one packet.
-func (l *Link) take(s *live) error {
-	p, err := s.conn.next()
-	if err != nil {
-		return err
-	}
-	switch p := p.(type) {
-	case *packets.Publish:
-		return l.receive(s, p)
-	case *packets.Puback:
-		if p.ReasonCode >= 0x80 {
-			l.complaints.say(l.log, "the broker did not take a message", "reason", clip(p.Reason()))
-		}
-		s.inflight.acknowledged(p.PacketID)
-	case *packets.Suback, *packets.Pingresp:
-	default:
-		return unexpected(p)
-	}
-	return nil
-}
-
-// drain sends what is in the queue until nothing is left. It waits while the
-// broker owes as many acknowledgements as it allows.
-func (l *Link) drain(s *live) {
-	for m := l.next(); m.message != nil; m = l.next() {
-		if _, err := l.publish(s, m); err != nil {
-			return // the connection has ended, or ends now
-		}
-	}
-}
-
-// publish sends a message and gives its identifier; 0 if it is not acknowledged.
-func (l *Link) publish(s *live, m outgoing) (id uint16, err error) {
-	kind, payload, err := wire.EncodeUp(m.message)
-	for excess := l.excess(s, m.id, kind, payload); err == nil && excess > 0; excess = l.excess(s, m.id, kind, payload) {
-		short := shortened(m.message, excess)
-		if short == nil {
-			break
-		}
-		m.message = short
-		kind, payload, err = wire.EncodeUp(short)
-	}
-	if err != nil {
-		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
-		return 0, nil
-	}
-	p := &packets.Publish{Topic: l.topics.Up(*m.id, kind), QoS: wire.QoS(kind), Payload: payload,
-		Properties: &packets.Properties{ContentType: wire.ContentType}}
-	if l.excess(s, m.id, kind, payload) > 0 {
-		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes", len(payload), "limit", s.maxPacket)
-		return 0, nil
-	}
-	if p.QoS > 0 {
-		if p.PacketID, err = s.inflight.add(); err != nil {
-			return 0, err
-		}
-	}
-	return p.PacketID, s.conn.send(p)
-}
-
-// excess is by how many bytes a message is larger than the broker takes.
-func (l *Link) excess(s *live, id *ota.Identity, kind string, payload []byte) int {
-	if s.maxPacket == 0 {
-		return 0
-	}
-	return max(0, len(l.topics.Up(*id, kind))+len(payload)+overhead-s.maxPacket)
-}
-
-// shortened is a message whose detail is some bytes shorter; nil for one without a
-// detail that could be.
-func shortened(m ota.Up, excess int) ota.Up {
-	switch m := m.(type) {
-	case *ota.Report:
-		if m.Failure != nil && m.Failure.Detail != "" {
-			short := *m
-			short.Failure = &ota.Failure{Code: m.Failure.Code, Detail: shorter(m.Failure.Detail, excess)}
-			return &short
-		}
-	case *ota.Decision:
-		if m.Detail != "" {
-			short := *m
-			short.Detail = shorter(m.Detail, excess)
-			return &short
-		}
-	}
-	return nil
-}
-
-// shorter takes bytes out of a text, or all of a short one.
-func shorter(text string, excess int) string {
-	const least = 16 // as Clip asks
-	if most := len(text) - excess; most >= least {
-		return ota.Clip(text, most)
-	}
-	return ""
-}
-
-// leave ends the connection because ctx has ended: with a goodbye, unless that
-// was a power cut.
-func (l *Link) leave(ctx context.Context, s *live) {
-	if !errors.Is(context.Cause(ctx), ErrAbrupt) {
-		timer := time.AfterFunc(l.cfg.GoodbyeTimeout, func() { s.end(errSlow) })
-		l.goodbye(ctx, s)
-		timer.Stop()
-	}
-	s.conn.fail(ctx.Err())
-}
-
-var errSlow = errors.New("the broker did not take the goodbye in time")
-
-// goodbye sends what is still in the queue and what else the will would have
-// said, and disconnects. What arrives meanwhile stays with the broker.
-func (l *Link) goodbye(ctx context.Context, s *live) {
-	s.inflight.hush()
-	l.detach(ctx.Err())
-	s.senders.Wait()
-	id, err := l.publishOffline(s)
-	if err == nil {
-		err = s.inflight.await(id)
-	}
-	s.keepAlive.stop()
-	if err != nil {
-		l.log.Debug("cannot say goodbye to the broker", "error", s.conn.why(err))
-		return // without DISCONNECT, the broker publishes the will
-	}
-	_ = s.conn.send(&packets.Disconnect{Properties: &packets.Properties{}})
-}
-
-// publishOffline says that the members are gone, and last the device itself.
-func (l *Link) publishOffline(s *live) (id uint16, err error) {
-	for i := range l.cfg.Members {
-		if s.mute[i] {
-			continue
-		}
-		if _, err := l.publish(s, outgoing{&l.cfg.Members[i].Identity, &ota.Offline{}}); err != nil {
-			return 0, err
-		}
-	}
-	return l.publish(s, outgoing{&l.cfg.Identity, &ota.Offline{}})
-}
-
-// Send queues a message and returns at once. Without a connection the message
-// is dropped, and progress also when many messages wait. Too many waiting
-// messages end the connection.
-func (l *Link) Send(m ota.Up) { l.send(&l.cfg.Identity, m) }
-
-func (l *Link) send(id *ota.Identity, m ota.Up) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, lossy := m.(*ota.Progress)
-	switch {
-	case l.up == nil, lossy && len(l.queue) >= progressRoom:
-		return
-	case len(l.queue) >= l.cfg.queueLimit():
-		l.queue = nil
-		l.up.conn.fail(errOverflow)
-		return
-	}
-	l.queue = append(l.queue, outgoing{id, m})
-	if !l.sending {
-		l.sending = true
-		s := l.up
-		s.senders.Go(func() { l.drain(s) })
-	}
-}
-
-// next takes a message out of the queue; none ends the sender.
-func (l *Link) next() outgoing {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		l.queue, l.sending = nil, false // an idle link holds no queue
-		return outgoing{}
-	}
-	m := l.queue[0]
-	l.queue[0], l.queue = outgoing{}, l.queue[1:]
-	return m
-}
-
-func (l *Link) attach(s *live) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.since = time.Now()
-	l.up, l.last, l.queue, l.sending = s, nil, nil, false
-}
-
-// detach takes no more messages. What is in the queue is still sent.
-func (l *Link) detach(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.up, l.last = nil, err
-}
-
-// explain logs why there is no connection, once as long as it is the same.
-func (l *Link) explain(err error) {
-	l.mu.Lock()
-	l.last = err
-	l.mu.Unlock()
-	text := reason(err)
-	if text == l.said {
-		l.log.Debug("still not connected to the broker", "error", text)
-		return
-	}
-	l.said = text
-	l.log.Warn("not connected to the broker; trying again", "error", text)
-}
-
-func (l *Link) pause(ctx context.Context) {
-	timer := time.NewTimer(l.backoff.next(l.cfg.Jitter()))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// Health is how the session does, for people.
+// Health is the condition of a connection.
 type Health struct {
-	Since   time.Time // when the connection was made; zero without one
+	Since   time.Time // when it was made; zero without one
 	Trouble string    // why there is none, if that is known
-}
-
-// Health says how the session does.
-func (l *Link) Health() Health {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var h Health
-	if l.up != nil {
-		h.Since = l.up.since
-	}
-	if l.last != nil {
-		h.Trouble = reason(l.last)
-	}
-	return h
 }

@@ -11,6 +11,7 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/download"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/command"
@@ -80,9 +81,9 @@ func (d *device) equip(restart func(), trouble startTrouble) (agent.Equipment, e
 // knownTime is the time by which certificates are valid.
 func (d *device) knownTime() time.Time { return d.runner.KnownTime() }
 
-func (d *device) newLink() (*link.Link, error) {
+func (d *device) newLink() (link.Session, error) {
 	b := d.config.Broker
-	l := link.Config{
+	l := native.Config{
 		Identity: d.id, Username: b.Username,
 		// A device without a clock would refuse every certificate, or take old ones.
 		TLS:    newTLS("broker", b.Certificates, d.knownTime),
@@ -95,7 +96,7 @@ func (d *device) newLink() (*link.Link, error) {
 	if b.PasswordFile != "" {
 		l.Password = func() ([]byte, error) { return readSecret(b.PasswordFile) }
 	}
-	return link.New(l)
+	return native.New(l)
 }
 
 // maxKeyFile bounds files with passwords, keys and certificates, in bytes: those of

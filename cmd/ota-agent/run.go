@@ -130,7 +130,7 @@ func run(ctx context.Context, path string, cfg *config.Config, figures *metrics,
 type device struct {
 	unit
 	config  *config.Config
-	link    *link.Link
+	link    link.Session
 	subs    *subDevices
 	metrics *metrics // nil without --metrics
 	started time.Time

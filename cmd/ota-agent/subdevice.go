@@ -48,10 +48,10 @@ func newSubDevices(cfg *config.Config, session func(*control.Status), log *slog.
 }
 
 // members are the sub-devices as the link knows them.
-func (s *subDevices) members() []link.Member {
-	members := make([]link.Member, len(s.all))
+func (s *subDevices) members() []link.Device {
+	members := make([]link.Device, len(s.all))
 	for i, d := range s.all {
-		members[i] = link.Member{Identity: d.id, Deliver: d.Post, After: d.after}
+		members[i] = link.Device{Identity: d.id, Deliver: d.Post, After: d.after}
 	}
 	return members
 }
@@ -76,7 +76,7 @@ func (s *subDevices) openCache(cfg *config.Config, log *slog.Logger) {
 
 // equip makes the parts of every sub-device. One that cannot be served is logged
 // and left out: its fault is not the others'.
-func (s *subDevices) equip(cfg *config.Config, l *link.Link, fetcher *download.Fetcher) {
+func (s *subDevices) equip(cfg *config.Config, l link.Session, fetcher *download.Fetcher) {
 	twins := cfg.Twins()
 	for i, d := range s.all {
 		var shared agent.Fetcher = fetcher

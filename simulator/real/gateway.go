@@ -69,10 +69,10 @@ func (v *voice) Send(m ota.Up) {
 }
 
 // members are the devices behind a gateway, as its link knows them.
-func (d *device) members() []link.Member {
-	members := make([]link.Member, len(d.behind))
+func (d *device) members() []link.Device {
+	members := make([]link.Device, len(d.behind))
 	for i, sub := range d.behind {
-		members[i] = link.Member{Identity: sub.id, Deliver: sub.voice.hear}
+		members[i] = link.Device{Identity: sub.id, Deliver: sub.voice.hear}
 	}
 	return members
 }

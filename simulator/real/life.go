@@ -10,6 +10,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
@@ -21,7 +22,7 @@ import (
 type life struct {
 	cancel  context.CancelCauseFunc
 	runner  *agent.Runner
-	session *link.Link // nil behind a gateway
+	session link.Session // nil behind a gateway
 	hear    func(agent.Input)
 	sensors agent.Sensors
 	tasks   sync.WaitGroup
@@ -96,8 +97,8 @@ type late func(ota.Up)
 // Send sends a message.
 func (f late) Send(m ota.Up) { f(m) }
 
-func (d *device) newSession(deliver func(agent.Input), after func(func())) *link.Link {
-	l, err := link.New(link.Config{
+func (d *device) newSession(deliver func(agent.Input), after func(func())) link.Session {
+	l, err := native.New(native.Config{
 		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
 		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.secure(),
 		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"otafleet/agent"
-	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
@@ -130,7 +130,7 @@ func (o *Options) checkScenario() []error {
 
 // checkLink makes sure that every device can set its link up.
 func (o *Options) checkLink() error {
-	anyone := link.Config{Identity: ota.Identity{Product: "p", Device: "d"}, URLs: []string{"mqtt://127.0.0.1"},
+	anyone := native.Config{Identity: ota.Identity{Product: "p", Device: "d"}, URLs: []string{"mqtt://127.0.0.1"},
 		Prefix: o.Prefix, Deliver: func(agent.Input) {}}
 	if o.BrokerURL != "" {
 		anyone.URLs = []string{o.BrokerURL}
@@ -154,7 +154,7 @@ func (o *Options) Probe(ctx context.Context) error {
 				continue
 			}
 			id := o.Scenario.Fleets[i].Identity(n)
-			return link.Probe(ctx, link.Config{Identity: id, URLs: []string{o.BrokerURL}, Username: o.username(id), Password: o.password(),
+			return native.Probe(ctx, native.Config{Identity: id, URLs: []string{o.BrokerURL}, Username: o.username(id), Password: o.password(),
 				Prefix: o.Prefix, TLS: o.secure(), Deliver: func(agent.Input) {}})
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// How a device connects again: as agent/link does, with the cap of a virtual
+// How a device connects again: as agent/link/native does, with the cap of a virtual
 // device.
 const (
 	firstPause   = time.Second

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 )
 
 // Dial opens a connection to the broker.
@@ -72,9 +72,9 @@ func (c *linkConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Await waits for something to read (link.Awaiter).
+// Await waits for something to read (native.Awaiter).
 func (c *linkConn) Await(ready func()) {
-	waiter, ok := c.Conn.(link.Awaiter)
+	waiter, ok := c.Conn.(native.Awaiter)
 	if !ok {
 		go ready() // the read waits
 		return

@@ -114,7 +114,7 @@ func (p *Poller) adopt(conn *net.TCPConn) (*polledConn, error) {
 }
 
 // Await calls ready once, when there is something to read or the connection is
-// closed (link.Awaiter).
+// closed (native.Awaiter).
 func (c *polledConn) Await(ready func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 )
 
@@ -22,7 +22,7 @@ type slowDevice struct {
 
 func newSlowDevice() slowDevice { return slowDevice{newInbox(), make(chan func(), 100)} }
 
-func (d slowDevice) config(url string) link.Config {
+func (d slowDevice) config(url string) native.Config {
 	c := config(url, d.inbox)
 	c.After = func(then func()) { d.waiting <- then }
 	return c
@@ -59,7 +59,7 @@ func TestAcknowledgedWhenHandled(t *testing.T) {
 
 // A broker that sends more than it may is left: the device's memory is not its.
 func TestBrokersThatSendAheadOfAcknowledgements(t *testing.T) {
-	const plenty = 5 * link.DefaultReceiveMaximum
+	const plenty = 5 * native.DefaultReceiveMaximum
 	for name, qos := range map[string]byte{"QoS 1": 1, "QoS 0": 0} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan int, 10)
@@ -77,7 +77,7 @@ func TestBrokersThatSendAheadOfAcknowledgements(t *testing.T) {
 			if qos == 1 {
 				assert.Zero(t, <-ended, "the connection is left")
 			} else {
-				require.Eventually(t, func() bool { return len(device.waiting) == link.DefaultReceiveMaximum }, patience, time.Millisecond)
+				require.Eventually(t, func() bool { return len(device.waiting) == native.DefaultReceiveMaximum }, patience, time.Millisecond)
 			}
 			stop()
 		})
@@ -128,7 +128,7 @@ func TestUncountedMessagesTakeNoPlaces(t *testing.T) {
 				for range 100 {
 					p.send(none(0, 0, topics+"down/none"))
 				}
-				for id := range uint16(link.DefaultReceiveMaximum) {
+				for id := range uint16(native.DefaultReceiveMaximum) {
 					p.send(none(1, id+1, topics+"down/none"))
 				}
 			}
@@ -143,7 +143,7 @@ func TestUncountedMessagesTakeNoPlaces(t *testing.T) {
 				if !early {
 					send(p)
 				}
-				for range link.DefaultReceiveMaximum {
+				for range native.DefaultReceiveMaximum {
 					if ack := p.until(packets.PUBACK); ack != nil {
 						acknowledged <- ack.PacketID()
 					}
@@ -154,12 +154,12 @@ func TestUncountedMessagesTakeNoPlaces(t *testing.T) {
 			_, stop := start(t, device.config(url))
 			defer stop()
 			assert.Equal(t, agent.Connected{}, device.next(t))
-			const both = 2 * link.DefaultReceiveMaximum
+			const both = 2 * native.DefaultReceiveMaximum
 			require.Eventually(t, func() bool { return len(device.waiting) == both }, patience, time.Millisecond)
 			for range both {
 				(<-device.waiting)()
 			}
-			for id := range uint16(link.DefaultReceiveMaximum) {
+			for id := range uint16(native.DefaultReceiveMaximum) {
 				assert.Equal(t, id+1, acknowledged.wait(t))
 			}
 		})
@@ -194,7 +194,7 @@ func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
 	dropped := make(later[int], 1)
 	url := serve(t, func(p *peer) {
 		subscribed := p.until(packets.CONNECT)
-		assert.EqualValues(t, 2*link.DefaultReceiveMaximum, *subscribed.Content.(*packets.Connect).Properties.ReceiveMaximum)
+		assert.EqualValues(t, 2*native.DefaultReceiveMaximum, *subscribed.Content.(*packets.Connect).Properties.ReceiveMaximum)
 		p.send(&packets.Connack{Properties: &packets.Properties{}})
 		p.send(&packets.Suback{PacketID: p.until(packets.SUBSCRIBE).PacketID(), Reasons: []byte{1, 1, 1}, Properties: &packets.Properties{}})
 		for id := range uint16(many) {
@@ -202,7 +202,7 @@ func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
 			p.send(none(1, 2*id+2, "ota/v1/sensor/s-2/down/none"))
 		}
 		refused := 0
-		for range 2*many - link.DefaultReceiveMaximum/2 {
+		for range 2*many - native.DefaultReceiveMaximum/2 {
 			if ack := p.until(packets.PUBACK); ack != nil && ack.Content.(*packets.Puback).ReasonCode == packets.PubackQuotaExceeded {
 				refused++
 			}
@@ -216,17 +216,17 @@ func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
 	cfg.Members[0].After = func(then func()) { waiting <- then }
 	_, stop := start(t, cfg)
 	defer stop()
-	assert.Equal(t, many-link.DefaultReceiveMaximum/2, dropped.wait(t))
-	require.Len(t, waiting, link.DefaultReceiveMaximum/2)
+	assert.Equal(t, many-native.DefaultReceiveMaximum/2, dropped.wait(t))
+	require.Len(t, waiting, native.DefaultReceiveMaximum/2)
 	assert.Equal(t, agent.Connected{}, second.next(t))
 	for range many {
 		assert.IsType(t, agent.Received{}, second.next(t))
 	}
-	for range link.DefaultReceiveMaximum / 2 {
+	for range native.DefaultReceiveMaximum / 2 {
 		(<-waiting)()
 	}
 	assert.Equal(t, agent.Connected{}, first.next(t))
-	for range link.DefaultReceiveMaximum / 2 {
+	for range native.DefaultReceiveMaximum / 2 {
 		assert.IsType(t, agent.Received{}, first.next(t))
 	}
 	assert.Equal(t, agent.CheckRequested{}, first.next(t))
@@ -245,7 +245,7 @@ func TestConnectionsGatherNothing(t *testing.T) {
 		p.until(packets.CONNECT)
 		p.send(&packets.Connack{Properties: &packets.Properties{}})
 		p.until(packets.SUBSCRIBE)
-		for id := range uint16(link.DefaultReceiveMaximum) {
+		for id := range uint16(native.DefaultReceiveMaximum) {
 			again := *large
 			again.PacketID = id + 1
 			p.send(&again)

@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 )
 
@@ -157,7 +157,7 @@ func TestMisbehavingBrokers(t *testing.T) {
 			cfg := config(url, in)
 			cfg.ConnectTimeout = 500 * time.Millisecond
 			cfg.KeepAlive = time.Second
-			var l *link.Link
+			var l *native.Session
 			var connected atomic.Int32
 			cfg.Deliver = func(i agent.Input) {
 				if _, ok := i.(agent.Connected); ok && connected.Add(1) == 1 {
@@ -167,7 +167,7 @@ func TestMisbehavingBrokers(t *testing.T) {
 				}
 				in.deliver(i)
 			}
-			l, err := link.New(cfg)
+			l, err := native.New(cfg)
 			require.NoError(t, err)
 			run(t, l)
 			deadline := time.Now().Add(patience)

@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"crypto/ecdsa"

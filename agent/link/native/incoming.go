@@ -1,4 +1,4 @@
-package link
+package native
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 
 	"otafleet/agent"
+	"otafleet/agent/link"
 	"otafleet/internal/ota"
 	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
@@ -18,7 +19,7 @@ import (
 // receive hands on a message, and acknowledges it once it has been handled. What
 // cannot be understood is acknowledged and dropped: sent again it would be the
 // same. An error is a broker that sends more than it may.
-func (l *Link) receive(s *live, p *packets.Publish) error {
+func (l *Session) receive(s *live, p *packets.Publish) error {
 	taken, err := l.admit(s, p)
 	if taken {
 		l.handOn(s, p)
@@ -29,7 +30,7 @@ func (l *Link) receive(s *live, p *packets.Publish) error {
 // admit reports whether there is room for a message. One that there is none for is
 // acknowledged, too, if the device cannot keep up: its places are the others'. The
 // device asks the platform when it has caught up.
-func (l *Link) admit(s *live, p *packets.Publish) (taken bool, err error) {
+func (l *Session) admit(s *live, p *packets.Publish) (taken bool, err error) {
 	if s.inflight.hushed() {
 		return false, nil
 	}
@@ -45,7 +46,7 @@ func (l *Link) admit(s *live, p *packets.Publish) (taken bool, err error) {
 }
 
 // forget lets go of the messages of a connection that came to nothing.
-func (l *Link) forget(s *live) {
+func (l *Session) forget(s *live) {
 	for _, p := range s.early {
 		id, _, _, _ := l.topics.Parse(p.Topic)
 		l.window.leave(&s.counts, p.QoS, len(p.Payload), l.listener(id))
@@ -53,7 +54,7 @@ func (l *Link) forget(s *live) {
 }
 
 // handOn delivers a message and sees to its acknowledgement.
-func (l *Link) handOn(s *live, p *packets.Publish) {
+func (l *Session) handOn(s *live, p *packets.Publish) {
 	id, direction, kind, ok := l.topics.Parse(p.Topic)
 	listener := l.listener(id)
 	to := l.member(listener)
@@ -80,7 +81,7 @@ func (l *Link) handOn(s *live, p *packets.Publish) {
 		l.complaints.say(l.log, "a message is too large and is ignored", "kind", kind, "bytes", len(p.Payload))
 	default:
 		l.deliver(to, kind, p.Payload)
-		to.after(done)
+		whenHandled(to, done)
 		return
 	}
 	done()
@@ -88,7 +89,7 @@ func (l *Link) handOn(s *live, p *packets.Publish) {
 
 // deliver hands a message to a device, or what is known of one that it cannot
 // accept.
-func (l *Link) deliver(to Member, kind string, payload []byte) {
+func (l *Session) deliver(to link.Device, kind string, payload []byte) {
 	message, err := wire.DecodeDown(kind, payload)
 	if err == nil {
 		to.Deliver(agent.Received{Message: message})

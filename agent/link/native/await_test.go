@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 )
 
@@ -26,7 +26,7 @@ type patientConn struct {
 	waits *atomic.Int32
 }
 
-// Await looks at the socket, on a goroutine of the test (link.Awaiter).
+// Await looks at the socket, on a goroutine of the test (native.Awaiter).
 func (c patientConn) Await(ready func()) {
 	c.waits.Add(1)
 	go func() {
@@ -43,7 +43,7 @@ func (c patientConn) Await(ready func()) {
 
 // patient is a configuration whose connections wait by themselves; it counts how
 // often they do.
-func patient(url string, to inbox) (cfg link.Config, waits *atomic.Int32) {
+func patient(url string, to inbox) (cfg native.Config, waits *atomic.Int32) {
 	waits = new(atomic.Int32)
 	cfg = config(url, to)
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {

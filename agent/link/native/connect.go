@@ -1,4 +1,4 @@
-package link
+package native
 
 import (
 	"context"
@@ -94,7 +94,7 @@ type live struct {
 }
 
 // connect opens a connection to a broker, up to the accepted subscription.
-func (l *Link) connect(ctx context.Context, rawURL string) (*live, error) {
+func (l *Session) connect(ctx context.Context, rawURL string) (*live, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.ConnectTimeout)
 	defer cancel()
 	packet, err := l.connectPacket()
@@ -128,7 +128,7 @@ func (s *live) end(cause error) {
 	s.inflight.end()
 }
 
-func (l *Link) dial(ctx context.Context, rawURL string) (*conn, error) {
+func (l *Session) dial(ctx context.Context, rawURL string) (*conn, error) {
 	to, err := parseBroker(rawURL)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func hungUp(err error, meaning string) error {
 	return err
 }
 
-func (l *Link) tls(host string) (*tls.Config, error) {
+func (l *Session) tls(host string) (*tls.Config, error) {
 	if l.cfg.TLS == nil {
 		return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}, nil
 	}
@@ -176,7 +176,7 @@ func (l *Link) tls(host string) (*tls.Config, error) {
 }
 
 // login sends CONNECT with the will and waits for the answer.
-func (l *Link) login(s *live, packet *packets.Connect) error {
+func (l *Session) login(s *live, packet *packets.Connect) error {
 	if err := s.conn.send(packet); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (l *Link) login(s *live, packet *packets.Connect) error {
 // takesReports reports whether the shortest report that there can be is not too
 // long for the broker. Without any the platform would hear nothing of a device that
 // says it is connected.
-func (l *Link) takesReports(s *live) bool {
+func (l *Session) takesReports(s *live) bool {
 	kind, payload, err := wire.EncodeUp(&ota.Report{Time: time.Unix(0, 0), Plan: "p", Attempt: 1, Seq: 1, Component: "c", Status: ota.UpgradeFailed,
 		Version: "1", Failure: &ota.Failure{Code: ota.Internal}})
 	return err == nil && l.excess(s, &l.cfg.Identity, kind, payload) == 0
@@ -236,7 +236,7 @@ func (s *live) accept(p *packets.Properties, interval time.Duration) {
 	s.keepAlive.begin()
 }
 
-func (l *Link) connectPacket() (*packets.Connect, error) {
+func (l *Session) connectPacket() (*packets.Connect, error) {
 	expiry := uint32(l.cfg.SessionExpiry / time.Second)
 	maxPacket, places := uint32(ota.MaxPacket), uint16(l.cfg.places())
 	kind, payload, err := wire.EncodeUp(&ota.Offline{})
@@ -278,7 +278,7 @@ const noRetained = 2
 
 // subscribe asks for the topics of the device and of its members, and waits for
 // the answer. A broker that has kept the session may send messages before it.
-func (l *Link) subscribe(s *live) error {
+func (l *Session) subscribe(s *live) error {
 	subscribe := &packets.Subscribe{PacketID: subscription, Properties: &packets.Properties{},
 		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1, RetainHandling: noRetained}}}
 	for i := range l.cfg.Members {
@@ -313,7 +313,7 @@ func (l *Link) subscribe(s *live) error {
 
 // subscribed says what is wrong with the answer to a subscription. The first
 // topic is the device's own, the others are the members'.
-func (l *Link) subscribed(s *live, p *packets.Suback, asked *packets.Subscribe) error {
+func (l *Session) subscribed(s *live, p *packets.Suback, asked *packets.Subscribe) error {
 	if len(p.Reasons) != len(asked.Subscriptions) || p.PacketID != asked.PacketID {
 		return errors.New("the broker answers a subscription that was not asked for")
 	}

@@ -1,6 +1,6 @@
 //go:build real
 
-package link_test
+package native_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/address"
 	"otafleet/internal/ota"
 )
@@ -111,7 +112,7 @@ func TestWillAfterAPowerCut(t *testing.T) {
 	at := mosquitto(t)
 	desk := platform(t, at)
 	in := newInbox()
-	l, err := link.New(config("mqtt://"+at, in))
+	l, err := native.New(config("mqtt://"+at, in))
 	require.NoError(t, err)
 	ctx, cut := context.WithCancelCause(t.Context())
 	ended := make(later[error], 1)
@@ -177,7 +178,7 @@ func idle(t testing.TB, at string, n int) (goroutines, heap, stack, resident flo
 	g0, m0, r0 := measure()
 	ended := make(chan error, n)
 	for i := range n {
-		l, err := link.New(link.Config{
+		l, err := native.New(native.Config{
 			Identity: ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gw-%06d", i)}, URLs: []string{"mqtt://" + at},
 			Deliver: func(in agent.Input) {
 				if _, ok := in.(agent.Connected); ok {

@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"testing"
@@ -9,13 +9,14 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 )
 
 // gateway is the configuration of a gateway with two sub-devices.
-func gateway(url string, own, first, second inbox) link.Config {
+func gateway(url string, own, first, second inbox) native.Config {
 	cfg := config(url, own)
-	cfg.Members = []link.Member{
+	cfg.Members = []link.Device{
 		{Identity: ota.Identity{Product: "sensor", Device: "s-1"}, Deliver: first.deliver},
 		{Identity: ota.Identity{Product: "sensor", Device: "s-2"}, Deliver: second.deliver},
 	}
@@ -94,11 +95,11 @@ func TestMemberIsNotAllowed(t *testing.T) {
 func TestBadMembers(t *testing.T) {
 	cfg := gateway("mqtt://127.0.0.1", newInbox(), newInbox(), newInbox())
 	cfg.Members[0].Identity = cfg.Identity
-	cfg.Members[1] = link.Member{Identity: ota.Identity{Product: "a/b", Device: "c"}}
+	cfg.Members[1] = link.Device{Identity: ota.Identity{Product: "a/b", Device: "c"}}
 	err := cfg.Validate()
 	require.ErrorContains(t, err, `member "gw-0001" of product "gw-200" is spoken for twice`)
 	require.ErrorContains(t, err, `member "c" of product "a/b": both must be`)
 	require.ErrorContains(t, err, `member "c" of product "a/b" has nobody to deliver to`)
-	cfg.Members = make([]link.Member, link.MaxMembers+1)
+	cfg.Members = make([]link.Device, link.MaxMembers+1)
 	require.ErrorContains(t, cfg.Validate(), "speaks for 1001 other devices")
 }

@@ -1,31 +1,19 @@
-package link
+package native
 
 import (
 	"fmt"
 
 	"otafleet/agent"
+	"otafleet/agent/link"
 	"otafleet/internal/ota"
 )
 
-// MaxMembers bounds the devices for which one session speaks besides its own.
-const MaxMembers = 1000
-
-// Member is a device without a session of its own: another one, its gateway,
-// speaks for it. The broker must let the gateway use the member's topics.
-type Member struct {
-	Identity ota.Identity
-	// Deliver takes what Config.Deliver takes, for this device: Connected and
-	// Disconnected are the gateway's.
-	Deliver func(agent.Input)
-	After   func(then func()) // as Config.After
-}
-
 // Member is the link of the i-th of Config.Members.
-func (l *Link) Member(i int) agent.Link { return voice{l, &l.cfg.Members[i].Identity} }
+func (l *Session) Member(i int) agent.Link { return voice{l, &l.cfg.Members[i].Identity} }
 
 // voice sends in the name of a member.
 type voice struct {
-	link *Link
+	link *Session
 	id   *ota.Identity
 }
 
@@ -41,8 +29,8 @@ type outgoing struct {
 // validateMembers says what keeps the link from speaking for its members.
 func (c *Config) validateMembers() []error {
 	var problems []error
-	if len(c.Members) > MaxMembers {
-		problems = append(problems, fmt.Errorf("the link speaks for %d other devices, at most %d are possible", len(c.Members), MaxMembers))
+	if len(c.Members) > link.MaxMembers {
+		problems = append(problems, fmt.Errorf("the link speaks for %d other devices, at most %d are possible", len(c.Members), link.MaxMembers))
 	}
 	seen := map[ota.Identity]bool{c.Identity: true}
 	for i := range c.Members {
@@ -62,11 +50,11 @@ func (c *Config) validateMembers() []error {
 }
 
 // queueLimit is how many messages may wait to be written.
-func (c *Config) queueLimit() int { return maxQueue + len(c.Members)*memberQueue }
+func (c *Config) queueLimit() int { return link.MaxQueue + len(c.Members)*link.MaxMemberQueue }
 
 // deliverAll delivers something to the device and to the members for which it
 // speaks.
-func (l *Link) deliverAll(s *live, in agent.Input) {
+func (l *Session) deliverAll(s *live, in agent.Input) {
 	l.cfg.Deliver(in)
 	for i := range l.cfg.Members {
 		if !s.mute[i] {
@@ -78,7 +66,7 @@ func (l *Link) deliverAll(s *live, in agent.Input) {
 // refused notes that the broker does not let the session hear a member. That is
 // no reason to leave the others alone: the member stays without a connection
 // until the broker thinks better of it at a later connect.
-func (l *Link) refused(s *live, member int, code byte, why string) {
+func (l *Session) refused(s *live, member int, code byte, why string) {
 	if s.mute == nil {
 		s.mute = make(map[int]bool)
 	}
@@ -93,7 +81,7 @@ const nobody = -1
 
 // listener finds who takes the messages of a device: 0 is the session's own one,
 // and i+1 its i-th member.
-func (l *Link) listener(id ota.Identity) int {
+func (l *Session) listener(id ota.Identity) int {
 	if id == l.cfg.Identity {
 		return 0
 	}
@@ -105,23 +93,23 @@ func (l *Link) listener(id ota.Identity) int {
 	return nobody
 }
 
-// member is a listener; the zero Member, which has nobody to deliver to, for
+// member is a listener; the zero Device, which has nobody to deliver to, for
 // nobody.
-func (l *Link) member(listener int) Member {
+func (l *Session) member(listener int) link.Device {
 	switch listener {
 	case nobody:
-		return Member{}
+		return link.Device{}
 	case 0:
-		return Member{l.cfg.Identity, l.cfg.Deliver, l.cfg.After}
+		return link.Device{Identity: l.cfg.Identity, Deliver: l.cfg.Deliver, After: l.cfg.After}
 	}
 	return l.cfg.Members[listener-1]
 }
 
-// after calls then when what was delivered has been handled.
-func (m Member) after(then func()) {
-	if m.After == nil {
+// whenHandled calls then when what was delivered to a device has been handled.
+func whenHandled(d link.Device, then func()) {
+	if d.After == nil {
 		then()
 		return
 	}
-	m.After(then)
+	d.After(then)
 }

@@ -1,4 +1,5 @@
-// Package link is the MQTT session of one device with the platform: the agent's
+// Package native is the MQTT session of one device with the platform, in the
+// project's own dialect (docs/PROTOCOL.md). It is the agent's
 // only door to paho.golang.
 //
 // One flow through it: Run connects to one of the brokers, subscribes to the
@@ -35,4 +36,4 @@
 //
 // The package does not decide what to send, and gives no guarantee beyond the
 // connection: that is the agent's outbox.
-package link
+package native

@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 )
 
 // event is something that a broker saw or a link delivered, and when.
@@ -25,7 +26,7 @@ type event struct {
 
 // history runs a link for a time that passes at once, against a broker on a
 // pipe, and gives what happened.
-func history(t *testing.T, cfg link.Config, during time.Duration, treat func(p *peer, saw func(string))) (events []event) {
+func history(t *testing.T, cfg native.Config, during time.Duration, treat func(p *peer, saw func(string))) (events []event) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -52,7 +53,7 @@ func history(t *testing.T, cfg link.Config, during time.Duration, treat func(p *
 			return ours, nil
 		}
 		cfg.Identity, cfg.URLs = identity, []string{"mqtt://broker"}
-		var l *link.Link
+		var l *native.Session
 		cfg.Deliver = func(in agent.Input) {
 			switch in.(type) {
 			case agent.Connected:
@@ -63,7 +64,7 @@ func history(t *testing.T, cfg link.Config, during time.Duration, treat func(p *
 			}
 		}
 		var err error
-		l, err = link.New(cfg)
+		l, err = native.New(cfg)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), during, link.ErrAbrupt)
 		defer cancel()
@@ -83,7 +84,7 @@ func TestReconnectDelays(t *testing.T) {
 		"shortest": {0.001, seconds(0, .001, .003, .007, .015, .031, .063, .123, .183)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := link.Config{Jitter: func() float64 { return test.draw }}
+			cfg := native.Config{Jitter: func() float64 { return test.draw }}
 			events := history(t, cfg, test.want[8]+time.Millisecond/2, nil)
 			require.Len(t, events, 9)
 			for i, e := range events {
@@ -103,7 +104,7 @@ func seconds(values ...float64) (all []time.Duration) {
 // TestShortConnectionsKeepTheDelayGrowing is for two devices with one identity:
 // each connection drives the other one out.
 func TestShortConnectionsKeepTheDelayGrowing(t *testing.T) {
-	cfg := link.Config{Jitter: func() float64 { return 1 }}
+	cfg := native.Config{Jitter: func() float64 { return 1 }}
 	events := history(t, cfg, 20*time.Second, func(p *peer, _ func(string)) {
 		p.welcome(&packets.Properties{})
 		if p.nth == 4 {
@@ -115,7 +116,7 @@ func TestShortConnectionsKeepTheDelayGrowing(t *testing.T) {
 
 // TestGoodConnectionStartsAnew loses a connection that was up for long.
 func TestGoodConnectionStartsAnew(t *testing.T) {
-	cfg := link.Config{Jitter: func() float64 { return 1 }}
+	cfg := native.Config{Jitter: func() float64 { return 1 }}
 	events := history(t, cfg, 100*time.Second, func(p *peer, _ func(string)) {
 		if p.nth < 4 {
 			return
@@ -170,7 +171,7 @@ func TestKeepAlive(t *testing.T) {
 		"switched off by the broker": {&packets.Properties{ServerKeepAlive: &none}, 0, seconds(60), seconds(90)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := link.Config{MaxDelay: time.Hour, FirstDelay: time.Second, Jitter: func() float64 { return 0.5 }}
+			cfg := native.Config{MaxDelay: time.Hour, FirstDelay: time.Second, Jitter: func() float64 { return 0.5 }}
 			events := history(t, cfg, 239*time.Second, func(p *peer, saw func(string)) {
 				if p.nth > 0 {
 					time.Sleep(time.Hour) // a dead line from now on
@@ -193,7 +194,7 @@ func TestKeepAlive(t *testing.T) {
 // TestNothingIsAcknowledged gives a broker up that answers pings and no message,
 // at the first look after 1.5 keep-alives.
 func TestNothingIsAcknowledged(t *testing.T) {
-	cfg := link.Config{Jitter: func() float64 { return 0.5 }}
+	cfg := native.Config{Jitter: func() float64 { return 0.5 }}
 	events := history(t, cfg, 121*time.Second, func(p *peer, saw func(string)) {
 		if p.nth > 0 {
 			return

@@ -1,4 +1,4 @@
-package link
+package native
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"otafleet/agent"
+	"otafleet/agent/link"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -20,7 +21,7 @@ import (
 const (
 	DefaultKeepAlive      = 60 * time.Second
 	DefaultSessionExpiry  = 24 * time.Hour
-	DefaultReceiveMaximum = 8
+	DefaultReceiveMaximum = link.MaxUnhandled / 2
 	DefaultConnectTimeout = 30 * time.Second
 	DefaultGoodbyeTimeout = 2 * time.Second
 	DefaultFirstDelay     = time.Second
@@ -33,9 +34,9 @@ const longestKeepAlive = 65535 * time.Second
 // Config says which session to keep. A Link keeps a copy.
 type Config struct {
 	Identity ota.Identity
-	Members  []Member // other devices for which the session speaks; at most MaxMembers
-	URLs     []string // mqtt://host[:port] or mqtts://host[:port], tried in turn
-	Username string   // empty for none
+	Members  []link.Device // other devices that the session serves; at most link.MaxMembers
+	URLs     []string      // mqtt://host[:port] or mqtts://host[:port], tried in turn
+	Username string        // empty for none
 	// Password is asked at every connect, so that a changed file works at once;
 	// nil for none.
 	Password func() ([]byte, error)

@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"bytes"
@@ -17,12 +17,13 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/address"
 	"otafleet/internal/ota"
 )
 
 // run starts Run and gives what ends it and waits for it.
-func run(t *testing.T, l *link.Link) (stop func()) {
+func run(t *testing.T, l *native.Session) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -105,7 +106,7 @@ func TestGoodbye(t *testing.T) {
 				}
 			})
 			in := newInbox()
-			l, err := link.New(config(url, in))
+			l, err := native.New(config(url, in))
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(later[error], 1)
@@ -223,7 +224,7 @@ func TestNothingIsSentWithoutConnection(t *testing.T) {
 		published <- p.behave()
 	})
 	in := newInbox()
-	l, err := link.New(config(url, in))
+	l, err := native.New(config(url, in))
 	require.NoError(t, err)
 	l.Send(report(1))
 	stop := run(t, l)
@@ -359,7 +360,7 @@ func TestBrokersAreTriedInTurn(t *testing.T) {
 }
 
 func TestConfigProblemsAreSaidTogether(t *testing.T) {
-	_, err := link.New(link.Config{
+	_, err := native.New(native.Config{
 		Identity: ota.Identity{Product: "a/b"}, Prefix: "ota/#", KeepAlive: time.Millisecond, SessionExpiry: -1,
 		ConnectTimeout: -1, GoodbyeTimeout: -1, FirstDelay: time.Minute, MaxDelay: time.Second,
 	})
@@ -373,7 +374,7 @@ func TestConfigProblemsAreSaidTogether(t *testing.T) {
 		"mqtt://host/topic":          "nothing may follow",
 		"mqtt://host:port:secret%zz": "cannot be parsed",
 	} {
-		_, err := link.New(config(url, newInbox()))
+		_, err := native.New(config(url, newInbox()))
 		require.ErrorContains(t, err, part, url)
 		assert.NotContains(t, err.Error(), "secret")
 	}

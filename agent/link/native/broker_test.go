@@ -1,4 +1,4 @@
-package link_test
+package native_test
 
 import (
 	"crypto/tls"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
-	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 )
 
@@ -139,17 +139,17 @@ func (i inbox) next(t *testing.T) agent.Input {
 }
 
 // config is one that reconnects fast.
-func config(url string, to inbox) link.Config {
-	return link.Config{
+func config(url string, to inbox) native.Config {
+	return native.Config{
 		Identity: identity, URLs: []string{url}, Deliver: to.deliver,
 		FirstDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond, GoodbyeTimeout: patience,
 	}
 }
 
 // start runs a link until the test ends, or stop is called before.
-func start(t *testing.T, cfg link.Config) (l *link.Link, stop func()) {
+func start(t *testing.T, cfg native.Config) (l *native.Session, stop func()) {
 	t.Helper()
-	l, err := link.New(cfg)
+	l, err := native.New(cfg)
 	require.NoError(t, err)
 	return l, run(t, l)
 }
