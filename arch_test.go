@@ -63,7 +63,8 @@ var layout = []layer{
 	{"simulator/model", "simulator/scenario simulator/fault simulator/verdict simulator/platform/engine agent firmware internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
-	{"simulator/verdict", "simulator/scenario internal/ota internal/shell internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
+	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"}, // it judges, and draws nothing
+	{"simulator/report", "simulator/verdict simulator/scenario internal/ota internal/shell internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
@@ -80,11 +81,11 @@ var layout = []layer{
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                                   // the programs are run, not linked
-	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                                          // the real world is the program's
-	{"test/page", "", "test/harness simulator/real simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest internal/*"}, // report and pages, in a browser
-	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                        // with emulators on its serial lines
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                              // the socket is a surface
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                                                    // the programs are run, not linked
+	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/report simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                                          // the real world is the program's
+	{"test/page", "", "test/harness simulator/real simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest simulator/report internal/*"}, // report and pages, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                         // with emulators on its serial lines
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                                               // the socket is a surface
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 

@@ -51,6 +51,7 @@ var pure = map[string]string{
 	"agent/download/policy":     "",
 	"simulator/selection":       "",
 	"simulator/verdict":         "",
+	"simulator/report":          "",
 	"simulator/platform/engine": "",
 }
 

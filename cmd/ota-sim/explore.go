@@ -15,6 +15,7 @@ import (
 	"otafleet/internal/shell"
 	"otafleet/scenarios"
 	"otafleet/simulator/explore"
+	"otafleet/simulator/report"
 	"otafleet/simulator/verdict"
 )
 
@@ -175,7 +176,7 @@ func (f *exploreFlags) replay(w io.Writer, options explore.Options) error {
 // said itself is in its outputs.
 func showEvent(w io.Writer, events []verdict.Event) []verdict.Event {
 	if e := &events[0]; e.Kind != verdict.Numbered {
-		fmt.Fprintf(w, "%12s  %s       · %s\n", stamp(e.At), e.Device, e)
+		fmt.Fprintf(w, "%12s  %s       · %s\n", stamp(e.At), e.Device, report.Describe(e))
 	}
 	return events[1:]
 }

@@ -13,6 +13,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/simulator/history"
+	"otafleet/simulator/report"
 	"otafleet/simulator/verdict"
 )
 
@@ -47,7 +48,7 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 
 		v = (&recording{writer: w}).end(t.Context(), v, again)
 		assert.False(t, v.Held)
-		require.NoError(t, v.WriteText(&out, verdict.Style{}))
+		require.NoError(t, report.WriteText(&out, v, report.Style{}))
 		assert.Regexp(t, `✗ the history is complete +history incomplete: cannot record the run: write .*no space left on device`, out.String())
 		assert.Regexp(t, `upgraded +3 `, out.String())
 		assert.Equal(t, &cli.Exit{Code: cli.Failed}, exitOf(v))

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/simulator/report"
 	"otafleet/simulator/verdict"
 )
 
@@ -113,16 +114,16 @@ func (f *outputFlags) show(streams cli.Streams, v *verdict.Verdict, exit error) 
 	text := f.text(streams)
 	err := f.write(streams, v)
 	var b strings.Builder
-	return ended(exit, err, v.WriteText(&b, verdict.Style{Color: isColored(text)}), cli.Show(text, b.String()))
+	return ended(exit, err, report.WriteText(&b, v, report.Style{Color: isColored(text)}), cli.Show(text, b.String()))
 }
 
 // write writes the verdict in the forms for programs and browsers.
 func (f *outputFlags) write(streams cli.Streams, v *verdict.Verdict) error {
-	err := errors.Join(writeFile(f.junit, v.WriteJUnit), writeFile(f.html, v.WriteHTML))
+	err := errors.Join(writeFile(f.junit, v, report.WriteJUnit), writeFile(f.html, v, report.WriteHTML))
 	if f.json == "-" {
-		return errors.Join(err, v.WriteJSON(streams.Out))
+		return errors.Join(err, report.WriteJSON(streams.Out, v))
 	}
-	return errors.Join(err, writeFile(f.json, v.WriteJSON))
+	return errors.Join(err, writeFile(f.json, v, report.WriteJSON))
 }
 
 // ended is an exit, or if it says nothing a failure, with what could not be written.
@@ -143,10 +144,10 @@ func ended(exit error, problems ...error) error {
 	return &cli.Exit{Code: code, Err: err}
 }
 
-// writeFile writes a document, if a path is given: beside its place, so that there
+// writeFile writes a form of a verdict, if a path is given: beside its place, so that there
 // is a whole one or none. What stands in the place could not be removed and is
 // written over.
-func writeFile(path string, write func(io.Writer) error) (err error) {
+func writeFile(path string, v *verdict.Verdict, write func(io.Writer, *verdict.Verdict) error) (err error) {
 	if path == "" {
 		return nil
 	}
@@ -158,7 +159,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot write the verdict: %w", err)
 	}
-	err = errors.Join(write(file), file.Close())
+	err = errors.Join(write(file, v), file.Close())
 	if beside != "" && err == nil {
 		err = os.Rename(path+beside, path)
 	}

@@ -15,6 +15,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/terminal"
 	"otafleet/simulator/history"
+	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -102,7 +103,7 @@ func (f *replayFlags) tell(streams cli.Streams, then, now *recollection, v *verd
 		if e.Kind.AtPlatform() {
 			where = "platform"
 		}
-		fmt.Fprintf(&b, "  %10.3fs  %-8s  %s\n", e.At.Seconds(), where, e)
+		fmt.Fprintf(&b, "  %10.3fs  %-8s  %s\n", e.At.Seconds(), where, report.Describe(e))
 	}
 	terminal.Fprintf(&b, "\nthen  %s\nnow   %s\n", then, now)
 	v.Record = ""

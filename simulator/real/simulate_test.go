@@ -20,6 +20,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/real"
+	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -105,7 +106,7 @@ func held(t *testing.T, v *verdict.Verdict) {
 	t.Helper()
 	if !v.Held {
 		var b strings.Builder
-		require.NoError(t, v.WriteText(&b, verdict.Style{}))
+		require.NoError(t, report.WriteText(&b, v, report.Style{}))
 		require.Fail(t, "not held", b.String())
 	}
 }

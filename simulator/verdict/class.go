@@ -38,37 +38,19 @@ func (d *DeviceJudge) reason(class scenario.Class) string {
 		return cmp.Or(d.unreached, "nothing answered")
 	case scenario.NotUpgraded:
 		if d.none != "" {
-			return platformSays + d.none
+			return PlatformSays + d.none
 		}
 		return "the platform said nothing"
 	}
 	return ""
 }
 
-// hint says in words what a platform means by its reason for no plan; empty for
-// another reason.
-func hint(reason string) string {
-	words := map[ota.NoPlanReason]string{
-		ota.NoPlanUpToDate:     "everything runs what its plans bring",
-		ota.NoPlanNone:         "no plan is for such a device, or the one for its key came to an end in an earlier run",
-		ota.NoPlanNotListed:    "the plan is for other devices",
-		ota.NoPlanSuspended:    "the plan is suspended",
-		ota.NoPlanOutsideHours: "it is not the time of day at which the plan is sent",
-		ota.NoPlanAwaitingUser: "a user has to approve the plan",
-		ota.NoPlanEnded:        "the plan has ended",
-	}[ota.NoPlanReason(strings.TrimPrefix(reason, platformSays))]
-	if words == "" {
-		return ""
-	}
-	return " (" + words + ")"
-}
+// PlatformSays is before a platform's own reason, among the reasons of devices.
+const PlatformSays = "the platform says "
 
-// platformSays is before a platform's own reason.
-const platformSays = "the platform says "
-
-// printable is a text that another end has made, in a line that does nothing to a
+// Printable is a text that another end has made, in a line that does nothing to a
 // terminal, and not longer than a line bears.
-func printable(text string) string {
+func Printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

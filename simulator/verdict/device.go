@@ -143,9 +143,9 @@ func (d *DeviceJudge) take(e *Event) {
 	case StatusIs:
 		d.become(e)
 	case NoPlan:
-		d.none = printable(e.Text)
+		d.none = Printable(e.Text)
 	case Unreached:
-		d.unreached = printable(e.Text)
+		d.unreached = Printable(e.Text)
 	case Unacknowledged:
 		t := d.tally(e.Plan)
 		t.kept, t.ended = int(e.N), e.At

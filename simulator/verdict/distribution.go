@@ -73,13 +73,11 @@ type Bar struct {
 	Count    int
 }
 
-// Bars divides the distribution into bars of one width, a round one, at most so
-// many.
-func (d *Distribution) Bars(most int) []Bar {
+// Bars divides the distribution into bars of a width, up to the longest time.
+func (d *Distribution) Bars(width time.Duration) []Bar {
 	if d.Count() == 0 {
 		return nil
 	}
-	width := roundUp(d.longest/time.Duration(most) + 1)
 	bars := make([]Bar, (d.longest+width-1)/width)
 	for i := range bars {
 		bars[i].From, bars[i].To = time.Duration(i)*width, time.Duration(i+1)*width
@@ -91,27 +89,6 @@ func (d *Distribution) Bars(most int) []Bar {
 		}
 	}
 	return bars
-}
-
-// roundUp gives the next time that a person would write on an axis.
-func roundUp(d time.Duration) time.Duration {
-	for unit := time.Microsecond; unit < time.Second; unit *= 10 {
-		for _, n := range []time.Duration{1, 2, 5} {
-			if d <= n*unit {
-				return n * unit
-			}
-		}
-	}
-	for _, step := range []time.Duration{
-		time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
-		time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
-		time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
-	} {
-		if d <= step {
-			return step
-		}
-	}
-	return 24 * time.Hour
 }
 
 // Times are the distributions of the spans of an upgrade.

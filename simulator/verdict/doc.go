@@ -2,10 +2,10 @@
 // device, whether every report arrived, how long upgrades took, which faults
 // fired, and whether the scenario's expectations hold.
 //
-// One flow through it: the simulator and the stand-in platform record Events;
-// a Judge takes them one by one, in any interleaving of devices; Verdict sums
-// up; the expectations of the scenario are held against the sums; the result is
-// written as text, JSON or JUnit.
+// One flow through it: the simulator and the fake platform record Events; a Judge
+// takes them one by one, in any interleaving of devices; Figures sums up; New
+// holds the expectations of the scenario against the sums. Package report draws
+// the result.
 //
 // It is pure: it looks at what was recorded and never at a running system, so
 // that a history can be judged again. What the devices say and what the

@@ -311,14 +311,6 @@ func (x *expecting) drawn(fault string) bool {
 	return slices.ContainsFunc(x.figures.Faults, func(f FaultCount) bool { return f.Name == fault && f.occasions() > 0 })
 }
 
-// found says what was measured, and on how much.
-func (e *Expectation) found() string {
-	if e.Occasions == 0 {
-		return e.Measured
-	}
-	return e.Measured + " · " + ota.Counted(e.Occasions, "occasion")
-}
-
 func count(n, total int, percent bool) string {
 	if percent && total > 0 {
 		return fmt.Sprintf("%.2f%% (%d of %d)", 100*float64(n)/float64(total), n, total)

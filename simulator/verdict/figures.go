@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"otafleet/simulator/scenario"
@@ -41,7 +43,7 @@ func newFigures(s *scenario.Scenario) *Figures {
 	f := &Figures{
 		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{}, Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{},
 		violations: ranking[string]{most: keptViolations},
-		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: keptFailed},
+		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: KeptFailed},
 	}
 	for i := range s.Fleets {
 		f.Fleets = append(f.Fleets, FleetCount{Name: s.Fleets[i].Name, Classes: Counts{}})
@@ -172,6 +174,17 @@ func (c Counts) Sum() int {
 		n += devices
 	}
 	return n
+}
+
+// String lists the classes that are not empty in one line.
+func (c Counts) String() string {
+	var parts []string
+	for _, class := range scenario.Classes() {
+		if n := c[class]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, class))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // FleetCount is what became of one fleet.

@@ -9,26 +9,16 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/verdict/verdicttest"
 )
 
-// history writes the events of a run down, a second apart.
-type history struct {
-	judge *verdict.Judge
-	at    time.Duration
-	seqs  map[string]int
-}
-
 // newHistory is of a run of ten gateways.
-func newHistory(faults ...string) *history {
+func newHistory(faults ...string) *verdicttest.Script {
 	s := fleets("gw")
 	for _, name := range faults {
 		s.Faults = append(s.Faults, scenario.Fault{Name: name})
 	}
-	return historyOf(s)
-}
-
-func historyOf(s *scenario.Scenario) *history {
-	return &history{judge: verdict.NewJudge(s, verdict.WithLogs), seqs: map[string]int{}}
+	return verdicttest.NewScript(s)
 }
 
 // fleets is a scenario of ten devices of each fleet.
@@ -40,82 +30,9 @@ func fleets(names ...string) *scenario.Scenario {
 	return s
 }
 
-func (h *history) add(e verdict.Event) *history {
-	h.at += time.Second
-	e.At = h.at
-	h.judge.Add(e)
-	return h
-}
-
-func (h *history) event(kind verdict.Kind, device string) *history {
-	return h.add(verdict.Event{Kind: kind, Device: device})
-}
-
-// arrive switches a device on, without a connection.
-func (h *history) arrive(device, fleet string) *history {
-	return h.add(verdict.Event{Kind: verdict.Arrived, Device: device, Text: fleet})
-}
-
-// connect switches a device on, with a connection.
-func (h *history) connect(device, fleet string) *history {
-	return h.arrive(device, fleet).event(verdict.Connected, device)
-}
-
-// saysOf numbers and stores reports under a plan.
-func (h *history) saysOf(plan, device, component string, statuses ...ota.Status) *history {
-	for _, status := range statuses {
-		r := h.report(device, component, status)
-		r.Plan = plan
-		h.record(verdict.Numbered, device, r).record(verdict.Stored, device, r)
-	}
-	return h
-}
-
-// report is the device's next report.
-func (h *history) report(device, component string, status ota.Status) *ota.Report {
-	h.seqs[device]++
-	r := &ota.Report{Time: time.Unix(int64(h.at/time.Second), 0), Plan: "spring", Attempt: 1, Seq: h.seqs[device],
-		Component: component, Status: status, Version: "1.0.0"}
-	if status.Failed() {
-		r.Failure = &ota.Failure{Code: ota.HealthCheckFailed, Detail: "no"}
-	}
-	return r
-}
-
-// record notes what one end makes of a report.
-func (h *history) record(kind verdict.Kind, device string, r *ota.Report) *history {
-	return h.add(verdict.ReportEvent(0, kind, device, r))
-}
-
-// say numbers a device's next report and lets the platform store it.
-func (h *history) say(device string, status ota.Status) *history {
-	r := h.report(device, "app", status)
-	return h.record(verdict.Numbered, device, r).record(verdict.Stored, device, r)
-}
-
-func (h *history) status(device string, s ota.DeviceStatus) *history {
-	return h.under("spring", device, s)
-}
-
-func (h *history) under(plan, device string, s ota.DeviceStatus) *history {
-	return h.add(verdict.Event{Kind: verdict.StatusIs, Device: device, Plan: plan, N: int64(s)})
-}
-
-func (h *history) answer(device string, reason ota.Reason) *history {
-	return h.add(verdict.AnswerEvent(device, &ota.Decision{Plan: "spring", Accept: reason == "", Reason: reason}))
-}
-
-// upgrade takes a device through an upgrade of its app.
-func (h *history) upgrade(device string) *history {
-	h.say(device, ota.PlanReceived).answer(device, "").say(device, ota.UpgradeConfirmed).status(device, ota.DeviceUpgrading)
-	for _, s := range []ota.Status{ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded} {
-		h.say(device, s)
-	}
-	return h.status(device, ota.DeviceUpgraded)
-}
-
-func (h *history) figures(fleets ...verdict.FleetSize) *verdict.Figures {
-	return h.judge.Figures(fleets)
+// figuresOf are those of the run as written so far.
+func figuresOf(h *verdicttest.Script, fleets ...verdict.FleetSize) *verdict.Figures {
+	return h.Judge.Figures(fleets)
 }
 
 // gws is a fleet of so many gateways.
@@ -125,44 +42,46 @@ func TestClasses(t *testing.T) {
 	const d = "gw-000001"
 	tests := []struct {
 		name  string
-		write func(h *history)
+		write func(h *verdicttest.Script)
 		want  scenario.Class
 	}{
-		{"never arrived", func(*history) {}, scenario.Unaccounted},
-		{"never connected", func(h *history) { h.arrive(d, "gw") }, scenario.Unreachable},
-		{"connected and nothing more", func(h *history) { h.connect(d, "gw") }, scenario.NotUpgraded},
-		{"connected once", func(h *history) { h.connect(d, "gw").event(verdict.Disconnected, d) }, scenario.NotUpgraded},
-		{"has the plan", func(h *history) { h.connect(d, "gw").say(d, ota.PlanReceived) }, scenario.NotUpgraded},
-		{"refused", func(h *history) { h.connect(d, "gw").answer(d, ota.ReasonBattery) }, scenario.Refused},
-		{"refused, then agreed", func(h *history) {
-			h.connect(d, "gw").answer(d, ota.ReasonBattery).answer(d, "").status(d, ota.DeviceUpgrading)
+		{"never arrived", func(*verdicttest.Script) {}, scenario.Unaccounted},
+		{"never connected", func(h *verdicttest.Script) { h.Arrive(d, "gw") }, scenario.Unreachable},
+		{"connected and nothing more", func(h *verdicttest.Script) { h.Connect(d, "gw") }, scenario.NotUpgraded},
+		{"connected once", func(h *verdicttest.Script) { h.Connect(d, "gw").Event(verdict.Disconnected, d) }, scenario.NotUpgraded},
+		{"has the plan", func(h *verdicttest.Script) { h.Connect(d, "gw").Say(d, ota.PlanReceived) }, scenario.NotUpgraded},
+		{"refused", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, ota.ReasonBattery) }, scenario.Refused},
+		{"refused, then agreed", func(h *verdicttest.Script) {
+			h.Connect(d, "gw").Answer(d, ota.ReasonBattery).Answer(d, "").Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
-		{"agreed, and the platform does not know", func(h *history) { h.connect(d, "gw").answer(d, "") }, scenario.NotUpgraded},
-		{"in the middle", func(h *history) { h.connect(d, "gw").say(d, ota.PlanReceived).status(d, ota.DeviceUpgrading) }, scenario.Unfinished},
-		{"upgraded", func(h *history) { h.connect(d, "gw").upgrade(d) }, scenario.Upgraded},
-		{"upgraded and gone", func(h *history) { h.connect(d, "gw").upgrade(d).event(verdict.Disconnected, d) }, scenario.Upgraded},
-		{"taken back", func(h *history) { h.connect(d, "gw").upgrade(d).status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
-		{"failed", func(h *history) { h.connect(d, "gw").status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
-		{"failed, then tried again", func(h *history) {
-			h.connect(d, "gw").status(d, ota.DeviceUpgradeFailed).status(d, ota.DeviceUpgrading)
+		{"agreed, and the platform does not know", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, "") }, scenario.NotUpgraded},
+		{"in the middle", func(h *verdicttest.Script) {
+			h.Connect(d, "gw").Say(d, ota.PlanReceived).Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
-		{"nothing to do", func(h *history) { h.connect(d, "gw").status(d, ota.DeviceNoUpdateRequired) }, scenario.NoUpdateRequired},
-		{"one plan failed, the other went well", func(h *history) {
-			h.connect(d, "gw").status(d, ota.DeviceUpgradeFailed).under("summer", d, ota.DeviceUpgraded)
+		{"upgraded", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d) }, scenario.Upgraded},
+		{"upgraded and gone", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Event(verdict.Disconnected, d) }, scenario.Upgraded},
+		{"taken back", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
+		{"failed", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
+		{"failed, then tried again", func(h *verdicttest.Script) {
+			h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed).Status(d, ota.DeviceUpgrading)
+		}, scenario.Unfinished},
+		{"nothing to do", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceNoUpdateRequired) }, scenario.NoUpdateRequired},
+		{"one plan failed, the other went well", func(h *verdicttest.Script) {
+			h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed).Under("summer", d, ota.DeviceUpgraded)
 		}, scenario.UpgradeFailed},
-		{"one plan went well, the other had nothing to do", func(h *history) {
-			h.connect(d, "gw").status(d, ota.DeviceUpgraded).under("summer", d, ota.DeviceNoUpdateRequired)
+		{"one plan went well, the other had nothing to do", func(h *verdicttest.Script) {
+			h.Connect(d, "gw").Status(d, ota.DeviceUpgraded).Under("summer", d, ota.DeviceNoUpdateRequired)
 		}, scenario.Upgraded},
-		{"one plan went well, the other goes on", func(h *history) {
-			h.connect(d, "gw").status(d, ota.DeviceUpgraded).under("summer", d, ota.DeviceUpgrading)
+		{"one plan went well, the other goes on", func(h *verdicttest.Script) {
+			h.Connect(d, "gw").Status(d, ota.DeviceUpgraded).Under("summer", d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHistory()
-			h.connect("gw-000002", "gw").upgrade("gw-000002") // must not change it
+			h.Connect("gw-000002", "gw").Upgrade("gw-000002") // must not change it
 			tt.write(h)
-			f := h.figures(gws(2))
+			f := figuresOf(h, gws(2))
 			want := verdict.Counts{scenario.Upgraded: 1, scenario.Unaccounted: 0}
 			want[tt.want]++
 			assert.Equal(t, want, f.Classes)
@@ -173,15 +92,15 @@ func TestClasses(t *testing.T) {
 
 // TestStrangers are devices at the same broker that are not of the run.
 func TestStrangers(t *testing.T) {
-	h := newHistory().connect("gw-000001", "gw").upgrade("gw-000001").upgrade("stranger").event(verdict.Violation, "stranger")
-	h.record(verdict.Duplicate, "stranger", h.report("stranger", "app", ota.PlanReceived))
-	status, arrived := h.judge.Status("stranger")
+	h := newHistory().Connect("gw-000001", "gw").Upgrade("gw-000001").Upgrade("stranger").Event(verdict.Violation, "stranger")
+	h.Record(verdict.Duplicate, "stranger", h.Report("stranger", "app", ota.PlanReceived))
+	status, arrived := h.Judge.Status("stranger")
 	assert.False(t, arrived)
 	assert.Equal(t, ota.DeviceNotUpgraded, status)
-	status, arrived = h.judge.Status("gw-000001")
+	status, arrived = h.Judge.Status("gw-000001")
 	assert.True(t, arrived)
 	assert.Equal(t, ota.DeviceUpgraded, status)
-	f := h.figures(gws(1))
+	f := figuresOf(h, gws(1))
 	assert.Equal(t, verdict.Counts{scenario.Upgraded: 1, scenario.Unaccounted: 0}, f.Classes)
 	assert.Equal(t, verdict.Reports{Numbered: 7, Stored: 7}, f.Reports)
 	assert.Zero(t, f.Violations)
@@ -190,8 +109,8 @@ func TestStrangers(t *testing.T) {
 // TestFleets are counted as the scenario has them, also one of which no device
 // arrived.
 func TestFleets(t *testing.T) {
-	h := historyOf(fleets("gw", "cam", "late")).connect("cam-000001", "cam").connect("gw-000001", "gw").upgrade("gw-000001")
-	f := h.figures(gws(3), verdict.FleetSize{Name: "cam", Devices: 1}, verdict.FleetSize{Name: "late", Devices: 2})
+	h := verdicttest.NewScript(fleets("gw", "cam", "late")).Connect("cam-000001", "cam").Connect("gw-000001", "gw").Upgrade("gw-000001")
+	f := figuresOf(h, gws(3), verdict.FleetSize{Name: "cam", Devices: 1}, verdict.FleetSize{Name: "late", Devices: 2})
 	assert.Equal(t, 6, f.Devices)
 	assert.Equal(t, verdict.Counts{scenario.Upgraded: 1, scenario.NotUpgraded: 1, scenario.Unaccounted: 4}, f.Classes)
 	assert.Equal(t, []verdict.FleetCount{
@@ -205,56 +124,56 @@ func TestReports(t *testing.T) {
 	const d = "gw-000001"
 	tests := []struct {
 		name  string
-		write func(h *history)
+		write func(h *verdicttest.Script)
 		want  verdict.Reports
 	}{
-		{"all stored", func(h *history) { h.say(d, ota.PlanReceived).say(d, ota.UpgradeConfirmed) }, verdict.Reports{Numbered: 2, Stored: 2}},
-		{"the last one lost", func(h *history) {
-			h.say(d, ota.PlanReceived).record(verdict.Numbered, d, h.report(d, "app", ota.UpgradeConfirmed))
+		{"all stored", func(h *verdicttest.Script) { h.Say(d, ota.PlanReceived).Say(d, ota.UpgradeConfirmed) }, verdict.Reports{Numbered: 2, Stored: 2}},
+		{"the last one lost", func(h *verdicttest.Script) {
+			h.Say(d, ota.PlanReceived).Record(verdict.Numbered, d, h.Report(d, "app", ota.UpgradeConfirmed))
 		}, verdict.Reports{Numbered: 2, Stored: 1, Lost: 1}},
-		{"stored before it is numbered here", func(h *history) { // another goroutine may be quicker
-			r := h.report(d, "app", ota.PlanReceived)
-			h.record(verdict.Stored, d, r).record(verdict.Numbered, d, r)
+		{"stored before it is numbered here", func(h *verdicttest.Script) { // another goroutine may be quicker
+			r := h.Report(d, "app", ota.PlanReceived)
+			h.Record(verdict.Stored, d, r).Record(verdict.Numbered, d, r)
 		}, verdict.Reports{Numbered: 1, Stored: 1}},
-		{"out of order", func(h *history) {
-			one, two := h.report(d, "app", ota.PlanReceived), h.report(d, "app", ota.UpgradeConfirmed)
-			h.record(verdict.Numbered, d, one).record(verdict.Numbered, d, two)
-			h.record(verdict.OutOfOrder, d, two).record(verdict.Stored, d, one).record(verdict.Stored, d, two)
+		{"out of order", func(h *verdicttest.Script) {
+			one, two := h.Report(d, "app", ota.PlanReceived), h.Report(d, "app", ota.UpgradeConfirmed)
+			h.Record(verdict.Numbered, d, one).Record(verdict.Numbered, d, two)
+			h.Record(verdict.OutOfOrder, d, two).Record(verdict.Stored, d, one).Record(verdict.Stored, d, two)
 		}, verdict.Reports{Numbered: 2, Stored: 2, OutOfOrder: 1}},
-		{"sent again", func(h *history) {
-			r := h.report(d, "app", ota.PlanReceived)
-			h.record(verdict.Numbered, d, r).record(verdict.Stored, d, r).record(verdict.Duplicate, d, r)
+		{"sent again", func(h *verdicttest.Script) {
+			r := h.Report(d, "app", ota.PlanReceived)
+			h.Record(verdict.Numbered, d, r).Record(verdict.Stored, d, r).Record(verdict.Duplicate, d, r)
 		}, verdict.Reports{Numbered: 1, Stored: 1, Duplicate: 1}},
-		{"sent again with another content", func(h *history) {
-			r := h.report(d, "app", ota.PlanReceived)
-			h.record(verdict.Numbered, d, r).record(verdict.Stored, d, r).record(verdict.Conflicting, d, r)
+		{"sent again with another content", func(h *verdicttest.Script) {
+			r := h.Report(d, "app", ota.PlanReceived)
+			h.Record(verdict.Numbered, d, r).Record(verdict.Stored, d, r).Record(verdict.Conflicting, d, r)
 		}, verdict.Reports{Numbered: 1, Stored: 1, Conflicting: 1}},
-		{"stored with another content", func(h *history) {
-			r := h.report(d, "app", ota.PlanReceived)
-			h.record(verdict.Numbered, d, r)
+		{"stored with another content", func(h *verdicttest.Script) {
+			r := h.Report(d, "app", ota.PlanReceived)
+			h.Record(verdict.Numbered, d, r)
 			r.Version = "1.0.1"
-			h.record(verdict.Stored, d, r)
+			h.Record(verdict.Stored, d, r)
 		}, verdict.Reports{Numbered: 1, Stored: 1, Conflicting: 1}},
-		{"stored in another order", func(h *history) {
-			one, two := h.report(d, "app", ota.PlanReceived), h.report(d, "app", ota.UpgradeConfirmed)
-			h.record(verdict.Numbered, d, one).record(verdict.Numbered, d, two).record(verdict.Stored, d, two).record(verdict.Stored, d, one)
+		{"stored in another order", func(h *verdicttest.Script) {
+			one, two := h.Report(d, "app", ota.PlanReceived), h.Report(d, "app", ota.UpgradeConfirmed)
+			h.Record(verdict.Numbered, d, one).Record(verdict.Numbered, d, two).Record(verdict.Stored, d, two).Record(verdict.Stored, d, one)
 		}, verdict.Reports{Numbered: 2, Stored: 2, Conflicting: 1}},
-		{"illegal, which is not lost", func(h *history) {
-			r := h.report(d, "app", ota.Upgrading)
-			h.record(verdict.Numbered, d, r).record(verdict.Illegal, d, r)
+		{"illegal, which is not lost", func(h *verdicttest.Script) {
+			r := h.Report(d, "app", ota.Upgrading)
+			h.Record(verdict.Numbered, d, r).Record(verdict.Illegal, d, r)
 		}, verdict.Reports{Numbered: 1, Illegal: 1}},
-		{"two plans", func(h *history) {
-			h.say(d, ota.PlanReceived)
-			r := h.report(d, "app", ota.PlanReceived)
+		{"two plans", func(h *verdicttest.Script) {
+			h.Say(d, ota.PlanReceived)
+			r := h.Report(d, "app", ota.PlanReceived)
 			r.Plan, r.Seq = "summer", 1
-			h.record(verdict.Numbered, d, r)
+			h.Record(verdict.Numbered, d, r)
 		}, verdict.Reports{Numbered: 2, Stored: 1, Lost: 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHistory().connect(d, "gw")
+			h := newHistory().Connect(d, "gw")
 			tt.write(h)
-			assert.Equal(t, tt.want, h.figures(gws(1)).Reports)
+			assert.Equal(t, tt.want, figuresOf(h, gws(1)).Reports)
 		})
 	}
 }
@@ -289,12 +208,12 @@ func TestContentOfReports(t *testing.T) {
 }
 
 func TestComponents(t *testing.T) {
-	h := newHistory().connect("gw-000001", "gw").connect("gw-000002", "gw").upgrade("gw-000001").say("gw-000002", ota.PlanReceived)
-	r := h.report("gw-000002", "motor", ota.PlanReceived)
-	h.record(verdict.Numbered, "gw-000002", r).record(verdict.Stored, "gw-000002", r)
+	h := newHistory().Connect("gw-000001", "gw").Connect("gw-000002", "gw").Upgrade("gw-000001").Say("gw-000002", ota.PlanReceived)
+	r := h.Report("gw-000002", "motor", ota.PlanReceived)
+	h.Record(verdict.Numbered, "gw-000002", r).Record(verdict.Stored, "gw-000002", r)
 	assert.Equal(t, map[string]map[string]int{
 		"app": {"upgrade_succeeded": 1, "plan_received": 1}, "motor": {"plan_received": 1},
-	}, h.figures(gws(2)).Components)
+	}, figuresOf(h, gws(2)).Components)
 }
 
 // TestUpgradeTime counts from the plan at the device to the end at the
@@ -302,7 +221,7 @@ func TestComponents(t *testing.T) {
 func TestUpgradeTime(t *testing.T) {
 	h := newHistory()
 	at := func(d string, second int, kind verdict.Kind, status ota.Status, n ota.DeviceStatus) {
-		h.judge.Add(verdict.Event{At: time.Duration(second) * time.Second, Kind: kind, Device: d, Plan: "spring", Status: status, N: int64(n), Text: "gw"})
+		h.Judge.Add(verdict.Event{At: time.Duration(second) * time.Second, Kind: kind, Device: d, Plan: "spring", Status: status, N: int64(n), Text: "gw"})
 	}
 	for i, d := range []string{"gw-000001", "gw-000002", "gw-000003", "gw-000004"} {
 		at(d, i, verdict.Arrived, 0, 0)
@@ -312,7 +231,7 @@ func TestUpgradeTime(t *testing.T) {
 		}
 	}
 	at("gw-000004", 500, verdict.StatusIs, 0, ota.DeviceUpgradeFailed)
-	f := h.figures(gws(4))
+	f := figuresOf(h, gws(4))
 	assert.Equal(t, 500*time.Second, f.Duration)
 	upgrade := f.Times.Of(scenario.UpgradeSpan)
 	assert.Equal(t, 3, upgrade.Count())
@@ -320,20 +239,20 @@ func TestUpgradeTime(t *testing.T) {
 	for _, q := range []scenario.Quantile{scenario.P90, scenario.P95, scenario.P99, scenario.P999, scenario.Max} {
 		assert.Equal(t, 30*time.Second, upgrade.At(q), q)
 	}
-	assert.Zero(t, newHistory().figures(gws(1)).Times)
+	assert.Zero(t, figuresOf(newHistory(), gws(1)).Times)
 }
 
 func TestOtherFigures(t *testing.T) {
-	h := newHistory("a", "b").connect("gw-000001", "gw").event(verdict.Disconnected, "gw-000001").event(verdict.Connected, "gw-000001").event(verdict.PowerCut, "gw-000001")
-	h.add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 100}).add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 50})
-	h.add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "b"}).add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "unknown"})
-	h.judge.Drawn("a", 1)
-	h.judge.Drawn("b", 2)
-	h.judge.Drawn("unknown", 2)
+	h := newHistory("a", "b").Connect("gw-000001", "gw").Event(verdict.Disconnected, "gw-000001").Event(verdict.Connected, "gw-000001").Event(verdict.PowerCut, "gw-000001")
+	h.Add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 100}).Add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 50})
+	h.Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "b"}).Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "unknown"})
+	h.Judge.Drawn("a", 1)
+	h.Judge.Drawn("b", 2)
+	h.Judge.Drawn("unknown", 2)
 	for range 30 {
-		h.add(verdict.Event{Kind: verdict.Violation, Device: "gw-000001", Text: "smoke"})
+		h.Add(verdict.Event{Kind: verdict.Violation, Device: "gw-000001", Text: "smoke"})
 	}
-	f := h.figures(gws(1))
+	f := figuresOf(h, gws(1))
 	assert.Equal(t, []int64{2, 1, 150, 30}, []int64{int64(f.Sessions), int64(f.PowerCuts), f.Bytes, int64(f.Violations)})
 	assert.Equal(t, []verdict.FaultCount{
 		{Name: "a", Drawn: 1, Outcomes: verdict.Counts{}}, {Name: "b", Drawn: 2, Fired: 1, Outcomes: verdict.Counts{scenario.NotUpgraded: 1}}}, f.Faults)
@@ -347,15 +266,15 @@ func TestSpansOfTwoPlans(t *testing.T) {
 	const d = "gw-000001"
 	for _, began := range []time.Duration{-time.Second, 10 * time.Second} { // the first event is at 0
 		h := newHistory()
-		h.at = began
-		h.arrive(d, "gw")
-		h.at -= time.Second
-		h.saysOf("first", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).under("first", d, ota.DeviceUpgraded)
-		h.at += time.Minute
-		h.saysOf("second", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).under("second", d, ota.DeviceUpgraded)
-		h.at += time.Minute
-		h.saysOf("third", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeFailed).under("third", d, ota.DeviceUpgradeFailed)
-		f := h.figures(gws(1))
+		h.At = began
+		h.Arrive(d, "gw")
+		h.At -= time.Second
+		h.SaysOf("first", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).Under("first", d, ota.DeviceUpgraded)
+		h.At += time.Minute
+		h.SaysOf("second", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).Under("second", d, ota.DeviceUpgraded)
+		h.At += time.Minute
+		h.SaysOf("third", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeFailed).Under("third", d, ota.DeviceUpgradeFailed)
+		f := figuresOf(h, gws(1))
 		assert.Equal(t, 1, f.Classes[scenario.UpgradeFailed])
 		upgrade := f.Times.Of(scenario.UpgradeSpan)
 		assert.Equal(t, 2, upgrade.Count())
@@ -368,9 +287,9 @@ func TestSpansOfTwoPlans(t *testing.T) {
 // TestSpansBrokenOff: what a plan began, another one does not end.
 func TestSpansBrokenOff(t *testing.T) {
 	const d = "gw-000001"
-	h := newHistory().connect(d, "gw").saysOf("first", d, "app", ota.PlanReceived, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading)
-	h.saysOf("second", d, "app", ota.PlanReceived, ota.DownloadSucceeded, ota.UpgradeSucceeded)
-	f := h.figures(gws(1))
+	h := newHistory().Connect(d, "gw").SaysOf("first", d, "app", ota.PlanReceived, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading)
+	h.SaysOf("second", d, "app", ota.PlanReceived, ota.DownloadSucceeded, ota.UpgradeSucceeded)
+	f := figuresOf(h, gws(1))
 	assert.Equal(t, 1, f.Times.Of(scenario.DownloadSpan).Count())
 	assert.Zero(t, f.Times.Of(scenario.InstallSpan).Count())
 }
@@ -379,47 +298,60 @@ func TestSpansBrokenOff(t *testing.T) {
 // there was time and a session, and nothing came.
 func TestUndelivered(t *testing.T) {
 	const d = "gw-000001"
-	numbered := func(h *history, n int) {
+	numbered := func(h *verdicttest.Script, n int) {
 		for range n {
-			h.record(verdict.Numbered, d, h.report(d, "app", ota.Downloading))
+			h.Record(verdict.Numbered, d, h.Report(d, "app", ota.Downloading))
 		}
 	}
-	kept := func(h *history, n int64) {
-		h.add(verdict.Event{Kind: verdict.Unacknowledged, Device: d, Plan: "spring", N: n})
+	kept := func(h *verdicttest.Script, n int64) {
+		h.Add(verdict.Event{Kind: verdict.Unacknowledged, Device: d, Plan: "spring", N: n})
 	}
 	tests := []struct {
 		name              string
-		then              func(h *history)
+		then              func(h *verdicttest.Script)
 		lost, undelivered int
 	}{
-		{"on its way", func(h *history) { numbered(h, 2); kept(h, 2) }, 0, 2},
-		{"not any more on the device", func(h *history) { numbered(h, 2) }, 2, 0},
-		{"some of them", func(h *history) { numbered(h, 3); kept(h, 1) }, 2, 1},
-		{"stored, but the device does not know", func(h *history) { h.say(d, ota.Downloading); kept(h, 1) }, 0, 0},
-		{"thrown away", func(h *history) { numbered(h, 2); h.at += time.Minute; kept(h, 2) }, 2, 0},
-		{"while others came", func(h *history) {
+		{"on its way", func(h *verdicttest.Script) { numbered(h, 2); kept(h, 2) }, 0, 2},
+		{"not any more on the device", func(h *verdicttest.Script) { numbered(h, 2) }, 2, 0},
+		{"some of them", func(h *verdicttest.Script) { numbered(h, 3); kept(h, 1) }, 2, 1},
+		{"stored, but the device does not know", func(h *verdicttest.Script) { h.Say(d, ota.Downloading); kept(h, 1) }, 0, 0},
+		{"thrown away", func(h *verdicttest.Script) { numbered(h, 2); h.At += time.Minute; kept(h, 2) }, 2, 0},
+		{"while others came", func(h *verdicttest.Script) {
 			numbered(h, 1)
-			h.at += time.Minute
-			h.record(verdict.Stored, d, h.report(d, "app", ota.Downloading))
+			h.At += time.Minute
+			h.Record(verdict.Stored, d, h.Report(d, "app", ota.Downloading))
 			numbered(h, 1)
 			kept(h, 2)
 		}, 0, 1},
-		{"without a session", func(h *history) { numbered(h, 2); h.event(verdict.Disconnected, d).at += time.Minute; kept(h, 2) }, 0, 2},
-		{"without power", func(h *history) { numbered(h, 2); h.event(verdict.PowerCut, d).at += time.Minute; kept(h, 2) }, 0, 2},
-		{"just connected again", func(h *history) {
+		{"without a session", func(h *verdicttest.Script) {
 			numbered(h, 2)
-			h.event(verdict.Disconnected, d).at += time.Minute
-			h.event(verdict.Connected, d)
+			h.Event(verdict.Disconnected, d).At += time.Minute
 			kept(h, 2)
 		}, 0, 2},
-		{"the platform is down", func(h *history) { h.at = 29 * time.Minute; numbered(h, 2); h.at = 31 * time.Minute; kept(h, 2) }, 0, 2},
+		{"without power", func(h *verdicttest.Script) {
+			numbered(h, 2)
+			h.Event(verdict.PowerCut, d).At += time.Minute
+			kept(h, 2)
+		}, 0, 2},
+		{"just connected again", func(h *verdicttest.Script) {
+			numbered(h, 2)
+			h.Event(verdict.Disconnected, d).At += time.Minute
+			h.Event(verdict.Connected, d)
+			kept(h, 2)
+		}, 0, 2},
+		{"the platform is down", func(h *verdicttest.Script) {
+			h.At = 29 * time.Minute
+			numbered(h, 2)
+			h.At = 31 * time.Minute
+			kept(h, 2)
+		}, 0, 2},
 	}
 	for _, tt := range tests {
 		s := fleets("gw")
 		s.Events = []scenario.Event{{At: 30 * time.Minute, Do: scenario.KillPlatform, For: 5 * time.Minute}}
-		h := historyOf(s).connect(d, "gw")
+		h := verdicttest.NewScript(s).Connect(d, "gw")
 		tt.then(h)
-		r := h.figures(gws(1)).Reports
+		r := figuresOf(h, gws(1)).Reports
 		assert.Equal(t, tt.lost, r.Lost, tt.name)
 		assert.Equal(t, tt.undelivered, r.Undelivered, tt.name)
 	}

@@ -50,12 +50,12 @@ func TestLogs(t *testing.T) {
 
 // TestRecords say what somebody wants to know of a device.
 func TestRecords(t *testing.T) {
-	h := newHistory("brown-out", "other").connect("gw-000003", "gw").say("gw-000003", ota.PlanReceived).say("gw-000003", ota.UpgradeFailed)
-	h.status("gw-000003", ota.DeviceUpgradeFailed).add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000003", Text: "brown-out"})
-	h.add(verdict.Event{Kind: verdict.Violation, Device: "gw-000002", Text: "unseen"}) // it has not arrived
-	h.connect("gw-000002", "gw").answer("gw-000002", ota.ReasonBusy).connect("gw-000004", "gw").upgrade("gw-000004")
-	h.connect("gw-000005", "gw").upgrade("gw-000005").add(verdict.Event{Kind: verdict.Violation, Device: "gw-000005", Text: "smoke"})
-	f := h.figures(gws(5))
+	h := newHistory("brown-out", "other").Connect("gw-000003", "gw").Say("gw-000003", ota.PlanReceived).Say("gw-000003", ota.UpgradeFailed)
+	h.Status("gw-000003", ota.DeviceUpgradeFailed).Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000003", Text: "brown-out"})
+	h.Add(verdict.Event{Kind: verdict.Violation, Device: "gw-000002", Text: "unseen"}) // it has not arrived
+	h.Connect("gw-000002", "gw").Answer("gw-000002", ota.ReasonBusy).Connect("gw-000004", "gw").Upgrade("gw-000004")
+	h.Connect("gw-000005", "gw").Upgrade("gw-000005").Add(verdict.Event{Kind: verdict.Violation, Device: "gw-000005", Text: "smoke"})
+	f := figuresOf(h, gws(5))
 	var order []string
 	for _, r := range f.Failed() {
 		order = append(order, r.Device)

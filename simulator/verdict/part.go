@@ -91,7 +91,7 @@ func (e Expectation) deferred(p portion) Expectation {
 // expectEnds judges where chosen devices ended, which counts over all devices cannot
 // tell: each ends well, or as the scenario expects of some device of its fleet.
 func expectEnds(s *scenario.Scenario, f *Figures) Expectation {
-	e := Expectation{Name: "the chosen devices end as the scenario has it", Occasions: f.Devices, Held: true, Measured: f.Classes.summary()}
+	e := Expectation{Name: "the chosen devices end as the scenario has it", Occasions: f.Devices, Held: true, Measured: f.Classes.String()}
 	bad := Counts{}
 	for i := range f.Fleets {
 		for class, n := range f.Fleets[i].Classes {
@@ -101,7 +101,7 @@ func expectEnds(s *scenario.Scenario, f *Figures) Expectation {
 		}
 	}
 	if bad.Sum() > 0 {
-		e.Held, e.Measured = false, fmt.Sprintf("%s, which the scenario expects of none", bad.summary())
+		e.Held, e.Measured = false, fmt.Sprintf("%s, which the scenario expects of none", bad)
 	}
 	return e
 }

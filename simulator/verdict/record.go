@@ -31,10 +31,12 @@ type ComponentEnd struct {
 	Code      string // of a failure
 }
 
-// How many devices and events are kept.
+// KeptFailed is how many devices that somebody should look at are kept.
+const KeptFailed = 50
+
+// How many other devices, events and violations are kept.
 const (
 	keptSlowest    = 20
-	keptFailed     = 50
 	keptEvents     = 60
 	keptViolations = 20
 )

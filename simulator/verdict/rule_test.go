@@ -10,6 +10,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/verdict/verdicttest"
 )
 
 // ruled is a scenario with one rule, for gateways and cameras.
@@ -34,20 +35,22 @@ expect:
 // TestRules: each sort of rule and each sort of pattern holds and breaks.
 func TestRules(t *testing.T) {
 	const d = "gw-000001"
-	event := func(kind verdict.Kind, text string) func(*history) {
-		return func(h *history) { h.add(verdict.Event{Kind: kind, Device: d, Text: text}) }
+	event := func(kind verdict.Kind, text string) func(*verdicttest.Script) {
+		return func(h *verdicttest.Script) { h.Add(verdict.Event{Kind: kind, Device: d, Text: text}) }
 	}
-	stored := func(component string, status ota.Status) func(*history) {
-		return func(h *history) { h.record(verdict.Stored, d, h.report(d, component, status)) }
+	stored := func(component string, status ota.Status) func(*verdicttest.Script) {
+		return func(h *verdicttest.Script) { h.Record(verdict.Stored, d, h.Report(d, component, status)) }
 	}
-	numbered := func(h *history) { h.record(verdict.Numbered, d, h.report(d, "app", ota.UpgradeFailed)) }
-	answer := func(reason ota.Reason) func(*history) { return func(h *history) { h.answer(d, reason) } }
-	status := func(plan string, s ota.DeviceStatus) func(*history) {
-		return func(h *history) { h.under(plan, d, s) }
+	numbered := func(h *verdicttest.Script) { h.Record(verdict.Numbered, d, h.Report(d, "app", ota.UpgradeFailed)) }
+	answer := func(reason ota.Reason) func(*verdicttest.Script) {
+		return func(h *verdicttest.Script) { h.Answer(d, reason) }
+	}
+	status := func(plan string, s ota.DeviceStatus) func(*verdicttest.Script) {
+		return func(h *verdicttest.Script) { h.Under(plan, d, s) }
 	}
 	connected, cut := event(verdict.Connected, ""), event(verdict.PowerCut, "brown-out")
-	wait := func(h *history) { h.at += 5 * time.Second }
-	type steps = []func(*history)
+	wait := func(h *verdicttest.Script) { h.At += 5 * time.Second }
+	type steps = []func(*verdicttest.Script)
 	tests := []struct {
 		kind, rule   string
 		holds, fails steps
@@ -69,7 +72,7 @@ func TestRules(t *testing.T) {
 		{"never", "{event: upgraded, plan: spring}", steps{status("spring", ota.DeviceUpgrading), status("summer", ota.DeviceUpgraded)},
 			steps{status("spring", ota.DeviceUpgraded)}, "2.00s: upgraded in spring"},
 		{"never", "{event: upgrade_failed}", steps{status("spring", ota.DeviceUpgraded)}, steps{status("spring", ota.DeviceUpgradeFailed)}, "2.00s: upgrade_failed"},
-		{"never", "{event: connected, fleet: cam}", steps{func(h *history) { h.arrive("cam-000001", "cam") }, connected}, nil, ""},
+		{"never", "{event: connected, fleet: cam}", steps{func(h *verdicttest.Script) { h.Arrive("cam-000001", "cam") }, connected}, nil, ""},
 		{"never", "{event: connected, after: {event: power_cut}}", steps{connected, cut}, steps{connected, cut, connected}, "4.00s: connected after power_cut"},
 		{"never", "{event: connected, after: {event: connected}}", steps{connected}, steps{connected, connected}, "3.00s: connected after connected"},
 
@@ -87,12 +90,12 @@ func TestRules(t *testing.T) {
 		t.Run(tt.kind+" "+tt.rule, func(t *testing.T) {
 			judge := func(steps steps) verdict.Expectation {
 				s := ruled(t, tt.kind, tt.rule)
-				h := historyOf(s).arrive(d, "gw")
-				h.judge.Drawn("brown-out", 1)
+				h := verdicttest.NewScript(s).Arrive(d, "gw")
+				h.Judge.Drawn("brown-out", 1)
 				for _, step := range steps {
 					step(h)
 				}
-				all := verdict.New(s, 1, "real", h.judge.Figures([]verdict.FleetSize{gws(10), {Name: "cam", Devices: 10}})).Expectations
+				all := verdict.New(s, 1, "real", h.Judge.Figures([]verdict.FleetSize{gws(10), {Name: "cam", Devices: 10}})).Expectations
 				return all[len(all)-1]
 			}
 			if e := judge(tt.holds); tt.holds != nil {
@@ -112,36 +115,36 @@ func TestRules(t *testing.T) {
 // was missing; one that held says how often it was asked.
 func TestOccasions(t *testing.T) {
 	const d = "gw-000001"
-	arrived := func(h *history) { h.arrive(d, "gw") }
-	failed := func(h *history) { h.say(d, ota.UpgradeFailed).say(d, ota.UpgradeFailed) } // health_check_failed
+	arrived := func(h *verdicttest.Script) { h.Arrive(d, "gw") }
+	failed := func(h *verdicttest.Script) { h.Say(d, ota.UpgradeFailed).Say(d, ota.UpgradeFailed) } // health_check_failed
 	tests := []struct {
 		kind, rule string
-		steps      []func(*history)
+		steps      []func(*verdicttest.Script)
 		occasions  int
 		nothing    string
 	}{
 		{"always", "{event: power_cut, then: {event: connected}}", nil, 0, "there was no power_cut"},
-		{"always", "{event: stored, after: {event: power_cut}, then: {event: connected}}", []func(*history){failed}, 0, "there was no stored after power_cut"},
-		{"always", "{event: numbered, then: {event: stored}}", []func(*history){failed}, 2, ""},
-		{"never", "{event: connected, after: {event: stored, code: signature_invalid}}", []func(*history){failed}, 0, "there was no stored signature_invalid"},
-		{"never", "{event: connected, after: {event: stored, code: health_check_failed}}", []func(*history){failed}, 2, ""},
+		{"always", "{event: stored, after: {event: power_cut}, then: {event: connected}}", []func(*verdicttest.Script){failed}, 0, "there was no stored after power_cut"},
+		{"always", "{event: numbered, then: {event: stored}}", []func(*verdicttest.Script){failed}, 2, ""},
+		{"never", "{event: connected, after: {event: stored, code: signature_invalid}}", []func(*verdicttest.Script){failed}, 0, "there was no stored signature_invalid"},
+		{"never", "{event: connected, after: {event: stored, code: health_check_failed}}", []func(*verdicttest.Script){failed}, 2, ""},
 		{"never", "{event: connected, fleet: cam}", nil, 0, "no device of cam arrived"},
 		{"never", "{event: connected}", nil, 1, ""},
 		{"never", "{event: fault_fired, fault: brown-out}", nil, 0, "fault brown-out was drawn for no device"},
 		{"never", "{event: upgrade_failed, plan: spring}", nil, 0, "plan spring reached no device"},
-		{"never", "{event: upgrade_failed, plan: spring}", []func(*history){failed}, 1, ""},
-		{"never", "{event: stored, component: motor, status: upgrade_failed}", []func(*history){failed}, 0, "no device reported of component motor"},
+		{"never", "{event: upgrade_failed, plan: spring}", []func(*verdicttest.Script){failed}, 1, ""},
+		{"never", "{event: stored, component: motor, status: upgrade_failed}", []func(*verdicttest.Script){failed}, 0, "no device reported of component motor"},
 		{"never", "{event: stored, status: downloading}", nil, 0, "no device made a report"},
-		{"never", "{event: stored, status: downloading}", []func(*history){failed}, 1, ""},
+		{"never", "{event: stored, status: downloading}", []func(*verdicttest.Script){failed}, 1, ""},
 		{"never", "{event: stored, code: signature_invalid}", nil, 0, "no device made a report"},
 	}
 	for _, tt := range tests {
 		s := ruled(t, tt.kind, tt.rule)
-		h := historyOf(s)
-		for _, step := range append([]func(*history){arrived}, tt.steps...) {
+		h := verdicttest.NewScript(s)
+		for _, step := range append([]func(*verdicttest.Script){arrived}, tt.steps...) {
 			step(h)
 		}
-		f := h.judge.Figures(verdict.Sizes(s))
+		f := h.Judge.Figures(verdict.Sizes(s))
 		all := verdict.Expect(s, f)
 		e := all[len(all)-1]
 		assert.Equal(t, tt.occasions, e.Occasions, e.Name)
@@ -162,11 +165,11 @@ func TestOccasionsOfParts(t *testing.T) {
 		all := verdict.Expect(s, f)
 		return all[len(all)-1]
 	}
-	quiet := historyOf(s).connect("gw-000001", "gw").judge.Figures([]verdict.FleetSize{gws(10)})
+	quiet := verdicttest.NewScript(s).Connect("gw-000001", "gw").Judge.Figures([]verdict.FleetSize{gws(10)})
 	e := last(quiet)
 	assert.True(t, e.Deferred, e.Measured)
-	cut := historyOf(s).connect("cam-000001", "cam").event(verdict.PowerCut, "cam-000001").event(verdict.Connected, "cam-000001").
-		judge.Figures([]verdict.FleetSize{{Name: "cam", Devices: 10}})
+	cut := verdicttest.NewScript(s).Connect("cam-000001", "cam").Event(verdict.PowerCut, "cam-000001").Event(verdict.Connected, "cam-000001").
+		Judge.Figures([]verdict.FleetSize{{Name: "cam", Devices: 10}})
 	quiet.Merge(cut)
 	e = last(quiet)
 	assert.True(t, e.Held && !e.Deferred, e.Measured)
@@ -176,11 +179,11 @@ func TestOccasionsOfParts(t *testing.T) {
 // TestRuleResults count devices, and name the first ones.
 func TestRuleResults(t *testing.T) {
 	s := ruled(t, "never", "{name: quiet, event: connected}")
-	h := historyOf(s)
+	h := verdicttest.NewScript(s)
 	for _, d := range []string{"gw-000009", "gw-000007", "cam-000001", "gw-000003", "gw-000005", "gw-000004", "gw-000002"} {
-		h.connect(d, "gw").event(verdict.Connected, d)
+		h.Connect(d, "gw").Event(verdict.Connected, d)
 	}
-	f := h.judge.Figures(verdict.Sizes(s))
+	f := h.Judge.Figures(verdict.Sizes(s))
 	assert.Equal(t, 7, f.Rules[0].Broken)
 	assert.Len(t, f.Rules[0].First(), 5)
 	assert.Equal(t, "gw-000002 at 20.00s: connected", f.Rules[0].First()[0])

@@ -1,10 +1,8 @@
 package verdict
 
 import (
-	"fmt"
 	"time"
 
-	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
 
@@ -79,36 +77,10 @@ func (v *Verdict) fail(name, measured string) {
 	v.Expectations = append(v.Expectations, Expectation{Name: name, Measured: measured})
 }
 
-// judged divides the expectations: how many failed, and how many could not be told.
-func (v *Verdict) judged() (failed, deferred int) {
-	for _, e := range v.Expectations {
-		switch {
-		case !e.Held:
-			failed++
-		case e.Deferred:
-			deferred++
-		}
-	}
-	return failed, deferred
-}
-
-// outcome is the verdict in a few words.
-func (v *Verdict) outcome() string {
-	n := len(v.Expectations)
-	failed, deferred := v.judged()
-	switch {
-	case !v.Held:
-		return fmt.Sprintf("NOT HELD: %d of %s failed", failed, ota.Counted(n, "expectation"))
-	case deferred > 0:
-		return fmt.Sprintf("HELD: %d of %s, and %s", n-deferred, ota.Counted(n, "expectation"), v.later())
-	}
-	return "HELD"
-}
-
-// later says who judges the expectations that could not be told.
-func (v *Verdict) later() string {
-	if v.Figures.Chosen {
-		return "the others are not judged, since only all devices can tell"
-	}
-	return "the others are judged when all parts of the run are merged"
+// RuleOccasions is how often the scenario's i-th rule was asked, as its
+// expectation counts it: none where the rule says nothing.
+func (v *Verdict) RuleOccasions(i int) int {
+	x := &expecting{scenario: v.Scenario, figures: v.Figures}
+	n, _ := x.occasions(&v.Scenario.Expect.Rules[i], &v.Figures.Rules[i])
+	return n
 }

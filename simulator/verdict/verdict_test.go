@@ -1,20 +1,12 @@
 package verdict_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/verdict/verdicttest"
@@ -66,18 +58,7 @@ func spec(t *testing.T, expect string) *scenario.Scenario { return specOf(t, 900
 
 func specOf(t *testing.T, gateways, cameras int, expect string) *scenario.Scenario {
 	t.Helper()
-	s, err := scenario.Parse("spec.yaml", []byte(fmt.Sprintf(`
-scenario: flaky-uplink
-description: Gateways on a bad line all end upgraded.
-seed: 42
-duration: 10m
-fleet:
-  - {name: gateways, count: %d, product: p, components: [{id: rootfs, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]}
-  - {name: cameras, count: %d, product: q, components: [{id: rootfs, type: module, version: "1"}]}
-faults:
-  - {name: lossy-line, at: downloading, do: drop, chance: 20%%}
-  - {name: brown-out, at: upgrading, do: power_cut, exactly: 50%%}
-expect: `, gateways, cameras)+expect))
+	s, err := scenario.Parse("spec.yaml", []byte(verdicttest.Uplink(gateways, cameras, expect)))
 	require.NoError(t, err)
 	return s
 }
@@ -161,11 +142,11 @@ func TestEveryExpectationCanFail(t *testing.T) {
 // held against the whole run.
 func TestFleetWithoutDevices(t *testing.T) {
 	s := spec(t, `{devices: {upgraded: 2, cameras: {upgraded: 2}}}`)
-	h := historyOf(s)
+	h := verdicttest.NewScript(s)
 	for _, d := range []string{"gateways-000001", "gateways-000002"} {
-		h.connect(d, "gateways").upgrade(d)
+		h.Connect(d, "gateways").Upgrade(d)
 	}
-	all := verdict.Expect(s, h.judge.Figures(verdict.Sizes(s)))
+	all := verdict.Expect(s, h.Judge.Figures(verdict.Sizes(s)))
 	require.Len(t, all, 5)
 	assert.Equal(t, verdict.Expectation{Name: "devices.upgraded == 2", Measured: "2", Held: true, Occasions: 1000}, all[3])
 	assert.Equal(t, verdict.Expectation{Name: "devices.cameras.upgraded == 2", Fleet: "cameras", Measured: "0", Occasions: 100}, all[4])
@@ -183,109 +164,4 @@ func TestCutShort(t *testing.T) {
 		assert.True(t, v.Interrupted)
 		assert.Equal(t, verdict.Expectation{Name: "the run came to its end", Measured: measured}, v.Expectations[len(v.Expectations)-1])
 	}
-}
-
-// verdicts are those whose form is kept as golden files.
-func verdicts(t *testing.T) map[string]*verdict.Verdict {
-	t.Helper()
-	held := verdicttest.Judge(verdicttest.Parse(verdicttest.Fleets(1000)), 42)
-	require.True(t, held.Held, "%+v", held.Expectations)
-	held.Resources = verdict.Resources{PeakMemory: 50 << 20, Sockets: 2411, Wall: 84 * time.Second, CPU: 31 * time.Second, CPUs: 2, System: "linux/amd64"}
-	empty := verdict.New(spec(t, "{}"), 1, "real", verdict.NewJudge(spec(t, "{}"), verdict.WithLogs).Figures(nil))
-	empty.Interrupt()
-	return map[string]*verdict.Verdict{"held": held, "broken": broken(t), "empty": empty}
-}
-
-// broken is a verdict on a run in which every sort of thing went wrong.
-func broken(t *testing.T) *verdict.Verdict {
-	t.Helper()
-	s := specOf(t, 3, 2, `
-  devices: {upgraded: ">= 99%", unaccounted: 0, cameras: {upgraded: ">= 95%"}}
-  components: {rootfs: {upgrade_succeeded: 5}}
-  reports: {lost: 0, conflicting: 0}
-  time: {upgrade: {p99: "< 5s"}, download: {max: "< 5s"}}
-  faults: {fired: all, brown-out: 1}
-  never: [{event: stored, status: upgrade_failed, fleet: gateways}]
-  always: [{name: back soon, event: disconnected, then: {event: connected}, within: 1s}]`)
-	h := historyOf(s)
-	const a, b, c, d = "gateways-000001", "gateways-000002", "cameras-000001", "cameras-000002"
-	h.connect(a, "gateways").upgrade(a).add(verdict.Event{Kind: verdict.Violation, Device: a, Text: "component app was reported upgraded to 1.1.0 and runs 1.0.0"})
-	h.connect(b, "gateways").say(b, ota.PlanReceived).say(b, ota.UpgradeFailed).status(b, ota.DeviceUpgradeFailed)
-	h.connect(c, "cameras").say(c, ota.PlanReceived).answer(c, ota.ReasonBattery)
-	h.add(verdict.Event{Kind: verdict.FaultFired, Device: c, Text: "lossy-line"}).event(verdict.Disconnected, c)
-	h.arrive(d, "cameras").record(verdict.Numbered, d, h.report(d, "app", ota.PlanReceived))
-	h.judge.Drawn("lossy-line", 2)
-	v := verdict.New(s, 7, "virtual", h.judge.Figures(verdict.Sizes(s)))
-	v.Part = "shard 2/4"
-	return v
-}
-
-// TestForms holds what is written against the golden files; UPDATE_GOLDEN=1
-// writes them anew.
-func TestForms(t *testing.T) {
-	for name, v := range verdicts(t) {
-		for ending, write := range map[string]func(io.Writer) error{
-			"txt":  func(w io.Writer) error { return v.WriteText(w, verdict.Style{}) },
-			"json": v.WriteJSON,
-			"xml":  v.WriteJUnit,
-		} {
-			t.Run(name+"."+ending, func(t *testing.T) {
-				var b bytes.Buffer
-				require.NoError(t, write(&b))
-				golden := "testdata/" + name + "." + ending
-				if os.Getenv("UPDATE_GOLDEN") != "" {
-					require.NoError(t, os.WriteFile(golden, b.Bytes(), 0o644))
-				}
-				want, err := os.ReadFile(golden)
-				require.NoError(t, err)
-				assert.Equal(t, string(want), b.String())
-				require.ErrorIs(t, write(fullDisk{}), errFull)
-			})
-		}
-	}
-}
-
-var errFull = errors.New("no space left")
-
-type fullDisk struct{}
-
-func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
-
-func TestColors(t *testing.T) {
-	for _, v := range verdicts(t) {
-		var plain, colored bytes.Buffer
-		require.NoError(t, v.WriteText(&plain, verdict.Style{}))
-		require.NoError(t, v.WriteText(&colored, verdict.Style{Color: true}))
-		assert.NotContains(t, plain.String(), "\x1b")
-		stripped := colored.String()
-		for _, code := range []string{"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m"} {
-			stripped = strings.ReplaceAll(stripped, code, "")
-		}
-		assert.Equal(t, plain.String(), stripped, "colours add nothing but colour")
-	}
-}
-
-// TestJSONFields lists the fields that scripts rely on.
-func TestJSONFields(t *testing.T) {
-	var b bytes.Buffer
-	require.NoError(t, verdicts(t)["held"].WriteJSON(&b))
-	var d map[string]any
-	require.NoError(t, json.Unmarshal(b.Bytes(), &d))
-	for _, field := range []string{"scenario", "held", "interrupted", "seed", "world", "devices", "seconds", "classes", "components", "reports",
-		"time", "faults", "refusals", "codes", "expectations", "rules", "violations", "slowest", "failed", "history_digest", "resources"} {
-		assert.Contains(t, d, field)
-	}
-	sum := 0.0
-	all := d["classes"].(map[string]any)["all"].(map[string]any)
-	for _, class := range scenario.Classes() {
-		assert.Contains(t, all, string(class))
-		sum += all[string(class)].(float64)
-	}
-	assert.Equal(t, 1000.0, sum)
-	for _, span := range scenario.Spans() {
-		for _, q := range scenario.Quantiles() {
-			assert.Contains(t, d["time"].(map[string]any)[string(span)], string(q))
-		}
-	}
-	assert.Regexp(t, "^[0-9a-f]{64}$", d["history_digest"])
 }

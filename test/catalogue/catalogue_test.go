@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/scenarios"
+	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
@@ -111,7 +112,7 @@ func held(t *testing.T, v *verdict.Verdict) {
 	t.Helper()
 	if !v.Held {
 		var b strings.Builder
-		require.NoError(t, v.WriteText(&b, verdict.Style{}))
+		require.NoError(t, report.WriteText(&b, v, report.Style{}))
 		require.Fail(t, fmt.Sprintf("not held in the %s world with seed %d", v.World, v.Seed), b.String())
 	}
 }

@@ -31,9 +31,9 @@ var assembled = map[string]string{
 	"cmd/ota-sim/repair.go: lost":           "cmd/ota-sim: TestRepairsWork",
 	"cmd/ota-sim/repair.go: run":            "cmd/ota-sim: TestRepairsWork",
 	"firmware/slot/grub.go: create":         "firmware/slot: TestGrubBlocksThatAreNone",
-	"simulator/verdict/html.go: page":       "test/commands: TestReportTells",
-	"simulator/verdict/html.go: runCommand": "test/commands: TestReportTells",
-	"simulator/verdict/rows.go: deviceRows": "test/commands: TestReportTells",
+	"simulator/report/html.go: newPage":     "test/commands: TestReportTells",
+	"simulator/report/html.go: runCommand":  "test/commands: TestReportTells",
+	"simulator/report/rows.go: deviceRows":  "test/commands: TestReportTells",
 }
 
 // names are the functions in which a program's name is no part of a command.

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/simulator/history"
+	"otafleet/simulator/report"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/verdict/verdicttest"
 )
@@ -50,9 +51,9 @@ type numbers struct {
 	HistoryDigest string `json:"history_digest"`
 }
 
-// report records a made-up run, judges the record, and writes the page into a
+// recorded records a made-up run, judges the record, and writes the page into a
 // directory. An expectation that is given is in the scenario beside its own.
-func report(t *testing.T, dir, expectation string) (path string, n numbers) {
+func recorded(t *testing.T, dir, expectation string) (path string, n numbers) {
 	t.Helper()
 	text := verdicttest.Fleets(devices) + expectation
 	s := verdicttest.Parse(text)
@@ -69,8 +70,8 @@ func report(t *testing.T, dir, expectation string) (path string, n numbers) {
 	require.NoError(t, err)
 
 	var page, document bytes.Buffer
-	require.NoError(t, v.WriteHTML(&page))
-	require.NoError(t, v.WriteJSON(&document))
+	require.NoError(t, report.WriteHTML(&page, v))
+	require.NoError(t, report.WriteJSON(&document, v))
 	require.NoError(t, json.Unmarshal(document.Bytes(), &n))
 	t.Logf("the page has %d bytes, %d of them a device", page.Len(), page.Len()/devices)
 	path = filepath.Join(dir, "report.html")

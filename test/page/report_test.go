@@ -23,7 +23,7 @@ const opensWithin = 15_000 // milliseconds
 
 func TestReport(t *testing.T) {
 	t.Parallel()
-	path, want := report(t, t.TempDir(), "")
+	path, want := recorded(t, t.TempDir(), "")
 	b := startBrowser(t)
 	b.look(looks()[0])
 	b.open(path)
@@ -186,7 +186,7 @@ const contrastAudit = `(() => {
 // TestFailedReport is the page of a run that did not hold.
 func TestFailedReport(t *testing.T) {
 	t.Parallel()
-	path, _ := report(t, t.TempDir(), "    - {name: back at once, event: power_cut, then: {event: connected}, within: 1s}\n")
+	path, _ := recorded(t, t.TempDir(), "    - {name: back at once, event: power_cut, then: {event: connected}, within: 1s}\n")
 	b := startBrowser(t)
 	b.open(path)
 	assert.Equal(t, "Not held", ask[string](b, `document.querySelector("h1").innerText.trim()`))
@@ -203,7 +203,7 @@ func TestFailedReport(t *testing.T) {
 // TestPaper prints the page.
 func TestPaper(t *testing.T) {
 	t.Parallel()
-	path, _ := report(t, t.TempDir(), "")
+	path, _ := recorded(t, t.TempDir(), "")
 	b := startBrowser(t)
 	b.open(path)
 	pdf := command(b, page.PrintToPDF, page.PrintToPDFParams{PaperWidth: 8.27, PaperHeight: 11.69}).Data

@@ -57,6 +57,29 @@ expect:
 `, devices-devices/5, devices/5)
 }
 
+// Uplink is the text of a scenario of gateways and cameras with two faults, and of
+// what is expected of it.
+func Uplink(gateways, cameras int, expect string) string {
+	return fmt.Sprintf(`
+scenario: flaky-uplink
+description: Gateways on a bad line all end upgraded.
+seed: 42
+duration: 10m
+fleet:
+  - name: gateways
+    count: %d
+    product: p
+    components: [{id: rootfs, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]
+  - name: cameras
+    count: %d
+    product: q
+    components: [{id: rootfs, type: module, version: "1"}]
+faults:
+  - {name: lossy-line, at: downloading, do: drop, chance: 20%%}
+  - {name: brown-out, at: upgrading, do: power_cut, exactly: 50%%}
+expect: `, gateways, cameras) + expect
+}
+
 // Parse reads a scenario that is known to be good.
 func Parse(text string) *scenario.Scenario {
 	s, err := scenario.Parse("sample.yaml", []byte(text))

@@ -1,4 +1,4 @@
-package verdict
+package report
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/shell"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
 )
 
 //go:embed html/report.html
@@ -36,16 +37,16 @@ const openRows = 10
 
 // page is what the template shows.
 type page struct {
-	V       *Verdict
-	F       *Figures
+	V       *verdict.Verdict
+	F       *verdict.Figures
 	Policy  string
 	Style   template.CSS
 	Script  template.JS
-	Outcome outcome
+	Outcome headline
 	Key     []keyFigure
-	Expect  []Expectation // those that did not hold first
-	Chart   *seriesChart  // nil for a run without time
-	Upgrade *barChart     // nil if no device was upgraded
+	Expect  []verdict.Expectation // those that did not hold first
+	Chart   *seriesChart          // nil for a run without time
+	Upgrade *barChart             // nil if no device was upgraded
 	Spans   []spanRow
 	Classes []scenario.Class // that some device is in, and the ones that everybody looks for
 	Fleets  []fleetRow
@@ -65,11 +66,11 @@ type page struct {
 	Again     string // the command that judges the record again; empty without one
 }
 
-// outcome is the verdict as a headline.
-type outcome struct {
+// headline is the verdict in a word and a sentence or two.
+type headline struct {
 	Word     string
 	Sentence string
-	Failed   []Expectation
+	Failed   []verdict.Expectation
 }
 
 // keyFigure is one of the numbers that everybody looks for.
@@ -77,9 +78,9 @@ type keyFigure struct{ Label, Value, Note string }
 
 // WriteHTML writes the verdict as one page for a browser. It needs nothing from
 // anywhere else, and forbids itself to ask for it.
-func (v *Verdict) WriteHTML(w io.Writer) error {
+func WriteHTML(w io.Writer, v *verdict.Verdict) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"number": grouped, "seconds": Seconds, "bytes": ota.FormatSize, "share": percentOf, "label": classLabel,
+		"number": grouped, "seconds": verdict.Seconds, "bytes": ota.FormatSize, "share": percentOf, "label": classLabel,
 		"first": func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
 		"rest":  func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
 		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
@@ -89,36 +90,36 @@ func (v *Verdict) WriteHTML(w io.Writer) error {
 		return fmt.Errorf("cannot make the page: %w", err)
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, v.page()); err != nil {
+	if err := t.Execute(&b, newPage(v)); err != nil {
 		return fmt.Errorf("cannot make the page: %w", err)
 	}
 	_, err = b.WriteTo(w)
 	return err
 }
 
-func (v *Verdict) page() *page {
+func newPage(v *verdict.Verdict) *page {
 	f := v.Figures
 	p := &page{
 		V: v, F: f, Policy: policy(), Style: template.CSS(reportStyle), Script: template.JS(reportScript),
-		Outcome: v.headline(), Key: v.keyFigures(), Chart: newSeriesChart(v), Upgrade: newBarChart(&f.Times.Upgrade),
-		Classes: f.usedClasses(), Parts: partRows(f), Reports: reportRows(&f.Reports),
+		Outcome: newHeadline(v), Key: keyFigures(v), Chart: newSeriesChart(v), Upgrade: newBarChart(&f.Times.Upgrade),
+		Classes: usedClasses(f), Parts: partRows(f), Reports: reportRows(&f.Reports),
 		Codes: countRows(f.Codes), Refused: countRows(f.Refusals),
 	}
 	p.Expect = slices.Clone(v.Expectations)
-	slices.SortStableFunc(p.Expect, func(a, b Expectation) int { return a.urgency() - b.urgency() })
+	slices.SortStableFunc(p.Expect, func(a, b verdict.Expectation) int { return urgency(&a) - urgency(&b) })
 	for _, span := range scenario.Spans() {
 		if d := f.Times.Of(span); d.Count() > 0 {
 			p.Spans = append(p.Spans, newSpanRow(span, d))
 		}
 	}
 	p.Fleets, p.Faults = p.fleetRows(), p.faultRows()
-	p.Failed, p.Slowest = v.deviceRows(f.Failed(), "failed"), v.deviceRows(f.Slowest(), "slow")
-	p.AllFailed = len(p.Failed) < keptFailed
+	p.Failed, p.Slowest = deviceRows(v, f.Failed(), "failed"), deviceRows(v, f.Slowest(), "slow")
+	p.AllFailed = len(p.Failed) < verdict.KeptFailed
 	p.Text = v.Text
 	if len(p.Text) > shownText {
-		p.Text, p.Cut = cut(p.Text, shownText), true
+		p.Text, p.Cut = strings.ToValidUTF8(p.Text[:shownText], ""), true
 	}
-	p.Run, p.Piped = v.runCommand()
+	p.Run, p.Piped = runCommand(v)
 	if v.Record != "" {
 		p.Again = shell.Line("ota-sim", "report", shell.Path(v.Record))
 	}
@@ -135,7 +136,7 @@ func policy() string {
 }
 
 // usedClasses are the classes that a table needs a column for.
-func (f *Figures) usedClasses() []scenario.Class {
+func usedClasses(f *verdict.Figures) []scenario.Class {
 	var used []scenario.Class
 	for _, class := range scenario.Classes() {
 		if f.Classes[class] > 0 || class == scenario.Upgraded || class == scenario.UpgradeFailed {
@@ -147,7 +148,7 @@ func (f *Figures) usedClasses() []scenario.Class {
 
 // runCommand runs the scenario again. One that came through a pipe is taken from the
 // record; without one it has to be put into a file first.
-func (v *Verdict) runCommand() (command, file string) {
+func runCommand(v *verdict.Verdict) (command, file string) {
 	source := v.Source
 	switch piped := source == "-" || strings.HasPrefix(source, "/dev/") || strings.HasPrefix(source, "/proc/"); {
 	case piped && v.Record != "":

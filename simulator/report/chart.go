@@ -1,4 +1,4 @@
-package verdict
+package report
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
 )
 
 // seriesChart is the run over time. Its drawings are 1000 wide and 1000 high and
@@ -26,7 +27,7 @@ type seriesChart struct {
 
 // band is how many devices showed a state.
 type band struct {
-	State State
+	State verdict.State
 	Name  string
 	Path  string
 	Last  int // at the end of the run
@@ -68,12 +69,12 @@ type momentRow struct {
 
 // bandOrder is the order of the bands, the lowest first: what is done stays
 // below, so that its upper edge is how far the run has come.
-func bandOrder() []State {
-	return []State{State(ota.DeviceUpgraded), State(ota.DeviceNoUpdateRequired), State(ota.DeviceUpgradeFailed),
-		State(ota.DeviceUpgrading), State(ota.DeviceNotUpgraded), NotArrived}
+func bandOrder() []verdict.State {
+	return []verdict.State{verdict.State(ota.DeviceUpgraded), verdict.State(ota.DeviceNoUpdateRequired), verdict.State(ota.DeviceUpgradeFailed),
+		verdict.State(ota.DeviceUpgrading), verdict.State(ota.DeviceNotUpgraded), verdict.NotArrived}
 }
 
-func newSeriesChart(v *Verdict) *seriesChart {
+func newSeriesChart(v *verdict.Verdict) *seriesChart {
 	f := v.Figures
 	moments := f.Series.Moments(f.Devices)
 	if len(moments) < 3 || f.Devices == 0 || f.Duration == 0 {
@@ -81,7 +82,7 @@ func newSeriesChart(v *Verdict) *seriesChart {
 	}
 	last := len(moments) - 1
 	moments[last].At = f.Duration // the last slice goes beyond the run
-	c := &seriesChart{Devices: grouped(f.Devices), End: Seconds(f.Duration), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
+	c := &seriesChart{Devices: grouped(f.Devices), End: verdict.Seconds(f.Duration), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
 	for _, quarter := range []int{1, 2, 3, 4} {
 		c.Grid = append(c.Grid, tick{At: percent(1-float64(quarter)/4, 1), Label: grouped(f.Devices * quarter / 4)})
 	}
@@ -105,12 +106,12 @@ func newSeriesChart(v *Verdict) *seriesChart {
 }
 
 // tell puts the numbers behind the chart into it.
-func (c *seriesChart) tell(moments []Moment) {
+func (c *seriesChart) tell(moments []verdict.Moment) {
 	end := moments[len(moments)-1].At
 	c.Data.Bands = make([][]int, len(c.Bands))
 	for i := range moments {
 		m := &moments[i]
-		c.Data.Times = append(c.Data.Times, Seconds(m.At))
+		c.Data.Times = append(c.Data.Times, verdict.Seconds(m.At))
 		c.Data.Places = append(c.Data.Places, percent(m.At.Seconds(), end.Seconds()))
 		for k := range c.Bands {
 			c.Data.Bands[k] = append(c.Data.Bands[k], m.Devices[c.Bands[k].State])
@@ -119,7 +120,7 @@ func (c *seriesChart) tell(moments []Moment) {
 	const rows = 12
 	for row := range rows + 1 {
 		m := &moments[row*(len(moments)-1)/rows]
-		r := momentRow{At: Seconds(m.At), Online: m.Online}
+		r := momentRow{At: verdict.Seconds(m.At), Online: m.Online}
 		for k := range c.Bands {
 			r.Devices = append(r.Devices, m.Devices[c.Bands[k].State])
 		}
@@ -130,21 +131,21 @@ func (c *seriesChart) tell(moments []Moment) {
 }
 
 // strips are the sessions, the downloads and the faults over time.
-func strips(moments []Moment, f *Figures) []strip {
+func strips(moments []verdict.Moment, f *verdict.Figures) []strip {
 	width := f.Series.Width.Seconds()
-	online := newStrip("Connected", moments, f.Duration, func(m *Moment) float64 { return float64(m.Online) }, func(most float64) string {
+	online := newStrip("Connected", moments, f.Duration, func(m *verdict.Moment) float64 { return float64(m.Online) }, func(most float64) string {
 		return groupedDevices(int(most))
 	})
-	bytes := newStrip("Downloaded", moments, f.Duration, func(m *Moment) float64 { return float64(m.Bytes) / width }, func(most float64) string {
+	bytes := newStrip("Downloaded", moments, f.Duration, func(m *verdict.Moment) float64 { return float64(m.Bytes) / width }, func(most float64) string {
 		return ota.FormatSize(int64(most)) + "/s"
 	})
-	faults := newStrip("Faults", moments, f.Duration, func(m *Moment) float64 { return float64(m.Faults) / width }, func(most float64) string {
+	faults := newStrip("Faults", moments, f.Duration, func(m *verdict.Moment) float64 { return float64(m.Faults) / width }, func(most float64) string {
 		return fmt.Sprintf("%.1f/s", most)
 	})
 	return []strip{online, bytes, faults}
 }
 
-func newStrip(name string, moments []Moment, end time.Duration, figure func(*Moment) float64, show func(float64) string) strip {
+func newStrip(name string, moments []verdict.Moment, end time.Duration, figure func(*verdict.Moment) float64, show func(float64) string) strip {
 	most := 0.0
 	for i := range moments {
 		most = max(most, figure(&moments[i]))
@@ -159,7 +160,7 @@ func newStrip(name string, moments []Moment, end time.Duration, figure func(*Mom
 }
 
 // areaPath draws the area between two lines of shares.
-func areaPath(moments []Moment, end time.Duration, floor, top []float64) string {
+func areaPath(moments []verdict.Moment, end time.Duration, floor, top []float64) string {
 	var b strings.Builder
 	point := func(i int, share float64) {
 		fmt.Fprintf(&b, "%.4g,%.4g ", 1000*moments[i].At.Seconds()/end.Seconds(), 1000*(1-share))
@@ -234,8 +235,8 @@ type quantileLine struct {
 // mostBars is how many bars a chart has at most.
 const mostBars = 40
 
-func newBarChart(d *Distribution) *barChart {
-	bars := d.Bars(mostBars)
+func newBarChart(d *verdict.Distribution) *barChart {
+	bars := d.Bars(roundUp(d.At(scenario.Max)/mostBars + 1))
 	if len(bars) == 0 {
 		return nil
 	}
@@ -253,12 +254,12 @@ func newBarChart(d *Distribution) *barChart {
 		c.Bars = append(c.Bars, chartBar{
 			X: percent(bar.From.Seconds(), end.Seconds()), Width: percent((bar.To - bar.From).Seconds(), end.Seconds()),
 			Y: fmt.Sprintf("%.4g%%", 100-height), Height: fmt.Sprintf("%.4g%%", height),
-			Title: fmt.Sprintf("%s to %s: %s", Seconds(bar.From), Seconds(bar.To), groupedDevices(bar.Count)),
+			Title: fmt.Sprintf("%s to %s: %s", verdict.Seconds(bar.From), verdict.Seconds(bar.To), groupedDevices(bar.Count)),
 		})
 	}
 	for row, q := range []scenario.Quantile{scenario.P50, scenario.P95, scenario.P99} {
 		at := d.At(q)
-		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + Seconds(at), Y: 14 * row,
+		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + verdict.Seconds(at), Y: 14 * row,
 			Left: at > end/2})
 	}
 	return c

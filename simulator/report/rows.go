@@ -1,4 +1,4 @@
-package verdict
+package report
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/shell"
-	"otafleet/internal/terminal"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
 )
 
 // slicePart is a part of a bar that stands for a whole.
@@ -33,7 +33,7 @@ func (p *page) fleetRows() []fleetRow {
 }
 
 // counts are the numbers of the classes that the page shows.
-func (p *page) counts(c Counts) []int {
+func (p *page) counts(c verdict.Counts) []int {
 	counts := make([]int, len(p.Classes))
 	for i, class := range p.Classes {
 		counts[i] = c[class]
@@ -41,7 +41,7 @@ func (p *page) counts(c Counts) []int {
 	return counts
 }
 
-func classBar(c Counts) []slicePart {
+func classBar(c verdict.Counts) []slicePart {
 	var b barBuilder
 	for _, class := range scenario.Classes() {
 		b.add("k-"+string(class), classLabel(class), c[class], c.Sum())
@@ -81,7 +81,7 @@ type countRow struct {
 	Class string // of the style
 }
 
-func partRows(f *Figures) []partRow {
+func partRows(f *verdict.Figures) []partRow {
 	var rows []partRow
 	for _, id := range sortedKeys(f.Components) {
 		r := partRow{Component: id}
@@ -134,7 +134,7 @@ func (p *page) faultRows() []faultRow {
 	return rows
 }
 
-func reportRows(r *Reports) []countRow {
+func reportRows(r *verdict.Reports) []countRow {
 	bad := func(n int) string {
 		if n > 0 {
 			return "bad"
@@ -164,17 +164,17 @@ type spanRow struct {
 	At         []string // as scenario.Quantiles
 }
 
-func newSpanRow(span scenario.Span, d *Distribution) spanRow {
+func newSpanRow(span scenario.Span, d *verdict.Distribution) spanRow {
 	r := spanRow{Name: spanName(span), Count: d.Count()}
 	for _, q := range scenario.Quantiles() {
-		r.At = append(r.At, Seconds(d.At(q)))
+		r.At = append(r.At, verdict.Seconds(d.At(q)))
 	}
 	return r
 }
 
 // deviceRow is a device with its log.
 type deviceRow struct {
-	*DeviceRecord
+	*verdict.DeviceRecord
 	ID      string // in the page
 	Replay  string // the command that runs it again; empty without a record
 	Lines   []logLine
@@ -189,7 +189,7 @@ type logLine struct {
 	Class string // of the style
 }
 
-func (v *Verdict) deviceRows(records []*DeviceRecord, prefix string) []*deviceRow {
+func deviceRows(v *verdict.Verdict, records []*verdict.DeviceRecord, prefix string) []*deviceRow {
 	var rows []*deviceRow
 	for i, r := range records {
 		row := &deviceRow{DeviceRecord: r, ID: fmt.Sprintf("%s-%d", prefix, i+1), Omitted: r.Earlier}
@@ -229,80 +229,20 @@ func (d *deviceRow) Sentence() string {
 	return strings.Join(parts, " · ")
 }
 
-func newLogLine(e *Event) logLine {
-	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: e.String()}
+func newLogLine(e *verdict.Event) logLine {
+	l := logLine{At: fmt.Sprintf("%.3f", e.At.Seconds()), Where: "device", What: Describe(e)}
 	if e.Kind.AtPlatform() {
 		l.Where = "platform"
 	}
 	switch e.Kind {
-	case Violation, Illegal, Conflicting, OutOfOrder:
+	case verdict.Violation, verdict.Illegal, verdict.Conflicting, verdict.OutOfOrder:
 		l.Class = "bad"
-	case FaultFired, PowerCut:
+	case verdict.FaultFired, verdict.PowerCut:
 		l.Class = "fault"
-	case Numbered, Stored:
+	case verdict.Numbered, verdict.Stored:
 		if e.Status.Failed() {
 			l.Class = "bad"
 		}
 	}
 	return l
-}
-
-// String says in words what happened, in one line that can be shown.
-func (e *Event) String() string { return terminal.Escape(e.words()) }
-
-func (e *Event) words() string {
-	switch e.Kind {
-	case Arrived:
-		return "switched on for the first time"
-	case Connected:
-		return "connected"
-	case Disconnected:
-		return "disconnected"
-	case PowerCut:
-		return "power cut by " + e.Text
-	case Downloaded:
-		return ota.FormatSize(e.N) + " verified and put in place"
-	case FaultFired:
-		return "fault " + e.Text + " strikes"
-	case Violation:
-		return "must never happen: " + e.Text
-	case Answered:
-		if e.N == 1 {
-			return "agrees to plan " + e.Plan
-		}
-		return "refuses plan " + e.Plan + ": " + e.Text
-	case StatusIs:
-		return "device is now: " + ota.DeviceStatus(e.N).Name()
-	case NoPlan:
-		return "the platform has no plan for it: " + printable(e.Text)
-	case Unreached:
-		return "never had a session: " + printable(e.Text)
-	case Unacknowledged:
-		return fmt.Sprintf("the run ends, with %s of plan %s still on the device", ota.Counted(int(e.N), "report"), e.Plan)
-	}
-	return e.reportWords()
-}
-
-// reportWords says an event of a report in words.
-func (e *Event) reportWords() string {
-	text := fmt.Sprintf("report %d, %s: %s", e.Seq, e.Component, e.Status.Row().Name)
-	switch e.Kind {
-	case Stored:
-		text = "stores " + text
-	case Illegal:
-		text = "must not follow: " + text
-	case OutOfOrder:
-		text = "too early: " + text
-	case Duplicate:
-		text = "again: " + text
-	case Conflicting:
-		text = "again, with another content: " + text
-	}
-	if e.Text != "" {
-		text += ", " + e.Text
-	}
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	return text
 }

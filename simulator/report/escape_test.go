@@ -1,4 +1,4 @@
-package verdict_test
+package report_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator/report"
 	"otafleet/simulator/verdict"
 )
 
@@ -54,9 +55,9 @@ func TestTextsFromOutsideAreShownNotObeyed(t *testing.T) {
 	for name, v := range verdicts(t) {
 		spoil(reflect.ValueOf(v))
 		spoil(reflect.ValueOf(&v.Figures))
-		for _, style := range []verdict.Style{{}, {Color: true}} {
+		for _, style := range []report.Style{{}, {Color: true}} {
 			var b bytes.Buffer
-			require.NoError(t, v.WriteText(&b, style))
+			require.NoError(t, report.WriteText(&b, v, style))
 			shown := strings.NewReplacer("\x1b[0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[31m", "", "\x1b[32m", "").Replace(b.String())
 			for i, line := range strings.Split(shown, "\n") {
 				assert.False(t, strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }), "%s, line %d: %q", name, i+1, line)
@@ -65,5 +66,5 @@ func TestTextsFromOutsideAreShownNotObeyed(t *testing.T) {
 		}
 	}
 	e := verdict.Event{Kind: verdict.Numbered, Component: "app", Detail: "line one\n" + hostile}
-	assert.Equal(t, `report 0, app: Plan Not Received: line one\n\x1b[2J\u009b31m\u202e\r\a\xff`, e.String())
+	assert.Equal(t, `report 0, app: Plan Not Received: line one\n\x1b[2J\u009b31m\u202e\r\a\xff`, report.Describe(&e))
 }

@@ -1,32 +1,34 @@
-package verdict
+package report
 
 import (
 	"fmt"
 	"strings"
 
+	"otafleet/internal/ota"
 	"otafleet/internal/terminal"
+	"otafleet/simulator/verdict"
 )
 
 // shownDevices is how many devices the text names; the other forms name more.
 const shownDevices = 5
 
-// writeLooks names the devices that a person should look at.
-func (v *Verdict) writeLooks(b *strings.Builder, style Style) {
-	failed := v.Figures.Failed()
+// looks names the devices that a person should look at.
+func (t *text) looks() {
+	failed := t.v.Figures.Failed()
 	if len(failed) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nWorth a look\n")
+	fmt.Fprintf(t, "\nWorth a look\n")
 	for _, r := range failed[:min(len(failed), shownDevices)] {
-		fmt.Fprintf(b, "  %-20s %s\n", terminal.Escape(r.Device), style.paint(dim, r.sentence()))
+		fmt.Fprintf(t, "  %-20s %s\n", terminal.Escape(r.Device), t.style.paint(dim, sentence(r)))
 	}
 	if more := len(failed) - shownDevices; more > 0 {
-		fmt.Fprintf(b, "  %s\n", style.paint(dim, fmt.Sprintf("and more; the JSON and HTML forms name %d", len(failed))))
+		fmt.Fprintf(t, "  %s\n", t.style.paint(dim, fmt.Sprintf("and more; the JSON and HTML forms name %d", len(failed))))
 	}
 }
 
 // sentence says in a line what became of the device.
-func (r *DeviceRecord) sentence() string {
+func sentence(r *verdict.DeviceRecord) string {
 	parts := []string{string(r.Class)}
 	for _, c := range r.Components {
 		text := c.Component + " " + c.Status.Row().Name
@@ -51,25 +53,33 @@ func (r *DeviceRecord) sentence() string {
 	return strings.Join(parts, "; ")
 }
 
-func (v *Verdict) writeExpectations(b *strings.Builder, style Style) {
-	fmt.Fprintf(b, "\nExpectations\n")
+func (t *text) expectations() {
+	fmt.Fprintf(t, "\nExpectations\n")
 	width := 38
-	for _, e := range v.Expectations {
+	for _, e := range t.v.Expectations {
 		width = max(width, min(len(e.Name), 60))
 	}
-	for _, e := range v.Expectations {
-		mark := style.paint(green, "✓")
+	for _, e := range t.v.Expectations {
+		mark := t.style.paint(green, "✓")
 		switch {
 		case e.Deferred:
-			mark = style.paint(dim, "·")
+			mark = t.style.paint(dim, "·")
 		case !e.Held:
-			mark = style.paint(red, "✗")
+			mark = t.style.paint(red, "✗")
 		}
-		fmt.Fprintf(b, "  %s %-*s %s\n", mark, width, terminal.Escape(e.Name), style.paint(dim, e.found()))
+		fmt.Fprintf(t, "  %s %-*s %s\n", mark, width, terminal.Escape(e.Name), t.style.paint(dim, found(&e)))
 	}
 	color := bold + green
-	if !v.Held {
+	if !t.v.Held {
 		color = bold + red
 	}
-	fmt.Fprintf(b, "\n%s\n", style.paint(color, v.outcome()))
+	fmt.Fprintf(t, "\n%s\n", t.style.paint(color, outcome(t.v)))
+}
+
+// found says what was measured, and on how much.
+func found(e *verdict.Expectation) string {
+	if e.Occasions == 0 {
+		return e.Measured
+	}
+	return e.Measured + " · " + ota.Counted(e.Occasions, "occasion")
 }

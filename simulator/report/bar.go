@@ -1,6 +1,10 @@
-package verdict
+package report
 
-import "strings"
+import (
+	"strings"
+
+	"otafleet/simulator/verdict"
+)
 
 // barWidth is the length of a full bar, in characters.
 const barWidth = 30
@@ -17,7 +21,7 @@ func bar(n, total int) string {
 
 // spark draws a figure over time as a row of bars, as long as a full bar. What
 // is not nothing is at least a sliver.
-func spark(moments []Moment, figure func(*Moment) int, most int) string {
+func spark(moments []verdict.Moment, figure func(*verdict.Moment) int, most int) string {
 	levels := []rune("▁▂▃▄▅▆▇█")
 	var b strings.Builder
 	for i := range barWidth {

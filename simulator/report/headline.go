@@ -1,4 +1,4 @@
-package verdict
+package report
 
 import (
 	"fmt"
@@ -6,15 +6,16 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
 )
 
-// headline says the verdict in a word and a sentence or two.
-func (v *Verdict) headline() outcome {
-	o := outcome{Word: "Held"}
+// newHeadline says the verdict in a word and a sentence or two.
+func newHeadline(v *verdict.Verdict) headline {
+	o := headline{Word: "Held"}
 	n := len(v.Expectations)
-	switch _, deferred := v.judged(); {
+	switch _, deferred := judged(v); {
 	case v.Held && deferred > 0:
-		o.Sentence = fmt.Sprintf("%s of %s expectations held, and %s. ", grouped(n-deferred), grouped(n), v.later())
+		o.Sentence = fmt.Sprintf("%s of %s expectations held, and %s. ", grouped(n-deferred), grouped(n), later(v))
 	case v.Held:
 		o.Sentence = fmt.Sprintf("All %s expectations held. ", grouped(n))
 	default:
@@ -26,12 +27,12 @@ func (v *Verdict) headline() outcome {
 		}
 		o.Sentence = fmt.Sprintf("%s of %s expectations did not hold. ", grouped(len(o.Failed)), grouped(n))
 	}
-	o.Sentence += v.Figures.sentence()
+	o.Sentence += devicesSentence(v.Figures)
 	return o
 }
 
 // urgency is how far up a reader looks for the expectation: the smallest first.
-func (e *Expectation) urgency() int {
+func urgency(e *verdict.Expectation) int {
 	switch {
 	case !e.Held:
 		return 0
@@ -41,8 +42,8 @@ func (e *Expectation) urgency() int {
 	return 2
 }
 
-// sentence says what became of the devices.
-func (f *Figures) sentence() string {
+// devicesSentence says what became of the devices.
+func devicesSentence(f *verdict.Figures) string {
 	var others []string
 	for _, class := range scenario.Classes() {
 		if n := f.Classes[class]; n > 0 && class != scenario.Upgraded {
@@ -86,13 +87,13 @@ func classSays(class scenario.Class, n int) string {
 	return "are unaccounted for"
 }
 
-func (v *Verdict) keyFigures() []keyFigure {
+func keyFigures(v *verdict.Verdict) []keyFigure {
 	f := v.Figures
 	upgraded := keyFigure{"Upgraded", percentOf(f.Classes[scenario.Upgraded], f.Devices),
 		grouped(f.Classes[scenario.Upgraded]) + " of " + groupedDevices(f.Devices)}
 	times := keyFigure{"Upgrade time", "none", "no device was upgraded"}
 	if d := &f.Times.Upgrade; d.Count() > 0 {
-		times = keyFigure{"Upgrade time", Seconds(d.At(scenario.P50)), "median; 99% within " + Seconds(d.At(scenario.P99))}
+		times = keyFigure{"Upgrade time", verdict.Seconds(d.At(scenario.P50)), "median; 99% within " + verdict.Seconds(d.At(scenario.P99))}
 	}
 	struck, fired := 0, 0
 	for i := range f.Faults {
@@ -107,7 +108,7 @@ func (v *Verdict) keyFigures() []keyFigure {
 		{"Reports lost", grouped(f.Reports.Lost), fmt.Sprintf("of %s; %s wrong", grouped(f.Reports.Numbered), grouped(wrong))},
 		{"Faults fired", grouped(fired), fmt.Sprintf("%d of %d that are declared", struck, len(f.Faults))},
 		{"Downloaded", ota.FormatSize(f.Bytes), "verified" + rate(f.Bytes, f.Duration)},
-		{"Run", Seconds(f.Duration), v.World + " world, seed " + fmt.Sprint(v.Seed)},
+		{"Run", verdict.Seconds(f.Duration), v.World + " world, seed " + fmt.Sprint(v.Seed)},
 	}
 }
 
@@ -147,4 +148,38 @@ func percentOf(n, total int) string {
 		return fmt.Sprintf("%.2f%%", share)
 	}
 	return fmt.Sprintf("%.1f%%", share)
+}
+
+// judged divides the expectations: how many failed, and how many could not be told.
+func judged(v *verdict.Verdict) (failed, deferred int) {
+	for _, e := range v.Expectations {
+		switch {
+		case !e.Held:
+			failed++
+		case e.Deferred:
+			deferred++
+		}
+	}
+	return failed, deferred
+}
+
+// outcome is the verdict in a few words.
+func outcome(v *verdict.Verdict) string {
+	n := len(v.Expectations)
+	failed, deferred := judged(v)
+	switch {
+	case !v.Held:
+		return fmt.Sprintf("NOT HELD: %d of %s failed", failed, ota.Counted(n, "expectation"))
+	case deferred > 0:
+		return fmt.Sprintf("HELD: %d of %s, and %s", n-deferred, ota.Counted(n, "expectation"), later(v))
+	}
+	return "HELD"
+}
+
+// later says who judges the expectations that could not be told.
+func later(v *verdict.Verdict) string {
+	if v.Figures.Chosen {
+		return "the others are not judged, since only all devices can tell"
+	}
+	return "the others are judged when all parts of the run are merged"
 }

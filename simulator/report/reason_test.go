@@ -1,4 +1,4 @@
-package verdict_test
+package report_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -38,11 +39,11 @@ func TestReasons(t *testing.T) {
 	for name, write := range map[string]func() (string, error){
 		"text": func() (string, error) {
 			var b bytes.Buffer
-			err := v.WriteText(&b, verdict.Style{})
+			err := report.WriteText(&b, v, report.Style{})
 			return b.String(), err
 		},
-		"json": func() (string, error) { var b bytes.Buffer; err := v.WriteJSON(&b); return b.String(), err },
-		"html": func() (string, error) { var b bytes.Buffer; err := v.WriteHTML(&b); return b.String(), err },
+		"json": func() (string, error) { var b bytes.Buffer; err := report.WriteJSON(&b, v); return b.String(), err },
+		"html": func() (string, error) { var b bytes.Buffer; err := report.WriteHTML(&b, v); return b.String(), err },
 	} {
 		text, err := write()
 		require.NoError(t, err)
@@ -60,7 +61,8 @@ func TestRefusedOrders(t *testing.T) {
 	v := verdicts(t)["held"]
 	v.Figures.Refused = []string{`suspend_plan at 3.00s: cannot suspend plan "spring": it is <b>Forced Terminated`}
 	for name, write := range map[string]func(io.Writer) error{
-		"text": func(w io.Writer) error { return v.WriteText(w, verdict.Style{}) }, "JSON": v.WriteJSON, "HTML": v.WriteHTML,
+		"text": func(w io.Writer) error { return report.WriteText(w, v, report.Style{}) }, "JSON": func(w io.Writer) error { return report.WriteJSON(w, v) },
+		"HTML": func(w io.Writer) error { return report.WriteHTML(w, v) },
 	} {
 		var b bytes.Buffer
 		require.NoError(t, write(&b))

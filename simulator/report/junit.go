@@ -1,9 +1,11 @@
-package verdict
+package report
 
 import (
 	"encoding/xml"
 	"fmt"
 	"io"
+
+	"otafleet/simulator/verdict"
 )
 
 type junitSuites struct {
@@ -46,7 +48,7 @@ type junitFailure struct {
 // WriteJUnit writes the verdict as a JUnit report: a test case for every
 // expectation, in a suite of the scenario's name for those of the whole run, and
 // in one for each fleet that expectations are about.
-func (v *Verdict) WriteJUnit(w io.Writer) error {
+func WriteJUnit(w io.Writer, v *verdict.Verdict) error {
 	name := v.Scenario.Name
 	all := junitSuites{Name: name}
 	byName := map[string]*junitSuite{}
@@ -57,7 +59,7 @@ func (v *Verdict) WriteJUnit(w io.Writer) error {
 		}
 		suite := byName[class]
 		if suite == nil {
-			suite = v.newSuite(class)
+			suite = newSuite(v, class)
 			byName[class], all.Suites = suite, append(all.Suites, suite)
 		}
 		suite.Tests++
@@ -88,7 +90,7 @@ func (v *Verdict) WriteJUnit(w io.Writer) error {
 }
 
 // newSuite is an empty suite, with what is needed to run it again.
-func (v *Verdict) newSuite(name string) *junitSuite {
+func newSuite(v *verdict.Verdict, name string) *junitSuite {
 	return &junitSuite{Name: name, Time: v.Figures.Duration.Seconds(), Properties: []junitProperty{
 		{"seed", fmt.Sprint(v.Seed)}, {"world", v.World}, {"devices", fmt.Sprint(v.Figures.Devices)}, {"history_digest", v.HistoryDigest},
 	}}

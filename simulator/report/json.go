@@ -1,4 +1,4 @@
-package verdict
+package report
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
 )
 
 // The machine-readable form. Names here are relied on by scripts: they may be
@@ -38,8 +39,8 @@ type document struct {
 }
 
 type classDocument struct {
-	All    Counts            `json:"all"`
-	Fleets map[string]Counts `json:"fleets"`
+	All    verdict.Counts            `json:"all"`
+	Fleets map[string]verdict.Counts `json:"fleets"`
 }
 
 type reportDocument struct {
@@ -64,12 +65,12 @@ type spanDoc struct {
 }
 
 type faultDocument struct {
-	Name     string `json:"name"`
-	Declared string `json:"declared"`
-	Drawn    int    `json:"drawn"`
-	Fired    int    `json:"fired"`
-	Struck   int    `json:"struck"`
-	Outcomes Counts `json:"outcomes"`
+	Name     string         `json:"name"`
+	Declared string         `json:"declared"`
+	Drawn    int            `json:"drawn"`
+	Fired    int            `json:"fired"`
+	Struck   int            `json:"struck"`
+	Outcomes verdict.Counts `json:"outcomes"`
 }
 
 type expectationDocument struct {
@@ -112,36 +113,34 @@ type resourceDocument struct {
 }
 
 // WriteJSON writes the verdict for a program. Times are in seconds.
-func (v *Verdict) WriteJSON(w io.Writer) error {
+func WriteJSON(w io.Writer, v *verdict.Verdict) error {
 	f := v.Figures
 	d := document{
 		Scenario: v.Scenario.Name, Held: v.Held, Interrupted: v.Interrupted, Seed: v.Seed, World: v.World, Part: v.Part,
 		Devices: f.Devices, Seconds: f.Duration.Seconds(),
-		Classes:    classDocument{All: f.Classes.complete(), Fleets: map[string]Counts{}},
+		Classes:    classDocument{All: complete(f.Classes), Fleets: map[string]verdict.Counts{}},
 		Components: f.Components, Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
 		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons,
 		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: f.Refused,
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
-		HistoryDigest: v.HistoryDigest, Resources: v.resourceDocument(),
+		HistoryDigest: v.HistoryDigest, Resources: newResources(v),
 	}
 	for _, fleet := range f.Fleets {
-		d.Classes.Fleets[fleet.Name] = fleet.Classes.complete()
+		d.Classes.Fleets[fleet.Name] = complete(fleet.Classes)
 	}
 	for _, span := range scenario.Spans() {
 		d.Time[span] = newSpanDoc(f.Times.Of(span))
 	}
 	for i := range f.Faults {
 		d.Faults = append(d.Faults, faultDocument{f.Faults[i].Name, declared(&v.Scenario.Faults[i]),
-			f.Faults[i].Drawn, f.Faults[i].Fired, f.Faults[i].Struck(), f.Faults[i].Outcomes.complete()})
+			f.Faults[i].Drawn, f.Faults[i].Fired, f.Faults[i].Struck(), complete(f.Faults[i].Outcomes)})
 	}
 	for _, e := range v.Expectations {
 		d.Expectations = append(d.Expectations, expectationDocument(e))
 	}
-	x := &expecting{scenario: v.Scenario, figures: f}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		n, _ := x.occasions(&v.Scenario.Expect.Rules[i], r)
-		d.Rules = append(d.Rules, ruleDocument{r.Name, r.Fleet, n, r.Broken, r.First()})
+		d.Rules = append(d.Rules, ruleDocument{Name: r.Name, Fleet: r.Fleet, Occasions: v.RuleOccasions(i), Broken: r.Broken, First: r.First()})
 	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
@@ -149,7 +148,7 @@ func (v *Verdict) WriteJSON(w io.Writer) error {
 	return out.Encode(d)
 }
 
-func newSpanDoc(d *Distribution) spanDoc {
+func newSpanDoc(d *verdict.Distribution) spanDoc {
 	at := func(q scenario.Quantile) float64 { return seconds(d.At(q)) }
 	return spanDoc{d.Count(), at(scenario.P50), at(scenario.P90), at(scenario.P95), at(scenario.P99), at(scenario.P999), at(scenario.Max)}
 }
@@ -162,7 +161,7 @@ func declared(f *scenario.Fault) string {
 	return f.Chance.String()
 }
 
-func deviceDocuments(records []*DeviceRecord) []deviceDocument {
+func deviceDocuments(records []*verdict.DeviceRecord) []deviceDocument {
 	all := make([]deviceDocument, len(records))
 	for i, r := range records {
 		all[i] = deviceDocument{r.Device, r.Class, seconds(r.Took), append([]string{}, r.Faults...), r.Reason}
@@ -170,7 +169,7 @@ func deviceDocuments(records []*DeviceRecord) []deviceDocument {
 	return all
 }
 
-func (v *Verdict) resourceDocument() resourceDocument {
+func newResources(v *verdict.Verdict) resourceDocument {
 	r := &v.Resources
 	return resourceDocument{
 		PeakMemory: r.PeakMemory, Sockets: r.Sockets, Downloaded: v.Figures.Bytes, Sessions: v.Figures.Sessions, PowerCuts: v.Figures.PowerCuts,
@@ -182,8 +181,8 @@ func seconds(d time.Duration) float64 { return d.Seconds() }
 
 // complete names every class, so that a reader need not know that 0 is left
 // out.
-func (c Counts) complete() Counts {
-	all := Counts{}
+func complete(c verdict.Counts) verdict.Counts {
+	all := verdict.Counts{}
 	for _, class := range scenario.Classes() {
 		all[class] = c[class]
 	}

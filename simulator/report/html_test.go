@@ -1,4 +1,4 @@
-package verdict_test
+package report_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/verdict/verdicttest"
@@ -21,8 +22,8 @@ import (
 func page(t *testing.T, v *verdict.Verdict) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, v.WriteHTML(&b))
-	require.ErrorIs(t, v.WriteHTML(fullDisk{}), errFull)
+	require.NoError(t, report.WriteHTML(&b, v))
+	require.ErrorIs(t, report.WriteHTML(fullDisk{}, v), errFull)
 	return b.String()
 }
 
@@ -95,10 +96,10 @@ func TestPageTells(t *testing.T) {
 
 // TestPageOfAPart says what only the verdict of all parts can tell.
 func TestPageOfAPart(t *testing.T) {
-	s := spec(t, `{devices: {upgraded: 990, unaccounted: 0}}`)
-	h := historyOf(s)
-	h.connect("gateways-000001", "gateways").upgrade("gateways-000001")
-	text := page(t, verdict.New(s, 1, "real", h.judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}})))
+	s := uplink(900, 100, `{devices: {upgraded: 990, unaccounted: 0}}`)
+	h := verdicttest.NewScript(s)
+	h.Connect("gateways-000001", "gateways").Upgrade("gateways-000001")
+	text := page(t, verdict.New(s, 1, "real", h.Judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}})))
 	assert.True(t, strings.Contains(text, "3 of 5 expectations held, and the others are judged when all parts of the run are merged."))
 	assert.Equal(t, 2, strings.Count(text, `<span class="word">later</span>`))
 }
