@@ -45,12 +45,12 @@ var layout = []layer{
 
 	{"reporter", "internal/ota", ""},
 	{"firmware", "internal/bsdiff internal/files internal/ota", "firmware/firmwaretest"},
-	{"firmware/line/linetest", "", ""},                           // a package for tests
-	{"firmware/serial/serialtest", "firmware/line/linetest", ""}, // another
-	{"firmware/serial", "firmware firmware/line firmware/transfer internal/files internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/serial/serialtest"},
-	{"firmware/modem/modemtest", "firmware/line/linetest", ""}, // and one more
-	{"firmware/modem", "firmware firmware/line firmware/transfer internal/ota", "firmware/firmwaretest firmware/line/linetest firmware/modem/modemtest"},
-	{"firmware/line", "firmware internal/ota", "firmware/line/linetest"},
+	{"firmware/port/porttest", "", ""},                           // a package for tests
+	{"firmware/serial/serialtest", "firmware/port/porttest", ""}, // another
+	{"firmware/serial", "firmware firmware/port firmware/transfer internal/files internal/ota", "firmware/firmwaretest firmware/port/porttest firmware/serial/serialtest"},
+	{"firmware/modem/modemtest", "firmware/port/porttest", ""}, // and one more
+	{"firmware/modem", "firmware firmware/port firmware/transfer internal/ota", "firmware/firmwaretest firmware/port/porttest firmware/modem/modemtest"},
+	{"firmware/port", "firmware internal/ota", "firmware/port/porttest"},
 	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota internal/shell", "firmware/firmwaretest internal/programtest"},
 
 	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
@@ -137,7 +137,7 @@ var adapters = []adapter{
 var notOnDevices = map[string]string{
 	module + "/simulator":                     "a device runs itself only",
 	module + "/firmware/firmwaretest":         "it is for tests",
-	module + "/firmware/line/linetest":        "it is for tests",
+	module + "/firmware/port/porttest":        "it is for tests",
 	module + "/firmware/serial/serialtest":    "it is for tests",
 	module + "/firmware/modem/modemtest":      "it is for tests",
 	"github.com/stretchr/testify":             "it is for tests",

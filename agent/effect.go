@@ -69,7 +69,7 @@ func (r *Runner) perform(ctx context.Context, out Output) Input {
 		return r.checkHealth(ctx, out)
 	case Confirm:
 		return Confirmed{out.Op, r.attempt(ctx, out.Job, "confirm", func(i firmware.Installer) error {
-			return i.Confirm(ctx, out.Job)
+			return i.Commit(ctx, out.Job)
 		})}
 	case Revert:
 		return r.revert(ctx, out)
@@ -83,7 +83,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	failed := func(failure *ota.Failure) Input {
 		return Fetched{Op: out.Op, Failure: failure, Setbacks: out.Setbacks}
 	}
-	var places []firmware.Place
+	var places []firmware.Target
 	failure := r.attempt(ctx, out.Job, "open", func(i firmware.Installer) (err error) {
 		if err := r.equipment.Desk.KeepPackage(out.Package); err != nil {
 			return firmware.WriteFailure(err)

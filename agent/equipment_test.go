@@ -238,11 +238,11 @@ func (i *benchInstaller) Inspect(ctx context.Context) (firmware.Inspection, erro
 	return firmware.Inspection{Version: i.b.runs[i.component]}, nil
 }
 
-func (i *benchInstaller) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (i *benchInstaller) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := i.call(ctx, "open"); err != nil {
 		return nil, err
 	}
-	places := make([]firmware.Place, len(job.Files))
+	places := make([]firmware.Target, len(job.Files))
 	for k := range places {
 		places[k] = benchPlace{i}
 	}
@@ -260,7 +260,7 @@ func (i *benchInstaller) Activate(ctx context.Context, job firmware.Job) (firmwa
 	return i.becomes(job.Target), nil
 }
 
-func (i *benchInstaller) Confirm(ctx context.Context, _ firmware.Job) error {
+func (i *benchInstaller) Commit(ctx context.Context, _ firmware.Job) error {
 	return i.call(ctx, "confirm")
 }
 

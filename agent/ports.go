@@ -33,7 +33,7 @@ type Fetcher interface {
 type FetchJob struct {
 	Files     []ota.File        // from the verified manifest
 	Addresses []ota.FileAddress // matched to Files by name
-	Places    []firmware.Place  // one for each of Files; the caller closes them
+	Places    []firmware.Target // one for each of Files; the caller closes them
 	Setbacks  Setbacks          // before this call
 	Local     string            // a package file that holds the bytes; empty for those of the addresses
 	Online    func() bool       // whether the device is connected to its platform; nil if it is not known

@@ -5,7 +5,7 @@
 // One flow through it: Inspect says what runs; Open gives the inactive place
 // into which the agent writes verified bytes; Stage turns those bytes into an
 // image that is ready but not live; Activate makes it the one that runs next;
-// after the restart it asked for and a passed health check, Confirm makes it
+// after the restart it asked for and a passed health check, Commit makes it
 // permanent. Revert undoes whatever of this was done and leaves the previous
 // version running.
 //
@@ -41,16 +41,16 @@ type Installer interface {
 	// there. Bytes of another job are not, unless the place keeps blocks that
 	// were there before; they are worth only what their hashes say. It fails
 	// with code space_low or too_large where the image cannot fit.
-	Open(ctx context.Context, job Job) ([]Place, error)
+	Open(ctx context.Context, job Job) ([]Target, error)
 	// Stage makes the written files ready to run, without touching what runs.
 	Stage(ctx context.Context, job Job) error
 	// Activate makes the staged version the one that runs next, and says which
 	// restart that needs.
 	Activate(ctx context.Context, job Job) (Restart, error)
-	// Confirm makes the running target version permanent.
-	Confirm(ctx context.Context, job Job) error
+	// Commit makes the running target version permanent.
+	Commit(ctx context.Context, job Job) error
 	// Revert leaves the version that ran before the job, at any moment of it
-	// and after Confirm, until another job is opened, which may need the room
+	// and after Commit, until another job is opened, which may need the room
 	// of that version. It says which restart that needs, and says so again when
 	// it is repeated. Nothing to undo is no error.
 	Revert(ctx context.Context, job Job) (Restart, error)
@@ -72,8 +72,8 @@ type Inspection struct {
 	Capacity int64  // largest image in bytes; 0 for no limit but free space
 }
 
-// Place is the inactive place of one file. Writes are durable after Sync.
-type Place interface {
+// Target is the inactive place of one file. Writes are durable after Sync.
+type Target interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
@@ -81,10 +81,10 @@ type Place interface {
 	Sync() error
 }
 
-// Donor is a Place that can show what the component runs now. The new version
+// Seed is a Place that can show what the component runs now. The new version
 // may have some of its blocks, which then need not be fetched.
-type Donor interface {
-	Place
+type Seed interface {
+	Target
 	// Running gives the running version's bytes, which end with io.EOF; nil
 	// where they cannot be read. It is valid until Close.
 	Running() io.ReaderAt

@@ -97,16 +97,16 @@ func (w Workspace) Begin(job Job, elsewhere ...string) error {
 	return w.Disk.WriteFile(w.marker(), data)
 }
 
-// Places opens the place of each file of the job, in the order of the
+// Targets opens the place of each file of the job, in the order of the
 // manifest, after Begin. at gives the path of a file; nil stands for Path.
-func (w Workspace) Places(job Job, at func(name string) string) ([]Place, error) {
+func (w Workspace) Targets(job Job, at func(name string) string) ([]Target, error) {
 	if at == nil {
 		at = w.Path
 	}
 	if err := w.Disk.MkdirAll(w.files()); err != nil {
 		return nil, WriteFailure(err)
 	}
-	places := make([]Place, 0, len(job.Files))
+	places := make([]Target, 0, len(job.Files))
 	for i := range job.Files {
 		p, err := w.place(&job.Files[i], at(job.Files[i].Name))
 		if err != nil {
@@ -222,7 +222,7 @@ func (p *place) WriteAt(b []byte, off int64) (int, error) {
 // Sync names the protocol code of a failure.
 func (p *place) Sync() error { return WriteFailure(p.File.Sync()) }
 
-func closeAll(places []Place) {
+func closeAll(places []Target) {
 	for _, p := range places {
 		// What was opened without a write has nothing to lose.
 		_ = p.Close()

@@ -22,7 +22,7 @@ func TestWorkspaceKeepsBytesOfItsJob(t *testing.T) {
 
 	fill := func() {
 		require.NoError(t, w.Begin(job, elsewhere))
-		places, err := w.Places(job, nil)
+		places, err := w.Targets(job, nil)
 		require.NoError(t, err)
 		require.Len(t, places, 2)
 		for _, p := range places {
@@ -77,7 +77,7 @@ func TestPlaceIsBounded(t *testing.T) {
 	}}}
 	job := jobOf(firmwaretest.Plain("one", []byte("12345")))
 	require.NoError(t, w.Begin(job))
-	places, err := w.Places(job, nil)
+	places, err := w.Targets(job, nil)
 	require.NoError(t, err)
 	defer places[0].Close()
 	_, err = places[0].WriteAt([]byte("345"), 2)
@@ -95,7 +95,7 @@ func TestPlacesNeedTheirDirectory(t *testing.T) {
 	w := firmware.Workspace{Dir: t.TempDir()}
 	job := jobOf(firmwaretest.Plain("one", []byte("12345")))
 	require.NoError(t, w.Begin(job))
-	_, err := w.Places(job, func(string) string { return filepath.Join(w.Dir, "no", "such", "place") })
+	_, err := w.Targets(job, func(string) string { return filepath.Join(w.Dir, "no", "such", "place") })
 	requireCode(t, ota.WriteFailed, err)
 }
 

@@ -31,7 +31,7 @@ func TestFetchBringsEveryFile(t *testing.T) {
 	started, last := 0, int64(-1)
 	result := newFetcher(t, quick()).Fetch(t.Context(), agent.FetchJob{
 		Files:  files,
-		Places: []firmware.Place{places[0], places[1], places[2]},
+		Places: []firmware.Target{places[0], places[1], places[2]},
 		Addresses: []ota.FileAddress{ // in another order
 			{Name: "two", URLs: []string{second.URL}},
 			{Name: "one", URLs: []string{first.URL}},
@@ -431,7 +431,7 @@ func TestVerify(t *testing.T) {
 	file := describe("fw", data, 4096)
 	place := newPlace(t, file)
 	verify := func() (int64, error) {
-		return download.Verify(t.Context(), []ota.File{file}, []firmware.Place{place})
+		return download.Verify(t.Context(), []ota.File{file}, []firmware.Target{place})
 	}
 	missing, err := verify()
 	require.NoError(t, err)
@@ -456,7 +456,7 @@ func TestVerify(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = download.Verify(ctx, []ota.File{file}, []firmware.Place{place})
+	_, err = download.Verify(ctx, []ota.File{file}, []firmware.Target{place})
 	assert.True(t, errors.Is(err, context.Canceled))
 }
 

@@ -48,7 +48,7 @@ func TestPackageFileFillsThePlace(t *testing.T) {
 	p := newPlace(t, file)
 	p.content = append([]byte(nil), data[:8192]...) // from before a cut
 	started, done := 0, int64(0)
-	job := agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Place{p}, Local: path,
+	job := agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Target{p}, Local: path,
 		Started: func() { started++ }, Progress: func(n, total int64) {
 			assert.GreaterOrEqual(t, n, done)
 			assert.Equal(t, int64(len(data)), total)
@@ -90,7 +90,7 @@ func TestPackageFileThatIsOfNoUse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, err := download.New(download.Config{})
 			require.NoError(t, err)
-			result := f.Fetch(t.Context(), agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Place{newPlace(t, file)}, Local: row.path})
+			result := f.Fetch(t.Context(), agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Target{newPlace(t, file)}, Local: row.path})
 			require.NotNil(t, result.Failure)
 			assert.Equal(t, row.code, result.Failure.Code)
 			assert.Contains(t, result.Failure.Detail, row.says)

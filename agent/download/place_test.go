@@ -128,10 +128,10 @@ func newFetcher(t testing.TB, config download.Config) *download.Fetcher {
 }
 
 // jobOf is a download of one file from urls.
-func jobOf(file ota.File, p firmware.Place, urls ...string) agent.FetchJob {
+func jobOf(file ota.File, p firmware.Target, urls ...string) agent.FetchJob {
 	return agent.FetchJob{
 		Files:     []ota.File{file},
-		Places:    []firmware.Place{p},
+		Places:    []firmware.Target{p},
 		Addresses: []ota.FileAddress{{Name: file.Name, URLs: urls}},
 	}
 }

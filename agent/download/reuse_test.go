@@ -94,7 +94,7 @@ func TestFetchWhoseCopyFails(t *testing.T) {
 	result := newFetcher(t, quick()).Fetch(t.Context(), jobOf(file, donated{place, bytes.NewReader(data)}))
 	failedWith(t, result, ota.WriteFailed)
 
-	missing, err := download.Verify(t.Context(), []ota.File{file}, []firmware.Place{place})
+	missing, err := download.Verify(t.Context(), []ota.File{file}, []firmware.Target{place})
 	require.NoError(t, err)
 	assert.EqualValues(t, 4000, missing, "what was written before is not lost")
 }

@@ -24,7 +24,7 @@ const (
 // target is one file on its way into its place.
 type target struct {
 	file   *ota.File
-	place  firmware.Place
+	place  firmware.Target
 	chunks []chunkState
 	left   int    // chunks that are not kept
 	have   int64  // bytes of the kept ones
@@ -80,7 +80,7 @@ func (t *target) forget() {
 
 // newTarget checks that the file is described well enough to be verified. The
 // manifest's reader has checked it before; a download does not depend on that.
-func newTarget(file *ota.File, place firmware.Place) (*target, error) {
+func newTarget(file *ota.File, place firmware.Target) (*target, error) {
 	n := len(file.Chunks)
 	switch {
 	case place == nil:
@@ -206,7 +206,7 @@ func placeFailure(verb, file string, err error) error {
 // Verify says how many bytes of the files are not in their places yet, by the
 // signed hashes. When none are missing, it has checked the whole files too: it
 // then fails with code digest_mismatch where a manifest contradicts itself.
-func Verify(ctx context.Context, files []ota.File, places []firmware.Place) (missing int64, err error) {
+func Verify(ctx context.Context, files []ota.File, places []firmware.Target) (missing int64, err error) {
 	targets, err := newTargets(files, places)
 	if err != nil {
 		return 0, err
@@ -226,7 +226,7 @@ func Verify(ctx context.Context, files []ota.File, places []firmware.Place) (mis
 	return missing, nil
 }
 
-func newTargets(files []ota.File, places []firmware.Place) ([]*target, error) {
+func newTargets(files []ota.File, places []firmware.Target) ([]*target, error) {
 	if len(files) != len(places) {
 		return nil, &ota.Failure{Code: ota.Internal, Detail: fmt.Sprintf("%d files have %d places", len(files), len(places))}
 	}

@@ -54,7 +54,7 @@ func (i *subInstaller) Inspect(ctx context.Context) (found firmware.Inspection, 
 
 // Open gives the places. Where there is too little room, shared packages make
 // some first.
-func (i *subInstaller) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (i *subInstaller) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	places, err := i.Installer.Open(ctx, job)
 	var failure *ota.Failure
 	if i.cache != nil && errors.As(err, &failure) && failure.Code == ota.SpaceLow {
@@ -83,9 +83,9 @@ func (i *subInstaller) Activate(ctx context.Context, job firmware.Job) (firmware
 	return firmware.RestartNone, err
 }
 
-// Confirm waits for its turn.
-func (i *subInstaller) Confirm(ctx context.Context, job firmware.Job) error {
-	return through(ctx, i.gate.changes, func() error { return i.Installer.Confirm(ctx, job) })
+// Commit waits for its turn.
+func (i *subInstaller) Commit(ctx context.Context, job firmware.Job) error {
+	return through(ctx, i.gate.changes, func() error { return i.Installer.Commit(ctx, job) })
 }
 
 // Revert goes back without any restart: Activate has not allowed one either.

@@ -109,7 +109,7 @@ func readAlone(m *ota.Manifest) control.Rehearsal {
 // content says whether a package file holds the bytes that its manifest speaks
 // of.
 func content(ctx context.Context, b *bundle.Bundle) string {
-	places := make([]firmware.Place, len(b.Manifest.Files))
+	places := make([]firmware.Target, len(b.Manifest.Files))
 	for i := range places {
 		places[i] = looked{b.File(i)}
 	}

@@ -91,7 +91,7 @@ func (r *rescue) takeBack(ctx context.Context) []string {
 	var taken []string
 	for _, dir := range r.dirs() {
 		if j := r.lock(dir); j != nil {
-			paths, err := file.TakeBack(ctx, filepath.Join(dir, "components"), r.log)
+			paths, err := file.RollBack(ctx, filepath.Join(dir, "components"), r.log)
 			if err != nil {
 				r.log.Error("cannot take back what is on trial", "error", err)
 			}

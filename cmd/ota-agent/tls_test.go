@@ -124,7 +124,7 @@ func TestCertificatesOfDownloads(t *testing.T) {
 		place := make(memory, len(content))
 		result := f.Fetch(t.Context(), agent.FetchJob{
 			Files:     []ota.File{{Name: "f", Size: int64(len(content)), SHA256: sum, Chunk: ota.MinChunk, Chunks: []ota.Digest{sum}, Encoding: ota.Plain}},
-			Addresses: []ota.FileAddress{{Name: "f", URLs: []string{url}}}, Places: []firmware.Place{place}, Started: func() {}, Progress: func(int64, int64) {},
+			Addresses: []ota.FileAddress{{Name: "f", URLs: []string{url}}}, Places: []firmware.Target{place}, Started: func() {}, Progress: func(int64, int64) {},
 		})
 		if result.Failure != nil {
 			return result.Failure.Detail

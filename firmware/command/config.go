@@ -5,7 +5,7 @@
 //
 // One flow through it: the files of a package come to the state directory;
 // Stage verifies and decodes them and calls the handler with their paths;
-// Activate and Confirm call it again, and Revert calls it if Stage ever did. A
+// Activate and Commit call it again, and Revert calls it if Stage ever did. A
 // verb may be called again after a cut and must then finish or start over.
 //
 // The handler finds in its environment OTA_DEVICE, OTA_COMPONENT, OTA_SOURCE,

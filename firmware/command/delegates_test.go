@@ -120,7 +120,7 @@ func (s *slots) try(pack func(version string) []byte, bad []byte) {
 	require.NoError(s, restart(firmware.RestartSystem, activate)(), "activate after a cut that started the new version")
 	s.boot()
 	runs("1.1.0")
-	twice("confirm", func() error { return installer.Confirm(s.Context(), job) })
+	twice("confirm", func() error { return installer.Commit(s.Context(), job) })
 	twice("revert", restart(firmware.RestartSystem, revert))
 	s.boot()
 	runs("1.0.0")

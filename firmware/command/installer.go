@@ -87,7 +87,7 @@ func (in *Installer) base(ctx context.Context) (*firmware.Base, error) {
 }
 
 // Open opens files in the state directory.
-func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	if err := firmware.CheckSpace(in.workspace.Needs(job)); err != nil {
 		return nil, err
 	}
-	return in.workspace.Places(job, nil)
+	return in.workspace.Targets(job, nil)
 }
 
 // Stage verifies and decodes the files and hands them to the handler.
@@ -144,8 +144,8 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 	return parseRestart(activate, stdout)
 }
 
-// Confirm calls the handler and frees the package's files.
-func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
+// Commit calls the handler and frees the package's files.
+func (in *Installer) Commit(ctx context.Context, job firmware.Job) error {
 	if _, err := in.callStaged(ctx, confirm, job); err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func TestNamesOnTheDisk(t *testing.T) {
 	require.NoError(t, err)
 	assert.FileExists(t, a.Path+".ota-previous")
 	assert.NoFileExists(t, a.Path+".ota-next")
-	require.NoError(t, a.installer.Confirm(t.Context(), a.job))
+	require.NoError(t, a.installer.Commit(t.Context(), a.job))
 	assert.FileExists(t, a.Path+".ota-previous", "confirm must leave a way back")
 	a.revert(t)
 	assert.NoFileExists(t, a.Path+".ota-previous")

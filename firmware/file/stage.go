@@ -28,7 +28,7 @@ func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
 // Open opens "<path>.ota-next" itself for a plain file, and files in the state
 // directory for what must be decoded or unpacked first. The previous version
 // of an earlier job makes room for the new one.
-func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := in.accept(job); err != nil {
 		return nil, err
 	}
@@ -42,9 +42,9 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 		return nil, err
 	}
 	if in.direct(job) {
-		return in.workspace.Places(job, func(string) string { return in.next })
+		return in.workspace.Targets(job, func(string) string { return in.next })
 	}
-	return in.workspace.Places(job, nil)
+	return in.workspace.Targets(job, nil)
 }
 
 // accept refuses a job that this installer cannot do.

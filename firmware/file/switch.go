@@ -269,8 +269,8 @@ func (in *Installer) keepSource(ctx context.Context, rec *record) error {
 	return in.cfg.Disk.Rename(in.next, in.previous)
 }
 
-// Confirm frees what was kept of the package. The previous version stays.
-func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
+// Commit frees what was kept of the package. The previous version stays.
+func (in *Installer) Commit(ctx context.Context, job firmware.Job) error {
 	rec, err := in.load()
 	if err != nil {
 		return err

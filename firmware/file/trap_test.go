@@ -176,7 +176,7 @@ func TestMountPointBelow(t *testing.T) {
 	a.content = bundles("1.1.0").Data[0]
 	a.job = jobOf(bundles("1.1.0").Files[0])
 	a.upgrade(t)
-	require.NoError(t, a.installer.Confirm(t.Context(), a.job))
+	require.NoError(t, a.installer.Commit(t.Context(), a.job))
 	next := a.job
 	next.Target = "1.2.0" // which drops the previous version
 	_, err := a.installer.Open(t.Context(), next)

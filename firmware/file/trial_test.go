@@ -62,7 +62,7 @@ func TestWayBackEndsWithTheTrial(t *testing.T) {
 		a.upgrade(t)
 		assert.FileExists(t, names[0])
 		require.NoError(t, os.WriteFile(names[1], []byte("\n"), 0o600)) // as the init system counts
-		require.NoError(t, a.installer.Confirm(t.Context(), a.job))
+		require.NoError(t, a.installer.Commit(t.Context(), a.job))
 		for _, name := range names {
 			assert.NoFileExists(t, name, "confirmed")
 		}

@@ -27,7 +27,7 @@ func steps() []step {
 		{"fetch", (*bench).fetch},
 		{"stage", func(b *bench, ctx context.Context) error { return b.installer.Stage(ctx, b.job) }},
 		{"activate", (*bench).activate},
-		{"confirm", func(b *bench, ctx context.Context) error { return b.installer.Confirm(ctx, b.withoutFiles()) }},
+		{"confirm", func(b *bench, ctx context.Context) error { return b.installer.Commit(ctx, b.withoutFiles()) }},
 	}
 }
 
@@ -86,7 +86,7 @@ func (b *bench) fetch(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) open(ctx context.Context) ([]firmware.Place, error) {
+func (b *bench) open(ctx context.Context) ([]firmware.Target, error) {
 	places, err := b.installer.Open(ctx, b.job)
 	if err == nil {
 		require.Len(b, places, len(b.job.Files))
@@ -94,7 +94,7 @@ func (b *bench) open(ctx context.Context) ([]firmware.Place, error) {
 	return places, err
 }
 
-func fill(place firmware.Place, file *ota.File, data []byte) error {
+func fill(place firmware.Target, file *ota.File, data []byte) error {
 	order := rand.New(rand.NewPCG(1, uint64(len(data)))).Perm(len(file.Chunks))
 	for _, c := range order {
 		offset, length := file.ChunkAt(c)
@@ -121,7 +121,7 @@ func holds(place io.ReaderAt, offset, length int64, want ota.Digest) bool {
 	return int64(n) == length && sha256.Sum256(found) == want
 }
 
-func closePlaces(places []firmware.Place) {
+func closePlaces(places []firmware.Target) {
 	for _, p := range places {
 		_ = p.Close() // every write was made durable before
 	}

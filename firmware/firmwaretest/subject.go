@@ -5,7 +5,7 @@
 // One flow through it: an installer's test describes itself as a Subject and
 // calls Run. The suite sets up a World, a component on storage of its own, in
 // which it starts the installer as often as it likes; each Start is a restart
-// of the agent. It drives the steps Open, Stage, Activate, Confirm and Revert,
+// of the agent. It drives the steps Open, Stage, Activate, Commit and Revert,
 // and after each asks two questions: is what lives exactly the old content or
 // exactly the new one, and does Inspect say which of them.
 //

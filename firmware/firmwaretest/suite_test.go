@@ -109,7 +109,7 @@ func (c *chip) Inspect(context.Context) (firmware.Inspection, error) {
 	return firmware.Inspection{Version: c.banks[c.live].version}, nil
 }
 
-func (c *chip) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (c *chip) Open(_ context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := job.CheckCapacity(1 << 20); err != nil && c.flaw != "takes all" {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (c *chip) Open(_ context.Context, job firmware.Job) ([]firmware.Place, erro
 		}
 		c.job, c.staged, c.before = job.ID(), false, ""
 	}
-	return []firmware.Place{&flash{c}}, nil
+	return []firmware.Target{&flash{c}}, nil
 }
 
 func (c *chip) Stage(_ context.Context, job firmware.Job) error {
@@ -166,7 +166,7 @@ func (c *chip) Activate(_ context.Context, job firmware.Job) (firmware.Restart, 
 	return firmware.RestartNone, nil
 }
 
-func (c *chip) Confirm(context.Context, firmware.Job) error { return c.change() }
+func (c *chip) Commit(context.Context, firmware.Job) error { return c.change() }
 
 func (c *chip) Revert(_ context.Context, job firmware.Job) (firmware.Restart, error) {
 	if err := c.change(); err != nil {

@@ -26,7 +26,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/firmware/transfer"
 )
 
@@ -36,19 +36,19 @@ import (
 type Profile struct {
 	// Version asks the module what it runs; the first group of its pattern is the
 	// version.
-	Version line.Exchange
+	Version port.Exchange
 	// Prepare is said before the upload.
-	Prepare []line.Exchange
+	Prepare []port.Exchange
 	// Upload begins the data phase: its pattern is the module's word that it
 	// waits for {size} bytes. The zero Exchange uploads nothing: Trigger then
 	// tells the module where the package is.
-	Upload line.Exchange
+	Upload port.Exchange
 	// Uploaded is the module's word that it has the file. A first group is the
 	// number of bytes, a second one their checksum in hex: all 16-bit big-endian
 	// words combined by exclusive or.
 	Uploaded *regexp.Regexp
 	// Trigger begins the upgrade.
-	Trigger line.Exchange
+	Trigger port.Exchange
 	// Progress is a result code on the way; a first group is percent.
 	Progress *regexp.Regexp
 	// End is the last result code; its first group is an error code, 0 for none.
@@ -64,14 +64,14 @@ type Profile struct {
 func Quectel() Profile {
 	const answer = 5 * time.Second
 	return Profile{
-		Version: line.Exchange{Send: "AT+QGMR\r", Expect: regexp.MustCompile(`^\s*(?:AT\S*\s+)?(?:[+^][^\r\n]*\s+)*(\S+)\r\n(?:[^\r\n]*\r\n)*?OK\r\n`), Timeout: answer, Attempts: 3},
-		Prepare: []line.Exchange{
+		Version: port.Exchange{Send: "AT+QGMR\r", Expect: regexp.MustCompile(`^\s*(?:AT\S*\s+)?(?:[+^][^\r\n]*\s+)*(\S+)\r\n(?:[^\r\n]*\r\n)*?OK\r\n`), Timeout: answer, Attempts: 3},
+		Prepare: []port.Exchange{
 			{Send: "ATE0\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: answer, Attempts: 3},
 			{Send: "AT+QFDEL=\"{name}\"\r", Expect: regexp.MustCompile(`(OK|ERROR[^\r]*)\r\n`), Timeout: answer, Attempts: 1}, // there may be none
 		},
-		Upload:   line.Exchange{Send: "AT+QFUPL=\"{name}\",{size},60\r", Expect: regexp.MustCompile(`CONNECT\r\n`), Timeout: answer, Attempts: 1},
+		Upload:   port.Exchange{Send: "AT+QFUPL=\"{name}\",{size},60\r", Expect: regexp.MustCompile(`CONNECT\r\n`), Timeout: answer, Attempts: 1},
 		Uploaded: regexp.MustCompile(`\+QFUPL: (\d+),([0-9a-fA-F]+)\r\n\s*OK\r\n`),
-		Trigger:  line.Exchange{Send: "AT+QFOTADL=\"/data/ufs/{name}\"\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: 3 * answer, Attempts: 1},
+		Trigger:  port.Exchange{Send: "AT+QFOTADL=\"/data/ufs/{name}\"\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: 3 * answer, Attempts: 1},
 		Progress: regexp.MustCompile(`\+QIND: ?"FOTA","(?:START|HTTPSTART|HTTPEND|UPDATING|RESTORE)"(?:, ?(\d+))?\r\n`),
 		End:      regexp.MustCompile(`\+QIND: ?"FOTA","END", ?(\d+)\r\n`),
 		Failed:   regexp.MustCompile(`\+QIND: ?"FOTA","HTTPEND", ?([1-9]\d*)\r\n`),
@@ -84,7 +84,7 @@ type Config struct {
 	Component string
 	// StateDir is the installer's own directory for this component, absolute.
 	StateDir string
-	Line     line.Config
+	Port     port.Config
 	Profile  Profile
 	// StallTimeout is how long the module may say nothing in an upload, and make no
 	// step forward in an upgrade; 0 for 10 min.
@@ -123,8 +123,8 @@ func (c Config) Validate() error {
 		}
 	}
 	p := c.Profile
-	wrong(c.Line.Path == "", "there is no port")
-	wrong(c.Line.Baud < line.MinBaud || c.Line.Baud > line.MaxBaud, "%d baud is not from %d to %d", c.Line.Baud, line.MinBaud, line.MaxBaud)
+	wrong(c.Port.Path == "", "there is no port")
+	wrong(c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud, port.MaxBaud)
 	wrong(p.Version.Expect == nil || p.Version.Expect.NumSubexp() < 1, "version has no pattern with a group")
 	wrong(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
 	wrong(p.End == nil || p.End.NumSubexp() < 1, "end has no group")

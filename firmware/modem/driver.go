@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 )
@@ -23,18 +23,18 @@ type driver struct{ cfg Config }
 
 // Version asks the module what it runs.
 func (d *driver) Version(ctx context.Context) (string, error) {
-	l, err := line.Open(ctx, d.cfg.Line)
+	l, err := port.Open(ctx, d.cfg.Port)
 	if err != nil {
-		return "", line.Failure(err)
+		return "", port.Failure(err)
 	}
 	defer l.Close()
 	version, err := d.ask(l)
-	return version, line.Failure(err)
+	return version, port.Failure(err)
 }
 
 // ask asks until two answers in a row are the same: a code that nobody has asked for
 // may come between a question and its answer.
-func (d *driver) ask(l *line.Line) (string, error) {
+func (d *driver) ask(l *port.Port) (string, error) {
 	const most = 6 // questions
 	before := ""
 	for range most {
@@ -51,7 +51,7 @@ func (d *driver) ask(l *line.Line) (string, error) {
 		}
 		before = version
 	}
-	return "", fmt.Errorf("the version is not said: %w that stays the same in %d questions", line.ErrSilent, most)
+	return "", fmt.Errorf("the version is not said: %w that stays the same in %d questions", port.ErrSilent, most)
 }
 
 // unsolicited reports whether a word is a code that modules say by themselves, and no
@@ -66,36 +66,36 @@ func unsolicited(word string) bool {
 
 // Send upgrades the module, unless it runs the version already.
 func (d *driver) Send(ctx context.Context, image transfer.Image, begin func() error) error {
-	l, err := line.Open(ctx, d.cfg.Line)
-	if err != nil && !errors.Is(err, line.ErrGone) {
+	l, err := port.Open(ctx, d.cfg.Port)
+	if err != nil && !errors.Is(err, port.ErrGone) {
 		return err
 	}
-	s := &session{driver: d, ctx: ctx, line: l, image: image}
+	s := &session{driver: d, ctx: ctx, port: l, image: image}
 	defer s.close()
-	return line.Failure(s.upgrade(begin))
+	return port.Failure(s.upgrade(begin))
 }
 
 // session is one upgrade. The line is nil while the port is gone.
 type session struct {
 	*driver
 	ctx   context.Context
-	line  *line.Line
+	port  *port.Port
 	image transfer.Image
 }
 
 func (s *session) close() {
-	if s.line != nil {
-		_ = s.line.Close() // every answer was read
-		s.line = nil
+	if s.port != nil {
+		_ = s.port.Close() // every answer was read
+		s.port = nil
 	}
 }
 
 func (s *session) upgrade(begin func() error) error {
-	runs, err := "", line.ErrGone
-	if s.line != nil {
-		runs, err = s.ask(s.line)
+	runs, err := "", port.ErrGone
+	if s.port != nil {
+		runs, err = s.ask(s.port)
 	}
-	silent := errors.Is(err, line.ErrSilent) || errors.Is(err, line.ErrGone)
+	silent := errors.Is(err, port.ErrSilent) || errors.Is(err, port.ErrGone)
 	switch {
 	case err == nil && runs == s.image.Version:
 		return nil
@@ -116,7 +116,7 @@ func (s *session) upgrade(begin func() error) error {
 		return err
 	}
 	// A module that restarts at once takes its answer with it.
-	if _, err := s.say(s.cfg.Profile.Trigger); err != nil && !errors.Is(err, line.ErrGone) {
+	if _, err := s.say(s.cfg.Profile.Trigger); err != nil && !errors.Is(err, port.ErrGone) {
 		return fmt.Errorf("the upgrade does not begin: %w", err)
 	}
 	return s.follow()
@@ -140,7 +140,7 @@ func (s *session) hand() error {
 	if err != nil {
 		return err
 	}
-	found, err := s.line.Await(p.Uploaded, s.cfg.StallTimeout)
+	found, err := s.port.Await(p.Uploaded, s.cfg.StallTimeout)
 	if err != nil {
 		return fmt.Errorf("the upload does not end: %w", err)
 	}
@@ -161,7 +161,7 @@ func (s *session) data() (uint16, error) {
 			sum ^= word
 		}
 		if n > 0 {
-			if err := s.line.Write(room[:n]); err != nil {
+			if err := s.port.Write(room[:n]); err != nil {
 				return 0, err
 			}
 		}
@@ -189,11 +189,11 @@ func (s *session) compare(said []string, sum uint16) error {
 }
 
 // say makes an exchange, with the package's words in it.
-func (s *session) say(e line.Exchange) ([]string, error) {
+func (s *session) say(e port.Exchange) ([]string, error) {
 	e.Send = strings.NewReplacer("{name}", s.image.Name, "{version}", s.image.Version,
 		"{size}", strconv.FormatInt(s.image.Size, 10)).Replace(e.Send)
 	if e.Refusal == nil {
 		e.Refusal = regexp.MustCompile(`(?m)^(\+CM[ES] )?ERROR[^\r\n]*\r\n`)
 	}
-	return s.line.Exchange(e)
+	return s.port.Exchange(e)
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/internal/ota"
 )
 
@@ -94,15 +94,15 @@ func (s *session) leave() (done bool, err error) {
 	w := s.cfg.watch()
 	w.silence = s.cfg.StartLimit
 	var failure *ota.Failure
-	if err := s.followTo(w); err != nil && !errors.As(err, &failure) && !errors.Is(err, line.ErrSilent) && !errors.Is(err, line.ErrGone) {
+	if err := s.followTo(w); err != nil && !errors.As(err, &failure) && !errors.Is(err, port.ErrSilent) && !errors.Is(err, port.ErrGone) {
 		return false, err
 	}
-	if s.line == nil {
-		if s.line, err = line.Open(s.ctx, s.cfg.Line); err != nil {
+	if s.port == nil {
+		if s.port, err = port.Open(s.ctx, s.cfg.Port); err != nil {
 			return false, err
 		}
 	}
-	runs, err := s.ask(s.line)
+	runs, err := s.ask(s.port)
 	return err == nil && runs == s.image.Version, err
 }
 
@@ -122,7 +122,7 @@ func (s *session) followTo(w *watch) error {
 		if err := w.over(); err != nil {
 			return err
 		}
-		if s.line == nil {
+		if s.port == nil {
 			if err := s.reopen(w); err != nil {
 				return err
 			}
@@ -138,12 +138,12 @@ func (s *session) followTo(w *watch) error {
 		case ended:
 			return nil
 		case err == nil:
-		case errors.Is(err, line.ErrGone):
+		case errors.Is(err, port.ErrGone):
 			s.close()
 			w.restarts++
-		case errors.Is(err, line.ErrSilent):
+		case errors.Is(err, port.ErrSilent):
 			// Its last code may have come while nobody listened.
-			if runs, asked := s.ask(s.line); asked == nil && runs == s.image.Version {
+			if runs, asked := s.ask(s.port); asked == nil && runs == s.image.Version {
 				return nil
 			}
 			if err := w.over(); err != nil {
@@ -159,12 +159,12 @@ func (s *session) followTo(w *watch) error {
 // reopen waits for the port, for as long as a module may take to start.
 func (s *session) reopen(w *watch) error {
 	began := time.Now()
-	l, err := line.OpenWithin(s.ctx, s.cfg.Line, min(w.absence, time.Until(w.end)), s.cfg.Pause)
+	l, err := port.OpenWithin(s.ctx, s.cfg.Port, min(w.absence, time.Until(w.end)), s.cfg.Pause)
 	spend(&w.absence, began)
-	if errors.Is(err, line.ErrGone) {
+	if errors.Is(err, port.ErrGone) {
 		return w.failed("its port was gone for more than %s: %v", s.cfg.StartLimit, err)
 	}
-	s.line = l
+	s.port = l
 	return err
 }
 
@@ -199,7 +199,7 @@ const maxLine = 512
 func (s *session) nextLine(until time.Time) (string, error) {
 	var text []byte
 	for {
-		b, err := s.line.Next(max(time.Until(until), 0))
+		b, err := s.port.Next(max(time.Until(until), 0))
 		if err != nil {
 			return "", err
 		}

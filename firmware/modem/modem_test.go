@@ -14,9 +14,9 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/firmware/firmwaretest"
-	"otafleet/firmware/line"
 	"otafleet/firmware/modem"
 	"otafleet/firmware/modem/modemtest"
+	"otafleet/firmware/port"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 )
@@ -43,7 +43,7 @@ func newWorld(t *testing.T, version string) *world {
 	require.NoError(t, firmware.Disk{}.WriteFile(filepath.Join(dir, "factory.pack"), live))
 	w := &world{dir: dir, module: modemtest.New(filepath.Join(dir, "port"), live)}
 	w.cfg = modem.Config{
-		Component: "modem", StateDir: filepath.Join(dir, "state"), Line: line.Config{Path: w.module.Port, Baud: 115200}, Profile: modem.Quectel(),
+		Component: "modem", StateDir: filepath.Join(dir, "state"), Port: port.Config{Path: w.module.Port, Baud: 115200}, Profile: modem.Quectel(),
 		StallTimeout: 5 * long, StartLimit: brief, Pause: time.Millisecond, Tries: 1,
 		Full: true, Factory: transfer.Factory{Version: version, Path: filepath.Join(dir, "factory.pack")},
 	}
@@ -267,7 +267,7 @@ func TestUnaskedCodes(t *testing.T) {
 
 func TestAddressInsteadOfUpload(t *testing.T) {
 	w := newWorld(t, "1.0.0")
-	w.cfg.Profile.Upload = line.Exchange{}
+	w.cfg.Profile.Upload = port.Exchange{}
 	w.cfg.Profile.Trigger.Send = "AT+QFOTADL=\"http://fw.example.com/{name}?v={version}&n={size}\"\r"
 	var heard []byte
 	w.module.Distort(func(b []byte) []byte { heard = append(heard, b...); return b }, nil)
@@ -297,8 +297,8 @@ func TestNoWayBackFromDeltas(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*modem.Config){
-		"there is no port":                    func(c *modem.Config) { c.Line.Path = "" },
-		"0 baud is not from 50 to 4000000":    func(c *modem.Config) { c.Line.Baud = 0 },
+		"there is no port":                    func(c *modem.Config) { c.Port.Path = "" },
+		"0 baud is not from 50 to 4000000":    func(c *modem.Config) { c.Port.Baud = 0 },
 		"version has no pattern with a group": func(c *modem.Config) { c.Profile.Version.Expect = nil },
 		"trigger has no text or no pattern":   func(c *modem.Config) { c.Profile.Trigger.Send = "" },
 		"end has no group":                    func(c *modem.Config) { c.Profile.End = regexp.MustCompile("x") },

@@ -9,7 +9,7 @@
 // staged file, and waits until the MCU says what it runs; Revert sends the image
 // before. Package transfer does what these have in common. With SMP the MCU has
 // two places: Stage uploads into the inactive one, Activate has it tested,
-// Confirm keeps it, and Revert lets MCUboot go back.
+// Commit keeps it, and Revert lets MCUboot go back.
 //
 // An MCU that does not answer is component_silent. Memory is bounded: a block of
 // the image, and what an answer may have.
@@ -26,7 +26,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 )
@@ -48,14 +48,14 @@ type Config struct {
 	Component string
 	// StateDir is the installer's own directory for this component, absolute.
 	StateDir string
-	Line     line.Config
+	Port     port.Config
 	Protocol Protocol
 	// Version asks the MCU what it runs; the first group of its pattern is the
 	// version. SMP has its own question.
-	Version line.Exchange
+	Version port.Exchange
 	// Enter brings the MCU into its bootloader, Start out of it. SMP has no use
 	// for them.
-	Enter, Start []line.Exchange
+	Enter, Start []port.Exchange
 	// Timeout is how long the MCU may take for the answer to a block, or, with
 	// Pull, for its next request; 0 for 10 s and 60 s.
 	Timeout time.Duration
@@ -106,8 +106,8 @@ func (c Config) Validate() error {
 	}
 	known := c.Protocol == XModem || c.Protocol == YModem || c.Protocol == Pull || c.Protocol == SMP
 	wrong(!known, "protocol %q is not known", c.Protocol)
-	wrong(c.Line.Path == "", "there is no port")
-	wrong(c.Line.Baud < line.MinBaud || c.Line.Baud > line.MaxBaud, "%d baud is not from %d to %d", c.Line.Baud, line.MinBaud, line.MaxBaud)
+	wrong(c.Port.Path == "", "there is no port")
+	wrong(c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud, port.MaxBaud)
 	wrong(known && c.Protocol != SMP && (c.Version.Expect == nil || c.Version.Expect.NumSubexp() < 1), "version has no pattern with a group")
 	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
 	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)

@@ -10,7 +10,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/firmware/firmwaretest"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/firmware/serial"
 	"otafleet/firmware/serial/serialtest"
 	"otafleet/firmware/transfer"
@@ -117,13 +117,13 @@ func (w *world) attach(protocol serial.Protocol, mcu emulator) {
 }
 
 // config is what the emulated MCUs need, with times for tests.
-func config(port string, protocol serial.Protocol) serial.Config {
+func config(path string, protocol serial.Protocol) serial.Config {
 	return serial.Config{
-		Component: "motor", Line: line.Config{Path: port, Baud: 115200}, Protocol: protocol,
-		Version: line.Exchange{
+		Component: "motor", Port: port.Config{Path: path, Baud: 115200}, Protocol: protocol,
+		Version: port.Exchange{
 			Send: "version\r", Expect: regexp.MustCompile(`version (\S+)\r`), Timeout: long, Attempts: 2,
 		},
-		Enter:   []line.Exchange{{Send: "update\r", Expect: regexp.MustCompile(`ready\r\n`), Timeout: long, Attempts: 2}},
+		Enter:   []port.Exchange{{Send: "update\r", Expect: regexp.MustCompile(`ready\r\n`), Timeout: long, Attempts: 2}},
 		Timeout: long, Attempts: 5, Tries: 2, StartLimit: time.Millisecond, Pause: time.Millisecond,
 	}
 }

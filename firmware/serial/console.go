@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 )
 
 // SMP over a console (mcumgr, transport/smp-console.md): a packet with its
@@ -72,7 +72,7 @@ func (u *unframer) take(text []byte) []byte {
 }
 
 // packet reads lines until they make a packet.
-func (u *unframer) packet(l *line.Line, end time.Time) ([]byte, error) {
+func (u *unframer) packet(l *port.Port, end time.Time) ([]byte, error) {
 	var text []byte
 	for {
 		b, err := l.Next(max(time.Until(end), 0))

@@ -13,8 +13,8 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/firmware/firmwaretest"
-	"otafleet/firmware/line"
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port"
+	"otafleet/firmware/port/porttest"
 	"otafleet/firmware/serial"
 	"otafleet/firmware/serial/serialtest"
 	"otafleet/firmware/transfer"
@@ -140,7 +140,7 @@ func TestReceivers(t *testing.T) {
 				live = live[:len(u.new)]
 			}
 			assert.Equal(t, u.new, live)
-			require.NoError(t, u.installer.Confirm(t.Context(), u.job))
+			require.NoError(t, u.installer.Commit(t.Context(), u.job))
 			require.NoError(t, u.revert())
 			u.runs("1.0.0")
 		})
@@ -168,7 +168,7 @@ func TestNoise(t *testing.T) {
 			if name == "pull" {
 				heard = 15_000 // it has only one digest, of the whole image
 			}
-			l.Distort(linetest.Noise(1, heard), linetest.Noise(2, 700))
+			l.Distort(porttest.Noise(1, heard), porttest.Noise(2, 700))
 			require.Eventually(t, func() bool { return u.stage() == nil }, 10*long, 1)
 			require.Eventually(t, func() bool { return u.activate() == nil }, 10*long, 1)
 			require.NotEqual(t, u.old, u.mcu.Live())
@@ -177,11 +177,11 @@ func TestNoise(t *testing.T) {
 	}
 }
 
-func lineOf(e emulator) *linetest.Line {
+func lineOf(e emulator) *porttest.Cable {
 	if board, is := e.(*serialtest.Board); is {
-		return board.Line
+		return board.Cable
 	}
-	return e.(*serialtest.MCU).Line
+	return e.(*serialtest.MCU).Cable
 }
 
 // What is cut in the middle leaves an MCU with one bank without an image. It is
@@ -258,7 +258,7 @@ func TestBootloaderThatAsksForNothing(t *testing.T) {
 	u := newUpgrade(t, byXModem, func(w *world) {
 		mcu(w).Mute = true
 		w.cfg.Timeout, w.cfg.Attempts, w.cfg.Tries = brief, 1, 2
-		w.cfg.Start = []line.Exchange{{Send: "boot\r", Expect: regexp.MustCompile("boot ok"), Timeout: long}}
+		w.cfg.Start = []port.Exchange{{Send: "boot\r", Expect: regexp.MustCompile("boot ok"), Timeout: long}}
 	})
 	require.NoError(t, u.stage())
 	require.ErrorContains(t, u.activate(), "the receiver does not ask for the file")
@@ -294,7 +294,7 @@ func TestPullWithoutAStepForward(t *testing.T) {
 			u := newUpgrade(t, byPull, func(w *world) { w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 1, 2, 10*brief })
 			require.NoError(t, u.stage())
 			l := lineOf(u.mcu)
-			require.NoError(t, l.Serve(func(end *linetest.End) {
+			require.NoError(t, l.Serve(func(end *porttest.End) {
 				for i := 0; end.Hears(); i++ {
 					end.Say([]byte(test.asks[i%len(test.asks)] + "\r\n")...)
 					end.Quiet(2 * time.Millisecond)
@@ -317,7 +317,7 @@ func TestPortIsNotThere(t *testing.T) {
 
 func TestPortIsInUse(t *testing.T) {
 	u := newUpgrade(t, byXModem, nil)
-	other, err := line.Open(t.Context(), u.cfg.Line)
+	other, err := port.Open(t.Context(), u.cfg.Port)
 	require.NoError(t, err)
 	_, err = u.installer.Inspect(t.Context())
 	require.ErrorIs(t, err, firmware.ErrRetry)
@@ -411,8 +411,8 @@ func TestValidate(t *testing.T) {
 	require.NoError(t, err)
 	for want, change := range map[string]func(*serial.Config){
 		`protocol "zmodem" is not known`:            func(c *serial.Config) { c.Protocol = "zmodem" },
-		"there is no port":                          func(c *serial.Config) { c.Line.Path = "" },
-		"9 baud is not from 50 to 4000000":          func(c *serial.Config) { c.Line.Baud = 9 },
+		"there is no port":                          func(c *serial.Config) { c.Port.Path = "" },
+		"9 baud is not from 50 to 4000000":          func(c *serial.Config) { c.Port.Baud = 9 },
 		"version has no pattern with a group":       func(c *serial.Config) { c.Version.Expect = nil },
 		`component "" is not a component id`:        func(c *serial.Config) { c.Component = "" },
 		`state directory "x" is not an absolute`:    func(c *serial.Config) { c.StateDir = "x" },

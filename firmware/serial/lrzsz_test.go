@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"otafleet/firmware/line"
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port"
+	"otafleet/firmware/port/porttest"
 	"otafleet/firmware/serial"
 )
 
@@ -35,7 +35,7 @@ func TestReceiversOfLrzsz(t *testing.T) {
 			u.mcu.Close()
 
 			dir := t.TempDir()
-			far, err := linetest.Plug(u.port())
+			far, err := porttest.Plug(u.port())
 			require.NoError(t, err)
 			receiver := exec.Command(test.args[0], test.args[1:]...)
 			receiver.Dir, receiver.Stderr = dir, os.Stderr
@@ -49,7 +49,7 @@ func TestReceiversOfLrzsz(t *testing.T) {
 
 			// The file alone is what lrzsz understands: it has no version to say.
 			u.cfg.Protocol, u.cfg.Enter, u.cfg.StartLimit, u.cfg.Tries = test.protocol, nil, 1, 1
-			u.cfg.Timeout, u.cfg.Version = long, line.Exchange{Expect: u.cfg.Version.Expect, Timeout: 1}
+			u.cfg.Timeout, u.cfg.Version = long, port.Exchange{Expect: u.cfg.Version.Expect, Timeout: 1}
 			installer, err := serial.New(u.cfg)
 			require.NoError(t, err)
 			_, err = installer.Activate(t.Context(), u.job)

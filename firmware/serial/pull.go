@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
 )
@@ -59,7 +59,7 @@ const (
 // puller serves one image to an MCU.
 type puller struct {
 	cfg    *Config
-	line   *line.Line
+	port   *port.Port
 	image  transfer.Image
 	begin  func() error
 	start  int64 // of the current piece
@@ -98,7 +98,7 @@ func (p *puller) serve() error {
 		switch {
 		case err == nil:
 			err = p.answer(text)
-		case errors.Is(err, line.ErrSilent) && !p.update && p.silent < p.cfg.Attempts-1:
+		case errors.Is(err, port.ErrSilent) && !p.update && p.silent < p.cfg.Attempts-1:
 			err = p.remind()
 		default:
 			err = fmt.Errorf("the MCU asks for nothing: %w", err)
@@ -129,7 +129,7 @@ func (p *puller) offer() error {
 func (p *puller) command(within time.Duration) (string, error) {
 	var text []byte
 	for end := time.Now().Add(within); ; {
-		b, err := p.line.Next(max(time.Until(end), 0))
+		b, err := p.port.Next(max(time.Until(end), 0))
 		if err != nil {
 			return "", err
 		}
@@ -281,7 +281,7 @@ func (p *puller) event(code int, format string, args ...any) error {
 	return p.say(fmt.Sprintf("\r\n+QIOTEVT: 7,%d"+format+"\r\n", append([]any{code}, args...)...))
 }
 
-func (p *puller) say(text string) error { return p.line.Write([]byte(text)) }
+func (p *puller) say(text string) error { return p.port.Write([]byte(text)) }
 
 // quoted puts a text into quotes, without those of its own.
 func quoted(text string) string { return `"` + strings.ReplaceAll(text, `"`, "") + `"` }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/internal/ota"
 )
 
@@ -44,7 +44,7 @@ var errAnswer = errors.New("the MCU answers with an error")
 
 // manager is a session with an MCUmgr server.
 type manager struct {
-	line     *line.Line
+	port     *port.Port
 	timeout  time.Duration
 	attempts int
 	sequence byte
@@ -62,11 +62,11 @@ func (m *manager) request(op byte, group uint16, id byte, values ...pair) (map[s
 	packet[6], packet[7] = m.sequence, id
 	lines := frames(append(packet, payload...))
 	for attempt := 1; ; attempt++ {
-		if err := m.line.Write(lines); err != nil {
+		if err := m.port.Write(lines); err != nil {
 			return nil, err
 		}
 		answer, err := m.answer(op+1, group, id)
-		if err == nil || attempt >= m.attempts || !errors.Is(err, line.ErrSilent) {
+		if err == nil || attempt >= m.attempts || !errors.Is(err, port.ErrSilent) {
 			return answer, err
 		}
 	}
@@ -75,7 +75,7 @@ func (m *manager) request(op byte, group uint16, id byte, values ...pair) (map[s
 // answer waits for the answer to the last request.
 func (m *manager) answer(op byte, group uint16, id byte) (map[string]any, error) {
 	for end := time.Now().Add(m.timeout); ; {
-		p, err := m.frames.packet(m.line, end)
+		p, err := m.frames.packet(m.port, end)
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ func (m *manager) reset() error {
 	once.attempts = 1
 	_, err := once.request(opWrite, groupOS, osReset)
 	m.sequence = once.sequence
-	if err != nil && !errors.Is(err, line.ErrSilent) && !errors.Is(err, line.ErrGone) {
+	if err != nil && !errors.Is(err, port.ErrSilent) && !errors.Is(err, port.ErrGone) {
 		return fmt.Errorf("cannot reset the MCU: %w", err)
 	}
 	return nil

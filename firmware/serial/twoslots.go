@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
@@ -70,24 +70,24 @@ func (in *twoSlots) save(m mark) error {
 func (in *twoSlots) speak(ctx context.Context, within time.Duration, talk func(*manager) error) error {
 	m := &manager{timeout: in.cfg.Timeout, attempts: in.cfg.Attempts}
 	if err := in.connect(ctx, m, within); err != nil {
-		return line.Failure(err)
+		return port.Failure(err)
 	}
-	defer func() { _ = m.line.Close() }() // every answer was read
-	return line.Failure(talk(m))
+	defer func() { _ = m.port.Close() }() // every answer was read
+	return port.Failure(talk(m))
 }
 
 // connect gives a session its line, or the one that comes after it: an MCU that starts
 // may take its port away.
 func (in *twoSlots) connect(ctx context.Context, m *manager, within time.Duration) error {
-	l, err := line.OpenWithin(ctx, in.cfg.Line, within, in.cfg.Pause)
+	l, err := port.OpenWithin(ctx, in.cfg.Port, within, in.cfg.Pause)
 	if err != nil {
 		return err
 	}
-	if m.line != nil {
-		_ = m.line.Close() // there is nothing behind it
+	if m.port != nil {
+		_ = m.port.Close() // there is nothing behind it
 	}
 	l.Drop()
-	m.line = l
+	m.port = l
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (in *twoSlots) Inspect(ctx context.Context) (firmware.Inspection, error) {
 }
 
 // Open opens a file in the state directory.
-func (in *twoSlots) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (in *twoSlots) Open(_ context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := job.ValidateWhole(); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (in *twoSlots) Open(_ context.Context, job firmware.Job) ([]firmware.Place,
 	if err := firmware.CheckSpace(in.workspace.Needs(job)); err != nil {
 		return nil, err
 	}
-	return in.workspace.Places(job, nil)
+	return in.workspace.Targets(job, nil)
 }
 
 // Stage verifies the image and uploads it into the slot that does not run.
@@ -193,7 +193,7 @@ func (in *twoSlots) stage(ctx context.Context, m *manager, job firmware.Job, ima
 func (in *twoSlots) upload(ctx context.Context, m *manager, file *os.File, out ota.Output) error {
 	for attempt := 1; ; attempt++ {
 		err := m.upload(file, out.Size, out.SHA256)
-		if !errors.Is(err, line.ErrGone) || attempt >= m.attempts {
+		if !errors.Is(err, port.ErrGone) || attempt >= m.attempts {
 			return err
 		}
 		if err := in.connect(ctx, m, in.cfg.StartLimit); err != nil {
@@ -252,13 +252,13 @@ func (in *twoSlots) restart(ctx context.Context, m *manager, before []slot) erro
 			asked = time.Now()
 		}
 		slots, err := m.slots()
-		if errors.Is(err, line.ErrGone) && time.Now().Before(end) {
+		if errors.Is(err, port.ErrGone) && time.Now().Before(end) {
 			err = in.connect(ctx, m, time.Until(end))
 		}
 		if err == nil && slots != nil && !slices.Equal(slots, before) {
 			return nil
 		}
-		if errors.Is(err, line.ErrGone) || ctx.Err() != nil || time.Now().After(end) {
+		if errors.Is(err, port.ErrGone) || ctx.Err() != nil || time.Now().After(end) {
 			return err
 		}
 		if err != nil {
@@ -270,8 +270,8 @@ func (in *twoSlots) restart(ctx context.Context, m *manager, before []slot) erro
 	}
 }
 
-// Confirm keeps the image, and drops the file.
-func (in *twoSlots) Confirm(ctx context.Context, job firmware.Job) error {
+// Commit keeps the image, and drops the file.
+func (in *twoSlots) Commit(ctx context.Context, job firmware.Job) error {
 	known, err := in.staged(job, "confirm")
 	if err != nil {
 		return err

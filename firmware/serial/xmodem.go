@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/internal/ota"
 )
 
@@ -41,7 +41,7 @@ var errRefused = errors.New("not acknowledged")
 
 // modem sends files to an XMODEM or YMODEM receiver.
 type modem struct {
-	line     *line.Line
+	port     *port.Port
 	timeout  time.Duration // of the answer to a block
 	attempts int           // of a block
 	checksum bool          // the receiver knows no CRC
@@ -100,7 +100,7 @@ func header(name string, size int64) []byte {
 // started the file it got.
 func (m *modem) endBatch() error {
 	if _, err := m.answer(m.timeout, crc, nak); err != nil {
-		if errors.Is(err, line.ErrSilent) {
+		if errors.Is(err, port.ErrSilent) {
 			return nil
 		}
 		return err
@@ -112,7 +112,7 @@ func (m *modem) endBatch() error {
 func (m *modem) polite(send func() error) error {
 	err := send()
 	if err != nil {
-		m.line.Farewell(bytes.Repeat([]byte{can}, 8))
+		m.port.Farewell(bytes.Repeat([]byte{can}, 8))
 	}
 	return err
 }
@@ -212,15 +212,15 @@ func (m *modem) end() error { return m.insist([]byte{eot}, m.attempts, "the end 
 func (m *modem) insist(packet []byte, attempts int, what string, refusals ...byte) error {
 	var last error
 	for range attempts {
-		m.line.Drop() // answers to what was sent before
-		if err := m.line.Write(packet); err != nil {
+		m.port.Drop() // answers to what was sent before
+		if err := m.port.Write(packet); err != nil {
 			return err
 		}
 		b, err := m.answer(m.timeout, append(refusals, ack)...)
 		switch {
 		case b == ack:
 			return nil
-		case err != nil && !errors.Is(err, line.ErrSilent):
+		case err != nil && !errors.Is(err, port.ErrSilent):
 			return err
 		case err == nil:
 			err = errors.New("refused")
@@ -235,7 +235,7 @@ func (m *modem) insist(packet []byte, attempts int, what string, refusals ...byt
 func (m *modem) answer(within time.Duration, wanted ...byte) (byte, error) {
 	cancels := 0
 	for end := time.Now().Add(within); ; {
-		b, err := m.line.Next(max(time.Until(end), 0))
+		b, err := m.port.Next(max(time.Until(end), 0))
 		if err != nil {
 			return 0, err
 		}

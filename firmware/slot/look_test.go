@@ -25,7 +25,7 @@ func upgraded(t *testing.T, kind world) *device {
 	d := newDevice(t, kind)
 	d.activate(t)
 	d.reboot(t)
-	require.NoError(t, d.Confirm(t.Context(), d.job))
+	require.NoError(t, d.Commit(t.Context(), d.job))
 	d.job = firmware.Job{Component: "rootfs", Source: "1.1.0", Target: "1.2.0", Files: d.packages["1.2.0"].Files}
 	d.activate(t)
 	d.reboot(t)
@@ -40,7 +40,7 @@ func TestOtherSlotIsNotNeeded(t *testing.T) {
 	d.reboot(t)
 	require.NoError(t, os.Remove(d.Devices[slot.A]))
 	d.requireVersion(t, "1.1.0")
-	require.NoError(t, d.Confirm(t.Context(), d.job))
+	require.NoError(t, d.Commit(t.Context(), d.job))
 	d.requireChoice(t, slot.Choice{Slot: slot.B})
 }
 
@@ -96,7 +96,7 @@ func TestWayBackToARootThatChanges(t *testing.T) {
 	d := newDevice(t, world{})
 	d.activate(t)
 	d.reboot(t)
-	require.NoError(t, d.Confirm(t.Context(), d.job))
+	require.NoError(t, d.Commit(t.Context(), d.job))
 	changed := content("1.1.0")
 	copy(changed[size-100:], "a log file")
 	d.flash(slot.B, changed)
@@ -115,7 +115,7 @@ func TestAnotherDiskHasTheNameAfterTheRestart(t *testing.T) {
 	d.activate(t)
 	d.reboot(t)
 	d.flash(slot.B, content("1.2.0"))
-	failure := requireCode(t, ota.VerifyFailed, d.Confirm(t.Context(), d.job))
+	failure := requireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
 	assert.Contains(t, failure.Detail, "does not hold the image of 1.1.0")
 	d.requireChoice(t, slot.Choice{Slot: slot.B, Trial: true, Tries: 2})
 	_, err := d.Revert(t.Context(), d.job)
@@ -193,7 +193,7 @@ func TestMemoryThatBreaksInTheTrial(t *testing.T) {
 		installer, err := slot.New(cfg)
 		require.NoError(t, err)
 		for range 5 {
-			requireCode(t, ota.WriteFailed, installer.Confirm(t.Context(), d.job))
+			requireCode(t, ota.WriteFailed, installer.Commit(t.Context(), d.job))
 			restart, err := installer.Revert(t.Context(), d.job)
 			assert.Contains(t, requireCode(t, ota.WriteFailed, err).Detail, "both copies are bad")
 			assert.Empty(t, restart, "the device would start what it runs, or a slot that it does not know")
@@ -201,7 +201,7 @@ func TestMemoryThatBreaksInTheTrial(t *testing.T) {
 		}
 		memory.failure = nil
 		if confirm {
-			require.NoError(t, installer.Confirm(t.Context(), d.job))
+			require.NoError(t, installer.Commit(t.Context(), d.job))
 			d.requireChoice(t, slot.Choice{Slot: slot.B})
 			continue
 		}

@@ -37,7 +37,7 @@ func (in *Installer) Inspect(context.Context) (firmware.Inspection, error) {
 // Open opens the inactive slot itself: for a plain image its beginning, for an
 // encoded one its end. What the slot held before stays where the job does not
 // write over it.
-func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := accept(job); err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (in *Installer) choose(ctx context.Context, want Choice) error {
 }
 
 // places opens the place of the job's file.
-func (in *Installer) places(job firmware.Job, target Slot, capacity int64) ([]firmware.Place, error) {
+func (in *Installer) places(job firmware.Job, target Slot, capacity int64) ([]firmware.Target, error) {
 	file := &job.Files[0]
 	if file.Encoding == ota.Plain {
 		return in.direct(file, target)
@@ -145,7 +145,7 @@ func (in *Installer) places(job firmware.Job, target Slot, capacity int64) ([]fi
 		if err != nil {
 			return nil, firmware.WriteFailure(err)
 		}
-		return []firmware.Place{&place{writer: device, base: base, size: file.Size}}, nil
+		return []firmware.Target{&place{writer: device, base: base, size: file.Size}}, nil
 	}
 	if err := in.workspace.Begin(job); err != nil {
 		return nil, firmware.WriteFailure(err)
@@ -153,11 +153,11 @@ func (in *Installer) places(job firmware.Job, target Slot, capacity int64) ([]fi
 	if err := firmware.CheckSpace([]firmware.Need{{Path: in.workspace.Path(file.Name), Size: file.Size}}); err != nil {
 		return nil, err
 	}
-	return in.workspace.Places(job, nil)
+	return in.workspace.Targets(job, nil)
 }
 
 // direct is the place of an image that is transferred as it is.
-func (in *Installer) direct(file *ota.File, target Slot) ([]firmware.Place, error) {
+func (in *Installer) direct(file *ota.File, target Slot) ([]firmware.Target, error) {
 	image, err := in.openImage(target)
 	if err != nil {
 		return nil, firmware.WriteFailure(err)
@@ -166,7 +166,7 @@ func (in *Installer) direct(file *ota.File, target Slot) ([]firmware.Place, erro
 	if err != nil {
 		in.log.Warn("no blocks of the running slot can be used again", "error", err)
 	}
-	return []firmware.Place{&donated{place: place{writer: image, size: file.Size}, running: running}}, nil
+	return []firmware.Target{&donated{place: place{writer: image, size: file.Size}, running: running}}, nil
 }
 
 // tail is where an encoded file of a slot's size begins, so that neither the

@@ -6,7 +6,7 @@
 // can boot it; then the bytes of the new image stream straight into it. Stage
 // reads the whole image back, verifies it and puts the first bytes in. Activate
 // tells the boot loader to start that slot on trial, a few times at most, and
-// asks for a restart of the system. Confirm makes the choice permanent. When
+// asks for a restart of the system. Commit makes the choice permanent. When
 // the trial's starts are used up the boot loader goes back by itself: the agent
 // then finds the old version running, and reports it. Revert chooses the old
 // slot, which nothing has touched.

@@ -94,7 +94,7 @@ func TestTrialRunsOut(t *testing.T) {
 	d.requireVersion(t, "1.0.0")
 	d.requireChoice(t, slot.Choice{Slot: slot.A})
 
-	requireCode(t, ota.VerifyFailed, d.Confirm(t.Context(), d.job))
+	requireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
 	restart, err := d.Revert(t.Context(), d.job)
 	require.NoError(t, err)
 	assert.Equal(t, firmware.RestartNone, restart, "the boot loader has gone back already")
@@ -104,9 +104,9 @@ func TestTrialRunsOut(t *testing.T) {
 func TestConfirmIsForGood(t *testing.T) {
 	d := newDevice(t, world{tries: 1})
 	d.activate(t)
-	requireCode(t, ota.VerifyFailed, d.Confirm(t.Context(), d.job))
+	requireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
 	d.reboot(t)
-	require.NoError(t, d.Confirm(t.Context(), d.job))
+	require.NoError(t, d.Commit(t.Context(), d.job))
 	for range 3 {
 		d.reboot(t)
 		d.requireVersion(t, "1.1.0")
@@ -180,7 +180,7 @@ func TestBlocksThatASlotHas(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(d.packages["1.1.0"].Data[0][:130<<10], found), "the inactive slot's, head and all")
 
-	donor, is := places[0].(firmware.Donor)
+	donor, is := places[0].(firmware.Seed)
 	require.True(t, is)
 	running := make([]byte, size)
 	_, err = donor.Running().ReadAt(running, 0)

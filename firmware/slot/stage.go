@@ -117,9 +117,9 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 	return firmware.RestartSystem, nil
 }
 
-// Confirm makes the running slot the one that starts from now on. The other one
+// Commit makes the running slot the one that starts from now on. The other one
 // keeps the previous version.
-func (in *Installer) Confirm(ctx context.Context, job firmware.Job) error {
+func (in *Installer) Commit(ctx context.Context, job firmware.Job) error {
 	rec, err := in.load()
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
 }
 
 // Open opens a file in the state directory. A package has one file here.
-func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := job.ValidateWhole(); err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (in *Installer) Open(ctx context.Context, job firmware.Job) ([]firmware.Pla
 	if err := firmware.CheckSpace(in.workspace.Needs(job)); err != nil {
 		return nil, err
 	}
-	return in.workspace.Places(job, nil)
+	return in.workspace.Targets(job, nil)
 }
 
 // Stage verifies and decodes the image.
@@ -102,9 +102,9 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 	return firmware.RestartNone, in.awaitStart(ctx)
 }
 
-// Confirm has nothing to do: the component runs what it was given. The image
+// Commit has nothing to do: the component runs what it was given. The image
 // before stays until another job begins.
-func (in *Installer) Confirm(_ context.Context, job firmware.Job) error {
+func (in *Installer) Commit(_ context.Context, job firmware.Job) error {
 	r, is, err := in.loadFor(job)
 	if err != nil {
 		return err

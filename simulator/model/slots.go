@@ -78,8 +78,8 @@ func (s *Slots) Activate() {
 	s.next = image{target: s.next.target, staged: true, active: true}
 }
 
-// Confirm checks that the job's version runs, and is permanent from then on.
-func (s *Slots) Confirm(job *firmware.Job) error {
+// Commit checks that the job's version runs, and is permanent from then on.
+func (s *Slots) Commit(job *firmware.Job) error {
 	if s.Running != job.Target {
 		return firmware.Failf(ota.VerifyFailed, "runs %s, not %s", s.Running, job.Target)
 	}

@@ -27,7 +27,7 @@ func upgraded(t *testing.T) *model.Slots {
 	require.NoError(t, err)
 	require.False(t, already)
 	s.Activate()
-	require.NoError(t, s.Confirm(j))
+	require.NoError(t, s.Commit(j))
 	return s
 }
 
@@ -44,8 +44,8 @@ func TestEveryStepMayBeDoneAgain(t *testing.T) {
 	already, err := s.Ready(j)
 	require.NoError(t, err)
 	assert.True(t, already, "it runs; activated again it would be its own previous version")
-	require.NoError(t, s.Confirm(j))
-	require.NoError(t, s.Confirm(j))
+	require.NoError(t, s.Commit(j))
+	require.NoError(t, s.Commit(j))
 	assert.Equal(t, firmware.RestartProcess, s.Revert(j))
 	assert.Equal(t, firmware.RestartProcess, s.Revert(j))
 	assert.Equal(t, "1.0.0", s.Running)
@@ -60,7 +60,7 @@ func TestOnlyWhatIsStagedRuns(t *testing.T) {
 	s.Open(j)
 	_, err = s.Ready(j)
 	require.Error(t, err, "in place, and not declared whole")
-	require.Error(t, s.Confirm(j), "it does not run")
+	require.Error(t, s.Commit(j), "it does not run")
 	require.NoError(t, s.Stage(j))
 	assert.True(t, s.Open(job("1.1.0", 2)), "the same version made of other bytes is another image")
 	_, err = s.Ready(j)

@@ -41,7 +41,7 @@ func (f *flash) Inspect(context.Context) (firmware.Inspection, error) {
 }
 
 // Open gives the inactive place. Chunks of the same image are still there.
-func (f *flash) Open(_ context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (f *flash) Open(_ context.Context, job firmware.Job) ([]firmware.Target, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.slots.Open(&job) {
@@ -50,7 +50,7 @@ func (f *flash) Open(_ context.Context, job firmware.Job) ([]firmware.Place, err
 			f.have[i] = make([]bool, len(job.Files[i].Chunks))
 		}
 	}
-	places := make([]firmware.Place, len(job.Files))
+	places := make([]firmware.Target, len(job.Files))
 	for i := range places {
 		places[i] = &sector{flash: f, file: &job.Files[i], have: f.have[i]}
 	}
@@ -92,11 +92,11 @@ func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restar
 	return f.slots.Restart, nil
 }
 
-// Confirm makes the running version permanent.
-func (f *flash) Confirm(_ context.Context, job firmware.Job) error {
+// Commit makes the running version permanent.
+func (f *flash) Commit(_ context.Context, job firmware.Job) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.slots.Confirm(&job)
+	return f.slots.Commit(&job)
 }
 
 // Revert brings the previous version back.

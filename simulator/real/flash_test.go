@@ -50,7 +50,7 @@ func jobTo(t *testing.T, version string) firmware.Job {
 	return firmware.Job{Component: "app", Source: "1.0.0", Target: version, Files: []ota.File{file}}
 }
 
-func (b *bench) open(job firmware.Job) firmware.Place {
+func (b *bench) open(job firmware.Job) firmware.Target {
 	b.Helper()
 	places, err := b.flash.Open(b.Context(), job)
 	require.NoError(b, err)
@@ -89,7 +89,7 @@ func (b *bench) upgrade(job firmware.Job, times int) {
 		assert.Equal(b, firmware.RestartSystem, restart)
 	}
 	for range times {
-		require.NoError(b, b.flash.Confirm(b.Context(), later))
+		require.NoError(b, b.flash.Commit(b.Context(), later))
 	}
 	b.runs(job.Target)
 }
@@ -126,7 +126,7 @@ func TestFlashGoesBack(t *testing.T) {
 		func(b *bench) { b.fillAll(job) },
 		func(b *bench) { require.NoError(b, b.flash.Stage(b.Context(), job)) },
 		func(b *bench) { _, err := b.flash.Activate(b.Context(), job); require.NoError(b, err) },
-		func(b *bench) { require.NoError(b, b.flash.Confirm(b.Context(), job)) },
+		func(b *bench) { require.NoError(b, b.flash.Commit(b.Context(), job)) },
 	}
 	const activated = 3
 	for done := range len(steps) + 1 {
@@ -222,7 +222,7 @@ func TestFlashActivatesOnlyWhatIsStaged(t *testing.T) {
 	b.fillAll(job)
 	_, err = b.flash.Activate(t.Context(), job)
 	assert.Equal(t, ota.InstallerFailed, failureCode(t, err))
-	assert.Equal(t, ota.VerifyFailed, failureCode(t, b.flash.Confirm(t.Context(), job)))
+	assert.Equal(t, ota.VerifyFailed, failureCode(t, b.flash.Commit(t.Context(), job)))
 	b.runs("1.0.0")
 }
 

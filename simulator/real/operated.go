@@ -42,7 +42,7 @@ func (o operatedFlash) Inspect(ctx context.Context) (firmware.Inspection, error)
 }
 
 // Open gives the inactive places.
-func (o operatedFlash) Open(ctx context.Context, job firmware.Job) ([]firmware.Place, error) {
+func (o operatedFlash) Open(ctx context.Context, job firmware.Job) ([]firmware.Target, error) {
 	if err := o.operate(o.component, fault.Open); err != nil {
 		return nil, err
 	}
@@ -69,12 +69,12 @@ func (o operatedFlash) Activate(ctx context.Context, job firmware.Job) (firmware
 	return o.flash.Activate(ctx, job)
 }
 
-// Confirm makes the running version permanent.
-func (o operatedFlash) Confirm(ctx context.Context, job firmware.Job) error {
+// Commit makes the running version permanent.
+func (o operatedFlash) Commit(ctx context.Context, job firmware.Job) error {
 	if err := o.operate(o.component, fault.Confirm); err != nil {
 		return err
 	}
-	return o.flash.Confirm(ctx, job)
+	return o.flash.Commit(ctx, job)
 }
 
 // Revert brings the previous version back.
@@ -87,7 +87,7 @@ func (o operatedFlash) Revert(ctx context.Context, job firmware.Job) (firmware.R
 
 // operatedPlace is an inactive place as its faults leave it.
 type operatedPlace struct {
-	firmware.Place
+	firmware.Target
 	of operatedFlash
 }
 
@@ -96,5 +96,5 @@ func (p operatedPlace) WriteAt(b []byte, off int64) (int, error) {
 	if err := p.of.operate(p.of.component, fault.Write); err != nil {
 		return 0, err
 	}
-	return p.Place.WriteAt(b, off)
+	return p.Target.WriteAt(b, off)
 }

@@ -200,7 +200,7 @@ func (d *device) perform(l *life, out agent.Output) {
 	case agent.Confirm:
 		failure := d.operate(out.Job.Component, fault.Confirm, func(f *flash) error {
 			d.watchConfirm(out.Job.Component)
-			return f.Confirm(&out.Job)
+			return f.Commit(&out.Job)
 		})
 		d.finish(l, agent.Confirmed{Op: out.Op, Failure: failure})
 	case agent.Revert:

@@ -18,8 +18,8 @@ import (
 	"otafleet/agent"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
-	"otafleet/firmware/line"
 	"otafleet/firmware/modem"
+	"otafleet/firmware/port"
 	"otafleet/firmware/serial"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
@@ -58,7 +58,7 @@ func TestEveryKey(t *testing.T) {
 	c, err := config.Load(path)
 	require.NoError(t, err)
 	radio := modem.Quectel()
-	radio.Upload = line.Exchange{}
+	radio.Upload = port.Exchange{}
 	assert.Equal(t, &config.Config{
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
@@ -94,33 +94,33 @@ func TestEveryKey(t *testing.T) {
 				Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
 			}},
 			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{
-				Line: line.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
-				Version: line.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
-				Enter: []line.Exchange{
+				Port: port.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
+				Version: port.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
+				Enter: []port.Exchange{
 					{Send: "update\r", Expect: regexp.MustCompile("ready"), Timeout: 2 * time.Second, Attempts: 3},
 					{Send: "yes\r", Timeout: 2 * time.Second, Attempts: 3},
 				},
-				Start:   []line.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
+				Start:   []port.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
 				Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
 				Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
 			}}},
 			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{
-				Line: line.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: line.Exchange{Timeout: 2 * time.Second, Attempts: 3},
+				Port: port.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: port.Exchange{Timeout: 2 * time.Second, Attempts: 3},
 			}}},
 			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
-				Line: line.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute, UpgradeLimit: time.Hour,
+				Port: port.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute, UpgradeLimit: time.Hour,
 				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
 				Profile: modem.Profile{
-					Version:  line.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},
-					Prepare:  []line.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 3}},
-					Upload:   line.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second, Attempts: 1},
+					Version:  port.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},
+					Prepare:  []port.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 3}},
+					Upload:   port.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second, Attempts: 1},
 					Uploaded: regexp.MustCompile(`UP: (\d+)`),
-					Trigger:  line.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
+					Trigger:  port.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
 					Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`), Failed: regexp.MustCompile(`\+FAIL`),
 				},
 			}}},
 			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
-				Line: line.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
+				Port: port.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
 			}}},
 		},
 		Health:            []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},

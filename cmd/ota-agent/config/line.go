@@ -25,9 +25,9 @@ func (l LineInstallers) OnLine() bool { return l.Serial != nil || l.Modem != nil
 func (l LineInstallers) port() (key, path string) {
 	switch {
 	case l.Serial != nil:
-		return "serial", l.Serial.Line.Path
+		return "serial", l.Serial.Port.Path
 	case l.Modem != nil:
-		return "modem", l.Modem.Line.Path
+		return "modem", l.Modem.Port.Path
 	}
 	return "", ""
 }

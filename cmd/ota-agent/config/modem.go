@@ -7,18 +7,18 @@ import (
 	"regexp"
 	"time"
 
-	"otafleet/firmware/line"
 	"otafleet/firmware/modem"
+	"otafleet/firmware/port"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
 
 // readModemInstaller gives nil where the component has no such settings.
 func readModemInstaller(m *yamlform.Map, in base) *modem.Config {
-	c := &modem.Config{Line: line.Config{Baud: 115200}}
+	c := &modem.Config{Port: port.Config{Baud: 115200}}
 	m.Require("port")
-	in.path(m, "port", &c.Line.Path)
-	m.Int("baud", &c.Line.Baud, line.MinBaud, line.MaxBaud)
+	in.path(m, "port", &c.Port.Path)
+	m.Int("baud", &c.Port.Baud, port.MinBaud, port.MaxBaud)
 	readProfile(m, &c.Profile)
 	m.Bool("full", &c.Full)
 	m.Int("tries", &c.Tries, 1, 100)
@@ -66,7 +66,7 @@ func readProfile(m *yamlform.Map, p *modem.Profile) {
 		if m.Has("upload") {
 			m.Problemf("upload", "has no use with uploads: false")
 		}
-		p.Upload = line.Exchange{}
+		p.Upload = port.Exchange{}
 	}
 	if f == custom {
 		m.Require("version", "trigger", "end")
@@ -74,7 +74,7 @@ func readProfile(m *yamlform.Map, p *modem.Profile) {
 }
 
 // replace takes an exchange that the file gives.
-func replace(e *line.Exchange, m *yamlform.Map, given line.Exchange) {
+func replace(e *port.Exchange, m *yamlform.Map, given port.Exchange) {
 	if m.Given() {
 		*e = given
 	}

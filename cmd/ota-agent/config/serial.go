@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"time"
 
-	"otafleet/firmware/line"
+	"otafleet/firmware/port"
 	"otafleet/firmware/serial"
 	"otafleet/firmware/transfer"
 	"otafleet/internal/ota"
@@ -17,10 +17,10 @@ import (
 
 // readSerialInstaller gives nil where the component has no such settings.
 func readSerialInstaller(m *yamlform.Map, in base) *serial.Config {
-	c := &serial.Config{Line: line.Config{Baud: 115200}}
+	c := &serial.Config{Port: port.Config{Baud: 115200}}
 	m.Require("port", "protocol")
-	in.path(m, "port", &c.Line.Path)
-	m.Int("baud", &c.Line.Baud, line.MinBaud, line.MaxBaud)
+	in.path(m, "port", &c.Port.Path)
+	m.Int("baud", &c.Port.Baud, port.MinBaud, port.MaxBaud)
 	yamlform.Enum(m, "protocol", &c.Protocol, serial.XModem, serial.YModem, serial.Pull, serial.SMP)
 	c.Version = readExchange(m.Map("version"))
 	c.Enter, c.Start = readExchanges(m, "enter"), readExchanges(m, "start")
@@ -65,7 +65,7 @@ func readFactory(m *yamlform.Map, in base) transfer.Factory {
 }
 
 // readExchange reads the question for the version.
-func readExchange(m *yamlform.Map) line.Exchange {
+func readExchange(m *yamlform.Map) port.Exchange {
 	m.Require("expect")
 	e := readOne(m)
 	if e.Expect != nil && e.Expect.NumSubexp() < 1 {
@@ -75,9 +75,9 @@ func readExchange(m *yamlform.Map) line.Exchange {
 }
 
 // readExchanges reads a list of exchanges.
-func readExchanges(m *yamlform.Map, key string) []line.Exchange {
+func readExchanges(m *yamlform.Map, key string) []port.Exchange {
 	const most = 16
-	var all []line.Exchange
+	var all []port.Exchange
 	for _, e := range m.Maps(key, 1, most) {
 		if e.Given() && !e.Has("send") && !e.Has("expect") {
 			e.Problemf("send", "is missing; want send, expect or both")
@@ -87,8 +87,8 @@ func readExchanges(m *yamlform.Map, key string) []line.Exchange {
 	return all
 }
 
-func readOne(m *yamlform.Map) line.Exchange {
-	e := line.Exchange{Timeout: 2 * time.Second, Attempts: 3}
+func readOne(m *yamlform.Map) port.Exchange {
+	e := port.Exchange{Timeout: 2 * time.Second, Attempts: 3}
 	m.Text("send", &e.Send, toSend)
 	yamlform.Value(m, "expect", &e.Expect, pattern)
 	m.Duration("timeout", &e.Timeout, 10*time.Millisecond, time.Hour)
@@ -97,8 +97,8 @@ func readOne(m *yamlform.Map) line.Exchange {
 }
 
 func toSend(text string) error {
-	if text == "" || len(text) > line.MaxSend {
-		return fmt.Errorf("has %d bytes; want 1 to %d", len(text), line.MaxSend)
+	if text == "" || len(text) > port.MaxSend {
+		return fmt.Errorf("has %d bytes; want 1 to %d", len(text), port.MaxSend)
 	}
 	return nil
 }

@@ -19,12 +19,12 @@ import (
 	"sync"
 	"time"
 
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port/porttest"
 )
 
 // Module is an emulated module.
 type Module struct {
-	*linetest.Line
+	*porttest.Cable
 
 	Deaf     bool   // answers nothing
 	Code     int    // with which the next upgrade ends; 0 for success
@@ -40,7 +40,7 @@ type Module struct {
 	mu      sync.Mutex
 	live    []byte
 	file    []byte
-	busy    *linetest.End // where an upgrade stalls
+	busy    *porttest.End // where an upgrade stalls
 	asked   int
 	deletes int
 	uploads int
@@ -48,7 +48,7 @@ type Module struct {
 
 // New makes a module that runs a firmware, with its port at a path.
 func New(port string, live []byte) *Module {
-	return &Module{Line: &linetest.Line{Port: port}, live: live}
+	return &Module{Cable: &porttest.Cable{Port: port}, live: live}
 }
 
 // Plug connects the module, which has started anew.
@@ -96,7 +96,7 @@ func (m *Module) version() string {
 	return string(line)
 }
 
-func (m *Module) serve(end *linetest.End) {
+func (m *Module) serve(end *porttest.End) {
 	for end != nil {
 		text, err := command(end)
 		if err != nil || !end.Hears() {
@@ -134,7 +134,7 @@ func (m *Module) serve(end *linetest.End) {
 	}
 }
 
-func (m *Module) delete(end *linetest.End) {
+func (m *Module) delete(end *porttest.End) {
 	m.mu.Lock()
 	had := m.file != nil
 	m.file = nil
@@ -150,7 +150,7 @@ func (m *Module) delete(end *linetest.End) {
 }
 
 // upload takes a file of size bytes.
-func (m *Module) upload(end *linetest.End, size int) error {
+func (m *Module) upload(end *porttest.End, size int) error {
 	say(end, "CONNECT")
 	var file []byte
 	for len(file) < size {
@@ -168,7 +168,7 @@ func (m *Module) upload(end *linetest.End, size int) error {
 		file = append(file, b)
 	}
 	if !end.Hears() {
-		return linetest.ErrUnplugged
+		return porttest.ErrUnplugged
 	}
 	var high, low byte
 	for i, b := range file {
@@ -187,7 +187,7 @@ func (m *Module) upload(end *linetest.End, size int) error {
 }
 
 // upgrade upgrades the module and gives the end of the line on which it goes on.
-func (m *Module) upgrade(end *linetest.End) *linetest.End {
+func (m *Module) upgrade(end *porttest.End) *porttest.End {
 	m.mu.Lock()
 	file := m.file
 	m.mu.Unlock()
@@ -241,11 +241,11 @@ func (m *Module) upgrade(end *linetest.End) *linetest.End {
 // while is between two of what a module repeats without end.
 const while = 3 * time.Millisecond
 
-func say(end *linetest.End, lines ...string) {
+func say(end *porttest.End, lines ...string) {
 	end.Say([]byte("\r\n" + strings.Join(lines, "\r\n") + "\r\n")...)
 }
 
-func command(end *linetest.End) (string, error) {
+func command(end *porttest.End) (string, error) {
 	var text []byte
 	for {
 		b, err := end.Next(time.Hour)

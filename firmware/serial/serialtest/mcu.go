@@ -20,7 +20,7 @@ import (
 	"sync"
 	"time"
 
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port/porttest"
 )
 
 // patience is how long a receiver waits before it asks again.
@@ -30,7 +30,7 @@ const patience = 30 * time.Millisecond
 // reads blocks. Its console answers "version" with what it runs, and "update" by
 // entering the bootloader.
 type MCU struct {
-	*linetest.Line
+	*porttest.Cable
 
 	// Batch makes the bootloader receive YMODEM.
 	Batch bool
@@ -61,7 +61,7 @@ type MCU struct {
 
 // New makes an MCU that runs an image, with its port at a path.
 func New(port string, image []byte) *MCU {
-	return &MCU{Line: &linetest.Line{Port: port}, live: image}
+	return &MCU{Cable: &porttest.Cable{Port: port}, live: image}
 }
 
 // Plug switches the MCU on and connects it.
@@ -113,7 +113,7 @@ func version(image []byte) string {
 }
 
 // serve is the MCU from its start on.
-func (m *MCU) serve(end *linetest.End) {
+func (m *MCU) serve(end *porttest.End) {
 	if m.Live() != nil {
 		end.Say([]byte("boot ok\r\n> ")...)
 	}
@@ -130,7 +130,7 @@ func (m *MCU) serve(end *linetest.End) {
 
 // obey does what a line of the console says, and gives the line's end as it is
 // afterwards. It fails when the line is gone.
-func (m *MCU) obey(end *linetest.End, text string) (*linetest.End, error) {
+func (m *MCU) obey(end *porttest.End, text string) (*porttest.End, error) {
 	switch {
 	case m.Dead():
 	case text == "boot":
@@ -147,10 +147,10 @@ func (m *MCU) obey(end *linetest.End, text string) (*linetest.End, error) {
 }
 
 // update enters the bootloader.
-func (m *MCU) update(end *linetest.End) (*linetest.End, error) {
+func (m *MCU) update(end *porttest.End) (*porttest.End, error) {
 	if m.Away > 0 && !m.boot {
 		m.boot = true
-		return m.Line.Away(end, m.Away)
+		return m.Cable.Away(end, m.Away)
 	}
 	m.boot = m.Mute
 	end.Say([]byte("update\r\nready\r\n")...)
@@ -161,11 +161,11 @@ func (m *MCU) update(end *linetest.End) (*linetest.End, error) {
 }
 
 // load is the bootloader. It fails when the line is gone.
-func (m *MCU) load(end *linetest.End) error {
+func (m *MCU) load(end *porttest.End) error {
 	r := receiver{mcu: m, end: end}
 	image, err := r.receive()
 	switch {
-	case errors.Is(err, linetest.ErrUnplugged):
+	case errors.Is(err, porttest.ErrUnplugged):
 		return err
 	case m.Dead():
 		return nil
@@ -179,7 +179,7 @@ func (m *MCU) load(end *linetest.End) error {
 }
 
 // command reads a line, ended by CR or LF; empty ones are skipped.
-func command(end *linetest.End) (string, error) {
+func command(end *porttest.End) (string, error) {
 	var text []byte
 	for {
 		b, err := end.Next(time.Hour)

@@ -8,16 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port/porttest"
 )
 
 // pull reads an image that was offered, as a host reads from a module with a
 // cloud client: +QIOTEVT events, AT+QIOTUPDATE, AT+QIOTOTARD, AT+QIOTMCUVER.
-func (m *MCU) pull(end *linetest.End, offer string) error {
+func (m *MCU) pull(end *porttest.End, offer string) error {
 	c := client{mcu: m, end: end, component: between(offer, `10700,"`, `"`)}
 	image, err := c.fetch()
 	for range 5 {
-		if err == nil || errors.Is(err, linetest.ErrUnplugged) {
+		if err == nil || errors.Is(err, porttest.ErrUnplugged) {
 			break
 		}
 		c.events = nil
@@ -27,7 +27,7 @@ func (m *MCU) pull(end *linetest.End, offer string) error {
 			}
 		}
 	}
-	if errors.Is(err, linetest.ErrUnplugged) {
+	if errors.Is(err, porttest.ErrUnplugged) {
 		return err
 	}
 	if err != nil {
@@ -37,7 +37,7 @@ func (m *MCU) pull(end *linetest.End, offer string) error {
 		m.setLive(image)
 	}
 	_, err = c.ask(fmt.Sprintf(`AT+QIOTMCUVER="%s","%s"`, c.component, version(m.Live())))
-	if errors.Is(err, linetest.ErrUnplugged) {
+	if errors.Is(err, porttest.ErrUnplugged) {
 		return err
 	}
 	return nil
@@ -46,7 +46,7 @@ func (m *MCU) pull(end *linetest.End, offer string) error {
 // client is the MCU while it reads an image.
 type client struct {
 	mcu       *MCU
-	end       *linetest.End
+	end       *porttest.End
 	component string
 	events    []string // heard and not looked at
 }
@@ -188,7 +188,7 @@ func (c *client) line(within time.Duration) (string, error) {
 		}
 		if trimmed := strings.TrimRight(string(text), "\r"); trimmed != "" {
 			if !c.end.Hears() {
-				return "", linetest.ErrUnplugged
+				return "", porttest.ErrUnplugged
 			}
 			return trimmed, nil
 		}

@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"time"
 
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port/porttest"
 )
 
 // receiver receives one file by XMODEM or YMODEM.
 type receiver struct {
 	mcu     *MCU
-	end     *linetest.End
+	end     *porttest.End
 	image   []byte
 	size    int  // of the file, from the header; -1 for unknown
 	next    int  // number of the block to come
@@ -35,7 +35,7 @@ func (r *receiver) receive() ([]byte, error) {
 			r.ask()
 		}
 		b, err := r.end.Next(patience)
-		if errors.Is(err, linetest.ErrUnplugged) {
+		if errors.Is(err, porttest.ErrUnplugged) {
 			return nil, err
 		}
 		if err != nil {
@@ -78,7 +78,7 @@ func (r *receiver) take(b byte) (done bool, err error) {
 		}
 	case 0x04:
 		if !r.end.Hears() {
-			return false, linetest.ErrUnplugged
+			return false, porttest.ErrUnplugged
 		}
 		if r.ends++; r.ends == 1 && r.mcu.Batch {
 			r.end.Say(0x15) // it might have been noise
@@ -111,7 +111,7 @@ func (r *receiver) block(length int) (done bool, err error) {
 		r.end.Say(0x15)
 		return false, nil
 	case !r.end.Hears():
-		return false, linetest.ErrUnplugged
+		return false, porttest.ErrUnplugged
 	}
 	r.ends = 0
 	switch {
@@ -136,7 +136,7 @@ func (r *receiver) read(length int) (number byte, data []byte, good bool, err er
 	packet := make([]byte, 0, 2+length+check)
 	for len(packet) < cap(packet) {
 		b, err := r.end.Next(patience)
-		if errors.Is(err, linetest.ErrUnplugged) {
+		if errors.Is(err, porttest.ErrUnplugged) {
 			return 0, nil, false, err
 		}
 		if err != nil {

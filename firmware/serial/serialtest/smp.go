@@ -11,14 +11,14 @@ import (
 	"sync"
 	"time"
 
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port/porttest"
 )
 
 // Board is an emulated MCU with an MCUmgr server on its console and MCUboot's
 // two slots. An image waits in the second slot; a start after "test" swaps the
 // two, and the next one swaps them back unless the image was confirmed.
 type Board struct {
-	*linetest.Line
+	*porttest.Cable
 
 	// Chatty makes the console print a line of log before each answer.
 	Chatty bool
@@ -70,7 +70,7 @@ func hashOf(image []byte) string { return string(image[len(image)-32:]) }
 
 // NewBoard makes a board that runs an image, with its port at a path.
 func NewBoard(port string, image []byte) *Board {
-	return &Board{Line: &linetest.Line{Port: port}, slots: [2][]byte{image}, confirmed: true}
+	return &Board{Cable: &porttest.Cable{Port: port}, slots: [2][]byte{image}, confirmed: true}
 }
 
 // Plug connects the board, which goes on with what it was doing.
@@ -120,7 +120,7 @@ func (b *Board) Reset() {
 	}
 }
 
-func (b *Board) serve(end *linetest.End) {
+func (b *Board) serve(end *porttest.End) {
 	var packet []byte
 	for {
 		text, err := consoleLine(end)
@@ -151,16 +151,16 @@ func (b *Board) serve(end *linetest.End) {
 
 // take answers a whole packet, and gives the line's end as it is afterwards. It
 // fails when the line is gone.
-func (b *Board) take(end *linetest.End, packet []byte) (*linetest.End, error) {
+func (b *Board) take(end *porttest.End, packet []byte) (*porttest.End, error) {
 	if remainder(packet[2:]) != 0 || len(packet) <= 12 || b.isDead() {
 		return end, nil
 	}
 	if !end.Hears() {
-		return end, linetest.ErrUnplugged
+		return end, porttest.ErrUnplugged
 	}
 	b.answer(end, packet[2:len(packet)-2])
 	if b.Away > 0 && packet[6] == 0 && packet[9] == 5 { // the group and command of a reset
-		return b.Line.Away(end, b.Away)
+		return b.Cable.Away(end, b.Away)
 	}
 	return end, nil
 }
@@ -174,7 +174,7 @@ func cutMark(text string) (mark, body string, found bool) {
 	return "", "", false
 }
 
-func consoleLine(end *linetest.End) (string, error) {
+func consoleLine(end *porttest.End) (string, error) {
 	var text []byte
 	for {
 		c, err := end.Next(time.Hour)
@@ -191,7 +191,7 @@ func consoleLine(end *linetest.End) (string, error) {
 }
 
 // answer answers a request.
-func (b *Board) answer(end *linetest.End, request []byte) {
+func (b *Board) answer(end *porttest.End, request []byte) {
 	values := parse(request[8:])
 	op, group, id := request[0], binary.BigEndian.Uint16(request[4:]), request[7]
 	var body []byte
@@ -221,7 +221,7 @@ func (b *Board) answer(end *linetest.End, request []byte) {
 }
 
 // say sends a packet, with the log of the console between its lines.
-func (b *Board) say(end *linetest.End, packet []byte) {
+func (b *Board) say(end *porttest.End, packet []byte) {
 	whole := binary.BigEndian.AppendUint16(nil, uint16(len(packet)+2))
 	whole = append(whole, packet...)
 	check := remainder(append(append([]byte(nil), packet...), 0, 0))

@@ -1,4 +1,4 @@
-package linetest
+package porttest
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Line is a line with a far end for one emulator at a time. It can be cut, and
+// Cable is a line with a far end for one emulator at a time. It can be cut, and
 // be bad.
-type Line struct {
+type Cable struct {
 	Port string // path of the port
 
 	served sync.WaitGroup
@@ -28,136 +28,136 @@ type Line struct {
 
 // Distort makes heard of what the emulator is to hear, and said of what it says.
 // nil changes nothing.
-func (l *Line) Distort(heard, said func(b []byte) []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.heard, l.said = heard, said
+func (c *Cable) Distort(heard, said func(b []byte) []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard, c.said = heard, said
 }
 
 // ErrUnplugged says that the line is cut or unplugged.
 var ErrUnplugged = errors.New("unplugged")
 
 // Plug makes the line anew, without a cut ahead, and gives its far end.
-func (l *Line) Plug() (*End, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.left, l.cut, l.ended = 0, false, false
-	return l.replug()
+func (c *Cable) Plug() (*End, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left, c.cut, c.ended = 0, false, false
+	return c.replug()
 }
 
 // Serve plugs the line and lets an emulator serve its far end; the one before has
 // ended then.
-func (l *Line) Serve(emulate func(*End)) error {
-	l.Close()
-	end, err := l.Plug()
+func (c *Cable) Serve(emulate func(*End)) error {
+	c.Close()
+	end, err := c.Plug()
 	if err != nil {
 		return err
 	}
-	l.served.Go(func() { emulate(end) })
+	c.served.Go(func() { emulate(end) })
 	return nil
 }
 
 // Close hangs up and waits until the emulator has ended.
-func (l *Line) Close() {
-	l.mu.Lock()
-	l.ended = true
-	l.unplug()
-	l.mu.Unlock()
-	l.served.Wait()
+func (c *Cable) Close() {
+	c.mu.Lock()
+	c.ended = true
+	c.unplug()
+	c.mu.Unlock()
+	c.served.Wait()
 }
 
 // Replug makes the line anew, as Plug does, for a component that disconnects
 // itself. It fails if the line has been unplugged by somebody else.
-func (l *Line) Replug(e *End) (*End, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.far != e.far {
+func (c *Cable) Replug(e *End) (*End, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.far != e.far {
 		return nil, ErrUnplugged
 	}
-	return l.replug()
+	return c.replug()
 }
 
 // Away takes the port away for a while, for a component that disconnects itself, and
 // fails as Replug does.
-func (l *Line) Away(e *End, while time.Duration) (*End, error) {
-	l.mu.Lock()
-	mine := l.far == e.far
+func (c *Cable) Away(e *End, while time.Duration) (*End, error) {
+	c.mu.Lock()
+	mine := c.far == e.far
 	if mine {
-		l.unplug()
+		c.unplug()
 	}
-	l.mu.Unlock()
+	c.mu.Unlock()
 	if !mine {
 		return nil, ErrUnplugged
 	}
 	time.Sleep(while)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ended || l.far != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.far != nil {
 		return nil, ErrUnplugged
 	}
-	return l.replug()
+	return c.replug()
 }
 
-func (l *Line) replug() (*End, error) {
-	l.unplug()
-	far, err := Plug(l.Port)
+func (c *Cable) replug() (*End, error) {
+	c.unplug()
+	far, err := Plug(c.Port)
 	if err != nil {
 		return nil, err
 	}
-	l.far = far
-	return &End{line: l, far: far}, nil
+	c.far = far
+	return &End{cable: c, far: far}, nil
 }
 
 // Unplug hangs up.
-func (l *Line) Unplug() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.unplug()
+func (c *Cable) Unplug() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unplug()
 }
 
-func (l *Line) unplug() {
-	if l.far != nil {
-		_ = l.far.Close()
-		l.far = nil
+func (c *Cable) unplug() {
+	if c.far != nil {
+		_ = c.far.Close()
+		c.far = nil
 	}
 }
 
 // CutAt cuts the line at the n-th thing from now on that the emulator is about
 // to hear; 0 lets it hear everything.
-func (l *Line) CutAt(n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.left = n
+func (c *Cable) CutAt(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = n
 }
 
 // WasCut reports whether the line was cut since the last Plug.
-func (l *Line) WasCut() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cut
+func (c *Cable) WasCut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut
 }
 
 // End is the far end of a line until it is plugged anew.
 type End struct {
-	line *Line
-	far  *Far
-	held []byte
-	room [512]byte
+	cable *Cable
+	far   *Far
+	held  []byte
+	room  [512]byte
 }
 
 // Hears is called by an emulator before what it has heard changes anything. It
 // reports whether it still hears at all.
 func (e *End) Hears() bool {
-	l := e.line
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.far != e.far {
+	c := e.cable
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.far != e.far {
 		return false
 	}
-	if l.left > 0 {
-		if l.left--; l.left == 0 {
-			l.cut = true
-			l.unplug()
+	if c.left > 0 {
+		if c.left--; c.left == 0 {
+			c.cut = true
+			c.unplug()
 			return false
 		}
 	}
@@ -194,11 +194,11 @@ func (e *End) Say(b ...byte) {
 }
 
 func (e *End) filter(heard bool, b []byte) []byte {
-	e.line.mu.Lock()
-	defer e.line.mu.Unlock()
-	by := e.line.said
+	e.cable.mu.Lock()
+	defer e.cable.mu.Unlock()
+	by := e.cable.said
 	if heard {
-		by = e.line.heard
+		by = e.cable.heard
 	}
 	if by == nil {
 		return append([]byte(nil), b...)

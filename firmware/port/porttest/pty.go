@@ -1,4 +1,4 @@
-// Package linetest makes serial lines for tests: pseudo-terminals with a
+// Package porttest makes serial lines for tests: pseudo-terminals with a
 // component's emulator at the far end, and a line that loses and garbles.
 //
 // One flow through it: Plug makes a terminal and a symbolic link to it, which
@@ -7,7 +7,7 @@
 // name, as a USB adapter that was pulled and put back.
 //
 // It is for tests alone, and emulates no speed.
-package linetest
+package porttest
 
 import (
 	"errors"

@@ -19,7 +19,7 @@ import (
 // takeBack takes back what is on trial, as an agent does that cannot start.
 func (a *app) takeBack(t *testing.T) []string {
 	t.Helper()
-	taken, err := file.TakeBack(t.Context(), filepath.Dir(a.StateDir), slog.New(slog.DiscardHandler))
+	taken, err := file.RollBack(t.Context(), filepath.Dir(a.StateDir), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return taken
 }
@@ -74,7 +74,7 @@ func TestWhatIsTakenBack(t *testing.T) {
 		"with the system": {func(c *file.Config) { c.Restart = firmware.RestartSystem }, func(*testing.T, *app) {}, "the old one", true},
 		"no restart":      {func(c *file.Config) { c.Restart = firmware.RestartNone }, func(*testing.T, *app) {}, "", false},
 		"confirmed": {nil, func(t *testing.T, a *app) {
-			require.NoError(t, a.installer.Confirm(t.Context(), a.job))
+			require.NoError(t, a.installer.Commit(t.Context(), a.job))
 		}, "", false},
 		"gone back": {nil, func(t *testing.T, a *app) { a.revert(t) }, "the old one", false},
 		"mended by hand": {nil, func(t *testing.T, a *app) {
@@ -100,7 +100,7 @@ func TestWhatIsTakenBack(t *testing.T) {
 			assert.Equal(t, want, string(live))
 		})
 	}
-	taken, err := file.TakeBack(t.Context(), filepath.Join(t.TempDir(), "none"), slog.New(slog.DiscardHandler))
+	taken, err := file.RollBack(t.Context(), filepath.Join(t.TempDir(), "none"), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	assert.Empty(t, taken)
 }

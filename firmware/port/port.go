@@ -1,4 +1,4 @@
-// Package line is the serial line between the device and a component that has
+// Package port is the serial line between the device and a component that has
 // no other: the port, reads that end in time, and exchanges of a text for a
 // pattern.
 //
@@ -11,7 +11,7 @@
 // The package speaks termios through x/sys: of a library for serial ports it
 // would need only what is here, and a file of package os has the deadlines
 // already. It knows no protocol, and drives neither DTR nor RTS.
-package line
+package port
 
 import (
 	"context"
@@ -47,8 +47,8 @@ var ErrGone = errors.New("the port is gone")
 // writeLimit is how long the port may refuse to take bytes.
 const writeLimit = 10 * time.Second
 
-// Line is an open port.
-type Line struct {
+// Port is an open port.
+type Port struct {
 	ctx  context.Context
 	file *os.File
 	stop func() bool // ends the watch on ctx
@@ -59,7 +59,7 @@ type Line struct {
 // Open opens the port until Close, or until ctx ends: then every call fails with
 // the context's error. It fails with firmware.ErrRetry while another program has
 // the port, and with ErrGone if there is no port.
-func Open(ctx context.Context, cfg Config) (*Line, error) {
+func Open(ctx context.Context, cfg Config) (*Port, error) {
 	file, err := os.OpenFile(cfg.Path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.EBUSY) {
 		return nil, inUse(cfg)
@@ -67,21 +67,21 @@ func Open(ctx context.Context, cfg Config) (*Line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	l := &Line{ctx: ctx, file: file}
-	if err := l.claim(cfg); err != nil {
+	p := &Port{ctx: ctx, file: file}
+	if err := p.claim(cfg); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	l.stop = context.AfterFunc(ctx, func() { _ = file.SetDeadline(time.Unix(1, 0)) })
-	return l, nil
+	p.stop = context.AfterFunc(ctx, func() { _ = file.SetDeadline(time.Unix(1, 0)) })
+	return p, nil
 }
 
 // OpenWithin opens the port as Open does, and waits for one that is not there: a
 // component that starts anew takes it away. The time between two looks is pause.
-func OpenWithin(ctx context.Context, cfg Config, within, pause time.Duration) (*Line, error) {
+func OpenWithin(ctx context.Context, cfg Config, within, pause time.Duration) (*Port, error) {
 	for end := time.Now().Add(within); ; {
-		l, err := Open(ctx, cfg)
+		p, err := Open(ctx, cfg)
 		if !errors.Is(err, ErrGone) || !time.Now().Before(end) {
-			return l, err
+			return p, err
 		}
 		if err := firmware.Pause(ctx, min(pause, max(time.Until(end), 0))); err != nil {
 			return nil, err
@@ -97,8 +97,8 @@ func inUse(cfg Config) error {
 // claim takes the port for this process alone and makes it raw. Some programs ask
 // for the lock, others do not: for those the terminal itself is closed to all but
 // the system's administrator.
-func (l *Line) claim(cfg Config) error {
-	return l.control(func(fd int) error {
+func (p *Port) claim(cfg Config) error {
+	return p.control(func(fd int) error {
 		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 			return inUse(cfg)
 		}
@@ -122,8 +122,8 @@ func (l *Line) claim(cfg Config) error {
 }
 
 // control calls f with the port's descriptor.
-func (l *Line) control(f func(fd int) error) error {
-	raw, err := l.file.SyscallConn()
+func (p *Port) control(f func(fd int) error) error {
+	raw, err := p.file.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -135,68 +135,68 @@ func (l *Line) control(f func(fd int) error) error {
 }
 
 // Close gives the port back.
-func (l *Line) Close() error {
-	l.stop()
+func (p *Port) Close() error {
+	p.stop()
 	// It would stay taken for as long as another program has it open. A port that has
 	// gone is nobody's.
-	_ = l.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) })
-	return l.file.Close()
+	_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) })
+	return p.file.Close()
 }
 
 // Write sends all of b.
-func (l *Line) Write(b []byte) error {
-	if err := l.file.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+func (p *Port) Write(b []byte) error {
+	if err := p.file.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
 		return err
 	}
-	if err := l.ctx.Err(); err != nil {
+	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := l.file.Write(b); err != nil {
-		return l.problem(err, "the port takes nothing for %s", writeLimit)
+	if _, err := p.file.Write(b); err != nil {
+		return p.problem(err, "the port takes nothing for %s", writeLimit)
 	}
 	return nil
 }
 
 // Farewell sends b, although the context may have ended; nobody learns whether
 // it arrives. It is for the last word to a peer that would otherwise wait.
-func (l *Line) Farewell(b []byte) {
+func (p *Port) Farewell(b []byte) {
 	const limit = time.Second
-	if l.file.SetWriteDeadline(time.Now().Add(limit)) == nil {
-		_, _ = l.file.Write(b)
+	if p.file.SetWriteDeadline(time.Now().Add(limit)) == nil {
+		_, _ = p.file.Write(b)
 	}
 }
 
 // Next gives the next byte, or ErrSilent if none comes within a time.
-func (l *Line) Next(within time.Duration) (byte, error) {
-	if len(l.held) == 0 {
-		if err := l.more(within); err != nil {
+func (p *Port) Next(within time.Duration) (byte, error) {
+	if len(p.held) == 0 {
+		if err := p.more(within); err != nil {
 			return 0, err
 		}
 	}
-	b := l.held[0]
-	l.held = l.held[1:]
+	b := p.held[0]
+	p.held = p.held[1:]
 	return b, nil
 }
 
 // more waits for bytes and adds them to what is held.
-func (l *Line) more(within time.Duration) error {
-	if err := l.file.SetReadDeadline(time.Now().Add(within)); err != nil {
+func (p *Port) more(within time.Duration) error {
+	if err := p.file.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return err
 	}
-	if err := l.ctx.Err(); err != nil {
+	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	n, err := l.file.Read(l.room[:])
-	l.held = append(l.held, l.room[:n]...)
+	n, err := p.file.Read(p.room[:])
+	p.held = append(p.held, p.room[:n]...)
 	if err != nil {
-		return l.problem(err, "nothing came for %s", within)
+		return p.problem(err, "nothing came for %s", within)
 	}
 	return nil
 }
 
 // problem tells the ends of a context and of a time from other errors.
-func (l *Line) problem(err error, late string, args ...any) error {
-	if ended := l.ctx.Err(); ended != nil {
+func (p *Port) problem(err error, late string, args ...any) error {
+	if ended := p.ctx.Err(); ended != nil {
 		return ended
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -206,10 +206,10 @@ func (l *Line) problem(err error, late string, args ...any) error {
 }
 
 // Drop forgets everything that has come and was not read.
-func (l *Line) Drop() {
-	l.held = nil
+func (p *Port) Drop() {
+	p.held = nil
 	// A port that cannot do it has nothing to forget or fails at the next read.
-	_ = l.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) })
+	_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) })
 }
 
 // Failure gives an error of this package its protocol code; what has one

@@ -1,4 +1,4 @@
-package line
+package port
 
 import (
 	"errors"
@@ -35,18 +35,18 @@ var ErrRefused = errors.New("refused")
 // Exchange sends and waits. It gives the text that Expect describes and its
 // groups, as regexp.FindStringSubmatch does. What comes after that text is read
 // next.
-func (l *Line) Exchange(e Exchange) ([]string, error) {
+func (p *Port) Exchange(e Exchange) ([]string, error) {
 	for attempt := 1; ; attempt++ {
 		if e.Send != "" {
-			l.Drop() // an answer to an earlier question is none to this
-			if err := l.Write([]byte(e.Send)); err != nil {
+			p.Drop() // an answer to an earlier question is none to this
+			if err := p.Write([]byte(e.Send)); err != nil {
 				return nil, err
 			}
 		}
 		if e.Expect == nil {
 			return nil, nil
 		}
-		found, err := l.await(e.Expect, e.Refusal, e.Timeout)
+		found, err := p.await(e.Expect, e.Refusal, e.Timeout)
 		if err == nil || attempt >= e.Attempts || !errors.Is(err, ErrSilent) {
 			return found, err
 		}
@@ -54,34 +54,34 @@ func (l *Line) Exchange(e Exchange) ([]string, error) {
 }
 
 // Await waits until what has come contains pattern, as Exchange does.
-func (l *Line) Await(pattern *regexp.Regexp, timeout time.Duration) ([]string, error) {
-	return l.await(pattern, nil, timeout)
+func (p *Port) Await(pattern *regexp.Regexp, timeout time.Duration) ([]string, error) {
+	return p.await(pattern, nil, timeout)
 }
 
-func (l *Line) await(pattern, refusal *regexp.Regexp, timeout time.Duration) ([]string, error) {
+func (p *Port) await(pattern, refusal *regexp.Regexp, timeout time.Duration) ([]string, error) {
 	for end := time.Now().Add(timeout); ; {
-		l.held = l.held[max(0, len(l.held)-maxAnswer):]
-		at := pattern.FindSubmatchIndex(l.held)
+		p.held = p.held[max(0, len(p.held)-maxAnswer):]
+		at := pattern.FindSubmatchIndex(p.held)
 		wait := time.Until(end)
-		if at != nil && (at[1] < len(l.held) || lineEnds(l.held)) {
-			return l.take(pattern, at), nil
+		if at != nil && (at[1] < len(p.held) || lineEnds(p.held)) {
+			return p.take(pattern, at), nil
 		}
-		if no := refused(refusal, l.held); at == nil && no != nil {
-			text := strings.TrimSpace(string(l.held[no[0]:no[1]]))
-			l.held = l.held[no[1]:]
+		if no := refused(refusal, p.held); at == nil && no != nil {
+			text := strings.TrimSpace(string(p.held[no[0]:no[1]]))
+			p.held = p.held[no[1]:]
 			return nil, fmt.Errorf("%w: %s", ErrRefused, text)
 		}
 		if at != nil {
 			wait = min(wait, settle)
 		}
 		if wait <= 0 && at == nil {
-			return nil, fmt.Errorf("%w like %q within %s%s", ErrSilent, pattern, timeout, l.heard())
+			return nil, fmt.Errorf("%w like %q within %s%s", ErrSilent, pattern, timeout, p.heard())
 		}
-		err := l.more(max(wait, 0))
+		err := p.more(max(wait, 0))
 		switch {
 		case err == nil:
 		case at != nil && errors.Is(err, ErrSilent):
-			return l.take(pattern, at), nil
+			return p.take(pattern, at), nil
 		case !errors.Is(err, ErrSilent):
 			return nil, err
 		}
@@ -100,17 +100,17 @@ func lineEnds(b []byte) bool {
 }
 
 // take gives a match and drops the bytes up to its end.
-func (l *Line) take(pattern *regexp.Regexp, at []int) []string {
-	found := pattern.FindStringSubmatch(string(l.held))
-	l.held = l.held[at[1]:]
+func (p *Port) take(pattern *regexp.Regexp, at []int) []string {
+	found := pattern.FindStringSubmatch(string(p.held))
+	p.held = p.held[at[1]:]
 	return found
 }
 
 // heard says what came instead, for who reads the error.
-func (l *Line) heard() string {
+func (p *Port) heard() string {
 	const last = 60 // bytes
-	if len(l.held) == 0 {
+	if len(p.held) == 0 {
 		return ""
 	}
-	return "; heard " + strconv.QuoteToASCII(string(l.held[max(0, len(l.held)-last):]))
+	return "; heard " + strconv.QuoteToASCII(string(p.held[max(0, len(p.held)-last):]))
 }

@@ -1,4 +1,4 @@
-package line_test
+package port_test
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
-	"otafleet/firmware/line"
-	"otafleet/firmware/line/linetest"
+	"otafleet/firmware/port"
+	"otafleet/firmware/port/porttest"
 	"otafleet/internal/ota"
 )
 
@@ -25,18 +25,18 @@ const (
 	brief = 30 * time.Millisecond
 )
 
-func open(ctx context.Context, t *testing.T) (*line.Line, *linetest.Far, line.Config) {
-	cfg := line.Config{Path: filepath.Join(t.TempDir(), "port"), Baud: 115200}
-	far, err := linetest.Plug(cfg.Path)
+func open(ctx context.Context, t *testing.T) (*port.Port, *porttest.Far, port.Config) {
+	cfg := port.Config{Path: filepath.Join(t.TempDir(), "port"), Baud: 115200}
+	far, err := porttest.Plug(cfg.Path)
 	require.NoError(t, err)
 	t.Cleanup(func() { far.Close() })
-	l, err := line.Open(ctx, cfg)
+	l, err := port.Open(ctx, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	return l, far, cfg
 }
 
-func say(t *testing.T, far *linetest.Far, text string) {
+func say(t *testing.T, far *porttest.Far, text string) {
 	_, err := far.Write([]byte(text))
 	require.NoError(t, err)
 }
@@ -66,16 +66,16 @@ func TestBytesPassAsTheyAre(t *testing.T) {
 func TestSilenceAndHangUp(t *testing.T) {
 	l, far, _ := open(t.Context(), t)
 	_, err := l.Next(brief)
-	require.ErrorIs(t, err, line.ErrSilent)
+	require.ErrorIs(t, err, port.ErrSilent)
 	require.NoError(t, far.Close())
 	_, err = l.Next(long)
-	require.ErrorIs(t, err, line.ErrGone)
-	require.ErrorIs(t, l.Write([]byte("x")), line.ErrGone)
+	require.ErrorIs(t, err, port.ErrGone)
+	require.ErrorIs(t, l.Write([]byte("x")), port.ErrGone)
 	var failure *ota.Failure
-	require.ErrorAs(t, line.Failure(err), &failure)
+	require.ErrorAs(t, port.Failure(err), &failure)
 	assert.Equal(t, ota.ComponentSilent, failure.Code)
-	assert.NoError(t, line.Failure(nil))
-	assert.Equal(t, os.ErrExist, line.Failure(os.ErrExist))
+	assert.NoError(t, port.Failure(nil))
+	assert.Equal(t, os.ErrExist, port.Failure(os.ErrExist))
 }
 
 func TestEndedContext(t *testing.T) {
@@ -94,26 +94,26 @@ func TestEndedContext(t *testing.T) {
 
 func TestPorts(t *testing.T) {
 	l, _, cfg := open(t.Context(), t)
-	_, err := line.Open(t.Context(), cfg)
+	_, err := port.Open(t.Context(), cfg)
 	require.ErrorIs(t, err, firmware.ErrRetry, "two programs would take each other's answers")
 	require.NoError(t, l.Close())
-	again, err := line.Open(t.Context(), cfg)
+	again, err := port.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	require.NoError(t, again.Close())
 
 	// Programs that ask for no lock find the port closed to them, and so do we. The
 	// administrator is let in all the same.
-	l, err = line.Open(t.Context(), cfg)
+	l, err = port.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	assert.Equal(t, 1, exclusive(t, cfg.Path))
 	require.NoError(t, l.Close())
 	assert.Equal(t, 0, exclusive(t, cfg.Path), "given back, although the far end holds it open")
 
-	_, err = line.Open(t.Context(), line.Config{Path: filepath.Join(t.TempDir(), "none"), Baud: 9600})
-	require.ErrorIs(t, err, line.ErrGone)
+	_, err = port.Open(t.Context(), port.Config{Path: filepath.Join(t.TempDir(), "none"), Baud: 9600})
+	require.ErrorIs(t, err, port.ErrGone)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = line.Open(t.Context(), line.Config{Path: file, Baud: 9600})
+	_, err = port.Open(t.Context(), port.Config{Path: file, Baud: 9600})
 	require.ErrorContains(t, err, "is not a serial port")
 }
 
@@ -157,7 +157,7 @@ func TestExchanges(t *testing.T) {
 					time.Sleep(brief)
 				}
 			}()
-			found, err := l.Exchange(line.Exchange{Send: "version\r", Expect: version, Timeout: long})
+			found, err := l.Exchange(port.Exchange{Send: "version\r", Expect: version, Timeout: long})
 			require.NoError(t, err)
 			assert.Equal(t, test.want, found[1])
 		})
@@ -167,9 +167,9 @@ func TestExchanges(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	l, far, _ := open(t.Context(), t)
 	say(t, far, "\r\n+CME ERROR: 417\r\n")
-	e := line.Exchange{Expect: regexp.MustCompile("OK"), Refusal: regexp.MustCompile(`\+CME ERROR: \d+`), Timeout: long, Attempts: 3}
+	e := port.Exchange{Expect: regexp.MustCompile("OK"), Refusal: regexp.MustCompile(`\+CME ERROR: \d+`), Timeout: long, Attempts: 3}
 	_, err := l.Exchange(e)
-	require.ErrorIs(t, err, line.ErrRefused)
+	require.ErrorIs(t, err, port.ErrRefused)
 	assert.ErrorContains(t, err, "refused: +CME ERROR: 417")
 	say(t, far, "OK\r\n")
 	_, err = l.Exchange(e)
@@ -178,8 +178,8 @@ func TestRefusal(t *testing.T) {
 
 func TestExchangeIsRepeated(t *testing.T) {
 	l, far, _ := open(t.Context(), t)
-	_, err := l.Exchange(line.Exchange{Send: "hello\r", Expect: regexp.MustCompile("x"), Timeout: brief, Attempts: 3})
-	require.ErrorIs(t, err, line.ErrSilent)
+	_, err := l.Exchange(port.Exchange{Send: "hello\r", Expect: regexp.MustCompile("x"), Timeout: brief, Attempts: 3})
+	require.ErrorIs(t, err, port.ErrSilent)
 	room := make([]byte, 64)
 	n, err := far.Read(room)
 	require.NoError(t, err)

@@ -11,13 +11,13 @@ import (
 	"otafleet/firmware"
 )
 
-// TakeBack makes the versions before live again of all components on trial: those
+// RollBack makes the versions before live again of all components on trial: those
 // that have been switched, wait for a restart to be confirmed, and still are what
 // was switched to. It is for an agent that cannot start with one of them, and needs
 // no configuration for it. dir holds the state directories of components. It
 // gives the paths that it has changed; their installers find that out, and Revert
 // drops what is left of the job.
-func TakeBack(ctx context.Context, dir string, log *slog.Logger) ([]string, error) {
+func RollBack(ctx context.Context, dir string, log *slog.Logger) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -27,7 +27,7 @@ func TakeBack(ctx context.Context, dir string, log *slog.Logger) ([]string, erro
 		if !entry.IsDir() {
 			continue
 		}
-		path, failure := takeBack(ctx, filepath.Join(dir, entry.Name()), log)
+		path, failure := rollBack(ctx, filepath.Join(dir, entry.Name()), log)
 		if err = errors.Join(err, failure); path != "" {
 			changed = append(changed, path)
 		}
@@ -35,8 +35,8 @@ func TakeBack(ctx context.Context, dir string, log *slog.Logger) ([]string, erro
 	return changed, err
 }
 
-// takeBack does it for one component, and gives its path if it was changed.
-func takeBack(ctx context.Context, stateDir string, log *slog.Logger) (string, error) {
+// rollBack does it for one component, and gives its path if it was changed.
+func rollBack(ctx context.Context, stateDir string, log *slog.Logger) (string, error) {
 	rec, err := (&Installer{cfg: Config{StateDir: stateDir}, log: log}).load()
 	if err != nil || rec == nil || rec.Trial == "" {
 		return "", err
