@@ -31,6 +31,7 @@ var layout = []layer{
 	{"internal/yamlform", "", ""},
 	{"internal/shell", "", ""},
 	{"internal/terminal", "", ""},
+	{"internal/chart", "", ""},
 	{"internal/cli", "internal/shell internal/terminal", ""},
 	{"internal/exposition", "", ""},
 	{"internal/address", "", ""},
@@ -64,12 +65,12 @@ var layout = []layer{
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"}, // it judges, and draws nothing
-	{"simulator/report", "simulator/verdict simulator/scenario internal/ota internal/shell internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
+	{"simulator/report", "simulator/verdict simulator/scenario internal/chart internal/ota internal/shell internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
-	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/ota", "internal/bundle"},
+	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
 	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link

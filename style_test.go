@@ -46,6 +46,7 @@ var pure = map[string]string{
 	"internal/ota":              "",
 	"internal/wire":             "",
 	"internal/yamlform":         "",
+	"internal/chart":            "",
 	"reporter":                  "",
 	"agent":                     "runner.go effect.go silent.go restart.go", // they execute what the machine decides
 	"agent/download/policy":     "",

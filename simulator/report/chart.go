@@ -2,9 +2,9 @@ package report
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
+	"otafleet/internal/chart"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
@@ -82,25 +82,27 @@ func newSeriesChart(v *verdict.Verdict) *seriesChart {
 	}
 	last := len(moments) - 1
 	moments[last].At = f.Duration // the last slice goes beyond the run
-	c := &seriesChart{Devices: grouped(f.Devices), End: verdict.Seconds(f.Duration), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
+	c := &seriesChart{Devices: grouped(f.Devices), End: verdict.Seconds(f.Duration),
+		Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
 	for _, quarter := range []int{1, 2, 3, 4} {
 		c.Grid = append(c.Grid, tick{At: percent(1-float64(quarter)/4, 1), Label: grouped(f.Devices * quarter / 4)})
 	}
-	floor := make([]float64, len(moments))
+	at := make([]float64, len(moments))
+	for i := range moments {
+		at[i] = moments[i].At.Seconds() / f.Duration.Seconds()
+	}
+	area := chart.New(at)
 	for _, state := range bandOrder() {
 		b := band{State: state, Name: state.Name(), Last: moments[last].Devices[state]}
-		top := make([]float64, len(moments))
 		for i := range moments {
 			b.Most = max(b.Most, moments[i].Devices[state])
-			top[i] = floor[i] + float64(moments[i].Devices[state])/float64(f.Devices)
 		}
 		if b.Most > 0 {
-			b.Path = areaPath(moments, f.Duration, floor, top)
+			b.Path = area.Add(func(i int) float64 { return float64(moments[i].Devices[state]) / float64(f.Devices) })
 			c.Bands = append(c.Bands, b)
-			floor = top
 		}
 	}
-	c.Strips = strips(moments, f)
+	c.Strips = strips(moments, at, f)
 	c.tell(moments)
 	return c
 }
@@ -131,49 +133,29 @@ func (c *seriesChart) tell(moments []verdict.Moment) {
 }
 
 // strips are the sessions, the downloads and the faults over time.
-func strips(moments []verdict.Moment, f *verdict.Figures) []strip {
-	width := f.Series.Width.Seconds()
-	online := newStrip("Connected", moments, f.Duration, func(m *verdict.Moment) float64 { return float64(m.Online) }, func(most float64) string {
-		return groupedDevices(int(most))
-	})
-	bytes := newStrip("Downloaded", moments, f.Duration, func(m *verdict.Moment) float64 { return float64(m.Bytes) / width }, func(most float64) string {
-		return ota.FormatSize(int64(most)) + "/s"
-	})
-	faults := newStrip("Faults", moments, f.Duration, func(m *verdict.Moment) float64 { return float64(m.Faults) / width }, func(most float64) string {
-		return fmt.Sprintf("%.1f/s", most)
-	})
-	return []strip{online, bytes, faults}
-}
-
-func newStrip(name string, moments []verdict.Moment, end time.Duration, figure func(*verdict.Moment) float64, show func(float64) string) strip {
-	most := 0.0
-	for i := range moments {
-		most = max(most, figure(&moments[i]))
-	}
-	floor, top := make([]float64, len(moments)), make([]float64, len(moments))
-	for i := range moments {
-		if most > 0 {
-			top[i] = figure(&moments[i]) / most
+func strips(moments []verdict.Moment, at []float64, f *verdict.Figures) []strip {
+	draw := func(name string, figure func(*verdict.Moment) float64, show func(float64) string) strip {
+		most := 0.0
+		for i := range moments {
+			most = max(most, figure(&moments[i]))
 		}
+		path := chart.New(at).Add(func(i int) float64 {
+			if most == 0 {
+				return 0
+			}
+			return figure(&moments[i]) / most
+		})
+		return strip{name, "at most " + show(most), path}
 	}
-	return strip{name, "at most " + show(most), areaPath(moments, end, floor, top)}
-}
-
-// areaPath draws the area between two lines of shares.
-func areaPath(moments []verdict.Moment, end time.Duration, floor, top []float64) string {
-	var b strings.Builder
-	point := func(i int, share float64) {
-		fmt.Fprintf(&b, "%.4g,%.4g ", 1000*moments[i].At.Seconds()/end.Seconds(), 1000*(1-share))
+	width := f.Series.Width.Seconds()
+	return []strip{
+		draw("Connected", func(m *verdict.Moment) float64 { return float64(m.Online) },
+			func(most float64) string { return groupedDevices(int(most)) }),
+		draw("Downloaded", func(m *verdict.Moment) float64 { return float64(m.Bytes) / width },
+			func(most float64) string { return ota.FormatSize(int64(most)) + "/s" }),
+		draw("Faults", func(m *verdict.Moment) float64 { return float64(m.Faults) / width },
+			func(most float64) string { return fmt.Sprintf("%.1f/s", most) }),
 	}
-	b.WriteString("M")
-	for i := range moments {
-		point(i, top[i])
-	}
-	b.WriteString("L")
-	for i := len(moments) - 1; i >= 0; i-- {
-		point(i, floor[i])
-	}
-	return strings.TrimSpace(b.String()) + "Z"
 }
 
 // percent is a place between the beginning and the end of an axis.

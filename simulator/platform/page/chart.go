@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/internal/chart"
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform/engine"
 )
@@ -53,12 +54,6 @@ func layers() []ota.DeviceStatus {
 	return []ota.DeviceStatus{ota.DeviceUpgraded, ota.DeviceNoUpdateRequired, ota.DeviceUpgradeFailed, ota.DeviceUpgrading, ota.DeviceNotUpgraded}
 }
 
-// The drawing's own measures; the page stretches it.
-const (
-	areaWidth  = 1000
-	areaHeight = 240
-)
-
 // area is how a plan's devices went from status to status over time, one layer on
 // another.
 type area struct {
@@ -79,7 +74,7 @@ func draw(samples []engine.Sample, now time.Time) *area {
 	if len(samples) == 0 {
 		return nil
 	}
-	a := &area{From: samples[0].At, To: samples[len(samples)-1].At, Width: areaWidth, Height: areaHeight}
+	a := &area{From: samples[0].At, To: samples[len(samples)-1].At, Width: chart.Size, Height: chart.Size}
 	if end := samples[len(samples)-1].Devices; end[0]+end[1] > 0 {
 		a.To = now // it goes on
 	}
@@ -93,12 +88,7 @@ func draw(samples []engine.Sample, now time.Time) *area {
 		return nil
 	}
 	last := samples[len(samples)-1]
-	samples = append(samples, engine.Sample{At: a.To, Devices: last.Devices})
-	base := make([]int, len(samples))
-	for _, i := range layers() {
-		s := statuses()[i]
-		a.Layers = append(a.Layers, layer{s.Class, s.Name, a.layer(samples, base, int(i))})
-	}
+	a.stack(append(samples, engine.Sample{At: a.To, Devices: last.Devices}))
 	var words []string
 	for i, s := range statuses() {
 		words = append(words, fmt.Sprintf("%d %s", last.Devices[i], s.Name))
@@ -108,26 +98,22 @@ func draw(samples []engine.Sample, now time.Time) *area {
 	return a
 }
 
-// layer draws one status on what lies below it, in steps, and raises base by it.
-func (a *area) layer(samples []engine.Sample, base []int, status int) string {
-	x := func(t time.Time) float64 { return areaWidth * float64(t.Sub(a.From)) / float64(a.To.Sub(a.From)) }
-	y := func(n int) float64 { return areaHeight - areaHeight*float64(n)/float64(a.Most) }
-	var upper, lower []string
+// stack lays the statuses on one another. Counts hold until the next sample, so
+// each sample is a step: what was before stands at its time, too.
+func (a *area) stack(samples []engine.Sample) {
+	var at []float64
+	var counts []engine.Tally
 	for k, s := range samples {
-		top := base[k] + s.Devices[status]
+		x := float64(s.At.Sub(a.From)) / float64(a.To.Sub(a.From))
 		if k > 0 {
-			before := base[k-1] // raised already
-			upper = append(upper, fmt.Sprintf("%.1f %.1f", x(s.At), y(before)))
+			at, counts = append(at, x), append(counts, samples[k-1].Devices)
 		}
-		if k > 0 {
-			lower = append(lower, fmt.Sprintf("%.1f %.1f", x(s.At), y(base[k-1]-samples[k-1].Devices[status])))
-		}
-		upper = append(upper, fmt.Sprintf("%.1f %.1f", x(s.At), y(top)))
-		lower = append(lower, fmt.Sprintf("%.1f %.1f", x(s.At), y(base[k])))
-		base[k] = top
+		at, counts = append(at, x), append(counts, s.Devices)
 	}
-	for i, j := 0, len(lower)-1; i < j; i, j = i+1, j-1 {
-		lower[i], lower[j] = lower[j], lower[i]
+	drawing := chart.New(at)
+	for _, i := range layers() {
+		s := statuses()[i]
+		path := drawing.Add(func(column int) float64 { return float64(counts[column][i]) / float64(a.Most) })
+		a.Layers = append(a.Layers, layer{s.Class, s.Name, path})
 	}
-	return "M" + strings.Join(upper, "L") + "L" + strings.Join(lower, "L") + "Z"
 }
