@@ -57,6 +57,8 @@ var layout = []layer{
 	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
 	{"agent/link/native", "agent agent/link internal/*", ""},                     // a dialect: beside it come others
+	{"agent/host", "agent firmware firmware/slot internal/files internal/ota", ""},
+	{"agent/gateway", "agent agent/download agent/link firmware internal/ota", ""},
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
@@ -128,7 +130,7 @@ var adapters = []adapter{
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "internal/cli", "",
 		"only the programs know whether a terminal reads them"},
-	{"golang.org/x/sys", "firmware/... agent/statefile agent/control cmd/ota-agent/...", "test/crash",
+	{"golang.org/x/sys", "firmware/... agent/statefile agent/control agent/host", "test/crash",
 		"system calls stay beside the disk, the lock and the socket that need them"},
 	{"github.com/stretchr/testify", "firmware/firmwaretest test/harness", "...",
 		"it is for tests, and for the packages that exist for tests"},

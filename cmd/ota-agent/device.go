@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/download"
+	"otafleet/agent/host"
 	"otafleet/agent/link"
 	"otafleet/agent/link/native"
 	"otafleet/cmd/ota-agent/config"
@@ -17,20 +18,19 @@ import (
 	"otafleet/firmware/command"
 	"otafleet/firmware/file"
 	"otafleet/firmware/slot"
-	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
 // newDevice puts the agent together as the configuration says. Nothing runs
 // yet. restart begins the program again.
-func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble startTrouble) (*device, error) {
+func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble host.StartTrouble) (*device, error) {
 	machine, err := machineConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
-	d := &device{config: cfg, started: time.Now(), bootID: bootID(cfg.System), unit: unit{
+	d := &device{config: cfg, started: time.Now(), bootID: cfg.System.BootID(), unit: unit{
 		id: ota.Identity{Product: cfg.Product, Device: cfg.Device}, components: cfg.Components, dir: cfg.StateDir, log: log,
-		sensors: &sensors{config: cfg.Conditions, room: newRoom(cfg.StateDir, cfg.Components), device: cfg.Device, log: log},
+		sensors: newSensors(cfg.Device, &cfg.Conditions, cfg.StateDir, cfg.Components, log),
 	}}
 	d.subs = newSubDevices(cfg, d.addSession, log)
 	saved, err := d.open()
@@ -54,7 +54,7 @@ func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close
 func agentName() string { return "ota-agent/" + version }
 
 // equip makes the real parts, those of the sub-devices too.
-func (d *device) equip(restart func(), trouble startTrouble) (agent.Equipment, error) {
+func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Equipment, error) {
 	fetcher, err := newFetcher(d.config, d.knownTime, d.log)
 	if err != nil {
 		return agent.Equipment{}, err
@@ -69,11 +69,11 @@ func (d *device) equip(restart func(), trouble startTrouble) (agent.Equipment, e
 	d.subs.openCache(d.config, d.log)
 	d.subs.equip(d.config, d.link, fetcher)
 	e := d.equipment(installers)
-	e.Link, e.Fetcher, e.Power = d.link, fetcher, &power{restart, d.config.System}
-	e.Health, e.TakenBack = &health{d.config.Health, d.config.Device, trouble.broken, d.log}, trouble.takenBack
+	e.Link, e.Fetcher, e.Power = d.link, fetcher, &host.Power{Program: restart, System: d.config.System}
+	e.Health, e.TakenBack = &host.Health{Checks: d.config.Health, Device: d.config.Device, Broken: trouble.Broken, Logger: d.log}, trouble.RolledBack
 	e.Unreached = func() string { return d.link.Health().Trouble }
 	if d.config.Confirm == config.ConfirmByCommand {
-		e.Confirmer = &confirmer{d.config.ConfirmCommand, d.config.Device}
+		e.Confirmer = &host.Approver{Args: d.config.ConfirmCommand, Device: d.config.Device}
 	}
 	return e, nil
 }
@@ -86,30 +86,33 @@ func (d *device) newLink() (link.Session, error) {
 	l := native.Config{
 		Identity: d.id, Username: b.Username,
 		// A device without a clock would refuse every certificate, or take old ones.
-		TLS:    newTLS("broker", b.Certificates, d.knownTime),
+		TLS:    host.TLS("broker", b.Certificates, d.knownTime),
 		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
-		Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }, Members: d.subs.members(),
+		Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }, Members: d.subs.members.Devices(),
 	}
 	for _, u := range b.URLs {
 		l.URLs = append(l.URLs, u.String())
 	}
 	if b.PasswordFile != "" {
-		l.Password = func() ([]byte, error) { return readSecret(b.PasswordFile) }
+		l.Password = func() ([]byte, error) { return host.ReadSecret(b.PasswordFile) }
 	}
 	return native.New(l)
 }
 
-// maxKeyFile bounds files with passwords, keys and certificates, in bytes: those of
-// all authorities of a system are a quarter of it.
-const maxKeyFile = 1 << 20
-
-// readSecret reads a secret without the line end that editors add.
-func readSecret(path string) ([]byte, error) {
-	text, err := files.Read(path, maxKeyFile)
-	if err != nil {
-		return nil, err
+// newSensors makes the sensors of a device: of the agent's own, or of a sub-device.
+func newSensors(device string, c *config.Conditions, dir string, components []config.Component, log *slog.Logger) *host.Sensors {
+	space := host.Space{State: dir}
+	for i := range components {
+		switch c := &components[i]; {
+		case c.File != nil:
+			space.Dirs = append(space.Dirs, filepath.Dir(c.File.Path))
+		case c.Slot != nil:
+			space.Slots = append(space.Slots, c.Slot.Devices[:]...)
+		}
 	}
-	return []byte(strings.TrimRight(string(text), "\r\n")), nil
+	return host.NewSensors(host.SensorConfig{
+		BatteryFile: c.BatteryFile, RSSICommand: c.RSSICommand, BusyFile: c.BusyFile, Space: space, Device: device, Logger: log,
+	})
 }
 
 func newFetcher(cfg *config.Config, now func() time.Time, log *slog.Logger) (*download.Fetcher, error) {
@@ -122,11 +125,11 @@ func newFetcher(cfg *config.Config, now func() time.Time, log *slog.Logger) (*do
 	for _, u := range cfg.Broker.URLs { // a platform's storage may stand beside its broker
 		c.Allow = append(c.Allow, u.Hostname())
 	}
-	var own config.Certificates
+	var own host.Certificates
 	if s := cfg.Storage; s != nil {
 		own = s.Certificates
 	}
-	c.TLS = newTLS("storage", own, now)
+	c.TLS = host.TLS("storage", own, now)
 	if s := cfg.Storage; s != nil && s.Endpoint != "" {
 		c.Storage = &download.Storage{Endpoint: s.Endpoint, Region: s.Region, AccessKeyFile: s.AccessKeyFile,
 			SecretKeyFile: s.SecretKeyFile, PathStyle: s.PathStyle}

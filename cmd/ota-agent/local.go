@@ -11,6 +11,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/control"
+	"otafleet/agent/host"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/bundle"
@@ -100,7 +101,7 @@ func (u *unit) rehearseComponent(ctx context.Context, c *config.Component, resul
 	case c.OnLine():
 		result.Restart = string(firmware.RestartNone) // what is on the line restarts alone
 	}
-	result.FreeBytes = freeBytes(place)
+	result.FreeBytes = host.FreeBytes(place)
 	if result.FreeBytes != nil && *result.FreeBytes < result.WriteBytes {
 		result.Blocked = append(result.Blocked, control.Blocker{Reason: string(ota.ReasonSpace),
 			Detail: fmt.Sprintf("%s free in %s, %s too few", ota.FormatSize(*result.FreeBytes), place, ota.FormatSize(result.WriteBytes-*result.FreeBytes))})

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent/control"
+	"otafleet/agent/host"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/modem"
@@ -33,7 +34,7 @@ func TestRehearseComponent(t *testing.T) {
 	}
 	file := config.Component{ID: "app", File: &config.FileInstaller{Path: path("app"), Restart: firmware.RestartProcess}}
 	onLine := func(l config.LineInstallers) config.Component { return config.Component{LineInstallers: l} }
-	huge := *freeBytes(dir) + 1<<40
+	huge := *host.FreeBytes(dir) + 1<<40
 	for name, test := range map[string]struct {
 		component        config.Component
 		size             int64 // of the image

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"otafleet/agent"
+	"otafleet/agent/host"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/files"
 	"otafleet/internal/wire"
@@ -67,7 +68,7 @@ func componentConfigs(components []config.Component) ([]agent.ComponentConfig, e
 func loadTrust(t config.Trust, of string) (*wire.Trust, error) {
 	trust := &wire.Trust{Threshold: t.Threshold, AllowUnsigned: t.AllowUnsigned, Of: of}
 	for _, path := range t.Keys {
-		text, err := files.Read(path, maxKeyFile)
+		text, err := files.Read(path, host.MaxKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("trust.keys: %w", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/agent/host"
 	"otafleet/agent/statefile"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
@@ -40,6 +41,7 @@ const (
 	// maxRescues is more than any boot loader counts. A previous system in which
 	// the agent does not start either is left to the technician.
 	maxRescues = 10
+	maxCount   = 4 << 10 // bytes of the file with their number
 )
 
 // retry starts the agent. In a system on trial a start that fails is tried again
@@ -144,7 +146,7 @@ func (r *rescue) onTrial() bool {
 func (r *rescue) file() string { return filepath.Join(r.stateDir, "rescues") }
 
 func (r *rescue) count() int {
-	text, err := files.Read(r.file(), maxNumber)
+	text, err := files.Read(r.file(), maxCount)
 	switch {
 	case files.Foreign(err):
 		return maxRescues
@@ -170,11 +172,11 @@ func (r *rescue) forget() {
 
 // newRescue makes the rescue of the device that a configuration at path describes,
 // also of one that cannot be read otherwise.
-func newRescue(path, stateDir string, system config.System, log *slog.Logger) *rescue {
-	return &rescue{stateDir: stateDir, bootID: bootID(system), patience: rescuePatience, again: rescueAgain, log: log, begin: beginAgain,
+func newRescue(path, stateDir string, system host.System, log *slog.Logger) *rescue {
+	return &rescue{stateDir: stateDir, bootID: system.BootID(), patience: rescuePatience, again: rescueAgain, log: log, begin: host.BeginAgain,
 		dirs: func() []string { return config.StateDirs(path) },
 		restart: func() error {
-			if err := reboot(context.Background(), system); err != nil {
+			if err := system.Reboot(context.Background()); err != nil {
 				return fmt.Errorf("cannot restart: %w", err)
 			}
 			return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
+	"otafleet/agent/host"
 	"otafleet/agent/statefile"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
@@ -66,7 +67,7 @@ func TestAgentThatCannotStartInASystemOnTrial(t *testing.T) {
 					require.NoError(t, os.WriteFile(filepath.Join(dir, "rescues"), []byte(test.before), 0o600))
 				}
 				asked, tries := 0, 0
-				r := newRescue("", dir, config.System{}, slog.New(slog.DiscardHandler))
+				r := newRescue("", dir, host.System{}, slog.New(slog.DiscardHandler))
 				r.bootID, r.restart = "new", func() error { asked++; return nil }
 				err := r.retry(t.Context(), func() error {
 					if tries++; tries == test.mended {
@@ -88,7 +89,7 @@ func TestAgentThatCannotStartInASystemOnTrial(t *testing.T) {
 // Whoever stops the agent meanwhile does not want a restart.
 func TestRescueEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRescue("", saved(t, agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem}), config.System{}, slog.New(slog.DiscardHandler))
+		r := newRescue("", saved(t, agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem}), host.System{}, slog.New(slog.DiscardHandler))
 		r.restart = func() error { panic("restarted") }
 		ctx, cancel := context.WithTimeout(t.Context(), rescueAgain)
 		defer cancel()

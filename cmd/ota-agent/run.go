@@ -16,6 +16,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/control"
+	"otafleet/agent/host"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/cli"
@@ -83,15 +84,11 @@ var errRestart = errors.New("the agent restarts")
 // upgrade asked for it.
 func run(ctx context.Context, path string, cfg *config.Config, figures *metrics, log *slog.Logger) error {
 	defer figures.close()
-	self, err := ownFile()
+	self, err := host.OwnFile()
 	if err != nil {
 		return err
 	}
-	broken, err := takeVariable(unstartable)
-	if err != nil {
-		return err
-	}
-	taken, err := takeVariable(takenBack)
+	trouble, err := host.TakeStartTrouble()
 	if err != nil {
 		return err
 	}
@@ -104,7 +101,7 @@ func run(ctx context.Context, path string, cfg *config.Config, figures *metrics,
 	trial := newRescue(path, cfg.StateDir, cfg.System, log)
 	err = patiently(ctx, log, func() error {
 		return trial.retry(ctx, func() (err error) {
-			d, err = newDevice(cfg, log, func() { end(errRestart) }, startTrouble{broken, taken})
+			d, err = newDevice(cfg, log, func() { end(errRestart) }, trouble)
 			return err
 		})
 	})
@@ -121,7 +118,7 @@ func run(ctx context.Context, path string, cfg *config.Config, figures *metrics,
 	}
 	figures.close() // the port is free for the program that begins again
 	if errors.Is(context.Cause(ctx), errRestart) {
-		return restartProcess(self)
+		return host.RestartProcess(self)
 	}
 	return failure
 }
@@ -144,7 +141,7 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 		Opened: func() { close(opened) }}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
-	d.subs.start(ctx, &tasks, d.bootID)
+	d.subs.members.Start(ctx, &tasks, d.bootID)
 	serve := func(name string, run func(context.Context) error) {
 		parts.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -155,11 +152,16 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	serve("control socket", server.Run)
 	serve("link", d.link.Run)
 	serve("sensors", d.watch)
-	serve("sensors of sub-devices", d.subs.watch)
+	serve("sensors of sub-devices", func(ctx context.Context) error {
+		return repeat(ctx, func() { d.subs.members.Measure(ctx) })
+	})
 	if d.metrics != nil {
 		serve("metrics", func(ctx context.Context) error { return d.metrics.serve(ctx, d) })
 	}
-	serve("service manager", func(ctx context.Context) error { return d.notify(ctx, newServiceManager(os.Getenv), opened) })
+	serve("service manager", func(ctx context.Context) error {
+		waiting := func() string { return d.runner.View().Waiting }
+		return host.NewServiceManager(os.Getenv).Watch(ctx, host.Service{Opened: opened, Answers: d.runner.Answers, Waiting: waiting, Logger: d.log})
+	})
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
 		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
 	<-ctx.Done()
@@ -227,6 +229,6 @@ func (d *device) Post(in agent.Input) {
 	d.runner.Post(in)
 	switch in.(type) {
 	case agent.PauseRequested, agent.ResumeRequested:
-		d.subs.post(in)
+		d.subs.members.Post(in)
 	}
 }

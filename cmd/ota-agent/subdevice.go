@@ -6,58 +6,51 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
 
 	"otafleet/agent"
 	"otafleet/agent/control"
 	"otafleet/agent/download"
+	"otafleet/agent/gateway"
+	"otafleet/agent/host"
 	"otafleet/agent/link"
 	"otafleet/cmd/ota-agent/config"
-	"otafleet/firmware"
 )
 
-// subDevice is a device behind this one: a machine, a state and a fate of its
-// own, on the gateway's session.
+// subDevice is a device behind this one, with a state directory of its own.
 type subDevice struct {
 	unit
+	*gateway.Member
 	config  *config.SubDevice
-	broken  error                 // why it cannot be served; the others are all the same
 	session func(*control.Status) // adds what is known of the gateway's session
 }
 
 // subDevices are all of them, and what they share.
 type subDevices struct {
-	all   []*subDevice
-	cache *download.Cache // nil where nothing can be shared
-	gate  gate
+	all     []*subDevice
+	members gateway.Members // the same ones
+	cache   *download.Cache // nil where nothing can be shared
+	gate    gateway.Gate
 }
 
 // newSubDevices opens the states of the sub-devices. Equip comes next, when there
-// is a link.
+// is a session.
 func newSubDevices(cfg *config.Config, session func(*control.Status), log *slog.Logger) *subDevices {
-	s := &subDevices{gate: newGate(cfg.SubDeviceParallel)}
+	s := &subDevices{gate: gateway.NewGate(cfg.SubDeviceParallel)}
 	for i := range cfg.SubDevices {
 		c, own := &cfg.SubDevices[i], log.With("device", cfg.SubDevices[i].Device)
 		dir := filepath.Join(cfg.StateDir, "sub", c.Device)
-		s.all = append(s.all, &subDevice{config: c, session: session, unit: unit{
-			id: c.Identity(), components: c.Components, dir: dir, log: own,
-			sensors: &subSensors{&sensors{config: c.Conditions, room: newRoom(dir, c.Components), device: c.Device, log: own}, s.gate},
-		}})
+		sensors := &gateway.Sensors{Sensors: newSensors(c.Device, &c.Conditions, dir, c.Components, own), Gate: s.gate}
+		d := &subDevice{
+			unit:   unit{id: c.Identity(), components: c.Components, dir: dir, log: own, sensors: sensors},
+			Member: &gateway.Member{Identity: c.Identity(), Sensors: sensors}, config: c, session: session,
+		}
+		s.all, s.members = append(s.all, d), append(s.members, d.Member)
 	}
 	return s
 }
 
-// members are the sub-devices as the link knows them.
-func (s *subDevices) members() []link.Device {
-	members := make([]link.Device, len(s.all))
-	for i, d := range s.all {
-		members[i] = link.Device{Identity: d.id, Deliver: d.Post, After: d.after}
-	}
-	return members
-}
-
-// openCache opens the cache through which equal sub-devices share packages. One
-// that cannot be opened is missed by nobody but the line.
+// openCache opens the cache through which equal sub-devices share packages. Without
+// it each sub-device downloads for itself.
 func (s *subDevices) openCache(cfg *config.Config, log *slog.Logger) {
 	shared := false
 	for _, twins := range cfg.Twins() {
@@ -75,7 +68,7 @@ func (s *subDevices) openCache(cfg *config.Config, log *slog.Logger) {
 }
 
 // equip makes the parts of every sub-device. One that cannot be served is logged
-// and left out: its fault is not the others'.
+// and left out: the others are served all the same.
 func (s *subDevices) equip(cfg *config.Config, l link.Session, fetcher *download.Fetcher) {
 	twins := cfg.Twins()
 	for i, d := range s.all {
@@ -83,14 +76,14 @@ func (s *subDevices) equip(cfg *config.Config, l link.Session, fetcher *download
 		if s.cache != nil && twins[d.config.Product] {
 			shared = s.cache.Fetcher(fetcher)
 		}
-		if d.broken = s.prepare(d, cfg, l.Member(i), shared, func() string { return l.Health().Trouble }); d.broken != nil {
-			d.log.Error("the sub-device is not served", "error", d.broken)
+		if d.Broken = s.prepare(d, cfg, l.Member(i), shared, func() string { return l.Health().Trouble }); d.Broken != nil {
+			d.log.Error("the sub-device is not served", "error", d.Broken)
 		}
 	}
 }
 
 // prepare makes the parts of one sub-device.
-func (s *subDevices) prepare(d *subDevice, cfg *config.Config, voice agent.Link, fetcher agent.Fetcher, unreached func() string) error {
+func (s *subDevices) prepare(d *subDevice, cfg *config.Config, session agent.Link, fetcher agent.Fetcher, unreached func() string) error {
 	saved, err := d.open()
 	if err != nil {
 		return err
@@ -100,45 +93,26 @@ func (s *subDevices) prepare(d *subDevice, cfg *config.Config, voice agent.Link,
 		return err
 	}
 	for component, i := range installers {
-		installers[component] = &subInstaller{Installer: i, gate: s.gate, cache: s.cache}
+		installers[component] = &gateway.Installer{Installer: i, Gate: s.gate, Cache: s.cache}
 	}
 	e := d.equipment(installers)
-	e.Link, e.Fetcher, e.Power, e.Unreached = voice, fetcher, noPower{}, unreached
-	e.Health = &health{checks: d.config.Health, device: d.id.Device, log: d.log}
+	e.Link, e.Fetcher, e.Power, e.Unreached = session, fetcher, gateway.NoPower{}, unreached
+	e.Health = &host.Health{Checks: d.config.Health, Device: d.id.Device, Logger: d.log}
 	if cfg.Confirm == config.ConfirmByCommand {
-		e.Confirmer = &confirmer{cfg.ConfirmCommand, d.id.Device}
+		e.Confirmer = &host.Approver{Args: cfg.ConfirmCommand, Device: d.id.Device}
 	}
 	c, err := subMachineConfig(cfg, d.config)
 	if err != nil {
 		return err
 	}
 	d.runner = agent.NewRunner(agent.New(d.id, c, saved), e)
+	d.Runner = d.runner
 	return nil
-}
-
-// noPower has no restart to offer: the installers of sub-devices ask for none.
-type noPower struct{}
-
-func (noPower) Restart(context.Context, firmware.Restart) error {
-	return errors.New("a gateway does not restart for a sub-device")
-}
-
-// start lets the sub-devices begin.
-func (s *subDevices) start(ctx context.Context, tasks *sync.WaitGroup, bootID string) {
-	for _, d := range s.all {
-		if d.broken == nil {
-			d.runner.Start(ctx, tasks, bootID)
-		}
-	}
 }
 
 // stop ends them; their tasks may be waited for then.
 func (s *subDevices) stop() {
-	for _, d := range s.all {
-		if d.broken == nil {
-			d.runner.Stop()
-		}
-	}
+	s.members.Stop()
 	if s.cache != nil {
 		s.cache.Close()
 	}
@@ -153,31 +127,13 @@ func (s *subDevices) close() error {
 	return errors.Join(problems...)
 }
 
-// watch tells the machines of new readings, one after the other.
-func (s *subDevices) watch(ctx context.Context) error {
-	return repeat(ctx, func() {
-		for _, d := range s.all {
-			if d.broken == nil && ctx.Err() == nil {
-				d.Post(agent.Measured{Readings: d.sensors.Read(ctx)})
-			}
-		}
-	})
-}
-
-// post passes an input on to all of them.
-func (s *subDevices) post(in agent.Input) {
-	for _, d := range s.all {
-		d.Post(in)
-	}
-}
-
 // find gives the sub-device with a key.
 func (s *subDevices) find(key string) (control.Subject, error) {
 	for _, d := range s.all {
 		switch {
 		case d.id.Device != key:
-		case d.broken != nil:
-			return control.Subject{}, d.unserved()
+		case d.Broken != nil:
+			return control.Subject{}, d.Unserved()
 		default:
 			return control.Subject{Agent: d, Records: d, Packages: d}, nil
 		}
@@ -198,34 +154,13 @@ func (s *subDevices) statuses(ctx context.Context) ([]control.Status, error) {
 	return all, nil
 }
 
-// unserved says why nothing can be had of a sub-device.
-func (d *subDevice) unserved() error {
-	return fmt.Errorf("not served since the agent's start: %w", d.broken)
-}
-
 // Status answers the control socket.
 func (d *subDevice) Status(context.Context) (s control.Status, err error) {
-	if d.broken != nil {
-		s = control.NewStatus(agent.View{Identity: d.id, Waiting: d.unserved().Error()})
+	if d.Broken != nil {
+		s = control.NewStatus(agent.View{Identity: d.id, Waiting: d.Unserved().Error()})
 	} else {
 		s = d.status()
 	}
 	d.session(&s)
 	return s, nil
-}
-
-// after calls back when what was posted before has been handled.
-func (d *subDevice) after(then func()) {
-	if d.broken == nil {
-		d.runner.After(then)
-	} else {
-		then()
-	}
-}
-
-// Post passes an input on; one that cannot be served hears nothing.
-func (d *subDevice) Post(in agent.Input) {
-	if d.broken == nil {
-		d.runner.Post(in)
-	}
 }

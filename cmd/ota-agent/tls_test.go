@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
+	"otafleet/agent/host"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -102,7 +103,7 @@ func (memory) Close() error                              { return nil }
 // each request; suites in CBC mode are not spoken.
 func TestCertificatesOfDownloads(t *testing.T) {
 	dir := t.TempDir()
-	c := config.Certificates{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "own.pem"), KeyFile: filepath.Join(dir, "own.key")}
+	c := host.Certificates{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "own.pem"), KeyFile: filepath.Join(dir, "own.key")}
 	write := func(path string, content []byte) { require.NoError(t, os.WriteFile(path, content, 0o600)) }
 	use := func(a *authority) {
 		certificate, key := a.issue()
@@ -111,7 +112,7 @@ func TestCertificatesOfDownloads(t *testing.T) {
 		write(c.KeyFile, key)
 	}
 	now := time.Now()
-	fetcher := func(own config.Certificates) agent.Fetcher {
+	fetcher := func(own host.Certificates) agent.Fetcher {
 		f, err := newFetcher(&config.Config{Storage: &config.Storage{Certificates: own},
 			Download: config.Download{Allow: []string{"127.0.0.1"}, Attempts: 1, Patience: time.Millisecond}},
 			func() time.Time { return now }, slog.New(slog.DiscardHandler))
@@ -138,8 +139,8 @@ func TestCertificatesOfDownloads(t *testing.T) {
 	onlyKnown := func(c *tls.Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, first.pool() }
 	with := fetcher(c)
 	assert.Empty(t, fetch(with, first.store(content, onlyKnown)))
-	assert.Contains(t, fetch(fetcher(config.Certificates{}), first.store(content, nil)), "not one that this device trusts")
-	assert.NotEmpty(t, fetch(fetcher(config.Certificates{CAFile: c.CAFile}), first.store(content, onlyKnown)), "without a certificate of its own")
+	assert.Contains(t, fetch(fetcher(host.Certificates{}), first.store(content, nil)), "not one that this device trusts")
+	assert.NotEmpty(t, fetch(fetcher(host.Certificates{CAFile: c.CAFile}), first.store(content, onlyKnown)), "without a certificate of its own")
 	assert.Contains(t, fetch(with, second.store(content, nil)), "not one that this device trusts")
 
 	old := func(suite uint16) func(*tls.Config) {

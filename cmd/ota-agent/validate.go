@@ -135,9 +135,9 @@ func load(path string, read func(string) (*config.Config, error)) (*config.Confi
 	if err := readKeys(cfg); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	_, err = newTLS("broker", cfg.Broker.Certificates, nil)()
+	err = cfg.Broker.Certificates.Check("broker")
 	if err == nil && cfg.Storage != nil {
-		_, err = newTLS("storage", cfg.Storage.Certificates, nil)()
+		err = cfg.Storage.Certificates.Check("storage")
 	}
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}

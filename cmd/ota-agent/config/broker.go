@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/agent/host"
 	"otafleet/internal/yamlform"
 )
 
@@ -26,7 +27,7 @@ func readBroker(m *yamlform.Map, in base, b *Broker) {
 	warnPlain(m, b.URLs)
 }
 
-func readCertificates(m *yamlform.Map, in base, c *Certificates) {
+func readCertificates(m *yamlform.Map, in base, c *host.Certificates) {
 	in.file(m, "ca_file", &c.CAFile)
 	in.file(m, "cert_file", &c.CertFile)
 	in.secret(m, "key_file", &c.KeyFile)

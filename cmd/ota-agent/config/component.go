@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/agent/host"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -156,10 +157,10 @@ func readCommandInstaller(m *yamlform.Map, in base) *CommandInstaller {
 	return &c
 }
 
-func readHealth(root *yamlform.Map, in base) []HealthCheck {
-	var checks []HealthCheck
+func readHealth(root *yamlform.Map, in base) []host.Check {
+	var checks []host.Check
 	for _, m := range root.Maps("health", 0, 16) {
-		var h HealthCheck
+		var h host.Check
 		m.Text("http", &h.HTTP, healthAddress)
 		m.Text("unit", &h.Unit, yamlform.Words(validUnit, "want the full name of a systemd unit, such as app.service"))
 		in.command(m, "command", &h.Command)

@@ -25,6 +25,7 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/download"
 	"otafleet/agent/download/policy"
+	"otafleet/agent/host"
 	"otafleet/firmware"
 	"otafleet/firmware/file"
 	"otafleet/internal/files"
@@ -50,9 +51,9 @@ type Config struct {
 	ConfirmCommand []string
 	Windows        []agent.Window // maintenance windows; none means at any time
 	Conditions     Conditions
-	Components     []Component   // 1 to ota.MaxInventory, in the order of the inventory
-	Health         []HealthCheck // all must pass; none means that running is enough
-	SubDevices     []SubDevice   // for which this one speaks; at most MaxSubDevices
+	Components     []Component  // 1 to ota.MaxInventory, in the order of the inventory
+	Health         []host.Check // all must pass; none means that running is enough
+	SubDevices     []SubDevice  // for which this one speaks; at most MaxSubDevices
 	// SubDeviceParallel is how many sub-devices are changed at once; default 2.
 	SubDeviceParallel int
 	// ContactTimeout is how long a new version may run without reaching the
@@ -64,7 +65,7 @@ type Config struct {
 	// GiveWay is how long an accepted plan that has switched nothing keeps another
 	// one away; default 2 h.
 	GiveWay time.Duration
-	System  System
+	System  host.System
 	Log     Log
 
 	Warnings []string // one line each, with its place in the file
@@ -75,18 +76,10 @@ type Broker struct {
 	URLs         []*url.URL // mqtt or mqtts, each with its port; tried in order
 	Username     string     // empty for none
 	PasswordFile string     // empty for none
-	Certificates
+	host.Certificates
 	Prefix        string        // of all topics; default ota/v1
 	KeepAlive     time.Duration // default 60 s
 	SessionExpiry time.Duration // default 24 h
-}
-
-// Certificates are the files, in PEM, by which the two ends of a TLS connection
-// know each other.
-type Certificates struct {
-	CAFile   string // authorities of servers; empty for the system's
-	CertFile string // the device's own certificate; empty for none
-	KeyFile  string // its key
 }
 
 // Trust says which packages are accepted, of the device or of a part of it that
@@ -100,7 +93,7 @@ type Trust struct {
 // Storage is where packages come from: the certificates of all downloads, and the
 // device's own access to an S3-compatible object store.
 type Storage struct {
-	Certificates
+	host.Certificates
 	Endpoint      string // https://host[:port] or http://host[:port]; empty for none
 	Region        string // empty for what the endpoint's name says
 	AccessKeyFile string
@@ -193,21 +186,6 @@ type CommandInstaller struct {
 	Timeout     time.Duration // of each verb; 0 for the installer's defaults
 }
 
-// HealthCheck is one thing that must work for a new version to stay. Exactly one
-// field is set.
-type HealthCheck struct {
-	HTTP    string   // an address that answers 2xx
-	Unit    string   // a systemd unit that is active
-	Command []string // a program that exits with 0, and its arguments
-}
-
-// System is how the system is restarted, and how one of its starts is told from
-// another.
-type System struct {
-	RestartCommand []string // a program and its arguments; empty for the init system
-	BootIDFile     string   // holds another text after each start; empty for the kernel's
-}
-
 // Log says what is logged, to standard error.
 type Log struct {
 	Level  slog.Level // default info
@@ -269,8 +247,8 @@ func StateDir(path string) string {
 }
 
 // SystemOf gives how the system is restarted as StateDir does its directory.
-func SystemOf(path string) System {
-	var s System
+func SystemOf(path string) host.System {
+	var s host.System
 	if m, in := outline(path); m != nil {
 		readSystem(m, in, &s)
 	}

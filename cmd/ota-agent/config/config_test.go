@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
+	"otafleet/agent/host"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/modem"
@@ -63,13 +64,13 @@ func TestEveryKey(t *testing.T) {
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
 			URLs:     []*url.URL{{Scheme: "mqtts", Host: "ota.example.com:8883"}, {Scheme: "mqtt", Host: "127.0.0.1:1884"}},
-			Username: "gw-0001", PasswordFile: at("password"), Certificates: config.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")},
+			Username: "gw-0001", PasswordFile: at("password"), Certificates: host.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")},
 			Prefix: "ota/staging", KeepAlive: 30 * time.Second, SessionExpiry: time.Hour,
 		},
 		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
 		Trust: config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
 		Storage: &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true,
-			Certificates: config.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")}},
+			Certificates: host.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")}},
 		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20, LowestRate: 2 << 10, Patience: time.Hour, Deadline: 24 * time.Hour,
 			Allow: []string{"oss.lan"}, Deny: []string{"10.0.0.0/8"}, HTTPSOnly: true},
 		Confirm: config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
@@ -123,14 +124,14 @@ func TestEveryKey(t *testing.T) {
 				Port: port.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
 			}}},
 		},
-		Health:            []config.HealthCheck{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
+		Health:            []host.Check{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
 		SubDeviceParallel: 1,
 		SubDevices:        subDevices(at),
 		ContactTimeout:    10 * time.Minute,
 		GiveWay:           time.Hour,
 		Soak:              2 * time.Minute,
 		RestartSoak:       2 * time.Minute,
-		System:            config.System{RestartCommand: []string{at("handler"), "restart"}, BootIDFile: at("boot_id")},
+		System:            host.System{RestartCommand: []string{at("handler"), "restart"}, BootIDFile: at("boot_id")},
 		Log:               config.Log{Level: slog.LevelDebug, Format: config.LogJSON},
 		Warnings:          []string{},
 	}, c)
@@ -341,4 +342,13 @@ func FuzzLoad(f *testing.F) {
 			assert.Equal(t, 1, given)
 		}
 	})
+}
+
+// The system is found in a configuration that cannot be used.
+func TestSystemOfAFileWithMistakes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("restart_command: [sh, -c, exit]\nboot_id_file: id\nunknown: 1\n"), 0o600))
+	want := host.System{RestartCommand: []string{"sh", "-c", "exit"}, BootIDFile: filepath.Join(filepath.Dir(path), "id")}
+	assert.Equal(t, want, config.SystemOf(path))
+	assert.Zero(t, config.SystemOf(path+".none"))
 }

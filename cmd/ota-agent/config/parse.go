@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"otafleet/agent/download"
+	"otafleet/agent/host"
 	"otafleet/internal/files"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -83,7 +84,7 @@ func read(m *yamlform.Map, in base) *Config {
 	return c
 }
 
-func readSystem(m *yamlform.Map, in base, s *System) {
+func readSystem(m *yamlform.Map, in base, s *host.System) {
 	in.command(m, "restart_command", &s.RestartCommand)
 	in.path(m, "boot_id_file", &s.BootIDFile)
 }
@@ -186,7 +187,7 @@ func endpoint(text string) error {
 // maxHosts is how many hosts and networks a list of them may have.
 const maxHosts = 256
 
-func host(text string) (string, error) { return text, download.ValidHost(text) }
+func validHost(text string) (string, error) { return text, download.ValidHost(text) }
 
 func readDownload(m *yamlform.Map, d *Download) {
 	m.Rate("rate_limit", &d.RateLimit)
@@ -195,8 +196,8 @@ func readDownload(m *yamlform.Map, d *Download) {
 	m.Int("attempts", &d.Attempts, 1, 1000)
 	m.Duration("patience", &d.Patience, time.Second, 7*24*time.Hour)
 	m.Duration("deadline", &d.Deadline, time.Minute, 365*24*time.Hour)
-	yamlform.Values(m, "allow", &d.Allow, 1, maxHosts, host)
-	yamlform.Values(m, "deny", &d.Deny, 1, maxHosts, host)
+	yamlform.Values(m, "allow", &d.Allow, 1, maxHosts, validHost)
+	yamlform.Values(m, "deny", &d.Deny, 1, maxHosts, validHost)
 	m.Bool("https_only", &d.HTTPSOnly)
 	m.Int("parallel", &d.Parallel, 1, 16)
 	m.Size("cache", &d.Cache, 0, 1<<40)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"otafleet/agent/host"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
@@ -17,8 +18,8 @@ type SubDevice struct {
 	Hardware   string // revision that manifests may name; empty if unknown
 	Trust      *Trust // in the place of the gateway's; nil for that one
 	Conditions Conditions
-	Components []Component   // 1 to ota.MaxInventory
-	Health     []HealthCheck // all must pass; none means that running is enough
+	Components []Component  // 1 to ota.MaxInventory
+	Health     []host.Check // all must pass; none means that running is enough
 }
 
 // readSubDevices reads the list of sub-devices. One entry may be for several that

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/agent/host"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -33,7 +34,7 @@ func subDevices(at func(string) string) []config.SubDevice {
 					Path: at("valve-1.tbl"), After: []string{at("handler"), "push"}, Restart: firmware.RestartNone,
 				}},
 			},
-			Health: []config.HealthCheck{{Command: []string{at("handler"), "ping"}}},
+			Health: []host.Check{{Command: []string{at("handler"), "ping"}}},
 		},
 		meter, twin,
 	}

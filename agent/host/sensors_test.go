@@ -1,4 +1,4 @@
-package main
+package host_test
 
 import (
 	"bytes"
@@ -11,16 +11,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"otafleet/cmd/ota-agent/config"
+	"otafleet/agent/host"
 )
 
-// A sensor that cannot be read is told of once, and again when the reason changes.
-func TestBrokenSensorIsToldOfOnce(t *testing.T) {
+// A sensor that cannot be read is logged once, and again when the reason changes.
+func TestBrokenSensorIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	file := filepath.Join(t.TempDir(), "capacity")
-	s := &sensors{config: config.Conditions{BatteryFile: file, RSSICommand: []string{"sh", "-c", "exit 3"}},
-		log: slog.New(slog.NewTextHandler(&log, nil))}
-	told := func() []string {
+	s := host.NewSensors(host.SensorConfig{BatteryFile: file, RSSICommand: []string{"sh", "-c", "exit 3"},
+		Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	logged := func() []string {
 		for range 10 {
 			s.Read(t.Context())
 		}
@@ -30,18 +30,18 @@ func TestBrokenSensorIsToldOfOnce(t *testing.T) {
 	}
 	battery := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
 
-	lines := told()
+	lines := logged()
 	require.Len(t, lines, 2, "the battery is missing, and the command fails")
 	assert.Contains(t, lines[0], "sensor=battery")
 	assert.Contains(t, lines[1], "sensor=rssi")
-	assert.Equal(t, []string{""}, told())
+	assert.Equal(t, []string{""}, logged())
 	battery("101")
-	assert.Contains(t, strings.Join(told(), "|"), "101 is not within 0..100")
+	assert.Contains(t, strings.Join(logged(), "|"), "101 is not within 0..100")
 	battery("80")
-	assert.Contains(t, strings.Join(told(), "|"), `level=INFO msg="a sensor can be read again" sensor=battery`)
-	assert.Equal(t, []string{""}, told())
+	assert.Contains(t, strings.Join(logged(), "|"), `level=INFO msg="a sensor can be read again" sensor=battery`)
+	assert.Equal(t, []string{""}, logged())
 	require.NoError(t, os.Remove(file))
-	lines = told()
+	lines = logged()
 	require.Len(t, lines, 1)
 	assert.Contains(t, lines[0], "level=WARN")
 }

@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	confirmLimit = 10 * time.Minute
+	approveLimit = 10 * time.Minute
 	exitLater    = 75 // as in a handler's contract
 )
 
-// confirmer lets a program answer plans.
-type confirmer struct {
-	args   []string
-	device string
+// Approver is a program that answers plans (agent.Confirmer).
+type Approver struct {
+	Args   []string // the program and its arguments
+	Device string   // for the program: OTA_DEVICE
 }
 
-// Confirm runs the program: exit code 0 agrees, 75 wants to be asked again,
+// Confirm runs the program: exit code 0 approves, 75 wants to be asked again,
 // anything else declines with its last words.
-func (c *confirmer) Confirm(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
-	program := firmware.Program{Args: c.args, Limit: confirmLimit, Env: append(planEnvironment(plan), "OTA_DEVICE="+c.device)}
+func (a *Approver) Confirm(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
+	program := firmware.Program{Args: a.Args, Limit: approveLimit, Env: append(planEnvironment(plan), "OTA_DEVICE="+a.Device)}
 	outcome, err := program.Run(ctx)
 	switch {
 	case err != nil:

@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 )
@@ -22,22 +21,30 @@ const (
 	healthLimit    = 20 * time.Second // for one try
 )
 
-// health runs the configured checks.
-type health struct {
-	checks []config.HealthCheck
-	device string // for the commands: OTA_DEVICE
-	broken string // why a new version of this program could not be started; empty if it could
-	log    *slog.Logger
+// Check is one thing that must work for a new version to stay. Exactly one field is
+// set.
+type Check struct {
+	HTTP    string   // an address that answers 2xx
+	Unit    string   // a systemd unit that is active
+	Command []string // a program that exits with 0, and its arguments
+}
+
+// Health runs checks (agent.Health).
+type Health struct {
+	Checks []Check
+	Device string // for the commands: OTA_DEVICE
+	Broken string // why a new version of this program could not be started; empty if it could
+	Logger *slog.Logger
 }
 
 // Check returns nil when every check has passed once, each within its time. A
 // new version of this program that could not even be started fails it at once.
-func (h *health) Check(ctx context.Context) error {
-	if broken := h.broken; broken != "" {
-		h.broken = "" // it is about one upgrade
+func (h *Health) Check(ctx context.Context) error {
+	if broken := h.Broken; broken != "" {
+		h.Broken = "" // it is about one upgrade
 		return &ota.Failure{Code: ota.BootFailed, Detail: broken}
 	}
-	for _, c := range h.checks {
+	for _, c := range h.Checks {
 		if err := h.await(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", describe(c), err)
 		}
@@ -45,7 +52,7 @@ func (h *health) Check(ctx context.Context) error {
 	return nil
 }
 
-func describe(c config.HealthCheck) string {
+func describe(c Check) string {
 	switch {
 	case c.HTTP != "":
 		return "health check " + c.HTTP
@@ -56,14 +63,14 @@ func describe(c config.HealthCheck) string {
 }
 
 // await tries one check until it passes or patience ends.
-func (h *health) await(ctx context.Context, c config.HealthCheck) error {
+func (h *Health) await(ctx context.Context, c Check) error {
 	deadline := time.Now().Add(healthPatience)
 	for {
 		err := h.try(ctx, c)
 		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
 			return err
 		}
-		h.log.Debug("not healthy yet", "check", describe(c), "error", err)
+		h.Logger.Debug("not healthy yet", "check", describe(c), "error", err)
 		timer := time.NewTimer(healthPause)
 		select {
 		case <-timer.C:
@@ -73,14 +80,14 @@ func (h *health) await(ctx context.Context, c config.HealthCheck) error {
 	}
 }
 
-func (h *health) try(ctx context.Context, c config.HealthCheck) error {
+func (h *Health) try(ctx context.Context, c Check) error {
 	switch {
 	case c.HTTP != "":
 		return tryHTTP(ctx, c.HTTP)
 	case c.Unit != "":
 		return tryCommand(ctx, []string{"systemctl", "is-active", c.Unit})
 	}
-	return tryCommand(ctx, c.Command, "OTA_DEVICE="+h.device)
+	return tryCommand(ctx, c.Command, "OTA_DEVICE="+h.Device)
 }
 
 func tryHTTP(ctx context.Context, address string) error {

@@ -1,22 +1,52 @@
-package main
+package host
 
 import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
-	"otafleet/cmd/ota-agent/config"
 	"otafleet/internal/files"
 )
 
-// certificates are the files of one kind of TLS connection, as they were read.
+// MaxKeyFile bounds files with passwords, keys and certificates, in bytes: those of
+// all authorities of a system are a quarter of it.
+const MaxKeyFile = 1 << 20
+
+// ReadSecret reads a secret without the line end that editors add.
+func ReadSecret(path string) ([]byte, error) {
+	text, err := files.Read(path, MaxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(strings.TrimRight(string(text), "\r\n")), nil
+}
+
+// Certificates are the files, in PEM, by which the two ends of a TLS connection
+// know each other.
+type Certificates struct {
+	CAFile   string // authorities of servers; empty for the system's
+	CertFile string // the device's own certificate; empty for none
+	KeyFile  string // its key
+}
+
+// Check reads the files once and returns what is wrong with them.
+func (c Certificates) Check(section string) error {
+	read, err := readCertificates(section, c)
+	if err == nil {
+		_, err = read.settings(section, nil)
+	}
+	return err
+}
+
+// certificates are the content of the files, as they were read.
 type certificates struct{ ca, own, key []byte }
 
 // readCertificates reads those that a section of the configuration names.
-func readCertificates(section string, c config.Certificates) (read certificates, err error) {
+func readCertificates(section string, c Certificates) (read certificates, err error) {
 	for _, f := range []struct {
 		name, path string
 		text       *[]byte
@@ -24,7 +54,7 @@ func readCertificates(section string, c config.Certificates) (read certificates,
 		if f.path == "" {
 			continue
 		}
-		if *f.text, err = files.Read(f.path, maxKeyFile); err != nil {
+		if *f.text, err = files.Read(f.path, MaxKeyFile); err != nil {
 			return read, fmt.Errorf("%s.%s: %w", section, f.name, err)
 		}
 	}
@@ -56,10 +86,10 @@ func (c certificates) settings(section string, now func() time.Time) (*tls.Confi
 	return t, nil
 }
 
-// newTLS returns a function that gives the TLS settings for connections which
+// TLS returns a function that gives the TLS settings for connections which
 // begin now: the same as before while the files hold the same, so that they may be
 // renewed under a running agent. It may be called from any goroutine.
-func newTLS(section string, c config.Certificates, now func() time.Time) func() (*tls.Config, error) {
+func TLS(section string, c Certificates, now func() time.Time) func() (*tls.Config, error) {
 	var mu sync.Mutex
 	var last certificates
 	var made *tls.Config
