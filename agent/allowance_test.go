@@ -40,6 +40,8 @@ func (p *pusher) handle(in agent.Input) {
 			p.saves++
 		case agent.Send:
 			p.sent = append(p.sent, out.Message)
+		case agent.Measure:
+			p.handle(agent.Measured{})
 		}
 	}
 	p.now = p.now.Add(time.Millisecond)

@@ -262,18 +262,25 @@ func (d *driver) stopNow(scope firmware.Restart) {
 // input gives the machine one input, executes what it says as far as that has
 // an effect here, and writes it down.
 func (d *driver) input(in agent.Input) {
+	words := d.give(in)
+	d.seen = append(d.seen, words...)
+	d.groups = append(d.groups, strings.Join(words, " "))
+}
+
+// give gives the machine one input, and the readings that it asks for.
+func (d *driver) give(in agent.Input) (words []string) {
 	d.effects.hear(in)
 	outputs := d.machine.Handle(d.now, in)
 	require.NoError(d.t, d.effects.take(outputs))
-	var words []string
 	for _, out := range outputs {
 		d.execute(out)
-		if word := d.describe(out); word != "" {
+		if _, is := out.(agent.Measure); is {
+			words = append(words, d.give(agent.Measured{Readings: d.readings})...)
+		} else if word := d.describe(out); word != "" {
 			words = append(words, word)
 		}
 	}
-	d.seen = append(d.seen, words...)
-	d.groups = append(d.groups, strings.Join(words, " "))
+	return words
 }
 
 func (d *driver) execute(out agent.Output) {

@@ -241,6 +241,13 @@ func (c *chaos) handle(in agent.Input) error {
 				return c.durable(in) // it is waited for
 			}
 			return c.boot(strconv.Itoa(c.pick(3)))
+		case agent.Measure:
+			if c.pick(4) == 0 {
+				break // the readings do not come, but another input
+			}
+			if err := c.handle(c.input(11)); err != nil {
+				return err
+			}
 		case agent.Send:
 			if report, is := out.Message.(*ota.Report); is {
 				if err := c.ledger.take(report); err != nil {

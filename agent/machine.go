@@ -96,8 +96,11 @@ type Machine struct {
 	progress  FetchProgressed
 	timer     time.Time // of the last SetTimer
 	measured  time.Time // of the last readings
-	took      time.Time // when the plan in hand was taken up, on a clock that nobody sets
-	waits     wait      // what the device does, for people
+	// A plan that waits for new readings; nil if none does. It is on no disk: the
+	// platform's is not acknowledged yet.
+	unmeasured Input
+	took       time.Time // when the plan in hand was taken up, on a clock that nobody sets
+	waits      wait      // what the device does, for people
 
 	// What one Handle gathers.
 	dirty    bool // the state must be saved
@@ -196,13 +199,11 @@ func (m *Machine) outputs() []Output {
 	return out
 }
 
-func (m *Machine) apply(in Input) {
+// take takes an input that waits for nothing.
+func (m *Machine) take(in Input) {
 	switch in := in.(type) {
 	case Booted:
 		m.boot(in)
-	case Measured:
-		m.readings, m.measured = in.Readings, m.now
-		m.reconsider()
 	case Inspected:
 		m.inspected(in)
 	case Connected:

@@ -132,6 +132,38 @@ func TestMachineView(t *testing.T) {
 	}
 }
 
+// A plan is answered by what the device measures after it has come, wherever it comes
+// from. An executor without readings keeps those of before.
+func TestMachineMeasuresBeforeAPlan(t *testing.T) {
+	low, high := number(t, "20"), number(t, "40")
+	for name, test := range map[string]struct {
+		before, measured *int
+		in               func(*driver) agent.Input
+		want             string
+	}{
+		"enough by now":     {low, high, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} }, "accepted"},
+		"too little by now": {high, low, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} }, "refused"},
+		"a package file":    {high, low, func(d *driver) agent.Input { return d.local("app") }, "refused"},
+		"no readings":       {high, nil, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} }, "accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDriver(t, "app:1>2 least:30 needs:30 battery:"+strconv.Itoa(*test.before)+" to inventory?")
+			in := test.in(d)
+			outputs := d.machine.Handle(d.now, in)
+			require.Len(t, outputs, 1)
+			assert.IsType(t, agent.Measure{}, outputs[0])
+			assert.Nil(t, d.machine.View().Plan, "nothing is decided yet")
+			if test.measured != nil {
+				d.readings.Battery = test.measured
+				d.input(agent.Measured{Readings: d.readings})
+			} else {
+				d.input(agent.CheckRequested{})
+			}
+			assert.Equal(t, test.want, d.machine.View().Plan.Answer)
+		})
+	}
+}
+
 func TestMachineViewFigures(t *testing.T) {
 	d := newDriver(t, "app:1>2 motor:1>2 continue to app=downloading")
 	d.play("progress")
@@ -250,6 +282,8 @@ func (l *life) give(in agent.Input) {
 			if report, is := out.Message.(*ota.Report); is {
 				l.seq = report.Seq
 			}
+		case agent.Measure:
+			l.give(agent.Measured{})
 		case agent.Fetch:
 			l.give(agent.FetchStarted{Op: out.Op})
 			l.next = agent.Fetched{Op: out.Op}

@@ -185,25 +185,8 @@ func (r *Runner) drain() {
 			in.passed()
 			continue
 		}
-		if plan := offersWork(in); plan != nil {
-			r.silent.named(plan)
-			r.handle(Measured{r.equipment.Sensors.Read(r.ctx)})
-		}
 		r.handle(in)
 	}
-}
-
-// offersWork is the plan of an input that is answered by what the device measures;
-// nil for other inputs.
-func offersWork(in Input) *ota.Plan {
-	switch in := in.(type) {
-	case Received:
-		plan, _ := in.Message.(*ota.Plan)
-		return plan
-	case Install:
-		return in.Plan
-	}
-	return nil
 }
 
 func (r *Runner) next() (Input, bool) {
@@ -260,6 +243,8 @@ func (r *Runner) execute(out Output) {
 		r.setTimer(out.At)
 	case Ask:
 		r.ask(out.Plan)
+	case Measure:
+		r.measure(out.Plan)
 	case Cancel:
 		r.cancelOp()
 	case Forget:
@@ -272,6 +257,15 @@ func (r *Runner) execute(out Output) {
 	default:
 		r.startEffect(out)
 	}
+}
+
+// measure reads the sensors for a plan. The readings go before all that waits.
+func (r *Runner) measure(plan *ota.Plan) {
+	r.silent.named(plan)
+	readings := r.equipment.Sensors.Read(r.ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = append(queue{Measured{readings}}, r.queue...)
 }
 
 // delayed notes why what goes on is tried again after a pause; an empty text says

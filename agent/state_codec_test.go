@@ -185,7 +185,7 @@ func FuzzDecodeState(f *testing.F) {
 		c.machine = agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &c.config, state)
 		for _, in := range []agent.Input{
 			agent.Booted{BootID: "b7f1", Components: []agent.Found{{ID: "app", Version: "1"}, {ID: "motor"}}},
-			agent.Connected{}, agent.Tick{}, agent.Received{Message: c.plan()},
+			agent.Connected{}, agent.Tick{}, agent.Received{Message: c.plan()}, agent.Measured{},
 		} {
 			outputs := c.machine.Handle(c.now, in)
 			if len(outputs) == 0 {

@@ -206,6 +206,8 @@ func (w *world) execute(out agent.Output) {
 	case agent.SetTimer:
 		w.timer = out.At
 	case agent.Note: // for the device's own log
+	case agent.Measure:
+		w.inbox = append([]agent.Input{agent.Measured{}}, w.inbox...)
 	case agent.Cancel: // its result is in the inbox, where the machine ignores it
 	case agent.Forget:
 		delete(w.desk, out.Component)

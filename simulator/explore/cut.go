@@ -95,6 +95,8 @@ func (s *Step) String() string {
 			return "set no timer"
 		}
 		return "set a timer"
+	case agent.Measure:
+		return "read the sensors"
 	case agent.Fetch:
 		return "fetch " + out.Job.Component
 	case agent.Stage:

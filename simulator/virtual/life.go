@@ -78,9 +78,6 @@ func (d *device) deliver(in agent.Input) {
 		if ack, is := received.Message.(*ota.Ack); is {
 			d.weigh(ack)
 		}
-		if _, plan := received.Message.(*ota.Plan); plan {
-			d.handle(agent.Measured{Readings: d.hooks.Sensors.Read(context.Background())})
-		}
 	}
 	d.handle(in)
 }
@@ -169,6 +166,9 @@ func (d *device) execute(l *life, out agent.Output) {
 			})
 		}
 	case agent.Ask:
+	case agent.Measure:
+		measured := agent.Measured{Readings: d.hooks.Sensors.Read(context.Background())}
+		l.inbox = append([]agent.Input{measured}, l.inbox...)
 	case agent.Broken:
 		d.violation("%s", out.Err)
 	case agent.Cancel:
