@@ -71,7 +71,12 @@ func (w *world) StartPlatform() { w.platform.Restart() }
 func (w *world) RevokeURLs() { w.attempt(w.platform.RevokeAddresses()) }
 
 // Order gives the platform an order.
-func (w *world) Order(command engine.Command) { w.command(command) }
+func (w *world) Order(command engine.Command) {
+	w.command(command)
+	if activate, is := command.(engine.Activate); is {
+		close(w.activated[activate.Plan])
+	}
+}
 
 // DropConnections drops every connection of a fleet, or of all.
 func (w *world) DropConnections(fleet string) { w.eachLink(fleet, func(l *netem.Link) { l.Cut(0) }) }

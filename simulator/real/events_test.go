@@ -173,3 +173,16 @@ func TestEventsOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestUsersAnswerWhenThePlanIsActive: one who answers at once is not before it, nor
+// when both wait for a platform that is down.
+func TestUsersAnswerWhenThePlanIsActive(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		base + "    mode: manual\n    users: {confirm: 100%}\n    starts: 500ms\n",
+		base + "    mode: manual\n    users: {confirm: 100%}\n    starts: 500ms\nevents:\n  - {at: 300ms, do: kill_platform, for: 1s}\n",
+	} {
+		v := simulate(t, text)
+		assert.Equal(t, 20, v.Figures.Classes[scenario.Upgraded], "%v", v.Figures.Classes)
+	}
+}

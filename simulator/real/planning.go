@@ -6,12 +6,14 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/real/netem"
+	"otafleet/simulator/scenario"
 )
 
 // stockUp makes the packages of the scenario's plans and puts them on the
@@ -47,24 +49,53 @@ func (w *world) createPlans() error {
 	return nil
 }
 
-// command carries out an order, as soon as the platform is there to take it. One
-// that comes too late, such as the suspension of a plan that has ended, changes
-// nothing, and the verdict tells of it.
+// orders are what the platform was not there to take, in their order.
+type orders struct {
+	mu      sync.Mutex // guards the following
+	waiting []engine.Command
+}
+
+// command carries out an order, behind those before it and as soon as the platform
+// is there to take it. One that comes too late, such as the suspension of a plan
+// that has ended, changes nothing, and the verdict tells of it.
 func (w *world) command(cmd engine.Command) {
-	err := w.platform.Command(cmd)
-	if !errors.Is(err, platform.ErrDown) {
-		w.commanded(cmd, err)
-		return
+	w.orders.mu.Lock()
+	defer w.orders.mu.Unlock()
+	if len(w.orders.waiting) == 0 {
+		err := w.platform.Command(cmd)
+		if !errors.Is(err, platform.ErrDown) {
+			w.commanded(cmd, err)
+			return
+		}
+		w.tasks.Go(w.catchUp)
 	}
 	w.due.Add(1)
-	w.tasks.Go(func() {
-		defer w.happened()
-		for errors.Is(err, platform.ErrDown) && w.ctx.Err() == nil {
-			netem.Sleep(w.ctx, downPause)
-			err = w.platform.Command(cmd)
+	w.orders.waiting = append(w.orders.waiting, cmd)
+}
+
+// catchUp waits for the platform, and gives it the orders that have waited.
+func (w *world) catchUp() {
+	for left := true; left && w.ctx.Err() == nil; left = w.giveOrders() {
+		netem.Sleep(w.ctx, downPause)
+	}
+}
+
+// giveOrders gives the platform the orders that wait, and reports whether some are
+// left since it is down.
+func (w *world) giveOrders() (left bool) {
+	w.orders.mu.Lock()
+	defer w.orders.mu.Unlock()
+	for len(w.orders.waiting) > 0 {
+		cmd := w.orders.waiting[0]
+		err := w.platform.Command(cmd)
+		if errors.Is(err, platform.ErrDown) {
+			return true
 		}
+		w.orders.waiting = w.orders.waiting[1:]
 		w.commanded(cmd, err)
-	})
+		w.happened()
+	}
+	return false
 }
 
 func (w *world) commanded(cmd engine.Command, err error) {
@@ -91,7 +122,17 @@ func (d *device) letUsersAnswer() {
 			continue
 		}
 		d.After(max(0, p.Starts-d.world.elapsed())+after, func() {
+			d.world.awaitPlan(p)
 			d.world.command(engine.UserAnswer{Device: d.id, Plan: p.Name, Operation: operation})
 		})
+	}
+}
+
+// awaitPlan waits until the order to activate a plan has been given: a user who
+// answers in the same moment comes after it.
+func (w *world) awaitPlan(p *scenario.Plan) {
+	select {
+	case <-w.activated[p.Name]:
+	case <-w.ctx.Done():
 	}
 }

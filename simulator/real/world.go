@@ -47,7 +47,8 @@ type world struct {
 	recorder  *recorder
 	fleets    []*fleet
 	arrivals  []arrival
-	quiet     time.Duration // how long nothing must happen before a fleet is taken to stay as it is
+	quiet     time.Duration            // how long nothing must happen before a fleet is taken to stay as it is
+	activated map[string]chan struct{} // by plan, closed when the order to activate it has been given
 	log       *slog.Logger
 
 	chunks chunks
@@ -57,6 +58,7 @@ type world struct {
 	tasks  sync.WaitGroup // everything that runs for a device between its lives
 	due    atomic.Int32   // steps of the schedule that are to come
 	crowd  crowd
+	orders orders
 
 	mu         sync.Mutex // guards the following
 	partitions []partition
@@ -67,7 +69,10 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 	if err := options.Validate(); err != nil {
 		return nil, err
 	}
-	w := &world{options: options, scenario: options.Scenario, seed: options.Seed, log: options.Logger}
+	w := &world{options: options, scenario: options.Scenario, seed: options.Seed, log: options.Logger, activated: map[string]chan struct{}{}}
+	for i := range w.scenario.Plans {
+		w.activated[w.scenario.Plans[i].Name] = make(chan struct{})
+	}
 	if w.seed == 0 {
 		w.seed = w.scenario.Seed
 	}
