@@ -9,12 +9,15 @@ import (
 )
 
 // schedule queues what the scenario brings about: plans and events, and the users
-// of the plans. What happens by itself needs no step here: nothing waits for it.
+// of the plans. What happens by itself, such as the end of a plan, is a step as
+// well: until then the world is not at its end.
 func (w *world) schedule() {
 	for _, step := range w.run.schedule {
-		if step.Do != nil {
-			w.queue.add(step.At, func() { step.Do(w) })
-		}
+		w.queue.add(step.At, func() {
+			if step.Do != nil {
+				step.Do(w)
+			}
+		})
 	}
 	for i := range w.run.scenario.Plans {
 		w.users(&w.run.scenario.Plans[i])

@@ -44,6 +44,13 @@ func TestAPlatformThatIsDownTakesNoOrders(t *testing.T) {
 	}
 }
 
+// TestAPlanEndsForDevicesThatAreGone: the world goes on until then.
+func TestAPlanEndsForDevicesThatAreGone(t *testing.T) {
+	f := figures(t, one+"    ends: 10s\n"+
+		"    mode: manual\nfaults:\n  - {name: gone, at: connect, do: vanish, chance: 100%, after: 1s}\n")
+	assert.Equal(t, 5, f.Classes[scenario.UpgradeFailed], "%v", f.Classes)
+}
+
 // TestACrashIsNoPowerCut: the device keeps its power.
 func TestACrashIsNoPowerCut(t *testing.T) {
 	for kind, cuts := range map[string]int{"crash": 0, "power_cut": 5} {
