@@ -180,8 +180,8 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options real.Options) (v *verdict.Verdict, err error) {
 	// A page has the steps of devices, which only a history has, or the judges of
 	// the virtual world.
-	page := f.html != "" && !f.virtual
-	if f.out == "" && !page {
+	again := f.html != "" && !f.virtual
+	if f.out == "" && !again {
 		return f.simulate(ctx, text, s, c, options, nil)
 	}
 	r, err := record(f.out, s, c, f.world(), platformWords(f.changed))
@@ -196,8 +196,7 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	if v, err = f.simulate(ctx, text, s, c, options, r.writer); v == nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
-	r.end(ctx, v, page)
-	return v, err
+	return r.end(ctx, v, again), err
 }
 
 // simulate runs the scenario in its world.

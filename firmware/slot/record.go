@@ -1,7 +1,10 @@
 package slot
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -34,26 +37,60 @@ type content struct {
 	Size    int64  `json:"size,omitempty"`   // bytes
 }
 
-// unknown is the version of a slot that neither a file nor the record knows.
-const unknown = "unknown"
+const (
+	maxRecord = 64 << 10 // bytes
+	// unknown is the version of a slot that neither a file nor the record knows.
+	unknown = "unknown"
+)
 
-func (in *Installer) record() firmware.Record[record] {
-	return firmware.Record[record]{
-		Path: filepath.Join(in.cfg.StateDir, "record.json"), Disk: in.cfg.Disk, Check: (*record).check, Logger: in.log,
+func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir, "record.json") }
+
+// load reads the record; nil where no job was ever opened. A record that cannot
+// be understood is one that knows nothing.
+func (in *Installer) load() (*record, error) {
+	data, err := files.Read(in.recordPath(), maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
+	if err != nil && !files.Foreign(err) {
+		return nil, fmt.Errorf("cannot read the record of the slots: %w", err)
+	}
+	rec := &record{}
+	if err == nil {
+		rec, err = parseRecord(data)
+	}
+	if err != nil {
+		in.log.Warn("the record of the slots is damaged; what they hold is forgotten", "path", in.recordPath(), "error", err)
+		return &record{}, nil
+	}
+	return rec, nil
 }
 
-// check returns an error for a record that names no slot, or an impossible version.
-func (r *record) check() error {
-	if r.Target != A && r.Target != B {
-		return fmt.Errorf("slot %d not found", int(r.Target))
+func parseRecord(data []byte) (*record, error) {
+	var rec record
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return nil, err
 	}
-	for s, c := range r.Slots {
+	if rec.Target != A && rec.Target != B {
+		return nil, fmt.Errorf("there is no slot %d", int(rec.Target))
+	}
+	for s, c := range rec.Slots {
 		if c != nil && !ota.ValidVersion(c.Version) {
-			return fmt.Errorf("slot %s holds no version", Slot(s))
+			return nil, fmt.Errorf("slot %s holds no version", Slot(s))
 		}
 	}
-	return nil
+	return &rec, nil
+}
+
+func (in *Installer) save(rec *record) error {
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("cannot encode the record of the slots: %w", err)
+	}
+	if err := in.cfg.Disk.MkdirAll(in.cfg.StateDir); err != nil {
+		return err
+	}
+	return in.cfg.Disk.Replace(in.recordPath(), data)
 }
 
 // belongs reports whether the record is of the job, which is known by its

@@ -1,0 +1,108 @@
+package differ_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"otafleet/simulator/scenario"
+)
+
+// comparer compares the worlds, and counts what it has compared.
+type comparer struct {
+	pulse pulse
+
+	mu      sync.Mutex // guards the following
+	devices int
+	timed   map[string]int // things that timing decides, by what they are about
+	late    int            // runs that were too late to say anything
+	flaky   []string       // disagreements that did not come again, though nothing was late
+}
+
+// newComparer takes the machine's pulse for as long as the test runs.
+func newComparer(t *testing.T) *comparer {
+	c := &comparer{timed: map[string]int{}}
+	done := make(chan struct{})
+	var beating sync.WaitGroup
+	beating.Go(func() { c.pulse.run(done) })
+	t.Cleanup(func() {
+		close(done)
+		beating.Wait()
+	})
+	return c
+}
+
+const (
+	// tries is how often a disagreement must come to be one.
+	tries = 3
+	// mostLate is how often a run may be too late to say anything.
+	mostLate = 5
+)
+
+// disagreement compares the worlds. It gives what is otherwise each time that it is
+// tried.
+func (c *comparer) disagreement(ctx context.Context, s *scenario.Scenario) (lines []string, err error) {
+	x, err := expect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	c.count(x)
+	late, first := 0, ""
+	for try := 0; try < tries; {
+		c.pulse.await()
+		began := time.Now()
+		r, err := runReally(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("cannot run the scenario on real sockets: %w", err)
+		}
+		lines = x.judge(outcomeOf(s, r))
+		worst, sum := c.pulse.since(began)
+		switch {
+		case len(lines) == 0:
+			c.note(late, first)
+			return nil, nil
+		case (worst > tooLate || sum > tooLateInAll) && late < mostLate:
+			late++
+		default:
+			try++
+			first = fmt.Sprintf("%s (late by %s at most):\n%s\n%s", s.Name, worst.Round(time.Millisecond), strings.Join(lines, "\n"), first)
+		}
+	}
+	c.note(late, "")
+	return lines, nil
+}
+
+func (c *comparer) count(x *expected) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devices += len(x.outcome)
+	for _, keys := range x.timing {
+		if len(keys) > 0 {
+			c.timed["devices"]++
+		}
+		for key := range keys {
+			word, _, _ := strings.Cut(key, " ")
+			c.timed[word]++
+		}
+	}
+}
+
+func (c *comparer) note(late int, flaky string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.late += late
+	if flaky != "" {
+		c.flaky = append(c.flaky, flaky)
+	}
+}
+
+// counts are in words what was compared.
+func (c *comparer) counts() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("%d devices; timing decides %v; %d runs came too late; %d disagreements did not come again\n%s",
+		c.devices, c.timed, c.late, len(c.flaky), strings.Join(c.flaky, "\n"))
+}

@@ -1,0 +1,192 @@
+package differ_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
+)
+
+// outcome is what became of the devices of a run: by device, by what is said of it.
+type outcome map[string]map[string]string
+
+// outcomeOf sums up what both worlds must agree on.
+func outcomeOf(s *scenario.Scenario, r *run) outcome {
+	byDevice := map[string][]verdict.Event{}
+	for i := range s.Fleets {
+		for n := 1; n <= s.Fleets[i].Count; n++ {
+			byDevice[s.Fleets[i].Device(n)] = nil
+		}
+	}
+	for _, e := range r.events {
+		byDevice[e.Device] = append(byDevice[e.Device], e)
+	}
+	all := outcome{}
+	for device, events := range byDevice {
+		all[device] = summary(s, events)
+	}
+	return all
+}
+
+// summary is what became of one device.
+func summary(s *scenario.Scenario, events []verdict.Event) map[string]string {
+	j := verdict.NewJudge(s, verdict.WithoutLogs)
+	found := map[string]string{}
+	struck, none := map[string]int{}, ""
+	for _, e := range events {
+		j.Add(e)
+		switch e.Kind {
+		case verdict.Numbered:
+			path(found, fmt.Sprintf("way of %s under %s", e.Component, e.Plan), &e)
+		case verdict.Stored:
+			found[fmt.Sprintf("platform has of %s under %s", e.Component, e.Plan)] = words(e.Status, e.Text)
+		case verdict.StatusIs:
+			found["platform calls it under "+e.Plan] = ota.DeviceStatus(e.N).String()
+		case verdict.Answered:
+			found["answer to "+e.Plan] = fmt.Sprintf("%t %s", e.N == 1, e.Text)
+		case verdict.NoPlan:
+			none = e.Text
+		case verdict.FaultFired:
+			struck[e.Text]++
+		case verdict.Violation, verdict.Illegal, verdict.Conflicting:
+			found["violation"] = strings.TrimSpace(e.Kind.String() + " " + e.Text)
+		}
+	}
+	for fault, n := range struck {
+		found["fault "+fault+" struck"] = fmt.Sprint(n)
+	}
+	figures := j.Figures(nil)
+	for class, n := range figures.Classes {
+		if n > 0 {
+			found["class"] = string(class)
+		}
+	}
+	if figures.Classes[scenario.NotUpgraded] > 0 {
+		found["no plan"] = none // what others hear at last is a matter of when the run ends
+	}
+	if n := figures.Reports.Lost; n > 0 {
+		found["lost reports"] = fmt.Sprint(n)
+	}
+	return found
+}
+
+// path appends what a report says, if it is another thing than the one before said.
+func path(found map[string]string, key string, e *verdict.Event) {
+	step := words(e.Status, e.Text)
+	if way := found[key]; way != step && !strings.HasSuffix(way, " > "+step) {
+		found[key] = strings.TrimPrefix(way+" > "+step, " > ")
+	}
+}
+
+// words are a status and its error code.
+func words(s ota.Status, code string) string { return strings.TrimSpace(s.String() + " " + code) }
+
+// lasted is when the last thing happened that is not of the end of the run.
+func (r *run) lasted() time.Duration {
+	last := time.Duration(0)
+	for _, e := range r.events {
+		if e.Kind != verdict.Unacknowledged && e.Kind != verdict.Unreached && e.Kind != verdict.Violation {
+			last = max(last, e.At)
+		}
+	}
+	return last
+}
+
+// expected is what the real world has to come to: the virtual world's outcome, but
+// for what timing decides.
+type expected struct {
+	outcome
+	timing map[string]map[string]string // what else the virtual world comes to, on other lines
+	lasts  time.Duration
+}
+
+// expect runs a scenario in virtual time: as it is, and on lines of other latencies.
+// Where that changes what becomes of a device, timing decides, and the real world
+// may come to another end, too.
+func expect(ctx context.Context, s *scenario.Scenario) (*expected, error) {
+	first, err := runVirtually(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	x := &expected{outcomeOf(s, first), map[string]map[string]string{}, first.lasted()}
+	for device := range x.outcome {
+		x.timing[device] = map[string]string{}
+	}
+	for _, v := range variants() {
+		other, err := runVirtually(ctx, v.of(s))
+		if err != nil {
+			return nil, err
+		}
+		x.lasts = max(x.lasts, other.lasted())
+		for device, found := range outcomeOf(s, other) {
+			for _, key := range differing(x.outcome[device], found) {
+				x.timing[device][key] = found[key]
+			}
+		}
+	}
+	return x, nil
+}
+
+// variant is another pace of the devices: that of a machine with much else to do.
+type variant struct {
+	latency time.Duration // more, of each line, and half of it as jitter
+	late    time.Duration // every device arrives so much later
+	install time.Duration // every installation takes so much longer
+}
+
+func variants() []variant {
+	const ms = time.Millisecond
+	return []variant{
+		{latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms}, {latency: 90 * ms}, {latency: 400 * ms},
+		{late: 60 * ms}, {late: 250 * ms}, {late: 600 * ms},
+		{late: 100 * ms, latency: 30 * ms, install: 30 * ms}, {late: 400 * ms, latency: 150 * ms, install: 300 * ms},
+	}
+}
+
+// of is the scenario at another pace.
+func (v variant) of(s *scenario.Scenario) *scenario.Scenario {
+	other := *s
+	other.Fleets = slices.Clone(s.Fleets)
+	for i := range other.Fleets {
+		f := &other.Fleets[i]
+		f.Link.Latency += v.latency
+		f.Link.Jitter += v.latency / 2
+		f.Arrive.After += v.late
+		f.Install.Time.Lo += v.install
+		f.Install.Time.Hi += v.install
+	}
+	return &other
+}
+
+// differing are the keys with other values, in order.
+func differing(a, b map[string]string) []string {
+	keys := map[string]bool{}
+	for key := range a {
+		keys[key] = true
+	}
+	for key := range b {
+		keys[key] = true
+	}
+	maps.DeleteFunc(keys, func(key string, _ bool) bool { return a[key] == b[key] })
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// judge holds an outcome of the real world against what is expected. It gives what is
+// otherwise, a line each.
+func (x *expected) judge(is outcome) []string {
+	var lines []string
+	for _, device := range slices.Sorted(maps.Keys(x.outcome)) {
+		for _, key := range differing(x.outcome[device], is[device]) {
+			if _, timing := x.timing[device][key]; !timing {
+				lines = append(lines, fmt.Sprintf("%s: %s\n    virtual: %s\n    real:    %s", device, key, x.outcome[device][key], is[device][key]))
+			}
+		}
+	}
+	return lines
+}
