@@ -21,6 +21,8 @@ MOSQUITTO := /usr/sbin/mosquitto
 FUZZTIME  := 10s
 # How long the tests of one package may take on a machine that does much else.
 PATIENCE  := 40m
+# More packages and tests at a time than a small machine has cores: many of them wait.
+TESTING   := -timeout $(PATIENCE) -p 4 -parallel 6
 BENCHTIME := 1s
 
 .PHONY: help
@@ -36,13 +38,17 @@ build: ## both programs, static and stripped, into bin/
 run: build ## a thousand virtual devices through one upgrade
 	bin/ota-sim run thousand
 
+.PHONY: quick
+quick: ## before each commit, under a minute: formatting, vet, the rules of the tree, both programs, fast tests and those of what differs from main
+	scripts/quick.sh
+
 .PHONY: test test-real mosquitto versitygw
-test: ## every test that needs nothing but Go and a C compiler
-	$(GO) test -race -timeout $(PATIENCE) ./...
+test: ## every test that needs nothing but Go and a C compiler; the longest begin first
+	$(GO) test -race $(TESTING) ./test/... ./...
 	$(GO) test -tags $(DOORLESS) -run Without ./firmware ./cmd/ota-agent
 
 test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
-	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 -timeout $(PATIENCE) ./test/real/... ./firmware/serial
+	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 $(TESTING) ./test/real/... ./firmware/serial
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link/native
 
 .PHONY: test-tools test-vm
@@ -51,7 +57,7 @@ test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and 
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null || { echo "make: $$tool is missing:" \
 		'apt-get install rauc swupdate libubootenv-tool grub-common dbus-daemon squashfs-tools openssl busybox-static bsdiff bzip2 groff mandoc zsh fish' >&2; exit 1; }; done
 	@test "$$(id -u)" = 0 || { echo 'make: test-tools needs root, to mount' >&2; exit 1; }
-	$(GO) test -tags real -count 1 -timeout $(PATIENCE) -run '^TestTools' ./firmware/slot ./firmware/command ./agent/statefile ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
+	$(GO) test -tags real -count 1 $(TESTING) -run '^TestTools' ./firmware/slot ./firmware/command ./agent/statefile ./cmd/ota-agent ./internal/bsdiff ./internal/bzip2 ./internal/cli
 
 VM_TOOLS := qemu-system-x86_64 /bin/busybox /sbin/mke2fs /sbin/sfdisk grub-mkimage grub-editenv
 test-vm: ## boots two emulated machines, by a flag file and by GRUB, and kills each VM_KILLS times (15); VM_SEED draws the moments
@@ -62,7 +68,7 @@ test-vm: ## boots two emulated machines, by a flag file and by GRUB, and kills e
 
 .PHONY: test-deb
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
-	$(GO) test -tags deb -count 1 ./test/deb
+	$(GO) test -tags deb -count 1 -timeout $(PATIENCE) ./test/deb
 
 .PHONY: test-crash
 test-crash: ## power cuts under a file system, about CRASHES of them (2500; root, /dev/fuse, loop devices)
@@ -78,11 +84,12 @@ test-page: ## the report and the platform's pages in a browser (Debian's chromiu
 
 # What the network is needed for, Debian's packages aside.
 .PHONY: tools
-tools: versitygw ## fetches modules, the linter, versitygw and axe-core
+tools: versitygw ## fetches modules, the linter, versitygw, the tools for vulnerabilities and bills of materials, and axe-core
 	$(GO) mod download
 	$(GO) -C test/peers mod download
 	$(LINT) version
 	scripts/vuln.sh $(CACHE)
+	scripts/sbom.sh version
 	scripts/axe.sh $(CACHE)/axe.min.js
 
 mosquitto:

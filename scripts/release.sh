@@ -17,7 +17,6 @@ version=${VERSION:?VERSION is missing: name the release, such as v0.1.0}
 [[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$ ]] || { echo "release.sh: $version is no version such as v0.1.0" >&2; exit 2; }
 [ -r "$key" ] || { echo "release.sh: cannot read the key $key: make one with 'ota-sim keygen NAME'" >&2; exit 2; }
 [ ! -e "$out" ] || { echo "release.sh: $out exists and is not overwritten" >&2; exit 2; }
-sbom() { env -u GOARCH -u GOARM -u GOMIPS go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std -noserial -notimestamp "$@"; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,7 +28,8 @@ processor() {
 	for program in ota-agent ota-sim; do
 		name=$program-${version#v}-linux-$1
 		GOARCH=$2 GOARM=7 GOMIPS=softfloat scripts/build.sh $program "$work/release/$name"
-		sbom -version "$version" -output "$work/release/$name.cdx.json" "$work/release/$name"
+		scripts/sbom.sh bin -json -std -noserial -notimestamp -version "$version" \
+			-output "$work/release/$name.cdx.json" "$work/release/$name"
 		scripts/notices.sh "$work/release/$name" >"$work/release/$name.notices"
 		packaging/deb.sh $program "$3" "$work/release" >/dev/null
 	done
