@@ -75,21 +75,22 @@ var layout = []layer{
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
-	{"simulator/virtual", "simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
+	{"simulator", "simulator/scenario simulator/selection simulator/verdict", ""},
+	{"simulator/virtual", "simulator simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator/real/netem", "simulator/scenario agent/link/native", ""},
-	{"simulator/real", "simulator/... agent agent/link agent/link/native agent/download firmware internal/*", ""},
+	{"simulator/real", "simulator simulator/... agent agent/link agent/link/native agent/download firmware internal/*", ""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                                                                                                                    // the programs are run, not linked
-	{"test/catalogue", "", "test/harness scenarios simulator/virtual simulator/report simulator/verdict simulator/scenario agent firmware internal/ota"},                                                                                                          // the real world is the program's
-	{"test/differ", "", "simulator/real simulator/virtual simulator/verdict simulator/scenario internal/ota"},                                                                                                                                                     // both worlds, from inside: many runs in one process
-	{"test/page", "", "test/harness simulator/real simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest simulator/report internal/*"}, // report and pages, in a browser
-	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                         // with emulators on its serial lines
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                                               // the socket is a surface
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                     // the programs are run, not linked
+	{"test/catalogue", "", "test/harness scenarios simulator simulator/virtual simulator/report simulator/verdict simulator/scenario agent firmware internal/ota"}, // the real world is the program's
+	{"test/differ", "", "simulator simulator/real simulator/virtual simulator/verdict simulator/scenario internal/ota"},                                            // both worlds, from inside: many runs in one process
+	{"test/page", "", "test/harness simulator simulator/real simulator/selection simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest simulator/report internal/*"}, // report and pages, in a browser
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                       // with emulators on its serial lines
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                                                                             // the socket is a surface
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 

@@ -8,12 +8,12 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/terminal"
-	"otafleet/simulator/real"
+	"otafleet/simulator"
 )
 
 // block is a run in the real world on a terminal, with rates from the moment of
 // an earlier snapshot.
-func block(x *screen, s, before real.Snapshot, width int) []string {
+func block(x *screen, s, before simulator.Snapshot, width int) []string {
 	upgraded, took := done(s), s.Elapsed-before.Elapsed
 	all := shares(s)
 	perSecond := func(n, was int) string { return x.paint(dim, shortRate(rate(int64(n), int64(was), took))) }
@@ -37,7 +37,7 @@ func block(x *screen, s, before real.Snapshot, width int) []string {
 
 // shares divides the devices of a run. Without colours, the glyphs tell them
 // apart.
-func shares(s real.Snapshot) []share {
+func shares(s simulator.Snapshot) []share {
 	all := []share{
 		{"upgraded", done(s), "█", green},
 		{"upgrading", s.Statuses[ota.DeviceUpgrading], "▒", cyan},
@@ -61,9 +61,9 @@ func (x *screen) legend(all []share) string {
 
 // tallies lists what has happened, as much as fits into a line, and says how much
 // does not.
-func tallies(head string, all []real.Tally, width int) string {
+func tallies(head string, all []simulator.Tally, width int) string {
 	const more = len("   and 100 more")
-	all = slices.DeleteFunc(slices.Clone(all), func(t real.Tally) bool { return t.N == 0 })
+	all = slices.DeleteFunc(slices.Clone(all), func(t simulator.Tally) bool { return t.N == 0 })
 	if len(all) == 0 {
 		return head + "  none yet"
 	}

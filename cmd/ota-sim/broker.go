@@ -45,13 +45,13 @@ func (f *worldFlags) secure() (*tls.Config, error) {
 
 // reachable refuses at once a broker that nobody listens for, or that is not the
 // one that it should be, instead of after the whole run.
-func reachable(ctx context.Context, o *real.Options) error {
-	if o.BrokerURL == "" {
+func reachable(ctx context.Context, w *real.World, c *choice) error {
+	if w.BrokerURL == "" {
 		return nil
 	}
-	u, err := url.Parse(o.BrokerURL)
+	u, err := url.Parse(w.BrokerURL)
 	if err != nil || u.Host == "" {
-		return fmt.Errorf("cannot use the broker %q: want mqtt://host:port or mqtts://host:port", o.BrokerURL)
+		return fmt.Errorf("cannot use the broker %q: want mqtt://host:port or mqtts://host:port", w.BrokerURL)
 	}
 	address := u.Host
 	if u.Port() == "" {
@@ -60,12 +60,12 @@ func reachable(ctx context.Context, o *real.Options) error {
 	patience, cancel := context.WithTimeout(ctx, brokerWait)
 	defer cancel()
 	var dialer net.Dialer
-	if len(o.Sources) > 0 {
-		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(o.Sources[0], 0))
+	if len(w.Sources) > 0 {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(w.Sources[0], 0))
 	}
 	conn, err := dialer.DialContext(patience, "tcp", address)
-	if err == nil && o.TLS != nil {
-		session := tls.Client(conn, o.TLS)
+	if err == nil && w.TLS != nil {
+		session := tls.Client(conn, w.TLS)
 		err = unsecured(session.HandshakeContext(patience))
 		conn = session
 	}
@@ -78,7 +78,7 @@ func reachable(ctx context.Context, o *real.Options) error {
 	if err := conn.Close(); err != nil {
 		return err
 	}
-	if err := o.Probe(patience); err != nil && ctx.Err() == nil {
+	if err := w.Probe(patience, c.scenario, c.selected); err != nil && ctx.Err() == nil {
 		return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot run devices against the broker: %w", err)}
 	}
 	return nil

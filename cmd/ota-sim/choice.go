@@ -1,11 +1,10 @@
 package main
 
 import (
-	"cmp"
-
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/simulator"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 )
@@ -27,24 +26,29 @@ func (f *choiceFlags) define(flags *pflag.FlagSet) {
 type choice struct {
 	scenario *scenario.Scenario
 	seed     uint64
-	shard    selection.Shard
 	only     []string
 	selected *selection.Selection
 }
 
 // of applies the flags to a scenario.
 func (f *choiceFlags) of(s *scenario.Scenario) (*choice, error) {
-	c := &choice{scenario: s, seed: cmp.Or(f.seed, s.Seed), only: f.only}
+	c := &choice{scenario: s, seed: s.SeedOr(f.seed), only: f.only}
+	var shard selection.Shard
 	var err error
 	if f.shard != "" {
-		if c.shard, err = selection.ParseShard(f.shard); err != nil {
+		if shard, err = selection.ParseShard(f.shard); err != nil {
 			return nil, &cli.Exit{Code: cli.Usage, Err: err}
 		}
 	}
-	if c.selected, err = selection.New(s, c.shard, c.only); err != nil {
+	if c.selected, err = selection.New(s, shard, c.only); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	return c, nil
+}
+
+// options are those of a run of the chosen devices, in either world.
+func (c *choice) options() simulator.Options {
+	return simulator.Options{Scenario: c.scenario, Seed: c.seed, Devices: c.selected}
 }
 
 // each gives the chosen devices: the fleet's number from 0, the device's from 1.

@@ -6,14 +6,14 @@ import (
 
 	"otafleet/internal/exposition"
 	"otafleet/internal/ota"
-	"otafleet/simulator/real"
+	"otafleet/simulator"
 )
 
 // runPage is a page of a run's figures.
 type runPage struct{ exposition.Page }
 
 // tallies adds a counter with a value for each name.
-func (p *runPage) tallies(name, help, label string, all []real.Tally) {
+func (p *runPage) tallies(name, help, label string, all []simulator.Tally) {
 	p.Family(name, "counter", help)
 	for _, t := range all {
 		p.Sample(name, float64(t.N), label, t.Name)
@@ -21,7 +21,7 @@ func (p *runPage) tallies(name, help, label string, all []real.Tally) {
 }
 
 // writeRun adds the figures of a run.
-func (p *runPage) writeRun(s real.Snapshot, labels runLabels) {
+func (p *runPage) writeRun(s simulator.Snapshot, labels runLabels) {
 	p.Family("ota_sim_run_info", "gauge", "The run whose figures these are; always 1.")
 	p.Sample("ota_sim_run_info", 1, "scenario", labels.scenario, "seed", fmt.Sprint(labels.seed), "world", labels.world, "shard", labels.shard)
 	p.Single("ota_sim_run_seconds", "gauge", "Time since the start of the run.", s.Elapsed.Seconds())
@@ -41,9 +41,9 @@ func (p *runPage) writeRun(s real.Snapshot, labels runLabels) {
 }
 
 // writeTimes adds a histogram.
-func (p *runPage) writeTimes(name, help string, t real.Times) {
+func (p *runPage) writeTimes(name, help string, t simulator.Times) {
 	p.Family(name, "histogram", help)
-	for i, bound := range real.TimeBounds() {
+	for i, bound := range simulator.TimeBounds() {
 		p.Sample(name+"_bucket", float64(t.UpTo[i]), "le", strconv.FormatFloat(bound.Seconds(), 'g', -1, 64))
 	}
 	p.Sample(name+"_bucket", float64(t.Count), "le", "+Inf")

@@ -39,10 +39,12 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 		f := &runFlags{worldFlags: worldFlags{virtual: true}, quiet: true}
 		c, err := f.of(s.Scenario)
 		require.NoError(t, err)
-		options, err := f.options(c)
+		world, err := f.real(c)
 		require.NoError(t, err)
 		var out bytes.Buffer
-		v, err := f.simulate(t.Context(), &out, s, c, options, w)
+		options := c.options()
+		options.History = w
+		v, err := f.simulate(t.Context(), &out, s, options, world)
 		require.NoError(t, err)
 		require.True(t, v.Held)
 

@@ -10,7 +10,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
-	"otafleet/simulator/real"
+	"otafleet/simulator"
 )
 
 const (
@@ -76,19 +76,16 @@ func (l *live) show() {
 	}
 }
 
-// progressing is a run in the real world.
-type progressing interface{ Snapshot() real.Snapshot }
-
 // realRun shows a run in the real world.
 type realRun struct {
-	run    progressing
-	recent []real.Snapshot // the last of them, at most rateOver
+	run    simulator.Run
+	recent []simulator.Snapshot // the last of them, at most rateOver
 }
 
 func (r *realRun) line() string { return line(r.run.Snapshot()) }
 
 func (r *realRun) block(x *screen, width int) []string {
-	s, before := r.run.Snapshot(), real.Snapshot{}
+	s, before := r.run.Snapshot(), simulator.Snapshot{}
 	if len(r.recent) > 0 {
 		before = r.recent[0]
 	}
@@ -98,14 +95,14 @@ func (r *realRun) block(x *screen, width int) []string {
 }
 
 // line is the run in one line.
-func line(s real.Snapshot) string {
+func line(s simulator.Snapshot) string {
 	return fmt.Sprintf("%6s  arrived %d  connected %d  upgrading %d  upgraded %d  failed %d  refusals %d  downloaded %s  faults %d",
 		s.Elapsed.Round(time.Second), s.Arrived, s.Connected, s.Statuses[ota.DeviceUpgrading], done(s), s.Statuses[ota.DeviceUpgradeFailed],
 		s.Refusals, ota.FormatSize(s.Bytes), s.Fired())
 }
 
 // done is the devices that are where the plan wants them.
-func done(s real.Snapshot) int {
+func done(s simulator.Snapshot) int {
 	return s.Statuses[ota.DeviceUpgraded] + s.Statuses[ota.DeviceNoUpdateRequired]
 }
 

@@ -11,22 +11,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/ota"
-	"otafleet/simulator/real"
+	"otafleet/simulator"
 )
 
 // snapshot is a run of 200 devices in the middle.
-func snapshot() real.Snapshot {
-	return real.Snapshot{
+func snapshot() simulator.Snapshot {
+	return simulator.Snapshot{
 		Elapsed: 12*time.Second + 400*time.Millisecond, Devices: 200, Arrived: 180, Connected: 150,
 		Statuses: [5]int{ota.DeviceNotUpgraded: 80, ota.DeviceUpgrading: 20, ota.DeviceUpgraded: 60, ota.DeviceUpgradeFailed: 10, ota.DeviceNoUpdateRequired: 10},
 		Refusals: 3, Reports: 777, Bytes: 5 << 20, PowerCuts: 4,
-		Faults:   []real.Tally{{Name: "lossy-line", N: 6}, {Name: "forger", N: 0}, {Name: "brown-out", N: 3}},
-		Failures: []real.Tally{{Name: "download_failed", N: 12}, {Name: "health_check_failed", N: 2}},
+		Faults:   []simulator.Tally{{Name: "lossy-line", N: 6}, {Name: "forger", N: 0}, {Name: "brown-out", N: 3}},
+		Failures: []simulator.Tally{{Name: "download_failed", N: 12}, {Name: "health_check_failed", N: 2}},
 	}
 }
 
 // earlier is the same run two seconds before.
-func earlier() real.Snapshot {
+func earlier() simulator.Snapshot {
 	s := snapshot()
 	s.Elapsed -= 2 * time.Second
 	s.Arrived, s.Reports, s.Bytes = 160, 577, 1<<20
@@ -44,7 +44,7 @@ func draw(t *testing.T, x *screen) string {
 	t.Helper()
 	var out bytes.Buffer
 	x.w = &out
-	run := &realRun{run: fixed{snapshot()}, recent: []real.Snapshot{earlier()}}
+	run := &realRun{run: fixed{snapshot()}, recent: []simulator.Snapshot{earlier()}}
 	x.draw(run.block)
 	frame := out.String()
 	require.True(t, strings.HasPrefix(frame, beginFrame))
@@ -88,30 +88,26 @@ func TestScreenInColour(t *testing.T) {
 func TestBarIsAsLongAsItSays(t *testing.T) {
 	x := &screen{}
 	for _, statuses := range [][5]int{{}, {ota.DeviceUpgraded: 200}, {ota.DeviceUpgradeFailed: 1}, {ota.DeviceUpgraded: 67, ota.DeviceUpgrading: 67, ota.DeviceUpgradeFailed: 66}} {
-		s := real.Snapshot{Devices: 200, Statuses: statuses}
+		s := simulator.Snapshot{Devices: 200, Statuses: statuses}
 		for _, length := range []int{leastBar, 33, longestBar} {
 			_, n := clip(x.bar(shares(s), length), 1000)
 			assert.Equal(t, length, n)
 		}
 	}
-	assert.Equal(t, strings.Repeat("░", 10), x.bar(shares(real.Snapshot{}), 10))
+	assert.Equal(t, strings.Repeat("░", 10), x.bar(shares(simulator.Snapshot{}), 10))
 	assert.Equal(t, 0, percent(0, 0))
 }
 
 // TestVirtualRun has no more to show than how far it is.
 func TestVirtualRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		run := &ending{devices: 1000, began: time.Now().Add(-10 * time.Second)}
-		run.reach(500)
-		run.reach(400)
-		assert.Equal(t, "   10s  500 of 1000 devices at the end", run.line())
-		x := &screen{}
-		assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at the end 50/s"}, run.block(x, 40))
-	})
+	run := virtualRun{fixed{simulator.Snapshot{Elapsed: 10 * time.Second, Devices: 1000, Ended: 500}}}
+	assert.Equal(t, "   10s  500 of 1000 devices at the end", run.line())
+	x := &screen{}
+	assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at the end 50/s"}, run.block(x, 40))
 }
 
 func TestTallies(t *testing.T) {
-	all := []real.Tally{{Name: "aaaaa", N: 1}, {Name: "bbbbb", N: 2}, {Name: "none"}, {Name: "ccccc", N: 3}}
+	all := []simulator.Tally{{Name: "aaaaa", N: 1}, {Name: "bbbbb", N: 2}, {Name: "none"}, {Name: "ccccc", N: 3}}
 	assert.Equal(t, "head  aaaaa 1  bbbbb 2  ccccc 3", tallies("head", all, 31))
 	assert.Equal(t, "head  aaaaa 1   and 2 more", tallies("head", all, 30))
 	assert.Equal(t, "head   and 3 more", tallies("head", all, 5))
@@ -149,9 +145,9 @@ func TestRates(t *testing.T) {
 }
 
 // fixed is a run that stands still.
-type fixed struct{ s real.Snapshot }
+type fixed struct{ s simulator.Snapshot }
 
-func (f fixed) Snapshot() real.Snapshot { return f.s }
+func (f fixed) Snapshot() simulator.Snapshot { return f.s }
 
 // TestLiveInALog shows at least how it ended.
 func TestLiveInALog(t *testing.T) {

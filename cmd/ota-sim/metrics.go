@@ -11,6 +11,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/internal/exposition"
+	"otafleet/simulator"
 )
 
 // metrics serves a run's figures to Prometheus, at /metrics.
@@ -20,7 +21,7 @@ type metrics struct {
 	serving  sync.WaitGroup
 
 	mu     sync.Mutex // guards the following
-	run    progressing
+	run    simulator.Run
 	labels runLabels
 }
 
@@ -50,7 +51,7 @@ func startMetrics(address string) (*metrics, error) {
 }
 
 // watch lets the figures be those of a run that has begun.
-func (m *metrics) watch(run progressing, labels runLabels) {
+func (m *metrics) watch(run simulator.Run, labels runLabels) {
 	if m == nil {
 		return
 	}

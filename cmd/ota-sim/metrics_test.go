@@ -15,7 +15,7 @@ import (
 
 	"otafleet/internal/address"
 	"otafleet/internal/cli"
-	"otafleet/simulator/real"
+	"otafleet/simulator"
 )
 
 // scrape reads the page at an address as Prometheus does: a value for each name
@@ -72,7 +72,7 @@ func TestMetrics(t *testing.T) {
 	assert.NotContains(t, before, "ota_sim_run_seconds", "there is no run yet")
 
 	s := snapshot()
-	s.Faults = append(s.Faults, real.Tally{Name: "a \"quoted\\\nname", N: 1})
+	s.Faults = append(s.Faults, simulator.Tally{Name: "a \"quoted\\\nname", N: 1})
 	s.Upgrades.Count, s.Upgrades.Sum = 70, 700*time.Second
 	s.Upgrades.UpTo[3], s.Upgrades.UpTo[11] = 30, 69
 	m.watch(fixed{s}, runLabels{"small", 7, "real", "1/4"})

@@ -21,7 +21,6 @@ import (
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/platform/page"
-	"otafleet/simulator/real"
 )
 
 // pageFlags say where the platform's pages and its API are served, and to whom.
@@ -140,14 +139,14 @@ func (f *runFlags) watchRun() (*watchedRun, error) {
 }
 
 // start shows the platform of a run that has begun.
-func (w *watchedRun) start(text io.Writer, r *real.Run) {
+func (w *watchedRun) start(text io.Writer, p *platform.StandIn) {
 	if w.pages == nil {
 		return
 	}
 	fmt.Fprintf(text, "pages %s/\n", w.pages.URL())
 	ctx, end := context.WithCancel(context.Background())
 	w.end = end
-	w.serving.Go(func() { w.failure = w.pages.Run(ctx, r.Platform()) })
+	w.serving.Go(func() { w.failure = w.pages.Run(ctx, p) })
 }
 
 // stop ends the pages.

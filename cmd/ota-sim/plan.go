@@ -57,7 +57,7 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if err != nil {
 		return err
 	}
-	options, err := f.options(c)
+	world, err := f.real(c)
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
@@ -76,7 +76,7 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if err != nil {
 		return err
 	}
-	result := preflight.Examine(c.needs(&f.worldFlags, len(options.Sources)), machine)
+	result := preflight.Examine(c.needs(&f.worldFlags, len(world.Sources)), machine)
 	fmt.Fprintf(&b, "\nThis machine\n")
 	writeChecks(&b, result)
 	fmt.Fprintf(&b, "    %-14s %d; at most %s in a second\n\n", "processors", machine.Processors, ota.Counted(c.busiest(), "arrival"))

@@ -32,12 +32,9 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 	} else if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
 		return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty; give one that is new, or remove what is in it", dir)
 	}
-	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world, Shard: c.shard.Index, Shards: c.shard.Of,
-		Only: c.only, Flags: flags, Program: programName(), Started: time.Now()}
-	for i, size := range verdict.Sizes(s.Scenario) {
-		size.Devices = c.selected.Count(i)
-		info.Fleets = append(info.Fleets, size)
-	}
+	options, shard := c.options(), c.selected.Shard()
+	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world, Shard: shard.Index, Shards: shard.Of,
+		Only: c.only, Fleets: options.Sizes(), Flags: flags, Program: programName(), Started: time.Now()}
 	var err error
 	if r.writer, err = history.Create(dir, info); err != nil {
 		return nil, errors.Join(err, r.forget())

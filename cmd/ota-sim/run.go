@@ -7,19 +7,22 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/scenarios"
+	"otafleet/simulator"
 	"otafleet/simulator/history"
+	"otafleet/simulator/platform"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/real"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/virtual"
 )
 
 type runFlags struct {
@@ -122,20 +125,20 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err != nil {
 		return nil, err
 	}
-	options, err := f.options(c)
+	world, err := f.real(c)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := errors.Join(f.checkVirtual(f.changed), f.checkPage()); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if err := f.fits(s, c, len(options.Sources)); err != nil {
+	if err := f.fits(s, c, len(world.Sources)); err != nil {
 		return nil, err
 	}
-	if err := reachable(ctx, &options); err != nil {
+	if err := reachable(ctx, world, c); err != nil {
 		return nil, err
 	}
-	return f.play(ctx, text, s, c, options)
+	return f.play(ctx, text, s, c, world)
 }
 
 // outApart refuses files of the verdict in the directory of the history, which must
@@ -177,12 +180,12 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 }
 
 // play runs the scenario, with its history if somebody wants to see it later.
-func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, options real.Options) (v *verdict.Verdict, err error) {
+func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, world *real.World) (v *verdict.Verdict, err error) {
 	// A page has the steps of devices, which only a history has, or the judges of
 	// the virtual world.
 	again := f.html != "" && !f.virtual
 	if f.out == "" && !again {
-		return f.simulate(ctx, text, s, c, options, nil)
+		return f.simulate(ctx, text, s, c.options(), world)
 	}
 	r, err := record(f.out, s, c, f.world(), platformWords(f.changed))
 	if err != nil {
@@ -193,32 +196,16 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 			fmt.Fprintln(text, left) // the verdict is worth more than a tidy directory
 		}
 	}()
-	if v, err = f.simulate(ctx, text, s, c, options, r.writer); v == nil {
+	options := c.options()
+	options.History = r.writer
+	if v, err = f.simulate(ctx, text, s, options, world); v == nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
 	return r.end(ctx, v, again), err
 }
 
-// simulate runs the scenario in its world.
-func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, c *choice, options real.Options, kept *history.Writer) (v *verdict.Verdict, err error) {
-	began := time.Now()
-	if f.virtual {
-		v, err = f.simulateVirtually(ctx, text, s, c, kept)
-	} else {
-		if kept != nil {
-			options.History = kept
-		}
-		v, err = f.simulateReally(ctx, text, s, options)
-	}
-	if v == nil {
-		return nil, err
-	}
-	v.Text, v.Source, v.Program, v.Record, v.Started = string(s.text), s.name, programName(), f.out, began
-	return v, err
-}
-
-// simulateReally runs the scenario over real sockets, with a live view and metrics.
-func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source, options real.Options) (*verdict.Verdict, error) {
+// simulate runs the scenario in its world, with a live view and metrics.
+func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options, sockets *real.World) (*verdict.Verdict, error) {
 	metrics, err := startMetrics(f.metrics)
 	if err != nil {
 		return nil, err
@@ -227,22 +214,57 @@ func (f *runFlags) simulateReally(ctx context.Context, text io.Writer, s *source
 	if err != nil {
 		return nil, errors.Join(err, metrics.stop())
 	}
-	defer holdMemory(f.memory)()
+	defer f.tuneMemory()()
+	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
+	sockets.Serving = func(brokerURL string, p *platform.StandIn) {
+		where = fmt.Sprintf("broker %s, at most %s", brokerURL, s.Duration)
+		watched.start(text, p)
+	}
 	var view *live
-	options.Started = func(r *real.Run) {
-		watched.start(text, r)
-		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Shard.String()})
+	options.Started = func(r simulator.Run) {
+		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Devices.Shard().String()})
 		if !f.quiet {
-			fmt.Fprintf(text, "%s: %s, broker %s, at most %s\n", s.Scenario.Name, ota.Counted(r.Snapshot().Devices, "device"), r.BrokerURL(), s.Duration)
-			view = startLive(text, &realRun{run: r})
+			fmt.Fprintf(text, "%s: %s, %s\n", s.Scenario.Name, ota.Counted(options.Devices.Devices(), "device"), where)
+			view = startLive(text, f.shown(r))
 		}
 	}
-	v, err := real.Simulate(ctx, options)
+	v, err := simulator.Simulate(ctx, f.worldOf(sockets), options)
 	if errors.Is(err, real.ErrRefused) {
 		err = &cli.Exit{Code: exitUnreachable, Err: err}
 	}
 	if view != nil {
 		view.stop()
 	}
-	return v, errors.Join(err, metrics.stop(), watched.stop())
+	err = errors.Join(err, metrics.stop(), watched.stop())
+	if v != nil {
+		v.Text, v.Source, v.Program, v.Record = string(s.text), s.name, programName(), f.out
+	}
+	return v, err
+}
+
+// worldOf is the world of the run.
+func (f *runFlags) worldOf(sockets *real.World) simulator.World {
+	if f.virtual {
+		return virtual.World{}
+	}
+	return sockets
+}
+
+// shown shows a run of the world.
+func (f *runFlags) shown(r simulator.Run) shown {
+	if f.virtual {
+		return virtualRun{r}
+	}
+	return &realRun{run: r}
+}
+
+// tuneMemory makes the collector fit the world, until the returned function is called.
+func (f *runFlags) tuneMemory() (free func()) {
+	if !f.virtual {
+		return holdMemory(f.memory)
+	}
+	// Devices live for less than a millisecond, and what outlives them is small:
+	// most of the memory is free whenever it is looked at.
+	percent := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(percent) }
 }

@@ -78,31 +78,30 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 	return errors.Join(problems...)
 }
 
-// options are those of a run of the chosen devices against that platform.
-func (f *worldFlags) options(c *choice) (real.Options, error) {
-	o := real.Options{Scenario: c.scenario, Seed: c.seed, Shard: c.shard, Only: c.only,
-		BrokerURL: f.broker, StandIn: f.standIn, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
+// real is the real world with that platform, for the chosen devices.
+func (f *worldFlags) real(c *choice) (*real.World, error) {
+	w := &real.World{BrokerURL: f.broker, StandIn: f.standIn, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
 	var err error
-	if o.Password, err = readSecret(f.passwordFile); err != nil {
-		return o, err
+	if w.Password, err = readSecret(f.passwordFile); err != nil {
+		return nil, err
 	}
-	if o.PlatformPassword, err = readSecret(f.platformFile); err != nil {
-		return o, err
+	if w.PlatformPassword, err = readSecret(f.platformFile); err != nil {
+		return nil, err
 	}
-	if o.Store, err = f.store.remote(); err != nil {
-		return o, err
+	if w.Store, err = f.store.remote(); err != nil {
+		return nil, err
 	}
-	if o.TLS, err = f.secure(); err != nil {
-		return o, err
+	if w.TLS, err = f.secure(); err != nil {
+		return nil, err
 	}
-	if o.Sources, err = netem.ParseSources(f.sources); err != nil {
-		return o, fmt.Errorf("--source-addresses: %w", err)
+	if w.Sources, err = netem.ParseSources(f.sources); err != nil {
+		return nil, fmt.Errorf("--source-addresses: %w", err)
 	}
 	if len(f.trust) > 0 || f.allowUnsigned {
-		o.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}
-		if o.Trust.Keys, err = readKeys(f.trust, wire.ParsePublicKey); err != nil {
-			return o, err
+		w.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}
+		if w.Trust.Keys, err = readKeys(f.trust, wire.ParsePublicKey); err != nil {
+			return nil, err
 		}
 	}
-	return o, o.Validate()
+	return w, w.Validate(c.scenario, c.selected)
 }

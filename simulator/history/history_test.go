@@ -55,9 +55,7 @@ func write(s *scenario.Scenario, has func(fleet, n int) bool, w *history.Writer)
 			if !has(fleet, n) {
 				continue
 			}
-			for _, e := range verdicttest.Life(s, 42, fleet, n) {
-				w.Add(&e)
-			}
+			w.AddEvents(verdicttest.Life(s, 42, fleet, n))
 		}
 	}
 }
@@ -130,23 +128,18 @@ func TestConcurrentWriters(t *testing.T) {
 	var writing sync.WaitGroup
 	for share := range 4 {
 		writing.Go(func() {
-			var lines []byte
 			for n := 1; n <= s.Fleets[0].Count; n++ {
 				if n%4 != share {
 					continue
 				}
 				life := verdicttest.Life(s, 42, 0, n)
 				if share%2 == 0 {
-					for _, e := range life {
-						w.Add(&e)
-					}
+					w.AddEvents(life)
 					continue
 				}
-				lines = lines[:0]
 				for i := range life {
-					lines = history.AppendLine(lines, &life[i])
+					w.AddEvents(life[i : i+1])
 				}
-				w.AddLines(lines, len(life))
 			}
 		})
 	}

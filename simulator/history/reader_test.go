@@ -69,7 +69,7 @@ func BenchmarkHistory(b *testing.B) {
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			w.Add(&all[i%len(all)])
+			w.AddEvents(all[i%len(all):][:1])
 			i++
 		}
 		require.NoError(b, w.Close(history.End{}))
@@ -78,9 +78,7 @@ func BenchmarkHistory(b *testing.B) {
 		w, err := history.Create(filepath.Join(b.TempDir(), "r"), info)
 		require.NoError(b, err)
 		for range 10 {
-			for i := range all {
-				w.Add(&all[i])
-			}
+			w.AddEvents(all)
 		}
 		require.NoError(b, w.Abandon())
 		r, err := history.Open(w.Dir())

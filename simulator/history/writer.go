@@ -18,6 +18,7 @@ import (
 type Writer struct {
 	dir      string
 	document *document
+	encoded  sync.Pool // of *[]byte: lines of the events that AddEvents is given
 
 	mu      sync.Mutex // guards the following
 	file    *os.File
@@ -64,25 +65,31 @@ func (w *Writer) create(text []byte) error {
 	return w.document.write(w.dir)
 }
 
-// Add records an event. A failure to write is told by Close.
-func (w *Writer) Add(e *verdict.Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.buffer = AppendLine(w.buffer, e)
-	w.events++
-	if len(w.buffer) >= bufferSize {
-		w.flush()
+// AddEvents records events. Each goroutine encodes its own, and none waits for another
+// meanwhile. A failure to write is told by Close.
+func (w *Writer) AddEvents(events []verdict.Event) {
+	encoded, used := w.encoded.Get().(*[]byte)
+	if !used {
+		encoded = new([]byte)
 	}
+	lines := (*encoded)[:0]
+	for i := range events {
+		lines = AppendLine(lines, &events[i])
+	}
+	w.add(lines, len(events))
+	*encoded = lines
+	w.encoded.Put(encoded)
 }
 
-// AddLines records so many events by the lines that AppendLine made of them. So
-// several goroutines can encode at once, each its own devices' events.
-func (w *Writer) AddLines(lines []byte, events int) {
+// add records so many events by their lines.
+func (w *Writer) add(lines []byte, events int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events += int64(events)
-	w.flush()
-	w.write(lines)
+	w.buffer = append(w.buffer, lines...)
+	if len(w.buffer) >= bufferSize {
+		w.flush()
+	}
 }
 
 func (w *Writer) flush() {

@@ -13,6 +13,7 @@ import (
 	"otafleet/simulator/platform"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -143,13 +144,13 @@ func TestLivesOfPlans(t *testing.T) {
 // TestEventsOfOthers: what is not the simulator's it neither kills nor orders.
 func TestEventsOfOthers(t *testing.T) {
 	t.Parallel()
-	foreign := real.Options{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{AllowUnsigned: true}}
-	standIn := real.Options{BrokerURL: "mqtt://127.0.0.1", StandIn: true}
-	stored := real.Options{Store: &platform.RemoteStore{}}
+	foreign := real.World{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{AllowUnsigned: true}}
+	standIn := real.World{BrokerURL: "mqtt://127.0.0.1", StandIn: true}
+	stored := real.World{Store: &platform.RemoteStore{}}
 	tests := []struct {
-		options real.Options
-		what    string
-		want    string // empty if it may be
+		world real.World
+		what  string
+		want  string // empty if it may be
 	}{
 		{foreign, "events: [{at: 1s, do: kill_platform, for: 1s}]", "event kill_platform at 1s needs the simulator's own platform"},
 		{foreign, "events: [{at: 1s, do: suspend_plan, plan: spring}]", "event suspend_plan at 1s needs the simulator's own platform"},
@@ -163,8 +164,8 @@ func TestEventsOfOthers(t *testing.T) {
 	for i, tt := range tests {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			text := strings.Replace(slowly, `version: "1"`, `version: "1", release: 1`, 1)
-			tt.options.Scenario = parse(t, text+tt.what+"\n")
-			err := tt.options.Validate()
+			s := parse(t, text+tt.what+"\n")
+			err := tt.world.Validate(s, pick(t, s, selection.Shard{}))
 			if tt.want == "" {
 				require.NoError(t, err)
 			} else {

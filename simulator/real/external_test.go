@@ -15,6 +15,7 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/broker"
 	"otafleet/simulator/platform/engine"
@@ -86,10 +87,9 @@ func TestRealPlatform(t *testing.T) {
 	t.Parallel()
 	var known stores
 	url, trust := realPlatform(t, nil, known.observe)
-	var run *real.Run
-	v, err := real.Simulate(t.Context(), real.Options{BrokerURL: url, Trust: trust,
-		Started: func(r *real.Run) { run = r },
-		Scenario: parse(t, base+`
+	broker := ""
+	world := &real.World{BrokerURL: url, Trust: trust, Serving: func(url string, _ *platform.StandIn) { broker = url }}
+	v, err := simulator.Simulate(t.Context(), world, simulator.Options{Scenario: parse(t, base+`
 faults:
   - {name: brown-out, at: upgrading, do: power_cut, exactly: 30%, after: 50%, for: 50ms}
   - {name: lossy, at: report, do: drop, exactly: 30%}
@@ -103,7 +103,7 @@ expect:
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)
-	assert.Equal(t, url, run.BrokerURL())
+	assert.Equal(t, url, broker)
 	assert.Equal(t, v.Figures.Reports.Numbered, v.Figures.Reports.Stored)
 	assert.Equal(t, known.count(), v.Figures.Reports.Stored, "what it says it has is what it has")
 	assert.Equal(t, 20, v.Figures.Times.Upgrade.Count())
@@ -135,7 +135,7 @@ func TestRealPlatformOtherEnds(t *testing.T) {
 			if tt.trust != nil {
 				trust = tt.trust
 			}
-			v, err := real.Simulate(t.Context(), real.Options{BrokerURL: url, Trust: trust, Scenario: parse(t, tt.text)})
+			v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: url, Trust: trust}, simulator.Options{Scenario: parse(t, tt.text)})
 			require.NoError(t, err)
 			held(t, v)
 			assert.Equal(t, verdict.Counts{tt.want: 20}, ended(v))
@@ -162,12 +162,11 @@ func TestStandInBehindAnotherBroker(t *testing.T) {
 	stranger := parse(t, edit(t, "duration: 20m", "duration: 4s", "name: gw", "name: stranger", "count: 20", "count: 2"))
 	var others sync.WaitGroup
 	others.Go(func() {
-		_, err := real.Simulate(t.Context(), real.Options{BrokerURL: b.URL(),
-			Trust: anybody(), Scenario: stranger})
+		_, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), Trust: anybody()}, simulator.Options{Scenario: stranger})
 		assert.NoError(t, err)
 	})
-	v, err := real.Simulate(t.Context(), real.Options{BrokerURL: b.URL(), StandIn: true, PlatformUser: "staff", PlatformPassword: []byte("secret"),
-		Scenario: parse(t, base+"expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, conflicting: 0}}")})
+	world := &real.World{BrokerURL: b.URL(), StandIn: true, PlatformUser: "staff", PlatformPassword: []byte("secret")}
+	v, err := simulator.Simulate(t.Context(), world, simulator.Options{Scenario: parse(t, base+"expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, conflicting: 0}}")})
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)

@@ -7,8 +7,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -72,7 +74,8 @@ func TestGatewayVanishes(t *testing.T) {
 func TestOnlyBehindAGateway(t *testing.T) {
 	t.Parallel()
 	text := house + "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, chance: 100%}]\nexpect: {devices: {upgraded: 2}, reports: {lost: 0}}\n"
-	v, err := real.Simulate(t.Context(), real.Options{Scenario: parse(t, text), Only: []string{"sensor-000003"}})
+	s := parse(t, text)
+	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{}, "sensor-000003")})
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)
@@ -84,7 +87,7 @@ func TestOnlyBehindAGateway(t *testing.T) {
 func TestTooManyBehindAGateway(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(house, "count: 7", "count: 2001", 1)
-	_, err := real.Simulate(t.Context(), real.Options{Scenario: parse(t, text)})
+	_, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: parse(t, text)})
 	require.EqualError(t, err, "device gw-000001 would speak for 1001 devices; at most 1000 are possible: give fleet gw more devices")
 }
 

@@ -99,9 +99,9 @@ func (f late) Send(m ota.Up) { f(m) }
 
 func (d *device) newSession(deliver func(agent.Input), after func(func())) link.Session {
 	l, err := native.New(native.Config{
-		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.options.username(d.id),
-		Password: d.world.options.password(), Prefix: d.world.options.Prefix, TLS: d.world.options.secure(),
-		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random, MaxDelay: d.world.options.reconnectCap(),
+		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.settings.username(d.id),
+		Password: d.world.settings.password(), Prefix: d.world.settings.Prefix, TLS: d.world.settings.secure(),
+		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random, MaxDelay: d.world.settings.reconnectCap(),
 	})
 	if err != nil {
 		// The scenario and the options were checked; only a bug gets here.

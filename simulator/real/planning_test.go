@@ -8,8 +8,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 )
+
+// prepare prepares a run of all devices of a scenario.
+func prepare(t *testing.T, s *scenario.Scenario) (*world, error) {
+	t.Helper()
+	all, err := selection.New(s, selection.Shard{}, nil)
+	require.NoError(t, err)
+	return newWorld(t.Context(), &World{}, &simulator.Options{Scenario: s, Seed: s.Seed, Devices: all})
+}
 
 // TestThePlatformTakesWhatTheLanguageAllows makes the world of a scenario with
 // every key of the language, and lets nothing happen in it.
@@ -19,7 +29,7 @@ func TestThePlatformTakesWhatTheLanguageAllows(t *testing.T) {
 		require.NoError(t, err)
 		s, err := scenario.Parse(file, text)
 		require.NoError(t, err)
-		w, err := newWorld(t.Context(), Options{Scenario: s})
+		w, err := prepare(t, s)
 		require.NoError(t, err)
 		devices := 0
 		for _, a := range w.arrivals {
@@ -42,7 +52,7 @@ fleet:
   - {name: rate, count: 3, product: p, arrive: {rate: 2/s, after: 10s}, components: *app}
 `))
 	require.NoError(t, err)
-	w, err := newWorld(t.Context(), Options{Scenario: s})
+	w, err := prepare(t, s)
 	require.NoError(t, err)
 	var order []string
 	for _, a := range w.arrivals {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
@@ -18,14 +19,15 @@ type recorder struct {
 
 	mu       sync.Mutex // guards the following
 	judge    *verdict.Judge
-	sink     Sink // nil for none
+	sink     simulator.Sink   // nil for none
+	one      [1]verdict.Event // that the sink is given
 	progress progress
 	moved    time.Time // when something last happened
 	ended    bool      // the devices are being switched off
-	refused  []string  // orders of the scenario that the platform did not carry out
+	refused  model.Refusals
 }
 
-func newRecorder(s *scenario.Scenario, devices int, sink Sink) *recorder {
+func newRecorder(s *scenario.Scenario, devices int, sink simulator.Sink) *recorder {
 	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), sink: sink,
 		progress: newProgress(devices, faultNames(s)), moved: time.Now()}
 }
@@ -46,12 +48,13 @@ func (r *recorder) add(e verdict.Event) {
 		return // a stranger at the same broker
 	}
 	if r.sink != nil {
-		r.sink.Add(&e)
+		r.one[0] = e
+		r.sink.AddEvents(r.one[:])
 	}
 	r.progress.count(e)
 	if e.Kind == verdict.StatusIs && e.N == int64(ota.DeviceUpgraded) {
 		if took, upgraded := r.judge.Took(e.Device, e.Plan); upgraded {
-			r.progress.Upgrades.add(took)
+			r.progress.Upgrades.Add(took)
 		}
 	}
 	r.progress.Statuses[was]--
@@ -70,9 +73,8 @@ func (r *recorder) observe(_ time.Time, fact engine.Output) {
 func (r *recorder) refuse(command engine.Command, reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text, told := model.Refused(command, time.Since(r.began), reason)
-	if told && len(r.refused) < model.KeptRefusals && !r.ended {
-		r.refused = append(r.refused, text)
+	if !r.ended {
+		r.refused.Add(command, time.Since(r.began), reason)
 	}
 }
 
@@ -80,11 +82,11 @@ func (r *recorder) refuse(command engine.Command, reason error) {
 func (r *recorder) refusals() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.refused
+	return r.refused.Texts()
 }
 
 // now returns the snapshot.
-func (r *recorder) now() Snapshot {
+func (r *recorder) now() simulator.Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.progress.snapshot()

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
+	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
@@ -28,13 +30,13 @@ events:
 `))
 	require.NoError(t, err)
 	var operator sync.WaitGroup
-	v, err := real.Simulate(t.Context(), real.Options{Scenario: s, Started: func(r *real.Run) {
+	v, err := simulator.Simulate(t.Context(), &real.World{Serving: func(_ string, p *platform.StandIn) {
 		operator.Go(func() { // as the page would, once the plan is there and active
-			for r.Platform().Command(engine.Terminate{Plan: "spring"}) != nil && t.Context().Err() == nil {
+			for p.Command(engine.Terminate{Plan: "spring"}) != nil && t.Context().Err() == nil {
 				time.Sleep(10 * time.Millisecond)
 			}
 		})
-	}})
+	}}, simulator.Options{Scenario: s})
 	operator.Wait()
 	require.NoError(t, err)
 	require.Len(t, v.Figures.Refused, 1)

@@ -9,31 +9,23 @@ import (
 	"time"
 
 	"otafleet/agent/link"
-	"otafleet/simulator/platform"
-	"otafleet/simulator/verdict"
+	"otafleet/simulator"
 )
 
-// Run is a run under way.
-type Run struct{ world *world }
+// Snapshot tells how the run stands (simulator.Run).
+func (w *world) Snapshot() simulator.Snapshot { return w.recorder.now() }
 
-// Snapshot tells how the run stands.
-func (r *Run) Snapshot() Snapshot { return r.world.recorder.now() }
-
-// BrokerURL is where the run's devices connect.
-func (r *Run) BrokerURL() string { return r.world.brokerURL }
-
-// Platform is the stand-in of the run; nil with a platform of others. It lives as
-// long as the run.
-func (r *Run) Platform() *platform.StandIn { return r.world.platform }
-
-// Simulate runs a scenario to its end and judges it. If ctx ends first, the
-// verdict is about what there is, and says that it was interrupted. So it does
-// beside an error of a run whose devices have lived.
-func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
-	w, err := newWorld(ctx, options)
+// Run runs devices to their end (simulator.World).
+func (w *World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result, error) {
+	started, err := newWorld(ctx, w, o)
 	if err != nil {
 		return nil, err
 	}
+	return started.run(ctx, o)
+}
+
+// run lets the devices live, and lets go of everything that newWorld has opened.
+func (w *world) run(ctx context.Context, o *simulator.Options) (*simulator.Result, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var serving sync.WaitGroup
@@ -42,31 +34,32 @@ func Simulate(ctx context.Context, options Options) (*verdict.Verdict, error) {
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
 	}
-	peak := newPeak()
+	var peak peak
 	failure := w.awaitPlatform(ctx)
 	if failure == nil {
-		if options.Started != nil {
-			options.Started(&Run{w})
-		}
-		failure = w.play(ctx, run, broken, peak)
+		w.tell(o)
+		failure = w.play(ctx, run, broken, &peak)
 	}
 	stop()
-	stopped := failure
+	interrupted := ctx.Err() != nil || failure != nil
 	failure = errors.Join(failure, w.poller.Close())
 	serving.Wait()
 	failure = errors.Join(failure, w.close())
 	if w.ctx == nil { // no device has lived
 		return nil, failure
 	}
-	figures := w.recorder.figures(w.sizes())
-	figures.Chosen, figures.Refused = len(options.Only) > 0, w.recorder.refusals()
-	v := verdict.New(w.scenario, w.seed, "real", figures)
-	v.Part = w.selected.String()
-	v.Resources = peak.resources()
-	if ctx.Err() != nil || stopped != nil {
-		v.Interrupt()
+	return &simulator.Result{Figures: w.recorder.figures(o.Sizes()), Refused: w.recorder.refusals(),
+		Sockets: peak.sockets, Interrupted: interrupted}, failure
+}
+
+// tell gives the run to those who look on.
+func (w *world) tell(o *simulator.Options) {
+	if w.settings.Serving != nil {
+		w.settings.Serving(w.brokerURL, w.platform)
 	}
-	return v, failure
+	if o.Started != nil {
+		o.Started(w)
+	}
 }
 
 // platformWait is how long the stand-in may take to open its session with a
@@ -92,15 +85,6 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 
 // ErrRefused says that the broker does not let the stand-in platform in.
 var ErrRefused = errors.New("the stand-in platform has no session")
-
-// sizes lists the fleets with the devices of them that the run has.
-func (w *world) sizes() []verdict.FleetSize {
-	sizes := verdict.Sizes(w.scenario)
-	for i := range sizes {
-		sizes[i].Devices = w.selected.Count(i)
-	}
-	return sizes
-}
 
 // settleEvery is how often the devices are asked whether they are done.
 const settleEvery = 250 * time.Millisecond

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/platform/broker"
 	"otafleet/simulator/real"
 	"otafleet/simulator/verdict"
@@ -31,10 +32,7 @@ func secureBroker(t *testing.T) (b *broker.Broker, trusts *tls.Config) {
 func TestSecureSessions(t *testing.T) {
 	t.Parallel()
 	b, trusts := secureBroker(t)
-	v, err := real.Simulate(t.Context(), real.Options{BrokerURL: b.URL(), TLS: trusts, StandIn: true,
-		PlatformUser: "staff", PlatformPassword: []byte("secret"),
-		Sources: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")},
-		Scenario: parse(t, base+`
+	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), TLS: trusts, StandIn: true, PlatformUser: "staff", PlatformPassword: []byte("secret"), Sources: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}}, simulator.Options{Scenario: parse(t, base+`
 faults:
   - {name: lossy, at: report, do: drop, exactly: 30%}
   - {name: silent, at: downloading, do: half_open, exactly: 20%, for: 300ms}
@@ -53,8 +51,7 @@ func TestUntrustedBroker(t *testing.T) {
 	for name, distrusts := range map[string]*tls.Config{"the system's authorities": nil, "another name": {ServerName: "else.example"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, err := real.Simulate(t.Context(), real.Options{BrokerURL: b.URL(), TLS: distrusts, Trust: anybody(),
-				Scenario: parse(t, edit(t, "duration: 20m", "duration: 2s")+"expect: {devices: {unreachable: 20}}")})
+			v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), TLS: distrusts, Trust: anybody()}, simulator.Options{Scenario: parse(t, edit(t, "duration: 20m", "duration: 2s")+"expect: {devices: {unreachable: 20}}")})
 			require.NoError(t, err)
 			assert.Zero(t, v.Figures.Sessions)
 			assert.Equal(t, 20, ended(v)["unreachable"], verdict.Counts(ended(v)))

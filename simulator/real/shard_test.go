@@ -6,7 +6,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/real"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
@@ -19,9 +21,9 @@ faults:
 `
 
 // play runs a part of a scenario.
-func play(t *testing.T, o real.Options) *verdict.Verdict {
+func play(t *testing.T, s *scenario.Scenario, devices *selection.Selection) *verdict.Verdict {
 	t.Helper()
-	v, err := real.Simulate(t.Context(), o)
+	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Devices: devices})
 	require.NoError(t, err)
 	checkSums(t, v)
 	return v
@@ -43,11 +45,11 @@ func struck(all ...*verdict.Verdict) (counts [2][2]int) {
 func TestShardsMakeUpTheRun(t *testing.T) {
 	t.Parallel()
 	s := parse(t, faulty)
-	whole := play(t, real.Options{Scenario: s})
+	whole := play(t, s, nil)
 	assert.Equal(t, 6, struck(whole)[1][0], "exactly 30% of 20")
 	var parts []*verdict.Verdict
 	for i := 1; i <= 3; i++ {
-		v := play(t, real.Options{Scenario: s, Shard: selection.Shard{Index: i, Of: 3}})
+		v := play(t, s, pick(t, s, selection.Shard{Index: i, Of: 3}))
 		held(t, v)
 		assert.Equal(t, []int{7, 7, 6}[i-1], v.Figures.Devices)
 		parts = append(parts, v)
@@ -59,10 +61,10 @@ func TestShardsMakeUpTheRun(t *testing.T) {
 func TestOnlyOneDevice(t *testing.T) {
 	t.Parallel()
 	s := parse(t, faulty)
-	v := play(t, real.Options{Scenario: s, Only: []string{"gw-000002"}})
+	v := play(t, s, pick(t, s, selection.Shard{}, "gw-000002"))
 	held(t, v)
 	assert.Equal(t, 1, v.Figures.Devices)
 	assert.Equal(t, 1, v.Figures.Fleets[0].Count)
-	again := play(t, real.Options{Scenario: s, Only: []string{"gw-000002"}})
+	again := play(t, s, pick(t, s, selection.Shard{}, "gw-000002"))
 	assert.Equal(t, struck(v), struck(again))
 }

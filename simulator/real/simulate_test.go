@@ -19,6 +19,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator"
 	"otafleet/simulator/real"
 	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
@@ -34,6 +35,14 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Exit(m.Run())
+}
+
+// pick chooses devices of a scenario: of a shard, or by their keys.
+func pick(t *testing.T, s *scenario.Scenario, shard selection.Shard, only ...string) *selection.Selection {
+	t.Helper()
+	x, err := selection.New(s, shard, only)
+	require.NoError(t, err)
+	return x
 }
 
 // base is a scenario without faults; tests put their own lines behind it.
@@ -79,7 +88,7 @@ func edit(t *testing.T, oldNew ...string) string {
 
 func simulate(t *testing.T, text string) *verdict.Verdict {
 	t.Helper()
-	v, err := real.Simulate(t.Context(), real.Options{Scenario: parse(t, text)})
+	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: parse(t, text)})
 	require.NoError(t, err)
 	checkSums(t, v)
 	return v
@@ -140,8 +149,8 @@ expect:
   faults: {fired: all}
 `
 	s := parse(t, text)
-	var run *real.Run
-	v, err := real.Simulate(t.Context(), real.Options{Scenario: s, Started: func(r *real.Run) { run = r }})
+	var run simulator.Run
+	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Started: func(r simulator.Run) { run = r }})
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)
@@ -157,10 +166,10 @@ expect:
 	fired := 0
 	for i, f := range v.Figures.Faults {
 		fired += f.Fired
-		assert.Equal(t, real.Tally{Name: f.Name, N: f.Fired}, last.Faults[i])
+		assert.Equal(t, simulator.Tally{Name: f.Name, N: f.Fired}, last.Faults[i])
 	}
 	assert.Equal(t, fired, last.Fired())
-	assert.Contains(t, last.Failures, real.Tally{Name: string(ota.HealthCheckFailed), N: 4})
+	assert.Contains(t, last.Failures, simulator.Tally{Name: string(ota.HealthCheckFailed), N: 4})
 }
 
 // TestPowerCutAtEveryStatus: wherever the power fails, the device ends upgraded.
@@ -222,7 +231,7 @@ func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := parse(t, edit(t, "count: 20", "count: 20\n    arrive: {over: 4m}"))
-	v, err := real.Simulate(ctx, real.Options{Scenario: s, Started: func(r *real.Run) {
+	v, err := simulator.Simulate(ctx, &real.World{}, simulator.Options{Scenario: s, Started: func(r simulator.Run) {
 		go func() {
 			for r.Snapshot().Arrived < 2 {
 				time.Sleep(10 * time.Millisecond)
@@ -236,7 +245,7 @@ func TestInterrupted(t *testing.T) {
 	checkSums(t, v)
 	assert.Positive(t, v.Figures.Classes[scenario.Unaccounted])
 
-	v, err = real.Simulate(ctx, real.Options{Scenario: s})
+	v, err = simulator.Simulate(ctx, &real.World{}, simulator.Options{Scenario: s})
 	require.NoError(t, err, "interrupted before it began")
 	assert.True(t, v.Interrupted)
 }
@@ -259,7 +268,7 @@ func TestNobodyIsReachable(t *testing.T) {
 	}()
 	s := parse(t, edit(t, "duration: 20m", "duration: 3s")+"expect: {devices: {unreachable: 20, upgraded: 0}}")
 	began := time.Now()
-	v, err := real.Simulate(t.Context(), real.Options{Scenario: s, BrokerURL: "mqtt://" + listener.Addr().String(), Trust: anybody()})
+	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: "mqtt://" + listener.Addr().String(), Trust: anybody()}, simulator.Options{Scenario: s})
 	require.NoError(t, err)
 	held(t, v)
 	assert.GreaterOrEqual(t, time.Since(began), 3*time.Second, "somebody might have come yet")
@@ -346,7 +355,7 @@ faults:
   - {name: b, at: downloading, do: http_status, chance: 30%, times: 1..2}
 `)
 	drawn := func(seed uint64) []int {
-		v, err := real.Simulate(t.Context(), real.Options{Scenario: s, Seed: seed})
+		v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Seed: seed})
 		require.NoError(t, err)
 		var counts []int
 		for _, f := range v.Figures.Faults {
@@ -363,25 +372,26 @@ func TestBadOptions(t *testing.T) {
 	t.Parallel()
 	s := parse(t, base)
 	tests := []struct {
-		options real.Options
-		want    string
+		world real.World
+		want  string
 	}{
-		{real.Options{}, "no scenario is given"},
-		{real.Options{Scenario: s, StandIn: true}, "give a broker URL"},
-		{real.Options{Scenario: s, BrokerURL: "mqtt://127.0.0.1"}, "a real platform signs with its own keys"},
-		{real.Options{Scenario: s, BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{}}, "key"},
-		{real.Options{Scenario: s, BrokerURL: "http://127.0.0.1", Trust: anybody()}, "must be mqtt or mqtts"},
-		{real.Options{Scenario: s, BrokerURL: "nonsense", Trust: anybody()}, "must be mqtt or mqtts"},
-		{real.Options{Scenario: s, BrokerURL: "mqtt://127.0.0.1:1", StandIn: true, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
-		{real.Options{Scenario: s, Prefix: "a/#"}, "prefix"},
-		{real.Options{Scenario: s, Shard: selection.Shard{Index: 3, Of: 2}}, "only the shards 1/2 to 2/2"},
-		{real.Options{Scenario: s, Only: []string{"gw-000021"}}, "there is no device gw-000021"},
-		{real.Options{Scenario: s, StandIn: true, BrokerURL: "mqtt://127.0.0.1:1", Shard: selection.Shard{Index: 1, Of: 2}}, "a prefix of its own"},
+		{real.World{StandIn: true}, "give a broker URL"},
+		{real.World{BrokerURL: "mqtt://127.0.0.1"}, "a real platform signs with its own keys"},
+		{real.World{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{}}, "key"},
+		{real.World{BrokerURL: "http://127.0.0.1", Trust: anybody()}, "must be mqtt or mqtts"},
+		{real.World{BrokerURL: "nonsense", Trust: anybody()}, "must be mqtt or mqtts"},
+		{real.World{BrokerURL: "mqtt://127.0.0.1:1", StandIn: true, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
+		{real.World{Prefix: "a/#"}, "prefix"},
 	}
 	for _, tt := range tests {
-		_, err := real.Simulate(t.Context(), tt.options)
+		_, err := simulator.Simulate(t.Context(), &tt.world, simulator.Options{Scenario: s})
 		require.ErrorContains(t, err, tt.want)
 	}
-	err := (&real.Options{StandIn: true, Prefix: "+"}).Validate()
-	assert.Len(t, slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return line == "" }), 3, "all at once: %s", err)
+	_, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{})
+	require.ErrorContains(t, err, "no scenario is given")
+	shards := &real.World{StandIn: true, BrokerURL: "mqtt://127.0.0.1:1"}
+	err = shards.Validate(s, pick(t, s, selection.Shard{Index: 1, Of: 2}))
+	require.ErrorContains(t, err, "a prefix of its own")
+	err = (&real.World{StandIn: true, Prefix: "+"}).Validate(s, pick(t, s, selection.Shard{}))
+	assert.Len(t, slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return line == "" }), 2, "all at once: %s", err)
 }

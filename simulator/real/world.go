@@ -18,6 +18,7 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/real/netem"
@@ -33,7 +34,7 @@ const defaultDownloads = 256
 // world is everything that the devices of a run share.
 type world struct {
 	// Immutable after newWorld.
-	options   Options
+	settings  *World
 	scenario  *scenario.Scenario
 	selected  *selection.Selection
 	seed      uint64
@@ -65,32 +66,26 @@ type world struct {
 }
 
 // newWorld prepares a run. Nothing moves yet but the listeners.
-func newWorld(ctx context.Context, options Options) (*world, error) {
-	if err := options.Validate(); err != nil {
+func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*world, error) {
+	if err := settings.Validate(o.Scenario, o.Devices); err != nil {
 		return nil, err
 	}
-	w := &world{options: options, scenario: options.Scenario, seed: options.Seed, log: options.Logger, activated: map[string]chan struct{}{}}
+	w := &world{settings: settings, scenario: o.Scenario, selected: o.Devices, seed: o.Seed, log: settings.Logger, activated: map[string]chan struct{}{}}
 	for i := range w.scenario.Plans {
 		w.activated[w.scenario.Plans[i].Name] = make(chan struct{})
-	}
-	if w.seed == 0 {
-		w.seed = w.scenario.Seed
 	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if w.selected, err = selection.New(w.scenario, options.Shard, options.Only); err != nil {
-		return nil, err
-	}
 	w.quiet = w.scenario.Patience()
-	w.recorder = newRecorder(w.scenario, w.selected.Devices(), options.History)
+	w.recorder = newRecorder(w.scenario, w.selected.Devices(), o.History)
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
 	})
 	for i := range w.scenario.Fleets {
 		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i]))
 	}
+	var err error
 	if w.arrivals, err = w.listArrivals(); err != nil {
 		return nil, err
 	}
@@ -113,7 +108,7 @@ func newWorld(ctx context.Context, options Options) (*world, error) {
 
 // openDownloads makes the one Fetcher of the fleet.
 func (w *world) openDownloads() error {
-	parallel := w.options.Downloads
+	parallel := w.settings.Downloads
 	if parallel == 0 {
 		parallel = defaultDownloads
 	}
@@ -130,23 +125,23 @@ func (w *world) openDownloads() error {
 
 // openLinks prepares for the devices' links.
 func (w *world) openLinks() error {
-	err := netem.CheckSources(w.options.Sources)
+	err := netem.CheckSources(w.settings.Sources)
 	if err != nil {
 		return err
 	}
 	if w.poller, err = netem.NewPoller(); err != nil {
 		return err
 	}
-	w.dialers = netem.NewDialers(w.options.Sources, w.poller)
+	w.dialers = netem.NewDialers(w.settings.Sources, w.poller)
 	return nil
 }
 
 // openPlatform starts the stand-in, with a key of the run, unless a real
 // platform is used.
 func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
-	if w.options.BrokerURL != "" && !w.options.StandIn {
-		w.brokerURL = w.options.BrokerURL
-		return w.options.Trust, nil
+	if w.settings.external() {
+		w.brokerURL = w.settings.BrokerURL
+		return w.settings.Trust, nil
 	}
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -154,8 +149,8 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	}
 	w.faults.Sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	w.platform, err = platform.New(platform.Config{
-		BrokerURL: w.options.BrokerURL, BrokerUser: w.options.PlatformUser, BrokerPassword: string(w.options.PlatformPassword), BrokerTLS: w.options.TLS,
-		Gateways: gateways(w.arrivals), Prefix: w.options.Prefix, Store: w.options.Store, Observe: w.recorder.observe, Logger: w.log,
+		BrokerURL: w.settings.BrokerURL, BrokerUser: w.settings.PlatformUser, BrokerPassword: string(w.settings.PlatformPassword), BrokerTLS: w.settings.TLS,
+		Gateways: gateways(w.arrivals), Prefix: w.settings.Prefix, Store: w.settings.Store, Observe: w.recorder.observe, Logger: w.log,
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -33,6 +34,9 @@ type Scenario struct {
 	Expect      Expect
 	Warnings    []string // of what can never happen: one line each, with its place in the document
 }
+
+// SeedOr is the seed of a run that is given one; 0 means the scenario's.
+func (s *Scenario) SeedOr(given uint64) uint64 { return cmp.Or(given, s.Seed) }
 
 // Devices is the number of devices of all fleets.
 func (s *Scenario) Devices() int {

@@ -137,6 +137,12 @@ func (x *Selection) Count(fleet int) int { return x.counts[fleet] }
 // Devices is how many devices the run has; at least 1.
 func (x *Selection) Devices() int { return x.devices }
 
+// Shard is the part of the devices among which the run's are.
+func (x *Selection) Shard() Shard { return x.shard }
+
+// Chosen reports whether the run's devices were chosen by their keys.
+func (x *Selection) Chosen() bool { return x.only != nil }
+
 // Whole reports whether the run has every device of the scenario.
 func (x *Selection) Whole() bool { return x.shard.Whole() && x.only == nil }
 

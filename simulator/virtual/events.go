@@ -121,15 +121,3 @@ func (w *world) observe(fact engine.Output) {
 		}
 	}
 }
-
-// refusedOrder is an order that the platform did not carry out.
-type refusedOrder struct {
-	at   time.Duration
-	text string
-}
-
-func (w *world) refuse(command engine.Command, reason error) {
-	if text, told := model.Refused(command, w.now, reason); told {
-		w.refused = append(w.refused, refusedOrder{w.now, text})
-	}
-}

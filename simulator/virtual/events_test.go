@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/virtual"
 )
 
 // TestUsersAnswerAtOnce: what they say is not lost because the platform has not
@@ -31,15 +31,14 @@ func TestAPlatformThatIsDownTakesNoOrders(t *testing.T) {
 	for _, orders := range []string{"    mode: manual\n    users: {confirm: 100%, after: 10s}\n", "    starts: 2m\n"} {
 		s, err := scenario.Parse("test.yaml", []byte(one+orders+"events:\n  - {at: 1s, do: kill_platform, for: 5m}\n"))
 		require.NoError(t, err)
-		record := func(events []verdict.Event) error {
+		record := sink(func(events []verdict.Event) {
 			for _, e := range events {
 				if e.Kind == verdict.Numbered {
 					assert.Greater(t, e.At, 5*time.Minute, "%s begins while nobody can tell it to", e.Device)
 				}
 			}
-			return nil
-		}
-		f := simulate(t, virtual.Options{Scenario: s, Record: record, Workers: 1})
+		})
+		f := simulateBy(t, 1, simulator.Options{Scenario: s, History: record}).Figures
 		assert.Equal(t, 5, f.Classes[scenario.Upgraded])
 	}
 }

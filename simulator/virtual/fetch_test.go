@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/virtual"
 )
 
 // one is a scenario of a few devices with one component; tests put their own
@@ -40,8 +40,7 @@ func figures(t *testing.T, text string) *verdict.Figures {
 	t.Helper()
 	s, err := scenario.Parse("test.yaml", []byte(text))
 	require.NoError(t, err)
-	f, err := virtual.Simulate(t.Context(), virtual.Options{Scenario: s})
-	require.NoError(t, err)
+	f := simulate(t, simulator.Options{Scenario: s}).Figures
 	require.Zero(t, f.Violations, f.FirstViolations())
 	return f
 }

@@ -49,7 +49,7 @@ func (p *platform) command(cmd engine.Command) {
 	}
 	outputs, err := p.engine.Command(p.world.clock(), cmd)
 	if err != nil {
-		p.world.refuse(cmd, err)
+		p.world.refused.Add(cmd, p.world.now, err)
 	}
 	p.execute(outputs)
 }

@@ -7,9 +7,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/virtual"
 )
 
 // events runs a scenario of one device and returns what happened to it.
@@ -18,11 +19,8 @@ func events(t *testing.T, text string) []verdict.Event {
 	s, err := scenario.Parse("test.yaml", []byte(text))
 	require.NoError(t, err)
 	var all []verdict.Event
-	_, err = virtual.Simulate(t.Context(), virtual.Options{Scenario: s, Only: []string{"gw-000001"}, Record: func(some []verdict.Event) error {
-		all = append(all, some...)
-		return nil
-	}})
-	require.NoError(t, err)
+	simulate(t, simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{}, "gw-000001"),
+		History: sink(func(some []verdict.Event) { all = append(all, some...) })})
 	return all
 }
 

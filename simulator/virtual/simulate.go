@@ -3,171 +3,118 @@ package virtual
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"otafleet/simulator"
 	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
-// Options say which devices of a scenario are run, and who looks on.
-type Options struct {
-	Scenario *scenario.Scenario
-	Seed     uint64          // of every draw; 0 means the scenario's
-	Shard    selection.Shard // the part of the devices; the zero value is all
-	Only     []string        // device keys: run these and no others; empty for all
-	Workers  int             // worlds that are run at once; 0 means one a core
-	// Record takes the events of one device, in their order, after its world has
-	// ended; nil for nobody. It is called from several goroutines, and must not
-	// keep the slice.
-	Record func([]verdict.Event) error
-	// Progress is told now and then how many devices have come to their end; nil
-	// for nobody.
-	Progress func(devices int)
+// World is a world in virtual time. The zero value is ready.
+type World struct {
+	Workers int // devices' worlds that are run at once; 0 means one a core
 }
 
-// Simulate runs a scenario in virtual time and sums it up. If ctx ends first, the
-// figures are about the devices that had come to their end, with an error that
-// wraps the context's.
-func Simulate(ctx context.Context, o Options) (*verdict.Figures, error) {
-	if o.Seed == 0 {
-		o.Seed = o.Scenario.Seed
-	}
-	chosen, err := selection.New(o.Scenario, o.Shard, o.Only)
-	if err != nil {
-		return nil, err
-	}
+var _ simulator.World = World{}
+
+// Name is the world's in a verdict and a history (simulator.World).
+func (World) Name() string { return "virtual" }
+
+// Run runs devices to their end (simulator.World). The sink is given the events of one
+// device after the other, by several goroutines.
+func (v World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result, error) {
 	r, err := newRun(o.Scenario, o.Seed)
 	if err != nil {
 		return nil, err
 	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+	c := &crew{began: time.Now(), history: o.History, run: r, places: newPlaces(o.Scenario, o.Devices), devices: o.Devices.Devices()}
+	if o.Started != nil {
+		o.Started(c)
 	}
-	c := &crew{options: o, run: r, places: newPlaces(o.Scenario, chosen), sizes: verdict.Sizes(o.Scenario), refused: map[refusedOrder]struct{}{}}
-	for i := range c.sizes {
-		c.sizes[i].Devices = chosen.Count(i)
-	}
-	return c.work(ctx)
+	return c.work(ctx, cmp.Or(v.Workers, runtime.GOMAXPROCS(0)), o.Sizes()), nil
 }
 
 // crew runs the worlds of a run on several cores.
 type crew struct {
-	options Options
+	began   time.Time
+	history simulator.Sink // nil for none
 	run     *run
 	places  *places
-	sizes   []verdict.FleetSize // of what was chosen
-	done    atomic.Int64        // devices
+	devices int // that the run has
+	ended   atomic.Int64
 
 	mu      sync.Mutex // guards the following
 	figures *verdict.Figures
-	failure error
-	refused map[refusedOrder]struct{} // of all worlds, each once
+	refused model.Refusals // of all worlds
 }
 
 // batch is how many worlds a worker takes at a time.
 const batch = 64
 
-func (c *crew) work(ctx context.Context) (*verdict.Figures, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var workers sync.WaitGroup
-	for range c.options.Workers {
-		workers.Go(func() {
-			if err := c.worker(ctx); err != nil {
-				stop()
-			}
-		})
-	}
-	workers.Wait()
-	if c.failure == nil && ctx.Err() != nil {
-		c.failure = ctx.Err()
-	}
-	if c.figures != nil {
-		c.figures.Refused = c.refusals()
-	}
-	return c.figures, c.failure
+// Snapshot tells how many devices have come to their end (simulator.Run).
+func (c *crew) Snapshot() simulator.Snapshot {
+	return simulator.Snapshot{Elapsed: time.Since(c.began), Devices: c.devices, Ended: int(c.ended.Load())}
 }
 
-// refusals are the first orders that the platform did not carry out. Every world
-// has a platform, to which the same orders go.
-func (c *crew) refusals() []string {
-	orders := slices.SortedFunc(maps.Keys(c.refused), func(a, b refusedOrder) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.text, b.text))
-	})
-	var texts []string
-	for _, order := range orders[:min(len(orders), model.KeptRefusals)] {
-		texts = append(texts, order.text)
+func (c *crew) work(ctx context.Context, workers int, sizes []verdict.FleetSize) *simulator.Result {
+	c.figures = verdict.NewJudge(c.run.scenario, verdict.WithLogs).Figures(sizes)
+	var working sync.WaitGroup
+	for range workers {
+		working.Go(func() { c.worker(ctx) })
 	}
-	return texts
+	working.Wait()
+	return &simulator.Result{Figures: c.figures, Refused: c.refused.Texts(), Interrupted: ctx.Err() != nil}
 }
 
 // worker runs worlds until none is left, and adds what it has seen.
-func (c *crew) worker(ctx context.Context) error {
-	j := verdict.NewJudge(c.options.Scenario, verdict.WithLogs)
-	var failure error
-	for failure == nil && ctx.Err() == nil {
+func (c *crew) worker(ctx context.Context) {
+	j := verdict.NewJudge(c.run.scenario, verdict.WithLogs)
+	for ctx.Err() == nil {
 		taken := c.places.take(batch)
 		if len(taken) == 0 {
 			break
 		}
 		for _, p := range taken {
-			if failure = c.one(j, p); failure != nil {
-				break
-			}
+			c.one(j, p)
 		}
 	}
+	figures := j.Figures(nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.failure = errors.Join(c.failure, failure)
-	if c.figures == nil {
-		c.figures = j.Figures(c.sizes)
-	} else {
-		c.figures.Merge(j.Figures(nil))
-	}
-	return failure
+	c.figures.Merge(figures)
 }
 
 // one runs the world at a place.
-func (c *crew) one(j *verdict.Judge, p place) error {
-	w := newWorld(c.run, j, p, c.options.Record != nil)
+func (c *crew) one(j *verdict.Judge, p place) {
+	w := newWorld(c.run, j, p, c.history != nil)
 	w.play()
-	c.note(w.refused)
+	c.note(&w.refused)
 	for _, d := range w.devices {
 		if d.judge == nil {
 			continue // a gateway whose devices alone were chosen
 		}
 		d.judge.Close()
-		if c.options.Record == nil {
-			continue
+		if c.history != nil {
+			c.history.AddEvents(d.history)
 		}
-		if err := c.options.Record(d.history); err != nil {
-			return fmt.Errorf("cannot record %s: %w", d.id.Device, err)
-		}
+		c.ended.Add(1)
 	}
-	if done := c.done.Add(int64(len(w.devices))); c.options.Progress != nil {
-		c.options.Progress(int(done))
-	}
-	return nil
 }
 
-// note keeps the orders that a world's platform did not carry out.
-func (c *crew) note(refused []refusedOrder) {
-	if len(refused) == 0 {
+// note keeps the orders that a world's platform did not carry out. Every world has a
+// platform, to which the same orders go.
+func (c *crew) note(refused *model.Refusals) {
+	if refused.None() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, order := range refused {
-		c.refused[order] = struct{}{}
-	}
+	c.refused.Merge(refused)
 }
 
 // places hands out the worlds of a run: each device, and each gateway with the

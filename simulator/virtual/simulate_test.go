@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -30,16 +31,33 @@ func bundled(t testing.TB, name string, devices int) *scenario.Scenario {
 	return s
 }
 
-func simulate(t *testing.T, o virtual.Options) *verdict.Figures {
+// simulate runs a scenario in virtual time.
+func simulate(t *testing.T, o simulator.Options) *verdict.Verdict { return simulateBy(t, 0, o) }
+
+// simulateBy does so with a number of workers.
+func simulateBy(t *testing.T, workers int, o simulator.Options) *verdict.Verdict {
 	t.Helper()
-	f, err := virtual.Simulate(t.Context(), o)
+	v, err := simulator.Simulate(t.Context(), virtual.World{Workers: workers}, o)
 	require.NoError(t, err)
-	return f
+	return v
+}
+
+// sink is called with the events of one device after the other.
+type sink func([]verdict.Event)
+
+func (s sink) AddEvents(events []verdict.Event) { s(events) }
+
+// pick chooses devices of a scenario: of a shard, or by their keys.
+func pick(t *testing.T, s *scenario.Scenario, shard selection.Shard, only ...string) *selection.Selection {
+	t.Helper()
+	x, err := selection.New(s, shard, only)
+	require.NoError(t, err)
+	return x
 }
 
 func TestThousand(t *testing.T) {
 	s := bundled(t, "thousand", 0)
-	v := verdict.New(s, s.Seed, "virtual", simulate(t, virtual.Options{Scenario: s}))
+	v := simulate(t, simulator.Options{Scenario: s})
 	assert.True(t, v.Held)
 	for _, e := range v.Expectations {
 		assert.True(t, e.Held, "%s: %s", e.Name, e.Measured)
@@ -51,26 +69,26 @@ func TestThousand(t *testing.T) {
 // anything, and that another seed does.
 func TestSameHistory(t *testing.T) {
 	s := bundled(t, "million", 3000)
-	digest := func(f *verdict.Figures, seed uint64) string { return verdict.New(s, seed, "virtual", f).HistoryDigest }
-	whole := simulate(t, virtual.Options{Scenario: s, Workers: 1})
-	want := digest(whole, s.Seed)
+	all := simulator.Options{Scenario: s}
+	whole := simulateBy(t, 1, all)
+	want := whole.HistoryDigest
 	assert.Len(t, want, 64)
-	assert.Equal(t, want, digest(simulate(t, virtual.Options{Scenario: s, Workers: 1}), s.Seed), "again")
-	assert.Equal(t, want, digest(simulate(t, virtual.Options{Scenario: s, Workers: 3}), s.Seed), "three workers")
-	assert.NotEqual(t, want, digest(simulate(t, virtual.Options{Scenario: s, Seed: 7}), 7), "another seed")
+	assert.Equal(t, want, simulateBy(t, 1, all).HistoryDigest, "again")
+	assert.Equal(t, want, simulateBy(t, 3, all).HistoryDigest, "three workers")
+	assert.NotEqual(t, want, simulate(t, simulator.Options{Scenario: s, Seed: 7}).HistoryDigest, "another seed")
 
 	var merged *verdict.Figures
 	for i := 1; i <= 4; i++ {
-		part := simulate(t, virtual.Options{Scenario: s, Shard: selection.Shard{Index: i, Of: 4}})
+		part := simulate(t, simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{Index: i, Of: 4})}).Figures
 		if merged == nil {
 			merged = part
 			continue
 		}
 		merged.Merge(part)
 	}
-	assert.Equal(t, want, digest(merged, s.Seed), "four shards")
-	assert.Equal(t, whole.Classes, merged.Classes)
-	assert.Equal(t, whole.Reports, merged.Reports)
+	assert.Equal(t, want, verdict.New(s, s.Seed, "virtual", merged).HistoryDigest, "four shards")
+	assert.Equal(t, whole.Figures.Classes, merged.Classes)
+	assert.Equal(t, whole.Figures.Reports, merged.Reports)
 }
 
 // TestOneDeviceAgain holds that a device does alone what it does among others.
@@ -78,18 +96,20 @@ func TestOneDeviceAgain(t *testing.T) {
 	s := bundled(t, "thousand", 0)
 	var mu sync.Mutex
 	histories := map[string][]verdict.Event{}
-	record := func(events []verdict.Event) error {
+	record := sink(func(events []verdict.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		histories[events[0].Device] = append([]verdict.Event(nil), events...)
-		return nil
-	}
-	simulate(t, virtual.Options{Scenario: s, Record: record})
+	})
+	simulate(t, simulator.Options{Scenario: s, History: record})
 	require.Len(t, histories, 1000)
 	all := histories
 	histories = map[string][]verdict.Event{}
-	f := simulate(t, virtual.Options{Scenario: s, Record: record, Only: []string{"gateways-000123", "gateways-000777"}})
-	assert.Equal(t, 2, f.Devices)
+	chosen := pick(t, s, selection.Shard{}, "gateways-000123", "gateways-000777")
+	v := simulate(t, simulator.Options{Scenario: s, History: record, Devices: chosen})
+	assert.Equal(t, 2, v.Figures.Devices)
+	assert.True(t, v.Figures.Chosen)
+	assert.Equal(t, "2 chosen devices only", v.Part)
 	require.Len(t, histories, 2)
 	for device, events := range histories {
 		assert.Equal(t, all[device], events, device)
@@ -98,9 +118,14 @@ func TestOneDeviceAgain(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	f, err := virtual.Simulate(ctx, virtual.Options{Scenario: bundled(t, "million", 100_000), Progress: func(int) { stop() }})
-	require.ErrorIs(t, err, context.Canceled)
-	assert.Less(t, f.Classes[scenario.Upgraded], 100_000)
+	var run simulator.Run
+	v, err := simulator.Simulate(ctx, virtual.World{}, simulator.Options{Scenario: bundled(t, "million", 100_000),
+		Started: func(r simulator.Run) { run = r }, History: sink(func([]verdict.Event) { stop() })})
+	require.NoError(t, err)
+	assert.True(t, v.Interrupted)
+	assert.Less(t, v.Figures.Classes[scenario.Upgraded], 100_000)
+	assert.Equal(t, 100_000, run.Snapshot().Devices)
+	assert.InDelta(t, 50_000, run.Snapshot().Ended, 49_999)
 }
 
 // BenchmarkDevice is one device's whole upgrade of two components, with the
@@ -109,7 +134,7 @@ func BenchmarkDevice(b *testing.B) {
 	s := bundled(b, "million", max(1000, b.N))
 	b.ReportAllocs()
 	b.ResetTimer()
-	if _, err := virtual.Simulate(b.Context(), virtual.Options{Scenario: s, Workers: 1}); err != nil {
+	if _, err := simulator.Simulate(b.Context(), virtual.World{Workers: 1}, simulator.Options{Scenario: s}); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -124,7 +149,6 @@ plans: [{name: spring, product: p, components: [{id: app, package: full, target:
 `))
 	require.NoError(t, err)
 	s.Events = []scenario.Event{{At: 5 * time.Second, Do: scenario.ResumePlan, Plan: "spring"}} // which no file may say
-	f, err := virtual.Simulate(t.Context(), virtual.Options{Scenario: s})
-	require.NoError(t, err)
-	assert.Equal(t, []string{`resume_plan at 5.00s: cannot resume plan "spring": it is Upgrading`}, f.Refused)
+	v := simulate(t, simulator.Options{Scenario: s})
+	assert.Equal(t, []string{`resume_plan at 5.00s: cannot resume plan "spring": it is Upgrading`}, v.Figures.Refused)
 }

@@ -16,14 +16,11 @@ type Trials struct {
 
 // NewTrials prepares a scenario; seed 0 means the scenario's.
 func NewTrials(s *scenario.Scenario, seed uint64) (*Trials, error) {
-	if seed == 0 {
-		seed = s.Seed
-	}
 	all, err := selection.New(s, selection.Shard{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRun(s, seed)
+	r, err := newRun(s, s.SeedOr(seed))
 	if err != nil {
 		return nil, err
 	}

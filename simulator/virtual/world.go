@@ -6,6 +6,7 @@ import (
 	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
@@ -23,8 +24,8 @@ type world struct {
 	mind     func(*agent.Machine) Brain // nil for the machine as it is
 	limit    int                        // things that may still happen; negative for any number
 	platform platform
-	devices  []*device      // the gateway first
-	refused  []refusedOrder // orders that the platform did not carry out
+	devices  []*device // the gateway first
+	refused  model.Refusals
 }
 
 // after lets something happen after a time.

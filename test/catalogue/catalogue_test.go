@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/scenarios"
+	"otafleet/simulator"
 	"otafleet/simulator/report"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
@@ -102,9 +103,9 @@ func each(t *testing.T, test func(*testing.T, string)) {
 // virtually runs a scenario in virtual time.
 func virtually(t *testing.T, s *scenario.Scenario, seed uint64) *verdict.Verdict {
 	t.Helper()
-	f, err := virtual.Simulate(t.Context(), virtual.Options{Scenario: s, Seed: seed, Workers: 1})
+	v, err := simulator.Simulate(t.Context(), virtual.World{Workers: 1}, simulator.Options{Scenario: s, Seed: seed})
 	require.NoError(t, err)
-	return verdict.New(s, seed, "virtual", f)
+	return v
 }
 
 // held shows the whole verdict where it does not hold.

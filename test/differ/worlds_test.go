@@ -3,8 +3,8 @@ package differ_test
 import (
 	"context"
 	"fmt"
-	"sync"
 
+	"otafleet/simulator"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
@@ -18,26 +18,23 @@ type run struct {
 
 // runVirtually runs a scenario in virtual time.
 func runVirtually(ctx context.Context, s *scenario.Scenario) (*run, error) {
-	r := &run{}
-	var mu sync.Mutex
-	_, err := virtual.Simulate(ctx, virtual.Options{Scenario: s, Workers: 1, Record: func(events []verdict.Event) error {
-		mu.Lock()
-		defer mu.Unlock()
-		r.events = append(r.events, events...)
-		return nil
-	}})
-	return r, err
+	return runIn(ctx, virtual.World{Workers: 1}, s)
 }
 
 // runReally runs a scenario on real sockets.
 func runReally(ctx context.Context, s *scenario.Scenario) (*run, error) {
+	return runIn(ctx, &real.World{}, s)
+}
+
+func runIn(ctx context.Context, w simulator.World, s *scenario.Scenario) (*run, error) {
 	r := &run{}
-	v, err := real.Simulate(ctx, real.Options{Scenario: s, History: r})
+	v, err := simulator.Simulate(ctx, w, simulator.Options{Scenario: s, History: r})
 	if err == nil && v.Interrupted {
 		err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 	}
 	return r, err
 }
 
-// Add keeps an event of the real world.
-func (r *run) Add(e *verdict.Event) { r.events = append(r.events, *e) }
+// AddEvents keeps events. Neither world calls it twice at once: the virtual one has one
+// worker.
+func (r *run) AddEvents(events []verdict.Event) { r.events = append(r.events, events...) }

@@ -21,11 +21,13 @@ import (
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/api"
 	"otafleet/simulator/platform/page"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -114,7 +116,10 @@ func (r *rollout) devices(text string, only []string) *verdict.Verdict {
 	r.t.Helper()
 	s, err := scenario.Parse("monitored.yaml", []byte(text))
 	require.NoError(r.t, err)
-	v, err := real.Simulate(r.t.Context(), real.Options{Scenario: s, BrokerURL: r.broker, Trust: &r.trust, Only: only})
+	chosen, err := selection.New(s, selection.Shard{}, only)
+	require.NoError(r.t, err)
+	world := &real.World{BrokerURL: r.broker, Trust: &r.trust}
+	v, err := simulator.Simulate(r.t.Context(), world, simulator.Options{Scenario: s, Devices: chosen})
 	require.NoError(r.t, err)
 	return v
 }

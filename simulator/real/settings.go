@@ -13,21 +13,15 @@ import (
 	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/simulator"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
-	"otafleet/simulator/verdict"
 )
 
-// Options say how a scenario is run.
-type Options struct {
-	Scenario *scenario.Scenario
-	Seed     uint64 // of every draw; 0 means the scenario's
-	// Shard is the part of the devices that this process runs; the zero value is
-	// all of them. What is drawn for a device does not depend on it.
-	Shard selection.Shard
-	Only  []string // device keys: run these and no others; empty for all
-
+// World is what the devices of a run live on: real sockets, and a platform. The zero
+// value is a world with everything of its own.
+type World struct {
 	// BrokerURL is a broker to use instead of the embedded one: mqtt://host:port
 	// or mqtts://host:port. Without StandIn a real platform is expected behind it,
 	// with plans of its own; the scenario's are not created.
@@ -54,74 +48,67 @@ type Options struct {
 	// system has ports for it, mostly 28,232. Empty leaves the choice to the
 	// system.
 	Sources []netip.Addr
-	// History keeps the events of the run; nil keeps none.
-	History Sink
 	// Downloads is how many downloads run at once; 0 means 256.
 	Downloads int
-	// Started is called with the run once it is under way; nil for nobody.
-	Started func(*Run)
+	// Serving is called with the broker's URL and the stand-in platform, nil for a real
+	// one, before a run that is under way is given to Options.Started; nil for no call.
+	// Both live as long as the run.
+	Serving func(brokerURL string, p *platform.StandIn)
 	Logger  *slog.Logger // nil discards
 }
 
-// Sink keeps the events of a run (package history).
-type Sink interface {
-	// Add takes the next event, in the order in which the run judges them. One
-	// call ends before another begins.
-	Add(e *verdict.Event)
-}
+var _ simulator.World = (*World)(nil)
 
-// Validate joins everything that is wrong with the options.
-func (o *Options) Validate() error {
-	var problems []error
-	if o.Scenario == nil {
-		problems = append(problems, errors.New("no scenario is given"))
-	} else {
-		problems = append(problems, o.checkScenario()...)
-	}
-	if o.StandIn && o.BrokerURL == "" {
+// Name is the world's in a verdict and a history (simulator.World).
+func (w *World) Name() string { return "real" }
+
+// external reports whether the platform is a real one, with plans of its own.
+func (w *World) external() bool { return w.BrokerURL != "" && !w.StandIn }
+
+// Validate joins everything that is wrong with a run of some devices of a scenario in
+// this world.
+func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) error {
+	problems := w.checkScenario(s)
+	if w.StandIn && w.BrokerURL == "" {
 		problems = append(problems, errors.New("the stand-in needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
 	}
-	if o.Store != nil && o.BrokerURL != "" && !o.StandIn {
+	if w.Store != nil && w.BrokerURL != "" && !w.StandIn {
 		problems = append(problems, errors.New("a real platform has a store of its own: --store goes with --stand-in only"))
 	}
-	if o.StandIn && o.Prefix == "" && !o.Shard.Whole() {
+	if w.StandIn && w.Prefix == "" && !devices.Shard().Whole() {
 		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own (--prefix), or a broker"))
 	}
-	problems = append(problems, o.checkLink())
-	if o.BrokerURL != "" && !o.StandIn {
-		if o.Trust == nil {
+	problems = append(problems, w.checkLink())
+	if w.external() {
+		if w.Trust == nil {
 			problems = append(problems, errors.New("a real platform signs with its own keys: give them (--trust), or allow unsigned packages (--allow-unsigned)"))
-		} else if err := o.Trust.Validate(); err != nil {
+		} else if err := w.Trust.Validate(); err != nil {
 			problems = append(problems, err)
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// checkScenario refuses devices that the scenario does not have, and what it asks
-// of parts that are not the simulator's.
-func (o *Options) checkScenario() []error {
-	foreign := o.BrokerURL != "" && !o.StandIn
-	_, err := selection.New(o.Scenario, o.Shard, o.Only)
-	problems := []error{err}
-	for i := range o.Scenario.Events {
-		e := &o.Scenario.Events[i]
+// checkScenario refuses what a scenario asks of parts that are not the simulator's.
+func (w *World) checkScenario(s *scenario.Scenario) (problems []error) {
+	for i := range s.Events {
+		e := &s.Events[i]
 		part := ""
 		switch {
 		case e.Do == scenario.Partition || e.Do == scenario.ReconnectStorm:
-		case foreign:
+		case w.external():
 			part = "platform"
-		case e.Do == scenario.KillBroker && o.BrokerURL != "":
+		case e.Do == scenario.KillBroker && w.BrokerURL != "":
 			part = "broker"
-		case (e.Do == scenario.KillStore || e.Do == scenario.ExpireAddresses) && o.Store != nil:
+		case (e.Do == scenario.KillStore || e.Do == scenario.ExpireAddresses) && w.Store != nil:
 			part = "object store"
 		}
 		if part != "" {
 			problems = append(problems, fmt.Errorf("event %s at %s needs the simulator's own %s: leave yours out, or remove the event", e.Do, e.At, part))
 		}
 	}
-	for i := range o.Scenario.Faults {
-		if f := &o.Scenario.Faults[i]; foreign && f.Kind == scenario.Downgrade {
+	for i := range s.Faults {
+		if f := &s.Faults[i]; w.external() && f.Kind == scenario.Downgrade {
 			problems = append(problems, fmt.Errorf("fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove the fault", f.Name, f.Kind))
 		}
 	}
@@ -129,61 +116,57 @@ func (o *Options) checkScenario() []error {
 }
 
 // checkLink makes sure that every device can set its link up.
-func (o *Options) checkLink() error {
+func (w *World) checkLink() error {
 	anyone := native.Config{Identity: ota.Identity{Product: "p", Device: "d"}, URLs: []string{"mqtt://127.0.0.1"},
-		Prefix: o.Prefix, Deliver: func(agent.Input) {}}
-	if o.BrokerURL != "" {
-		anyone.URLs = []string{o.BrokerURL}
+		Prefix: w.Prefix, Deliver: func(agent.Input) {}}
+	if w.BrokerURL != "" {
+		anyone.URLs = []string{w.BrokerURL}
 	}
 	return anyone.Validate()
 }
 
 // Probe opens the session of the first device that has one of its own, and ends it
 // again. The error says why the broker does not let it; nil with the embedded one.
-func (o *Options) Probe(ctx context.Context) error {
-	if o.BrokerURL == "" {
+func (w *World) Probe(ctx context.Context, s *scenario.Scenario, devices *selection.Selection) error {
+	if w.BrokerURL == "" {
 		return nil
 	}
-	chosen, err := selection.New(o.Scenario, o.Shard, o.Only)
-	if err != nil {
-		return err
-	}
-	for i := range o.Scenario.Fleets {
-		for n := 1; o.Scenario.Fleets[i].Behind == "" && n <= o.Scenario.Fleets[i].Count; n++ {
-			if !chosen.Has(i, n) {
+	for i := range s.Fleets {
+		for n := 1; s.Fleets[i].Behind == "" && n <= s.Fleets[i].Count; n++ {
+			if !devices.Has(i, n) {
 				continue
 			}
-			id := o.Scenario.Fleets[i].Identity(n)
-			return native.Probe(ctx, native.Config{Identity: id, URLs: []string{o.BrokerURL}, Username: o.username(id), Password: o.password(),
-				Prefix: o.Prefix, TLS: o.secure(), Deliver: func(agent.Input) {}})
+			id := s.Fleets[i].Identity(n)
+			return native.Probe(ctx, native.Config{Identity: id, URLs: []string{w.BrokerURL}, Username: w.username(id), Password: w.password(),
+				Prefix: w.Prefix, TLS: w.secure(), Deliver: func(agent.Input) {}})
 		}
 	}
 	return nil
 }
 
-func (o *Options) username(id ota.Identity) string {
-	if o.Username != "" {
-		return o.Username
+func (w *World) username(id ota.Identity) string {
+	if w.Username != "" {
+		return w.Username
 	}
 	return id.Device
 }
 
-func (o *Options) password() func() ([]byte, error) {
-	if len(o.Password) == 0 {
+func (w *World) password() func() ([]byte, error) {
+	if len(w.Password) == 0 {
 		return nil
 	}
-	return func() ([]byte, error) { return o.Password, nil }
+	return func() ([]byte, error) { return w.Password, nil }
 }
 
 // reconnectCap is the longest pause between two connects of a device. A run
 // lasts minutes: with a device's own minute, an outage would dominate it.
-func (o *Options) reconnectCap() time.Duration { return 5 * time.Second }
+func (w *World) reconnectCap() time.Duration { return 5 * time.Second }
 
 // secure gives the settings of the sessions with the broker; nil for those of the
 // system.
-func (o *Options) secure() func() (*tls.Config, error) {
-	if o.TLS == nil {
+func (w *World) secure() func() (*tls.Config, error) {
+	if w.TLS == nil {
 		return nil
 	}
-	return func() (*tls.Config, error) { return o.TLS, nil }
+	return func() (*tls.Config, error) { return w.TLS, nil }
 }
