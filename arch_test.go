@@ -46,7 +46,7 @@ var layout = []layer{
 
 	{"reporter", "internal/ota", ""},
 	{"firmware", "internal/bsdiff internal/files internal/ota", "firmware/firmwaretest"},
-	{"firmware/port/porttest", "", ""},                           // a package for tests
+	{"firmware/port/porttest", "firmware/port", ""},              // a package for tests
 	{"firmware/serial/serialtest", "firmware/port/porttest", ""}, // another
 	{"firmware/serial", "firmware firmware/port firmware/transfer internal/files internal/ota", "firmware/firmwaretest firmware/port/porttest firmware/serial/serialtest"},
 	{"firmware/modem/modemtest", "firmware/port/porttest", ""}, // and one more

@@ -23,6 +23,7 @@ package firmwaretest
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
@@ -42,6 +43,9 @@ type Subject struct {
 	// KeepsBlocks says that a place may begin with what was there before the
 	// job, so that blocks which both have need not be fetched.
 	KeepsBlocks bool
+	// InBubble runs each test in a bubble of package testing/synctest, for a
+	// component that lives in memory and has times to wait for: they pass at once.
+	InBubble bool
 }
 
 // Package is a version as a platform would send it.
@@ -102,7 +106,14 @@ func Run(t *testing.T, subject Subject) {
 		{"cut again and again", testManyCuts},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.run(newBench(t, subject)) })
+		t.Run(test.name, func(t *testing.T) {
+			run := func(t *testing.T) { test.run(newBench(t, subject)) }
+			if subject.InBubble {
+				synctest.Test(t, run)
+			} else {
+				run(t)
+			}
+		})
 	}
 }
 

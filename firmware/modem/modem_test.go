@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -41,9 +42,10 @@ func newWorld(t *testing.T, version string) *world {
 	dir := firmwaretest.Dir(t)
 	live := pack(version).Live
 	require.NoError(t, firmware.Disk{}.WriteFile(filepath.Join(dir, "factory.pack"), live))
-	w := &world{dir: dir, module: modemtest.New(filepath.Join(dir, "port"), live)}
+	w := &world{dir: dir, module: modemtest.New("", live)}
 	w.cfg = modem.Config{
-		Component: "modem", StateDir: filepath.Join(dir, "state"), Port: port.Config{Path: w.module.Port, Baud: 115200}, Profile: modem.Quectel(),
+		Component: "modem", StateDir: filepath.Join(dir, "state"), Profile: modem.Quectel(),
+		Port:         port.Config{Path: "port", Baud: 115200, Dial: w.module.Dial},
 		StallTimeout: 5 * long, StartLimit: brief, Pause: time.Millisecond, Tries: 1,
 		Full: true, Factory: transfer.Factory{Version: version, Path: filepath.Join(dir, "factory.pack")},
 	}
@@ -96,8 +98,17 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			firmwaretest.Run(t, firmwaretest.Subject{Package: pack, Setup: setup})
+			firmwaretest.Run(t, firmwaretest.Subject{Package: pack, Setup: setup, InBubble: true})
 		})
+	}
+}
+
+// inBubble makes a test that runs beside others, in a bubble in which times pass at
+// once.
+func inBubble(test func(t *testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, test)
 	}
 }
 
@@ -142,8 +153,7 @@ func TestUpgrades(t *testing.T) {
 			w.cfg.Profile.Version.Timeout = brief
 		}, ota.ComponentSilent, "", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			w := newWorld(t, "1.0.0")
 			test.change(w)
 			installer, _, err := upgrade(t, w)
@@ -163,22 +173,24 @@ func TestUpgrades(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, test.version, found.Version)
-		})
+		}))
 	}
 }
 
 // The device was cut while the module went on: what it runs already is not sent
 // again.
 func TestModuleFinishedAlone(t *testing.T) {
-	w := newWorld(t, "1.0.0")
-	w.module.NoEnd, w.module.Vanishes, w.cfg.StallTimeout = true, true, brief
-	_, job, err := upgrade(t, w)
-	require.NoError(t, err)
-	record := filepath.Join(w.cfg.StateDir, "transfer.json")
-	w.rewrite(t, record, `"step":"sent"`, `"step":"begun"`)
-	_, err = w.start(t, firmware.Disk{}).Activate(t.Context(), job)
-	require.NoError(t, err)
-	assert.Equal(t, 1, w.module.Uploads())
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1.0.0")
+		w.module.NoEnd, w.module.Vanishes, w.cfg.StallTimeout = true, true, brief
+		_, job, err := upgrade(t, w)
+		require.NoError(t, err)
+		record := filepath.Join(w.cfg.StateDir, "transfer.json")
+		w.rewrite(t, record, `"step":"sent"`, `"step":"begun"`)
+		_, err = w.start(t, firmware.Disk{}).Activate(t.Context(), job)
+		require.NoError(t, err)
+		assert.Equal(t, 1, w.module.Uploads())
+	})
 }
 
 // rewrite changes what a file of the installer says.
@@ -192,123 +204,137 @@ func (w *world) rewrite(t *testing.T, path, before, after string) {
 // The device was cut while the module verifies the package, and answers meanwhile: it
 // is followed, and its package is left to it.
 func TestPackageInUseIsLeftAlone(t *testing.T) {
-	w := newWorld(t, "1.0.0")
-	w.module.Stalls, w.cfg.StallTimeout = true, brief
-	_, job, err := upgrade(t, w)
-	require.Error(t, err)
-	asked := w.module.Asked()
-	w.cfg.StallTimeout, w.cfg.StartLimit = 5*long, 5*long
-	cfg := w.cfg
-	installer, err := modem.New(cfg)
-	require.NoError(t, err)
-	go func() {
-		for w.module.Asked() < asked+2 {
-			time.Sleep(time.Millisecond)
-		}
-		w.module.Finish()
-	}()
-	_, err = installer.Activate(t.Context(), job)
-	require.NoError(t, err)
-	found, err := installer.Inspect(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, "1.1.0", found.Version)
-	assert.Equal(t, 1, w.module.Uploads())
-	assert.Zero(t, w.module.Deletes())
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1.0.0")
+		w.module.Stalls, w.cfg.StallTimeout = true, brief
+		_, job, err := upgrade(t, w)
+		require.Error(t, err)
+		asked := w.module.Asked()
+		w.cfg.StallTimeout, w.cfg.StartLimit = 5*long, 5*long
+		cfg := w.cfg
+		installer, err := modem.New(cfg)
+		require.NoError(t, err)
+		go func() {
+			for w.module.Asked() < asked+2 {
+				time.Sleep(time.Millisecond)
+			}
+			w.module.Finish()
+		}()
+		_, err = installer.Activate(t.Context(), job)
+		require.NoError(t, err)
+		found, err := installer.Inspect(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "1.1.0", found.Version)
+		assert.Equal(t, 1, w.module.Uploads())
+		assert.Zero(t, w.module.Deletes())
+	})
 }
 
 // Neither is the package before, when the way back was cut.
 func TestPackageInUseIsLeftAloneOnTheWayBack(t *testing.T) {
-	w := newWorld(t, "1.0.0")
-	_, job, err := upgrade(t, w)
-	require.NoError(t, err)
-	w.module.Stalls, w.cfg.StallTimeout = true, brief
-	installer, err := modem.New(w.cfg)
-	require.NoError(t, err)
-	_, err = installer.Revert(t.Context(), job)
-	require.Error(t, err)
-	asked := w.module.Asked()
-	w.cfg.StallTimeout, w.cfg.StartLimit = 5*long, 5*long
-	installer, err = modem.New(w.cfg)
-	require.NoError(t, err)
-	go func() {
-		for w.module.Asked() < asked+2 {
-			time.Sleep(time.Millisecond)
-		}
-		w.module.Finish()
-	}()
-	_, err = installer.Revert(t.Context(), job)
-	require.NoError(t, err)
-	assert.Equal(t, 2, w.module.Uploads())
-	assert.Zero(t, w.module.Deletes())
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1.0.0")
+		_, job, err := upgrade(t, w)
+		require.NoError(t, err)
+		w.module.Stalls, w.cfg.StallTimeout = true, brief
+		installer, err := modem.New(w.cfg)
+		require.NoError(t, err)
+		_, err = installer.Revert(t.Context(), job)
+		require.Error(t, err)
+		asked := w.module.Asked()
+		w.cfg.StallTimeout, w.cfg.StartLimit = 5*long, 5*long
+		installer, err = modem.New(w.cfg)
+		require.NoError(t, err)
+		go func() {
+			for w.module.Asked() < asked+2 {
+				time.Sleep(time.Millisecond)
+			}
+			w.module.Finish()
+		}()
+		_, err = installer.Revert(t.Context(), job)
+		require.NoError(t, err)
+		assert.Equal(t, 2, w.module.Uploads())
+		assert.Zero(t, w.module.Deletes())
+	})
 }
 
 // A module that was cut off too is given the package anew, after a while.
 func TestUpgradeThatDiedWithTheDevice(t *testing.T) {
-	w := newWorld(t, "1.0.0")
-	w.module.Stalls, w.cfg.StallTimeout = true, brief
-	_, job, err := upgrade(t, w)
-	require.Error(t, err)
-	w.module.Stalls = false
-	_, err = w.start(t, firmware.Disk{}).Activate(t.Context(), job)
-	require.NoError(t, err)
-	assert.Equal(t, 2, w.module.Uploads())
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1.0.0")
+		w.module.Stalls, w.cfg.StallTimeout = true, brief
+		_, job, err := upgrade(t, w)
+		require.Error(t, err)
+		w.module.Stalls = false
+		_, err = w.start(t, firmware.Disk{}).Activate(t.Context(), job)
+		require.NoError(t, err)
+		assert.Equal(t, 2, w.module.Uploads())
+	})
 }
 
 // A code that nobody asked for is never the version.
 func TestUnaskedCodes(t *testing.T) {
-	for _, code := range []string{"RING", "RDY", "+CREG:1", `+CMTI: "SM",3`, "^MODE:17", "SMS DONE", "POWERED DOWN"} {
-		w := newWorld(t, "1.0.0")
-		w.module.Unasked = code
-		found, err := w.start(t, firmware.Disk{}).Inspect(t.Context())
-		require.NoError(t, err, code)
-		assert.Equal(t, "1.0.0", found.Version, code)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, code := range []string{"RING", "RDY", "+CREG:1", `+CMTI: "SM",3`, "^MODE:17", "SMS DONE", "POWERED DOWN"} {
+			w := newWorld(t, "1.0.0")
+			w.module.Unasked = code
+			found, err := w.start(t, firmware.Disk{}).Inspect(t.Context())
+			require.NoError(t, err, code)
+			assert.Equal(t, "1.0.0", found.Version, code)
+		}
+	})
 }
 
 func TestAddressInsteadOfUpload(t *testing.T) {
-	w := newWorld(t, "1.0.0")
-	w.cfg.Profile.Upload = port.Exchange{}
-	w.cfg.Profile.Trigger.Send = "AT+QFOTADL=\"http://fw.example.com/{name}?v={version}&n={size}\"\r"
-	var heard []byte
-	w.module.Distort(func(b []byte) []byte { heard = append(heard, b...); return b }, nil)
-	_, _, err := upgrade(t, w)
-	require.ErrorContains(t, err, "the upgrade does not begin: refused: ERROR", "the emulator has no network")
-	w.module.Close()
-	assert.Regexp(t, regexp.MustCompile(`AT\+QFOTADL="http://fw.example.com/fota.pack\?v=1.1.0&n=9007"`), string(heard))
-	assert.Zero(t, w.module.Uploads())
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1.0.0")
+		w.cfg.Profile.Upload = port.Exchange{}
+		w.cfg.Profile.Trigger.Send = "AT+QFOTADL=\"http://fw.example.com/{name}?v={version}&n={size}\"\r"
+		var heard []byte
+		w.module.Distort(func(b []byte) []byte { heard = append(heard, b...); return b }, nil)
+		_, _, err := upgrade(t, w)
+		require.ErrorContains(t, err, "the upgrade does not begin: refused: ERROR", "the emulator has no network")
+		w.module.Close()
+		assert.Regexp(t, regexp.MustCompile(`AT\+QFOTADL="http://fw.example.com/fota.pack\?v=1.1.0&n=9007"`), string(heard))
+		assert.Zero(t, w.module.Uploads())
+	})
 }
 
 func TestNoWayBackFromDeltas(t *testing.T) {
-	w := newWorld(t, "1.0.0")
-	w.cfg.Full, w.cfg.Factory = false, transfer.Factory{}
-	installer, job, err := upgrade(t, w)
-	require.NoError(t, err)
-	_, err = installer.Revert(t.Context(), job)
-	require.ErrorContains(t, err, "the component cannot be taken back")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "1.0.0")
+		w.cfg.Full, w.cfg.Factory = false, transfer.Factory{}
+		installer, job, err := upgrade(t, w)
+		require.NoError(t, err)
+		_, err = installer.Revert(t.Context(), job)
+		require.ErrorContains(t, err, "the component cannot be taken back")
 
-	w = newWorld(t, "1.0.0")
-	w.cfg.Full, w.cfg.Factory = false, transfer.Factory{}
-	w.module.Code = 1
-	installer, job, err = upgrade(t, w)
-	require.Error(t, err)
-	_, err = installer.Revert(t.Context(), job)
-	require.NoError(t, err, "it runs the old version still")
+		w = newWorld(t, "1.0.0")
+		w.cfg.Full, w.cfg.Factory = false, transfer.Factory{}
+		w.module.Code = 1
+		installer, job, err = upgrade(t, w)
+		require.Error(t, err)
+		_, err = installer.Revert(t.Context(), job)
+		require.NoError(t, err, "it runs the old version still")
+	})
 }
 
 func TestValidate(t *testing.T) {
-	for want, change := range map[string]func(*modem.Config){
-		"there is no port":                    func(c *modem.Config) { c.Port.Path = "" },
-		"0 baud is not from 50 to 4000000":    func(c *modem.Config) { c.Port.Baud = 0 },
-		"version has no pattern with a group": func(c *modem.Config) { c.Profile.Version.Expect = nil },
-		"trigger has no text or no pattern":   func(c *modem.Config) { c.Profile.Trigger.Send = "" },
-		"end has no group":                    func(c *modem.Config) { c.Profile.End = regexp.MustCompile("x") },
-		"upload has no pattern":               func(c *modem.Config) { c.Profile.Uploaded = nil },
-		"a time is negative":                  func(c *modem.Config) { c.Pause = -1 },
-		"of use with full packages only":      func(c *modem.Config) { c.Full = false },
-	} {
-		w := newWorld(t, "1.0.0")
-		change(&w.cfg)
-		_, err := modem.New(w.cfg)
-		assert.ErrorContains(t, err, want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for want, change := range map[string]func(*modem.Config){
+			"there is no port":                    func(c *modem.Config) { c.Port.Path = "" },
+			"0 baud is not from 50 to 4000000":    func(c *modem.Config) { c.Port.Baud = 0 },
+			"version has no pattern with a group": func(c *modem.Config) { c.Profile.Version.Expect = nil },
+			"trigger has no text or no pattern":   func(c *modem.Config) { c.Profile.Trigger.Send = "" },
+			"end has no group":                    func(c *modem.Config) { c.Profile.End = regexp.MustCompile("x") },
+			"upload has no pattern":               func(c *modem.Config) { c.Profile.Uploaded = nil },
+			"a time is negative":                  func(c *modem.Config) { c.Pause = -1 },
+			"of use with full packages only":      func(c *modem.Config) { c.Full = false },
+		} {
+			w := newWorld(t, "1.0.0")
+			change(&w.cfg)
+			_, err := modem.New(w.cfg)
+			assert.ErrorContains(t, err, want)
+		}
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -30,6 +31,20 @@ import (
 type Config struct {
 	Path string // of the device, such as /dev/ttyS1
 	Baud int    // bits a second, with 8 data bits, no parity, 1 stop bit
+	// Dial opens something else than the serial port at Path, such as the cable of
+	// an emulator. It fails with EBUSY while something else has it open. nil opens
+	// the serial port.
+	Dial func() (Conn, error)
+}
+
+// Conn is an open port as the system gives it. Its reads and writes end with
+// os.ErrDeadlineExceeded at their deadline.
+type Conn interface {
+	io.ReadWriteCloser
+	SetReadDeadline(end time.Time) error
+	SetWriteDeadline(end time.Time) error
+	// Drop forgets what has come and was not read.
+	Drop()
 }
 
 // The bounds of Config.Baud.
@@ -50,7 +65,7 @@ const writeLimit = 10 * time.Second
 // Port is an open port.
 type Port struct {
 	ctx  context.Context
-	file *os.File
+	conn Conn
 	stop func() bool // ends the watch on ctx
 	held []byte      // has come and was not read
 	room [512]byte
@@ -60,18 +75,24 @@ type Port struct {
 // the context's error. It fails with firmware.ErrRetry while another program has
 // the port, and with ErrGone if there is no port.
 func Open(ctx context.Context, cfg Config) (*Port, error) {
-	file, err := os.OpenFile(cfg.Path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if errors.Is(err, unix.EBUSY) {
-		return nil, inUse(cfg)
+	dial := cfg.Dial
+	if dial == nil {
+		dial = func() (Conn, error) { return openTerminal(cfg) }
 	}
-	if err != nil {
+	conn, err := dial()
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return nil, fmt.Errorf("%w: another program uses %s", firmware.ErrRetry, cfg.Path)
+	case errors.Is(err, errUnusable):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	p := &Port{ctx: ctx, file: file}
-	if err := p.claim(cfg); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	p.stop = context.AfterFunc(ctx, func() { _ = file.SetDeadline(time.Unix(1, 0)) })
+	p := &Port{ctx: ctx, conn: conn}
+	p.stop = context.AfterFunc(ctx, func() {
+		past := time.Unix(1, 0)
+		_, _ = conn.SetReadDeadline(past), conn.SetWriteDeadline(past)
+	})
 	return p, nil
 }
 
@@ -89,80 +110,32 @@ func OpenWithin(ctx context.Context, cfg Config, within, pause time.Duration) (*
 	}
 }
 
-// inUse is the error of a port that another program has.
-func inUse(cfg Config) error {
-	return fmt.Errorf("%w: another program uses %s", firmware.ErrRetry, cfg.Path)
-}
-
-// claim takes the port for this process alone and makes it raw. Some programs ask
-// for the lock, others do not: for those the terminal itself is closed to all but
-// the system's administrator.
-func (p *Port) claim(cfg Config) error {
-	return p.control(func(fd int) error {
-		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			return inUse(cfg)
-		}
-		t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
-		if err != nil {
-			return fmt.Errorf("%s is not a serial port: %w", cfg.Path, err)
-		}
-		t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
-		// Not HUPCL: closing the port must not reset what hangs on its DTR.
-		t.Cflag = unix.CS8 | unix.CREAD | unix.CLOCAL | unix.BOTHER
-		t.Ispeed, t.Ospeed = uint32(cfg.Baud), uint32(cfg.Baud)
-		t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-		if err := unix.IoctlSetTermios(fd, unix.TCSETS2, t); err != nil {
-			return fmt.Errorf("cannot set %s to %d baud: %w", cfg.Path, cfg.Baud, err)
-		}
-		if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
-			return fmt.Errorf("cannot take %s for this program alone: %w", cfg.Path, err)
-		}
-		return nil
-	})
-}
-
-// control calls f with the port's descriptor.
-func (p *Port) control(f func(fd int) error) error {
-	raw, err := p.file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = f(int(fd)) }); err != nil {
-		return err
-	}
-	return failed
-}
-
 // Close gives the port back.
 func (p *Port) Close() error {
 	p.stop()
-	// It would stay taken for as long as another program has it open. A port that has
-	// gone is nobody's.
-	_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) })
-	return p.file.Close()
+	return p.conn.Close()
 }
 
 // Write sends all of b.
 func (p *Port) Write(b []byte) error {
-	if err := p.file.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+	if err := p.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
 		return err
 	}
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := p.file.Write(b); err != nil {
+	if _, err := p.conn.Write(b); err != nil {
 		return p.problem(err, "the port takes nothing for %s", writeLimit)
 	}
 	return nil
 }
 
-// Farewell sends b, although the context may have ended; nobody learns whether
-// it arrives. It is for the last word to a peer that would otherwise wait.
+// Farewell sends b, although the context may have ended, and ignores whether it
+// arrives. It is for the last word to a peer that would otherwise wait.
 func (p *Port) Farewell(b []byte) {
 	const limit = time.Second
-	if p.file.SetWriteDeadline(time.Now().Add(limit)) == nil {
-		_, _ = p.file.Write(b)
+	if p.conn.SetWriteDeadline(time.Now().Add(limit)) == nil {
+		_, _ = p.conn.Write(b)
 	}
 }
 
@@ -180,13 +153,13 @@ func (p *Port) Next(within time.Duration) (byte, error) {
 
 // more waits for bytes and adds them to what is held.
 func (p *Port) more(within time.Duration) error {
-	if err := p.file.SetReadDeadline(time.Now().Add(within)); err != nil {
+	if err := p.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return err
 	}
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	n, err := p.file.Read(p.room[:])
+	n, err := p.conn.Read(p.room[:])
 	p.held = append(p.held, p.room[:n]...)
 	if err != nil {
 		return p.problem(err, "nothing came for %s", within)
@@ -208,8 +181,7 @@ func (p *Port) problem(err error, late string, args ...any) error {
 // Drop forgets everything that has come and was not read.
 func (p *Port) Drop() {
 	p.held = nil
-	// A port that cannot do it has nothing to forget or fails at the next read.
-	_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) })
+	p.conn.Drop()
 }
 
 // Failure gives an error of this package its protocol code; what has one

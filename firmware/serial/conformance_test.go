@@ -41,20 +41,20 @@ func TestConformance(t *testing.T) {
 		pack func(version string) firmwaretest.Package
 		kind func(w *world, image []byte)
 	}{
-		"xmodem": {packed, func(w *world, image []byte) { w.attach(serial.XModem, serialtest.New(w.port(), image)) }},
+		"xmodem": {packed, func(w *world, image []byte) { w.attach(serial.XModem, serialtest.New("", image)) }},
 		"ymodem": {plain, func(w *world, image []byte) {
-			mcu := serialtest.New(w.port(), image)
+			mcu := serialtest.New("", image)
 			mcu.Batch = true
 			w.attach(serial.YModem, mcu)
 		}},
 		"pull": {plain, func(w *world, image []byte) {
-			mcu := serialtest.New(w.port(), image)
+			mcu := serialtest.New("", image)
 			mcu.Pull = 1 << 10
 			w.attach(serial.Pull, mcu)
 			w.cfg.Enter, w.cfg.Block, w.cfg.StartLimit = nil, 3<<10, 150*time.Millisecond
 			w.cfg.Tries = 1 // a port that was cut does not come back by itself
 		}},
-		"smp": {boot, func(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard(w.port(), image)) }},
+		"smp": {boot, func(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard("", image)) }},
 	}
 	for name, kind := range kinds {
 		setup := func(t *testing.T, version string) *world {
@@ -64,18 +64,24 @@ func TestConformance(t *testing.T) {
 		}
 		t.Run(name+", line is cut", func(t *testing.T) {
 			t.Parallel()
-			firmwaretest.Run(t, firmwaretest.Subject{Package: kind.pack, Setup: func(t *testing.T, version string) firmwaretest.World {
-				return &cutLine{setup(t, version)}
-			}})
+			firmwaretest.Run(t, firmwaretest.Subject{
+				Package: kind.pack, InBubble: true,
+				Setup: func(t *testing.T, version string) firmwaretest.World {
+					return &cutLine{setup(t, version)}
+				},
+			})
 		})
 		if name == "ymodem" || name == "pull" {
 			continue // on the device they do nothing that XMODEM does not
 		}
 		t.Run(name+", device is cut", func(t *testing.T) {
 			t.Parallel()
-			firmwaretest.Run(t, firmwaretest.Subject{Package: kind.pack, Setup: func(t *testing.T, version string) firmwaretest.World {
-				return &cutDevice{setup(t, version), firmwaretest.Breaker{}}
-			}})
+			firmwaretest.Run(t, firmwaretest.Subject{
+				Package: kind.pack, InBubble: true,
+				Setup: func(t *testing.T, version string) firmwaretest.World {
+					return &cutDevice{setup(t, version), firmwaretest.Breaker{}}
+				},
+			})
 		})
 	}
 }
@@ -83,6 +89,7 @@ func TestConformance(t *testing.T) {
 // emulator is an MCU of package serialtest.
 type emulator interface {
 	Plug() error
+	Dial() (port.Conn, error)
 	Close()
 	Live() []byte
 	CutAt(n int)
@@ -107,11 +114,10 @@ func newWorld(t *testing.T, image []byte) *world {
 	return w
 }
 
-func (w *world) port() string { return filepath.Join(w.dir, "port") }
-
 // attach connects an MCU.
 func (w *world) attach(protocol serial.Protocol, mcu emulator) {
-	w.mcu, w.cfg = mcu, config(w.port(), protocol)
+	w.mcu, w.cfg = mcu, config("port", protocol)
+	w.cfg.Port.Dial = mcu.Dial
 	w.cfg.StateDir = filepath.Join(w.dir, "state")
 	w.cfg.Factory = transfer.Factory{Version: "1.0.0", Path: w.factory}
 }

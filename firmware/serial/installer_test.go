@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -77,6 +78,26 @@ func (u *upgrade) runs(version string) {
 	assert.Equal(u, version, found.Version)
 }
 
+// insist takes a step until it gets through.
+func (u *upgrade) insist(step func() error) {
+	for end := time.Now().Add(10 * long); ; {
+		err := step()
+		if err == nil {
+			return
+		}
+		require.True(u, time.Now().Before(end), "%v", err)
+	}
+}
+
+// inBubble makes a test that runs beside others, in a bubble in which times pass at
+// once.
+func inBubble(test func(t *testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, test)
+	}
+}
+
 // code is the protocol code that an error is reported with.
 func code(err error) ota.Code {
 	var failure *ota.Failure
@@ -86,22 +107,22 @@ func code(err error) ota.Code {
 	return ""
 }
 
-func byXModem(w *world, image []byte) { w.attach(serial.XModem, serialtest.New(w.port(), image)) }
+func byXModem(w *world, image []byte) { w.attach(serial.XModem, serialtest.New("", image)) }
 
 func byYModem(w *world, image []byte) {
-	mcu := serialtest.New(w.port(), image)
+	mcu := serialtest.New("", image)
 	mcu.Batch = true
 	w.attach(serial.YModem, mcu)
 }
 
 func byPull(w *world, image []byte) {
-	mcu := serialtest.New(w.port(), image)
+	mcu := serialtest.New("", image)
 	mcu.Pull = 1000
 	w.attach(serial.Pull, mcu)
 	w.cfg.Enter, w.cfg.Block, w.cfg.StartLimit = nil, 4000, 5*brief
 }
 
-func bySMP(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard(w.port(), image)) }
+func bySMP(w *world, image []byte) { w.attach(serial.SMP, serialtest.NewBoard("", image)) }
 
 func mcu(w *world) *serialtest.MCU { return w.mcu.(*serialtest.MCU) }
 
@@ -126,8 +147,7 @@ func TestReceivers(t *testing.T) {
 		"SMP, reset without an answer":   {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Abrupt = true; w.cfg.Timeout = 20 * brief }, false},
 		"SMP on a console that chatters": {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Chatty = true }, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, test.attach, test.change)
 			u.runs("1.0.0")
 			require.NoError(t, u.stage())
@@ -143,22 +163,23 @@ func TestReceivers(t *testing.T) {
 			require.NoError(t, u.installer.Commit(t.Context(), u.job))
 			require.NoError(t, u.revert())
 			u.runs("1.0.0")
-		})
+		}))
 	}
 }
 
 func TestHeaderOfABatch(t *testing.T) {
-	u := newUpgrade(t, byYModem, nil)
-	require.NoError(t, u.stage())
-	require.NoError(t, u.activate())
-	assert.Equal(t, "motor.bin", mcu(u.world).Name())
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byYModem, nil)
+		require.NoError(t, u.stage())
+		require.NoError(t, u.activate())
+		assert.Equal(t, "motor.bin", mcu(u.world).Name())
+	})
 }
 
 // A line that loses, garbles and adds bytes costs time, and no wrong byte.
 func TestNoise(t *testing.T) {
 	for name, attach := range map[string]func(*world, []byte){"xmodem": byXModem, "ymodem": byYModem, "pull": byPull, "smp": bySMP} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, attach, func(w *world) {
 				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 10, 10, 10*brief
 				w.cfg.Version.Attempts, w.cfg.Version.Timeout = 10, 10*brief
@@ -169,11 +190,11 @@ func TestNoise(t *testing.T) {
 				heard = 15_000 // it has only one digest, of the whole image
 			}
 			l.Distort(porttest.Noise(1, heard), porttest.Noise(2, 700))
-			require.Eventually(t, func() bool { return u.stage() == nil }, 10*long, 1)
-			require.Eventually(t, func() bool { return u.activate() == nil }, 10*long, 1)
+			u.insist(u.stage)
+			u.insist(u.activate)
 			require.NotEqual(t, u.old, u.mcu.Live())
 			assert.Equal(t, u.new, u.mcu.Live()[:len(u.new)])
-		})
+		}))
 	}
 }
 
@@ -188,8 +209,7 @@ func lineOf(e emulator) *porttest.Cable {
 // silent until it is given one.
 func TestOneBankAfterACut(t *testing.T) {
 	for _, way := range []string{"forth", "back"} {
-		t.Run(way, func(t *testing.T) {
-			t.Parallel()
+		t.Run(way, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, byYModem, func(w *world) { mcu(w).OneBank, w.cfg.Version.Timeout = true, 20*brief })
 			require.NoError(t, u.stage())
 			u.mcu.CutAt(5)
@@ -208,14 +228,13 @@ func TestOneBankAfterACut(t *testing.T) {
 			require.NoError(t, u.revert())
 			u.runs("1.0.0")
 			assert.Equal(t, u.old, u.mcu.Live())
-		})
+		}))
 	}
 }
 
 func TestSilence(t *testing.T) {
 	for name, attach := range map[string]func(*world, []byte){"xmodem": byXModem, "pull": byPull, "smp": bySMP} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, attach, func(w *world) {
 				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Version.Timeout = 1, 2, brief, brief
 				for i := range w.cfg.Enter {
@@ -228,53 +247,61 @@ func TestSilence(t *testing.T) {
 			assert.Equal(t, ota.ComponentSilent, code(err), "%v", err)
 			err = u.activate()
 			assert.Equal(t, ota.ComponentSilent, code(err), "%v", err)
-		})
+		}))
 	}
 }
 
 // Nothing was sent, so there is nothing to take back: the MCU is not asked.
 func TestRevertOfWhatWasNeverSent(t *testing.T) {
-	u := newUpgrade(t, byXModem, func(w *world) {
-		w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Enter[0].Timeout = 1, 1, brief, brief
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, func(w *world) {
+			w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout, w.cfg.Enter[0].Timeout = 1, 1, brief, brief
+		})
+		require.NoError(t, u.stage())
+		u.mcu.Kill()
+		require.Error(t, u.activate())
+		require.NoError(t, u.revert())
 	})
-	require.NoError(t, u.stage())
-	u.mcu.Kill()
-	require.Error(t, u.activate())
-	require.NoError(t, u.revert())
 }
 
 // An MCU that loses its upload each time is not fed for ever.
 func TestUploadThatIsLostEachTime(t *testing.T) {
-	u := newUpgrade(t, bySMP, func(w *world) { w.mcu.(*serialtest.Board).Loses = 3000; w.cfg.Attempts = 4 })
-	err := u.stage()
-	assert.Equal(t, ota.InstallerFailed, code(err))
-	require.ErrorContains(t, err, "the MCU has lost its upload 4 times, the last time at")
-	assert.Equal(t, 4, u.mcu.(*serialtest.Board).Losses())
-	u.runs("1.0.0")
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, bySMP, func(w *world) { w.mcu.(*serialtest.Board).Loses = 3000; w.cfg.Attempts = 4 })
+		err := u.stage()
+		assert.Equal(t, ota.InstallerFailed, code(err))
+		require.ErrorContains(t, err, "the MCU has lost its upload 4 times, the last time at")
+		assert.Equal(t, 4, u.mcu.(*serialtest.Board).Losses())
+		u.runs("1.0.0")
+	})
 }
 
 // An MCU in its bootloader that was given nothing is told to go on.
 func TestBootloaderThatAsksForNothing(t *testing.T) {
-	u := newUpgrade(t, byXModem, func(w *world) {
-		mcu(w).Mute = true
-		w.cfg.Timeout, w.cfg.Attempts, w.cfg.Tries = brief, 1, 2
-		w.cfg.Start = []port.Exchange{{Send: "boot\r", Expect: regexp.MustCompile("boot ok"), Timeout: long}}
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, func(w *world) {
+			mcu(w).Mute = true
+			w.cfg.Timeout, w.cfg.Attempts, w.cfg.Tries = brief, 1, 2
+			w.cfg.Start = []port.Exchange{{Send: "boot\r", Expect: regexp.MustCompile("boot ok"), Timeout: long}}
+		})
+		require.NoError(t, u.stage())
+		require.ErrorContains(t, u.activate(), "the receiver does not ask for the file")
+		u.runs("1.0.0")
+		require.NoError(t, u.revert())
+		u.runs("1.0.0")
 	})
-	require.NoError(t, u.stage())
-	require.ErrorContains(t, u.activate(), "the receiver does not ask for the file")
-	u.runs("1.0.0")
-	require.NoError(t, u.revert())
-	u.runs("1.0.0")
 }
 
 // A port that stays away is not waited for without end.
 func TestPortStaysAway(t *testing.T) {
-	u := newUpgrade(t, byXModem, func(w *world) { w.cfg.StartLimit, w.cfg.Tries = brief, 1 })
-	require.NoError(t, u.stage())
-	u.mcu.Close()
-	err := u.activate()
-	assert.Equal(t, ota.ComponentSilent, code(err))
-	assert.ErrorContains(t, err, "the port is gone")
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, func(w *world) { w.cfg.StartLimit, w.cfg.Tries = brief, 1 })
+		require.NoError(t, u.stage())
+		u.mcu.Close()
+		err := u.activate()
+		assert.Equal(t, ota.ComponentSilent, code(err))
+		assert.ErrorContains(t, err, "the port is gone")
+	})
 }
 
 // A pulling MCU that asks for ever is not answered for ever.
@@ -289,8 +316,7 @@ func TestPullWithoutAStepForward(t *testing.T) {
 		"begins again and again": {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10", "AT+QIOTOTAREQ"}, "has lost its way 2 times, the last time after 10 of"},
 		"is asked for an answer": {[]string{"AT+QIOTOTAREQ"}, "asks without a step forward"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, byPull, func(w *world) { w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 1, 2, 10*brief })
 			require.NoError(t, u.stage())
 			l := lineOf(u.mcu)
@@ -303,26 +329,30 @@ func TestPullWithoutAStepForward(t *testing.T) {
 			err := u.activate()
 			assert.Equal(t, ota.InstallerFailed, code(err))
 			assert.ErrorContains(t, err, test.want)
-		})
+		}))
 	}
 }
 
 func TestPortIsNotThere(t *testing.T) {
-	u := newUpgrade(t, byXModem, nil)
-	u.mcu.Close()
-	_, err := u.installer.Inspect(t.Context())
-	assert.Equal(t, ota.ComponentSilent, code(err))
-	assert.ErrorContains(t, err, "no such file")
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, nil)
+		u.mcu.Close()
+		_, err := u.installer.Inspect(t.Context())
+		assert.Equal(t, ota.ComponentSilent, code(err))
+		assert.ErrorContains(t, err, "no such file")
+	})
 }
 
 func TestPortIsInUse(t *testing.T) {
-	u := newUpgrade(t, byXModem, nil)
-	other, err := port.Open(t.Context(), u.cfg.Port)
-	require.NoError(t, err)
-	_, err = u.installer.Inspect(t.Context())
-	require.ErrorIs(t, err, firmware.ErrRetry)
-	require.NoError(t, other.Close())
-	u.runs("1.0.0")
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, nil)
+		other, err := port.Open(t.Context(), u.cfg.Port)
+		require.NoError(t, err)
+		_, err = u.installer.Inspect(t.Context())
+		require.ErrorIs(t, err, firmware.ErrRetry)
+		require.NoError(t, other.Close())
+		u.runs("1.0.0")
+	})
 }
 
 // An MCU that takes the image and goes on with the old one says so, which is for
@@ -336,72 +366,79 @@ func TestWrongVersionAfterwards(t *testing.T) {
 		"pull":   {byPull, func(w *world) { mcu(w).Forgets = true }},
 		"smp":    {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Refuses = true }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, test.attach, test.change)
 			require.NoError(t, u.stage())
 			require.NoError(t, u.activate())
 			u.runs("1.0.0")
 			require.NoError(t, u.revert())
-		})
+		}))
 	}
 }
 
 func TestNoWayBackWithoutAnImage(t *testing.T) {
-	u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Factory = transfer.Factory{} })
-	require.NoError(t, u.stage())
-	require.NoError(t, u.activate())
-	err := u.revert()
-	assert.Equal(t, ota.InstallerFailed, code(err))
-	assert.ErrorContains(t, err, "no image of 1.0.0 is kept")
-	u.runs("1.1.0")
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Factory = transfer.Factory{} })
+		require.NoError(t, u.stage())
+		require.NoError(t, u.activate())
+		err := u.revert()
+		assert.Equal(t, ota.InstallerFailed, code(err))
+		assert.ErrorContains(t, err, "no image of 1.0.0 is kept")
+		u.runs("1.1.0")
+	})
 }
 
 func TestRefusedPackages(t *testing.T) {
-	u := newUpgrade(t, bySMP, nil)
-	two := u.job
-	two.Files = append([]ota.File{firmwaretest.Plain("other.bin", u.old)}, u.job.Files...)
-	_, err := u.installer.Open(t.Context(), two)
-	assert.Equal(t, ota.ManifestMismatch, code(err))
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, bySMP, nil)
+		two := u.job
+		two.Files = append([]ota.File{firmwaretest.Plain("other.bin", u.old)}, u.job.Files...)
+		_, err := u.installer.Open(t.Context(), two)
+		assert.Equal(t, ota.ManifestMismatch, code(err))
 
-	u.job.Target = "1.2.0" // the image says 1.1.0
-	u.fetch(u.new)
-	err = u.stage()
-	assert.Equal(t, ota.ManifestMismatch, code(err))
-	assert.ErrorContains(t, err, "the image says that it is version 1.1.0, not 1.2.0")
+		u.job.Target = "1.2.0" // the image says 1.1.0
+		u.fetch(u.new)
+		err = u.stage()
+		assert.Equal(t, ota.ManifestMismatch, code(err))
+		assert.ErrorContains(t, err, "the image says that it is version 1.1.0, not 1.2.0")
 
-	plain := image("1.3.0")
-	u.job.Target, u.job.Files = "1.3.0", []ota.File{firmwaretest.Plain("motor.bin", plain)}
-	u.fetch(plain)
-	require.ErrorContains(t, u.stage(), "not an image for MCUboot")
+		plain := image("1.3.0")
+		u.job.Target, u.job.Files = "1.3.0", []ota.File{firmwaretest.Plain("motor.bin", plain)}
+		u.fetch(plain)
+		require.ErrorContains(t, u.stage(), "not an image for MCUboot")
+	})
 }
 
 func TestUploadGoesOnWhereItWasCut(t *testing.T) {
-	u := newUpgrade(t, bySMP, nil)
-	u.mcu.CutAt(12)
-	require.Error(t, u.stage())
-	u.installer = u.start(t, firmware.Disk{})
-	heard := 0
-	lineOf(u.mcu).Distort(func(b []byte) []byte { heard += len(b); return b }, nil)
-	require.NoError(t, u.stage())
-	u.mcu.Close()
-	assert.Less(t, heard, len(u.new), "in base64 the whole image would be a third more")
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, bySMP, nil)
+		u.mcu.CutAt(12)
+		require.Error(t, u.stage())
+		u.installer = u.start(t, firmware.Disk{})
+		heard := 0
+		lineOf(u.mcu).Distort(func(b []byte) []byte { heard += len(b); return b }, nil)
+		require.NoError(t, u.stage())
+		u.mcu.Close()
+		assert.Less(t, heard, len(u.new), "in base64 the whole image would be a third more")
+	})
 }
 
 func TestEndedContextStopsATransfer(t *testing.T) {
-	u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Timeout = 5 * long })
-	require.NoError(t, u.stage())
-	ctx, cancel := context.WithCancel(t.Context())
-	l, blocks := lineOf(u.mcu), 0
-	l.Distort(func(b []byte) []byte {
-		if blocks += len(b); blocks > 3000 {
-			cancel()
-			return nil
-		}
-		return b
-	}, nil)
-	_, err := u.installer.Activate(ctx, u.job)
-	require.ErrorIs(t, err, context.Canceled)
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Timeout = 5 * long })
+		require.NoError(t, u.stage())
+		ctx, cancel := context.WithCancel(t.Context())
+		l, blocks := lineOf(u.mcu), 0
+		l.Distort(func(b []byte) []byte {
+			if blocks += len(b); blocks > 3000 {
+				cancel()
+				return nil
+			}
+			return b
+		}, nil)
+		_, err := u.installer.Activate(ctx, u.job)
+		require.ErrorIs(t, err, context.Canceled)
+	})
 }
 
 func TestValidate(t *testing.T) {

@@ -35,7 +35,8 @@ func TestReceiversOfLrzsz(t *testing.T) {
 			u.mcu.Close()
 
 			dir := t.TempDir()
-			far, err := porttest.Plug(u.port())
+			u.cfg.Port = port.Config{Path: filepath.Join(dir, "port"), Baud: 115200}
+			far, err := porttest.Plug(u.cfg.Port.Path)
 			require.NoError(t, err)
 			receiver := exec.Command(test.args[0], test.args[1:]...)
 			receiver.Dir, receiver.Stderr = dir, os.Stderr

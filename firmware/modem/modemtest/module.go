@@ -1,4 +1,4 @@
-// Package modemtest emulates a cellular module on a pseudo-terminal, written
+// Package modemtest emulates a cellular module on a serial line, written
 // from Quectel's manuals: AT+QGMR, AT+QFDEL, AT+QFUPL with its data phase,
 // AT+QFOTADL, and the +QIND: "FOTA" result codes through the module's restart.
 //
@@ -46,7 +46,8 @@ type Module struct {
 	uploads int
 }
 
-// New makes a module that runs a firmware, with its port at a path.
+// New makes a module that runs a firmware, with its port at a path; none is in
+// memory.
 func New(port string, live []byte) *Module {
 	return &Module{Cable: &porttest.Cable{Port: port}, live: live}
 }

@@ -2,23 +2,29 @@ package porttest
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"otafleet/firmware/port"
 )
 
-// Cable is a line with a far end for one emulator at a time. It can be cut, and
-// be bad.
+// Cable is a serial line with a far end for one emulator at a time. It can be cut,
+// and be bad.
 type Cable struct {
-	Port string // path of the port
+	// Port is the path of the pseudo-terminal that is its near end. Empty for a
+	// cable in memory, whose near end is what Dial opens: it keeps the time of a
+	// bubble of package testing/synctest, so that no test waits.
+	Port string
 
 	served sync.WaitGroup
 
 	mu    sync.Mutex
-	far   *Far
+	far   far
 	ended bool // by Close
 	left  int  // things to hear until the cut; 0 for none
 	cut   bool // since the last Plug
@@ -100,12 +106,25 @@ func (c *Cable) Away(e *End, while time.Duration) (*End, error) {
 
 func (c *Cable) replug() (*End, error) {
 	c.unplug()
-	far, err := Plug(c.Port)
-	if err != nil {
+	var err error
+	if c.Port == "" {
+		c.far = newWire()
+	} else if c.far, err = Plug(c.Port); err != nil {
+		c.far = nil
 		return nil, err
 	}
-	c.far = far
-	return &End{cable: c, far: far}, nil
+	return &End{cable: c, far: c.far}, nil
+}
+
+// Dial opens the near end of a cable in memory.
+func (c *Cable) Dial() (port.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w, is := c.far.(*wire)
+	if !is {
+		return nil, &fs.PathError{Op: "open", Path: "the cable", Err: syscall.ENOENT}
+	}
+	return w.open()
 }
 
 // Unplug hangs up.
@@ -137,10 +156,16 @@ func (c *Cable) WasCut() bool {
 	return c.cut
 }
 
+// far is the far end of a cable: a pseudo-terminal's, or a wire's.
+type far interface {
+	io.ReadWriteCloser
+	SetReadDeadline(end time.Time) error
+}
+
 // End is the far end of a line until it is plugged anew.
 type End struct {
 	cable *Cable
-	far   *Far
+	far   far
 	held  []byte
 	room  [512]byte
 }

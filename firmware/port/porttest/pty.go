@@ -1,10 +1,12 @@
-// Package porttest makes serial lines for tests: pseudo-terminals with a
-// component's emulator at the far end, and a line that loses and garbles.
+// Package porttest makes serial lines for tests, with a component's emulator at
+// the far end: cables in memory, pseudo-terminals, and a line that loses and
+// garbles.
 //
-// One flow through it: Plug makes a terminal and a symbolic link to it, which
-// is the port of a configuration; the emulator reads and writes the far end; a
-// cut of the line closes it, and the next Plug makes another under the same
-// name, as a USB adapter that was pulled and put back.
+// One flow through it: Plug makes the near end, which a configuration dials in
+// memory or opens by the path of a pseudo-terminal; the emulator reads and writes
+// the far end; a cut of the line closes it, and the next Plug makes another, as a
+// USB adapter that was pulled and put back. In memory nothing waits for the system,
+// so in a bubble of package testing/synctest the times of a protocol pass at once.
 //
 // It is for tests alone, and emulates no speed.
 package porttest

@@ -4,8 +4,8 @@
 // MCUmgr server over MCUboot's two slots.
 //
 // One flow through it: New makes an MCU that runs an image; Plug connects it to
-// a pseudo-terminal, the port of an installer's configuration; the installer
-// speaks to it; Live gives what it runs. A line may be cut at anything that the
+// the port of an installer's configuration, a pseudo-terminal or, without a path, a
+// cable in memory, which Dial opens; the installer speaks to it; Live gives what it runs. A line may be cut at anything that the
 // MCU is about to hear, or lose and garble bytes, and an MCU may fall silent.
 //
 // An image's first line is its version. The emulators keep no time but for the
@@ -59,7 +59,7 @@ type MCU struct {
 	name string // that the last batch gave
 }
 
-// New makes an MCU that runs an image, with its port at a path.
+// New makes an MCU that runs an image, with its port at a path; none is in memory.
 func New(port string, image []byte) *MCU {
 	return &MCU{Cable: &porttest.Cable{Port: port}, live: image}
 }

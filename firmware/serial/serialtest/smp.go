@@ -68,7 +68,8 @@ func versionOf(image []byte) string {
 
 func hashOf(image []byte) string { return string(image[len(image)-32:]) }
 
-// NewBoard makes a board that runs an image, with its port at a path.
+// NewBoard makes a board that runs an image, with its port at a path; none is in
+// memory.
 func NewBoard(port string, image []byte) *Board {
 	return &Board{Cable: &porttest.Cable{Port: port}, slots: [2][]byte{image}, confirmed: true}
 }
