@@ -10,7 +10,7 @@ export GOTOOLCHAIN ?= go1.26.11+auto
 export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export BUILT   ?= $(shell git log -1 --format=%cI 2>/dev/null)
 CACHE     := $(CURDIR)/.cache
-DOORLESS  := nos3,noarchive,noline,nozstd
+MINIMAL   := nos3,noarchive,noline,nozstd
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -45,9 +45,9 @@ quick: ## before each commit, under a minute: formatting, vet, the rules of the 
 .PHONY: test test-real mosquitto versitygw
 test: ## every test that needs nothing but Go and a C compiler; the longest begin first
 	$(GO) test -race $(TESTING) ./test/... ./...
-	$(GO) test -tags $(DOORLESS) -run Without ./firmware ./cmd/ota-agent
+	$(GO) test -tags $(MINIMAL) -run Without ./firmware ./cmd/ota-agent
 
-test-real: mosquitto versitygw ## against mosquitto and versitygw, servers that others wrote
+test-real: mosquitto versitygw ## against mosquitto and versitygw, third-party servers
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 $(TESTING) ./test/real/... ./firmware/serial
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link/native
 
@@ -98,8 +98,8 @@ mosquitto:
 versitygw:
 	GOBIN=$(CACHE)/bin $(GO) install $(VERSITYGW)
 
-.PHONY: check format vet lint house tidy size
-check: format vet lint house tidy size ## everything that can be wrong without running it
+.PHONY: check format vet lint rules tidy size
+check: format vet lint rules tidy size ## everything that can be wrong without running it
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w:" $$files >&2; exit 1; }
@@ -107,13 +107,13 @@ format:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags crash,deb,page,real,release,vm ./...
-	$(GO) vet -tags $(DOORLESS) ./cmd/ota-agent ./agent/... ./firmware/...
+	$(GO) vet -tags $(MINIMAL) ./cmd/ota-agent ./agent/... ./firmware/...
 	cd test/peers && $(GO) vet ./...
 
 lint:
 	$(LINT) run ./...
 
-house: # the rules of the house are the tests in the root directory
+rules: # on packages, files and documents: the tests in the root directory
 	$(GO) test -count 1 .
 
 tidy:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the bundled scenario "ten-thousand" against Debian's mosquitto: ten
 # thousand virtual devices in one process, each with its own TCP connection, and
-# the stand-in platform beside them. Prints the verdict with the process's peak
+# the fake platform beside them. Prints the verdict with the process's peak
 # memory; --json goes to FLEET_JSON if that is set. Everything happens on the
 # loopback.
 set -euo pipefail

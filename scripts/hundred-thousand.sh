@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the bundled scenario "hundred-thousand" over real TCP and MQTT: six parts,
-# each a process of ota-sim with the stand-in platform and about 16,667 virtual
+# each a process of ota-sim with the fake platform and about 16,667 virtual
 # devices, beside a mosquitto of its own, so that no process has more than 20,000
 # open files. Prints how many devices held a session at the same moment and what
 # that took of memory, the kernel's for sockets included, and merges the parts into

@@ -15,7 +15,7 @@ trap cleanup EXIT
 # build_sim builds ota-sim as it is released.
 build_sim() { scripts/build.sh ota-sim "$work/ota-sim"; }
 
-# await_port PORT waits until somebody listens on 127.0.0.1.
+# await_port PORT waits until a process listens on 127.0.0.1.
 await_port() {
 	until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do sleep 0.1; done
 }

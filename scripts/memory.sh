@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the agent's resident memory on this machine, beside what it may be:
 # connected and idle; at most while it downloads, verifies and installs an image of
-# 100 MiB from the stand-in platform: as it is, compressed, and as a delta; and at most
+# 100 MiB from the fake platform: as it is, compressed, and as a delta; and at most
 # while a broker sends it as many plans as it takes, 300 MiB of them. Everything happens on the loopback and in a temporary directory. With --check it
 # fails where the agent takes more than it may.
 check=${1:-}

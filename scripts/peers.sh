@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures ota-sim beside what somebody would use instead (test/peers), on this
-# machine and against the same stub: mosquitto, and the stand-in platform with
+# Measures ota-sim beside what one would use instead (test/peers), on this
+# machine and against the same stub: mosquitto, and the fake platform with
 # its object store, in processes of their own. For each number of devices
 # (arguments; 2000 and 10000) and each client it prints a row of a table:
 #
@@ -81,7 +81,7 @@ serve() {
 	broker=$!
 	pids+=("$broker")
 	until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.1; done
-	kill -0 "$broker" || { tail -n 5 mosquitto.log >&2; exit 1; } # somebody else has the port
+	kill -0 "$broker" || { tail -n 5 mosquitto.log >&2; exit 1; } # another process has the port
 	./ota-sim platform --broker "mqtt://127.0.0.1:$port" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")

@@ -35,8 +35,12 @@ const guided = "typed by TestGuide, test/e2e/guide_test.go"
 // foreign are the commands of other programs, each with what is known of it. The
 // files of the tree in it exist.
 var foreign = map[string]string{
-	"make build": guided, "mkdir -p out/device": guided, "echo 'app 1.0.0' > out/device/app.bin": guided, "echo 'app 1.1.0' > out/app.bin": guided,
-	"cat out/device/app.bin": guided, "echo broken > out/app.bin": guided,
+	"make build":                            guided,
+	"mkdir -p out/device":                   guided,
+	"echo 'app 1.0.0' > out/device/app.bin": guided,
+	"echo 'app 1.1.0' > out/app.bin":        guided,
+	"cat out/device/app.bin":                guided,
+	"echo broken > out/app.bin":             guided,
 
 	"source <(ota-agent completion zsh)": "internal/cli/tools_test.go does it in zsh",
 	"source <(ota-sim completion zsh)":   "internal/cli/tools_test.go does it in zsh",
@@ -51,12 +55,17 @@ var foreign = map[string]string{
 	"dpkg -i ota-agent_*.deb":                                "packaging/deb.sh names the package so; test/deb/deb_test.go installs it",
 	`systemd-run --wait --collect dpkg -i "$OTA_FILES"`:      "for a handler of the agent's own package: systemd's and Debian's own",
 
-	"rauc info": "run by examples/handlers/rauc", "rauc install": "run by examples/handlers/rauc",
-	"rauc status mark-good": "run by examples/handlers/rauc", "rauc status mark-active other": "run by examples/handlers/rauc",
-	"swupdate -c": "run by examples/handlers/swupdate", "swupdate -i": "run by examples/handlers/swupdate",
+	"rauc info":                              "run by examples/handlers/rauc",
+	"rauc install":                           "run by examples/handlers/rauc",
+	"rauc status mark-good":                  "run by examples/handlers/rauc",
+	"rauc status mark-active other":          "run by examples/handlers/rauc",
+	"swupdate -c":                            "run by examples/handlers/swupdate",
+	"swupdate -i":                            "run by examples/handlers/swupdate",
 	"grub-editenv /boot/grub/grubenv create": "firmware/slot/tools_test.go makes a block with it",
 
-	"mkdir /opt/ota-agent": "coreutils' own", "chmod 0666": "coreutils' own: the mode, without the socket", "ulimit -v": "a limit of the shell, without a value",
+	"mkdir /opt/ota-agent":      "coreutils' own",
+	"chmod 0666":                "coreutils' own: the mode, without the socket",
+	"ulimit -v":                 "a limit of the shell, without a value",
 	"go tool nm -size":          "Go's own",
 	"scripts/peers.sh DEVICES…": "make peers runs it, for many minutes",
 	"scripts/build.sh ota-agent FILE nos3,noarchive,noline,nozstd": "make test runs the tests with these tags",
@@ -134,7 +143,7 @@ func (k *checker) known(table map[string]string, text string) string {
 func (k *checker) complete(t *testing.T) {
 	for _, table := range []map[string]string{untyped, foreign} {
 		for text, reason := range table {
-			assert.True(t, k.needed[text], "nobody says %q any more: remove it from its table", text)
+			assert.True(t, k.needed[text], "%q is not found any more: remove it from its table", text)
 			for _, name := range regexp.MustCompile(`\b(?:packaging|examples|docs|scripts|test|internal|firmware|simulator)/[\w./-]+\w`).FindAllString(text+" "+reason, -1) {
 				assert.FileExists(t, filepath.Join(root, name), text)
 			}

@@ -21,8 +21,10 @@ func place(name string, line int) string {
 }
 
 // typable are the programs that the documents speak of. The rest of a span of
-// code that begins with one of them, and a space, is what it is told.
-var typable = regexp.MustCompile(`^((bin/)?ota-(sim|agent)|make|go|curl|chmod|dpkg|echo|mkdir|grub-editenv|rauc|swupdate|systemctl|systemd-[a-z]+|source|ulimit|scripts/[a-z-]+\.sh|[A-Z_]+=\S+ (make|go|ota-sim)) `)
+// code that begins with one of them, and a space, is what is typed there.
+var typable = regexp.MustCompile(
+	`^((bin/)?ota-(sim|agent)|make|go|curl|chmod|dpkg|echo|mkdir|grub-editenv|rauc|swupdate|systemctl|systemd-[a-z]+|source|ulimit|scripts/[a-z-]+\.sh|[A-Z_]+=\S+ (make|go|ota-sim)) `,
+)
 
 // wordy is a span that may be a command: several words, of which the first may be
 // a program's name.
@@ -30,8 +32,20 @@ var wordy = regexp.MustCompile(`^[a-z./][\w./-]* `)
 
 // phrases are spans that look like commands and are none.
 var phrases = []string{
-	"a-z _", "app ", "download succeeded", "env -i", "history incomplete:", "id target bytes", "kill $PPID",
-	"mon-fri 01:00-05:00 Europe/Berlin", "motor VERSION", "pack --hardware", "set -m", "shard 2/4", "the history is complete", "upgrade step",
+	"a-z _",
+	"app ",
+	"download succeeded",
+	"env -i",
+	"history incomplete:",
+	"id target bytes",
+	"kill $PPID",
+	"mon-fri 01:00-05:00 Europe/Berlin",
+	"motor VERSION",
+	"pack --hardware",
+	"set -m",
+	"shard 2/4",
+	"the history is complete",
+	"upgrade step",
 	"never stored downloading of app after stored upgrade_failed signature_invalid of app",
 }
 
@@ -41,12 +55,25 @@ var spoken = map[string]string{"OPERATOR.md": "ota-agent", "SCENARIOS.md": "ota-
 // others are the blocks without a language that are no commands, by what is in
 // their first line.
 var others = []string{
-	"thousand: 1000 devices, broker", "Plan Received", "cmd/ota-agent/          flags", "GRUB takes", "good image", "upgrade                      writes",
+	"thousand: 1000 devices, broker",
+	"Plan Received",
+	"cmd/ota-agent/          flags",
+	"GRUB takes",
+	"good image",
+	"upgrade                      writes",
 	"agent/download: honour Retry-After", // how a change is described
-	"- {id: agent,", "- {id: trust,", "- id: motor", "- id: modem", "ExecStart=",
-	"setenv bootcmd", "load_env ota_slot", // for boot loaders: the tests of slots and machines obey them
-	`. "$flag"`,                                           // in sh: TestExampleOfAFlag runs it
-	"# replace FROM TO", "stage)", "activate)", "revert)", // parts of examples/handlers/motor
+	"- {id: agent,",
+	"- {id: trust,",
+	"- id: motor",
+	"- id: modem",
+	"ExecStart=",
+	"setenv bootcmd",
+	"load_env ota_slot", // for boot loaders: the tests of slots and machines obey them
+	`. "$flag"`,         // in sh: TestExampleOfAFlag runs it
+	"# replace FROM TO",
+	"stage)",
+	"activate)",
+	"revert)", // parts of examples/handlers/motor
 }
 
 // sessions are the blocks that are typed as a whole, by their first lines: each
@@ -135,7 +162,8 @@ func read(t *testing.T, path string) (blocks []block, spans []command) {
 // commands are the command lines of a block that has some: those after a "$ ", if
 // there are any, and else all. One that ends in a backslash goes on in the next.
 func (b *block) commands(path string) (all []command) {
-	if b.language != "" && b.language != "sh" || slices.ContainsFunc(others, func(text string) bool { return strings.Contains(b.lines[0], text) }) {
+	if b.language != "" && b.language != "sh" ||
+		slices.ContainsFunc(others, func(text string) bool { return strings.Contains(b.lines[0], text) }) {
 		return nil
 	}
 	if slices.Contains(sessions, strings.TrimSpace(b.lines[0])) {
@@ -188,7 +216,9 @@ var indented = regexp.MustCompile(`^(source <\()?ota-(agent|sim) `)
 
 // mention is a command within a sentence: a program of ours with its verb, and the
 // flags and placeholders that follow.
-var mention = regexp.MustCompile(`'(ota-(?:agent|sim) [^'\n]*)'|(?:^|[^'/\w])((?:bin/)?ota-(?:agent|sim) [a-z]+(?: --?[a-z-]+(?:[= ][A-Za-z/.]+)?| [A-Z]{2,}\b)*)`)
+var mention = regexp.MustCompile(
+	`'(ota-(?:agent|sim) [^'\n]*)'|(?:^|[^'/\w])((?:bin/)?ota-(?:agent|sim) [a-z]+(?: --?[a-z-]+(?:[= ][A-Za-z/.]+)?| [A-Z]{2,}\b)*)`,
+)
 
 // prose are words that follow the name of a program without being its verb.
 var prose = []string{"calls", "of", "or", "thousands"}

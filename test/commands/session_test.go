@@ -67,7 +67,14 @@ func (k *checker) driveRollout(t *testing.T, dir, text string) string {
 	t.Helper()
 	served := start(t, dir, "ota-sim platform --listen 127.0.0.1:0 --store-listen 127.0.0.1:0 --page 127.0.0.1:0")
 	served.AwaitOutput("ready for devices\n")
-	d := &device{Device: harness.NewDevice(t, programs, regexp.MustCompile(`mqtt://[^ ,]+`).FindString(served.Output()), harness.NewKey(t))}
+	d := &device{
+		Device: harness.NewDevice(
+			t,
+			programs,
+			regexp.MustCompile(`mqtt://[^ ,]+`).FindString(served.Output()),
+			harness.NewKey(t),
+		),
+	}
 	d.furnish(t, k.sandbox)
 	d.Settings["confirm"] = "ask"
 	d.Start()

@@ -38,39 +38,51 @@ var assembled = map[string]string{
 
 // names are the functions in which a program's name is no part of a command.
 var names = []string{
-	"firmware/tree.go: chmod",                                                                 // it says what has failed
-	"agent/control/client.go: Error",                                                          // it asks whether the agent runs
-	"agent/download/config.go: DefaultStallTimeout", "simulator/real/world.go: openDownloads", // user agents
-	"cmd/ota-agent/main.go: program", "cmd/ota-agent/main.go: verbs", "cmd/ota-sim/main.go: program", // the programs themselves
+	"firmware/tree.go: chmod",        // it says what has failed
+	"agent/control/client.go: Error", // it asks whether the agent runs
+	"agent/download/config.go: DefaultStallTimeout",
+	"simulator/real/world.go: openDownloads", // user agents
+	"cmd/ota-agent/main.go: program",
+	"cmd/ota-agent/main.go: verbs",
+	"cmd/ota-sim/main.go: program",            // the programs themselves
 	"simulator/model/draws.go: MachineConfig", // what devices say that they run
 	"simulator/platform/standin.go: bucket",   // a user of the store
 }
 
 // order finds, in a text of the source, a program of ours with a verb or as a word
-// of a command line, and other programs that are told to be run.
-var order = regexp.MustCompile(`\bota-(sim|agent) [a-z]|^ota-(sim|agent)$|^(?:grub-editenv|chmod)$|\b(openssl|ulimit|sysctl|systemctl|chmod|chown|apt-get|apt|dpkg|grub-editenv|fw_setenv|mkdir|curl|mosquitto|setcap|journalctl|modprobe|go run|go test) [-a-z%/0-9]|\bscripts/[a-z-]+\.sh`)
+// of a command line, and other programs that a reader is advised to run.
+var order = regexp.MustCompile(
+	`\bota-(sim|agent) [a-z]|^ota-(sim|agent)$|^(?:grub-editenv|chmod)$|\b(openssl|ulimit|sysctl|systemctl|chmod|chown|apt-get|apt|dpkg|grub-editenv|fw_setenv|mkdir|curl|mosquitto|setcap|journalctl|modprobe|go run|go test) [-a-z%/0-9]|\bscripts/[a-z-]+\.sh`,
+)
 
 // advised are the commands that stand in texts of the source as they are typed.
 // The texts of helps are looked at where they are printed.
 func advised(t *testing.T) (all []command) {
 	t.Helper()
 	var put []string
-	for _, tell := range tells(t) {
-		text := strings.TrimSpace(tell.text)
+	for _, a := range advices(t) {
+		text := strings.TrimSpace(a.text)
 		last := text[strings.LastIndex(text, "\n")+1:]
-		switch known, is := assembled[tell.in]; {
-		case slices.Contains(names, tell.in):
-			put = append(put, tell.in)
+		switch known, is := assembled[a.in]; {
+		case slices.Contains(names, a.in):
+			put = append(put, a.in)
 		case is:
-			put = append(put, tell.in)
-			t.Logf("%-34s %s\n%37styped by %s", tell.place, strings.TrimSpace(tell.text), "", known)
+			put = append(put, a.in)
+			t.Logf("%-34s %s\n%37styped by %s", a.place, strings.TrimSpace(a.text), "", known)
 		case inHelp(last):
 		default:
-			found := mentioned(strings.ReplaceAll(tell.text, "\n", " "))
-			assert.NotEmpty(t, found, "%s: a command with values needs its function, %q, in assembled: %q", tell.place, tell.in, tell.text)
+			found := mentioned(strings.ReplaceAll(a.text, "\n", " "))
+			assert.NotEmpty(
+				t,
+				found,
+				"%s: a command with values needs its function, %q, in assembled: %q",
+				a.place,
+				a.in,
+				a.text,
+			)
 			for _, c := range found {
-				assert.NotContains(t, c, "%", "%s: a command with values needs its function, %q, in assembled", tell.place, tell.in)
-				all = append(all, command{tell.place, c})
+				assert.NotContains(t, c, "%", "%s: a command with values needs its function, %q, in assembled", a.place, a.in)
+				all = append(all, command{a.place, c})
 			}
 		}
 	}
@@ -95,20 +107,20 @@ func inHelp(line string) bool {
 	return false
 }
 
-// told is a text of the source with a command in it.
-type told struct {
+// advice is a text of the source with a command in it.
+type advice struct {
 	place string // file:line
 	in    string // the function or the variable, as file: name
 	text  string // with %v where values are put between parts
 }
 
-// tells gives the texts of the programs' source in which a command stands.
-func tells(t *testing.T) (all []told) {
+// advices gives the texts of the programs' source in which a command stands.
+func advices(t *testing.T) (all []advice) {
 	t.Helper()
 	for _, dir := range []string{"agent", "cmd", "firmware", "internal", "reporter", "simulator", "scenarios"} {
 		for path, content := range textsBelow(t, filepath.Join(root, dir)) {
 			if filepath.Ext(path) == ".go" && !strings.HasSuffix(path, "_test.go") {
-				all = append(all, tellsOf(t, path, content)...)
+				all = append(all, advicesOf(t, path, content)...)
 			}
 		}
 	}
@@ -116,7 +128,7 @@ func tells(t *testing.T) (all []told) {
 	return all
 }
 
-func tellsOf(t *testing.T, path, content string) (all []told) {
+func advicesOf(t *testing.T, path, content string) (all []advice) {
 	t.Helper()
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, content, parser.SkipObjectResolution)
@@ -126,7 +138,7 @@ func tellsOf(t *testing.T, path, content string) (all []told) {
 		ast.Inspect(declaration, func(node ast.Node) bool {
 			text, whole := folded(node)
 			if whole && order.MatchString(text) {
-				all = append(all, told{place(path, files.Position(node.Pos()).Line), in, text})
+				all = append(all, advice{place(path, files.Position(node.Pos()).Line), in, text})
 			}
 			return !whole
 		})

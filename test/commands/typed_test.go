@@ -113,7 +113,8 @@ func (k *checker) typeSim(t *testing.T, text string) string {
 	t.Helper()
 	dir := copyOf(t, k.sandbox)
 	line := filled(text)
-	if !strings.Contains(line, "out/app") && !strings.Contains(line, "out/release") { // a checkout has no such directory before the guide has made it
+	if !strings.Contains(line, "out/app") &&
+		!strings.Contains(line, "out/release") { // a checkout has no such directory before the guide has made it
 		require.NoError(t, os.RemoveAll(filepath.Join(dir, "out")))
 	}
 	for _, made := range outputs.FindAllStringSubmatch(line, -1) {
@@ -195,7 +196,12 @@ func (k *checker) servePlatform(t *testing.T, dir, line string) string {
 	line += " --listen 127.0.0.1:0 --store-listen 127.0.0.1:0 --page 127.0.0.1:0"
 	if strings.Contains(line, "--broker") {
 		write(t, dir, "secret", "secret")
-		line = regexp.MustCompile(`mqtt://\S+`).ReplaceAllString(line, openBroker(t)) + " --username platform --password-file secret"
+		line = regexp.MustCompile(
+			`mqtt://\S+`,
+		).ReplaceAllString(
+			line,
+			openBroker(t),
+		) + " --username platform --password-file secret"
 		line = strings.Replace(line, " --listen 127.0.0.1:0", "", 1)
 	}
 	served := start(t, dir, line)
@@ -221,7 +227,10 @@ type device struct {
 // takes the packages of the sandbox.
 func newDevice(t *testing.T, sandbox string) *device {
 	t.Helper()
-	served := harness.StartPlatform(t, platform.Config{Gateways: map[string][]string{"gw-0001": {"meter.meter-1", "meter.meter-2"}}})
+	served := harness.StartPlatform(
+		t,
+		platform.Config{Gateways: map[string][]string{"gw-0001": {"meter.meter-1", "meter.meter-2"}}},
+	)
 	d := &device{Device: harness.NewDevice(t, programs, served.BrokerURL(), harness.NewKey(t)), broker: served.BrokerURL()}
 	d.furnish(t, sandbox)
 	d.Settings["confirm"] = "ask"
@@ -258,8 +267,18 @@ func (k *checker) typeAgent(t *testing.T, text string) (how string) {
 	t.Helper()
 	for line := range strings.SplitSeq(filled(text), " && ") {
 		verb := words(line)[1]
-		line = strings.NewReplacer("/run/ota-agent.sock", "agent.sock", "examples/agent.yaml", "agent.yaml", ":9464", ":0").Replace(line)
-		if _, takes := synopsisOf("ota-agent", verb).flags["config"]; takes && !strings.Contains(line, "--config") && !strings.Contains(line, "--socket") {
+		line = strings.NewReplacer(
+			"/run/ota-agent.sock",
+			"agent.sock",
+			"examples/agent.yaml",
+			"agent.yaml",
+			":9464",
+			":0",
+		).Replace(
+			line,
+		)
+		if _, takes := synopsisOf("ota-agent", verb).flags["config"]; takes && !strings.Contains(line, "--config") &&
+			!strings.Contains(line, "--socket") {
 			line = strings.Replace(line, "ota-agent "+verb, "ota-agent "+verb+" --config agent.yaml", 1)
 		}
 		if verb == "run" {

@@ -68,7 +68,7 @@ var upgrades = []upgrade{
 	{"file, delta", ota.Stop, ota.DeviceUpgraded, []part{{"app", file, delta, "upgrade_succeeded"}}},
 	{"slot", ota.Stop, ota.DeviceUpgraded, []part{{"rootfs", slots, plain, "upgrade_succeeded"}}},
 	{"slot, delta", ota.Stop, ota.DeviceUpgraded, []part{{"rootfs", slots, delta, "upgrade_succeeded"}}},
-	{"slot and file, taken back", ota.Revert, ota.DeviceUpgradeFailed, []part{
+	{"slot and file, rolled back", ota.Revert, ota.DeviceUpgradeFailed, []part{
 		{"rootfs", slots, compressed, "upgrade_failed: reverted"},
 		{"app", file, rotten, "upgrade_failed: unpack_failed"},
 	}},

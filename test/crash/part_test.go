@@ -52,7 +52,9 @@ func (p part) before() []byte { return harness.Image(uint64(p.id[0]), imageSize)
 // after is the one of the new version: the half of it is new.
 func (p part) after() []byte {
 	old := p.before()
-	return append(append(bytes.Clone(old[:imageSize/4]), harness.Image(uint64(p.id[1]), imageSize/2)...), old[imageSize/4:imageSize/2]...)
+	return append(
+		append(bytes.Clone(old[:imageSize/4]), harness.Image(uint64(p.id[1]), imageSize/2)...),
+		old[imageSize/4:imageSize/2]...)
 }
 
 func (p part) pack(t *testing.T, key harness.Key) *harness.Package {

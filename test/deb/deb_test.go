@@ -75,7 +75,11 @@ func TestPackageOfTheAgent(t *testing.T) {
 	c.offer("app")
 	assert.Equal(t, "active", c.property("ActiveState"))
 	harness.Await(t, "the upgrade", func() bool { return c.read("opt/app/app.bin") == "app 1.1.0" })
-	harness.Await(t, "its report", func() bool { return strings.Contains(c.do("ota-agent", "status"), "upgrade_succeeded") })
+	harness.Await(
+		t,
+		"its report",
+		func() bool { return strings.Contains(c.do("ota-agent", "status"), "upgrade_succeeded") },
+	)
 	assert.NotEmpty(t, c.property("StatusText"))
 
 	// Upgraded, it goes on with its state.
@@ -147,7 +151,7 @@ control_socket: /run/ota-agent/agent.sock
 `
 
 // The agent as a component of its own, by the lines of installers.conf: one that
-// ends a second after its start is taken back under systemd and its sandbox.
+// ends a second after its start is rolled back under systemd and its sandbox.
 func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	c := boot(t)
 	c.install(build(t, "ota-agent", "v1.0.0"), build(t, "ota-sim", "v1.0.0"))
@@ -155,7 +159,10 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	_, own, found := strings.Cut(examples, "# The agent as a component of its own")
 	require.True(t, found)
 	_, own, _ = strings.Cut(own, "\n#ReadWritePaths")
-	c.write("etc/systemd/system/ota-agent.service.d/installers.conf", "[Service]\nReadWritePaths"+strings.ReplaceAll(own, "\n#", "\n"))
+	c.write(
+		"etc/systemd/system/ota-agent.service.d/installers.conf",
+		"[Service]\nReadWritePaths"+strings.ReplaceAll(own, "\n#", "\n"),
+	)
 	c.write("opt/ota-agent/README", "the agent's own program")
 	c.write("root/agent.bin", "#!/bin/sh\n[ \"$1\" = version ] || { sleep 1; exit 1; }\n")
 	c.write("etc/ota-agent/agent.yaml", ownConfiguration)
@@ -168,7 +175,11 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	c.await("ActiveState", "active")
 	assert.Equal(t, c.read("usr/bin/ota-agent"), c.read("opt/ota-agent/ota-agent"))
 	assert.NoFileExists(t, filepath.Join(c.root, "opt/ota-agent/ota-agent.ota-trial"))
-	assert.Contains(t, c.do("journalctl", "--no-pager", "--unit=ota-agent"), "was started 3 times, and not confirmed: going back")
+	assert.Contains(
+		t,
+		c.do("journalctl", "--no-pager", "--unit=ota-agent"),
+		"was started 3 times, and not confirmed: going back",
+	)
 }
 
 // Every processor's package is whole, and the same sources give the same bytes.
@@ -188,7 +199,10 @@ func TestPackages(t *testing.T) {
 		}
 		assert.True(t, string(bytes[0]) == string(bytes[1]), arch)
 		root := filepath.Join(dir, arch)
-		require.NoError(t, exec.Command("dpkg-deb", "--extract", filepath.Join(dir, "ota-agent_1.2.3_"+arch+".deb"), root).Run())
+		require.NoError(
+			t,
+			exec.Command("dpkg-deb", "--extract", filepath.Join(dir, "ota-agent_1.2.3_"+arch+".deb"), root).Run(),
+		)
 		elf, err := exec.Command("readelf", "--file-header", filepath.Join(root, "usr/bin/ota-agent")).Output()
 		require.NoError(t, err)
 		assert.Regexp(t, `(?i)Machine:.*`+machine, string(elf), arch)
@@ -198,7 +212,13 @@ func TestPackages(t *testing.T) {
 // The unit is one that systemd understands, and its sandbox is what the
 // operator's guide says.
 func TestUnit(t *testing.T) {
-	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "../../packaging/systemd/ota-agent.service").Output()
+	out, err := exec.Command(
+		"systemd-analyze",
+		"security",
+		"--offline=true",
+		"--no-pager",
+		"../../packaging/systemd/ota-agent.service",
+	).Output()
 	require.NoError(t, err)
 	score := regexp.MustCompile(`exposure level for ota-agent.service: ([0-9.]+)`).FindSubmatch(out)
 	require.NotNil(t, score, "%s", out)

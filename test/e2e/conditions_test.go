@@ -9,7 +9,7 @@ import (
 	"otafleet/test/harness"
 )
 
-// What a device asks for itself holds although the plan, which nobody signs, asks
+// What a device asks for itself holds although the plan, which is not signed, asks
 // for nothing; also behind a gateway, and for a package file.
 func TestLeastConditions(t *testing.T) {
 	t.Parallel()

@@ -26,8 +26,14 @@ func TestConfirmByAsking(t *testing.T) {
 	assert.Contains(t, status, s.device.Told("confirm")+" "+strings.Join(question, " "), "what is read can be typed")
 
 	for _, other := range [][]string{{"--plan", "q"}, {"--attempt", "2"}, {"--targets", "1.0.9"}, {"--targets", "1.1.0,2"}} {
-		assert.Equal(t, harness.Outcome{Code: 4, Err: "ota-agent confirm: another question waits now: plan p, attempt 1: app 1.0.0 to 1.1.0\n"},
-			s.device.Do("confirm", other...))
+		assert.Equal(
+			t,
+			harness.Outcome{
+				Code: 4,
+				Err:  "ota-agent confirm: another question waits now: plan p, attempt 1: app 1.0.0 to 1.1.0\n",
+			},
+			s.device.Do("confirm", other...),
+		)
 	}
 	refused := s.device.Do("refuse", append(question, "--reason", "the line is running")...)
 	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1: app 1.0.0 to 1.1.0\n"}, refused)
@@ -73,7 +79,7 @@ func TestConfirmByCommand(t *testing.T) {
 	s.device.Write("ask", []byte(`#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 echo "$OTA_PLAN $OTA_ATTEMPT $OTA_COMPONENTS" >asked
-[ -e yes ] || { echo "nobody agrees" >&2; exit 1; }
+[ -e yes ] || { echo "no operator there" >&2; exit 1; }
 `), 0o755)
 	s.device.Settings["confirm"] = "command"
 	s.device.Settings["confirm_command"] = []string{s.device.Path("ask")}
@@ -81,7 +87,7 @@ echo "$OTA_PLAN $OTA_ATTEMPT $OTA_COMPONENTS" >asked
 	s.platform.Offer(harness.Plan{ID: "p"}, s.pack("1.1.0", 1, "new"))
 	decision := s.platform.AwaitDecision("p")
 	assert.Equal(t, ota.ReasonDeclined, decision.Reason)
-	assert.Equal(t, "nobody agrees", decision.Detail)
+	assert.Equal(t, "no operator there", decision.Detail)
 	assert.Equal(t, "p 1 app 1.1.0 3\n", string(s.device.Read("asked")))
 	assert.Equal(t, "old", string(s.device.Read("app.bin")))
 

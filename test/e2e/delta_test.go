@@ -38,9 +38,14 @@ func TestDelta(t *testing.T) {
 		status ota.DeviceStatus
 		trail  []string
 	}{
-		"fits":                                {old, true, ota.DeviceUpgraded, succeeded},
-		"does not fit":                        {append([]byte{0}, old...), true, ota.DeviceUpgraded, succeeded},
-		"does not fit, and there is no other": {image[:1000], false, ota.DeviceUpgradeFailed, []string{"plan_received", "upgrade_confirmed", "ready_to_download", "download_failed: delta_failed"}},
+		"fits":         {old, true, ota.DeviceUpgraded, succeeded},
+		"does not fit": {append([]byte{0}, old...), true, ota.DeviceUpgraded, succeeded},
+		"does not fit, and there is no other": {
+			image[:1000],
+			false,
+			ota.DeviceUpgradeFailed,
+			[]string{"plan_received", "upgrade_confirmed", "ready_to_download", "download_failed: delta_failed"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,7 @@
 // One flow through it: TestMain builds ota-agent and ota-sim once; each test
 // lays out a device in a directory of its own, serves a platform on free ports,
 // starts the agent, and looks at what becomes of the device's files and at what
-// the platform has been told. The tests mostly wait for processes, so many of
+// has reached the platform. The tests mostly wait for processes, so many of
 // them run at once.
 //
 // What one package does with strange input is for that package's tests; here

@@ -126,7 +126,11 @@ func configured(t *testing.T) string {
 	broker := d.Settings["broker"].(harness.Settings)
 	broker["username"], broker["password_file"], broker["ca_file"] = "gw-1", "password", "ca.pem"
 	broker["cert_file"], broker["key_file"] = "cert.pem", "key.pem"
-	d.Settings["storage"] = harness.Settings{"endpoint": "https://oss.example.com", "access_key_file": "access", "secret_key_file": "secret"}
+	d.Settings["storage"] = harness.Settings{
+		"endpoint":        "https://oss.example.com",
+		"access_key_file": "access",
+		"secret_key_file": "secret",
+	}
 	d.Settings["conditions"] = harness.Settings{"battery_file": "battery"}
 	d.Components(harness.FileComponent("app", "1.0.0", nil), harness.CommandComponent("mcu", "mcu/handler"))
 	d.Write("app.bin", []byte("old"), 0o755)
@@ -170,7 +174,7 @@ func TestDamagedFiles(t *testing.T) {
 	s.device.Write("state/package-app.json", []byte(`{}`), 0o600)
 	s.device.Write("state/components/mcu/run", []byte("of another start\n"), 0o600)
 	s.bundleFile("next.ota", "1.2.0", 2, "newer", nil, s.key)
-	s.device.Settings["broker"] = harness.Settings{"urls": []string{"mqtt://127.0.0.1:1"}} // nobody answers
+	s.device.Settings["broker"] = harness.Settings{"urls": []string{"mqtt://127.0.0.1:1"}} // no broker there
 	for _, row := range []struct {
 		file    string
 		stops   string // damages that keep the agent from starting
@@ -239,7 +243,15 @@ func (s *setting) addSlots() harness.Settings {
 		s.device.Write("boot/"+name, []byte(content), 0o644)
 	}
 	return harness.Settings{"id": "os", "type": "module", "installer": "slot", "slot": harness.Settings{
-		"devices": []string{"boot/a.img", "boot/b.img"}, "boot": "flag", "boot_file": "boot/flag", "running": "boot/running", "version_file": "boot/version"}}
+		"devices": []string{
+			"boot/a.img",
+			"boot/b.img",
+		},
+		"boot":         "flag",
+		"boot_file":    "boot/flag",
+		"running":      "boot/running",
+		"version_file": "boot/version",
+	}}
 }
 
 // TestDamagedPackageFile puts every damage in the place of a package that an
@@ -314,7 +326,16 @@ func TestDamagedZone(t *testing.T) {
 			t.Parallel()
 			dir := copyOf(t, s.device.Dir)
 			d.does(t, dir, "zones/Test/Zone")
-			outcome := harness.RunAsNobody(t, dir, "env", "ZONEINFO="+filepath.Join(dir, "zones"), programs.Agent, "validate", "--config", "agent.yaml")
+			outcome := harness.RunAsNobody(
+				t,
+				dir,
+				"env",
+				"ZONEINFO="+filepath.Join(dir, "zones"),
+				programs.Agent,
+				"validate",
+				"--config",
+				"agent.yaml",
+			)
 			ends(t, outcome, 2, `the time zone "Test/Zone" is not known on this device`)
 		})
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // What README.md lets its reader do on a device works as it says, and so does
-// the version that goes back.
+// the version that is rolled back.
 func TestGuide(t *testing.T) {
 	t.Parallel()
 	address := harness.FreeAddress(t)

@@ -259,7 +259,8 @@ func TestEveryKey(t *testing.T) {
 	keys := strings.Fields(validate("--keys").Out)
 	require.Greater(t, len(keys), 45)
 	for _, key := range keys {
-		if _, same := badValues[strings.TrimPrefix(key, "sub_devices.")]; same && strings.Count(key, ".") > 1 && strings.HasPrefix(key, "sub_devices.") {
+		if _, same := badValues[strings.TrimPrefix(key, "sub_devices.")]; same && strings.Count(key, ".") > 1 &&
+			strings.HasPrefix(key, "sub_devices.") {
 			continue // the components, conditions and checks of a sub-device are as those of the gateway
 		}
 		t.Run(key, func(t *testing.T) {
@@ -329,7 +330,12 @@ func certificates(t *testing.T) (authority, certificate, key []byte) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
 	require.NoError(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)

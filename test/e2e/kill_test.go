@@ -30,7 +30,7 @@ const (
 )
 
 // An agent that is killed at any moment ends its upgrade all the same: the live
-// file is whole at every moment, no report is lost or told twice, and no byte
+// file is whole at every moment, no report is lost or sent as two, and no byte
 // that was verified is fetched again.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
@@ -47,7 +47,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d upgrades, %d fetches, %d of them resumed; kills by the last report: %v", upgrades, len(k.store.all()), k.store.resumed(), k.hits)
+	t.Logf(
+		"%d upgrades, %d fetches, %d of them resumed; kills by the last report: %v",
+		upgrades,
+		len(k.store.all()),
+		k.store.resumed(),
+		k.hits,
+	)
 	assert.GreaterOrEqual(t, k.store.resumed(), upgrades, "kills did hit downloads")
 	assert.GreaterOrEqual(t, k.hits["upgrading"], upgrades, "kills did hit installations")
 	assert.Equal(t, 0, k.agent.Stop())
@@ -76,7 +82,11 @@ type killer struct {
 
 func newKiller(t *testing.T, random *rand.Rand) *killer {
 	k := &killer{random: random, store: &fetches{}, hits: map[string]int{}}
-	k.setting = &setting{t: t, key: harness.NewKey(t), platform: harness.StartPlatform(t, platform.Config{Store: k.store.serve(t)})}
+	k.setting = &setting{
+		t:        t,
+		key:      harness.NewKey(t),
+		platform: harness.StartPlatform(t, platform.Config{Store: k.store.serve(t)}),
+	}
 	k.device = harness.NewDevice(t, programs, k.platform.BrokerURL(), k.key)
 	k.device.Settings["download"] = harness.Settings{"rate_limit": "8MiB/s"}
 	k.device.Components(harness.FileComponent("app", "1.0.0", nil), k.addHandler("motor"))
@@ -218,14 +228,19 @@ func (f *fetches) haltAt(target string, at int64) {
 }
 
 // serveStore starts an object store behind something that looks at each request.
-func serveStore(t *testing.T, look func(w http.ResponseWriter, r *http.Request, store http.Handler)) *platform.RemoteStore {
+func serveStore(
+	t *testing.T,
+	look func(w http.ResponseWriter, r *http.Request, store http.Handler),
+) *platform.RemoteStore {
 	t.Helper()
 	credentials := objectstore.Credentials{AccessKey: "e2e", SecretKey: "e2e-secret"}
 	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"packages"}})
 	require.NoError(t, err)
-	server, err := objectstore.Listen(objectstore.ServerConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		look(w, r, store)
-	})})
+	server, err := objectstore.Listen(
+		objectstore.ServerConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			look(w, r, store)
+		})},
+	)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

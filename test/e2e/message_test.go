@@ -42,13 +42,24 @@ var malformed = map[string][]byte{
 	"two objects":         []byte(`{"plan":"p-1","seq":1}{"plan":"p-1","seq":2}`),
 	"something behind it": []byte(`{"plan":"p-1","seq":1} x`),
 	"not UTF-8":           []byte("{\"plan\":\"p-\xff\",\"seq\":1}"),
-	"wrong types": []byte(`{"time":5,"plan":{},"attempt":"one","seq":[],"component":7,"reason":null,"mode":false,"ends":"soon",` +
-		`"components":"all","manifest":1,"files":{},"conditions":[],"on_failure":{}}`),
-	"wrong times":    []byte(`{"time":"yesterday","plan":"p-1","attempt":1,"mode":"silent","ends":"9999-99-99T99:99:99Z","reason":"terminated","components":[{"id":"app","type":"module","package":"full","target":"2"}]}`),
-	"wrong numbers":  []byte(`{"plan":"p-1","attempt":-1,"seq":1e400}`),
-	"huge numbers":   []byte(`{"plan":"p-1","attempt":99999999999999999999,"seq":9223372036854775808}`),
-	"wrong names":    []byte(`{"time":"2026-11-23T10:00:00Z","plan":"../../etc/passwd","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","component":"..","reason":"terminated","components":[{"id":"../x","type":"module","package":"full","target":"2"}]}`),
-	"too many parts": []byte(`{"time":"2026-11-23T10:00:00Z","plan":"p-many","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","components":[` + strings.Repeat(`{"id":"app","type":"module","package":"full","target":"2"},`, 5000) + `{}]}`),
+	"wrong types": []byte(
+		`{"time":5,"plan":{},"attempt":"one","seq":[],"component":7,"reason":null,"mode":false,"ends":"soon",` +
+			`"components":"all","manifest":1,"files":{},"conditions":[],"on_failure":{}}`,
+	),
+	"wrong times": []byte(
+		`{"time":"yesterday","plan":"p-1","attempt":1,"mode":"silent","ends":"9999-99-99T99:99:99Z","reason":"terminated","components":[{"id":"app","type":"module","package":"full","target":"2"}]}`,
+	),
+	"wrong numbers": []byte(`{"plan":"p-1","attempt":-1,"seq":1e400}`),
+	"huge numbers":  []byte(`{"plan":"p-1","attempt":99999999999999999999,"seq":9223372036854775808}`),
+	"wrong names": []byte(
+		`{"time":"2026-11-23T10:00:00Z","plan":"../../etc/passwd","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","component":"..","reason":"terminated","components":[{"id":"../x","type":"module","package":"full","target":"2"}]}`,
+	),
+	"too many parts": []byte(
+		`{"time":"2026-11-23T10:00:00Z","plan":"p-many","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","components":[` + strings.Repeat(
+			`{"id":"app","type":"module","package":"full","target":"2"},`,
+			5000,
+		) + `{}]}`,
+	),
 	"deep nesting":   []byte(strings.Repeat(`{"plan":[`, 50_000)),
 	"deeper nesting": []byte(strings.Repeat("[", 1<<20-1)),
 	"a long text":    []byte(`{"plan":"` + strings.Repeat("p", 1<<20-100) + `"}`),
@@ -214,8 +225,11 @@ func TestMalformedPlanIsRefused(t *testing.T) {
 	h := newHostile(t)
 	h.platform.Offer(harness.Plan{ID: "p-0"}, h.pack("1.0.1", 1, "first"))
 	h.platform.AwaitStatus("p-0", h.device, ota.DeviceUpgraded)
-	h.say("plan", []byte(`{"time":"2026-11-23T10:00:00Z","plan":"p-bad","attempt":3,"mode":"loud","ends":"2099-01-01T00:00:00Z",`+
-		`"components":[{"id":"app","type":"module","package":"full","target":"2.0.0","size":1}]}`))
+	h.say(
+		"plan",
+		[]byte(`{"time":"2026-11-23T10:00:00Z","plan":"p-bad","attempt":3,"mode":"loud","ends":"2099-01-01T00:00:00Z",`+
+			`"components":[{"id":"app","type":"module","package":"full","target":"2.0.0","size":1}]}`),
+	)
 	decision := h.platform.AwaitDecision("p-bad")
 	assert.Equal(t, ota.ReasonInvalidPlan, decision.Reason)
 	assert.Equal(t, 3, decision.Attempt)

@@ -42,7 +42,7 @@ func TestServiceManager(t *testing.T) {
 	}
 	assert.Equal(t, 0, agent.Stop())
 	last := heard()
-	for strings.HasPrefix(last, "WATCHDOG=1") { // sent before it was told to stop
+	for strings.HasPrefix(last, "WATCHDOG=1") { // sent before it was asked to stop
 		last = heard()
 	}
 	assert.Equal(t, "STOPPING=1", last)

@@ -37,7 +37,13 @@ func (s *setting) awaitState(want string) (e control.Explanation) {
 }
 
 // bundleFile writes a signed package file of app onto the device.
-func (s *setting) bundleFile(name, target string, release int64, content string, change func(*ota.Manifest), keys ...harness.Key) string {
+func (s *setting) bundleFile(
+	name, target string,
+	release int64,
+	content string,
+	change func(*ota.Manifest),
+	keys ...harness.Key,
+) string {
 	s.t.Helper()
 	s.device.Write("usb/app.img", []byte(content), 0o644)
 	r := bundle.Release{Files: []string{s.device.Path("usb/app.img")}, Chunk: 4096, Manifest: ota.Manifest{
@@ -73,7 +79,7 @@ func TestOutsideTheWindow(t *testing.T) {
 	assert.Contains(t, e.Sentence, "outside_window: the next maintenance window opens at ")
 	decision := s.platform.AwaitDecision("p")
 	assert.Equal(t, ota.ReasonWindow, decision.Reason)
-	assert.WithinDuration(t, *e.Again, decision.RetryAt, 0, "the platform is told the same")
+	assert.WithinDuration(t, *e.Again, decision.RetryAt, 0, "the platform hears the same")
 	assert.False(t, decision.RetryAt.Before(opens))
 	assert.WithinDuration(t, opens, decision.RetryAt, 30*time.Minute, "while it is open")
 	assert.Contains(t, s.device.Do("explain").Out, "\nwindow      no     opens at ")
@@ -102,7 +108,11 @@ func TestPauseLastsOverRestarts(t *testing.T) {
 	agent := s.device.Start()
 	agent.AwaitOutput("connected to the broker")
 	assert.Equal(t, 4, s.device.Do("resume").Code, "it is not paused")
-	assert.Equal(t, harness.Outcome{Out: "paused: nothing new begins before '" + s.device.Told("resume") + "'\n"}, s.device.Do("pause", "--reason", "line 3 runs"))
+	assert.Equal(
+		t,
+		harness.Outcome{Out: "paused: nothing new begins before '" + s.device.Told("resume") + "'\n"},
+		s.device.Do("pause", "--reason", "line 3 runs"),
+	)
 	s.awaitState("paused")
 	assert.Equal(t, 4, s.device.Do("pause").Code, "it is paused already")
 	agent.Kill()
@@ -147,7 +157,11 @@ func TestHistory(t *testing.T) {
 	assert.WithinRange(t, *first.Taken, began.Truncate(time.Second), time.Now())
 	assert.False(t, first.Components[0].At.Before(*first.Taken))
 	assert.Equal(t, "downgrade_refused", second.Components[0].Failure.Code)
-	assert.Regexp(t, `(?m)^first +\d{4}-.* accepted  app +1\.0\.0  1\.1\.0  upgrade_succeeded `, s.device.Do("history").Out)
+	assert.Regexp(
+		t,
+		`(?m)^first +\d{4}-.* accepted  app +1\.0\.0  1\.1\.0  upgrade_succeeded `,
+		s.device.Do("history").Out,
+	)
 
 	events := s.device.Do("history", "--events")
 	assert.Equal(t, 0, events.Code)
@@ -158,7 +172,11 @@ func TestHistory(t *testing.T) {
 	kept, err := os.ReadFile(s.device.Path("state/events.jsonl")) // it may grow: the agent connects again
 	require.NoError(t, err)
 	lines := s.device.Do("history", "--events", "--json")
-	assert.Regexp(t, `(?m)^\{"time":"[^"]+","kind":"step","plan":"second","attempt":1,"component":"app","step":"upgrade_failed","code":"downgrade_refused"`, lines.Out)
+	assert.Regexp(
+		t,
+		`(?m)^\{"time":"[^"]+","kind":"step","plan":"second","attempt":1,"component":"app","step":"upgrade_failed","code":"downgrade_refused"`,
+		lines.Out,
+	)
 	assert.Contains(t, lines.Out, string(kept), "the file is what the verb prints")
 }
 
@@ -168,7 +186,9 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 	s := &setting{t: t, key: harness.NewKey(t)}
 	s.device = harness.NewDevice(t, programs, "mqtt://127.0.0.1:1", s.key)
 	s.device.Components(harness.FileComponent("app", "1.0.0", harness.Settings{"restart": "process"}))
-	s.device.Settings["health"] = []harness.Settings{{"command": []string{"sh", "-c", "! grep -q broken " + s.device.Path("app.bin")}}}
+	s.device.Settings["health"] = []harness.Settings{
+		{"command": []string{"sh", "-c", "! grep -q broken " + s.device.Path("app.bin")}},
+	}
 	window, _ := closedWindow()
 	s.device.Settings["windows"] = []string{window}
 	s.device.Settings["confirm"] = "ask"
@@ -194,7 +214,15 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 	assert.Empty(t, document[control.History](t, s.device, "history").Plans)
 
 	// A relative path is the operator's.
-	installed := harness.Run(t, s.device.Path("usb"), programs.Agent, "install", "--socket", "../agent.sock", "app-1.1.0.ota")
+	installed := harness.Run(
+		t,
+		s.device.Path("usb"),
+		programs.Agent,
+		"install",
+		"--socket",
+		"../agent.sock",
+		"app-1.1.0.ota",
+	)
 	assert.Equal(t, 0, installed.Code, installed.Err)
 	assert.Contains(t, installed.Out, "  app  upgrade succeeded\n")
 	assert.Equal(t, "new", string(s.device.Read("app.bin")))
@@ -209,7 +237,10 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 	bad := s.device.Do("install", s.bundleFile("app-1.2.0.ota", "1.2.0", 3, "broken", nil, s.key), "--detach")
 	assert.Equal(t, 0, bad.Code, bad.Err)
 	harness.Await(t, "the trial of the bad version", func() bool {
-		return strings.Contains(s.device.Do("explain").Out, "component app runs on trial: its health is being checked\n  since ")
+		return strings.Contains(
+			s.device.Do("explain").Out,
+			"component app runs on trial: its health is being checked\n  since ",
+		)
 	})
 	busy := s.device.Do("install", good)
 	assert.Equal(t, 4, busy.Code)
@@ -299,7 +330,8 @@ func TestInstallIsCutOff(t *testing.T) {
 	}
 	harness.Await(t, "the end", func() bool {
 		status, ok := s.status()
-		return ok && (status.Plan == nil || status.Plan.Components[0].Status == "upgrade_succeeded" || status.Plan.Components[0].Failure != nil)
+		return ok &&
+			(status.Plan == nil || status.Plan.Components[0].Status == "upgrade_succeeded" || status.Plan.Components[0].Failure != nil)
 	})
 	status := s.awaitStatus()
 	if status.Plan == nil || status.Plan.Components[0].Failure != nil { // cut before the package was kept

@@ -23,14 +23,26 @@ var badPackages = []struct {
 	want  []string
 }{
 	{"unsigned", func(s *setting, p *harness.Package) { p.Seal(s.t, p.Manifest) }, refused(ota.KeyUntrusted)},
-	{"signed by a stranger", func(s *setting, p *harness.Package) { p.Seal(s.t, p.Manifest, harness.NewKey(s.t)) }, refused(ota.KeyUntrusted)},
+	{
+		"signed by a stranger",
+		func(s *setting, p *harness.Package) { p.Seal(s.t, p.Manifest, harness.NewKey(s.t)) },
+		refused(ota.KeyUntrusted),
+	},
 	{"signed by a stranger in the name of the key", func(s *setting, p *harness.Package) {
 		id := p.Envelope.Signatures[0].KeyID
 		p.Seal(s.t, p.Manifest, harness.NewKey(s.t))
 		p.Envelope.Signatures[0].KeyID = id
 	}, refused(ota.SignatureInvalid)},
-	{"signature changed", func(_ *setting, p *harness.Package) { p.Envelope.Signatures[0].Sig[5] ^= 1 }, refused(ota.SignatureInvalid)},
-	{"signature of another kind of document", func(_ *setting, p *harness.Package) { p.Envelope.PayloadType += "x" }, refused(ota.SignatureInvalid)},
+	{
+		"signature changed",
+		func(_ *setting, p *harness.Package) { p.Envelope.Signatures[0].Sig[5] ^= 1 },
+		refused(ota.SignatureInvalid),
+	},
+	{
+		"signature of another kind of document",
+		func(_ *setting, p *harness.Package) { p.Envelope.PayloadType += "x" },
+		refused(ota.SignatureInvalid),
+	},
 	{"manifest changed", func(s *setting, p *harness.Package) {
 		changed := bytes.Replace(p.Envelope.Payload, []byte(`"release":7`), []byte(`"release":8`), 1)
 		require.NotEqual(s.t, p.Envelope.Payload, changed)
@@ -42,9 +54,21 @@ var badPackages = []struct {
 	{"another component", signed(func(m *ota.Manifest) { m.Component = "rootfs" }), refused(ota.ManifestMismatch)},
 	{"another type", signed(func(m *ota.Manifest) { m.Type = ota.MCU }), refused(ota.ManifestMismatch)},
 	{"another target", signed(func(m *ota.Manifest) { m.Target = "1.2.0" }), refused(ota.ManifestMismatch)},
-	{"another kind", signed(func(m *ota.Manifest) { m.Package, m.Source = ota.Delta, "1.0.5" }), refused(ota.ManifestMismatch)},
-	{"another hardware", signed(func(m *ota.Manifest) { m.Hardware = []string{"rev-c", "rev-d"} }), refused(ota.ManifestMismatch)},
-	{"other files than there are addresses for", signed(func(m *ota.Manifest) { m.Files[0].Name = "other.img" }), refused(ota.ManifestMismatch)},
+	{
+		"another kind",
+		signed(func(m *ota.Manifest) { m.Package, m.Source = ota.Delta, "1.0.5" }),
+		refused(ota.ManifestMismatch),
+	},
+	{
+		"another hardware",
+		signed(func(m *ota.Manifest) { m.Hardware = []string{"rev-c", "rev-d"} }),
+		refused(ota.ManifestMismatch),
+	},
+	{
+		"other files than there are addresses for",
+		signed(func(m *ota.Manifest) { m.Files[0].Name = "other.img" }),
+		refused(ota.ManifestMismatch),
+	},
 	{"a delta from a version that does not run", func(s *setting, p *harness.Package) {
 		p.Manifest.Package, p.Manifest.Source = ota.Delta, "1.0.5"
 		signed(func(m *ota.Manifest) { m.Source = "0.9.0" })(s, p)
@@ -53,7 +77,11 @@ var badPackages = []struct {
 		p.Content[0] = slices.Clone(p.Content[0])
 		p.Content[0][100_000] ^= 1
 	}, trail("download_failed: digest_mismatch")},
-	{"chunk hashes of another file", signed(func(m *ota.Manifest) { m.Files[0].SHA256[0] ^= 1 }), trail("download_failed: digest_mismatch")},
+	{
+		"chunk hashes of another file",
+		signed(func(m *ota.Manifest) { m.Files[0].SHA256[0] ^= 1 }),
+		trail("download_failed: digest_mismatch"),
+	},
 	{"an image larger than the disk", func(s *setting, p *harness.Package) {
 		compress(s, p, func(f *ota.File) { f.Output.Size = ota.MaxFileSize })
 	}, []string{"plan_received", "upgrade_confirmed", "ready_to_download", "download_failed: space_low"}},
@@ -69,8 +97,7 @@ var badPackages = []struct {
 	}), trail("download_succeeded", "upgrade_failed: unpack_failed")},
 }
 
-// signed lets the release key sign something else than what the platform is
-// told.
+// signed has the release key sign something else than what the platform knows.
 func signed(change func(*ota.Manifest)) func(*setting, *harness.Package) {
 	return func(s *setting, p *harness.Package) {
 		m := *p.Manifest
@@ -105,7 +132,9 @@ func TestBadPackagesStayOut(t *testing.T) {
 			s := newSetting(t)
 			s.device.Settings["hardware"] = "rev-b"
 			s.device.Settings["download"] = harness.Settings{"attempts": 2}
-			s.device.Components(harness.FileComponent("app", "1.0.0", harness.Settings{"after": []string{"sh", "-c", "echo switched >> switches"}}))
+			s.device.Components(
+				harness.FileComponent("app", "1.0.0", harness.Settings{"after": []string{"sh", "-c", "echo switched >> switches"}}),
+			)
 			agent := s.device.Start()
 			s.upgrades("first", "1.0.5", 5)
 
@@ -130,12 +159,25 @@ func TestDowngradeNeedsItsOwnSignature(t *testing.T) {
 	s.upgrade(harness.Plan{ID: "refused"}, ota.DeviceUpgradeFailed, s.pack("1.5.0", 4, "older"))
 	assert.Equal(t, refused(ota.DowngradeRefused), s.platform.Trail("refused", "app"))
 
-	allowed := harness.Pack(t, "app", "1.4.0", 3, []byte("oldest"), func(m *ota.Manifest) { m.AllowDowngrade, m.Expires = true, time.Now().Add(time.Hour) }, s.key)
+	allowed := harness.Pack(
+		t,
+		"app",
+		"1.4.0",
+		3,
+		[]byte("oldest"),
+		func(m *ota.Manifest) { m.AllowDowngrade, m.Expires = true, time.Now().Add(time.Hour) },
+		s.key,
+	)
 	s.upgrade(harness.Plan{ID: "allowed"}, ota.DeviceUpgraded, allowed)
 	assert.Equal(t, "oldest", string(s.device.Read("app.bin")))
 
 	s.upgrade(harness.Plan{ID: "still"}, ota.DeviceUpgradeFailed, s.pack("1.5.1", 4, "older"))
-	assert.Equal(t, refused(ota.DowngradeRefused), s.platform.Trail("still", "app"), "the highest release that has run still counts")
+	assert.Equal(
+		t,
+		refused(ota.DowngradeRefused),
+		s.platform.Trail("still", "app"),
+		"the highest release that has run still counts",
+	)
 }
 
 func TestUnsignedPackageNeedsAllowUnsigned(t *testing.T) {
@@ -156,7 +198,11 @@ func TestThresholdOfSignatures(t *testing.T) {
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "one"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "new"))
 	assert.Equal(t, refused(ota.KeyUntrusted), s.platform.Trail("one", "app"))
-	s.upgrade(harness.Plan{ID: "two"}, ota.DeviceUpgraded, harness.Pack(t, "app", "1.1.1", 1, []byte("new"), nil, s.key, second))
+	s.upgrade(
+		harness.Plan{ID: "two"},
+		ota.DeviceUpgraded,
+		harness.Pack(t, "app", "1.1.1", 1, []byte("new"), nil, s.key, second),
+	)
 }
 
 // TestRotationOfKeys replaces the key of a device as docs/OPERATOR.md says: the
@@ -177,7 +223,11 @@ func TestRotationOfKeys(t *testing.T) {
 		if !accepted {
 			status = ota.DeviceUpgradeFailed
 		}
-		s.upgrade(harness.Plan{ID: "to-" + version}, status, harness.Pack(t, "app", version, release, []byte(version), nil, keys...))
+		s.upgrade(
+			harness.Plan{ID: "to-" + version},
+			status,
+			harness.Pack(t, "app", version, release, []byte(version), nil, keys...),
+		)
 		if !accepted {
 			assert.Equal(t, refused(ota.KeyUntrusted), s.platform.Trail("to-"+version, "app"))
 		}

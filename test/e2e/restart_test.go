@@ -52,11 +52,30 @@ func TestPlatformKilledInTheMiddle(t *testing.T) {
 	}
 	write("rootfs.img", strings.Repeat("a new system ", 5000))
 	write("restart.yaml", thousandDevices)
-	write("token", "a token that nobody guesses\n")
+	write("token", "a token that cannot be guessed\n")
 	made := harness.Run(t, dir, programs.Sim, "keygen", "release")
 	require.Equal(t, 0, made.Code, made.Err)
-	made = harness.Run(t, dir, programs.Sim, "pack", "--key", "release.key", "--product", "gw-200", "--component", "rootfs", "--target", "1.1.0",
-		"--release", "2", "--chunk", "8192", "--out", "rootfs.ota", "rootfs.img")
+	made = harness.Run(
+		t,
+		dir,
+		programs.Sim,
+		"pack",
+		"--key",
+		"release.key",
+		"--product",
+		"gw-200",
+		"--component",
+		"rootfs",
+		"--target",
+		"1.1.0",
+		"--release",
+		"2",
+		"--chunk",
+		"8192",
+		"--out",
+		"rootfs.ota",
+		"rootfs.img",
+	)
 	require.Equal(t, 0, made.Code, made.Err)
 	broker, store, pages := harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t)
 	start := func() *harness.Process {
@@ -68,7 +87,7 @@ func TestPlatformKilledInTheMiddle(t *testing.T) {
 	ask := func(path string, answer any) string {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+pages+path, nil)
 		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer a token that nobody guesses")
+		r.Header.Set("Authorization", "Bearer a token that cannot be guessed")
 		response, err := http.DefaultClient.Do(r)
 		require.NoError(t, err)
 		defer response.Body.Close()
@@ -87,7 +106,20 @@ func TestPlatformKilledInTheMiddle(t *testing.T) {
 	}
 
 	p := start()
-	run := harness.Start(t, dir, programs.Sim, "run", "restart.yaml", "--broker", "mqtt://"+broker, "--trust", "release.pub", "--quiet", "--json", "verdict.json")
+	run := harness.Start(
+		t,
+		dir,
+		programs.Sim,
+		"run",
+		"restart.yaml",
+		"--broker",
+		"mqtt://"+broker,
+		"--trust",
+		"release.pub",
+		"--quiet",
+		"--json",
+		"verdict.json",
+	)
 	for _, enough := range []int{150, 500} {
 		harness.Await(t, "devices that are upgraded", func() bool { return upgraded() >= enough })
 		before := upgraded()
@@ -122,7 +154,12 @@ func TestPlatformKilledInTheMiddle(t *testing.T) {
 	assert.Equal(t, verdict.Reports.Numbered, stored, "what the devices have numbered, the platform has, each once")
 	var state struct{ Reports map[string]int }
 	ask("/api/v1/platform", &state)
-	assert.Zero(t, state.Reports["illegal"]+state.Reports["conflicting"]+state.Reports["unknown"]+state.Reports["dropped"], "%v", state.Reports)
+	assert.Zero(
+		t,
+		state.Reports["illegal"]+state.Reports["conflicting"]+state.Reports["unknown"]+state.Reports["dropped"],
+		"%v",
+		state.Reports,
+	)
 	assert.Contains(t, ask("/plans/spring/monitoring", nil), `<b class="count">1,000</b>`)
 	assert.Equal(t, 0, p.Stop())
 }

@@ -44,7 +44,7 @@ func TestAgentUpgradesItself(t *testing.T) {
 	assert.Equal(t, 0, agent.Stop())
 }
 
-// A new agent that is none goes back: by the old one, which begins again when
+// A new agent that is none is rolled back: by the old one, which begins again when
 // it cannot start the new one, or by a command that tries the new one first.
 func TestAgentThatDoesNotRunGoesBack(t *testing.T) {
 	for _, test := range []struct {
@@ -67,8 +67,16 @@ func TestAgentThatDoesNotRunGoesBack(t *testing.T) {
 			agent := s.device.Start()
 			for i, content := range []string{"no program", "\x7fELF neither"} {
 				plan, target := fmt.Sprint("bad-", i), fmt.Sprint("1.1.", i)
-				s.upgrade(harness.Plan{ID: plan}, ota.DeviceUpgradeFailed, harness.Pack(t, "agent", target, 1, []byte(content), nil, s.key))
-				assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: "+string(test.code)), s.platform.Trail(plan, "agent"))
+				s.upgrade(
+					harness.Plan{ID: plan},
+					ota.DeviceUpgradeFailed,
+					harness.Pack(t, "agent", target, 1, []byte(content), nil, s.key),
+				)
+				assert.Equal(
+					t,
+					trail("download_succeeded", "upgrading", "upgrade_failed: "+string(test.code)),
+					s.platform.Trail(plan, "agent"),
+				)
 				assert.True(t, bytes.Equal(image, s.device.Read("sbin/ota-agent")), "the old program is there")
 				assert.True(t, agent.Running())
 			}

@@ -102,7 +102,7 @@ func TestDamagedFilesOfThePlatform(t *testing.T) {
 		code        int
 		fine        string
 	}{
-		{"devices.txt", "--credentials devices.txt", 2, "half swapped"}, // lines of others are lines
+		{"devices.txt", "--credentials devices.txt", 2, "half swapped"}, // third-party lines are lines
 		{"token", "--token-file token", 2, "swapped"},
 		{"app.ota", "--upgrade app.ota", 2, ""},
 		{"app.ota", "--upgrade app.ota --state kept", 2, ""},
@@ -112,9 +112,15 @@ func TestDamagedFilesOfThePlatform(t *testing.T) {
 				t.Parallel()
 				dir := copyOf(t, whole)
 				d.does(t, dir, row.file)
-				args := append([]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "127.0.0.1:0"}, strings.Fields(row.flags)...)
+				args := append(
+					[]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "127.0.0.1:0"},
+					strings.Fields(row.flags)...)
 				p := harness.StartAsNobody(t, dir, programs.Sim, args...)
-				harness.Await(t, "the end or the start", func() bool { return !p.Running() || strings.Contains(p.Output(), "ready for devices") })
+				harness.Await(
+					t,
+					"the end or the start",
+					func() bool { return !p.Running() || strings.Contains(p.Output(), "ready for devices") },
+				)
 				if d.name == "link" || strings.Contains(row.fine, d.name) {
 					ends(t, harness.Outcome{Code: p.Stop(), Err: p.Output()}, 0)
 					return

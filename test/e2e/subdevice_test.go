@@ -50,7 +50,10 @@ func newSite(t *testing.T) *site {
 func (s *site) behind(product string, keys ...string) {
 	firmware := harness.CommandComponent("fw", "bus")
 	firmware["type"] = "module" // sub-devices have no other
-	s.subs = append(s.subs, harness.Settings{"devices": keys, "product": product, "components": []harness.Settings{firmware}})
+	s.subs = append(
+		s.subs,
+		harness.Settings{"devices": keys, "product": product, "components": []harness.Settings{firmware}},
+	)
 	s.device.Settings["sub_devices"] = s.subs
 	for _, key := range keys {
 		s.addHandler(key)
@@ -160,7 +163,7 @@ func TestSubDevices(t *testing.T) {
 	assert.FileExists(t, s.device.Path("state/sub/meter-1/state.0"))
 	cached, err := os.ReadDir(s.device.Path("state/cache"))
 	require.NoError(t, err)
-	assert.Len(t, cached, 1, "one valve has nobody to share with")
+	assert.Len(t, cached, 1, "one valve has no other to share with")
 	assert.Equal(t, 0, agent.Stop())
 }
 
@@ -194,10 +197,16 @@ func (s *site) shows() {
 	assert.Regexp(s.t, `(?m)^meter-3 +meter +fw 1\.0\.0 +idle: plan meters has failed on this device`, text)
 	one := s.device.Do("status", "--device", "meter-3").Out
 	assert.Contains(s.t, one, "meter-3 of product meter, ota-agent/1.0.0, up ")
-	assert.Contains(s.t, one, "installer_failed activate: exit status 1: told to fail at activate")
+	assert.Contains(s.t, one, "installer_failed activate: exit status 1: asked to fail at activate")
 	assert.NotContains(s.t, one, "meter-1")
-	assert.Equal(s.t, harness.Outcome{Code: 4, Err: "ota-agent status: this agent speaks for no sub-device \"meter-9\": see '" + s.device.Told("status") + "'\n"},
-		s.device.Do("status", "--device", "meter-9"))
+	assert.Equal(
+		s.t,
+		harness.Outcome{
+			Code: 4,
+			Err:  "ota-agent status: this agent speaks for no sub-device \"meter-9\": see '" + s.device.Told("status") + "'\n",
+		},
+		s.device.Do("status", "--device", "meter-9"),
+	)
 }
 
 // A plan for a sub-device is answered in its name.
@@ -210,12 +219,27 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 	s.platform.Offer(harness.Plan{ID: "p"}, s.firmware("meter", "1.1.0", 1, []byte("image")))
 	harness.Await(t, "both questions", func() bool {
 		text := s.device.Do("status").Out
-		return strings.Contains(text, "waits for your answer: "+s.device.Told("confirm")+" --device meter-1, or "+s.device.Told("refuse")+" --device meter-1") &&
+		return strings.Contains(
+			text,
+			"waits for your answer: "+s.device.Told(
+				"confirm",
+			)+" --device meter-1, or "+s.device.Told(
+				"refuse",
+			)+" --device meter-1",
+		) &&
 			strings.Contains(text, s.device.Told("confirm")+" --device meter-2")
 	})
 	assert.Equal(t, 4, s.device.Do("confirm").Code, "the gateway has no plan")
-	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1: fw 1.0.0 to 1.1.0\n"}, s.device.Do("confirm", "--device", "meter-2"))
-	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1: fw 1.0.0 to 1.1.0\n"}, s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"))
+	assert.Equal(
+		t,
+		harness.Outcome{Out: "confirmed plan p, attempt 1: fw 1.0.0 to 1.1.0\n"},
+		s.device.Do("confirm", "--device", "meter-2"),
+	)
+	assert.Equal(
+		t,
+		harness.Outcome{Out: "refused plan p, attempt 1: fw 1.0.0 to 1.1.0\n"},
+		s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"),
+	)
 	s.platform.AwaitDevice("p", "meter-2", ota.DeviceUpgraded)
 	assert.Equal(t, "1.0.0", s.runs("meter-1"))
 	harness.Await(t, "the refusal", func() bool {
@@ -236,7 +260,11 @@ func TestSubDeviceIsOperated(t *testing.T) {
 	})
 	explained := func(key string) string { return s.device.Do("explain", "--device", key).Out }
 	paused := func(key string, want bool) {
-		harness.Await(t, fmt.Sprint("the pause of ", key, " is ", want), func() bool { return strings.Contains(explained(key), "paused by the operator") == want })
+		harness.Await(
+			t,
+			fmt.Sprint("the pause of ", key, " is ", want),
+			func() bool { return strings.Contains(explained(key), "paused by the operator") == want },
+		)
 	}
 	assert.Equal(t, 0, s.device.Do("pause", "--device", "meter-1").Code)
 	paused("meter-1", true)
@@ -257,8 +285,27 @@ func TestSubDeviceIsOperated(t *testing.T) {
 	private, err := wire.MarshalPrivateKey(s.key.PrivateKey)
 	require.NoError(t, err)
 	s.device.Write("release.key", private, 0o600)
-	packed := harness.Run(t, s.device.Dir, programs.Sim, "pack", "--key", "release.key", "--product", "meter", "--component", "fw", "--type", "module",
-		"--target", "1.1.0", "--release", "1", "--out", file, "fw.bin")
+	packed := harness.Run(
+		t,
+		s.device.Dir,
+		programs.Sim,
+		"pack",
+		"--key",
+		"release.key",
+		"--product",
+		"meter",
+		"--component",
+		"fw",
+		"--type",
+		"module",
+		"--target",
+		"1.1.0",
+		"--release",
+		"1",
+		"--out",
+		file,
+		"fw.bin",
+	)
 	require.Zero(t, packed.Code, packed.Err)
 	assert.Equal(t, 1, s.device.Do("rehearse", file).Code, "it is not for the gateway")
 	assert.Equal(t, 0, s.device.Do("rehearse", "--device", "meter-2", file).Code)
@@ -273,7 +320,7 @@ func TestSubDeviceIsOperated(t *testing.T) {
 }
 
 // A handler that wants the gateway restarted fails its own device alone, and a
-// sub-device whose state cannot be opened is missed by nobody else.
+// sub-device whose state cannot be opened changes nothing for the others.
 func TestSubDeviceCannotHarmTheGateway(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -287,7 +334,11 @@ func TestSubDeviceCannotHarmTheGateway(t *testing.T) {
 	assert.Equal(t, "1.0.0", s.runs("meter-1"))
 	s.upgrades("gateway", "1.1.0", 1)
 	assert.Contains(t, s.device.Do("status", "--device", "meter-1").Out, "asks for restart system of the gateway")
-	assert.Regexp(t, `(?m)^meter-2 +meter +not served since the agent's start: .*not a directory`, s.device.Do("status").Out)
+	assert.Regexp(
+		t,
+		`(?m)^meter-2 +meter +not served since the agent's start: .*not a directory`,
+		s.device.Do("status").Out,
+	)
 	assert.Equal(t, 4, s.device.Do("check", "--device", "meter-2").Code)
 	assert.Equal(t, 0, agent.Stop())
 }

@@ -18,7 +18,13 @@ type vendors struct {
 }
 
 func newVendors(t *testing.T) *vendors {
-	v := &vendors{site: newSite(t), radio: harness.NewKey(t), second: harness.NewKey(t), valve: harness.NewKey(t), table: harness.NewKey(t)}
+	v := &vendors{
+		site:   newSite(t),
+		radio:  harness.NewKey(t),
+		second: harness.NewKey(t),
+		valve:  harness.NewKey(t),
+		table:  harness.NewKey(t),
+	}
 	for name, key := range map[string]harness.Key{"radio": v.radio, "second": v.second, "valve": v.valve, "table": v.table} {
 		v.device.Write(name+".pub", key.Public(t), 0o644)
 	}
@@ -61,7 +67,10 @@ func TestTrustOfParts(t *testing.T) {
 		if test.accepted {
 			want, status = ota.DeviceUpgraded, succeeded
 		}
-		v.platform.Offer(harness.Plan{ID: test.name}, harness.Pack(t, test.component, fmt.Sprintf("1.1.%d", i), 2, []byte(test.name), of(test.product), test.keys...))
+		v.platform.Offer(
+			harness.Plan{ID: test.name},
+			harness.Pack(t, test.component, fmt.Sprintf("1.1.%d", i), 2, []byte(test.name), of(test.product), test.keys...),
+		)
 		v.platform.AwaitDevice(test.name, test.device, want)
 		assert.Equal(t, status, v.platform.Trail(test.name, test.component), test.name)
 	}

@@ -177,7 +177,11 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	s := &setting{t: t, key: harness.NewKey(t), platform: harness.StartPlatform(t, platform.Config{
 		Credentials: func(user, password string) bool { return user == "gw-0001" && password == "right-secret" }})}
 	s.device = harness.NewDevice(t, programs, "", s.key)
-	s.device.Settings["broker"] = harness.Settings{"urls": []string{s.platform.BrokerURL()}, "username": "gw-0001", "password_file": "password"}
+	s.device.Settings["broker"] = harness.Settings{
+		"urls":          []string{s.platform.BrokerURL()},
+		"username":      "gw-0001",
+		"password_file": "password",
+	}
 	s.device.Settings["log"] = harness.Settings{"level": "debug"}
 	s.device.Components(harness.FileComponent("app", "1.0.0", nil))
 	s.device.Write("app.bin", []byte("old"), 0o755)

@@ -37,7 +37,7 @@ const (
 const readerBroker = "127.0.0.1:1883"
 
 // NewGuide opens the README of the checkout. brokerAddress is where the device
-// finds the broker, platformArgs are what the platform is told beside the
+// finds the broker, platformArgs are arguments of the platform beside the
 // README's words.
 func NewGuide(t testing.TB, programs Programs, checkout, brokerAddress string, platformArgs ...string) *Guide {
 	t.Helper()
@@ -50,7 +50,11 @@ func NewGuide(t testing.TB, programs Programs, checkout, brokerAddress string, p
 	_, section, found := strings.Cut(g.read(filepath.Join(checkout, "README.md")), "\n## On a device\n")
 	section, _, ends := strings.Cut(section, "\n## ")
 	if g.blocks = fencesOf(section); !found || !ends || len(g.blocks) != fences {
-		t.Fatalf("README.md: the section \"On a device\" has %d fences, not %d: change this reader with it", len(g.blocks), fences)
+		t.Fatalf(
+			"README.md: the section \"On a device\" has %d fences, not %d: change this reader with it",
+			len(g.blocks),
+			fences,
+		)
 	}
 	config := g.read(filepath.Join(checkout, "examples/agent.yaml"))
 	if !strings.Contains(config, readerBroker) {
@@ -107,11 +111,12 @@ func (g *Guide) Sh(commands string) string {
 	return outcome.Out
 }
 
-// Serve starts the platform with a reader's command, and what this one is told
-// beside it.
+// Serve starts the platform with a reader's command, and platformArgs beside it.
 func (g *Guide) Serve(command string) {
 	g.t.Helper()
-	args := append([]string{"-c", "exec " + command + ` "$@"`, "sh"}, append([]string{"--page", "127.0.0.1:0"}, g.platformArgs...)...)
+	args := append(
+		[]string{"-c", "exec " + command + ` "$@"`, "sh"},
+		append([]string{"--page", "127.0.0.1:0"}, g.platformArgs...)...)
 	g.Platform = Start(g.t, g.Dir, "sh", args...)
 	g.Platform.AwaitOutput(ready)
 }
@@ -195,8 +200,8 @@ func (g *Guide) link(name, program string) {
 	}
 }
 
-// FreeAddress finds a port of the loopback that nobody uses, and that nobody else
-// is given until the test ends, whether its server is up or down.
+// FreeAddress finds a free port of the loopback and keeps it until the test ends,
+// whether its server is up or down.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	kept, err := address.Keep("127.0.0.1:0")

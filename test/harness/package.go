@@ -39,7 +39,7 @@ func (k Key) Public(t testing.TB) []byte {
 // Package is a package on its way to a platform. Its three parts may be made to
 // contradict each other, as a thief, a broken store or a mistake would.
 type Package struct {
-	Manifest *ota.Manifest // what the platform is told
+	Manifest *ota.Manifest // what the platform knows of it
 	Envelope ota.Envelope  // what devices get to verify
 	Content  [][]byte      // what the store serves of each file
 }
@@ -47,7 +47,14 @@ type Package struct {
 // Pack makes the package of a full upgrade of one component to target: one file
 // with the given content. change may alter the manifest before it is signed;
 // without keys it is not signed.
-func Pack(t testing.TB, component, target string, release int64, content []byte, change func(*ota.Manifest), keys ...Key) *Package {
+func Pack(
+	t testing.TB,
+	component, target string,
+	release int64,
+	content []byte,
+	change func(*ota.Manifest),
+	keys ...Key,
+) *Package {
 	t.Helper()
 	file, err := bundle.Describe(component+".img", bytes.NewReader(content), 0)
 	if err != nil {
@@ -65,7 +72,7 @@ func Pack(t testing.TB, component, target string, release int64, content []byte,
 	return p
 }
 
-// Seal signs a manifest, which may differ from what the platform is told.
+// Seal signs a manifest, which may differ from what the platform knows.
 func (p *Package) Seal(t testing.TB, manifest *ota.Manifest, keys ...Key) {
 	t.Helper()
 	var private []ed25519.PrivateKey

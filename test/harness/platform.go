@@ -14,7 +14,7 @@ import (
 	"otafleet/simulator/platform/engine"
 )
 
-// Platform is a stand-in platform within the test, which remembers what devices
+// Platform is a fake platform within the test, which remembers what devices
 // told it.
 type Platform struct {
 	*platform.StandIn
@@ -28,7 +28,7 @@ type Platform struct {
 	faults    map[string][]string // by plan: reports that should not have come as they did
 }
 
-// StartPlatform serves a stand-in until the test ends, and returns when it hears
+// StartPlatform serves a fake platform until the test ends, and returns when it hears
 // what devices say. The zero Config is enough; its Observe is taken.
 func StartPlatform(t testing.TB, config platform.Config) *Platform {
 	t.Helper()
@@ -67,7 +67,10 @@ func (p *Platform) observe(_ time.Time, fact engine.Output) {
 		case engine.Duplicate: // sent again after a cut, as it should be
 		default:
 			r := fact.Report
-			p.faults[r.Plan] = append(p.faults[r.Plan], fmt.Sprintf("number %d, %s %s: %s %v", r.Seq, r.Component, r.Status, fact.Arrival, fact.Cause))
+			p.faults[r.Plan] = append(
+				p.faults[r.Plan],
+				fmt.Sprintf("number %d, %s %s: %s %v", r.Seq, r.Component, r.Status, fact.Arrival, fact.Cause),
+			)
 		}
 	case engine.Decided:
 		p.decisions = append(p.decisions, *fact.Decision)
@@ -83,7 +86,7 @@ type Plan struct {
 	Sources   []string      // of every component; none means any
 }
 
-// Offer puts packages onto the shelf and a plan of all of them into effect.
+// Offer puts packages into the catalog and a plan of all of them into effect.
 func (p *Platform) Offer(plan Plan, packages ...*Package) {
 	p.t.Helper()
 	spec := engine.PlanSpec{
@@ -225,7 +228,7 @@ func (p *Platform) Arrivals() map[engine.Arrival]int {
 }
 
 // Faults names the reports on a plan that came out of order, changed, against
-// the status table, or on a plan that nobody knows.
+// the status table, or on an unknown plan.
 func (p *Platform) Faults(plan string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

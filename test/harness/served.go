@@ -18,7 +18,9 @@ type Served struct {
 // it hears what devices say.
 func ServePlatform(t testing.TB, programs Programs, dir string, args ...string) *Served {
 	t.Helper()
-	args = append([]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "127.0.0.1:0"}, args...)
+	args = append(
+		[]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "127.0.0.1:0"},
+		args...)
 	s := &Served{Process: Start(t, dir, programs.Sim, args...)}
 	s.AwaitOutput(ready)
 	found := regexp.MustCompile(`broker (mqtt://\S+), object store (https?://\S+)\n`).FindStringSubmatch(s.Output())

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// nobody is a user who owns nothing but what Own gives him.
+// nobody is the user who owns nothing but what Own gives him.
 const nobody = 65534
 
 // asNobody lets a program run without the rights of root, for whom no file is

@@ -89,8 +89,25 @@ func (j *journey) pack(content string) (file string) {
 	private, err := wire.MarshalPrivateKey(j.key.PrivateKey)
 	require.NoError(j.t, err)
 	dir := j.t.TempDir()
-	out := harness.Run(j.t, dir, programs.Sim, "pack", "--key", write(j.t, "release.key", string(private)), "--product", harness.Product,
-		"--component", "app", "--target", "1.1.0", "--release", "2", "--out", "app.ota", write(j.t, "app.bin", content))
+	out := harness.Run(
+		j.t,
+		dir,
+		programs.Sim,
+		"pack",
+		"--key",
+		write(j.t, "release.key", string(private)),
+		"--product",
+		harness.Product,
+		"--component",
+		"app",
+		"--target",
+		"1.1.0",
+		"--release",
+		"2",
+		"--out",
+		"app.ota",
+		write(j.t, "app.bin", content),
+	)
 	require.Zero(j.t, out.Code, out.Err)
 	return filepath.Join(dir, "app.ota")
 }
@@ -99,7 +116,9 @@ func (j *journey) pack(content string) (file string) {
 // is through.
 func (j *journey) serve(content string) *harness.Served {
 	j.t.Helper()
-	args := append([]string{"--broker", j.broker.url(), "--upgrade", j.pack(content), "--until-done", "1"}, j.platformArgs...)
+	args := append(
+		[]string{"--broker", j.broker.url(), "--upgrade", j.pack(content), "--until-done", "1"},
+		j.platformArgs...)
 	return harness.ServePlatform(j.t, programs, j.t.TempDir(), args...)
 }
 
@@ -112,7 +131,11 @@ func (j *journey) travel() {
 	if j.stranger {
 		j.keepOut(platform)
 	}
-	agent := harness.Start(t, j.device.Dir, "env", append(j.environment, programs.Agent, "run", "--config", "agent.yaml")...)
+	agent := harness.Start(
+		t,
+		j.device.Dir,
+		"env",
+		append(j.environment, programs.Agent, "run", "--config", "agent.yaml")...)
 	platform.AwaitOutput("gw-0001  is now: Upgraded")
 	assert.Equal(t, "app 1.1.0", string(j.device.Read("app.bin")), "the file is replaced")
 	status := j.device.Do("status")

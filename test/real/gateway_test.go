@@ -28,12 +28,20 @@ func TestBehindAGateway(t *testing.T) {
 	j := newJourney(t, broker, harness.Settings{
 		"urls": []string{broker.url()}, "username": "gw-0001", "password_file": write(t, "password", "d-secret\n"),
 	})
-	j.device.Write("meter", []byte("#!/bin/sh\nf=\"$(dirname \"$0\")/$OTA_DEVICE.version\"\ncase $1 in\ninspect) echo \"{\\\"version\\\":\\\"$(cat \"$f\")\\\"}\" ;;\n"+
-		"activate) echo \"$OTA_TARGET\" >\"$f\"; echo '{\"restart\":\"none\"}' ;;\nrevert) echo \"$OTA_SOURCE\" >\"$f\" ;;\nesac\n"), 0o755)
+	j.device.Write(
+		"meter",
+		[]byte(
+			"#!/bin/sh\nf=\"$(dirname \"$0\")/$OTA_DEVICE.version\"\ncase $1 in\ninspect) echo \"{\\\"version\\\":\\\"$(cat \"$f\")\\\"}\" ;;\n"+
+				"activate) echo \"$OTA_TARGET\" >\"$f\"; echo '{\"restart\":\"none\"}' ;;\nrevert) echo \"$OTA_SOURCE\" >\"$f\" ;;\nesac\n",
+		),
+		0o755,
+	)
 	keys := []string{"meter-1", "meter-2"}
 	firmware := harness.CommandComponent("fw", "meter")
 	firmware["type"] = "module"
-	j.device.Settings["sub_devices"] = []harness.Settings{{"devices": keys, "product": "meter", "components": []harness.Settings{firmware}}}
+	j.device.Settings["sub_devices"] = []harness.Settings{
+		{"devices": keys, "product": "meter", "components": []harness.Settings{firmware}},
+	}
 	for _, key := range keys {
 		j.device.Write(key+".version", []byte("1.0.0\n"), 0o644)
 	}
@@ -41,11 +49,43 @@ func TestBehindAGateway(t *testing.T) {
 	private, err := wire.MarshalPrivateKey(j.key.PrivateKey)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	out := harness.Run(t, dir, programs.Sim, "pack", "--key", write(t, "release.key", string(private)), "--product", "meter", "--type", "module",
-		"--component", "fw", "--target", "1.1.0", "--release", "1", "--out", "fw.ota", write(t, "fw.bin", "firmware 1.1.0"))
+	out := harness.Run(
+		t,
+		dir,
+		programs.Sim,
+		"pack",
+		"--key",
+		write(t, "release.key", string(private)),
+		"--product",
+		"meter",
+		"--type",
+		"module",
+		"--component",
+		"fw",
+		"--target",
+		"1.1.0",
+		"--release",
+		"1",
+		"--out",
+		"fw.ota",
+		write(t, "fw.bin", "firmware 1.1.0"),
+	)
 	require.Zero(t, out.Code, out.Err)
-	platform := harness.ServePlatform(t, programs, dir, "--broker", broker.url(), "--upgrade", "fw.ota", "--until-done", "2",
-		"--username", "platform", "--password-file", write(t, "password", "p-secret\n"))
+	platform := harness.ServePlatform(
+		t,
+		programs,
+		dir,
+		"--broker",
+		broker.url(),
+		"--upgrade",
+		"fw.ota",
+		"--until-done",
+		"2",
+		"--username",
+		"platform",
+		"--password-file",
+		write(t, "password", "p-secret\n"),
+	)
 	agent := j.device.Start()
 	platform.AwaitOutput("meter-1  is now: Upgraded")
 	platform.AwaitOutput("meter-2  is now: Upgraded")

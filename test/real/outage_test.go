@@ -35,7 +35,11 @@ func TestBrokerOutages(t *testing.T) {
 	device.Write("app.bin", []byte("old"), 0o755)
 	device.Write("tool.bin", []byte("old"), 0o755)
 	image := harness.Image(1, size)
-	desk.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, image, nil, key), harness.Pack(t, "tool", "1.1.0", 2, []byte("new"), nil, key))
+	desk.Offer(
+		harness.Plan{ID: "p"},
+		harness.Pack(t, "app", "1.1.0", 2, image, nil, key),
+		harness.Pack(t, "tool", "1.1.0", 2, []byte("new"), nil, key),
+	)
 
 	began := time.Now()
 	agent := device.Start()
@@ -44,7 +48,11 @@ func TestBrokerOutages(t *testing.T) {
 		time.Sleep(held)
 		broker.kill()
 		broker.start()
-		harness.Await(t, "the agent is back", func() bool { return strings.Count(agent.Output(), "connected to the broker") > 2*outage+2 })
+		harness.Await(
+			t,
+			"the agent is back",
+			func() bool { return strings.Count(agent.Output(), "connected to the broker") > 2*outage+2 },
+		)
 	}
 	t.Logf("%d outages in %s", outages, time.Since(began).Round(time.Millisecond))
 	desk.AwaitStatus("p", device, ota.DeviceUpgraded)

@@ -7,10 +7,10 @@
 // VERSITYGW; TestMain builds ota-agent and ota-sim and makes the authority that
 // everybody trusts; a test starts servers of its own on free ports of the
 // loopback, kills and starts them again as it likes, and looks at the device's
-// files and at what the platform has been told.
+// files and at what has reached the platform.
 //
 // What our programs do among themselves is for test/e2e. Here stands what
-// depends on how somebody else reads the same standards.
+// depends on how third parties read the same standards.
 package real_test
 
 import (

@@ -16,7 +16,7 @@ import (
 )
 
 // TestFleetOverTLS runs a fleet through three reconnect storms over TLS, and none over a
-// connection that somebody else's authority vouches for.
+// connection that another authority vouches for.
 func TestFleetOverTLS(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile := ca.issue(t, "broker")
@@ -24,8 +24,20 @@ func TestFleetOverTLS(t *testing.T) {
 	scenario, err := filepath.Abs("testdata/storm.yaml")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	args := []string{"run", scenario, "--broker", strings.Replace(broker.url(), "mqtt:", "mqtts:", 1), "--stand-in", "--json", "verdict.json"}
-	run := harness.Start(t, dir, programs.Sim, append(args, "--ca-file", ca.file, "--source-addresses", "127.0.0.2-127.0.0.5")...)
+	args := []string{
+		"run",
+		scenario,
+		"--broker",
+		strings.Replace(broker.url(), "mqtt:", "mqtts:", 1),
+		"--stand-in",
+		"--json",
+		"verdict.json",
+	}
+	run := harness.Start(
+		t,
+		dir,
+		programs.Sim,
+		append(args, "--ca-file", ca.file, "--source-addresses", "127.0.0.2-127.0.0.5")...)
 	assert.Zero(t, run.Wait(), run.Output())
 	text, err := os.ReadFile(filepath.Join(dir, "verdict.json"))
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 	"otafleet/test/harness"
 )
 
-// server is somebody else's server, on a port that stays its own.
+// server is a third-party server, on a port that stays its own.
 type server struct {
 	t       *testing.T
 	address string // host:port
@@ -46,7 +46,7 @@ func (s *server) start() {
 // kill ends the server as a power cut would.
 func (s *server) kill() { s.process.Kill() }
 
-// listener is how mosquitto is told to listen.
+// listener is how mosquitto listens.
 func listener(address string) string {
 	host, port, _ := net.SplitHostPort(address)
 	return "listener " + port + " " + host

@@ -55,7 +55,13 @@ func TestPersistentSession(t *testing.T) {
 	await[*ota.Offline](desk)
 
 	desk.send(device, &ota.Plan{
-		Time: time.Now(), ID: "p", Name: "p", Attempt: 1, Mode: ota.Silent, Ends: time.Now().Add(time.Hour), OnFailure: ota.Stop,
+		Time:       time.Now(),
+		ID:         "p",
+		Name:       "p",
+		Attempt:    1,
+		Mode:       ota.Silent,
+		Ends:       time.Now().Add(time.Hour),
+		OnFailure:  ota.Stop,
 		Components: []ota.PlanComponent{{ID: "app", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Size: 3}},
 	})
 	require.Zero(t, broker.process.Stop())
@@ -80,7 +86,9 @@ func connectDesk(t *testing.T, broker *server) *desk {
 	d := &desk{t: t, heard: make(chan ota.Up, 100)}
 	conn, err := net.Dial("tcp", broker.address)
 	require.NoError(t, err)
-	d.client = paho.NewClient(paho.ClientConfig{Conn: conn, OnPublishReceived: []func(paho.PublishReceived) (bool, error){d.hear}})
+	d.client = paho.NewClient(
+		paho.ClientConfig{Conn: conn, OnPublishReceived: []func(paho.PublishReceived) (bool, error){d.hear}},
+	)
 	_, err = d.client.Connect(t.Context(), &paho.Connect{ClientID: "desk", CleanStart: true, KeepAlive: 30})
 	require.NoError(t, err)
 	_, err = d.client.Subscribe(t.Context(), &paho.Subscribe{
@@ -104,7 +112,10 @@ func (d *desk) send(to *harness.Device, m ota.Down) {
 	d.t.Helper()
 	kind, payload, err := wire.EncodeDown(m)
 	require.NoError(d.t, err)
-	_, err = d.client.Publish(d.t.Context(), &paho.Publish{Topic: wire.Topics{}.Down(to.Identity(), kind), QoS: 1, Payload: payload})
+	_, err = d.client.Publish(
+		d.t.Context(),
+		&paho.Publish{Topic: wire.Topics{}.Down(to.Identity(), kind), QoS: 1, Payload: payload},
+	)
 	require.NoError(d.t, err)
 }
 

@@ -17,7 +17,7 @@ import (
 	"otafleet/test/harness"
 )
 
-// The packages lie in a store of others, and the device gets addresses that the
+// The packages lie in a third-party store, and the device gets download URLs that the
 // platform has signed.
 func TestPresignedAddresses(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestPresignedAddresses(t *testing.T) {
 	}
 }
 
-// The device has keys of its own, and is told bucket and key only.
+// The device has keys of its own, and receives bucket and key only.
 func TestStoreAddresses(t *testing.T) {
 	t.Parallel()
 	t.Run("path style", func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestStoreAddresses(t *testing.T) {
 		store, broker := startStore(t, false), startMosquitto(t)
 		front := store.front()
 		j := newKeeper(t, broker, store, "http://"+domain, false)
-		j.environment = []string{"http_proxy=" + front.url} // nobody else knows that domain
+		j.environment = []string{"http_proxy=" + front.url} // no resolver knows that domain
 		j.travel()
 		assertAsked(t, front, bucket+"."+domain, "/")
 	})
@@ -59,7 +59,11 @@ func assertAsked(t *testing.T, f *front, host, root string) {
 	t.Helper()
 	asked := f.asked()
 	require.Len(t, asked, 1)
-	assert.Regexp(t, "^"+regexp.QuoteMeta(root)+"ota-sim-[A-Z2-7]+/"+regexp.QuoteMeta("gw-200/app/full/1.1.0/app.bin")+"$", asked[0].path)
+	assert.Regexp(
+		t,
+		"^"+regexp.QuoteMeta(root)+"ota-sim-[A-Z2-7]+/"+regexp.QuoteMeta("gw-200/app/full/1.1.0/app.bin")+"$",
+		asked[0].path,
+	)
 	assert.Equal(t, get{host: host, path: asked[0].path}, asked[0])
 }
 
@@ -116,7 +120,12 @@ func TestResume(t *testing.T) {
 		assert.Equal(t, kept, front.asked()[before].from, "it goes on at the first byte that is missing")
 	}
 	desk.AwaitStatus("p", device, ota.DeviceUpgraded)
-	t.Logf("upgraded in %s with %d kills and %d requests", time.Since(began).Round(time.Millisecond), kills, len(front.asked()))
+	t.Logf(
+		"upgraded in %s with %d kills and %d requests",
+		time.Since(began).Round(time.Millisecond),
+		kills,
+		len(front.asked()),
+	)
 	assert.Len(t, front.asked(), 1+kills, "no request but the first and one after each kill")
 	assert.True(t, bytes.Equal(image, device.Read("app.bin")))
 	assert.Empty(t, desk.Faults("p"))

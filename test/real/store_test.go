@@ -35,7 +35,7 @@ const (
 	deviceAccess, deviceSecret     = "device", "device-secret"
 )
 
-// store is somebody else's object store, with one empty bucket.
+// store is a third-party object store, with one empty bucket.
 type store struct {
 	*server
 	url string
@@ -50,8 +50,22 @@ func startStore(t *testing.T, secure bool) *store {
 	}
 	s := &store{server: &server{t: t, address: harness.FreeAddress(t), dir: dir, program: versitygwProgram}}
 	s.url = "http://" + s.address
-	s.args = []string{"--quiet", "--keep-alive", "--port", s.address, "--access", platformAccess, "--secret", platformSecret,
-		"--region", region, "--virtual-domain", domain, "--iam-dir", filepath.Join(dir, "users")}
+	s.args = []string{
+		"--quiet",
+		"--keep-alive",
+		"--port",
+		s.address,
+		"--access",
+		platformAccess,
+		"--secret",
+		platformSecret,
+		"--region",
+		region,
+		"--virtual-domain",
+		domain,
+		"--iam-dir",
+		filepath.Join(dir, "users"),
+	}
 	if secure {
 		certFile, keyFile := ca.issue(t, "store")
 		s.args = append(s.args, "--cert", certFile, "--key", keyFile)
@@ -73,8 +87,27 @@ func (s *store) client() *minio.Client {
 // admit gives the device keys of its own, with which it may read.
 func (s *store) admit() {
 	s.t.Helper()
-	made := harness.Run(s.t, s.dir, versitygwProgram, "admin", "--access", platformAccess, "--secret", platformSecret, "--region", region,
-		"--endpoint-url", s.url, "create-user", "--access", deviceAccess, "--secret", deviceSecret, "--role", "user")
+	made := harness.Run(
+		s.t,
+		s.dir,
+		versitygwProgram,
+		"admin",
+		"--access",
+		platformAccess,
+		"--secret",
+		platformSecret,
+		"--region",
+		region,
+		"--endpoint-url",
+		s.url,
+		"create-user",
+		"--access",
+		deviceAccess,
+		"--secret",
+		deviceSecret,
+		"--role",
+		"user",
+	)
 	require.Zero(s.t, made.Code, made.Err)
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + deviceAccess + `"]},
 		"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::` + bucket + `/*"]}]}`

@@ -32,8 +32,15 @@ func flagFile(t *testing.T) bootLoader {
 			require.NoError(t, os.WriteFile(path("a"), image, 0o600))
 			require.NoError(t, os.WriteFile(path("b"), make([]byte, len(image)), 0o600))
 			made := disks{
-				arguments: []string{"-kernel", kernel(t), "-initrd", initramfs, "-append", "console=ttyS0 panic=1 quiet loglevel=4"},
-				slots:     [2]place{{path: path("a")}, {path: path("b")}},
+				arguments: []string{
+					"-kernel",
+					kernel(t),
+					"-initrd",
+					initramfs,
+					"-append",
+					"console=ttyS0 panic=1 quiet loglevel=4",
+				},
+				slots: [2]place{{path: path("a")}, {path: path("b")}},
 			}
 			for _, disk := range []string{"a", "b", "data"} {
 				made.arguments = append(made.arguments, drive(disk, path(disk))...)

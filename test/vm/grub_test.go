@@ -90,7 +90,7 @@ func partitions() string {
 }
 
 // makeGRUB makes GRUB's first sector, without the partition table behind it, and
-// the rest. Each of its first two sectors is told where on the disk the next one
+// the rest. Each of its first two sectors holds where on the disk the next one
 // is, as grub-bios-setup would, which insists on the host's own root disk. The
 // offsets are those of GRUB's include/grub/i386/pc/boot.h.
 func makeGRUB(t *testing.T) (boot, core []byte) {

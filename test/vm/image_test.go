@@ -110,7 +110,9 @@ func mkfs(t *testing.T, path, dir string, size int, more ...string) {
 	require.NoError(t, os.Truncate(path, int64(size)))
 	// The same numbers in each image, so that they differ in what they hold only.
 	const id = "0f1a9f6e-3c65-4e0c-9d3c-0c7a5a6b6f10"
-	args := append([]string{"-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-U", id, "-E", "hash_seed=" + id, "-d", dir}, more...)
+	args := append(
+		[]string{"-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-U", id, "-E", "hash_seed=" + id, "-d", dir},
+		more...)
 	out, err := exec.Command("/sbin/mke2fs", append(args, path)...).CombinedOutput()
 	require.NoError(t, err, string(out))
 }

@@ -52,7 +52,7 @@ type place struct {
 }
 
 // drive is the emulator's arguments for a disk. Unsafe is about the host's power:
-// what the emulator was told to write is with the host's kernel at once, and
+// what the emulator was to write is with the host's kernel at once, and
 // stays when the emulator is killed.
 func drive(id, path string) []string {
 	return []string{"-drive", "if=none,format=raw,cache=unsafe,id=" + id + ",file=" + path}

@@ -11,7 +11,7 @@
 // emulator at random moments, which is a power cut: what the machine had in its
 // memory is gone, what it had written to its disks is there. After each upgrade
 // it starts the machine once more and holds what runs against what the platform
-// was told, and the slot's bytes against the image.
+// has received, and the slot's bytes against the image.
 //
 // VM_KILLS is how many kills each machine gets, VM_SEED draws their moments. It
 // needs qemu-system-x86_64, a static busybox, mke2fs, sfdisk, GRUB's tools, and
@@ -157,8 +157,16 @@ func newLab(t *testing.T, boot bootLoader) *lab {
 	l.device.Settings["download"] = harness.Settings{"rate_limit": "768KiB/s"}
 	l.device.Settings["health"] = []harness.Settings{{"command": []string{"/bin/health"}}}
 	l.device.Components(harness.Settings{
-		"id": "rootfs", "type": "module", "installer": "slot",
-		"slot": harness.Settings{"devices": boot.devices, "boot": boot.name, "boot_file": boot.memory, "tries": tries, "version_file": "/etc/version"},
+		"id":        "rootfs",
+		"type":      "module",
+		"installer": "slot",
+		"slot": harness.Settings{
+			"devices":      boot.devices,
+			"boot":         boot.name,
+			"boot_file":    boot.memory,
+			"tries":        tries,
+			"version_file": "/etc/version",
+		},
 	})
 	l.device.Configure()
 	l.runs = version{name: "1.0.0", image: makeImage(t, boot, "1.0.0", defect{})}
@@ -199,7 +207,15 @@ func (l *lab) upgrade(v version, moments []moment) time.Duration {
 	require.True(l, l.ended(plan, upgradeLimit), "upgrade to %s does not end: %v", v.name, l.platform.Trail(plan, ""))
 	took := time.Since(began)
 	l.judge(plan, v, len(cuts))
-	l.Logf("%s %-26s killed [%s] → %s, runs %s, after %.0fs", v.name, v.what(), strings.Join(cuts, ", "), l.last(plan), l.runs.name, took.Seconds())
+	l.Logf(
+		"%s %-26s killed [%s] → %s, runs %s, after %.0fs",
+		v.name,
+		v.what(),
+		strings.Join(cuts, ", "),
+		l.last(plan),
+		l.runs.name,
+		took.Seconds(),
+	)
 	return took
 }
 

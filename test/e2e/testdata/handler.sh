@@ -5,8 +5,8 @@
 # slow takes a moment.
 cd "$(dirname "$0")" || exit 1
 [ "$1" = inspect ] || echo "$1 $OTA_TARGET" >>trace
-if [ -e "fail-$1" ]; then echo "told to fail at $1" >&2; exit 1; fi
-if [ -e "once-$1" ]; then rm "once-$1"; echo "told to fail once" >&2; exit 1; fi
+if [ -e "fail-$1" ]; then echo "asked to fail at $1" >&2; exit 1; fi
+if [ -e "once-$1" ]; then rm "once-$1"; echo "asked to fail once" >&2; exit 1; fi
 if [ -e "later-$1" ]; then rm "later-$1"; exit 75; fi
 while [ -e "hold-$1" ]; do sleep 0.05; done
 [ ! -e slow ] || sleep 0.05

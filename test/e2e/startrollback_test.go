@@ -61,7 +61,11 @@ func archive(t *testing.T, files map[string][]byte) []byte {
 }
 
 // offers makes the component the device's only one, and gives what packs versions.
-func (r readByAgent) offers(t *testing.T, s *setting, more harness.Settings) func(target string, release int64, content []byte) *harness.Package {
+func (r readByAgent) offers(
+	t *testing.T,
+	s *setting,
+	more harness.Settings,
+) func(target string, release int64, content []byte) *harness.Package {
 	own := harness.Settings{"path": r.path, "unpack": r.unpack, "restart": "process"}
 	maps.Copy(own, more)
 	s.device.Write("etc/extra.pub", harness.NewKey(t).Public(t), 0o644)
@@ -119,7 +123,11 @@ func TestBadFileOfTheAgentIsTakenBack(t *testing.T) {
 				}
 				running := agent()
 				s.upgrade(harness.Plan{ID: "bad"}, ota.DeviceUpgradeFailed, pack("1.1.0", 1, test.bad(s)))
-				assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: boot_failed"), s.platform.Trail("bad", "conf"))
+				assert.Equal(
+					t,
+					trail("download_succeeded", "upgrading", "upgrade_failed: boot_failed"),
+					s.platform.Trail("bad", "conf"),
+				)
 				assert.Contains(t, s.failure("bad"), "could not start with the new version")
 				assert.Contains(t, s.failure("bad"), test.says)
 				assert.True(t, running.Running(), "under the same process id")

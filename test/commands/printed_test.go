@@ -39,7 +39,11 @@ func TestReportTells(t *testing.T) {
 				if kept != "" {
 					out = shell.Line("--out=" + kept)
 				}
-				ran := sh(t, dir, "ota-sim run --virtual --quiet --seed 7 --html page.html "+out+" -- "+shell.Line(source)+" <input")
+				ran := sh(
+					t,
+					dir,
+					"ota-sim run --virtual --quiet --seed 7 --html page.html "+out+" -- "+shell.Line(source)+" <input",
+				)
 				require.Zero(t, ran.Code, ran.Err)
 				page, err := os.ReadFile(filepath.Join(dir, "page.html"))
 				require.NoError(t, err)
@@ -69,7 +73,11 @@ func TestWarningsTell(t *testing.T) {
 	for _, name := range []string{"", "/handler"} {
 		require.NoError(t, os.Chmod(d.Path(strange+name), 0o777))
 	}
-	d.Settings["broker"] = harness.Settings{"urls": []string{"mqtts://ota.example.com"}, "username": "gw", "password_file": strange + "/password"}
+	d.Settings["broker"] = harness.Settings{
+		"urls":          []string{"mqtts://ota.example.com"},
+		"username":      "gw",
+		"password_file": strange + "/password",
+	}
 	d.Components(harness.CommandComponent("motor", strange+"/handler"))
 	d.Configure()
 	validate := func() string {
@@ -104,7 +112,7 @@ func TestAgentTells(t *testing.T) {
 			d.Start().AwaitOutput("connected to the broker")
 			word := map[string]string{"--config": "agent.yaml", "--socket": "its own.sock"}[how]
 			flags := " " + shell.Line(how, word)
-			told := func(line string) []string { // the commands in what a line prints
+			printed := func(line string) []string { // the commands in what a line prints
 				outcome := sh(t, d.Dir, line)
 				text := outcome.Out + outcome.Err
 				var commands []string
@@ -112,7 +120,12 @@ func TestAgentTells(t *testing.T) {
 					commands = append(commands, strings.TrimRight(found, ",;:)"))
 				}
 				require.NotEmpty(t, commands, text)
-				assert.NotRegexp(t, `(^|[^/])\bota-agent (confirm|refuse|resume|check|status|history)($|[^:a-z])`, text, "a command that would ask another agent")
+				assert.NotRegexp(
+					t,
+					`(^|[^/])\bota-agent (confirm|refuse|resume|check|status|history)($|[^:a-z])`,
+					text,
+					"a command that would ask another agent",
+				)
 				return commands
 			}
 			typed := func(line string) {
@@ -120,20 +133,20 @@ func TestAgentTells(t *testing.T) {
 				assert.Zero(t, outcome.Code, "%s\n%s", line, outcome.Err)
 			}
 
-			typed(told("bin/ota-agent pause" + flags)[0])
+			typed(printed("bin/ota-agent pause" + flags)[0])
 			typed("bin/ota-agent pause" + flags)
-			typed(told("bin/ota-agent explain" + flags)[0])
+			typed(printed("bin/ota-agent explain" + flags)[0])
 
 			target := `1.1 "it's", $(touch reached)`
 			served.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", target, 1, []byte("new"), nil, key))
 			d.awaitState(t, flags, "asking")
 			for _, verb := range []string{"explain", "status"} {
-				assert.Contains(t, told("bin/ota-agent "+verb+flags), "bin/ota-agent refuse"+flags)
+				assert.Contains(t, printed("bin/ota-agent "+verb+flags), "bin/ota-agent refuse"+flags)
 			}
-			assert.Contains(t, told("bin/ota-agent status --device nobody"+flags), "bin/ota-agent status"+flags)
+			assert.Contains(t, printed("bin/ota-agent status --device unknown"+flags), "bin/ota-agent status"+flags)
 			typed("bin/ota-agent refuse" + flags)
 			d.awaitState(t, flags, "declined")
-			typed(told("bin/ota-agent explain" + flags)[0])
+			typed(printed("bin/ota-agent explain" + flags)[0])
 			d.awaitState(t, flags, "asking")
 			explained := sh(t, d.Dir, "bin/ota-agent explain"+flags).Out
 			answer := regexp.MustCompile(`(?m)^ +(bin/ota-agent confirm .* --targets .*)$`).FindStringSubmatch(explained)
