@@ -57,6 +57,7 @@ var layout = []layer{
 	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
 	{"agent/link/native", "agent agent/link internal/*", ""},                     // a dialect: beside it come others
+	{"agent/statefile", "internal/files", "agent internal/ota"},                  // it stores bytes; the agent encodes and decodes them
 	{"agent/host", "agent firmware firmware/slot internal/files internal/ota", ""},
 	{"agent/gateway", "agent agent/download agent/link firmware internal/ota", ""},
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},

@@ -33,16 +33,8 @@ func (m *Machine) fallBack(i int, failure *ota.Failure) bool {
 	*w = work{deltas: w.deltas + 1}
 	m.effect(Forget{m.state.Run.Plan.Components[i].ID})
 	m.address = backoff{}
-	m.askAddress(i, ota.AddressFull)
+	m.refresh(i, ota.AddressFull)
 	return true
-}
-
-// addressReason is why the device asks for an address that has not come.
-func (m *Machine) addressReason(i int) ota.AddressReason {
-	if m.state.Run.Parts[i].Full {
-		return ota.AddressFull
-	}
-	return ota.AddressMissing
 }
 
 // checkDelta refuses a delta where one has been of no use.

@@ -116,7 +116,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	ended := Fetched{Op: out.Op, Need: result.Need, Gained: result.Gained, Setbacks: result.Setbacks}
 	switch {
 	case result.Failure != nil:
-		ended.Failure = asFailure(result.Failure, ota.Internal)
+		ended.Failure = AsFailure(result.Failure, ota.Internal)
 	case result.Need == "":
 		ended.Failure = r.lookAgain(ctx, out.Job)
 	}
@@ -149,7 +149,7 @@ func (r *Runner) checkHealth(ctx context.Context, out CheckHealth) Input {
 		failure = &ota.Failure{Code: ota.BootFailed, Detail: taken}
 	case version == out.Job.Target:
 		if err := r.equipment.Health.Check(ctx); err != nil {
-			failure = asFailure(err, ota.HealthCheckFailed)
+			failure = AsFailure(err, ota.HealthCheckFailed)
 		}
 	}
 	return HealthChecked{out.Op, version, failure}
@@ -193,7 +193,7 @@ func (r *Runner) revert(ctx context.Context, out Revert) Input {
 func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, call func(firmware.Installer) error) *ota.Failure {
 	installer, err := r.installer(job.Component)
 	if err != nil {
-		return asFailure(err, ota.InstallerFailed)
+		return AsFailure(err, ota.InstallerFailed)
 	}
 	defer r.delayed("", 0)
 	began := time.Now()
@@ -203,7 +203,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, cal
 		case err == nil:
 			return nil
 		case !firmware.Passes(err):
-			return asFailure(err, ota.InstallerFailed)
+			return AsFailure(err, ota.InstallerFailed)
 		case time.Since(began) >= retryGiveUp:
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
 		}

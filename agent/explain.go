@@ -290,7 +290,7 @@ func (m *Machine) explain() Explanation {
 	case waitsToGoBack:
 		e.Again = m.work[i].reverts.at
 	case waitsForAddress:
-		e.Again, e.Deadline = m.address.at, m.address.since.Add(addressGiveUp)
+		e.Again, e.Deadline = m.address.at, m.address.since.Add(refreshGiveUp)
 	case waitsForWindow:
 		e.Again, _ = m.closed()
 	case waitsForQuiet:

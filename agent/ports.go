@@ -15,7 +15,7 @@ type Link interface {
 	Send(message ota.Up)
 }
 
-// Store keeps the machine's state. Package statefile implements it.
+// Store keeps the machine's state. Memory implements it.
 type Store interface {
 	// Save replaces the kept state. It returns after the state would survive a
 	// power cut.
@@ -84,7 +84,7 @@ type Power interface {
 }
 
 // Desk keeps package addresses over restarts, since they do not fit into the
-// small state. Package statefile implements it.
+// small state. Memory implements it.
 type Desk interface {
 	// KeepPackage makes the address of a component's package durable.
 	KeepPackage(p *ota.Package) error

@@ -17,12 +17,12 @@ func (m *Machine) connect() {
 	m.announce = false
 	m.inventory(!m.working())
 	m.flush()
-	i := m.waitsForAddress()
+	i := m.waitsForURLs()
 	if i >= 0 && m.state.Run.awaits(i) {
 		m.decide(m.state.Run.Plan.ID, m.state.Run.Attempt, nil)
 	}
 	if i >= 0 && m.unasked != "" {
-		m.askAddress(i, m.unasked)
+		m.refresh(i, m.unasked)
 	}
 }
 

@@ -6,12 +6,9 @@ import (
 	"otafleet/internal/ota"
 )
 
-// Waiting times. The first is the protocol's (section 3, item 4).
+// Waiting times.
 const (
-	addressWait    = 30 * time.Second   // for an address, before asking for it
-	addressWaitCap = 10 * time.Minute   // between two requests, after doubling
-	addressGiveUp  = 7 * 24 * time.Hour // without any address: the platform has forgotten the plan
-	requestWait    = 30 * time.Second   // for a plan or the word that there is none, before asking again
+	requestWait    = 30 * time.Second // for a plan or the word that there is none, before asking again
 	requestWaitCap = time.Hour
 	resendWait     = time.Minute // for an acknowledgement, before sending again
 	resendWaitCap  = 10 * time.Minute
@@ -48,20 +45,6 @@ func (b *backoff) next(now time.Time, limit time.Duration) {
 
 func (b *backoff) due(now time.Time) bool { return !b.at.IsZero() && !now.Before(b.at) }
 
-// waitsForAddress returns the part that cannot go on without an address; -1 if
-// there is none.
-func (m *Machine) waitsForAddress() int {
-	run := m.state.Run
-	if run == nil || m.running != 0 {
-		return -1
-	}
-	i := run.active(m.work)
-	if i < 0 || run.Parts[i].Step != StepNone || m.work[i].pkg != nil || run.Local != "" {
-		return -1
-	}
-	return i
-}
-
 // schedule asks for a Tick at the next time that something is due.
 func (m *Machine) schedule() {
 	var next time.Time
@@ -71,8 +54,8 @@ func (m *Machine) schedule() {
 		}
 	}
 	if m.connected {
-		if m.waitsForAddress() >= 0 {
-			m.address.arm(m.now, addressWait)
+		if m.waitsForURLs() >= 0 {
+			m.address.arm(m.now, refreshWait)
 			consider(m.address.at)
 		}
 		if m.outbox.Len() > 0 {
@@ -141,7 +124,7 @@ func (m *Machine) tick() {
 // repeat says again what the platform has not answered. A connection that holds
 // may lose a message all the same: the platform, or its broker, may restart.
 func (m *Machine) repeat() {
-	i := m.waitsForAddress()
+	i := m.waitsForURLs()
 	overdue := i >= 0 && m.address.due(m.now)
 	// An address may be missing because the platform has missed a report.
 	if m.outbox.Len() > 0 && (overdue || m.resend.due(m.now)) {
@@ -149,42 +132,10 @@ func (m *Machine) repeat() {
 		m.resend.next(m.now, resendWaitCap)
 	}
 	if overdue {
-		m.addressMissing(i)
+		m.refreshAgain(i)
 	}
 	if m.request.due(m.now) {
 		m.request.next(m.now, requestWaitCap)
 		m.inventory(!m.working())
 	}
-}
-
-// askAddress asks the platform for an address of part i, and again later if
-// none comes. Without a connection the question waits for the next one.
-func (m *Machine) askAddress(i int, reason ota.AddressReason) {
-	m.unasked = ""
-	if !m.connected {
-		m.unasked = reason
-		return
-	}
-	run := m.state.Run
-	m.send(&ota.AddressRequest{Time: m.now, Plan: run.Plan.ID, Attempt: run.Attempt,
-		Component: run.Plan.Components[i].ID, Reason: reason})
-	m.address.arm(m.now, addressWait)
-}
-
-// addressMissing asks once more, or gives up on a platform that has not sent an
-// address for a week: a device must not be busy with a forgotten plan for ever.
-func (m *Machine) addressMissing(i int) {
-	// After a long time without a connection the first question comes first.
-	if m.now.Sub(m.address.since) < addressGiveUp || m.address.wait == addressWait {
-		m.askAddress(i, m.addressReason(i))
-		m.address.next(m.now, addressWaitCap)
-		return
-	}
-	failure := &ota.Failure{Code: ota.URLExpired, Detail: "no package address for " + addressGiveUp.String()}
-	part := &m.state.Run.Parts[i]
-	if part.Status.Failed() {
-		part.Again, m.dirty = false, true
-		return
-	}
-	m.fail(i, part.failedAs(), failure)
 }

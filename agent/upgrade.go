@@ -52,7 +52,7 @@ func (m *Machine) fetched(in Fetched) {
 		if in.Need == ota.AddressMirrors {
 			part.Renewed, m.dirty = true, true
 		}
-		m.askAddress(i, in.Need)
+		m.refresh(i, in.Need)
 	case in.Failure != nil && m.fallBack(i, in.Failure):
 	case in.Failure != nil:
 		m.fail(i, ota.DownloadFailed, in.Failure)

@@ -109,7 +109,7 @@ func (s sharing) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResul
 	}
 	loan, err := s.cache.borrow(ctx, job.Files)
 	if err != nil {
-		return agent.FetchResult{Failure: asFailure(err), Setbacks: job.Setbacks}
+		return agent.FetchResult{Failure: agent.AsFailure(err, ota.Internal), Setbacks: job.Setbacks}
 	}
 	defer s.cache.giveBack(loan)
 	return s.fetcher.fetch(ctx, job, loan)

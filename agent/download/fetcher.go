@@ -3,7 +3,6 @@ package download
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -65,13 +64,13 @@ func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResu
 func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Digest]*entry) agent.FetchResult {
 	d := &download{fetcher: f, job: job, loan: loan, log: f.config.Log}
 	if job.Local != "" {
-		return agent.FetchResult{Failure: asFailure(d.copy(ctx))}
+		return agent.FetchResult{Failure: agent.AsFailure(d.copy(ctx), ota.Internal)}
 	}
 	need, err := d.run(ctx)
 	if need == "" && err == nil {
 		return agent.FetchResult{}
 	}
-	return agent.FetchResult{Need: need, Failure: asFailure(err), Gained: d.gained, Setbacks: d.setbacks()}
+	return agent.FetchResult{Need: need, Failure: agent.AsFailure(err, ota.Internal), Gained: d.gained, Setbacks: d.setbacks()}
 }
 
 // rules are the limits of every download.
@@ -109,16 +108,4 @@ func (f *Fetcher) buffer(size int) *[]byte {
 	}
 	b := make([]byte, size)
 	return &b
-}
-
-// asFailure is the failure to report for what ended a download.
-func asFailure(err error) *ota.Failure {
-	var failure *ota.Failure
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &failure):
-		return failure
-	}
-	return &ota.Failure{Code: ota.Internal, Detail: "the download was stopped: " + err.Error()}
 }

@@ -37,7 +37,7 @@ const saves = 5
 // life opens the state file of a disk, saves on from the state that it finds, and
 // tells the last state whose Save came back.
 func life(disk *memory) (last int) {
-	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
+	s, err := openState(statefile.Config{Disk: disk, Reserve: 700})
 	if err != nil {
 		return 0
 	}
@@ -80,7 +80,7 @@ func TestCuts(t *testing.T) {
 
 func checkAfterCut(t *testing.T, disk *memory, last int, when string) {
 	t.Helper()
-	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
+	s, err := openState(statefile.Config{Disk: disk, Reserve: 700})
 	require.NoError(t, err, when)
 	state, err := s.Load()
 	require.NoError(t, err, when)
@@ -89,7 +89,7 @@ func checkAfterCut(t *testing.T, disk *memory, last int, when string) {
 
 	require.NoError(t, s.Save(numbered(7)), when)
 	require.NoError(t, s.Close(), when)
-	s, err = statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
+	s, err = openState(statefile.Config{Disk: disk, Reserve: 700})
 	require.NoError(t, err, when)
 	state, err = s.Load()
 	require.NoError(t, err, when)
@@ -110,7 +110,7 @@ func TestCutsOfPackages(t *testing.T) {
 			sure, possible := packageLife(disk, at, to)
 			for f := range fates {
 				next := disk.afterCut(f, random)
-				s, err := statefile.Open(statefile.Config{Disk: next, Reserve: 700})
+				s, err := openState(statefile.Config{Disk: next, Reserve: 700})
 				require.NoError(t, err)
 				found := 0
 				if p := s.KeptPackage("app"); p != nil {
@@ -130,7 +130,7 @@ func TestCutsOfPackages(t *testing.T) {
 // stands for none.
 func packageLife(disk *memory, cutAt, cutTo int) (sure, possible int) {
 	disk.cutAt, disk.cutTo = cutAt, cutTo
-	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 700})
+	s, err := openState(statefile.Config{Disk: disk, Reserve: 700})
 	if err != nil {
 		return 0, 0
 	}

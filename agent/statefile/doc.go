@@ -4,8 +4,8 @@
 // One flow through it: Open locks the state directory and prepares two files of
 // a fixed size, state.0 and state.1; Load takes the newer of the two records
 // that verify; every Save writes a new record over the older of the two and
-// returns when it would survive a power cut. KeepPackage and ForgetPackage do
-// the same for package addresses, one small file each, replaced by rename.
+// returns when it would survive a power cut. Keep and Drop do the
+// same for small files, each replaced by rename.
 //
 // # Two files, written in place
 //
@@ -22,7 +22,7 @@
 //
 // # What it does not do
 //
-// It does not know what a state means: package agent encodes and decodes it. It
-// does not retry, and a Save that failed may or may not be found by the next
+// It does not know what a state means: it stores bytes, which package agent encodes
+// and decodes. It does not retry, and a Save that failed may or may not be found by the next
 // Load.
 package statefile

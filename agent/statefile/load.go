@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-
-	"otafleet/agent"
 )
 
 // maxKept bounds the damaged files that are kept aside. The first ones tell
@@ -47,21 +45,20 @@ func joined(errs []error) string {
 	return strings.Join(texts, ", ")
 }
 
-// generation is what Load finds in one file: a state, or what is wrong.
+// generation is what Load finds in one file: a record, or what is wrong.
 type generation struct {
-	record // verified, also where its state does not decode
-	state  *agent.State
-	newer  *agent.NewerState // of a newer agent: state is what was understood of it
+	record // verified, also where its state cannot be used
 	err    error
 }
 
-// Load gives the saved state: nil without an error on a device that never saved
-// one, nil with a *Damaged if there was one that cannot be read, and another
-// error if the storage does not give it at the moment. It comes before the first
-// Save.
-func (s *Store) Load() (*agent.State, error) {
+// Load returns the newest state for which usable returns no error: nil without an
+// error on a device that never saved one, nil with a *Damaged if there was one that
+// cannot be read, and another error if the storage does not give it at the moment.
+// It comes before the first Save.
+func (s *Store) Load(usable func(state []byte) error) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.usable = usable
 	if s.files[1] == nil && !s.unready {
 		return nil, fmt.Errorf("cannot load the state: %w", fs.ErrClosed)
 	}
@@ -78,25 +75,21 @@ func (s *Store) Load() (*agent.State, error) {
 	if found[s.latest].err != nil {
 		return nil, s.keepAside(found)
 	}
-	if newer := found[s.latest].newer; newer != nil {
-		kept, err := s.copyAside(s.latest)
-		s.log.Warn("the state was saved by a newer agent; what this one understands of it is used", "error", newer, "kept", kept, "not_kept", err)
-	}
 	if s.worn != nil {
 		s.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", s.worn)
 	}
-	return found[s.latest].state, nil
+	return found[s.latest].payload, nil
 }
 
 // locate reads both files and finds the latest state. An error is one that may pass.
 func (s *Store) locate() (found [2]generation, err error) {
 	for i, f := range s.files {
 		if found[i].err = errBlank; f != nil { // of a disk that takes nothing, one may be missing
-			found[i] = readGeneration(f)
+			found[i] = s.readGeneration(f)
 		}
 	}
-	// A record of a newer agent verifies and does not decode. Its counter counts
-	// all the same: that agent, come back, must not take it for the latest.
+	// A record whose state cannot be used verifies. Its counter counts all the same:
+	// an agent that can use it, come back, must not take it for the latest.
 	s.counter = max(found[0].counter, found[1].counter)
 	s.loaded, s.latest = true, 0
 	if found[0].err != nil || (found[1].err == nil && found[1].counter > found[0].counter) {
@@ -109,20 +102,15 @@ func (s *Store) locate() (found [2]generation, err error) {
 	return found, err
 }
 
-func readGeneration(f File) generation {
+func (s *Store) readGeneration(f File) generation {
 	r, err := readRecord(f)
-	if err != nil {
+	switch {
+	case err != nil:
 		return generation{err: err}
-	}
-	if len(r.payload) == 0 { // of a new directory
+	case len(r.payload) == 0: // of a new directory
 		return generation{record: r}
 	}
-	g := generation{record: r}
-	g.state, g.err = agent.DecodeState(r.payload)
-	if errors.As(g.err, &g.newer) {
-		g.err = nil
-	}
-	return g
+	return generation{record: r, err: s.usable(r.payload)}
 }
 
 // unreadable is an error of the storage, which may pass: what stands in the file
@@ -172,6 +160,14 @@ func passing(found [2]generation) error {
 		}
 	}
 	return nil
+}
+
+// SetAside copies the state that was loaded, for technicians, and returns the name
+// of the copy in the state directory.
+func (s *Store) SetAside() (name string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.copyAside(s.latest)
 }
 
 // keepAside copies the damaged files for whoever looks into it. The files

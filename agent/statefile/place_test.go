@@ -30,7 +30,7 @@ func TestSomethingElseInAStatesPlace(t *testing.T) {
 	for name, put := range impostors {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s, err := statefile.Open(statefile.Config{Dir: dir})
+			s, err := openState(statefile.Config{Dir: dir})
 			require.NoError(t, err)
 			_, err = s.Load()
 			require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestSomethingElseInTheLocksPlace(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "lock")
 			require.NoError(t, put(path))
-			_, err := statefile.Open(statefile.Config{Dir: dir})
+			_, err := openState(statefile.Config{Dir: dir})
 			require.ErrorContains(t, err, path+" is not a file: remove it")
 		})
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"otafleet/agent"
 	"otafleet/internal/files"
 )
 
@@ -53,7 +52,8 @@ type Store struct {
 	failure error  // of the last Save, or why there can be none yet
 	unready bool   // the files could only be read: each Save first prepares them
 	reserve int64
-	worn    error // what was wrong with a file at Load
+	usable  func([]byte) error // of Load
+	worn    error              // what was wrong with a file at Load
 }
 
 // Open locks the state directory and prepares the two files. Another process on
@@ -62,7 +62,7 @@ func Open(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{disk: cfg.Disk, log: cfg.Logger}
+	s := &Store{disk: cfg.Disk, log: cfg.Logger, usable: func([]byte) error { return nil }}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -199,11 +199,7 @@ func fill(f File, reserve int64) error {
 
 // Save replaces the kept state. It returns after the state would survive a power
 // cut. After an error the state before it is still whole.
-func (s *Store) Save(state *agent.State) error {
-	payload, err := agent.EncodeState(state)
-	if err != nil {
-		return fmt.Errorf("cannot encode the state: %w", err)
-	}
+func (s *Store) Save(payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -22,10 +22,32 @@ import (
 	"otafleet/internal/ota"
 )
 
-var (
-	_ agent.Store = (*statefile.Store)(nil)
-	_ agent.Desk  = (*statefile.Store)(nil)
-)
+var _ agent.StateFile = (*statefile.Store)(nil)
+
+// opened is a store as a device uses it: with states and packages in it.
+type opened struct {
+	*statefile.Store
+	memory agent.Memory
+}
+
+// openState opens a store.
+func openState(cfg statefile.Config) (*opened, error) {
+	s, err := statefile.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &opened{s, agent.Memory{File: s, Logger: log}}, nil
+}
+
+func (o *opened) Load() (*agent.State, error)               { return o.memory.Load() }
+func (o *opened) Save(state *agent.State) error             { return o.memory.Save(state) }
+func (o *opened) KeepPackage(p *ota.Package) error          { return o.memory.KeepPackage(p) }
+func (o *opened) KeptPackage(component string) *ota.Package { return o.memory.KeptPackage(component) }
+func (o *opened) ForgetPackage(component string)            { o.memory.ForgetPackage(component) }
 
 func packageFor(component string, attempt int) *ota.Package {
 	return &ota.Package{
@@ -38,16 +60,16 @@ func packageFor(component string, attempt int) *ota.Package {
 	}
 }
 
-func open(t *testing.T, cfg statefile.Config) *statefile.Store {
+func open(t *testing.T, cfg statefile.Config) *opened {
 	t.Helper()
-	s, err := statefile.Open(cfg)
+	s, err := openState(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
 	return s
 }
 
 // loaded is open, with the state that was found.
-func loaded(t *testing.T, cfg statefile.Config) (*statefile.Store, *agent.State) {
+func loaded(t *testing.T, cfg statefile.Config) (*opened, *agent.State) {
 	t.Helper()
 	s := open(t, cfg)
 	state, err := s.Load()
@@ -63,7 +85,7 @@ func TestSaveComesAfterLoad(t *testing.T) {
 func TestStateSurvivesRestarts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lib", "ota-agent")
 	for n := range 7 {
-		s, err := statefile.Open(statefile.Config{Dir: dir})
+		s, err := openState(statefile.Config{Dir: dir})
 		require.NoError(t, err)
 		state, err := s.Load()
 		require.NoError(t, err)
@@ -95,7 +117,7 @@ func TestNothingIsReadableByOthers(t *testing.T) {
 func TestReserveIsTakenAtOnceAndOnlyGrows(t *testing.T) {
 	dir := t.TempDir()
 	for _, step := range []struct{ reserve, size int64 }{{4096, 4096}, {8192, 8192}, {1000, 8192}} {
-		s, err := statefile.Open(statefile.Config{Dir: dir, Reserve: step.reserve})
+		s, err := openState(statefile.Config{Dir: dir, Reserve: step.reserve})
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
 		for _, name := range []string{"state.0", "state.1"} {
@@ -108,9 +130,9 @@ func TestReserveIsTakenAtOnceAndOnlyGrows(t *testing.T) {
 
 func TestSecondAgentIsTurnedAway(t *testing.T) {
 	dir := t.TempDir()
-	first, err := statefile.Open(statefile.Config{Dir: dir})
+	first, err := openState(statefile.Config{Dir: dir})
 	require.NoError(t, err)
-	_, err = statefile.Open(statefile.Config{Dir: dir})
+	_, err = openState(statefile.Config{Dir: dir})
 	var busy *statefile.Busy
 	require.ErrorAs(t, err, &busy)
 	assert.Equal(t, os.Getpid(), busy.PID)
@@ -156,7 +178,7 @@ func TestFailedWriteLeavesTheStateBefore(t *testing.T) {
 
 func TestOneDamagedFileFallsBack(t *testing.T) {
 	dir := t.TempDir()
-	s, err := statefile.Open(statefile.Config{Dir: dir})
+	s, err := openState(statefile.Config{Dir: dir})
 	require.NoError(t, err)
 	_, err = s.Load()
 	require.NoError(t, err)
@@ -181,7 +203,7 @@ func TestOneDamagedFileFallsBack(t *testing.T) {
 func TestTwoDamagedFilesAreKeptAside(t *testing.T) {
 	dir := t.TempDir()
 	for n := 1; n <= 6; n++ {
-		s, err := statefile.Open(statefile.Config{Dir: dir, Reserve: 1000})
+		s, err := openState(statefile.Config{Dir: dir, Reserve: 1000})
 		require.NoError(t, err)
 		_, _ = s.Load()
 		require.NoError(t, s.Save(numbered(1)))
@@ -190,7 +212,7 @@ func TestTwoDamagedFilesAreKeptAside(t *testing.T) {
 		damage(t, filepath.Join(dir, "state.0"), 40)
 		damage(t, filepath.Join(dir, "state.1"), 0)
 
-		s, err = statefile.Open(statefile.Config{Dir: dir, Reserve: 1000})
+		s, err = openState(statefile.Config{Dir: dir, Reserve: 1000})
 		require.NoError(t, err)
 		state, err := s.Load()
 		var damaged *statefile.Damaged
@@ -223,7 +245,7 @@ func TestLostFilesAreNoEmptyDevice(t *testing.T) {
 func TestOneLostFileIsMadeAgain(t *testing.T) {
 	for _, name := range []string{"state.0", "state.1"} {
 		dir := t.TempDir()
-		s, err := statefile.Open(statefile.Config{Dir: dir})
+		s, err := openState(statefile.Config{Dir: dir})
 		require.NoError(t, err)
 		_, err = s.Load()
 		require.NoError(t, err)
@@ -242,7 +264,7 @@ func TestOneLostFileIsMadeAgain(t *testing.T) {
 // newer agent had saved must not be taken for the latest.
 func TestStateOfNewerAgent(t *testing.T) {
 	dir := t.TempDir()
-	s, err := statefile.Open(statefile.Config{Dir: dir})
+	s, err := openState(statefile.Config{Dir: dir})
 	require.NoError(t, err)
 	_, err = s.Load()
 	require.NoError(t, err)
@@ -387,10 +409,10 @@ func TestPackageNamesStayInside(t *testing.T) {
 }
 
 func TestConfigProblemsAreSaidTogether(t *testing.T) {
-	_, err := statefile.Open(statefile.Config{Reserve: -1})
+	_, err := openState(statefile.Config{Reserve: -1})
 	assert.ErrorContains(t, err, "no state directory")
 	assert.ErrorContains(t, err, "reserve of -1 bytes")
-	_, err = statefile.Open(statefile.Config{Dir: filepath.Join(t.TempDir(), strings.Repeat("x", 300))})
+	_, err = openState(statefile.Config{Dir: filepath.Join(t.TempDir(), strings.Repeat("x", 300))})
 	assert.ErrorContains(t, err, "cannot make the state directory")
 }
 
@@ -398,7 +420,7 @@ func TestConfigProblemsAreSaidTogether(t *testing.T) {
 // error, and the store must work after either.
 func FuzzLoad(f *testing.F) {
 	disk := newMemory()
-	s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 600})
+	s, err := openState(statefile.Config{Disk: disk, Reserve: 600})
 	require.NoError(f, err)
 	_, err = s.Load()
 	require.NoError(f, err)
@@ -410,7 +432,7 @@ func FuzzLoad(f *testing.F) {
 		disk := newMemory()
 		disk.live["state.0"] = &inode{live: zero}
 		disk.live["state.1"] = &inode{live: one}
-		s, err := statefile.Open(statefile.Config{Disk: disk, Reserve: 600})
+		s, err := openState(statefile.Config{Disk: disk, Reserve: 600})
 		require.NoError(t, err)
 		if _, err := s.Load(); err != nil {
 			var damaged *statefile.Damaged
@@ -451,7 +473,7 @@ func (f unreadFile) ReadAt(b []byte, at int64) (int, error) {
 func TestLoadFromFailingStorage(t *testing.T) {
 	bad := false
 	disk := unread{newMemory(), &bad}
-	s, err := statefile.Open(statefile.Config{Disk: disk})
+	s, err := openState(statefile.Config{Disk: disk})
 	require.NoError(t, err)
 	_, err = s.Load()
 	require.NoError(t, err)
@@ -459,7 +481,7 @@ func TestLoadFromFailingStorage(t *testing.T) {
 	require.NoError(t, s.Close())
 
 	bad = true
-	s, err = statefile.Open(statefile.Config{Disk: disk})
+	s, err = openState(statefile.Config{Disk: disk})
 	require.NoError(t, err)
 	_, err = s.Load()
 	require.ErrorIs(t, err, syscall.EIO)

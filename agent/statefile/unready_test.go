@@ -74,7 +74,7 @@ func TestReadOnlyDisk(t *testing.T) {
 func TestEmptyReadOnlyDisk(t *testing.T) {
 	disk := &readOnly{memory: newMemory(), is: true}
 	disk.live["lost+found"] = &inode{}
-	_, err := statefile.Open(statefile.Config{Disk: disk})
+	_, err := openState(statefile.Config{Disk: disk})
 	require.ErrorIs(t, err, syscall.EROFS)
 	assert.True(t, statefile.Passes(err))
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/agent"
 	"otafleet/agent/host"
 	"otafleet/agent/statefile"
 	"otafleet/cmd/ota-agent/config"
@@ -139,7 +140,7 @@ func (r *rescue) onTrial() bool {
 		return false
 	}
 	defer j.Close()
-	saved, err := j.Load()
+	saved, err := (&agent.Memory{File: j, Logger: r.log}).Load()
 	return err == nil && saved.SystemOnTrial(r.bootID)
 }
 

@@ -26,10 +26,11 @@ func saved(t *testing.T, part agent.Part) string {
 	dir := t.TempDir()
 	j, err := statefile.Open(statefile.Config{Dir: dir})
 	require.NoError(t, err)
-	_, err = j.Load()
+	memory := agent.Memory{File: j, Logger: slog.New(slog.DiscardHandler)}
+	_, err = memory.Load()
 	require.NoError(t, err)
 	part.Status, part.From = ota.Upgrading, "1.0.0"
-	require.NoError(t, j.Save(&agent.State{
+	require.NoError(t, memory.Save(&agent.State{
 		Components: []agent.Component{{ID: "rootfs", Version: "1.0.0"}},
 		Run: &agent.Run{Attempt: 1, LastSeq: 6, Answer: agent.Accepted, Parts: []agent.Part{part}, Plan: &ota.Plan{
 			Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), ID: "p1", Name: "p1", Attempt: 1, Mode: ota.Silent, OnFailure: ota.Stop, Ends: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),

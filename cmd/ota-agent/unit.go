@@ -25,6 +25,7 @@ type unit struct {
 	dir        string // the state directory
 	log        *slog.Logger
 	state      *statefile.Store
+	memory     agent.Memory // what the device remembers in it
 	events     *eventlog.Log
 	sensors    agent.Sensors
 	runner     *agent.Runner
@@ -41,7 +42,8 @@ func (u *unit) open() (*agent.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	saved, err := j.Load()
+	memory := agent.Memory{File: j, Logger: u.log}
+	saved, err := memory.Load()
 	var damaged *statefile.Damaged
 	if errors.As(err, &damaged) {
 		u.log.Error(damaged.Error())
@@ -51,7 +53,7 @@ func (u *unit) open() (*agent.State, error) {
 	if err := j.Health().Failure; err != nil {
 		u.log.Error("the state cannot be saved; nothing is done until it can, and the platform is told", "error", err)
 	}
-	u.state, u.events = j, eventlog.Open(eventlog.Config{Dir: u.dir, Logger: u.log})
+	u.state, u.memory, u.events = j, memory, eventlog.Open(eventlog.Config{Dir: u.dir, Logger: u.log})
 	return saved, nil
 }
 
@@ -66,7 +68,7 @@ func (u *unit) close() error {
 // equipment is the parts that a unit has in its own directory.
 func (u *unit) equipment(installers map[string]firmware.Installer) agent.Equipment {
 	return agent.Equipment{
-		Store: u.state, Unsaved: u.state.Health().Failure != nil, Desk: u.state, Events: u.events, Sensors: u.sensors, Logger: u.log,
+		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, Desk: &u.memory, Events: u.events, Sensors: u.sensors, Logger: u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },
 	}
 }

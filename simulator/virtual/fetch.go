@@ -410,7 +410,7 @@ func (f *fetch) put(a *answer) {
 			continue
 		}
 		a.inRow = 0
-		if a.broken = asFailure(f.device.hooks.Operate(f.job.Job.Component, fault.Write), ota.WriteFailed); a.broken == nil {
+		if a.broken = agent.AsFailure(f.device.hooks.Operate(f.job.Job.Component, fault.Write), ota.WriteFailed); a.broken == nil {
 			have.keep(i)
 			a.gained++
 			f.gained += length

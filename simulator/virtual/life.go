@@ -2,7 +2,6 @@ package virtual
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -229,19 +228,7 @@ func (d *device) operate(component string, op fault.Operation, call func(*flash)
 	if err == nil {
 		err = call(&d.flashes[i])
 	}
-	return asFailure(err, ota.InstallerFailed)
-}
-
-// asFailure gives an error a code, unless it carries one.
-func asFailure(err error, code ota.Code) *ota.Failure {
-	var failure *ota.Failure
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &failure):
-		return failure
-	}
-	return &ota.Failure{Code: code, Detail: err.Error()}
+	return agent.AsFailure(err, ota.InstallerFailed)
 }
 
 // inspect asks a component what it runs; empty if it does not answer.
@@ -284,7 +271,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 	version, failure := d.inspect(out.Job.Component)
 	if failure == nil && version == out.Job.Target {
-		failure = asFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
+		failure = agent.AsFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	if failure == nil && version == out.Job.Target {
 		d.life.healthy[d.memory.Component(out.Job.Component)] = true

@@ -66,6 +66,10 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 				deliver(agent.CheckRequested{})
 			}
 		}
+		// PUBACK says that the device has handled the message, not that it is on the
+		// disk. What must not be lost is saved before this point, since the device saves
+		// before it goes on; of the rest (a package before its download) the device asks
+		// the platform again after a restart. So nothing needs a second delivery.
 		if qos > 0 && !s.inflight.hushed() {
 			// An error closes the connection.
 			_ = s.conn.send(&packets.Puback{PacketID: packet, Properties: &packets.Properties{}})
