@@ -2,14 +2,11 @@ package firmware
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
-	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -45,23 +42,17 @@ func (w Workspace) marker() string { return filepath.Join(w.Dir, "job.json") }
 // Holds reports whether the workspace belongs to job. A job without its files
 // is known by its target.
 func (w Workspace) Holds(job Job) (bool, error) {
-	const limit = 4 << 10
-	data, err := files.Read(w.marker(), limit)
-	if errors.Is(err, fs.ErrNotExist) || files.Foreign(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("cannot read the job's marker: %w", err)
-	}
-	var m marker
-	if json.Unmarshal(data, &m) != nil {
-		return false, nil // of no job: the bytes will be dropped
+	m, err := w.record().Load()
+	if err != nil || m == nil || m.Job == "" {
+		return false, err // a damaged marker is of no job: the bytes will be dropped
 	}
 	if len(job.Files) == 0 {
 		return m.Target == job.Target, nil
 	}
 	return m.Job == job.ID(), nil
 }
+
+func (w Workspace) record() Record[marker] { return Record[marker]{Path: w.marker(), Disk: w.Disk} }
 
 // MustHold fails unless the workspace belongs to job: Stage comes after Open.
 func (w Workspace) MustHold(job Job) error {
@@ -90,11 +81,7 @@ func (w Workspace) Begin(job Job, elsewhere ...string) error {
 	if err := w.Disk.MkdirAll(w.files()); err != nil {
 		return fmt.Errorf("cannot make the directory of the job's files: %w", err)
 	}
-	data, err := json.Marshal(marker{Job: job.ID(), Target: job.Target})
-	if err != nil {
-		return fmt.Errorf("cannot encode the job's marker: %w", err)
-	}
-	return w.Disk.WriteFile(w.marker(), data)
+	return w.record().Save(&marker{Job: job.ID(), Target: job.Target})
 }
 
 // Targets opens the place of each file of the job, in the order of the

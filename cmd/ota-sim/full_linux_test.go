@@ -48,7 +48,7 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, v.Held)
 
-		v = (&recording{writer: w}).end(t.Context(), v, again)
+		(&recording{writer: w}).end(t.Context(), v, again)
 		assert.False(t, v.Held)
 		require.NoError(t, report.WriteText(&out, v, report.Style{}))
 		assert.Regexp(t, `✗ the history is complete +history incomplete: cannot record the run: write .*no space left on device`, out.String())

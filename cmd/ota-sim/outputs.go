@@ -111,10 +111,15 @@ func (f *outputFlags) text(streams cli.Streams) io.Writer {
 // show writes the verdict in every form, and gives the exit code. One form that
 // cannot be written costs no other.
 func (f *outputFlags) show(streams cli.Streams, v *verdict.Verdict, exit error) error {
-	text := f.text(streams)
+	style := report.Style{Color: isColored(f.text(streams))}
+	return f.showAs(streams, v, exit, func(w io.Writer) error { return report.WriteText(w, v, style) })
+}
+
+// showAs does so with a text of its own for people.
+func (f *outputFlags) showAs(streams cli.Streams, v *verdict.Verdict, exit error, text func(io.Writer) error) error {
 	err := f.write(streams, v)
 	var b strings.Builder
-	return ended(exit, err, report.WriteText(&b, v, report.Style{Color: isColored(text)}), cli.Show(text, b.String()))
+	return ended(exit, err, text(&b), cli.Show(f.text(streams), b.String()))
 }
 
 // write writes the verdict in the forms for programs and browsers.

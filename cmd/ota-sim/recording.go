@@ -44,21 +44,17 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 
 func programName() string { return "ota-sim " + version }
 
-// end completes the history with the verdict of the run, and judges it again if
-// that is wanted. A history that cannot be kept or read costs the run nothing but
-// that: the verdict says so.
-func (r *recording) end(ctx context.Context, v *verdict.Verdict, again bool) *verdict.Verdict {
+// end completes the history with the verdict of the run, and reads back the steps
+// of the devices that a page will tell of, if there is to be one. A history that
+// cannot be kept or read costs the run nothing but that: the verdict says so.
+func (r *recording) end(ctx context.Context, v *verdict.Verdict, page bool) {
 	err := r.complete(v)
-	if err == nil && again {
-		var judged *verdict.Verdict
-		if judged, err = r.judge(ctx); err == nil {
-			return judged
-		}
+	if err == nil && page {
+		err = r.addLogs(ctx, v)
 	}
 	if err != nil {
 		v.LoseHistory(err)
 	}
-	return v
 }
 
 // complete ends the history with what the verdict knows beyond the events.
@@ -70,18 +66,14 @@ func (r *recording) complete(v *verdict.Verdict) error {
 	return r.writer.Close(end)
 }
 
-// judge judges the history once more: the run's own verdict has no logs of
-// devices.
-func (r *recording) judge(ctx context.Context) (*verdict.Verdict, error) {
+// addLogs reads the steps of the devices that the verdict names. The judge of the
+// run keeps those of nobody: of ten thousand devices they would take 70 MiB.
+func (r *recording) addLogs(ctx context.Context, v *verdict.Verdict) error {
 	kept, err := history.Open(r.writer.Dir())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	v, err := history.Judge(context.WithoutCancel(ctx), kept)
-	if err == nil && r.remove != "" {
-		v.Record = ""
-	}
-	return v, err
+	return kept.AddLogs(context.WithoutCancel(ctx), v.Figures)
 }
 
 // forget removes a history that nobody has asked to keep.

@@ -90,13 +90,14 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	if err != nil {
 		return err
 	}
-	return f.tell(streams, then, now, v)
+	v.Record = "" // it goes away with the run
+	return f.showAs(streams, v, exitOf(v), func(w io.Writer) error { return f.compare(w, v.Seed, then, now) })
 }
 
-// tell shows the steps of the device, and how it ended then and now.
-func (f *replayFlags) tell(streams cli.Streams, then, now *recollection, v *verdict.Verdict) error {
+// compare writes the steps of the device, and how it ended then and now.
+func (f *replayFlags) compare(w io.Writer, seed uint64, then, now *recollection) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, seed %d\n\n", f.only, v.Seed)
+	fmt.Fprintf(&b, "%s, seed %d\n\n", f.only, seed)
 	for i := range now.events {
 		e := &now.events[i]
 		where := "device"
@@ -106,9 +107,8 @@ func (f *replayFlags) tell(streams cli.Streams, then, now *recollection, v *verd
 		fmt.Fprintf(&b, "  %10.3fs  %-8s  %s\n", e.At.Seconds(), where, report.Describe(e))
 	}
 	terminal.Fprintf(&b, "\nthen  %s\nnow   %s\n", then, now)
-	v.Record = ""
-	err := f.write(streams, v)
-	return ended(exitOf(v), err, cli.Show(f.text(streams), b.String()))
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // recollection is what a history says of one device.
@@ -117,32 +117,20 @@ type recollection struct {
 	figures *verdict.Figures
 }
 
-// recall reads a device's events from a history.
-func recall(ctx context.Context, kept *history.Record, device string) (r *recollection, err error) {
-	if _, err := selection.New(kept.Scenario, selection.Shard{Index: kept.Info.Shard, Of: kept.Info.Shards}, []string{device}); err != nil {
+// recall reads what a history says of a device.
+func recall(ctx context.Context, kept *history.Record, device string) (*recollection, error) {
+	shard := selection.Shard{Index: kept.Info.Shard, Of: kept.Info.Shards}
+	if _, err := selection.New(kept.Scenario, shard, []string{device}); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	reader, err := kept.Events()
-	if err != nil {
+	events, figures, err := kept.Device(ctx, device)
+	switch {
+	case ctx.Err() != nil:
+		return nil, &cli.Exit{Code: cli.Interrupted}
+	case err != nil:
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, reader.Close()) }()
-	r = &recollection{}
-	judge := verdict.NewJudge(kept.Scenario, verdict.WithoutLogs)
-	for e := (verdict.Event{}); ; {
-		switch err := reader.Next(&e); {
-		case errors.Is(err, io.EOF):
-			r.figures = judge.Figures(nil)
-			return r, nil
-		case err != nil:
-			return nil, err
-		case ctx.Err() != nil:
-			return nil, &cli.Exit{Code: cli.Interrupted}
-		case e.Device == device:
-			judge.Add(e)
-			r.events = append(r.events, e)
-		}
-	}
+	return &recollection{events, figures}, nil
 }
 
 // String says in a line how the device ended.

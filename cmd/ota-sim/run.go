@@ -183,8 +183,8 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, world *real.World) (v *verdict.Verdict, err error) {
 	// A page has the steps of devices, which only a history has, or the judges of
 	// the virtual world.
-	again := f.html != "" && !f.virtual
-	if f.out == "" && !again {
+	page := f.html != "" && !f.virtual
+	if f.out == "" && !page {
 		return f.simulate(ctx, text, s, c.options(), world)
 	}
 	r, err := record(f.out, s, c, f.world(), platformWords(f.changed))
@@ -201,7 +201,8 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	if v, err = f.simulate(ctx, text, s, options, world); v == nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
-	return r.end(ctx, v, again), err
+	r.end(ctx, v, page)
+	return v, err
 }
 
 // simulate runs the scenario in its world, with a live view and metrics.

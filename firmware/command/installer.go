@@ -2,14 +2,9 @@ package command
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"otafleet/firmware"
-	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -23,37 +18,17 @@ type state struct {
 
 func (in *Installer) statePath() string { return filepath.Join(in.cfg.StateDir, "handler.json") }
 
-// load reads the state of the job; nil if its stage was never called. A state
-// that cannot be understood counts as none.
+// load reads the state of the job; nil if its stage was never called.
 func (in *Installer) load(job firmware.Job) (*state, error) {
-	const limit = 64 << 10
-	data, err := files.Read(in.statePath(), limit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	s, err := in.record().Load()
+	if err != nil || s == nil || s.Target != job.Target {
+		return nil, err
 	}
-	if err != nil && !files.Foreign(err) {
-		return nil, fmt.Errorf("cannot read the state of the handler: %w", err)
-	}
-	var s state
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
-	if err != nil {
-		in.log.Warn("the handler's state is damaged", "path", in.statePath(), "error", err)
-		return nil, nil
-	}
-	if s.Target != job.Target {
-		return nil, nil
-	}
-	return &s, nil
+	return s, nil
 }
 
-func (in *Installer) save(s state) error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("cannot encode the state of the handler: %w", err)
-	}
-	return firmware.WriteFailure(in.cfg.Disk.Replace(in.statePath(), data))
+func (in *Installer) record() firmware.Record[state] {
+	return firmware.Record[state]{Path: in.statePath(), Disk: in.cfg.Disk, Logger: in.log}
 }
 
 // Inspect asks the handler. One that fails or does not answer is a silent
@@ -125,14 +100,14 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 		s.Files = append(s.Files, path)
 	}
 	// From here on the handler may have something to undo.
-	if err := in.save(s); err != nil {
+	if err := in.record().Save(&s); err != nil {
 		return err
 	}
 	if _, err := in.call(ctx, stage, job, s.Files); err != nil {
 		return failure(ota.InstallerFailed, err)
 	}
 	s.Staged = true
-	return in.save(s)
+	return in.record().Save(&s)
 }
 
 // Activate calls the handler, which must say what has to restart.

@@ -17,7 +17,7 @@
 // agent counts in "<path>.ota-starts" and, when it has started too often, gives
 // that file the name of the live one: a rename, which the old version then finds.
 // packaging/launch does that. Where the program is sound and cannot start because
-// of another file, TakeBack does it.
+// of another file, RollBack does it.
 //
 // After a cut at any moment the names on the disk say how far it came: the
 // record knows each version by inode and, where that has changed, by content,

@@ -2,10 +2,9 @@ package file
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
-	"otafleet/internal/files"
 )
 
 // record is what the installer must know besides the names on the disk. It is
@@ -59,38 +57,26 @@ func (id identity) was(other identity) bool {
 // unknown is the version of content that no record knows.
 const unknown = "unknown"
 
-func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir, "record.json") }
-
 // maxRecord bounds the record, in bytes: extended attributes are nearly all of it.
 const maxRecord = 1 << 20
 
-// load reads the record; nil where nothing was ever staged. A record that
-// cannot be understood is one that knows no version.
-func (in *Installer) load() (*record, error) {
-	data, err := files.Read(in.recordPath(), maxRecord)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil && !files.Foreign(err) {
-		return nil, fmt.Errorf("cannot read the record of %s: %w", in.cfg.Path, err)
-	}
-	var rec record
-	if err == nil {
-		err = json.Unmarshal(data, &rec)
-	}
-	if err != nil || rec.Job != "" && (rec.Source == nil || rec.Target == nil) {
-		in.log.Warn("the record is damaged; its versions are forgotten", "path", in.recordPath(), "error", err)
-		return &record{}, nil
-	}
-	return &rec, nil
+func (in *Installer) record() firmware.Record[record] {
+	return recordIn(in.cfg.StateDir, in.cfg.Disk, in.log)
 }
 
-func (in *Installer) save(rec *record) error {
-	data, err := json.Marshal(rec)
-	if err != nil {
-		return fmt.Errorf("cannot encode the record of %s: %w", in.cfg.Path, err)
+// recordIn is the record of the component whose state directory is dir.
+func recordIn(dir string, disk firmware.Disk, log *slog.Logger) firmware.Record[record] {
+	return firmware.Record[record]{
+		Path: filepath.Join(dir, "record.json"), Disk: disk, Limit: maxRecord, Check: (*record).check, Logger: log,
 	}
-	return in.cfg.Disk.Replace(in.recordPath(), data)
+}
+
+// check returns an error for a job without its versions.
+func (r *record) check() error {
+	if r.Job != "" && (r.Source == nil || r.Target == nil) {
+		return errors.New("the job's versions are missing")
+	}
+	return nil
 }
 
 // belongs reports whether the job, which may come without its files, is the one

@@ -37,7 +37,7 @@ func RollBack(ctx context.Context, dir string, log *slog.Logger) ([]string, erro
 
 // rollBack does it for one component, and gives its path if it was changed.
 func rollBack(ctx context.Context, stateDir string, log *slog.Logger) (string, error) {
-	rec, err := (&Installer{cfg: Config{StateDir: stateDir}, log: log}).load()
+	rec, err := recordIn(stateDir, firmware.Disk{}, log).Load()
 	if err != nil || rec == nil || rec.Trial == "" {
 		return "", err
 	}

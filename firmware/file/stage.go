@@ -14,7 +14,7 @@ import (
 
 // Inspect says which version is live.
 func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return firmware.Inspection{}, err
 	}
@@ -72,7 +72,7 @@ func (in *Installer) base(context.Context) (*firmware.Base, error) {
 
 // begin makes the inactive place belong to the job.
 func (in *Installer) begin(ctx context.Context, job firmware.Job) error {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (in *Installer) begin(ctx context.Context, job firmware.Job) error {
 		if err != nil {
 			return err
 		}
-		if err := in.save(&record{Source: live}); err != nil {
+		if err := in.record().Save(&record{Source: live}); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 	if err := in.accept(job); err != nil {
 		return err
 	}
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (in *Installer) note(ctx context.Context, rec *record, job firmware.Job, ne
 	if err != nil {
 		return err
 	}
-	return in.save(&record{Job: job.ID(), Source: source, Target: target, Dress: wanted})
+	return in.record().Save(&record{Job: job.ID(), Source: source, Target: target, Dress: wanted})
 }
 
 // describeNext notes the staged image; a plain file's digest is known by now.

@@ -15,7 +15,7 @@ import (
 
 // Activate makes the staged image live.
 func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (in *Installer) goLive(ctx context.Context, rec *record) error {
 	if in.cfg.Restart != firmware.RestartNone {
 		rec.Trial = in.cfg.Path
 	}
-	if err := in.save(rec); err != nil {
+	if err := in.record().Save(rec); err != nil {
 		return err
 	}
 	if err := in.cfg.Disk.RemoveAll(in.previous); err != nil {
@@ -174,7 +174,7 @@ func (in *Installer) noteSwitch(ctx context.Context, rec *record) error {
 	if !noted {
 		return nil
 	}
-	return in.save(rec)
+	return in.record().Save(rec)
 }
 
 // noteAt notes what an image is like now, and reports whether that is news.
@@ -212,7 +212,7 @@ func (in *Installer) noteBack(rec *record) error {
 		return err
 	}
 	rec.Trial = ""
-	return in.save(rec)
+	return in.record().Save(rec)
 }
 
 // notReady says why the staged image is not there any more.
@@ -271,7 +271,7 @@ func (in *Installer) keepSource(ctx context.Context, rec *record) error {
 
 // Commit frees what was kept of the package. The previous version stays.
 func (in *Installer) Commit(ctx context.Context, job firmware.Job) error {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return err
 	}
@@ -292,13 +292,13 @@ func (in *Installer) confirm(rec *record) error {
 		return nil
 	}
 	rec.Trial = ""
-	return in.save(rec)
+	return in.record().Save(rec)
 }
 
 // Revert brings the previous version back if the job's may be live, and drops
 // everything of the job.
 func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return "", err
 	}

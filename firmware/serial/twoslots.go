@@ -2,10 +2,8 @@ package serial
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,27 +41,15 @@ func (in *twoSlots) markPath() string { return filepath.Join(in.cfg.StateDir, "s
 
 // load reads the mark of job; nil if it was never staged.
 func (in *twoSlots) load(job firmware.Job) (*mark, error) {
-	const limit = 4 << 10
-	data, err := files.Read(in.markPath(), limit)
-	if errors.Is(err, fs.ErrNotExist) || files.Foreign(err) {
-		return nil, nil
+	m, err := in.mark().Load()
+	if err != nil || m == nil || m.Target != job.Target {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the mark of the job: %w", err)
-	}
-	var m mark
-	if err := json.Unmarshal(data, &m); err != nil || m.Target != job.Target {
-		return nil, nil // of another job, or of none
-	}
-	return &m, nil
+	return m, nil
 }
 
-func (in *twoSlots) save(m mark) error {
-	data, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("cannot encode the mark of the job: %w", err)
-	}
-	return firmware.WriteFailure(in.cfg.Disk.Replace(in.markPath(), data))
+func (in *twoSlots) mark() firmware.Record[mark] {
+	return firmware.Record[mark]{Path: in.markPath(), Disk: in.cfg.Disk, Logger: in.cfg.Logger}
 }
 
 // speak opens the line for a session, which may have to wait for the port.
@@ -169,7 +155,7 @@ func (in *twoSlots) stage(ctx context.Context, m *manager, job firmware.Job, ima
 			return err
 		}
 		known = &mark{Target: job.Target, Old: []byte(a.hash), New: []byte(image.hash)}
-		if err := in.save(*known); err != nil {
+		if err := in.mark().Save(known); err != nil {
 			return err
 		}
 	}
@@ -185,7 +171,7 @@ func (in *twoSlots) stage(ctx context.Context, m *manager, job firmware.Job, ima
 		}
 	}
 	known.Staged = true
-	return in.save(*known)
+	return in.mark().Save(known)
 }
 
 // upload uploads an image, and goes on with it when an MCU comes back that took its

@@ -15,7 +15,7 @@ import (
 // Inspect says which version the running slot holds. Nothing of the other slot is
 // needed for that: where it is not there, Capacity is 0.
 func (in *Installer) Inspect(context.Context) (firmware.Inspection, error) {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return firmware.Inspection{}, err
 	}
@@ -86,13 +86,25 @@ func (in *Installer) base(slot Slot) func(context.Context) (*firmware.Base, erro
 	}
 }
 
-// begin makes the inactive slot belong to the job, and unbootable.
+// begin makes the inactive slot belong to the job, and unbootable. Its four steps
+// are in the order in which a power cut between any two of them does no harm:
+//
+//  1. The boot loader starts the running slot, for good. A cut after it leaves the
+//     other slot whole, and nothing that starts it.
+//  2. The record forgets the other slot. A cut after it leaves a whole slot that no
+//     Revert chooses any more. If the head went first, a cut would leave a record
+//     that names a version there, and a Revert that starts a slot without a head.
+//  3. The head is moved out of the slot. A cut within it leaves a slot that nothing
+//     chooses, with a head or without.
+//  4. The record names the job. Only now do the bytes in the slot count as the
+//     job's: a cut before makes the next Open begin anew, one after makes it go on.
 func (in *Installer) begin(ctx context.Context, job firmware.Job, running Slot) error {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return err
 	}
-	// From here on the other slot is no version to fall back to.
+	// A job that step 4 has named goes on. A cut within its Activate may have left
+	// another choice.
 	if rec.belongs(job) && rec.Target == running.Other() && !rec.Attached && in.hasHead() {
 		return in.choose(ctx, Choice{Slot: running})
 	}
@@ -101,23 +113,32 @@ func (in *Installer) begin(ctx context.Context, job firmware.Job, running Slot) 
 	if err := in.cfg.Boot.Choose(ctx, Choice{Slot: running, Tries: in.cfg.Tries}); err != nil {
 		return err
 	}
-	version, err := in.version(rec, running)
+	next, err := in.without(rec, running)
 	if err != nil {
 		return err
 	}
-	next := &record{Target: running.Other()}
-	next.Slots[running] = &content{Version: version}
-	if rec != nil && rec.Slots[running] != nil && rec.Slots[running].Version == version {
-		next.Slots[running] = rec.Slots[running]
-	}
-	if err := in.save(next); err != nil {
+	if err := in.record().Save(next); err != nil {
 		return err
 	}
 	if err := in.detach(next.Target); err != nil {
 		return err
 	}
 	next.Job, next.Version = job.ID(), job.Target
-	return in.save(next)
+	return in.record().Save(next)
+}
+
+// without is the record that knows the running slot alone.
+func (in *Installer) without(rec *record, running Slot) (*record, error) {
+	version, err := in.version(rec, running)
+	if err != nil {
+		return nil, err
+	}
+	next := &record{Target: running.Other()}
+	next.Slots[running] = &content{Version: version}
+	if rec != nil && rec.Slots[running] != nil && rec.Slots[running].Version == version {
+		next.Slots[running] = rec.Slots[running]
+	}
+	return next, nil
 }
 
 // choose makes a choice unless it is made already.

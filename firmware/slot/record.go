@@ -1,10 +1,7 @@
 package slot
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -37,60 +34,26 @@ type content struct {
 	Size    int64  `json:"size,omitempty"`   // bytes
 }
 
-const (
-	maxRecord = 64 << 10 // bytes
-	// unknown is the version of a slot that neither a file nor the record knows.
-	unknown = "unknown"
-)
+// unknown is the version of a slot that neither a file nor the record knows.
+const unknown = "unknown"
 
-func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir, "record.json") }
-
-// load reads the record; nil where no job was ever opened. A record that cannot
-// be understood is one that knows nothing.
-func (in *Installer) load() (*record, error) {
-	data, err := files.Read(in.recordPath(), maxRecord)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+func (in *Installer) record() firmware.Record[record] {
+	return firmware.Record[record]{
+		Path: filepath.Join(in.cfg.StateDir, "record.json"), Disk: in.cfg.Disk, Check: (*record).check, Logger: in.log,
 	}
-	if err != nil && !files.Foreign(err) {
-		return nil, fmt.Errorf("cannot read the record of the slots: %w", err)
-	}
-	rec := &record{}
-	if err == nil {
-		rec, err = parseRecord(data)
-	}
-	if err != nil {
-		in.log.Warn("the record of the slots is damaged; what they hold is forgotten", "path", in.recordPath(), "error", err)
-		return &record{}, nil
-	}
-	return rec, nil
 }
 
-func parseRecord(data []byte) (*record, error) {
-	var rec record
-	if err := json.Unmarshal(data, &rec); err != nil {
-		return nil, err
+// check returns an error for a record that names no slot, or an impossible version.
+func (r *record) check() error {
+	if r.Target != A && r.Target != B {
+		return fmt.Errorf("slot %d not found", int(r.Target))
 	}
-	if rec.Target != A && rec.Target != B {
-		return nil, fmt.Errorf("there is no slot %d", int(rec.Target))
-	}
-	for s, c := range rec.Slots {
+	for s, c := range r.Slots {
 		if c != nil && !ota.ValidVersion(c.Version) {
-			return nil, fmt.Errorf("slot %s holds no version", Slot(s))
+			return fmt.Errorf("slot %s holds no version", Slot(s))
 		}
 	}
-	return &rec, nil
-}
-
-func (in *Installer) save(rec *record) error {
-	data, err := json.Marshal(rec)
-	if err != nil {
-		return fmt.Errorf("cannot encode the record of the slots: %w", err)
-	}
-	if err := in.cfg.Disk.MkdirAll(in.cfg.StateDir); err != nil {
-		return err
-	}
-	return in.cfg.Disk.Replace(in.recordPath(), data)
+	return nil
 }
 
 // belongs reports whether the record is of the job, which is known by its

@@ -17,7 +17,7 @@
 // a patch. It starts from the image in the running slot, which is compared with
 // the signed manifest before anything is fetched. Blocks that either slot has
 // already are not fetched: those in the inactive one stay, and the running one is
-// a firmware.Donor.
+// a firmware.Seed.
 //
 // The package does not find out what is in a slot that others wrote: without a
 // version file it believes its record. It cannot tell what changed a slot that is

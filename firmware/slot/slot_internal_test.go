@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -76,8 +77,11 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"slots":[{"version":"1.0.0"},null],"job":"x","version":"1.1.0","target":1,"staged":true}`))
 	f.Add([]byte(`{"target":2}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rec, err := parseRecord(data)
-		if err == nil && rec.Target != A && rec.Target != B {
+		in := Installer{cfg: Config{StateDir: t.TempDir()}, log: slog.New(slog.DiscardHandler)}
+		require.NoError(t, os.WriteFile(in.record().Path, data, 0o600))
+		rec, err := in.record().Load()
+		require.NoError(t, err)
+		if rec.Target != A && rec.Target != B {
 			t.Fatalf("slot %d", rec.Target)
 		}
 	})

@@ -17,7 +17,7 @@ func (in *Installer) Stage(ctx context.Context, job firmware.Job) error {
 	if err := accept(job); err != nil {
 		return err
 	}
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (in *Installer) fill(ctx context.Context, rec *record, file *ota.File) erro
 		return err
 	}
 	rec.Attached = true
-	if err := in.save(rec); err != nil {
+	if err := in.record().Save(rec); err != nil {
 		return err
 	}
 	if err := in.attach(rec.Target); err != nil {
@@ -57,7 +57,7 @@ func (in *Installer) fill(ctx context.Context, rec *record, file *ota.File) erro
 	image := file.Image()
 	rec.Staged = true
 	rec.Slots[rec.Target] = &content{Version: rec.Version, SHA256: hex.EncodeToString(image.SHA256[:]), Size: image.Size}
-	return in.save(rec)
+	return in.record().Save(rec)
 }
 
 // decode writes the image into the slot, but for its head.
@@ -93,7 +93,7 @@ func (in *Installer) write(ctx context.Context, target Slot, file *ota.File, src
 
 // Activate lets the boot loader start the staged slot, on trial.
 func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 			return "", err
 		}
 		rec.Activated = true
-		if err := in.save(rec); err != nil {
+		if err := in.record().Save(rec); err != nil {
 			return "", firmware.WriteFailure(err)
 		}
 	}
@@ -120,7 +120,7 @@ func (in *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.R
 // Commit makes the running slot the one that starts from now on. The other one
 // keeps the previous version.
 func (in *Installer) Commit(ctx context.Context, job firmware.Job) error {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (in *Installer) dropFiles() error {
 // Revert chooses the slot that ran before the job, which holds what it held. It
 // looks whether that is so: a slot that is not there starts nothing any more.
 func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Restart, error) {
-	rec, err := in.load()
+	rec, err := in.record().Load()
 	if err != nil {
 		return "", err
 	}
@@ -183,7 +183,7 @@ func (in *Installer) giveUp(rec *record) error {
 		if !rec.Activated {
 			rec.Job = ""
 		}
-		if err := in.save(rec); err != nil {
+		if err := in.record().Save(rec); err != nil {
 			return err
 		}
 	}

@@ -2,15 +2,12 @@ package transfer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"otafleet/firmware"
-	"otafleet/internal/files"
 	"otafleet/internal/ota"
 )
 
@@ -49,42 +46,29 @@ const (
 	reverted step = "reverted" // it has taken the kept image again, or had nothing to undo
 )
 
-func (in *Installer) recordPath() string { return filepath.Join(in.cfg.StateDir, "transfer.json") }
-func (in *Installer) keptPath() string   { return filepath.Join(in.cfg.StateDir, "kept.img") }
+func (in *Installer) keptPath() string { return filepath.Join(in.cfg.StateDir, "kept.img") }
 
-// load reads the record. One that cannot be understood counts as none.
-func (in *Installer) load() (record, error) {
-	const limit = 64 << 10
-	data, err := files.Read(in.recordPath(), limit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return record{}, nil
+func (in *Installer) record() firmware.Record[record] {
+	return firmware.Record[record]{
+		Path: filepath.Join(in.cfg.StateDir, "transfer.json"), Disk: in.cfg.Disk, Logger: in.log,
 	}
-	if err != nil && !files.Foreign(err) {
-		return record{}, fmt.Errorf("cannot read the record of transfers: %w", err)
-	}
-	var r record
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
-		in.log.Warn("the record of transfers is damaged", "path", in.recordPath(), "error", err)
-		return record{}, nil
-	}
-	return r, nil
 }
+
+// load reads the record, which is empty before the first job.
+func (in *Installer) load() (record, error) {
+	r, err := in.record().Load()
+	if err != nil || r == nil {
+		return record{}, err
+	}
+	return *r, nil
+}
+
+func (in *Installer) save(r record) error { return in.record().Save(&r) }
 
 // loadFor reads the record, which is of job if it has been staged.
 func (in *Installer) loadFor(job firmware.Job) (r record, is bool, err error) {
 	r, err = in.load()
 	return r, err == nil && r.Target == job.Target && r.Image != nil, err
-}
-
-func (in *Installer) save(r record) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("cannot encode the record of transfers: %w", err)
-	}
-	return firmware.WriteFailure(in.cfg.Disk.Replace(in.recordPath(), data))
 }
 
 // settle ends the job before: if the component has taken its image, that image
@@ -102,9 +86,6 @@ func (in *Installer) settle(ctx context.Context, source string) error {
 	}
 	if in.cfg.OneWay || r.Kept != nil && source != "" && r.Kept.Version != source {
 		r.Kept = nil
-	}
-	if err := in.cfg.Disk.MkdirAll(in.cfg.StateDir); err != nil {
-		return firmware.WriteFailure(err)
 	}
 	if err := in.save(record{Kept: r.Kept}); err != nil {
 		return err

@@ -1,10 +1,14 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"sync"
 
 	"otafleet/simulator/verdict"
 )
@@ -12,37 +16,92 @@ import (
 // Judge judges a recorded run, or a shard of one, again. A record without an end
 // is judged as far as it goes, and the verdict does not hold.
 func Judge(ctx context.Context, r *Record) (*verdict.Verdict, error) {
-	f, err := r.figures(ctx)
+	v, err := judge(ctx, []*Record{r})
 	if err != nil {
 		return nil, err
 	}
-	if err := r.addLogs(ctx, looked(f)); err != nil {
-		return nil, err
-	}
-	v := r.verdict(f)
 	v.Part = r.selected.String()
-	if r.End != nil {
-		v.Resources, v.Figures.Refused = r.End.Resources, r.End.Refused
-	}
-	r.cutShort(v)
 	return v, nil
 }
 
-// verdict is the verdict on figures of the record's run.
-func (r *Record) verdict(f *verdict.Figures) *verdict.Verdict {
-	v := verdict.New(r.Scenario, r.Info.Seed, r.Info.World, f)
-	v.Text, v.Source, v.Record, v.Program, v.Started = string(r.Info.Text), r.Info.Source, r.Dir, r.Info.Program, r.Info.Started
-	return v
+// judge judges records of one run as one.
+func judge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
+	f, err := figuresOf(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if err := r.AddLogs(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	first := records[0]
+	v := verdict.New(first.Scenario, first.Info.Seed, first.Info.World, f)
+	v.Text, v.Source, v.Record = string(first.Info.Text), first.Info.Source, first.Dir
+	v.Program, v.Started = first.Info.Program, first.Info.Started
+	if first.End != nil {
+		v.Resources, f.Refused = first.End.Resources, slices.Clone(first.End.Refused)
+	}
+	for _, r := range records[1:] { // each of them has an end
+		addEnd(v, r.End)
+	}
+	if i := slices.IndexFunc(records, (*Record).short); i >= 0 {
+		records[i].cutShort(v)
+	}
+	return v, nil
 }
 
-// cutShort says so if the run did not come to its end.
+// figuresOf sums the records up, as many at once as there are processors.
+func figuresOf(ctx context.Context, records []*Record) (*verdict.Figures, error) {
+	all, failures := make([]*verdict.Figures, len(records)), make([]error, len(records))
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var judging sync.WaitGroup
+	for i, r := range records {
+		free <- struct{}{}
+		judging.Go(func() {
+			all[i], failures[i] = r.figures(ctx)
+			<-free
+		})
+	}
+	judging.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return nil, err
+	}
+	sum := all[0]
+	for _, f := range all[1:] {
+		sum.Merge(f)
+	}
+	return sum, nil
+}
+
+// addEnd adds how another process's part of the run ended.
+func addEnd(v *verdict.Verdict, end *End) {
+	for _, order := range end.Refused {
+		if !slices.Contains(v.Figures.Refused, order) { // in virtual time every shard is refused the same
+			v.Figures.Refused = append(v.Figures.Refused, order)
+		}
+	}
+	to, r := &v.Resources, &end.Resources
+	to.PeakMemory += r.PeakMemory
+	to.Sockets += r.Sockets
+	to.CPU += r.CPU
+	to.Processes = max(1, to.Processes) + max(1, r.Processes)
+	to.Wall = max(to.Wall, r.Wall)
+	to.CPUs = max(to.CPUs, r.CPUs)
+	to.System = cmp.Or(to.System, r.System)
+}
+
+// short reports whether the recorded run did not come to its end.
+func (r *Record) short() bool { return r.End == nil || r.End.Interrupted }
+
+// cutShort says that the recorded run did not come to its end.
 func (r *Record) cutShort(v *verdict.Verdict) {
 	switch {
 	case r.document.Incomplete != "":
 		v.LoseHistory(errors.New(r.document.Incomplete))
 	case r.End == nil:
 		v.Break()
-	case r.End.Interrupted:
+	default:
 		v.Interrupt()
 	}
 }
@@ -86,21 +145,46 @@ func (r *Record) give(j *verdict.Judge, e *verdict.Event) error {
 	return nil
 }
 
-// addLogs reads the record a second time for the logs of a few devices: which
-// they are is known after the first time only, and nobody holds all logs.
-func (r *Record) addLogs(ctx context.Context, devices map[string]*verdict.DeviceRecord) error {
+// AddLogs adds the last events of the devices that the figures name. Which devices
+// these are is known after the run has been judged, so that its judge need not
+// keep the events of all.
+func (r *Record) AddLogs(ctx context.Context, f *verdict.Figures) error {
+	devices := map[string]*verdict.DeviceRecord{}
+	for _, d := range slices.Concat(f.Slowest(), f.Failed()) {
+		devices[d.Device] = d
+	}
 	if len(devices) == 0 {
 		return nil
 	}
-	next := func(reader *Reader, e *verdict.Event) error { return reader.nextOf(devices, e) }
-	return r.each(ctx, next, func(e *verdict.Event) error {
+	return r.eachOf(ctx, func(device []byte) bool { return devices[string(device)] != nil }, func(e *verdict.Event) error {
 		devices[e.Device].Remember(e)
 		return nil
 	})
 }
 
+// Device reads the events of one device, and sums them up.
+func (r *Record) Device(ctx context.Context, key string) (events []verdict.Event, f *verdict.Figures, err error) {
+	j := verdict.NewJudge(r.Scenario, verdict.WithoutLogs)
+	err = r.eachOf(ctx, func(device []byte) bool { return string(device) == key }, func(e *verdict.Event) error {
+		events = append(events, *e)
+		return r.give(j, e)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return events, j.Figures(nil), nil
+}
+
+// eachOf hands out the events of some devices.
+func (r *Record) eachOf(ctx context.Context, wanted func(device []byte) bool, take func(*verdict.Event) error) error {
+	next := func(reader *Reader, e *verdict.Event) error { return reader.nextOf(wanted, e) }
+	return r.each(ctx, next, take)
+}
+
 // each hands out the events that next finds. What take refuses is damage.
-func (r *Record) each(ctx context.Context, next func(*Reader, *verdict.Event) error, take func(*verdict.Event) error) (err error) {
+func (r *Record) each(
+	ctx context.Context, next func(*Reader, *verdict.Event) error, take func(*verdict.Event) error,
+) (err error) {
 	reader, err := r.Events()
 	if err != nil {
 		return err

@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"otafleet/simulator/verdict"
 )
@@ -26,71 +24,7 @@ func Merge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
 	if err := checkShards(records); err != nil {
 		return nil, err
 	}
-	all, err := figuresOf(ctx, records)
-	if err != nil {
-		return nil, err
-	}
-	sum := all[0]
-	for _, f := range all[1:] {
-		sum.Merge(f)
-	}
-	devices := looked(sum)
-	for _, r := range records {
-		if err := r.addLogs(ctx, devices); err != nil {
-			return nil, err
-		}
-	}
-	v := records[0].verdict(sum)
-	interrupted := false
-	for _, r := range records {
-		addResources(&v.Resources, &r.End.Resources)
-		interrupted = interrupted || r.End.Interrupted
-		for _, order := range r.End.Refused { // in virtual time every shard is refused the same
-			if !slices.Contains(v.Figures.Refused, order) {
-				v.Figures.Refused = append(v.Figures.Refused, order)
-			}
-		}
-	}
-	if interrupted {
-		v.Interrupt()
-	}
-	return v, nil
-}
-
-// figuresOf sums up each record, as many at once as there are processors.
-func figuresOf(ctx context.Context, records []*Record) ([]*verdict.Figures, error) {
-	all, failures := make([]*verdict.Figures, len(records)), make([]error, len(records))
-	free := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var judging sync.WaitGroup
-	for i, r := range records {
-		free <- struct{}{}
-		judging.Go(func() {
-			all[i], failures[i] = r.figures(ctx)
-			<-free
-		})
-	}
-	judging.Wait()
-	return all, errors.Join(failures...)
-}
-
-// looked are the devices that the figures tell of, by their names.
-func looked(f *verdict.Figures) map[string]*verdict.DeviceRecord {
-	devices := map[string]*verdict.DeviceRecord{}
-	for _, r := range slices.Concat(f.Slowest(), f.Failed()) {
-		devices[r.Device] = r
-	}
-	return devices
-}
-
-// addResources adds what a process took to what those took that ran beside it.
-func addResources(to, r *verdict.Resources) {
-	to.PeakMemory += r.PeakMemory
-	to.Sockets += r.Sockets
-	to.CPU += r.CPU
-	to.Processes += max(1, r.Processes)
-	to.Wall = max(to.Wall, r.Wall)
-	to.CPUs = max(to.CPUs, r.CPUs)
-	to.System = cmp.Or(to.System, r.System)
+	return judge(ctx, records)
 }
 
 // checkShards makes sure that the records, in the order of their shards, are one

@@ -64,8 +64,8 @@ func (r *Reader) Next(e *verdict.Event) error {
 	return nil
 }
 
-// nextOf reads on to the next event that is about one of the devices.
-func (r *Reader) nextOf(devices map[string]*verdict.DeviceRecord, e *verdict.Event) error {
+// nextOf reads on to the next event of a device that is wanted.
+func (r *Reader) nextOf(wanted func(device []byte) bool, e *verdict.Event) error {
 	for {
 		line, err := r.nextLine()
 		if err != nil {
@@ -73,7 +73,7 @@ func (r *Reader) nextOf(devices map[string]*verdict.DeviceRecord, e *verdict.Eve
 		}
 		_, after, found := bytes.Cut(line, []byte(`"d":"`))
 		name, _, _ := bytes.Cut(after, []byte(`"`))
-		if !found || devices[string(name)] == nil {
+		if !found || !wanted(name) {
 			continue
 		}
 		if err := r.parser.parse(line, e); err != nil {
