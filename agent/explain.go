@@ -87,7 +87,7 @@ var situationTable = [...]struct{ word, remedy string }{
 	inStep:          {"working", ""},
 	staged:          {"working", ""},
 	downloading:     {"working", ""},
-	failed:          {"failed", "the platform may retry the plan, or send another one"},
+	failed:          {"failed", "the platform may retry the plan or send another one"},
 	ended:           {"idle", ""},
 }
 

@@ -43,6 +43,7 @@ cp app-1.0.0.bin out/device/app.bin
 cp app-1.1.0.bin app.bin
 cp app.bin motor.img
 cp app.bin update.raucb
+for name in rootfs-1.1.0.squashfs motor-1.1.0.bin modem-R1-R2.bin fw-1.1.0.bin; do cp app.bin $name; done
 pack() { ota-sim pack --product gw-200 --release 2 "$@"; }
 pack --key release.key --key staging.key --component app --target 1.1.0 --out app-1.1.0.ota app.bin
 pack --key release.key --component rootfs --target 2 --out rootfs-2.ota app.bin
