@@ -79,70 +79,66 @@ func (m *Machine) start(kind effectKind) Op {
 // Because it looks only at the state, a restarted device goes on by the same
 // rules as one that was never cut.
 func (m *Machine) advance() {
-	for m.running == 0 && m.state.Run != nil {
-		i := m.state.Run.active(m.work)
-		if i < 0 {
+	for m.running == 0 {
+		t, found := m.active()
+		switch {
+		case !found:
+			return
+		case t.Step != StepNone:
+			m.advanceStep(t)
+			return
+		case t.pkg == nil: // waiting for its package
+			return
+		case m.held(t).why != nothing: // waiting for its hour
 			return
 		}
-		part := &m.state.Run.Parts[i]
-		if part.Step != StepNone {
-			m.advanceStep(i, part)
-			return
-		}
-		if m.work[i].pkg == nil {
-			return // waiting for an address
-		}
-		if m.held(i).why != nothing {
-			return // waiting for its hour
-		}
-		if m.takePackage(i) {
-			m.advanceStatus(i, part)
+		if m.takePackage(t) {
+			m.advanceStatus(t)
 		}
 		// A refused package leaves the turn to another part.
 	}
 }
 
 // advanceStatus starts what the status of a part calls for.
-func (m *Machine) advanceStatus(i int, part *Part) {
-	w := &m.work[i]
-	if part.Status == ota.DownloadSucceeded {
-		if !part.Staging {
-			part.Staging, m.dirty = true, true
-			m.suspect(i)
+func (m *Machine) advanceStatus(t task) {
+	if t.Status == ota.DownloadSucceeded {
+		if !t.Staging {
+			t.Staging, m.dirty = true, true
+			t.suspect()
 		}
-		m.effect(Stage{m.start(staging), m.job(i)})
+		m.effect(Stage{m.start(staging), t.job()})
 		return
 	}
-	w.setbacks.Renewed = part.Renewed
-	m.effect(Fetch{Op: m.start(fetching), Job: m.job(i), Package: w.pkg, Setbacks: w.setbacks, Local: m.state.Run.Local})
+	t.setbacks.Renewed = t.Renewed
+	m.effect(Fetch{Op: m.start(fetching), Job: t.job(), Package: t.pkg, Setbacks: t.setbacks, Local: m.state.Run.Local})
 }
 
 // advanceStep starts what the step within an upgrade calls for.
-func (m *Machine) advanceStep(i int, part *Part) {
-	switch part.Step {
+func (m *Machine) advanceStep(t task) {
+	switch t.Step {
 	case StepActivate:
-		m.effect(Activate{m.start(activating), m.job(i)})
+		m.effect(Activate{m.start(activating), t.job()})
 	case StepRestart, StepReturn:
-		m.effect(Restart{m.start(restarting), part.Owed})
+		m.effect(Restart{m.start(restarting), t.Owed})
 	case StepTrial:
-		m.advanceTrial(i, part)
+		m.advanceTrial(t)
 	case StepConfirm:
-		m.effect(Confirm{m.start(confirming), m.job(i)})
+		m.effect(Confirm{m.start(confirming), t.job()})
 	case StepRevert:
-		if w := &m.work[i]; w.failed == 0 || w.reverts.due(m.now) {
-			m.effect(Revert{m.start(reverting), m.job(i)})
+		if t.failed == 0 || t.reverts.due(m.now) {
+			m.effect(Revert{m.start(reverting), t.job()})
 		}
 	}
 }
 
 // advanceTrial lets a new version become permanent after its checks have passed
 // and the platform has been reached.
-func (m *Machine) advanceTrial(i int, part *Part) {
+func (m *Machine) advanceTrial(t task) {
 	switch {
-	case !m.work[i].healthy:
-		m.effect(CheckHealth{m.start(checking), m.job(i)})
+	case !t.healthy:
+		m.effect(CheckHealth{m.start(checking), t.job()})
 	case m.connected || m.local():
-		m.soak(i, part)
+		m.soak(t)
 	case m.contact.IsZero():
 		m.contact = m.now.Add(m.contactTimeout())
 	}
@@ -150,25 +146,25 @@ func (m *Machine) advanceTrial(i int, part *Part) {
 
 // soak makes a healthy version permanent when it has run for its time, and its
 // checks have passed once more.
-func (m *Machine) soak(i int, part *Part) {
-	w, wait := &m.work[i], m.config.Soak
-	if part.Owed != firmware.RestartNone {
+func (m *Machine) soak(t task) {
+	wait := m.config.Soak
+	if t.Owed != firmware.RestartNone {
 		wait = m.config.RestartSoak
 	}
 	switch {
-	case wait <= 0 || w.soaked:
-		m.step(part, StepConfirm)
-		m.effect(Confirm{m.start(confirming), m.job(i)})
+	case wait <= 0 || t.soaked:
+		m.step(t, StepConfirm)
+		m.effect(Confirm{m.start(confirming), t.job()})
 	case m.soaks.IsZero():
 		m.soaks = m.now.Add(wait)
 	case !m.now.Before(m.soaks):
-		m.soaks, w.soaked = time.Time{}, true
-		m.effect(CheckHealth{m.start(checking), m.job(i)})
+		m.soaks, t.soaked = time.Time{}, true
+		m.effect(CheckHealth{m.start(checking), t.job()})
 	}
 }
 
 // step moves a part within its upgrade, durably.
-func (m *Machine) step(part *Part, to Step) {
-	part.Step = to
+func (m *Machine) step(t task, to Step) {
+	t.Step = to
 	m.dirty = true
 }

@@ -21,7 +21,7 @@ func (m *Machine) boot(in Booted) {
 	m.tookBefore(run.Taken)
 	m.dropUnconfigured()
 	if i := run.active(nil); i >= 0 && (run.Parts[i].Step != StepNone || run.Parts[i].stagingNow()) {
-		m.restarted(i)
+		m.restarted(m.task(i))
 	}
 	m.lost()
 }
@@ -38,10 +38,11 @@ func (m *Machine) found(f Found) {
 	case i < 0:
 		m.effect(Forget{f.ID})
 	default:
-		m.work[i].pkg = f.Package
-		if m.state.Run.Parts[i].Step != StepNone {
+		t := m.task(i)
+		t.pkg = f.Package
+		if t.Step != StepNone {
 			// The files are staged; the manifest is only good to name them.
-			m.work[i].manifest, _ = m.openManifest(i, f.Package)
+			t.manifest, _ = m.openManifest(t, f.Package)
 		}
 	}
 }
@@ -83,64 +84,63 @@ func (m *Machine) keptFor(f Found) int {
 func (m *Machine) dropUnconfigured() {
 	run := m.state.Run
 	for i := range run.Parts {
-		part := &run.Parts[i]
+		t := m.task(i)
 		switch {
-		case m.has(i) || run.Answer != Accepted:
-		case part.Step == StepNone && !part.Status.InProgress():
-			part.Again = false
+		case t.has != nil || run.Answer != Accepted:
+		case t.Step == StepNone && !t.Status.InProgress():
+			t.Again = false
 		default:
-			m.dropPart(i, part)
+			m.dropPart(t)
 		}
 	}
 }
 
-func (m *Machine) dropPart(i int, part *Part) {
-	part.Again = false
-	if part.goingBack() {
-		m.wentBack(i)
+func (m *Machine) dropPart(t task) {
+	t.Again = false
+	if t.rollingBack() {
+		m.rolledBack(t)
 		return
 	}
-	status := part.failedAs()
-	m.step(part, StepNone)
-	m.fail(i, status, &ota.Failure{Code: ota.InstallerFailed, Detail: "the component is not configured any more"})
+	status := t.failedAs()
+	m.step(t, StepNone)
+	m.fail(t, status, &ota.Failure{Code: ota.InstallerFailed, Detail: "the component is not configured any more"})
 }
 
 // restarted settles a restart in the middle of an upgrade, its staging included:
 // the one that was owed, or one that nobody asked for, which is counted.
-func (m *Machine) restarted(i int) {
-	part := &m.state.Run.Parts[i]
-	owed := part.Step == StepRestart || part.Step == StepReturn
-	happened := owed && (part.Owed != firmware.RestartSystem || part.BootID != m.bootID)
+func (m *Machine) restarted(t task) {
+	owed := t.Step == StepRestart || t.Step == StepReturn
+	happened := owed && (t.Owed != firmware.RestartSystem || t.BootID != m.bootID)
 	switch {
-	case happened && part.Step == StepRestart:
-		m.step(part, StepTrial)
+	case happened && t.Step == StepRestart:
+		m.step(t, StepTrial)
 	case happened:
-		m.wentBack(i)
+		m.rolledBack(t)
 	default:
-		m.countRestart(i, part)
+		m.countRestart(t)
 	}
 }
 
 // countRestart breaks loops: after too many restarts the device goes back, and
 // if it restarts as often on the way back it reports where it stands.
-func (m *Machine) countRestart(i int, part *Part) {
+func (m *Machine) countRestart(t task) {
 	m.dirty = true
-	if part.goingBack() {
-		part.Restarts++
-		if part.Restarts > m.maxRestarts() {
-			part.Failure = &ota.Failure{Code: part.Failure.Code,
-				Detail: part.Failure.Detail + "; going back was given up after too many restarts"}
-			m.wentBack(i)
+	if t.rollingBack() {
+		t.Restarts++
+		if t.Restarts > m.maxRestarts() {
+			t.Failure = &ota.Failure{Code: t.Failure.Code,
+				Detail: t.Failure.Detail + "; going back was given up after too many restarts"}
+			m.rolledBack(t)
 		}
 		return
 	}
-	s := m.suspect(i)
+	s := t.suspect()
 	s.Restarts++
 	switch {
 	case s.Restarts > m.maxRestarts():
-		m.goBack(part, &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("%d restarts within the upgrade", s.Restarts)})
-	case part.Step == StepConfirm:
+		m.rollBack(t, &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("%d restarts within the upgrade", s.Restarts)})
+	case t.Step == StepConfirm:
 		// The cut may have sent the component back to its previous version.
-		m.step(part, StepTrial)
+		m.step(t, StepTrial)
 	}
 }

@@ -9,37 +9,36 @@ const maxDeltas = 3
 
 // unusable reports whether a failure says that a delta does not fit what runs,
 // where the full package would.
-func (m *Machine) unusable(i int, failure *ota.Failure) bool {
-	if m.state.Run.Plan.Components[i].Package != ota.Delta {
+func (t task) unusable(failure *ota.Failure) bool {
+	if t.wants.Package != ota.Delta {
 		return false
 	}
-	manifest := m.work[i].manifest
-	return (failure.Code == ota.DeltaFailed || failure.Code == ota.VersionMismatch) && (manifest == nil || manifest.Package == ota.Delta)
+	return (failure.Code == ota.DeltaFailed || failure.Code == ota.VersionMismatch) &&
+		(t.manifest == nil || t.manifest.Package == ota.Delta)
 }
 
-// fallBack asks for the full package of part i in the place of a delta, and
-// reports whether it did. Nothing of the delta has been used yet.
-func (m *Machine) fallBack(i int, failure *ota.Failure) bool {
-	w, part := &m.work[i], &m.state.Run.Parts[i]
-	if !m.unusable(i, failure) {
+// fallBack asks for the full package of a part in the place of a delta, and reports
+// whether it did. Nothing of the delta has been used yet.
+func (m *Machine) fallBack(t task, failure *ota.Failure) bool {
+	if !t.unusable(failure) {
 		return false
 	}
-	if !part.Full {
-		part.Full, m.dirty = true, true
+	if !t.Full {
+		t.Full, m.dirty = true, true
 	}
-	if part.Status == ota.DownloadSucceeded || w.deltas == maxDeltas {
+	if t.Status == ota.DownloadSucceeded || t.deltas == maxDeltas {
 		return false
 	}
-	*w = work{deltas: w.deltas + 1}
-	m.effect(Forget{m.state.Run.Plan.Components[i].ID})
+	*t.work = work{deltas: t.deltas + 1}
+	m.effect(Forget{t.wants.ID})
 	m.address = backoff{}
-	m.refresh(i, ota.AddressFull)
+	m.refresh(t, ota.AddressFull)
 	return true
 }
 
 // checkDelta refuses a delta where one has been of no use.
-func (m *Machine) checkDelta(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	if part := &m.state.Run.Parts[i]; part.Full && manifest.Package == ota.Delta && part.Status != ota.DownloadSucceeded {
+func (m *Machine) checkDelta(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	if t.Full && manifest.Package == ota.Delta && t.Status != ota.DownloadSucceeded {
 		return &ota.Failure{Code: ota.DeltaFailed, Detail: "the delta does not fit what runs, and the platform has no full package"}
 	}
 	return nil

@@ -67,15 +67,15 @@ func (m *Machine) endAccepted(failure *ota.Failure) {
 	m.stopBringing()
 	run := m.state.Run
 	for i := range run.Parts {
-		part := &run.Parts[i]
+		t := m.task(i)
 		switch {
-		case part.Status.Failed():
-			if part.Again {
-				part.Again, part.FailedIn, m.dirty = false, run.Attempt, true
-				m.endPart(i)
+		case t.Status.Failed():
+			if t.Again {
+				t.Again, t.FailedIn, m.dirty = false, run.Attempt, true
+				m.endPart(t)
 			}
-		case part.Step == StepNone && (part.begun() || part.Status == ota.UpgradeConfirmed):
-			m.failPart(i, part.failedAs(), failure)
+		case t.Step == StepNone && (t.begun() || t.Status == ota.UpgradeConfirmed):
+			m.failPart(t, t.failedAs(), failure)
 		}
 	}
 }

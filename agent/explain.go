@@ -152,25 +152,24 @@ func (m *Machine) answered() situation {
 
 // doing is the situation of a plan in progress.
 func (m *Machine) doing() (situation, int) {
-	i := m.state.Run.active(m.work)
-	part, w := &m.state.Run.Parts[i], &m.work[i]
+	t, _ := m.active()
 	switch {
-	case part.Step == StepTrial && w.healthy:
-		return m.proving(), i
-	case part.Step == StepRevert && m.running == 0 && w.failed > 0:
-		return waitsToGoBack, i
-	case part.Step != StepNone:
-		return inStep, i
-	case w.pkg == nil && !m.connected:
-		return waitsForLink, i
-	case w.pkg == nil:
-		return waitsForAddress, i
-	case m.running == 0 && m.held(i).why != nothing:
-		return m.held(i).why, i
-	case part.Status == ota.DownloadSucceeded:
-		return staged, i
+	case t.Step == StepTrial && t.healthy:
+		return m.proving(), t.i
+	case t.Step == StepRevert && m.running == 0 && t.failed > 0:
+		return waitsToGoBack, t.i
+	case t.Step != StepNone:
+		return inStep, t.i
+	case t.pkg == nil && !m.connected:
+		return waitsForLink, t.i
+	case t.pkg == nil:
+		return waitsForAddress, t.i
+	case m.running == 0 && m.held(t).why != nothing:
+		return m.held(t).why, t.i
+	case t.Status == ota.DownloadSucceeded:
+		return staged, t.i
 	}
-	return downloading, i
+	return downloading, t.i
 }
 
 // proving is the situation of a healthy version on trial.
@@ -226,11 +225,12 @@ func (m *Machine) sentence() string {
 	case ended:
 		return "idle: plan " + run.Plan.ID + " is at its end on this device"
 	}
-	return "component " + run.Plan.Components[i].ID + " " + m.partSentence(s, i)
+	t := m.task(i)
+	return "component " + t.wants.ID + " " + m.partSentence(s, t)
 }
 
 // partSentence goes on behind the name of a component.
-func (m *Machine) partSentence(s situation, i int) string {
+func (m *Machine) partSentence(s situation, t task) string {
 	switch s {
 	case waitsForContact:
 		return "is healthy and waits for contact to the platform"
@@ -239,11 +239,11 @@ func (m *Machine) partSentence(s situation, i int) string {
 	case waitsToGoBack:
 		return "cannot go back to its previous version, and tries again"
 	case inStep:
-		return stepSentences[m.state.Run.Parts[i].Step]
+		return stepSentences[t.Step]
 	case waitsForLink:
 		return "waits for a package address; the device is not connected"
 	case waitsForAddress:
-		if m.state.Run.Parts[i].Full {
+		if t.Full {
 			return "waits for the full package, since the delta does not fit what runs, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
 		}
 		return "waits for a package address, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
@@ -288,7 +288,7 @@ func (m *Machine) explain() Explanation {
 	case soaking:
 		e.Again = m.soaks
 	case waitsToGoBack:
-		e.Again = m.work[i].reverts.at
+		e.Again = m.task(i).reverts.at
 	case waitsForAddress:
 		e.Again, e.Deadline = m.address.at, m.address.since.Add(refreshGiveUp)
 	case waitsForWindow:

@@ -38,7 +38,7 @@ func (m *Machine) install(in Install) {
 	}
 	m.accept()
 	if run.inProgress() {
-		m.keepPackage(0, in.Package)
+		m.keepPackage(m.task(0), in.Package)
 	}
 }
 
@@ -48,11 +48,11 @@ func (m *Machine) local() bool { return m.state.Run != nil && m.state.Run.Local 
 // lost ends a local plan whose package was not kept before a cut: nobody sends
 // it again.
 func (m *Machine) lost() {
-	i := m.state.Run.active(m.work)
-	if !m.local() || i < 0 || m.state.Run.Parts[i].Step != StepNone || m.work[i].pkg != nil {
+	t, found := m.active()
+	if !m.local() || !found || !t.needsPackage() {
 		return
 	}
-	m.fail(i, m.state.Run.Parts[i].failedAs(), &ota.Failure{Code: ota.StorageUnavailable,
+	m.fail(t, t.failedAs(), &ota.Failure{Code: ota.StorageUnavailable,
 		Detail: "the device was cut off before it had kept the package; install it again"})
 }
 
@@ -84,12 +84,13 @@ func (m *Machine) Rehearse(in Install, opened Opened, readings Readings) Rehears
 	run := newRun(in.Plan)
 	run.Local = in.Path
 	copied.takeUp(run)
-	result.Runs = copied.version(in.Plan.Components[0].ID)
+	t := copied.task(0)
+	result.Runs = t.runs()
 	if r := copied.objection(); r != nil {
 		result.Blocked = append(result.Blocked, Blocker{r.reason, r.detail})
 	}
 	if result.Refused == nil {
-		result.Refused = copied.unfit(0, in.Package, opened.manifest)
+		result.Refused = copied.unfit(t, in.Package, opened.manifest)
 	}
 	return result
 }

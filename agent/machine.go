@@ -301,16 +301,11 @@ func (m *Machine) send(message ota.Up) {
 	}
 }
 
-// job is what an installer is told of part i.
-func (m *Machine) job(i int) firmware.Job {
-	run := m.state.Run
-	job := firmware.Job{
-		Component: run.Plan.Components[i].ID,
-		Source:    run.Parts[i].From,
-		Target:    run.Plan.Components[i].Target,
-	}
-	if manifest := m.work[i].manifest; manifest != nil {
-		job.Files = manifest.Files
+// job is what an installer is told of a part.
+func (t task) job() firmware.Job {
+	job := firmware.Job{Component: t.wants.ID, Source: t.From, Target: t.wants.Target}
+	if t.manifest != nil {
+		job.Files = t.manifest.Files
 	}
 	return job
 }

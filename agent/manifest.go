@@ -38,10 +38,10 @@ func (m *Machine) Open(in Install) Opened {
 
 // openManifest verifies the signature and holds the manifest against the plan
 // and the device.
-func (m *Machine) openManifest(i int, p *ota.Package) (*ota.Manifest, *ota.Failure) {
-	o := m.config.opened(m.state.Run.Plan.Components[i].ID, p.Envelope)
+func (m *Machine) openManifest(t task, p *ota.Package) (*ota.Manifest, *ota.Failure) {
+	o := m.config.opened(t.wants.ID, p.Envelope)
 	if o.failure == nil {
-		o.failure = m.unfit(i, p, o.manifest)
+		o.failure = m.unfit(t, p, o.manifest)
 	}
 	if o.failure != nil {
 		return nil, o.failure
@@ -51,11 +51,11 @@ func (m *Machine) openManifest(i int, p *ota.Package) (*ota.Manifest, *ota.Failu
 
 // unfit says why a verified manifest is not one for the plan and the device; nil
 // if it is.
-func (m *Machine) unfit(i int, p *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	for _, check := range []func(int, *ota.Package, *ota.Manifest) *ota.Failure{
+func (m *Machine) unfit(t task, p *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	for _, check := range []func(task, *ota.Package, *ota.Manifest) *ota.Failure{
 		m.checkIdentity, m.checkAge, m.checkRelease, m.checkSource, m.checkDelta, m.checkImage, m.checkLoop,
 	} {
-		if failure := check(i, p, manifest); failure != nil {
+		if failure := check(t, p, manifest); failure != nil {
 			return failure
 		}
 	}
@@ -64,8 +64,8 @@ func (m *Machine) unfit(i int, p *ota.Package, manifest *ota.Manifest) *ota.Fail
 
 // checkIdentity refuses a package that is not the one the plan speaks of, or
 // not for this device.
-func (m *Machine) checkIdentity(i int, p *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	c := &m.state.Run.Plan.Components[i]
+func (m *Machine) checkIdentity(t task, p *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	c := t.wants
 	for _, f := range []struct{ what, got, want string }{
 		{"product", manifest.Product, m.id.Product},
 		{"component", manifest.Component, c.ID},
@@ -117,7 +117,7 @@ func hasAddress(p *ota.Package, file string) bool {
 }
 
 // checkAge refuses a package that has expired.
-func (m *Machine) checkAge(_ int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+func (m *Machine) checkAge(_ task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	if !manifest.Expires.IsZero() && !m.notBefore().Before(manifest.Expires) {
 		return &ota.Failure{Code: ota.ManifestExpired, Detail: "expired at " + manifest.Expires.UTC().Format(time.RFC3339)}
 	}
@@ -126,11 +126,10 @@ func (m *Machine) checkAge(_ int, _ *ota.Package, manifest *ota.Manifest) *ota.F
 
 // checkSource refuses a package that does not start from what runs. A part that
 // is past its download may run something else by now.
-func (m *Machine) checkSource(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	c := &m.state.Run.Plan.Components[i]
-	runs := m.version(c.ID)
+func (m *Machine) checkSource(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	c, runs := t.wants, t.runs()
 	switch {
-	case m.state.Run.Parts[i].Step != StepNone:
+	case t.Step != StepNone:
 		return nil
 	case manifest.Package == ota.Delta && manifest.Source != runs:
 		return &ota.Failure{Code: ota.VersionMismatch, Detail: fmt.Sprintf("starts from %s, and %s runs", manifest.Source, runs)}
@@ -141,17 +140,16 @@ func (m *Machine) checkSource(i int, _ *ota.Package, manifest *ota.Manifest) *ot
 }
 
 // checkImage refuses another image than the one that lies in the inactive place.
-func (m *Machine) checkImage(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	part := &m.state.Run.Parts[i]
-	if part.Status == ota.DownloadSucceeded && part.Image != imageOf(manifest) {
+func (m *Machine) checkImage(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	if t.Status == ota.DownloadSucceeded && t.Image != imageOf(manifest) {
 		return &ota.Failure{Code: ota.ManifestMismatch, Detail: "is another image than the one that was downloaded"}
 	}
 	return nil
 }
 
 // checkLoop refuses an image that has kept restarting the device.
-func (m *Machine) checkLoop(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	s := m.state.Components[m.state.component(m.state.Run.Plan.Components[i].ID)].Suspect
+func (m *Machine) checkLoop(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	s := t.has.Suspect
 	if s.Restarts > m.maxRestarts() && s.Image == imageOf(manifest) {
 		return &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("this image was given up after %d restarts", s.Restarts)}
 	}

@@ -14,7 +14,7 @@ func (m *Machine) objection() *refusal {
 		return &refusal{reason: ota.ReasonExpired, detail: "the plan ended at " + plan.Ends.UTC().Format("2006-01-02 15:04:05Z")}
 	}
 	for i := range plan.Components {
-		if r := m.incompatible(i); r != nil {
+		if r := m.task(i).incompatible(); r != nil {
 			return r
 		}
 	}
@@ -28,24 +28,22 @@ func (m *Machine) objection() *refusal {
 }
 
 // incompatible says why a component of the plan does not fit the device.
-func (m *Machine) incompatible(i int) *refusal {
-	run := m.state.Run
-	c := &run.Plan.Components[i]
+func (t task) incompatible() *refusal {
+	c := t.wants
 	no := func(format string, args ...any) *refusal {
 		return &refusal{reason: ota.ReasonIncompatible, detail: fmt.Sprintf(format, args...)}
 	}
-	k := m.state.component(c.ID)
-	if k < 0 {
+	if t.has == nil {
 		return no("component %s: the device has none", c.ID)
 	}
-	if have := m.config.Components[k].Type; have != c.Type {
+	if have := t.made.Type; have != c.Type {
 		return no("component %s: is of type %s, not %s", c.ID, have, c.Type)
 	}
-	version := m.state.Components[k].Version
+	version := t.has.Version
 	switch {
 	case version == "":
 		return no("component %s: does not say which version it runs", c.ID)
-	case run.Parts[i].Status.Done() || version == c.Target || c.StartsFrom(version):
+	case t.Status.Done() || version == c.Target || c.StartsFrom(version):
 		return nil
 	}
 	return no("component %s: runs %s, the package starts from %v", c.ID, version, c.Sources)
@@ -58,27 +56,21 @@ func (m *Machine) irrevocable() *refusal {
 	if run.Plan.OnFailure != ota.Revert {
 		return nil
 	}
-	found := -1
-	for i, c := range run.Plan.Components {
-		if run.Parts[i].Status.Done() || m.version(c.ID) == c.Target {
+	first := ""
+	for i := range run.Parts {
+		t := m.task(i)
+		if t.Status.Done() || t.runs() == t.wants.Target {
 			continue
 		}
-		if found >= 0 {
-			first := run.Plan.Components[found].ID
+		if first != "" {
 			return &refusal{reason: ota.ReasonIncompatible, detail: fmt.Sprintf(
-				"component %s: cannot go back if %s fails after it; put it last, or use another on_failure than revert", first, c.ID)}
+				"component %s: cannot go back if %s fails after it; put it last, or use another on_failure than revert", first, t.wants.ID)}
 		}
-		if m.irreversible(i) {
-			found = i
+		if t.irreversible() {
+			first = t.wants.ID
 		}
 	}
 	return nil
-}
-
-// irreversible reports whether the component of part i cannot go back.
-func (m *Machine) irreversible(i int) bool {
-	k := m.state.component(m.state.Run.Plan.Components[i].ID)
-	return k >= 0 && m.config.Components[k].Irreversible
 }
 
 // unready says which condition does not hold at the moment. A condition without

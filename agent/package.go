@@ -15,14 +15,15 @@ func (m *Machine) packageArrived(p *ota.Package) {
 	if i < 0 || !m.wants(&run.Parts[i], p) {
 		return
 	}
-	if run.Parts[i].Status.Failed() {
-		m.tryAgain(i, p.Attempt)
+	t := m.task(i)
+	if t.Status.Failed() {
+		m.tryAgain(t, p.Attempt)
 	}
 	if p.Attempt > run.Attempt {
 		run.Attempt = p.Attempt
 		m.dirty = true
 	}
-	m.keepPackage(i, p)
+	m.keepPackage(t, p)
 }
 
 // wants reports whether an address is of use to a part. The first one of each part
@@ -46,22 +47,20 @@ func (m *Machine) badPackage(in BadPackage) {
 	if run == nil || run.Plan.ID != in.Plan || run.Local != "" || run.Answer != Accepted || in.Attempt != run.Attempt {
 		return
 	}
-	i := run.Plan.Component(in.Component)
-	if i < 0 || i != run.active(m.work) || run.Parts[i].Step != StepNone || m.work[i].pkg != nil {
-		return
+	if t, found := m.active(); found && t.wants.ID == in.Component && t.needsPackage() {
+		m.refusePackage(t, &ota.Failure{Code: ota.ManifestMismatch, Detail: in.Detail})
 	}
-	m.refusePackage(i, &ota.Failure{Code: ota.ManifestMismatch, Detail: in.Detail})
 }
 
 // tryAgain prepares a failed part for another attempt, and with it the others
 // that failed, unless each of them stands for itself.
-func (m *Machine) tryAgain(i, attempt int) {
+func (m *Machine) tryAgain(t task, attempt int) {
 	run := m.state.Run
 	for k := range run.Parts {
-		part := &run.Parts[k]
-		together := run.Plan.OnFailure != ota.Continue && part.Status.Failed() && part.FailedIn < attempt
-		if k == i || together && m.has(k) {
-			part.Again = true
+		other := m.task(k)
+		together := run.Plan.OnFailure != ota.Continue && other.Status.Failed() && other.FailedIn < attempt
+		if k == t.i || together && other.has != nil {
+			other.Again = true
 			m.dirty = true
 		}
 	}
@@ -69,28 +68,27 @@ func (m *Machine) tryAgain(i, attempt int) {
 
 // keepPackage keeps an address until the part's turn. If the part is being
 // downloaded already, the download goes on from the new address.
-func (m *Machine) keepPackage(i int, p *ota.Package) {
-	w := &m.work[i]
-	busy := m.running != 0 && m.state.Run.active(m.work) == i
-	if busy && m.state.Run.Parts[i].Status == ota.DownloadSucceeded {
+func (m *Machine) keepPackage(t task, p *ota.Package) {
+	busy := m.running != 0 && m.state.Run.active(m.work) == t.i
+	if busy && t.Status == ota.DownloadSucceeded {
 		return // the files are in place; no address is needed any more
 	}
-	if w.manifest != nil && w.pkg != nil {
+	if t.manifest != nil && t.pkg != nil {
 		// Part way through: an address that does not verify must not stop a
 		// download that does.
-		if _, failure := m.openManifest(i, p); failure != nil {
+		if _, failure := m.openManifest(t, p); failure != nil {
 			return
 		}
 	}
 	// The message is acknowledged although this is on no disk before the download
 	// begins. That is sound: what a restart takes, the device asks for again (refresh),
 	// and a package is sent as often as it is asked for.
-	w.pkg, w.manifest = p, nil
+	t.pkg, t.manifest = p, nil
 	if busy {
 		m.effect(Cancel{m.running})
 		m.running = 0
 	}
-	if i == m.state.Run.active(m.work) {
+	if t.i == m.state.Run.active(m.work) {
 		m.address = backoff{}
 	}
 }
@@ -98,48 +96,45 @@ func (m *Machine) keepPackage(i int, p *ota.Package) {
 // takePackage verifies the manifest that came with the address of the active
 // part and, the first time in an attempt, reports that the part is ready. It
 // returns false if the part has failed or the address is of no use.
-func (m *Machine) takePackage(i int) bool {
-	w := &m.work[i]
-	if w.manifest != nil {
+func (m *Machine) takePackage(t task) bool {
+	if t.manifest != nil {
 		return true
 	}
-	part := &m.state.Run.Parts[i]
-	manifest, failure := m.openManifest(i, w.pkg)
+	manifest, failure := m.openManifest(t, t.pkg)
 	if failure != nil {
-		w.pkg = nil
-		if !m.fallBack(i, failure) {
-			m.refusePackage(i, failure)
+		t.pkg = nil
+		if !m.fallBack(t, failure) {
+			m.refusePackage(t, failure)
 		}
 		return false
 	}
-	w.manifest = manifest
+	t.manifest = manifest
 	m.raiseFloor(manifest.Created)
-	part.Image, part.Release, part.Content = imageOf(manifest), manifest.Release, contentOf(manifest)
-	if !part.begun() {
-		m.begin(i)
+	t.Image, t.Release, t.Content = imageOf(manifest), manifest.Release, contentOf(manifest)
+	if !t.begun() {
+		m.begin(t)
 	}
 	return true
 }
 
-// begin opens an attempt on part i.
-func (m *Machine) begin(i int) {
-	part := &m.state.Run.Parts[i]
-	part.From = m.version(m.state.Run.Plan.Components[i].ID)
-	part.Again, part.Renewed, part.Staging, part.FailedIn, part.Failure = false, false, false, 0, nil
-	m.report(i, ota.ReadyToDownload, nil)
+// begin opens an attempt on a part.
+func (m *Machine) begin(t task) {
+	t.From = t.runs()
+	t.Again, t.Renewed, t.Staging, t.FailedIn, t.Failure = false, false, false, 0, nil
+	m.report(t, ota.ReadyToDownload, nil)
 }
 
 // refusePackage reports a manifest that the device does not take: straight from
 // the confirmation at first, by way of a failed download on a retry (the
 // protocol's rule 7.3).
-func (m *Machine) refusePackage(i int, failure *ota.Failure) {
-	switch status := m.state.Run.Parts[i].Status; {
+func (m *Machine) refusePackage(t task, failure *ota.Failure) {
+	switch status := t.Status; {
 	case status.Failed():
-		m.begin(i)
-		m.fail(i, ota.DownloadFailed, failure)
+		m.begin(t)
+		m.fail(t, ota.DownloadFailed, failure)
 	case status == ota.ReadyToDownload || status == ota.Downloading:
-		m.fail(i, ota.DownloadFailed, failure)
+		m.fail(t, ota.DownloadFailed, failure)
 	default:
-		m.fail(i, ota.UpgradeFailed, failure)
+		m.fail(t, ota.UpgradeFailed, failure)
 	}
 }

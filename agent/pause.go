@@ -35,8 +35,8 @@ func (m *Machine) stopBringing() {
 	if m.running == 0 || m.kind != fetching && m.kind != staging {
 		return
 	}
-	_, part := m.active()
-	part.Staging = false
+	t, _ := m.active()
+	t.Staging = false
 	m.effect(Cancel{m.running})
 	m.running = 0
 }
@@ -66,17 +66,17 @@ type hold struct {
 	until time.Time // when it is looked at again; zero where something must happen first
 }
 
-// held says what holds back part i, whose package is there; the zero hold if
+// held says what holds back a part whose package is there; the zero hold if
 // nothing does. Bytes may be fetched at any time; the switch needs a device that
 // is not busy and, unless the operator stands before it, an open window. Once a
 // component of a plan has been switched the others follow, so that the device
 // does not stay between two versions until the next night.
-func (m *Machine) held(i int) hold {
+func (m *Machine) held(t task) hold {
 	run := m.state.Run
 	switch opens, shut := m.closed(); {
 	case m.state.Paused != nil:
 		return hold{why: inPause}
-	case run.Parts[i].Status != ota.DownloadSucceeded || m.underWay():
+	case t.Status != ota.DownloadSucceeded || m.underWay():
 		return hold{}
 	case m.readings.Busy:
 		return hold{why: waitsForQuiet}
@@ -88,14 +88,11 @@ func (m *Machine) held(i int) hold {
 
 // holding is what holds back the part whose turn it is.
 func (m *Machine) holding() hold {
-	if m.running != 0 || m.state.Run == nil {
+	t, found := m.active()
+	if m.running != 0 || !found || t.Step != StepNone || t.pkg == nil {
 		return hold{}
 	}
-	i := m.state.Run.active(m.work)
-	if i < 0 || m.state.Run.Parts[i].Step != StepNone || m.work[i].pkg == nil {
-		return hold{}
-	}
-	return m.held(i)
+	return m.held(t)
 }
 
 // underWay reports whether a component of the plan has been switched since the

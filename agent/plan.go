@@ -103,8 +103,8 @@ func (m *Machine) takeUp(run *Run) {
 // receivePlan reports every part that was not reported before.
 func (m *Machine) receivePlan() {
 	for i := range m.state.Run.Parts {
-		if m.state.Run.Parts[i].Status == ota.PlanNotReceived {
-			m.report(i, ota.PlanReceived, nil)
+		if t := m.task(i); t.Status == ota.PlanNotReceived {
+			m.report(t, ota.PlanReceived, nil)
 		}
 	}
 }
@@ -136,8 +136,8 @@ func (m *Machine) planRetried(run *Run, plan *ota.Plan) {
 	case working:
 		run.Attempt = plan.Attempt
 		for i := range run.Parts {
-			part := &run.Parts[i]
-			part.Again = (part.Status.Failed() || part.goingBack()) && m.has(i)
+			t := m.task(i)
+			t.Again = (t.Status.Failed() || t.rollingBack()) && t.has != nil
 		}
 		m.dirty = true
 		m.decide(plan.ID, run.Attempt, nil)
@@ -180,9 +180,8 @@ func (m *Machine) acceptInWindow() {
 
 // needsWork reports whether some part has something to upgrade.
 func (m *Machine) needsWork() bool {
-	run := m.state.Run
-	for i, c := range run.Plan.Components {
-		if !run.Parts[i].Status.Done() && m.version(c.ID) != c.Target {
+	for i := range m.state.Run.Parts {
+		if t := m.task(i); !t.Status.Done() && t.runs() != t.wants.Target {
 			return true
 		}
 	}
@@ -210,18 +209,18 @@ func (m *Machine) accept() {
 	run.Answer, m.refusal, m.asking = Accepted, nil, false
 	m.dirty = true
 	m.answer(nil)
-	for i, c := range run.Plan.Components {
-		part := &run.Parts[i]
-		switch upToDate := m.version(c.ID) == c.Target; {
-		case part.Status == ota.PlanReceived && upToDate:
-			m.report(i, ota.NoUpdateRequired, nil)
-		case part.Status == ota.PlanReceived:
-			m.report(i, ota.UpgradeConfirmed, nil)
-		case part.Status.Failed():
+	for i := range run.Parts {
+		t := m.task(i)
+		switch upToDate := t.runs() == t.wants.Target; {
+		case t.Status == ota.PlanReceived && upToDate:
+			m.report(t, ota.NoUpdateRequired, nil)
+		case t.Status == ota.PlanReceived:
+			m.report(t, ota.UpgradeConfirmed, nil)
+		case t.Status.Failed():
 			// If somebody else brought the target in the meantime the part stays
 			// failed: the status table has no way from there to an end without a
 			// package, and the device must not wait for one.
-			part.Again = !upToDate
+			t.Again = !upToDate
 		}
 	}
 	m.address = backoff{}

@@ -14,12 +14,11 @@ const maxReleaseStep = 1 << 48
 
 // checkRelease refuses a package that is older than what the device was made with,
 // or than one that ran, or another one of the same number.
-func (m *Machine) checkRelease(i int, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	k := m.state.component(m.state.Run.Plan.Components[i].ID)
-	if k < 0 {
+func (m *Machine) checkRelease(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+	if t.has == nil {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "the device has no such component"}
 	}
-	c, made, content := &m.state.Components[k], m.config.Components[k].Release, contentOf(manifest)
+	c, made, content := t.has, t.made.Release, contentOf(manifest)
 	refused := func(format string, args ...any) *ota.Failure {
 		return &ota.Failure{Code: ota.DowngradeRefused, Detail: fmt.Sprintf(format, args...)}
 	}

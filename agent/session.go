@@ -17,12 +17,12 @@ func (m *Machine) connect() {
 	m.announce = false
 	m.inventory(!m.working())
 	m.flush()
-	i := m.waitsForURLs()
-	if i >= 0 && m.state.Run.awaits(i) {
+	t, waits := m.waitsForURLs()
+	if waits && m.state.Run.awaits(t.i) {
 		m.decide(m.state.Run.Plan.ID, m.state.Run.Attempt, nil)
 	}
-	if i >= 0 && m.unasked != "" {
-		m.refresh(i, m.unasked)
+	if waits && m.unasked != "" {
+		m.refresh(t, m.unasked)
 	}
 }
 
@@ -62,10 +62,10 @@ func (r *Run) running() *ota.Running {
 	return &ota.Running{Plan: r.Plan.ID, Attempt: r.Attempt, Seq: r.LastSeq}
 }
 
-// report moves part i to a status and queues the report of it. The status table
+// report moves a part to a status and queues the report of it. The status table
 // forbids what must not happen.
-func (m *Machine) report(i int, status ota.Status, failure *ota.Failure) {
-	m.reportOn(m.state.Run, i, status, failure)
+func (m *Machine) report(t task, status ota.Status, failure *ota.Failure) {
+	m.reportOn(m.state.Run, t.i, status, failure)
 }
 
 // reportOn is report for a run that need not be the one in hand.

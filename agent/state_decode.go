@@ -260,7 +260,7 @@ func (p *Part) checkStep() error {
 		return fmt.Errorf("status %s needs a failure", p.Status)
 	case p.Status == ota.Upgrading && p.Step == StepNone:
 		return fmt.Errorf("status %s without a step", p.Status)
-	case p.goingBack():
+	case p.rollingBack():
 		return p.checkBack()
 	case p.Step != StepNone && p.Status != ota.Upgrading:
 		return fmt.Errorf("step %q does not belong to status %s", stepNames[p.Step], p.Status)

@@ -54,7 +54,7 @@ func (m *Machine) schedule() {
 		}
 	}
 	if m.connected {
-		if m.waitsForURLs() >= 0 {
+		if _, waits := m.waitsForURLs(); waits {
 			m.address.arm(m.now, refreshWait)
 			consider(m.address.at)
 		}
@@ -112,8 +112,8 @@ func (m *Machine) tick() {
 	}
 	if !m.contact.IsZero() && !m.connected && !m.now.Before(m.contact) {
 		m.contact = time.Time{}
-		_, part := m.active()
-		m.goBack(part, &ota.Failure{Code: ota.HealthCheckFailed,
+		t, _ := m.active()
+		m.rollBack(t, &ota.Failure{Code: ota.HealthCheckFailed,
 			Detail: "no contact to the platform within " + m.contactTimeout().String()})
 	}
 	if ends := m.planEnds(); !ends.IsZero() && !m.now.Before(ends) {
@@ -124,15 +124,15 @@ func (m *Machine) tick() {
 // repeat says again what the platform has not answered. A connection that holds
 // may lose a message all the same: the platform, or its broker, may restart.
 func (m *Machine) repeat() {
-	i := m.waitsForURLs()
-	overdue := i >= 0 && m.address.due(m.now)
+	t, waits := m.waitsForURLs()
+	overdue := waits && m.address.due(m.now)
 	// An address may be missing because the platform has missed a report.
 	if m.outbox.Len() > 0 && (overdue || m.resend.due(m.now)) {
 		m.outbox.Replay()
 		m.resend.next(m.now, resendWaitCap)
 	}
 	if overdue {
-		m.refreshAgain(i)
+		m.refreshAgain(t)
 	}
 	if m.request.due(m.now) {
 		m.request.next(m.now, requestWaitCap)
