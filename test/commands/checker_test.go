@@ -19,11 +19,16 @@ import (
 	"otafleet/test/harness"
 )
 
+// treePath is a path of the tree within a sentence.
+var treePath = regexp.MustCompile(
+	`\b(?:packaging|examples|docs|scripts|test|internal|firmware|simulator)/[\w./-]+\w`)
+
 // untyped are the commands of our programs that are not typed here, each with the
 // reason. They are held against the programs' helps.
 var untyped = map[string]string{
-	"ota-agent validate --staged FILE": "a new configuration beside the old one: the tests of cmd/ota-agent/config have some",
-	"ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub": "it takes a broker with TLS: test/real/secure_test.go has one",
+	"ota-agent validate --staged FILE": "the tests of cmd/ota-agent/config have a new configuration",
+	"ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub": "a broker with TLS: " +
+		"test/real/secure_test.go has one",
 	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
 	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",
 	"bin/ota-agent run --config examples/agent.yaml": guided,
@@ -32,9 +37,9 @@ var untyped = map[string]string{
 // guided is what a reader of README.md types in its order.
 const guided = "typed by TestGuide, test/e2e/guide_test.go"
 
-// foreign are the commands of other programs, each with what is known of it. The
+// thirdParty are the commands of other programs, each with what is known of it. The
 // files of the tree in it exist.
-var foreign = map[string]string{
+var thirdParty = map[string]string{
 	"make build":                            guided,
 	"mkdir -p out/device":                   guided,
 	"echo 'app 1.0.0' > out/device/app.bin": guided,
@@ -45,15 +50,15 @@ var foreign = map[string]string{
 	"source <(ota-agent completion zsh)": "internal/cli/tools_test.go does it in zsh",
 	"source <(ota-sim completion zsh)":   "internal/cli/tools_test.go does it in zsh",
 
-	"systemctl start ota-agent":                              "the unit is packaging/systemd/ota-agent.service; test/deb/deb_test.go starts it",
-	"systemctl daemon-reload && systemctl restart ota-agent": "the unit is packaging/systemd/ota-agent.service; test/deb/deb_test.go starts it",
+	"systemctl start ota-agent":                              "test/deb/deb_test.go starts the service",
+	"systemctl daemon-reload && systemctl restart ota-agent": "test/deb/deb_test.go starts the service",
 	"systemctl status":                                       "systemd's own",
 	"systemctl is-active":                                    "systemd's own",
 	"systemctl reboot":                                       "systemd's own",
 	"systemd-analyze security":                               "test/deb/deb_test.go runs it",
-	"/etc/init.d/ota-agent start":                            "OpenWrt's way to start packaging/openwrt/files/ota-agent.init",
-	"dpkg -i ota-agent_*.deb":                                "packaging/deb.sh names the package so; test/deb/deb_test.go installs it",
-	`systemd-run --wait --collect dpkg -i "$OTA_FILES"`:      "for a handler of the agent's own package: systemd's and Debian's own",
+	"/etc/init.d/ota-agent start":                            "OpenWrt starts packaging/openwrt/files/ota-agent.init so",
+	"dpkg -i ota-agent_*.deb":                                "test/deb/deb_test.go installs a package",
+	`systemd-run --wait --collect dpkg -i "$OTA_FILES"`:      "systemd's and Debian's own",
 
 	"rauc info":                              "run by examples/handlers/rauc",
 	"rauc install":                           "run by examples/handlers/rauc",
@@ -69,7 +74,7 @@ var foreign = map[string]string{
 	"go tool nm -size":          "Go's own",
 	"scripts/peers.sh DEVICES…": "make peers runs it, for many minutes",
 	"scripts/build.sh ota-agent FILE nos3,noarchive,noline,nozstd": "make test runs the tests with these tags",
-	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:  "zstd's own; simulator/history/line_test.go writes such lines",
+	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:  "simulator/history/line_test.go has such lines",
 }
 
 // checker checks commands, and notes which lines of its tables it has needed.
@@ -85,7 +90,8 @@ type checker struct {
 func newChecker(t *testing.T) *checker {
 	t.Helper()
 	k := &checker{needed: map[string]bool{}}
-	for _, found := range regexp.MustCompile(`(?m)^([a-z][a-z-]*)(?: [a-z-]+)*:(?: |$)`).FindAllStringSubmatch(textOf(t, "Makefile"), -1) {
+	target := regexp.MustCompile(`(?m)^([a-z][a-z-]*)(?: [a-z-]+)*:(?: |$)`)
+	for _, found := range target.FindAllStringSubmatch(textOf(t, "Makefile"), -1) {
 		k.targets = append(k.targets, found[1])
 	}
 	k.sandbox = newSandbox(t)
@@ -100,7 +106,7 @@ func (k *checker) check(t *testing.T, text string) (how string) {
 	for strings.Contains(program[0], "=") {
 		program = program[1:] // the environment
 	}
-	if reason := k.known(foreign, text); reason != "" {
+	if reason := k.known(thirdParty, text); reason != "" {
 		return reason
 	}
 	if strings.Contains(text, "\n") {
@@ -128,7 +134,7 @@ func (k *checker) check(t *testing.T, text string) (how string) {
 	case "go":
 		return k.checkGo(t, program[1:])
 	}
-	t.Errorf("there is no way to check %q: add one, or it to foreign with its reason", text)
+	t.Errorf("there is no way to check %q: add one, or it to thirdParty with its reason", text)
 	return "not checked"
 }
 
@@ -141,10 +147,10 @@ func (k *checker) known(table map[string]string, text string) string {
 
 // complete fails for lines of the tables that no document needs any more.
 func (k *checker) complete(t *testing.T) {
-	for _, table := range []map[string]string{untyped, foreign} {
+	for _, table := range []map[string]string{untyped, thirdParty} {
 		for text, reason := range table {
 			assert.True(t, k.needed[text], "%q is not found any more: remove it from its table", text)
-			for _, name := range regexp.MustCompile(`\b(?:packaging|examples|docs|scripts|test|internal|firmware|simulator)/[\w./-]+\w`).FindAllString(text+" "+reason, -1) {
+			for _, name := range treePath.FindAllString(text+" "+reason, -1) {
 				assert.FileExists(t, filepath.Join(root, name), text)
 			}
 		}

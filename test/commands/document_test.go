@@ -23,7 +23,8 @@ func place(name string, line int) string {
 // typable are the programs that the documents speak of. The rest of a span of
 // code that begins with one of them, and a space, is what is typed there.
 var typable = regexp.MustCompile(
-	`^((bin/)?ota-(sim|agent)|make|go|curl|chmod|dpkg|echo|mkdir|grub-editenv|rauc|swupdate|systemctl|systemd-[a-z]+|source|ulimit|scripts/[a-z-]+\.sh|[A-Z_]+=\S+ (make|go|ota-sim)) `,
+	`^((bin/)?ota-(sim|agent)|make|go|curl|chmod|dpkg|echo|mkdir|grub-editenv|rauc|swupdate|systemctl|` +
+		`systemd-[a-z]+|source|ulimit|scripts/[a-z-]+\.sh|[A-Z_]+=\S+ (make|go|ota-sim)) `,
 )
 
 // wordy is a span that may be a command: several words, of which the first may be
@@ -217,7 +218,8 @@ var indented = regexp.MustCompile(`^(source <\()?ota-(agent|sim) `)
 // mention is a command within a sentence: a program of ours with its verb, and the
 // flags and placeholders that follow.
 var mention = regexp.MustCompile(
-	`'(ota-(?:agent|sim) [^'\n]*)'|(?:^|[^'/\w])((?:bin/)?ota-(?:agent|sim) [a-z]+(?: --?[a-z-]+(?:[= ][A-Za-z/.]+)?| [A-Z]{2,}\b)*)`,
+	`'(ota-(?:agent|sim) [^'\n]*)'|(?:^|[^'/\w])` +
+		`((?:bin/)?ota-(?:agent|sim) [a-z]+(?: --?[a-z-]+(?:[= ][A-Za-z/.]+)?| [A-Z]{2,}\b)*)`,
 )
 
 // prose are words that follow the name of a program without being its verb.

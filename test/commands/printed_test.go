@@ -25,7 +25,8 @@ const strange = `it's "one" of $i & 50%`
 // whatever the files are called.
 func TestReportTells(t *testing.T) {
 	t.Parallel()
-	for name, source := range map[string]string{"plain": "my.yaml", "strange": strange + ".yaml", "dash": "-x.yaml", "pipe": "-"} {
+	for name, source := range map[string]string{"plain": "my.yaml", "strange": strange + ".yaml", "dash": "-x.yaml",
+		"pipe": "-"} {
 		for _, kept := range []string{"", "kept", strange, "-kept"} {
 			t.Run(name+" "+kept, func(t *testing.T) {
 				t.Parallel()
@@ -116,7 +117,8 @@ func TestAgentTells(t *testing.T) {
 				outcome := sh(t, d.Dir, line)
 				text := outcome.Out + outcome.Err
 				var commands []string
-				for _, found := range regexp.MustCompile(`bin/ota-agent [a-z]+`+regexp.QuoteMeta(flags)+`(?: --\w+ \S+)*`).FindAllString(text, -1) {
+				command := regexp.MustCompile(`bin/ota-agent [a-z]+` + regexp.QuoteMeta(flags) + `(?: --\w+ \S+)*`)
+				for _, found := range command.FindAllString(text, -1) {
 					commands = append(commands, strings.TrimRight(found, ",;:)"))
 				}
 				require.NotEmpty(t, commands, text)

@@ -52,7 +52,9 @@ var names = []string{
 // order finds, in a text of the source, a program of ours with a verb or as a word
 // of a command line, and other programs that a reader is advised to run.
 var order = regexp.MustCompile(
-	`\bota-(sim|agent) [a-z]|^ota-(sim|agent)$|^(?:grub-editenv|chmod)$|\b(openssl|ulimit|sysctl|systemctl|chmod|chown|apt-get|apt|dpkg|grub-editenv|fw_setenv|mkdir|curl|mosquitto|setcap|journalctl|modprobe|go run|go test) [-a-z%/0-9]|\bscripts/[a-z-]+\.sh`,
+	`\bota-(sim|agent) [a-z]|^ota-(sim|agent)$|^(?:grub-editenv|chmod)$|` +
+		`\b(openssl|ulimit|sysctl|systemctl|chmod|chown|apt-get|apt|dpkg|grub-editenv|fw_setenv|mkdir|` +
+		`curl|mosquitto|setcap|journalctl|modprobe|go run|go test) [-a-z%/0-9]|\bscripts/[a-z-]+\.sh`,
 )
 
 // advised are the commands that stand in texts of the source as they are typed.
@@ -214,7 +216,8 @@ func TestFlagsInTexts(t *testing.T) {
 	}
 	found := 0
 	for program, dirs := range map[string][]string{
-		"ota-agent": {"agent", "cmd/ota-agent", "firmware/file", "firmware/command"}, "ota-sim": {"cmd/ota-sim", "simulator", "internal/bundle"},
+		"ota-agent": {"agent", "cmd/ota-agent", "firmware/file", "firmware/command"},
+		"ota-sim":   {"cmd/ota-sim", "simulator", "internal/bundle"},
 	} {
 		for _, dir := range dirs {
 			texts := textsBelow(t, filepath.Join(root, dir))

@@ -96,8 +96,10 @@ func write(t *testing.T, dir, name, content string) {
 func filled(text string) string {
 	for _, word := range [][2]string{
 		{`\bDIR/(\d)`, "part-$1"}, {`\bDIR(\.\.\.|…)`, "part-1 part-2 part-3 part-4"}, {`\bDIR\b`, "kept"},
-		{`(list) NAME\b`, "$1 happy"}, {`\bi/N\b`, "1/4"}, {`\bSCENARIO\b`, "my.yaml"}, {`\bADDRESS\b`, "127.0.0.1:0"}, {`\bDEVICE\b`, "gateways-000012"},
-		{`\bSHELL\b`, "bash"}, {`(help) VERB\b`, "$1 run"}, {`(install|rehearse) (FILE|PACKAGE)\b`, "$1 app-1.1.0.ota"}, {`\bFILE\b`, "file"},
+		{`(list) NAME\b`, "$1 happy"}, {`\bi/N\b`, "1/4"}, {`\bSCENARIO\b`, "my.yaml"}, {`\bADDRESS\b`, "127.0.0.1:0"},
+		{`\bDEVICE\b`, "gateways-000012"},
+		{`\bSHELL\b`, "bash"}, {`(help) VERB\b`, "$1 run"}, {`(install|rehearse) (FILE|PACKAGE)\b`, "$1 app-1.1.0.ota"},
+		{`\bFILE\b`, "file"},
 		{`\bTEXT\b`, "why"}, {`\bID\b`, "plan-1"}, {`\bN\b`, "1"},
 		{`/media/usb/`, ""}, {`/etc/ota-agent/agent.yaml`, "agent.yaml"},
 	} {

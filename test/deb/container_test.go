@@ -159,7 +159,8 @@ func (c *container) files() []string {
 			return err
 		}
 		name := strings.TrimPrefix(path, c.root)
-		for _, changes := range []string{"/dev", "/proc", "/run", "/sys", "/tmp", "/var/cache", "/var/lib/dpkg", "/var/lib/systemd", "/var/log", "/var/tmp"} {
+		for _, changes := range []string{"/dev", "/proc", "/run", "/sys", "/tmp", "/var/cache", "/var/lib/dpkg",
+			"/var/lib/systemd", "/var/log", "/var/tmp"} {
 			if name == changes && entry.IsDir() {
 				return fs.SkipDir
 			}

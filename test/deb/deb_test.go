@@ -185,7 +185,8 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 // Every processor's package is whole, and the same sources give the same bytes.
 func TestPackages(t *testing.T) {
 	dir := t.TempDir()
-	for arch, machine := range map[string]string{"amd64": "x86-64", "arm64": "aarch64", "armhf": "ARM", "mipsel": "MIPS", "riscv64": "RISC-V"} {
+	for arch, machine := range map[string]string{"amd64": "x86-64", "arm64": "aarch64", "armhf": "ARM", "mipsel": "MIPS",
+		"riscv64": "RISC-V"} {
 		var bytes [][]byte
 		for range 2 {
 			command := exec.Command("../../packaging/deb.sh", "ota-agent", arch, dir)

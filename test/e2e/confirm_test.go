@@ -25,7 +25,8 @@ func TestConfirmByAsking(t *testing.T) {
 	assert.Contains(t, status, "plan p waits for your answer: "+s.device.Told("confirm")+", or "+s.device.Told("refuse"))
 	assert.Contains(t, status, s.device.Told("confirm")+" "+strings.Join(question, " "), "what is read can be typed")
 
-	for _, other := range [][]string{{"--plan", "q"}, {"--attempt", "2"}, {"--targets", "1.0.9"}, {"--targets", "1.1.0,2"}} {
+	for _, other := range [][]string{{"--plan", "q"}, {"--attempt", "2"}, {"--targets", "1.0.9"},
+		{"--targets", "1.1.0,2"}} {
 		assert.Equal(
 			t,
 			harness.Outcome{

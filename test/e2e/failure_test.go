@@ -130,7 +130,8 @@ func TestOneOfThreeComponentsFails(t *testing.T) {
 	}{
 		{ota.Stop, succeeded, refused(ota.Skipped), "new"},
 		{ota.Continue, succeeded, succeeded, "new"},
-		{ota.Revert, trail("download_succeeded", "upgrading", "upgrade_succeeded", "upgrade_failed: reverted"), refused(ota.Skipped), "old"},
+		{ota.Revert, trail("download_succeeded", "upgrading", "upgrade_succeeded", "upgrade_failed: reverted"),
+			refused(ota.Skipped), "old"},
 	} {
 		t.Run(string(test.mode), func(t *testing.T) {
 			t.Parallel()

@@ -97,7 +97,8 @@ func TestDamagedConfiguration(t *testing.T) {
 		{"secret", "storage.secret_key_file", "half empty zeroed noise swapped endless link"},
 		{"access", "storage.access_key_file", "half empty zeroed noise swapped endless link"},
 		{"mcu/handler", "command.path", "half empty zeroed noise swapped endless link"}, // the system judges programs
-		{"battery", "conditions.battery_file", "half empty zeroed noise swapped endless link closed directory pipe dangling circle"},
+		{"battery", "conditions.battery_file",
+			"half empty zeroed noise swapped endless link closed directory pipe dangling circle"},
 	} {
 		for _, d := range damages() {
 			t.Run(row.file+" "+d.name, func(t *testing.T) {
@@ -135,7 +136,8 @@ func configured(t *testing.T) string {
 	d.Components(harness.FileComponent("app", "1.0.0", nil), harness.CommandComponent("mcu", "mcu/handler"))
 	d.Write("app.bin", []byte("old"), 0o755)
 	d.Write("mcu/handler", handler, 0o755)
-	for name, content := range map[string]string{"password": "secret word\n", "access": "AKIA1\n", "secret": "hidden\n", "battery": "80\n"} {
+	for name, content := range map[string]string{"password": "secret word\n", "access": "AKIA1\n", "secret": "hidden\n",
+		"battery": "80\n"} {
 		d.Write(name, []byte(content), 0o600)
 	}
 	authority, cert, private := certificates(t)
@@ -239,7 +241,8 @@ func readable(d damage, file string) string {
 // addSlots is a component of two image files, of which the boot process says that
 // the first one runs.
 func (s *setting) addSlots() harness.Settings {
-	for name, content := range map[string]string{"a.img": "image a", "b.img": "image b", "flag": "slot=a\ntries=\n", "running": "a\n", "version": "1.0.0\n"} {
+	for name, content := range map[string]string{"a.img": "image a", "b.img": "image b", "flag": "slot=a\ntries=\n",
+		"running": "a\n", "version": "1.0.0\n"} {
 		s.device.Write("boot/"+name, []byte(content), 0o644)
 	}
 	return harness.Settings{"id": "os", "type": "module", "installer": "slot", "slot": harness.Settings{

@@ -21,7 +21,8 @@ func TestGuide(t *testing.T) {
 
 	require.Zero(t, g.Platform.Stop())
 	g.Sh(`echo broken >out/app.bin
-		bin/ota-sim pack --key out/release.key --product gw-200 --component app --target 1.2.0 --release 3 --out out/app-1.2.0.ota out/app.bin`)
+		bin/ota-sim pack --key out/release.key --product gw-200 --component app --target 1.2.0 --release 3 \
+			--out out/app-1.2.0.ota out/app.bin`)
 	g.Serve("bin/ota-sim platform --retries 0 --plan plan-2 --upgrade out/app-1.2.0.ota")
 	g.Platform.AwaitOutput("Upgrade Failed: health_check_failed")
 	live, err := os.ReadFile(filepath.Join(g.Dir, "out/device/app.bin"))

@@ -126,22 +126,31 @@ func TestLaunch(t *testing.T) {
 	const own, trial, starts = "own", "own.ota-trial", "own.ota-starts"
 	for name, test := range map[string]struct {
 		files  map[string]string // the programs, and how many starts were counted
-		starts []string          // what the first, second … start runs
+		starts string            // what the first, second … start runs
 		left   string            // names, in the end
 	}{
-		"no trial":                      {map[string]string{own: "a"}, []string{"a", "a", "a", "a", "a"}, "own packaged"},
-		"no trial, and an old count":    {map[string]string{own: "a", starts: "\n\n\n\n\n"}, []string{"a", "a"}, "own own.ota-starts packaged"},
-		"no trial, and a version kept":  {map[string]string{own: "a", "own.ota-previous": "b"}, []string{"a", "a", "a", "a", "a"}, "own own.ota-previous packaged"},
-		"on trial":                      {map[string]string{own: "new", trial: "old"}, []string{"new", "new", "new", "old", "old", "old", "old", "old"}, "own own.ota-starts packaged"},
-		"on trial, and is none":         {map[string]string{own: "broken", trial: "old"}, []string{"old", "old"}, "own own.ota-starts packaged"},
-		"on trial, not to be counted":   {map[string]string{own: "new", trial: "old", starts + "/x": "x"}, []string{"old", "old"}, "own own.ota-starts packaged"},
-		"on trial, counted in a pipe":   {map[string]string{own: "new", trial: "old", starts: "|"}, []string{"new", "new", "new", "old"}, "own own.ota-starts packaged"},
-		"on trial, not yet switched":    {map[string]string{own: "a", trial: "="}, []string{"a", "a", "a", "a", "a"}, "own own.ota-starts packaged"},
-		"on trial, and gone":            {map[string]string{trial: "old"}, []string{"old", "old"}, "own own.ota-starts packaged"},
-		"on trial, and neither is one":  {map[string]string{own: "broken", trial: "broken"}, []string{"packaged", "packaged"}, "own own.ota-starts packaged"},
-		"missing":                       {nil, []string{"packaged", "packaged"}, "own packaged"},
-		"broken":                        {map[string]string{own: "broken"}, []string{"packaged", "packaged"}, "own packaged"},
-		"broken, and half a copy of it": {map[string]string{own: "broken", "own.ota-packaged": "broken"}, []string{"packaged", "packaged"}, "own packaged"},
+		"no trial": {map[string]string{own: "a"}, "a a a a a", "own packaged"},
+		"no trial, and an old count": {map[string]string{own: "a", starts: "\n\n\n\n\n"}, "a a",
+			"own own.ota-starts packaged"},
+		"no trial, and a version kept": {map[string]string{own: "a", "own.ota-previous": "b"}, "a a a a a",
+			"own own.ota-previous packaged"},
+		"on trial": {map[string]string{own: "new", trial: "old"}, "new new new old old old old old",
+			"own own.ota-starts packaged"},
+		"on trial, and is none": {map[string]string{own: "broken", trial: "old"}, "old old",
+			"own own.ota-starts packaged"},
+		"on trial, not to be counted": {map[string]string{own: "new", trial: "old", starts + "/x": "x"}, "old old",
+			"own own.ota-starts packaged"},
+		"on trial, counted in a pipe": {map[string]string{own: "new", trial: "old", starts: "|"}, "new new new old",
+			"own own.ota-starts packaged"},
+		"on trial, not yet switched": {map[string]string{own: "a", trial: "="}, "a a a a a",
+			"own own.ota-starts packaged"},
+		"on trial, and gone": {map[string]string{trial: "old"}, "old old", "own own.ota-starts packaged"},
+		"on trial, and neither is one": {map[string]string{own: "broken", trial: "broken"}, "packaged packaged",
+			"own own.ota-starts packaged"},
+		"missing": {nil, "packaged packaged", "own packaged"},
+		"broken":  {map[string]string{own: "broken"}, "packaged packaged", "own packaged"},
+		"broken, and half a copy of it": {map[string]string{own: "broken", "own.ota-packaged": "broken"}, "packaged packaged",
+			"own packaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +176,7 @@ func TestLaunch(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(test.files)) {
 				put(name, test.files[name])
 			}
-			for i, want := range test.starts {
+			for i, want := range strings.Fields(test.starts) {
 				outcome := harness.Run(
 					t,
 					dir,

@@ -47,18 +47,20 @@ var malformed = map[string][]byte{
 			`"components":"all","manifest":1,"files":{},"conditions":[],"on_failure":{}}`,
 	),
 	"wrong times": []byte(
-		`{"time":"yesterday","plan":"p-1","attempt":1,"mode":"silent","ends":"9999-99-99T99:99:99Z","reason":"terminated","components":[{"id":"app","type":"module","package":"full","target":"2"}]}`,
+		`{"time":"yesterday","plan":"p-1","attempt":1,"mode":"silent","ends":"9999-99-99T99:99:99Z",` +
+			`"reason":"terminated","components":[{"id":"app","type":"module","package":"full","target":"2"}]}`,
 	),
 	"wrong numbers": []byte(`{"plan":"p-1","attempt":-1,"seq":1e400}`),
 	"huge numbers":  []byte(`{"plan":"p-1","attempt":99999999999999999999,"seq":9223372036854775808}`),
 	"wrong names": []byte(
-		`{"time":"2026-11-23T10:00:00Z","plan":"../../etc/passwd","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","component":"..","reason":"terminated","components":[{"id":"../x","type":"module","package":"full","target":"2"}]}`,
+		`{"time":"2026-11-23T10:00:00Z","plan":"../../etc/passwd","attempt":1,"mode":"silent",` +
+			`"ends":"2099-01-01T00:00:00Z","component":"..","reason":"terminated",` +
+			`"components":[{"id":"../x","type":"module","package":"full","target":"2"}]}`,
 	),
 	"too many parts": []byte(
-		`{"time":"2026-11-23T10:00:00Z","plan":"p-many","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","components":[` + strings.Repeat(
-			`{"id":"app","type":"module","package":"full","target":"2"},`,
-			5000,
-		) + `{}]}`,
+		`{"time":"2026-11-23T10:00:00Z","plan":"p-many","attempt":1,"mode":"silent",` +
+			`"ends":"2099-01-01T00:00:00Z","components":[` +
+			strings.Repeat(`{"id":"app","type":"module","package":"full","target":"2"},`, 5000) + `{}]}`,
 	),
 	"deep nesting":   []byte(strings.Repeat(`{"plan":[`, 50_000)),
 	"deeper nesting": []byte(strings.Repeat("[", 1<<20-1)),
@@ -144,7 +146,8 @@ func TestMessagesOutOfPlaceDoNoHarm(t *testing.T) {
 		}
 	}
 	h.survives("p-1", "1.1.0", 1)
-	for _, payload := range []string{`{"plan":"p-1","seq":0}`, `{"plan":"p-1","seq":1000000000}`, `{"plan":"p-2","seq":5}`} {
+	for _, payload := range []string{`{"plan":"p-1","seq":0}`, `{"plan":"p-1","seq":1000000000}`,
+		`{"plan":"p-2","seq":5}`} {
 		h.say("ack", []byte(payload))
 	}
 	h.say("terminate", []byte(`{"time":"2026-11-23T10:00:00.250Z","plan":"p-1","reason":"terminated"}`))

@@ -67,7 +67,8 @@ func TestMetrics(t *testing.T) {
 		assert.True(t, is, name)
 		assert.Equal(t, want, value, name)
 	}
-	for _, name := range []string{"ota_agent_uptime_seconds", "ota_agent_journal_saves_total", "ota_agent_free_bytes", "process_resident_memory_bytes", "go_goroutines"} {
+	for _, name := range []string{"ota_agent_uptime_seconds", "ota_agent_journal_saves_total", "ota_agent_free_bytes",
+		"process_resident_memory_bytes", "go_goroutines"} {
 		assert.Positive(t, found[name], name)
 	}
 

@@ -22,7 +22,8 @@ func TestNotices(t *testing.T) {
 				assert.Contains(t, string(printed), "https://pkg.go.dev/"+fields[1]+"@"+fields[2])
 			}
 		}
-		for _, text := range []string{"Eclipse Public License - v 2.0", "Mozilla Public License", "Copyright 2009 The Go Authors"} {
+		for _, text := range []string{"Eclipse Public License - v 2.0", "Mozilla Public License",
+			"Copyright 2009 The Go Authors"} {
 			assert.Contains(t, string(printed), text)
 		}
 	}

@@ -165,8 +165,10 @@ func TestHistory(t *testing.T) {
 
 	events := s.device.Do("history", "--events")
 	assert.Equal(t, 0, events.Code)
-	for _, line := range []string{"started", "connected", "accepted      plan first", "step          plan first  app  downloading",
-		"begun         app  activate", "ended         app  check health", "step          plan second  app  upgrade_failed  downgrade_refused: release 2, and 3 has run"} {
+	for _, line := range []string{"started", "connected", "accepted      plan first",
+		"step          plan first  app  downloading",
+		"begun         app  activate", "ended         app  check health",
+		"step          plan second  app  upgrade_failed  downgrade_refused: release 2, and 3 has run"} {
 		assert.Contains(t, events.Out, line)
 	}
 	kept, err := os.ReadFile(s.device.Path("state/events.jsonl")) // it may grow: the agent connects again
@@ -174,7 +176,8 @@ func TestHistory(t *testing.T) {
 	lines := s.device.Do("history", "--events", "--json")
 	assert.Regexp(
 		t,
-		`(?m)^\{"time":"[^"]+","kind":"step","plan":"second","attempt":1,"component":"app","step":"upgrade_failed","code":"downgrade_refused"`,
+		`(?m)^\{"time":"[^"]+","kind":"step","plan":"second","attempt":1,"component":"app",`+
+			`"step":"upgrade_failed","code":"downgrade_refused"`,
 		lines.Out,
 	)
 	assert.Contains(t, lines.Out, string(kept), "the file is what the verb prints")
@@ -206,7 +209,8 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 
 	rehearsed := s.device.Do("rehearse", good)
 	assert.Equal(t, 0, rehearsed.Code, rehearsed.Err)
-	for _, line := range []string{"component  app (module), runs 1.0.0\n", "target     1.1.0, full package, release 2\n", "signature  as the device asks for\n",
+	for _, line := range []string{"component  app (module), runs 1.0.0\n", "target     1.1.0, full package, release 2\n",
+		"signature  as the device asks for\n",
 		"content    complete\n", "reads      3 B\n", "restarts   process\n"} {
 		assert.Contains(t, rehearsed.Out, line)
 	}
@@ -265,11 +269,17 @@ func TestPackagesThatAreNotInstalled(t *testing.T) {
 		install    int
 		installs   string
 	}{
-		{"unsigned", s.bundleFile("unsigned.ota", "1.1.0", 2, "new", nil), 1, "would be refused: key_untrusted", 1, "the package is refused: key_untrusted"},
-		{"a stranger's", s.bundleFile("stranger.ota", "1.1.0", 2, "new", nil, harness.NewKey(t)), 1, "key_untrusted", 1, "key_untrusted"},
-		{"another product's", s.bundleFile("product.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Product = "gw-300" }, s.key), 1, "manifest_mismatch", 1, "manifest_mismatch"},
-		{"another component's", s.bundleFile("component.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Component = "motor" }, s.key), 1, "would be refused", 1, "refused"},
-		{"expired", s.bundleFile("expired.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Expires = time.Now().Add(-time.Hour) }, s.key), 1, "manifest_expired", 1, "manifest_expired"},
+		{"unsigned", s.bundleFile("unsigned.ota", "1.1.0", 2, "new", nil), 1, "would be refused: key_untrusted", 1,
+			"the package is refused: key_untrusted"},
+		{"a stranger's", s.bundleFile("stranger.ota", "1.1.0", 2, "new", nil, harness.NewKey(t)), 1, "key_untrusted", 1,
+			"key_untrusted"},
+		{"another product's", s.bundleFile("product.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Product = "gw-300" },
+			s.key), 1, "manifest_mismatch", 1, "manifest_mismatch"},
+		{"another component's", s.bundleFile("component.ota", "1.1.0", 2, "new",
+			func(m *ota.Manifest) { m.Component = "motor" }, s.key), 1, "would be refused", 1, "refused"},
+		{"expired", s.bundleFile("expired.ota", "1.1.0", 2, "new",
+			func(m *ota.Manifest) { m.Expires = time.Now().Add(-time.Hour) }, s.key), 1, "manifest_expired", 1,
+			"manifest_expired"},
 		{"damaged", s.device.Path("usb/damaged.ota"), 1, "would fail: 3 B are damaged", 1, "digest_mismatch"},
 		{"no package", s.device.Path("release.pub"), 1, "it is not a package file", 1, "it is not a package file"},
 		{"nothing", s.device.Path("none.ota"), 1, "no such file", 1, "no such file"},
@@ -331,7 +341,8 @@ func TestInstallIsCutOff(t *testing.T) {
 	harness.Await(t, "the end", func() bool {
 		status, ok := s.status()
 		return ok &&
-			(status.Plan == nil || status.Plan.Components[0].Status == "upgrade_succeeded" || status.Plan.Components[0].Failure != nil)
+			(status.Plan == nil || status.Plan.Components[0].Status == "upgrade_succeeded" ||
+				status.Plan.Components[0].Failure != nil)
 	})
 	status := s.awaitStatus()
 	if status.Plan == nil || status.Plan.Components[0].Failure != nil { // cut before the package was kept

@@ -11,11 +11,18 @@ import (
 	"otafleet/test/harness"
 )
 
+// packing are arguments of 'pack' that all have in common.
+const packing = "--key signing.key --product gw-200 --component app"
+
 // smallScenario is of a fleet that is upgraded at once.
 const smallScenario = `scenario: small
 duration: 1m
 fleet:
-  - {name: gateways, count: 2, product: gw-200, components: [{id: app, type: module, version: 1.0.0}], install: {time: 100ms}}
+  - name: gateways
+    count: 2
+    product: gw-200
+    components: [{id: app, type: module, version: 1.0.0}]
+    install: {time: 100ms}
 plans:
   - {name: spring, product: gw-200, components: [{id: app, package: full, target: 1.1.0, size: 16KiB}]}
 expect: {devices: {gateways: {upgraded: 2}}}
@@ -61,7 +68,8 @@ func TestDamagedFilesOfTheSimulator(t *testing.T) {
 		fine          string            // damages that leave something that can be used
 		says          map[string]string // of damages that are said in other words
 	}{
-		{"small.yaml", "validate small.yaml", 2, 0, "", map[string]string{"dangling": "there is no scenario", "directory": "no file whose name ends in .yaml"}},
+		{"small.yaml", "validate small.yaml", 2, 0, "", map[string]string{"dangling": "there is no scenario",
+			"directory": "no file whose name ends in .yaml"}},
 		{"small.yaml", "run small.yaml --virtual", 2, 0, "", map[string]string{"dangling": "there is no scenario"}},
 		{"look/run.json", "report look", 2, 0, "", nil},
 		{"look/scenario.yaml", "report look", 2, 0, "", nil},
@@ -69,12 +77,14 @@ func TestDamagedFilesOfTheSimulator(t *testing.T) {
 		{"look/run.json", "replay look --only gateways-000001", 2, 0, "", nil},
 		{"part-1/scenario.yaml", "merge part-1 part-2", 2, 0, "", nil},
 		{"part-1/events.jsonl.zst", "merge part-1 part-2", 2, 0, "", nil},
-		{"signing.key", "pack --key signing.key --product gw-200 --component app --target 1.2.0 --release 2 --out new.ota app.bin", 2, 0, "", nil},
-		{"app.bin", "pack --key signing.key --product gw-200 --component app --target 1.2.0 --release 2 --out new.ota app.bin", 1, 0, anything, nil},
-		{"old.bin", "pack --key signing.key --product gw-200 --component app --source 1.1.0 --target 1.2.0 --release 2 --from old.bin --out new.ota app.bin", 1, 0, anything, nil},
+		{"signing.key", "pack " + packing + " --target 1.2.0 --release 2 --out new.ota app.bin", 2, 0, "", nil},
+		{"app.bin", "pack " + packing + " --target 1.2.0 --release 2 --out new.ota app.bin", 1, 0, anything, nil},
+		{"old.bin", "pack " + packing + " --source 1.1.0 --target 1.2.0 --release 2 --from old.bin --out new.ota app.bin",
+			1, 0, anything, nil},
 		{"ca.pem", "run small.yaml --allow-unsigned --broker mqtts://127.0.0.1:1 --ca-file ca.pem", 2, 4, "", nil},
 		{"trusted.pub", "run small.yaml --trust trusted.pub --broker mqtt://127.0.0.1:1", 2, 4, "", nil},
-		{"password", "run small.yaml --allow-unsigned --broker mqtt://127.0.0.1:1 --username p --password-file password", 2, 4, anything, nil},
+		{"password", "run small.yaml --allow-unsigned --broker mqtt://127.0.0.1:1 --username p --password-file password", 2,
+			4, anything, nil},
 	} {
 		for _, d := range damages() {
 			t.Run(strings.Fields(row.command)[0]+" "+row.file+" "+d.name, func(t *testing.T) {

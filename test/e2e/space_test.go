@@ -125,7 +125,8 @@ func TestArchivesStayInTheirDirectory(t *testing.T) {
 			s.upgrade(harness.Plan{ID: "bad"}, ota.DeviceUpgradeFailed, s.packArchive("1.1.0", 1, test.members...))
 			assert.Equal(t, trail("download_succeeded", "upgrade_failed: unpack_failed"), s.platform.Trail("bad", "web"))
 			assert.Equal(t, "old", string(s.device.Read("www/web/index.html")))
-			for _, place := range []string{"escaped", "www/escaped", "state/escaped", "state/components/web/escaped", "/escaped"} {
+			for _, place := range []string{"escaped", "www/escaped", "state/escaped", "state/components/web/escaped",
+				"/escaped"} {
 				assert.True(t, missing(s.device.Path(place)), place)
 			}
 			assert.Equal(t, string(s.key.Public(t)), string(s.device.Read("release.pub")))

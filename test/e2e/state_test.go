@@ -26,7 +26,8 @@ func TestDamagedState(t *testing.T) {
 		{"the first is empty", []string{"state.0"}, nil, "connected to the broker"},
 		{"both", []string{"state.0", "state.1"}, harness.Image(7, 4096), "the saved state is damaged"},
 		{"both are empty", []string{"state.0", "state.1"}, nil, "the saved state is damaged"},
-		{"the package's address", []string{"package-app.json"}, []byte(`{"plan"`), "a kept package address is damaged and dropped"},
+		{"the package's address", []string{"package-app.json"}, []byte(`{"plan"`),
+			"a kept package address is damaged and dropped"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -180,7 +180,8 @@ func (s *site) shows() {
 		return len(status.SubDevices) == 5 && waiting == 0
 	})
 	for i, want := range []struct{ key, version, step string }{
-		{"meter-1", "1.1.0", "upgrade_succeeded"}, {"meter-2", "1.1.0", "upgrade_succeeded"}, {"meter-3", "1.0.0", "upgrade_failed"},
+		{"meter-1", "1.1.0", "upgrade_succeeded"}, {"meter-2", "1.1.0", "upgrade_succeeded"},
+		{"meter-3", "1.0.0", "upgrade_failed"},
 		{"meter-4", "1.1.0", "upgrade_succeeded"}, {"valve-1", "2.0.0", "upgrade_succeeded"},
 	} {
 		sub := status.SubDevices[i]

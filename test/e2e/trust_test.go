@@ -25,7 +25,8 @@ func newVendors(t *testing.T) *vendors {
 		valve:  harness.NewKey(t),
 		table:  harness.NewKey(t),
 	}
-	for name, key := range map[string]harness.Key{"radio": v.radio, "second": v.second, "valve": v.valve, "table": v.table} {
+	for name, key := range map[string]harness.Key{"radio": v.radio, "second": v.second, "valve": v.valve,
+		"table": v.table} {
 		v.device.Write(name+".pub", key.Public(t), 0o644)
 	}
 	radio := harness.FileComponent("radio", "1.0.0", nil)
@@ -111,11 +112,13 @@ func TestTrustOfPartsIsValidated(t *testing.T) {
 	}
 	valid := validate()
 	assert.Equal(t, 0, valid.Code, valid.Err)
-	for _, line := range []string{"component radio: 2 keys of its own, 2 signatures needed\n", "sub-device valve-1: 1 key of its own, 1 signature needed\n",
+	for _, line := range []string{"component radio: 2 keys of its own, 2 signatures needed\n",
+		"sub-device valve-1: 1 key of its own, 1 signature needed\n",
 		"sub-device valve-1, component table: 1 key of its own, 1 signature needed\n"} {
 		assert.Contains(t, valid.Out, line)
 	}
-	for file, says := range map[string]string{"radio.pub": "component radio: trust.keys: ", "valve.pub": "sub-device valve-1: trust.keys: ",
+	for file, says := range map[string]string{"radio.pub": "component radio: trust.keys: ",
+		"valve.pub": "sub-device valve-1: trust.keys: ",
 		"table.pub": "sub-device valve-1: component table: trust.keys: "} {
 		key := v.device.Read(file)
 		v.device.Write(file, []byte("none"), 0o644)

@@ -28,14 +28,14 @@ func TestBehindAGateway(t *testing.T) {
 	j := newJourney(t, broker, harness.Settings{
 		"urls": []string{broker.url()}, "username": "gw-0001", "password_file": write(t, "password", "d-secret\n"),
 	})
-	j.device.Write(
-		"meter",
-		[]byte(
-			"#!/bin/sh\nf=\"$(dirname \"$0\")/$OTA_DEVICE.version\"\ncase $1 in\ninspect) echo \"{\\\"version\\\":\\\"$(cat \"$f\")\\\"}\" ;;\n"+
-				"activate) echo \"$OTA_TARGET\" >\"$f\"; echo '{\"restart\":\"none\"}' ;;\nrevert) echo \"$OTA_SOURCE\" >\"$f\" ;;\nesac\n",
-		),
-		0o755,
-	)
+	j.device.Write("meter", []byte(`#!/bin/sh
+f="$(dirname "$0")/$OTA_DEVICE.version"
+case $1 in
+inspect) echo "{\"version\":\"$(cat "$f")\"}" ;;
+activate) echo "$OTA_TARGET" >"$f"; echo '{"restart":"none"}' ;;
+revert) echo "$OTA_SOURCE" >"$f" ;;
+esac
+`), 0o755)
 	keys := []string{"meter-1", "meter-2"}
 	firmware := harness.CommandComponent("fw", "meter")
 	firmware["type"] = "module"
