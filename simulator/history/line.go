@@ -13,6 +13,17 @@ const maxLine = 4*6*verdict.MaxText + 4<<10
 
 // AppendLine appends an event's line. The same event gives the same bytes; texts
 // are cut and cleaned as verdict.CleanText says.
+//
+// Lines are written and read by hand because of their number: a million devices make
+// 48 million. BenchmarkLine, nanoseconds and allocations a line:
+//
+//	                  write    read
+//	by hand           108, 0   220, 0
+//	encoding/json     583, 1   2537, 10
+//	encoding/json/v2  907, 2   1035, 1
+//
+// So recording that run and judging it again spends 16 s on lines, and would spend
+// 150 s or 93 s.
 func AppendLine(b []byte, e *verdict.Event) []byte {
 	b = append(b, '{')
 	if e.At != 0 {

@@ -107,26 +107,3 @@ func FuzzParseLine(f *testing.F) {
 		assert.LessOrEqual(t, len(line), maxLine)
 	})
 }
-
-func BenchmarkLine(b *testing.B) {
-	e := verdict.Event{At: 123456789123, Kind: verdict.Stored, Device: "gateways-000123", Plan: "spring", Component: "rootfs",
-		Status: ota.Downloading, Seq: 5, N: -1234567890123456789}
-	line := AppendLine(nil, &e)
-	b.Run("append", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			line = AppendLine(line[:0], &e)
-		}
-		b.SetBytes(int64(len(line)))
-	})
-	b.Run("parse", func(b *testing.B) {
-		b.ReportAllocs()
-		p, line := newParser(), bytes.TrimSuffix(line, []byte("\n"))
-		for b.Loop() {
-			if err := p.parse(line, &e); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.SetBytes(int64(len(line)))
-	})
-}

@@ -13,7 +13,8 @@ import (
 )
 
 // parser reads lines back. It accepts exactly the lines that AppendLine writes,
-// so that a history read and written again is the same to the byte.
+// so that a history read and written again is the same to the byte. AppendLine says
+// why no library does it.
 type parser struct {
 	rest     []byte // of the line
 	texts    interner
