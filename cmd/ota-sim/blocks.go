@@ -21,10 +21,11 @@ func block(x *screen, s, before simulator.Snapshot, width int) []string {
 	lines := []string{
 		"  " + x.bar(all, min(longestBar, max(leastBar, width-2-len(tail)))) + tail,
 		x.legend(all),
-		fmt.Sprintf("  arrived %d of %d %s   upgraded %d %s   connected %d", s.Arrived, s.Devices, perSecond(s.Arrived, before.Arrived),
-			upgraded, perSecond(upgraded, done(before)), s.Connected),
+		fmt.Sprintf("  arrived %d of %d %s   upgraded %d %s   connected %d", s.Arrived, s.Devices,
+			perSecond(s.Arrived, before.Arrived), upgraded, perSecond(upgraded, done(before)), s.Connected),
 		fmt.Sprintf("  downloaded %s %s   reports %d %s   refusals %d   power cuts %d", ota.FormatSize(s.Bytes),
-			x.paint(dim, ota.FormatSize(int64(rate(s.Bytes, before.Bytes, took)))+"/s"), s.Reports, perSecond(s.Reports, before.Reports), s.Refusals, s.PowerCuts),
+			x.paint(dim, ota.FormatSize(int64(rate(s.Bytes, before.Bytes, took)))+"/s"),
+			s.Reports, perSecond(s.Reports, before.Reports), s.Refusals, s.PowerCuts),
 	}
 	if len(s.Faults) > 0 {
 		lines = append(lines, tallies("  faults ", s.Faults, width))

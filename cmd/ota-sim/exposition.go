@@ -23,7 +23,8 @@ func (p *runPage) tallies(name, help, label string, all []simulator.Tally) {
 // writeRun adds the figures of a run.
 func (p *runPage) writeRun(s simulator.Snapshot, labels runLabels) {
 	p.Family("ota_sim_run_info", "gauge", "The run whose figures these are; always 1.")
-	p.Sample("ota_sim_run_info", 1, "scenario", labels.scenario, "seed", fmt.Sprint(labels.seed), "world", labels.world, "shard", labels.shard)
+	p.Sample("ota_sim_run_info", 1, "scenario", labels.scenario, "seed", fmt.Sprint(labels.seed),
+		"world", labels.world, "shard", labels.shard)
 	p.Single("ota_sim_run_seconds", "gauge", "Time since the start of the run.", s.Elapsed.Seconds())
 	p.Family("ota_sim_devices", "gauge", "Devices of the run by their status at the platform.")
 	for status, n := range s.Statuses {
@@ -34,10 +35,12 @@ func (p *runPage) writeRun(s simulator.Snapshot, labels runLabels) {
 	p.Single("ota_sim_reports_total", "counter", "Status reports that the platform has stored.", float64(s.Reports))
 	p.Single("ota_sim_refusals_total", "counter", "Plans that devices have refused.", float64(s.Refusals))
 	p.Single("ota_sim_power_cuts_total", "counter", "Power cuts of devices.", float64(s.PowerCuts))
-	p.Single("ota_sim_downloaded_bytes_total", "counter", "Verified bytes that devices have put in place.", float64(s.Bytes))
+	p.Single("ota_sim_downloaded_bytes_total", "counter",
+		"Verified bytes that devices have put in place.", float64(s.Bytes))
 	p.tallies("ota_sim_faults_fired_total", "Times that each fault of the scenario has fired.", "fault", s.Faults)
 	p.tallies("ota_sim_failures_total", "Reports of a failure by its code.", "code", s.Failures)
-	p.writeTimes("ota_sim_upgrade_duration_seconds", "Time from the plan at the device to its upgrade at the platform.", s.Upgrades)
+	p.writeTimes("ota_sim_upgrade_duration_seconds",
+		"Time from the plan at the device to its upgrade at the platform.", s.Upgrades)
 }
 
 // writeTimes adds a histogram.

@@ -96,8 +96,10 @@ func (r *realRun) block(x *screen, width int) []string {
 
 // line is the run in one line.
 func line(s simulator.Snapshot) string {
-	return fmt.Sprintf("%6s  arrived %d  connected %d  upgrading %d  upgraded %d  failed %d  refusals %d  downloaded %s  faults %d",
-		s.Elapsed.Round(time.Second), s.Arrived, s.Connected, s.Statuses[ota.DeviceUpgrading], done(s), s.Statuses[ota.DeviceUpgradeFailed],
+	return fmt.Sprintf("%6s  arrived %d  connected %d  upgrading %d  upgraded %d  failed %d"+
+		"  refusals %d  downloaded %s  faults %d",
+		s.Elapsed.Round(time.Second), s.Arrived, s.Connected,
+		s.Statuses[ota.DeviceUpgrading], done(s), s.Statuses[ota.DeviceUpgradeFailed],
 		s.Refusals, ota.FormatSize(s.Bytes), s.Fired())
 }
 

@@ -40,7 +40,8 @@ func startMetrics(address string) (*metrics, error) {
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, cli.Exitf(cli.Usage, "cannot serve metrics at %s: %w; want a free address of this machine, such as 127.0.0.1:9464", address, err)
+		return nil, cli.Exitf(cli.Usage,
+			"cannot serve metrics at %s: %w; want a free address of this machine, such as 127.0.0.1:9464", address, err)
 	}
 	m := &metrics{listener: listener}
 	mux := http.NewServeMux()

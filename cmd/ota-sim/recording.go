@@ -30,11 +30,13 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 		}
 		dir = filepath.Join(r.remove, "run")
 	} else if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
-		return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty; give one that is new, or remove what is in it", dir)
+		return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty; "+
+			"give one that is new, or remove what is in it", dir)
 	}
 	options, shard := c.options(), c.selected.Shard()
-	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world, Shard: shard.Index, Shards: shard.Of,
-		Only: c.only, Fleets: options.Sizes(), Flags: flags, Program: programName(), Started: time.Now()}
+	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world,
+		Shard: shard.Index, Shards: shard.Of, Only: c.only, Fleets: options.Sizes(), Flags: flags,
+		Program: programName(), Started: time.Now()}
 	var err error
 	if r.writer, err = history.Create(dir, info); err != nil {
 		return nil, errors.Join(err, r.forget())
@@ -59,7 +61,8 @@ func (r *recording) end(ctx context.Context, v *verdict.Verdict, page bool) {
 
 // complete ends the history with what the verdict knows beyond the events.
 func (r *recording) complete(v *verdict.Verdict) error {
-	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{}, Refused: v.Figures.Refused, Resources: v.Resources}
+	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{},
+		Refused: v.Figures.Refused, Resources: v.Resources}
 	for i := range v.Figures.Faults {
 		end.Drawn[v.Figures.Faults[i].Name] = v.Figures.Faults[i].Drawn
 	}

@@ -31,12 +31,13 @@ func (p *Page) Family(name, kind, help string) {
 // Sample adds a value, with the names and values of its labels in turn.
 func (p *Page) Sample(name string, value float64, labels ...string) {
 	p.text.WriteString(name)
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	for i := 0; i+1 < len(labels); i += 2 {
 		open := ","
 		if i == 0 {
 			open = "{"
 		}
-		fmt.Fprintf(&p.text, `%s%s="%s"`, open, labels[i], strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(labels[i+1]))
+		fmt.Fprintf(&p.text, `%s%s="%s"`, open, labels[i], escape.Replace(labels[i+1]))
 	}
 	if len(labels) > 0 {
 		p.text.WriteString("}")
@@ -60,7 +61,8 @@ func (p *Page) Process() {
 	samples := []rtmetrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	rtmetrics.Read(samples)
 	p.Single("go_memstats_heap_alloc_bytes", "gauge", "Bytes of objects on the heap.", float64(samples[0].Value.Uint64()))
-	p.Single("go_memstats_sys_bytes", "gauge", "Bytes that Go has taken from the system.", float64(samples[1].Value.Uint64()))
+	p.Single("go_memstats_sys_bytes", "gauge",
+		"Bytes that Go has taken from the system.", float64(samples[1].Value.Uint64()))
 	if resident, ok := residentMemory(); ok {
 		p.Single("process_resident_memory_bytes", "gauge", "Resident memory.", float64(resident))
 	}

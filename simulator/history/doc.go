@@ -14,7 +14,7 @@
 // failure); a key whose value is zero or empty is left out.
 //
 // It does not decide what an event means, and trusts no file: lengths are bounded
-// before memory is taken, and damage is told with the number of its line. A
+// before memory is taken, and damage is reported with the number of its line. A
 // record without an end is that of a program that was killed; what is there of
 // it can be judged, and the verdict says so.
 package history

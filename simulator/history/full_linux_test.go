@@ -11,7 +11,7 @@ import (
 	"otafleet/simulator/history"
 )
 
-// TestFullDisk: that an event could not be written is told at the end.
+// TestFullDisk: Close says that an event could not be written.
 func TestFullDisk(t *testing.T) {
 	s, info := sample()
 	dir := t.TempDir()

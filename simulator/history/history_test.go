@@ -219,7 +219,7 @@ func TestCrash(t *testing.T) {
 	assert.Zero(t, last)
 }
 
-// TestDamage is told, with its line, and never taken for a shorter run.
+// TestDamage is reported with its line, and never taken for a shorter run.
 func TestDamage(t *testing.T) {
 	_, info := sample()
 	dir := recorded(t, info, everyone)
@@ -259,7 +259,7 @@ func TestDamage(t *testing.T) {
 			"":                      "it has 0 events, and the run recorded",
 			arrived + "{}\n":        "is damaged in line 2: the line is not of the form",
 			arrived + "nothing":     "is damaged in line 2: it has no end",
-			"{\"k\":\"sang\"}\n":    "line 1: k: there is no such kind",
+			"{\"k\":\"sang\"}\n":    "line 1: k: unknown kind",
 			arrived + arrived:       "line 2: device gateways-000001 arrives again",
 			connected:               "line 1: device gateways-000001 has not arrived",
 			"{\"k\":\"arrived\"}\n": "line 1: d: the scenario has no device \"\"",
@@ -300,7 +300,7 @@ func TestDamage(t *testing.T) {
 	assert.NoError(t, spoil(t, events, whole), "the record itself is good")
 }
 
-// TestMissingFiles are told by name.
+// TestMissingFiles are named.
 func TestMissingFiles(t *testing.T) {
 	_, info := sample()
 	dir := recorded(t, info, everyone)

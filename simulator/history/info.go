@@ -100,7 +100,8 @@ type resourceDocument struct {
 
 func newDocument(info *Info) *document {
 	d := &document{Format: format, Scenario: info.Name, Source: info.Source, Seed: info.Seed, World: info.World,
-		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags, Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
+		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags,
+		Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
 	for _, fleet := range info.Fleets {
 		d.Fleets = append(d.Fleets, fleetSize(fleet))
 	}
@@ -109,13 +110,14 @@ func newDocument(info *Info) *document {
 
 func newEnd(end *End, events int64) *endDocument {
 	r := &end.Resources
-	return &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Refused: end.Refused, Resources: resourceDocument{
-		r.PeakMemory, r.Sockets, r.Wall.Seconds(), r.CPU.Seconds(), r.CPUs, r.Processes, r.System}}
+	return &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Refused: end.Refused,
+		Resources: resourceDocument{PeakMemory: r.PeakMemory, Sockets: r.Sockets, Wall: r.Wall.Seconds(),
+			CPU: r.CPU.Seconds(), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
 }
 
 func (d *document) info(text []byte) Info {
-	info := Info{Text: text, Name: d.Scenario, Source: d.Source, Seed: d.Seed, World: d.World, Shard: d.Shard, Shards: d.Shards,
-		Only: d.Only, Flags: d.Flags, Program: d.Program, Started: d.Started}
+	info := Info{Text: text, Name: d.Scenario, Source: d.Source, Seed: d.Seed, World: d.World,
+		Shard: d.Shard, Shards: d.Shards, Only: d.Only, Flags: d.Flags, Program: d.Program, Started: d.Started}
 	for _, fleet := range d.Fleets {
 		info.Fleets = append(info.Fleets, verdict.FleetSize(fleet))
 	}
@@ -127,8 +129,9 @@ func (d *endDocument) end() *End {
 		return nil
 	}
 	r := &d.Resources
-	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Refused: d.Refused, Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets,
-		Wall: duration(r.Wall), CPU: duration(r.CPU), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
+	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Refused: d.Refused,
+		Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets, Wall: duration(r.Wall),
+			CPU: duration(r.CPU), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
 }
 
 // duration is the inverse of Duration.Seconds, to the nanosecond, so that a verdict
@@ -137,7 +140,7 @@ func duration(seconds float64) time.Duration {
 	return time.Duration(math.Round(seconds * float64(time.Second)))
 }
 
-// write puts run.json in its place, whole or not at all.
+// write replaces run.json, whole or not at all.
 func (d *document) write(dir string) error {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
@@ -168,7 +171,8 @@ func readDocument(dir string) (*document, error) {
 	case d.Format < 1:
 		return nil, fmt.Errorf("%s is not of a recorded run: it has no format", path)
 	case d.Format > format:
-		return nil, fmt.Errorf("%s has format %d, and this program knows %d: judge it with the program that recorded it, or a newer one", path, d.Format, format)
+		return nil, fmt.Errorf("%s has format %d, and this program knows %d: "+
+			"judge it with the program that recorded it, or a newer one", path, d.Format, format)
 	case d.Shard < 0 || d.Shard > d.Shards || d.Shards > 0 && d.Shard == 0 || d.Shards > scenario.MaxDevices:
 		return nil, fmt.Errorf("%s is damaged: there is no shard %d/%d", path, d.Shard, d.Shards)
 	}

@@ -123,9 +123,9 @@ func (r *Record) figures(ctx context.Context) (*verdict.Figures, error) {
 	return f, nil
 }
 
-// give gives an event to the judge of its device. Whoever recorded the run told of
-// its own devices only, and of each from its arrival on: everything else has come
-// into the record by mistake, and would be judged in another device's place.
+// give gives an event to the judge of its device. A run records its own devices
+// only, and each from its arrival on: anything else is damage, and would be judged
+// as another device's.
 func (r *Record) give(j *verdict.Judge, e *verdict.Event) error {
 	fleet, n, known := j.Find(e.Device)
 	if !known {

@@ -57,7 +57,7 @@ func (p *parser) parse(line []byte, e *verdict.Event) error {
 	}
 	kind, known := p.kinds[string(p.word())]
 	if !known {
-		return errors.New("k: there is no such kind of event")
+		return errors.New("k: unknown kind of event")
 	}
 	e.Kind = kind
 	if err := p.fields(e); err != nil {
@@ -92,7 +92,7 @@ func (p *parser) fields(e *verdict.Event) (err error) {
 	if err == nil && p.cut(`,"s":"`) {
 		status := p.statuses[string(p.word())]
 		if status == 0 {
-			return errors.New("s: there is no such status")
+			return errors.New("s: unknown status")
 		}
 		e.Status = status
 	}
@@ -209,9 +209,9 @@ func (n *interner) intern(b []byte) string {
 	for _, c := range b {
 		h = (h ^ uint32(c)) * 16777619
 	}
-	place := &n.kept[(h^h>>14)%uint32(len(n.kept))]
-	if *place != string(b) {
-		*place = string(b)
+	slot := &n.kept[(h^h>>14)%uint32(len(n.kept))]
+	if *slot != string(b) {
+		*slot = string(b)
 	}
-	return *place
+	return *slot
 }

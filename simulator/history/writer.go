@@ -38,7 +38,8 @@ func Create(dir string, info Info) (*Writer, error) {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, infoFile)); err == nil {
-		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; choose another directory, or remove it", dir)
+		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; "+
+			"choose another directory, or remove it", dir)
 	}
 	w := &Writer{dir: dir, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine)}
 	if err := w.create(info.Text); err != nil {
@@ -57,7 +58,8 @@ func (w *Writer) create(text []byte) error {
 	}
 	// Two blocks are compressed beside the run, each in a small window: events
 	// repeat themselves soon.
-	w.encoder, err = zstd.NewWriter(w.file, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(512<<10))
+	w.encoder, err = zstd.NewWriter(w.file, zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(512<<10))
 	if err != nil {
 		return errors.Join(err, w.file.Close())
 	}
@@ -66,7 +68,7 @@ func (w *Writer) create(text []byte) error {
 }
 
 // AddEvents records events. Each goroutine encodes its own, and none waits for another
-// meanwhile. A failure to write is told by Close.
+// meanwhile. Close returns a failure to write.
 func (w *Writer) AddEvents(events []verdict.Event) {
 	encoded, used := w.encoded.Get().(*[]byte)
 	if !used {

@@ -70,8 +70,11 @@ type momentRow struct {
 // bandOrder is the order of the bands, the lowest first: what is done stays
 // below, so that its upper edge is how far the run has come.
 func bandOrder() []verdict.State {
-	return []verdict.State{verdict.State(ota.DeviceUpgraded), verdict.State(ota.DeviceNoUpdateRequired), verdict.State(ota.DeviceUpgradeFailed),
-		verdict.State(ota.DeviceUpgrading), verdict.State(ota.DeviceNotUpgraded), verdict.NotArrived}
+	return []verdict.State{
+		verdict.State(ota.DeviceUpgraded), verdict.State(ota.DeviceNoUpdateRequired),
+		verdict.State(ota.DeviceUpgradeFailed), verdict.State(ota.DeviceUpgrading),
+		verdict.State(ota.DeviceNotUpgraded), verdict.NotArrived,
+	}
 }
 
 func newSeriesChart(v *verdict.Verdict) *seriesChart {
@@ -103,12 +106,12 @@ func newSeriesChart(v *verdict.Verdict) *seriesChart {
 		}
 	}
 	c.Strips = strips(moments, at, f)
-	c.tell(moments)
+	c.addNumbers(moments)
 	return c
 }
 
-// tell puts the numbers behind the chart into it.
-func (c *seriesChart) tell(moments []verdict.Moment) {
+// addNumbers puts the numbers behind the chart into it.
+func (c *seriesChart) addNumbers(moments []verdict.Moment) {
 	end := moments[len(moments)-1].At
 	c.Data.Bands = make([][]int, len(c.Bands))
 	for i := range moments {
@@ -190,7 +193,8 @@ func marks(events []scenario.Event, end time.Duration) []mark {
 			label += " for " + yamlform.FormatDuration(e.For)
 		}
 		width := min(e.For, end-e.At)
-		all = append(all, mark{len(all) + 1, percent(e.At.Seconds(), end.Seconds()), percent(width.Seconds(), end.Seconds()), label})
+		all = append(all, mark{N: len(all) + 1, From: percent(e.At.Seconds(), end.Seconds()),
+			Width: percent(width.Seconds(), end.Seconds()), Label: label})
 	}
 	return all
 }
@@ -241,8 +245,8 @@ func newBarChart(d *verdict.Distribution) *barChart {
 	}
 	for row, q := range []scenario.Quantile{scenario.P50, scenario.P95, scenario.P99} {
 		at := d.At(q)
-		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()), Label: string(q) + " " + verdict.Seconds(at), Y: 14 * row,
-			Left: at > end/2})
+		c.Lines = append(c.Lines, quantileLine{At: percent(at.Seconds(), end.Seconds()),
+			Label: string(q) + " " + verdict.Seconds(at), Y: 14 * row, Left: at > end/2})
 	}
 	return c
 }

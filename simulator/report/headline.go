@@ -93,7 +93,8 @@ func keyFigures(v *verdict.Verdict) []keyFigure {
 		grouped(f.Classes[scenario.Upgraded]) + " of " + groupedDevices(f.Devices)}
 	times := keyFigure{"Upgrade time", "none", "no device was upgraded"}
 	if d := &f.Times.Upgrade; d.Count() > 0 {
-		times = keyFigure{"Upgrade time", verdict.Seconds(d.At(scenario.P50)), "median; 99% within " + verdict.Seconds(d.At(scenario.P99))}
+		times = keyFigure{"Upgrade time", verdict.Seconds(d.At(scenario.P50)),
+			"median; 99% within " + verdict.Seconds(d.At(scenario.P99))}
 	}
 	struck, fired := 0, 0
 	for i := range f.Faults {
@@ -105,7 +106,8 @@ func keyFigures(v *verdict.Verdict) []keyFigure {
 	wrong := f.Reports.OutOfOrder + f.Reports.Conflicting + f.Reports.Illegal
 	return []keyFigure{
 		upgraded, times,
-		{"Reports lost", grouped(f.Reports.Lost), fmt.Sprintf("of %s; %s wrong", grouped(f.Reports.Numbered), grouped(wrong))},
+		{"Reports lost", grouped(f.Reports.Lost),
+			fmt.Sprintf("of %s; %s wrong", grouped(f.Reports.Numbered), grouped(wrong))},
 		{"Faults fired", grouped(fired), fmt.Sprintf("%d of %d that are declared", struck, len(f.Faults))},
 		{"Downloaded", ota.FormatSize(f.Bytes), "verified" + rate(f.Bytes, f.Duration)},
 		{"Run", verdict.Seconds(f.Duration), v.World + " world, seed " + fmt.Sprint(v.Seed)},
@@ -150,7 +152,7 @@ func percentOf(n, total int) string {
 	return fmt.Sprintf("%.1f%%", share)
 }
 
-// judged divides the expectations: how many failed, and how many could not be told.
+// judged divides the expectations: how many failed, and how many were deferred.
 func judged(v *verdict.Verdict) (failed, deferred int) {
 	for _, e := range v.Expectations {
 		switch {
@@ -176,7 +178,7 @@ func outcome(v *verdict.Verdict) string {
 	return "HELD"
 }
 
-// later says who judges the expectations that could not be told.
+// later says when the deferred expectations are judged.
 func later(v *verdict.Verdict) string {
 	if v.Figures.Chosen {
 		return "the others are not judged, since only all devices can tell"

@@ -132,7 +132,8 @@ func policy() string {
 		sum := sha256.Sum256([]byte(text))
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return "default-src 'none'; style-src " + hash(reportStyle) + "; script-src " + hash(reportScript) + "; base-uri 'none'; form-action 'none'"
+	return "default-src 'none'; style-src " + hash(reportStyle) + "; script-src " + hash(reportScript) +
+		"; base-uri 'none'; form-action 'none'"
 }
 
 // usedClasses are the classes that a table needs a column for.

@@ -132,25 +132,28 @@ func WriteJSON(w io.Writer, v *verdict.Verdict) error {
 		d.Time[span] = newSpanDoc(f.Times.Of(span))
 	}
 	for i := range f.Faults {
-		d.Faults = append(d.Faults, faultDocument{f.Faults[i].Name, declared(&v.Scenario.Faults[i]),
-			f.Faults[i].Drawn, f.Faults[i].Fired, f.Faults[i].Struck(), complete(f.Faults[i].Outcomes)})
+		count := &f.Faults[i]
+		d.Faults = append(d.Faults, faultDocument{Name: count.Name, Declared: declared(&v.Scenario.Faults[i]),
+			Drawn: count.Drawn, Fired: count.Fired, Struck: count.Struck(), Outcomes: complete(count.Outcomes)})
 	}
 	for _, e := range v.Expectations {
 		d.Expectations = append(d.Expectations, expectationDocument(e))
 	}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		d.Rules = append(d.Rules, ruleDocument{Name: r.Name, Fleet: r.Fleet, Occasions: v.RuleOccasions(i), Broken: r.Broken, First: r.First()})
+		d.Rules = append(d.Rules, ruleDocument{Name: r.Name, Fleet: r.Fleet,
+			Occasions: v.RuleOccasions(i), Broken: r.Broken, First: r.First()})
 	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false) // nobody reads it as a page, and ">= 99%" is easier to search for
+	out.SetEscapeHTML(false) // it is no page, and ">= 99%" is easier to search for
 	return out.Encode(d)
 }
 
 func newSpanDoc(d *verdict.Distribution) spanDoc {
 	at := func(q scenario.Quantile) float64 { return seconds(d.At(q)) }
-	return spanDoc{d.Count(), at(scenario.P50), at(scenario.P90), at(scenario.P95), at(scenario.P99), at(scenario.P999), at(scenario.Max)}
+	return spanDoc{Count: d.Count(), P50: at(scenario.P50), P90: at(scenario.P90), P95: at(scenario.P95),
+		P99: at(scenario.P99), P999: at(scenario.P999), Max: at(scenario.Max)}
 }
 
 // declared is which devices are to have a fault.
@@ -164,7 +167,8 @@ func declared(f *scenario.Fault) string {
 func deviceDocuments(records []*verdict.DeviceRecord) []deviceDocument {
 	all := make([]deviceDocument, len(records))
 	for i, r := range records {
-		all[i] = deviceDocument{r.Device, r.Class, seconds(r.Took), append([]string{}, r.Faults...), r.Reason}
+		all[i] = deviceDocument{Device: r.Device, Class: r.Class, Seconds: seconds(r.Took),
+			Faults: append([]string{}, r.Faults...), Reason: r.Reason}
 	}
 	return all
 }
@@ -172,7 +176,8 @@ func deviceDocuments(records []*verdict.DeviceRecord) []deviceDocument {
 func newResources(v *verdict.Verdict) resourceDocument {
 	r := &v.Resources
 	return resourceDocument{
-		PeakMemory: r.PeakMemory, Sockets: r.Sockets, Downloaded: v.Figures.Bytes, Sessions: v.Figures.Sessions, PowerCuts: v.Figures.PowerCuts,
+		PeakMemory: r.PeakMemory, Sockets: r.Sockets,
+		Downloaded: v.Figures.Bytes, Sessions: v.Figures.Sessions, PowerCuts: v.Figures.PowerCuts,
 		Wall: seconds(r.Wall), CPU: seconds(r.CPU), CPUs: r.CPUs, Processes: max(1, r.Processes), System: r.System,
 	}
 }

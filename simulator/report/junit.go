@@ -92,6 +92,7 @@ func WriteJUnit(w io.Writer, v *verdict.Verdict) error {
 // newSuite is an empty suite, with what is needed to run it again.
 func newSuite(v *verdict.Verdict, name string) *junitSuite {
 	return &junitSuite{Name: name, Time: v.Figures.Duration.Seconds(), Properties: []junitProperty{
-		{"seed", fmt.Sprint(v.Seed)}, {"world", v.World}, {"devices", fmt.Sprint(v.Figures.Devices)}, {"history_digest", v.HistoryDigest},
+		{"seed", fmt.Sprint(v.Seed)}, {"world", v.World},
+		{"devices", fmt.Sprint(v.Figures.Devices)}, {"history_digest", v.HistoryDigest},
 	}}
 }

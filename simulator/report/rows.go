@@ -59,8 +59,9 @@ func (b *barBuilder) add(class, name string, n, total int) {
 	if n <= 0 || total <= 0 {
 		return
 	}
-	b.parts = append(b.parts, slicePart{class, percent(float64(b.sum), float64(total)), percent(float64(n), float64(total)),
-		fmt.Sprintf("%s: %s of %s", name, grouped(n), grouped(total))})
+	b.parts = append(b.parts, slicePart{Class: class,
+		X: percent(float64(b.sum), float64(total)), Width: percent(float64(n), float64(total)),
+		Title: fmt.Sprintf("%s: %s of %s", name, grouped(n), grouped(total))})
 	b.sum += n
 }
 
@@ -128,8 +129,9 @@ func (p *page) faultRows() []faultRow {
 	var rows []faultRow
 	for i := range p.F.Faults {
 		f, spec := &p.F.Faults[i], &p.V.Scenario.Faults[i]
-		rows = append(rows, faultRow{f.Name, fmt.Sprintf("%s at %s", spec.Kind, spec.At), declared(spec), f.Drawn, f.Fired, f.Struck(),
-			classBar(f.Outcomes), p.counts(f.Outcomes)})
+		rows = append(rows, faultRow{Name: f.Name, What: fmt.Sprintf("%s at %s", spec.Kind, spec.At),
+			Declared: declared(spec), Drawn: f.Drawn, Fired: f.Fired, Struck: f.Struck(),
+			Bar: classBar(f.Outcomes), Counts: p.counts(f.Outcomes)})
 	}
 	return rows
 }

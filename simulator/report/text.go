@@ -59,7 +59,8 @@ type text struct {
 }
 
 func (t *text) head() {
-	facts := []string{fmt.Sprintf("seed %d", t.v.Seed), t.v.World + " world", ota.Counted(t.v.Figures.Devices, "device"), verdict.Seconds(t.v.Figures.Duration)}
+	facts := []string{fmt.Sprintf("seed %d", t.v.Seed), t.v.World + " world",
+		ota.Counted(t.v.Figures.Devices, "device"), verdict.Seconds(t.v.Figures.Duration)}
 	if t.v.Part != "" {
 		facts = append(facts, t.v.Part)
 	}
@@ -89,7 +90,8 @@ func (t *text) devices() {
 	for _, class := range scenario.Classes() {
 		byReason := t.v.Figures.Reasons[class]
 		for _, reason := range byCount(byReason) {
-			fmt.Fprintf(t, "  %s\n", t.style.paint(dim, fmt.Sprintf("%s: %d: %s%s", class, byReason[reason], reason, hint(reason))))
+			text := fmt.Sprintf("%s: %d: %s%s", class, byReason[reason], reason, hint(reason))
+			fmt.Fprintf(t, "  %s\n", t.style.paint(dim, text))
 		}
 	}
 	if len(t.v.Figures.Fleets) < 2 {
@@ -107,7 +109,10 @@ func (t *text) series() {
 		return
 	}
 	head := fmt.Sprintf("\nOver %s\n", verdict.Seconds(t.v.Figures.Duration))
-	for _, state := range []verdict.State{verdict.State(ota.DeviceUpgrading), verdict.State(ota.DeviceUpgraded), verdict.State(ota.DeviceUpgradeFailed), verdict.State(ota.DeviceNoUpdateRequired)} {
+	for _, status := range []ota.DeviceStatus{
+		ota.DeviceUpgrading, ota.DeviceUpgraded, ota.DeviceUpgradeFailed, ota.DeviceNoUpdateRequired,
+	} {
+		state := verdict.State(status)
 		most := 0
 		for i := range moments {
 			most = max(most, moments[i].Devices[state])
@@ -146,7 +151,8 @@ func (t *text) figures() {
 	}
 	for _, span := range scenario.Spans() {
 		if d := f.Times.Of(span); d.Count() > 0 {
-			line(spanName(span), "p50 %-9s p95 %-9s p99 %-9s max %s", verdict.Seconds(d.At(scenario.P50)), verdict.Seconds(d.At(scenario.P95)),
+			line(spanName(span), "p50 %-9s p95 %-9s p99 %-9s max %s",
+				verdict.Seconds(d.At(scenario.P50)), verdict.Seconds(d.At(scenario.P95)),
 				verdict.Seconds(d.At(scenario.P99)), verdict.Seconds(d.At(scenario.Max)))
 		}
 	}
@@ -155,7 +161,8 @@ func (t *text) figures() {
 	if n := f.Reports.Undelivered; n > 0 {
 		undelivered = fmt.Sprintf(", %d undelivered when the run ended", n)
 	}
-	line("reports", "%d numbered, %d stored, %s lost%s", f.Reports.Numbered, f.Reports.Stored, t.style.paintBad(f.Reports.Lost), undelivered)
+	line("reports", "%d numbered, %d stored, %s lost%s",
+		f.Reports.Numbered, f.Reports.Stored, t.style.paintBad(f.Reports.Lost), undelivered)
 	line("", "%s out of order, %s conflicting, %s illegal, %d sent again", t.style.paintBad(f.Reports.OutOfOrder),
 		t.style.paintBad(f.Reports.Conflicting), t.style.paintBad(f.Reports.Illegal), f.Reports.Duplicate)
 	if len(f.Codes) > 0 {
@@ -165,13 +172,14 @@ func (t *text) figures() {
 		line("refusals", "%s", tallyLine(f.Refusals))
 	}
 	line("sessions", "%d opened, %s", f.Sessions, ota.Counted(f.PowerCuts, "power cut"))
-	if t.v.Resources.PeakMemory > 0 {
-		line("this process", "%s of memory at most, %s a device", ota.FormatSize(t.v.Resources.PeakMemory), ota.FormatSize(t.v.Resources.PeakMemory/int64(max(1, f.Devices))))
+	if peak := t.v.Resources.PeakMemory; peak > 0 {
+		line("this process", "%s of memory at most, %s a device",
+			ota.FormatSize(peak), ota.FormatSize(peak/int64(max(1, f.Devices))))
 	}
 	for _, text := range f.FirstViolations() {
 		line("violation", "%s", t.style.paint(red, text))
 	}
-	for _, text := range t.v.Figures.Refused {
+	for _, text := range f.Refused {
 		line("order refused", "%s", text)
 	}
 	line("history", "%s", t.style.paint(dim, t.v.HistoryDigest))

@@ -26,10 +26,10 @@ func words(e *verdict.Event) string {
 	case verdict.FaultFired:
 		return "fault " + e.Text + " strikes"
 	case verdict.Violation:
-		return "must never happen: " + e.Text
+		return "invariant violated: " + e.Text
 	case verdict.Answered:
 		if e.N == 1 {
-			return "agrees to plan " + e.Plan
+			return "accepts plan " + e.Plan
 		}
 		return "refuses plan " + e.Plan + ": " + e.Text
 	case verdict.StatusIs:

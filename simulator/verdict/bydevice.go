@@ -2,14 +2,14 @@ package verdict
 
 import "iter"
 
-// byDevice keeps something for each device of a run, by its ordinal: its place
-// among the devices of all fleets, from 0. It takes memory in pieces, for
-// neighbours of those that were used.
+// byDevice keeps something for each device of a run, by its ordinal: its position
+// among the devices of all fleets, from 0. It takes memory in pieces, for the
+// neighbours of devices that were used.
 type byDevice[T any] struct{ pieces [][]T }
 
 const pieceSize = 1024
 
-// at is the place of a device.
+// at is the slot of a device.
 func (b *byDevice[T]) at(ordinal int) *T {
 	piece := ordinal / pieceSize
 	for len(b.pieces) <= piece {
@@ -21,7 +21,7 @@ func (b *byDevice[T]) at(ordinal int) *T {
 	return &b.pieces[piece][ordinal%pieceSize]
 }
 
-// get is the place of a device, or nil if none of its neighbours was used.
+// get is the slot of a device, or nil if none of its neighbours was used.
 func (b *byDevice[T]) get(ordinal int) *T {
 	piece := ordinal / pieceSize
 	if piece >= len(b.pieces) || b.pieces[piece] == nil {
@@ -30,7 +30,7 @@ func (b *byDevice[T]) get(ordinal int) *T {
 	return &b.pieces[piece][ordinal%pieceSize]
 }
 
-// all goes through the places in the order of the devices.
+// all goes through the slots in the order of the devices.
 func (b *byDevice[T]) all() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
 		for i, piece := range b.pieces {

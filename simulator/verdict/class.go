@@ -48,8 +48,8 @@ func (d *DeviceJudge) reason(class scenario.Class) string {
 // PlatformSays is before a platform's own reason, among the reasons of devices.
 const PlatformSays = "the platform says "
 
-// Printable is a text that another end has made, in a line that does nothing to a
-// terminal, and not longer than a line bears.
+// Printable is a text from outside as one line without control characters, clipped
+// to 200 bytes.
 func Printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

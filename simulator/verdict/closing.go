@@ -55,8 +55,8 @@ func (d *DeviceJudge) sum() {
 
 // missing divides a plan's reports that did not arrive. Those that the device still
 // had when the run ended are not lost: it would have sent them again. But where
-// nothing arrived for so long, though there was a session, somebody has thrown them
-// away, and would do so again.
+// nothing arrived for so long, though there was a session, they were discarded, and
+// would be again.
 func (d *DeviceJudge) missing(t *tally) (undelivered, lost int) {
 	missing := max(0, t.numbered-t.arrived)
 	still := t.ended - max(t.moved, d.since)
@@ -68,7 +68,7 @@ func (d *DeviceJudge) missing(t *tally) (undelivered, lost int) {
 }
 
 // deaf reports whether the scenario has the platform down at a time, or only just
-// up again: then nothing can arrive, whoever has a session.
+// up again: then nothing can arrive, with or without a session.
 func (j *Judge) deaf(at time.Duration) bool {
 	for i := range j.scenario.Events {
 		if e := &j.scenario.Events[i]; e.Do == scenario.KillPlatform && e.At <= at && at-e.At < e.For+j.patience {

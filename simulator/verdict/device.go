@@ -10,7 +10,7 @@ import (
 // safe for concurrent use as that one.
 type DeviceJudge struct {
 	judge   *Judge
-	fleet   int // its place in the scenario
+	fleet   int // its index in the scenario
 	n       int // of the device in its fleet, from 1
 	ordinal int // of the device in the run, from 0
 
@@ -85,7 +85,8 @@ func (j *Judge) begin(fleet, n int) *DeviceJudge {
 		d, j.free = j.free[last], j.free[:last]
 		clear(d.struck)
 		clear(d.rules)
-		*d = DeviceJudge{plans: d.plans[:0], work: d.work[:0], parts: d.parts[:0], struck: d.struck, rules: d.rules, hash: d.hash, log: d.log.emptied()}
+		*d = DeviceJudge{plans: d.plans[:0], work: d.work[:0], parts: d.parts[:0],
+			struck: d.struck, rules: d.rules, hash: d.hash, log: d.log.emptied()}
 	} else {
 		d = &DeviceJudge{struck: make([]bool, len(j.scenario.Faults)), rules: make([]ruleState, len(j.scenario.Expect.Rules))}
 	}

@@ -63,7 +63,8 @@ func appendCanonical(b []byte, e *Event) []byte {
 	binary.LittleEndian.PutUint64(head[2:], uint64(e.At))
 	binary.LittleEndian.PutUint64(head[10:], uint64(e.N))
 	binary.LittleEndian.PutUint32(head[18:], uint32(e.Seq))
-	binary.LittleEndian.PutUint64(head[22:], uint64(len(plan))|uint64(len(component))<<16|uint64(len(text))<<32|uint64(len(detail))<<48)
+	lengths := uint64(len(plan)) | uint64(len(component))<<16 | uint64(len(text))<<32 | uint64(len(detail))<<48
+	binary.LittleEndian.PutUint64(head[22:], lengths)
 	b = append(b, plan...)
 	b = append(b, component...)
 	b = append(b, text...)

@@ -16,7 +16,7 @@ type Expectation struct {
 	Fleet    string // empty for the whole run
 	Measured string // what was found
 	Held     bool
-	Deferred bool // it cannot be told of some of a scenario's devices. Held is true
+	Deferred bool // some of a scenario's devices cannot decide it. Held is true
 	// Occasions is on how much it was judged: devices, reports, times that were
 	// measured, times that a rule was asked. What was judged on nothing does not
 	// hold, but for what is always there and for counts of reports.
@@ -34,8 +34,8 @@ func Held(all []Expectation) bool {
 }
 
 // Expect holds the expectations of a scenario against the figures. Some are always
-// there: every device is accounted for, nothing happened that never may, and, as far
-// as the scenario says nothing else, no report is lost or wrong.
+// there: every device is accounted for, the invariants held, and, as far as the scenario
+// says nothing else, no report is lost or wrong.
 func Expect(s *scenario.Scenario, f *Figures) []Expectation {
 	x := &expecting{scenario: s, figures: f, part: f.partOf(s)}
 	x.always()
@@ -77,8 +77,10 @@ func (x *expecting) always() {
 	f := x.figures
 	unaccounted := f.Classes[scenario.Unaccounted]
 	x.all = append(x.all,
-		Expectation{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted), Held: unaccounted == 0, Occasions: f.Devices},
-		Expectation{Name: "nothing happened that never may", Measured: ota.Counted(f.Violations, "violation"), Held: f.Violations == 0, Occasions: f.Devices})
+		Expectation{Name: "every device is accounted for", Measured: fmt.Sprintf("%d unaccounted", unaccounted),
+			Held: unaccounted == 0, Occasions: f.Devices},
+		Expectation{Name: "invariants held", Measured: ota.Counted(f.Violations, "violation"),
+			Held: f.Violations == 0, Occasions: f.Devices})
 	if e, some := expectFaultless(x.scenario, &f.Reports); some {
 		x.all = append(x.all, e)
 	}
@@ -88,7 +90,7 @@ func (x *expecting) always() {
 }
 
 // expectFaultless is about the figures of reports of which the scenario says
-// nothing; false if it speaks of all of them.
+// nothing; false if it has an expectation for each of them.
 func expectFaultless(s *scenario.Scenario, r *Reports) (e Expectation, some bool) {
 	var names, found []string
 	held := true
@@ -100,7 +102,9 @@ func expectFaultless(s *scenario.Scenario, r *Reports) (e Expectation, some bool
 		names, found = append(names, word), append(found, fmt.Sprintf("%d %s", n, word))
 		held = held && n == 0
 	}
-	return Expectation{Name: "no report is " + anyOf(names), Measured: strings.Join(found, ", "), Held: held, Occasions: r.Numbered}, len(names) > 0
+	e = Expectation{Name: "no report is " + anyOf(names), Measured: strings.Join(found, ", "),
+		Held: held, Occasions: r.Numbered}
+	return e, len(names) > 0
 }
 
 // anyOf lists words: lost, illegal or conflicting.
@@ -125,8 +129,8 @@ func (x *expecting) add(e Expectation, nothing string) {
 }
 
 // count adds an expectation on a number n out of the e.Occasions that these devices
-// have, of others in the whole run. others is negative if nobody knows. nothing is
-// what was missing without an occasion; empty if it needs none.
+// have, of others in the whole run. others is negative if unknown. nothing is what
+// was missing without an occasion; empty if it needs none.
 func (x *expecting) count(e Expectation, c scenario.Comparison, n, others int, nothing string) {
 	e.Measured, e.Held = count(n, e.Occasions, c.Percent), c.Holds(n, e.Occasions)
 	if e.Occasions == 0 && nothing != "" {
@@ -142,7 +146,8 @@ func (x *expecting) devices(e scenario.DeviceExpectation) {
 	if e.Fleet != "" {
 		of, all = f.fleet(e.Fleet), s.Fleet(e.Fleet).Count
 	}
-	x.count(Expectation{Name: e.String(), Fleet: e.Fleet, Occasions: of.Count}, e.Comparison, of.Classes[e.Class], all-of.Count, "there is no device")
+	x.count(Expectation{Name: e.String(), Fleet: e.Fleet, Occasions: of.Count},
+		e.Comparison, of.Classes[e.Class], all-of.Count, "there is no device")
 }
 
 // fleet finds what became of a fleet; nothing if it is not known.
@@ -164,7 +169,8 @@ func (x *expecting) component(e scenario.ComponentExpectation) {
 			all += fleet.Count
 		}
 	}
-	x.count(Expectation{Name: e.String(), Occasions: total}, e.Comparison, f.Components[e.Component][e.Status.String()], all-total, "no device has it")
+	x.count(Expectation{Name: e.String(), Occasions: total},
+		e.Comparison, f.Components[e.Component][e.Status.String()], all-total, "no device has it")
 }
 
 // reports counts out of all reports. That none is wrong is so without any, too; of
@@ -204,7 +210,8 @@ func nothingMeasured(span scenario.Span) string {
 func (x *expecting) fault(e scenario.FaultExpectation) {
 	for i := range x.figures.Faults {
 		if f := &x.figures.Faults[i]; f.Name == e.Fault {
-			expected := Expectation{Name: e.String(), Measured: "fired " + ota.Counted(f.Fired, "time"), Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
+			expected := Expectation{Name: e.String(), Measured: "fired " + ota.Counted(f.Fired, "time"),
+				Held: e.Holds(f.Fired, 0), Occasions: f.occasions()}
 			if f.occasions() > 0 {
 				expected = x.part.judge(expected, e.Comparison, f.Fired, -1)
 			}

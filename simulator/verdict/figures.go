@@ -26,7 +26,7 @@ type Figures struct {
 	Bytes      int64                             // verified bytes put in place
 	Sessions   int                               // opened over the whole run
 	PowerCuts  int
-	Violations int // things that never may happen
+	Violations int // of invariants
 	Series     Series
 	// Refused are the scenario's orders that the platform did not carry out, such as
 	// because the page was used meanwhile, and why: the first 20, in their order.
@@ -41,7 +41,8 @@ type Figures struct {
 // newFigures are those of a run of which nothing is known yet.
 func newFigures(s *scenario.Scenario) *Figures {
 	f := &Figures{
-		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{}, Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{},
+		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{},
+		Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{},
 		violations: ranking[string]{most: keptViolations},
 		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: KeptFailed},
 	}
@@ -97,7 +98,7 @@ func (f *Figures) Merge(other *Figures) {
 	f.addUnaccounted()
 }
 
-// mostReasons bounds the reasons that are told apart for a class: a platform or a
+// mostReasons bounds the distinct reasons of a class: a platform or a
 // broker may put anything into its words.
 const mostReasons = 20
 
@@ -120,7 +121,7 @@ func addAll(to, from map[string]int) {
 	}
 }
 
-// addUnaccounted lets the classes sum to the number of devices.
+// addUnaccounted makes the classes sum to the number of devices.
 func (f *Figures) addUnaccounted() {
 	f.Classes.complement(f.Devices)
 	for i := range f.Fleets {
@@ -138,17 +139,17 @@ func (f *Figures) component(id string) map[string]int {
 	return byStatus
 }
 
-// FirstViolations tells of some of the things that never may happen, at most 20,
-// in the order of the devices.
+// FirstViolations describes the first violations of invariants, at most 20, in the
+// order of the devices.
 func (f *Figures) FirstViolations() []string { return f.violations.values() }
 
 // Slowest are the devices whose upgrade took longest, at most 20, the slowest
 // first.
 func (f *Figures) Slowest() []*DeviceRecord { return f.slowest.values() }
 
-// Failed are the devices that somebody should look at, at most 50: first those
-// that did what never may happen, then those that broke a rule, those that failed
-// and those that did not come to an end; among these in the order of the devices.
+// Failed are the devices worth a look, at most 50: first those that violated an
+// invariant, then those that broke a rule, those that failed and those that did not
+// come to an end; among these in the order of the devices.
 func (f *Figures) Failed() []*DeviceRecord { return f.failed.values() }
 
 // Counts is the number of devices of each class. The classes sum to the number

@@ -51,16 +51,16 @@ func TestClasses(t *testing.T) {
 		{"connected once", func(h *verdicttest.Script) { h.Connect(d, "gw").Event(verdict.Disconnected, d) }, scenario.NotUpgraded},
 		{"has the plan", func(h *verdicttest.Script) { h.Connect(d, "gw").Say(d, ota.PlanReceived) }, scenario.NotUpgraded},
 		{"refused", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, ota.ReasonBattery) }, scenario.Refused},
-		{"refused, then agreed", func(h *verdicttest.Script) {
+		{"refused, then accepted", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Answer(d, ota.ReasonBattery).Answer(d, "").Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
-		{"agreed, and the platform does not know", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, "") }, scenario.NotUpgraded},
+		{"accepted, and the platform does not know", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, "") }, scenario.NotUpgraded},
 		{"in the middle", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Say(d, ota.PlanReceived).Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
 		{"upgraded", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d) }, scenario.Upgraded},
 		{"upgraded and gone", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Event(verdict.Disconnected, d) }, scenario.Upgraded},
-		{"taken back", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
+		{"rolled back", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
 		{"failed", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
 		{"failed, then tried again", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed).Status(d, ota.DeviceUpgrading)
@@ -90,11 +90,11 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// TestStrangers are devices at the same broker that are not of the run.
-func TestStrangers(t *testing.T) {
-	h := newHistory().Connect("gw-000001", "gw").Upgrade("gw-000001").Upgrade("stranger").Event(verdict.Violation, "stranger")
-	h.Record(verdict.Duplicate, "stranger", h.Report("stranger", "app", ota.PlanReceived))
-	status, arrived := h.Judge.Status("stranger")
+// TestUnknownDevices are devices at the same broker that are not of the run.
+func TestUnknownDevices(t *testing.T) {
+	h := newHistory().Connect("gw-000001", "gw").Upgrade("gw-000001").Upgrade("unknown").Event(verdict.Violation, "unknown")
+	h.Record(verdict.Duplicate, "unknown", h.Report("unknown", "app", ota.PlanReceived))
+	status, arrived := h.Judge.Status("unknown")
 	assert.False(t, arrived)
 	assert.Equal(t, ota.DeviceNotUpgraded, status)
 	status, arrived = h.Judge.Status("gw-000001")
@@ -316,7 +316,7 @@ func TestUndelivered(t *testing.T) {
 		{"some of them", func(h *verdicttest.Script) { numbered(h, 3); kept(h, 1) }, 2, 1},
 		{"stored, but the device does not know", func(h *verdicttest.Script) { h.Say(d, ota.Downloading); kept(h, 1) }, 0, 0},
 		{"thrown away", func(h *verdicttest.Script) { numbered(h, 2); h.At += time.Minute; kept(h, 2) }, 2, 0},
-		{"while others came", func(h *verdicttest.Script) {
+		{"while other reports came", func(h *verdicttest.Script) {
 			numbered(h, 1)
 			h.At += time.Minute
 			h.Record(verdict.Stored, d, h.Report(d, "app", ota.Downloading))

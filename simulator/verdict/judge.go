@@ -10,14 +10,14 @@ import (
 
 // Judge gathers the events of a run, or of some of its devices. It keeps a few
 // hundred bytes of each device that it has not closed, and nothing of the events
-// themselves unless it is told to keep logs. It is not safe for concurrent use;
+// themselves unless it keeps logs. It is not safe for concurrent use;
 // several judges may share a run, and their figures are merged.
 type Judge struct {
 	// Immutable.
 	scenario *scenario.Scenario
 	keepLogs bool
 	first    []int          // the ordinal of each fleet's first device
-	faults   map[string]int // by name, their place in the scenario
+	faults   map[string]int // by name, their index in the scenario
 	fleets   map[string]int // by name, likewise
 	watches  []watch        // the rules of the scenario
 	patience time.Duration  // with what is on its way
@@ -41,8 +41,8 @@ const (
 
 // NewJudge returns a judge of a scenario's run.
 func NewJudge(s *scenario.Scenario, logs Logs) *Judge {
-	j := &Judge{scenario: s, keepLogs: bool(logs), faults: map[string]int{}, fleets: map[string]int{}, patience: s.Patience(),
-		sums: newFigures(s)}
+	j := &Judge{scenario: s, keepLogs: bool(logs), faults: map[string]int{}, fleets: map[string]int{},
+		patience: s.Patience(), sums: newFigures(s)}
 	ordinal := 0
 	for i := range s.Fleets {
 		j.first = append(j.first, ordinal)
@@ -78,11 +78,11 @@ func (j *Judge) Add(e Event) {
 // spares the search by name for each event. It panics if the scenario has no
 // such device.
 func (j *Judge) Device(fleet, n int) *DeviceJudge {
-	place := j.open.at(j.ordinal(fleet, n))
-	if *place == nil {
-		*place = j.begin(fleet, n)
+	slot := j.open.at(j.ordinal(fleet, n))
+	if *slot == nil {
+		*slot = j.begin(fleet, n)
 	}
-	return *place
+	return *slot
 }
 
 func (j *Judge) ordinal(fleet, n int) int { return j.first[fleet] + n - 1 }

@@ -12,7 +12,7 @@ const (
 	Numbered                 // a report was made durable at the device
 	Downloaded               // N verified bytes were put in place
 	FaultFired               // fault Text fired
-	Violation                // something happened that never may; Text says what
+	Violation                // an invariant did not hold; Text says which
 
 	Stored      // a report was stored by the platform
 	Answered    // the device's decision: N is 1 for yes, Text the reason of a refusal

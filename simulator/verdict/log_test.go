@@ -43,12 +43,12 @@ func TestLogs(t *testing.T) {
 			assert.Equal(t, r.Earlier, again.Earlier)
 		})
 	}
-	stranger := &verdict.DeviceRecord{}
-	stranger.Remember(&events[1])
-	assert.Empty(t, stranger.Log, "nothing is known of a device before it arrives")
+	unknown := &verdict.DeviceRecord{}
+	unknown.Remember(&events[1])
+	assert.Empty(t, unknown.Log, "nothing is known of a device before it arrives")
 }
 
-// TestRecords say what somebody wants to know of a device.
+// TestRecords say what is worth knowing of a device.
 func TestRecords(t *testing.T) {
 	h := newHistory("brown-out", "other").Connect("gw-000003", "gw").Say("gw-000003", ota.PlanReceived).Say("gw-000003", ota.UpgradeFailed)
 	h.Status("gw-000003", ota.DeviceUpgradeFailed).Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000003", Text: "brown-out"})

@@ -29,11 +29,11 @@ func (f *Figures) partOf(s *scenario.Scenario) portion {
 }
 
 // judge judges a number in a part of a run, of which others in the whole run lack;
-// negative if nobody knows how many.
+// negative if unknown.
 //
 // In a shard, what others add can still make a count hold or break it, unless it is
 // beyond that already. A share is judged as it is: the shard stands for the whole. A
-// few chosen devices stand for nobody, so there a share is a count out of all, too.
+// few chosen devices stand for no others, so there a share is a count out of all, too.
 func (p portion) judge(e Expectation, c scenario.Comparison, n, others int) Expectation {
 	switch {
 	case p == whole, p == shard && c.Percent:
@@ -77,7 +77,7 @@ func bounds(c scenario.Comparison, n, others, all int) (can, must bool) {
 	return false, false
 }
 
-// deferred leaves the judgement to whoever has all devices.
+// deferred leaves the judgement to the verdict on all devices.
 func (e Expectation) deferred(p portion) Expectation {
 	e.Held, e.Deferred = true, true
 	if p == chosen {
@@ -91,11 +91,13 @@ func (e Expectation) deferred(p portion) Expectation {
 // expectEnds judges where chosen devices ended, which counts over all devices cannot
 // tell: each ends well, or as the scenario expects of some device of its fleet.
 func expectEnds(s *scenario.Scenario, f *Figures) Expectation {
-	e := Expectation{Name: "the chosen devices end as the scenario has it", Occasions: f.Devices, Held: true, Measured: f.Classes.String()}
+	e := Expectation{Name: "the chosen devices end as the scenario has it",
+		Measured: f.Classes.String(), Held: true, Occasions: f.Devices}
 	bad := Counts{}
 	for i := range f.Fleets {
 		for class, n := range f.Fleets[i].Classes {
-			if n > 0 && class != scenario.Upgraded && class != scenario.NoUpdateRequired && !expects(s, f.Fleets[i].Name, class) {
+			well := class == scenario.Upgraded || class == scenario.NoUpdateRequired
+			if n > 0 && !well && !expects(s, f.Fleets[i].Name, class) {
 				bad[class] += n
 			}
 		}

@@ -76,8 +76,8 @@ func TestNothingInAPart(t *testing.T) {
 	}
 }
 
-// TestChosenDevices are judged: nobody merges them with others, so what they cannot
-// tell is said, and what they can counts.
+// TestChosenDevices are judged: they are not merged with others, so what they cannot
+// decide is said, and what they can counts.
 func TestChosenDevices(t *testing.T) {
 	const held, failed, unjudged = "held", "failed", "not judged"
 	const ends = "the chosen devices end as the scenario has it"

@@ -20,7 +20,7 @@ type ranked[T any] struct {
 	value   T
 }
 
-// wants reports whether a value would be kept, so that nobody makes one in vain.
+// wants reports whether a value would be kept, so that none is made in vain.
 func (r *ranking[T]) wants(key int64, ordinal int) bool {
 	if len(r.items) < r.most {
 		return true

@@ -7,14 +7,16 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// DeviceRecord is what is kept of a device that somebody will want to look at.
+// DeviceRecord is what is kept of a device worth a look.
 type DeviceRecord struct {
-	Device     string
-	Fleet      string
-	Class      scenario.Class
-	Took       time.Duration // from a plan at the device to Upgraded at the platform, the longest of its plans; 0 if it was not upgraded
-	Reason     string        // why it never connected or never began; empty if it did
-	Refused    string        // the reason of its last answer, if that was no
+	Device string
+	Fleet  string
+	Class  scenario.Class
+	// Took is from a plan at the device to Upgraded at the platform, the longest of
+	// its plans; 0 if it was not upgraded.
+	Took       time.Duration
+	Reason     string // why it never connected or never began; empty if it did
+	Refused    string // the reason of its last answer, if that was no
 	Components []ComponentEnd
 	Faults     []string // that struck it
 	Violations []string
@@ -31,7 +33,7 @@ type ComponentEnd struct {
 	Code      string // of a failure
 }
 
-// KeptFailed is how many devices that somebody should look at are kept.
+// KeptFailed is how many devices worth a look are kept.
 const KeptFailed = 50
 
 // How many other devices, events and violations are kept.
@@ -104,8 +106,8 @@ func (d *DeviceJudge) severity(class scenario.Class) (key int64, failed bool) {
 
 func (d *DeviceJudge) record(class scenario.Class) *DeviceRecord {
 	s := d.judge.scenario
-	r := &DeviceRecord{Device: d.Name(), Fleet: s.Fleets[d.fleet].Name, Class: class, Took: d.took(class), Reason: d.reason(class), Refused: d.refused,
-		Log: d.log.list(), Earlier: d.log.earlier()}
+	r := &DeviceRecord{Device: d.Name(), Fleet: s.Fleets[d.fleet].Name, Class: class, Took: d.took(class),
+		Reason: d.reason(class), Refused: d.refused, Log: d.log.list(), Earlier: d.log.earlier()}
 	r.Violations = append(r.Violations, d.violations...)
 	for i := range d.parts {
 		if p := &d.parts[i]; p.stored {
@@ -143,8 +145,8 @@ func (l *eventLog) add(e *Event) {
 	l.total++
 }
 
-// joins lets bytes that follow others become one with them: a log is not to
-// consist of chunks.
+// joins adds downloaded bytes to those before them, so that a log does not consist
+// of chunks, and reports whether it did.
 func joins(last, e *Event) bool {
 	if last.Kind != Downloaded || e.Kind != Downloaded {
 		return false
@@ -170,8 +172,8 @@ func (l *eventLog) earlier() int { return l.total - len(l.events) }
 // emptied is an empty log in the same memory.
 func (l *eventLog) emptied() eventLog { return eventLog{events: l.events[:0]} }
 
-// Remember takes the device's next event into its log. For whoever reads a
-// history a second time, when it is known which devices are to be shown.
+// Remember takes the device's next event into its log. For a history
+// that is read after its run was judged, when it is known which devices are shown.
 func (r *DeviceRecord) Remember(e *Event) {
 	if len(r.Log) == 0 && e.Kind != Arrived {
 		return // not of this run

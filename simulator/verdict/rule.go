@@ -29,7 +29,7 @@ func newRuleResult(r *scenario.Rule) RuleResult {
 	return RuleResult{Name: r.Name, Fleet: r.Fleet, first: ranking[string]{most: keptBreaches}}
 }
 
-// First tells how the first devices broke the rule, at most 5, in the order of
+// First says how the first devices broke the rule, at most 5, in the order of
 // the devices.
 func (r *RuleResult) First() []string { return r.first.values() }
 
@@ -85,9 +85,9 @@ func newWatch(r *scenario.Rule, fleets map[string]int) watch {
 	return w
 }
 
-// namedBy is what must have been there for somebody, if only once, so that it says
-// something that the event never was: a plan that nobody had cannot fail, and
-// neither can a component of which nobody reported.
+// namedBy is what some device must have had for the absence of the event to mean
+// something: a plan that reached no device cannot fail, and neither can a component
+// that no device reported of.
 func namedBy(p *pattern) *pattern {
 	reports := p.kind == Numbered || p.kind == Stored
 	if p.plan == "" && p.component == "" && (!reports || p.status == nil && p.text == "") {
@@ -151,7 +151,7 @@ func (p *pattern) fits(e *Event) bool {
 	return e.Kind != Answered && e.Kind != StatusIs || e.N == p.n
 }
 
-// judgeRules lets the device's next event move its rules on.
+// judgeRules moves the device's rules on by its next event.
 func (d *DeviceJudge) judgeRules(e *Event) {
 	watches := d.judge.watches
 	for i := range watches {

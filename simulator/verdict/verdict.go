@@ -65,7 +65,7 @@ func (v *Verdict) cutShort(measured string) {
 }
 
 // LoseHistory says that the run's record was not kept whole, and why: the verdict
-// is about everything that happened, but nobody can judge the record again to
+// is about everything that happened, but the record cannot be judged again to
 // the same, so the verdict does not hold.
 func (v *Verdict) LoseHistory(reason error) {
 	v.fail("the history is complete", "history incomplete: "+reason.Error())

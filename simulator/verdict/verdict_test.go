@@ -74,7 +74,7 @@ func TestEveryExpectationCanFail(t *testing.T) {
 		measured string
 	}{
 		{"{}", "every device is accounted for", func(f *figures) { f.Classes[scenario.Unaccounted] = 1 }, "1 unaccounted"},
-		{"{}", "nothing happened that never may", func(f *figures) { f.Violations = 3 }, "3 violations"},
+		{"{}", "invariants held", func(f *figures) { f.Violations = 3 }, "3 violations"},
 		{"{}", "no report is lost, out of order, conflicting or illegal", func(f *figures) { f.Reports.Lost = 20 }, "20 lost, 0 out of order, 0 conflicting, 0 illegal"},
 		{"{}", "no report is lost, out of order, conflicting or illegal", func(f *figures) { f.Reports.Illegal = 1 }, "0 lost, 0 out of order, 0 conflicting, 1 illegal"},
 		{`{reports: {lost: "<= 5", illegal: 0}}`, "no report is out of order or conflicting", func(f *figures) { f.Reports.OutOfOrder, f.Reports.Lost = 1, 5 },
@@ -138,7 +138,7 @@ func TestEveryExpectationCanFail(t *testing.T) {
 	}
 }
 
-// TestFleetWithoutDevices: an expectation of a fleet of which nobody came is not
+// TestFleetWithoutDevices: an expectation of a fleet without devices is not
 // held against the whole run.
 func TestFleetWithoutDevices(t *testing.T) {
 	s := spec(t, `{devices: {upgraded: 2, cameras: {upgraded: 2}}}`)

@@ -25,7 +25,8 @@ type life struct {
 
 func begin(s *scenario.Scenario, seed uint64, fleet, n int) *life {
 	f := &s.Fleets[fleet]
-	l := &life{scenario: s, fleet: f, device: f.Device(n), random: rand.New(rand.NewPCG(seed, uint64(fleet)<<32|uint64(n)))}
+	random := rand.New(rand.NewPCG(seed, uint64(fleet)<<32|uint64(n)))
+	l := &life{scenario: s, fleet: f, device: f.Device(n), random: random}
 	for i := range s.Faults {
 		fault := &s.Faults[i]
 		if fault.Covers(f) && l.chance(max(fault.Chance, fault.Exactly).Share()) {
@@ -74,8 +75,8 @@ func (l *life) say(e verdict.Event) {
 func (l *life) report(component string, status ota.Status, failure *ota.Failure) {
 	l.strike(scenario.At(status), component)
 	l.seq++
-	r := &ota.Report{Time: time.UnixMilli(l.at.Milliseconds()), Plan: l.plan.Name, Attempt: 1, Seq: l.seq, Component: component,
-		Status: status, Version: "1.0.0", Failure: failure}
+	r := &ota.Report{Time: time.UnixMilli(l.at.Milliseconds()), Plan: l.plan.Name, Attempt: 1, Seq: l.seq,
+		Component: component, Status: status, Version: "1.0.0", Failure: failure}
 	l.say(verdict.ReportEvent(l.at, verdict.Numbered, l.device, r))
 	l.wait(2*time.Millisecond, 60*time.Millisecond)
 	l.say(verdict.ReportEvent(l.at, verdict.Stored, l.device, r))

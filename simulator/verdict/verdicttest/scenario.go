@@ -10,7 +10,8 @@ import (
 // several faults and many kinds of expectations.
 func Fleets(devices int) string {
 	return fmt.Sprintf(`scenario: two-fleets
-description: Gateways on a bad line and cameras get a new system and a new motor firmware, some of them against the odds.
+description: Gateways on a bad line and cameras get a new system and a new motor firmware,
+  some of them against the odds.
 seed: 42
 duration: 10m
 fleet:
