@@ -12,7 +12,7 @@ import (
 // BenchmarkLineV2 is what a line costs by encoding/json/v2.
 func BenchmarkLineV2(b *testing.B) {
 	e := lineEvent()
-	line := bytes.TrimSuffix(AppendLine(nil, &e), []byte("\n"))
+	line := bytes.TrimSuffix(appendLine(nil, &e), []byte("\n"))
 	p := newParser()
 	var out bytes.Buffer
 	encoder := jsontext.NewEncoder(&out)

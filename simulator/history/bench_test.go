@@ -45,9 +45,9 @@ func (d *lineDocument) event(p *parser) verdict.Event {
 // encoding/json; with GOEXPERIMENT=jsonv2 by encoding/json/v2 too.
 func BenchmarkLine(b *testing.B) {
 	e := lineEvent()
-	line := bytes.TrimSuffix(AppendLine(nil, &e), []byte("\n"))
+	line := bytes.TrimSuffix(appendLine(nil, &e), []byte("\n"))
 	benchmarkLine(b, "append by hand", func() error {
-		line = AppendLine(line[:0], &e)
+		line = appendLine(line[:0], &e)
 		return nil
 	})
 	line = bytes.TrimSuffix(line, []byte("\n"))

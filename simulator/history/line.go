@@ -11,7 +11,7 @@ import (
 // byte is escaped, and the rest.
 const maxLine = 4*6*verdict.MaxText + 4<<10
 
-// AppendLine appends an event's line. The same event gives the same bytes; texts
+// appendLine appends an event's line. The same event gives the same bytes; texts
 // are cut and cleaned as verdict.CleanText says.
 //
 // Lines are written and read by hand because of their number: a million devices make
@@ -24,7 +24,7 @@ const maxLine = 4*6*verdict.MaxText + 4<<10
 //
 // So recording that run and judging it again spends 16 s on lines, and would spend
 // 150 s or 93 s.
-func AppendLine(b []byte, e *verdict.Event) []byte {
+func appendLine(b []byte, e *verdict.Event) []byte {
 	b = append(b, '{')
 	if e.At != 0 {
 		b = append(b, `"t":`...)

@@ -26,7 +26,7 @@ func TestLines(t *testing.T) {
 			At: math.MaxInt64, Kind: verdict.Numbered, Device: "a", Plan: "p", Component: "app", Status: ota.UpgradeFailed, Seq: 3, N: math.MinInt64,
 			Text: "boot_failed", Detail: "black"},
 	} {
-		line := AppendLine(nil, &e)
+		line := appendLine(nil, &e)
 		assert.Equal(t, want+"\n", string(line))
 		var back verdict.Event
 		require.NoError(t, newParser().parse([]byte(want), &back))
@@ -44,7 +44,7 @@ func TestUncleanTexts(t *testing.T) {
 		strings.Repeat("\x00", 2000):   strings.Repeat("\x00", verdict.MaxText),
 	} {
 		e := verdict.Event{Kind: verdict.Violation, Text: text}
-		line := AppendLine(nil, &e)
+		line := appendLine(nil, &e)
 		assert.LessOrEqual(t, len(line), maxLine)
 		var back verdict.Event
 		require.NoError(t, newParser().parse(bytes.TrimSuffix(line, []byte("\n")), &back))
@@ -103,7 +103,7 @@ func FuzzParseLine(f *testing.F) {
 		if p.parse(line, &e) != nil {
 			return
 		}
-		assert.Equal(t, string(line)+"\n", string(AppendLine(nil, &e)))
+		assert.Equal(t, string(line)+"\n", string(appendLine(nil, &e)))
 		assert.LessOrEqual(t, len(line), maxLine)
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// parser reads lines back. It accepts exactly the lines that AppendLine writes,
-// so that a history read and written again is the same to the byte. AppendLine says
+// parser reads lines back. It accepts exactly the lines that appendLine writes,
+// so that a history read and written again is the same to the byte. appendLine says
 // why no library does it.
 type parser struct {
 	rest     []byte // of the line

@@ -76,7 +76,7 @@ func (w *Writer) AddEvents(events []verdict.Event) {
 	}
 	lines := (*encoded)[:0]
 	for i := range events {
-		lines = AppendLine(lines, &events[i])
+		lines = appendLine(lines, &events[i])
 	}
 	w.add(lines, len(events))
 	*encoded = lines
