@@ -31,8 +31,7 @@ type download struct {
 
 // outcome is what became of one request.
 type outcome struct {
-	gained  int          // chunks verified and in place
-	spoilt  int          // chunks with a wrong hash
+	policy.Answer
 	slow    bool         // it brought too little
 	refused *refusal     // why it brought less than was asked for; nil if it did not
 	broken  *ota.Failure // what is wrong with the place
@@ -115,7 +114,7 @@ func (d *download) fetch(ctx context.Context, t *target) (ota.AddressReason, err
 
 // bring fetches the missing chunks of a file, request by request.
 func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.AddressReason, error) {
-	for t.left > 0 {
+	for t.chunks.Left() > 0 {
 		i, wait := d.course.Next(time.Since(d.began), d.fetcher.config.Jitter)
 		if i < 0 {
 			why := as.whyNone()
@@ -135,7 +134,7 @@ func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.Add
 		case o.broken != nil:
 			return "", o.broken
 		}
-		if v := d.judge(as, i, o); v.Ends() && t.left > 0 {
+		if v := d.judge(as, i, o); v.Ends() && t.chunks.Left() > 0 {
 			return d.decided(v)
 		}
 	}
@@ -163,7 +162,7 @@ func (d *download) setbacks() agent.Setbacks {
 // share takes from a cache what it has of a file, and lets it have what comes.
 func (d *download) share(ctx context.Context, t *target) error {
 	e := d.loan[t.file.SHA256]
-	if e == nil || e.file == nil || t.left == 0 {
+	if e == nil || e.file == nil || t.chunks.Left() == 0 {
 		return nil
 	}
 	t.shared = e
@@ -190,7 +189,7 @@ func (d *download) request(ctx context.Context, t *target, from *address, better
 		d.progress()
 	}}
 	err := d.receive(ctx, s, from)
-	o := outcome{gained: s.gained, spoilt: s.spoilt}
+	o := outcome{Answer: s.answer}
 	if err != nil && !errors.As(err, &o.broken) {
 		o.slow = errors.Is(context.Cause(ctx), errStalled)
 		o.refused = explain(err, o.slow, config.StallTimeout)
@@ -201,7 +200,7 @@ func (d *download) request(ctx context.Context, t *target, from *address, better
 // receive opens, judges and reads one answer.
 func (d *download) receive(ctx context.Context, s *stream, from *address) error {
 	t := s.target
-	first, end := t.run()
+	first, end := t.chunks.Run()
 	begin, _ := t.file.ChunkAt(first)
 	last, length := t.file.ChunkAt(end - 1)
 	q := ask{first: begin, last: last + length - 1, size: t.file.Size, etag: from.etag}
@@ -215,7 +214,7 @@ func (d *download) receive(ctx context.Context, s *stream, from *address) error 
 		return err
 	}
 	if whole {
-		end = t.lastLeft() // it comes anyway
+		end = t.chunks.End() // it comes anyway
 	}
 	s.body = a.body
 	s.watch.restart()
@@ -242,13 +241,13 @@ func (d *download) open(ctx context.Context, from *address, q ask) (*answer, err
 // judge keeps the score after a request and says how to go on.
 func (d *download) judge(as *addresses, i int, o outcome) policy.Verdict {
 	from := as.list[i]
-	d.gained = d.gained || o.gained > 0
+	d.gained = d.gained || o.Gained > 0
 	d.last = ""
-	r := policy.Result{Gained: o.gained > 0, Spoilt: o.spoilt > 0, Slow: o.slow, Offline: d.job.Online != nil && !d.job.Online()}
+	r := policy.Result{Gained: o.Gained > 0, Spoilt: o.Spoilt > 0, Slow: o.slow, Offline: d.job.Online != nil && !d.job.Online()}
 	if o.refused != nil {
 		as.nameTheClock(o.refused, d.fetcher.config.Now())
 		d.log.Info("a request was cut short", "step", "download", "address", from.name,
-			"chunks", o.gained, "code", o.refused.Code, "reason", o.refused.Detail)
+			"chunks", o.Gained, "code", o.refused.Code, "reason", o.refused.Detail)
 		if o.refused.kind == policy.Gone {
 			from.gone = &o.refused.Failure
 		}

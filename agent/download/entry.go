@@ -63,7 +63,7 @@ func (e *entry) close(log *slog.Logger) {
 // the bytes of each chunk that is now in the place.
 func (t *target) trade(ctx context.Context, buf []byte, took func(n int64)) error {
 	taken := false
-	for i := range t.chunks {
+	for i := range t.chunks.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -71,11 +71,11 @@ func (t *target) trade(ctx context.Context, buf []byte, took func(n int64)) erro
 		data := buf[:length]
 		shared := t.matches(i, t.shared.read(data, offset))
 		switch {
-		case t.chunks[i] == kept && !shared:
+		case t.chunks.Kept(i) && !shared:
 			if n, _ := t.place.ReadAt(data, offset); t.matches(i, data[:n]) {
 				t.shared.write(data, offset)
 			}
-		case t.chunks[i] != kept && shared:
+		case !t.chunks.Kept(i) && shared:
 			if err := t.copy(i, data); err != nil {
 				return err
 			}

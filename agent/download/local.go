@@ -50,11 +50,11 @@ func (d *download) copy(ctx context.Context) error {
 
 // copyFile brings the chunks of one file that are not in place yet.
 func (d *download) copyFile(ctx context.Context, t *target, from io.ReaderAt) error {
-	for i := range t.chunks {
+	for i := range t.chunks.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if t.chunks[i] == kept {
+		if t.chunks.Kept(i) {
 			continue
 		}
 		d.start()

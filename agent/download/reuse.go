@@ -13,7 +13,7 @@ import (
 // chunk is that chunk, wherever it lies. What cannot be read there is fetched.
 func (t *target) reuse(ctx context.Context, buf []byte) error {
 	donor, is := t.place.(firmware.Seed)
-	if !is || t.left == 0 {
+	if !is || t.chunks.Left() == 0 {
 		return nil
 	}
 	running := donor.Running()
@@ -45,9 +45,9 @@ func (t *target) reuse(ctx context.Context, buf []byte) error {
 
 // wanted are the missing chunks by their hashes; several may be the same.
 func (t *target) wanted() map[ota.Digest][]int {
-	wanted := make(map[ota.Digest][]int, t.left)
-	for i, state := range t.chunks {
-		if digest := t.file.Chunks[i]; state != kept {
+	wanted := make(map[ota.Digest][]int, t.chunks.Left())
+	for i, digest := range t.file.Chunks {
+		if !t.chunks.Kept(i) {
 			wanted[digest] = append(wanted[digest], i)
 		}
 	}
@@ -74,8 +74,7 @@ func (t *target) settle(taken []int) error {
 	}
 	for _, i := range taken {
 		_, length := t.file.ChunkAt(i)
-		t.chunks[i] = kept
-		t.left--
+		t.chunks.Keep(i)
 		t.have += length
 	}
 	return nil

@@ -8,13 +8,13 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 )
 
 const (
-	readSize    = 32 << 10 // bytes of one read
-	maxBadInRow = 3        // bad chunks in a row that say the object is another one
-	maxEmpty    = 100      // reads in a row that bring neither bytes nor an error
+	readSize = 32 << 10 // bytes of one read
+	maxEmpty = 100      // reads in a row that bring neither bytes nor an error
 )
 
 // stream reads one answer into one target.
@@ -27,8 +27,7 @@ type stream struct {
 	// arrived is called with the bytes of each chunk that is now in place.
 	arrived func(n int64)
 
-	gained int // chunks verified and in place
-	spoilt int // chunks with a wrong hash
+	answer policy.Answer
 }
 
 // read walks the chunks from first to end-1 with a body that starts at byte at
@@ -36,9 +35,8 @@ type stream struct {
 // not. It returns nil when it has seen all of them, a *ota.Failure of the
 // place, or what ended the body.
 func (s *stream) read(ctx context.Context, at int64, first, end int) error {
-	inRow := 0
 	for i := first; i < end; i++ {
-		if s.target.chunks[i] == kept {
+		if s.target.chunks.Kept(i) {
 			continue
 		}
 		offset, length := s.target.file.ChunkAt(i)
@@ -51,31 +49,19 @@ func (s *stream) read(ctx context.Context, at int64, first, end int) error {
 		}
 		at = offset + length
 		if !s.target.matches(i, data) {
-			s.target.chunks[i] = bad
-			s.spoilt++
-			if inRow++; inRow == maxBadInRow {
-				s.forgive(i)
-				return refusef(ota.DigestMismatch, "chunks %d to %d have wrong hashes", i-inRow+1, i)
+			if another := s.answer.Wrong(&s.target.chunks, i); another != nil {
+				return &refusal{Failure: *another}
 			}
 			continue
 		}
-		inRow = 0
 		if err := s.write(i, data); err != nil {
 			return err
 		}
 	}
-	if s.spoilt > 0 {
-		return refusef(ota.DigestMismatch, "%s with a wrong hash", ota.Counted(s.spoilt, "chunk"))
+	if spoilt := s.answer.Whole(); spoilt != nil {
+		return &refusal{Failure: *spoilt}
 	}
 	return nil
-}
-
-// forgive takes back the marks of a row of bad chunks that ends with last: it
-// is the object that is wrong, and elsewhere they can be had in one run.
-func (s *stream) forgive(last int) {
-	for i := last; i >= 0 && s.target.chunks[i] == bad; i-- {
-		s.target.chunks[i] = missing
-	}
 }
 
 // write stores a verified chunk. The server is not blamed for the time it takes.
@@ -85,7 +71,7 @@ func (s *stream) write(i int, data []byte) error {
 	if err := s.target.write(i, data); err != nil {
 		return err
 	}
-	s.gained++
+	s.answer.Right()
 	s.arrived(int64(len(data)))
 	return nil
 }

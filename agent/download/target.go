@@ -8,25 +8,16 @@ import (
 	"hash"
 	"syscall"
 
+	"otafleet/agent/download/policy"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
-)
-
-// chunkState says what is known of one chunk.
-type chunkState uint8
-
-const (
-	missing chunkState = iota
-	kept               // verified and in place
-	bad                // arrived with a wrong hash: to be fetched alone
 )
 
 // target is one file on its way into its place.
 type target struct {
 	file   *ota.File
 	place  firmware.Target
-	chunks []chunkState
-	left   int    // chunks that are not kept
+	chunks policy.Chunks
 	have   int64  // bytes of the kept ones
 	shared *entry // of a cache that gets a copy; nil for none
 
@@ -39,7 +30,7 @@ type target struct {
 
 // held is which chunks of files were in place when a download ended, by the
 // files' digests.
-type held map[ota.Digest][]chunkState
+type held map[ota.Digest]policy.Chunks
 
 // remember is what a download that goes on later need not read again.
 func remember(targets []*target) held {
@@ -56,15 +47,14 @@ func remember(targets []*target) held {
 // did. It is believed for as long as the whole file's hash is right in the end.
 func (t *target) recall(h held) bool {
 	before, is := h[t.file.SHA256]
-	if !is || len(before) != len(t.chunks) {
+	if !is || before.Len() != t.chunks.Len() {
 		return false
 	}
 	t.recalled = true
-	for i := range before {
-		if before[i] == kept {
+	for i := range before.Len() {
+		if before.Kept(i) {
 			_, length := t.file.ChunkAt(i)
-			t.chunks[i] = kept
-			t.left--
+			t.chunks.Keep(i)
 			t.have += length
 		}
 	}
@@ -73,8 +63,8 @@ func (t *target) recall(h held) bool {
 
 // forget makes the target one whose place has not been looked at.
 func (t *target) forget() {
-	clear(t.chunks)
-	t.left, t.have, t.followed, t.recalled = len(t.chunks), 0, 0, false
+	t.chunks.Clear()
+	t.have, t.followed, t.recalled = 0, 0, false
 	t.whole.Reset()
 }
 
@@ -92,13 +82,13 @@ func newTarget(file *ota.File, place firmware.Target) (*target, error) {
 	case file.Size == 0 && n != 0, file.Size > 0 && int64(n) != (file.Size+file.Chunk-1)/file.Chunk:
 		return nil, fmt.Errorf("file %s: %d chunk hashes do not fit its size", file.Name, n)
 	}
-	return &target{file: file, place: place, chunks: make([]chunkState, n), left: n, whole: sha256.New()}, nil
+	return &target{file: file, place: place, chunks: policy.NewChunks(n), whole: sha256.New()}, nil
 }
 
 // scan reads the place and keeps the chunks that are there already. A place
 // that cannot be read is one that holds nothing.
 func (t *target) scan(ctx context.Context, buf []byte) error {
-	for i := range t.chunks {
+	for i := range t.chunks.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -138,8 +128,7 @@ func (t *target) write(i int, data []byte) error {
 
 // keep notes that chunk i, which is data, is in place.
 func (t *target) keep(i int, data []byte) {
-	t.chunks[i] = kept
-	t.left--
+	t.chunks.Keep(i)
 	t.have += int64(len(data))
 	if i == t.followed {
 		t.whole.Write(data)
@@ -147,32 +136,9 @@ func (t *target) keep(i int, data []byte) {
 	}
 }
 
-// run returns the next chunks to ask for, first to end-1: a run of missing ones,
-// or a single bad one.
-func (t *target) run() (first, end int) {
-	for first < len(t.chunks) && t.chunks[first] == kept {
-		first++
-	}
-	if first == len(t.chunks) || t.chunks[first] == bad {
-		return first, min(first+1, len(t.chunks))
-	}
-	for end = first; end < len(t.chunks) && t.chunks[end] == missing; end++ {
-	}
-	return first, end
-}
-
-// lastLeft is one more than the last chunk that is not kept.
-func (t *target) lastLeft() int {
-	end := len(t.chunks)
-	for end > 0 && t.chunks[end-1] == kept {
-		end--
-	}
-	return end
-}
-
 // finish checks the whole file's hash, once every chunk is kept.
 func (t *target) finish(ctx context.Context, buf []byte) error {
-	for t.followed < len(t.chunks) {
+	for t.followed < t.chunks.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -216,7 +182,7 @@ func Verify(ctx context.Context, files []ota.File, places []firmware.Target) (mi
 		if err := t.scan(ctx, buf); err != nil {
 			return 0, fmt.Errorf("cannot verify %s: %w", t.file.Name, err)
 		}
-		if missing += t.file.Size - t.have; t.left > 0 {
+		if missing += t.file.Size - t.have; t.chunks.Left() > 0 {
 			continue
 		}
 		if err := t.finish(ctx, buf); err != nil {

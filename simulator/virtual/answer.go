@@ -3,6 +3,7 @@ package virtual
 import (
 	"time"
 
+	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 )
@@ -27,18 +28,16 @@ type answer struct {
 	careful int64          // bytes of which each chunk is judged as it comes; the others may wait
 
 	// Of its chunks.
-	next    int          // to be judged
-	gained  int          // in place
-	spoilt  int          // with wrong hashes
-	inRow   int          // of these, the last ones without a right one between
+	next    int // to be judged
+	score   policy.Answer
 	broken  *ota.Failure // why the place does not take them
-	foreign *refusal     // why they are of another object
+	another *ota.Failure // why they are of another object
 }
 
 // newAnswer prepares the request for the next run of missing chunks of a file.
 func newAnswer(f *fetch, file int) *answer {
 	a := &answer{file: file, described: &f.flash.Files()[file]}
-	a.next, a.end = f.flash.have[file].run()
+	a.next, a.end = f.flash.have[file].Run()
 	a.offset, _ = a.described.ChunkAt(a.next)
 	last, length := a.described.ChunkAt(a.end - 1)
 	a.exchange = fault.Exchange{Component: f.job.Job.Component, Length: last + length - a.offset}

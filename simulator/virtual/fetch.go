@@ -14,8 +14,6 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-const maxBadInRow = 3 // bad chunks in a row that say the object is another one
-
 // fetch is one download: requests to the modelled store, one after another, and
 // the chunks that they bring. How it goes on after each of them is decided by the
 // rules of the agent's own downloads.
@@ -142,7 +140,7 @@ func (f *fetch) took() time.Duration { return f.device.world.now - f.began }
 // missing is the first file that is not whole; -1 if all are.
 func (f *fetch) missing() int {
 	for i := range f.flash.have {
-		if f.flash.have[i].left > 0 {
+		if f.flash.have[i].Left() > 0 {
 			return i
 		}
 	}
@@ -250,7 +248,7 @@ func (f *fetch) begin(a *answer) {
 		f.over(a, refuse(policy.Wrong, ota.HTTPError, "the object has changed since the last request"))
 	default:
 		if x.Foreign {
-			a.careful = a.chunkEnd(min(a.next+maxBadInRow, a.end) - 1)
+			a.careful = a.chunkEnd(min(a.next+policy.MaxBadInRow, a.end) - 1)
 		}
 		a.begin(f.device.world.now, f.device.line.bandwidth())
 		f.flow(a)
@@ -293,7 +291,7 @@ func (f *fetch) flow(a *answer) {
 // reach takes what happens at a byte of the body.
 func (f *fetch) reach(a *answer, at int64) {
 	a.at, a.since = at, f.device.world.now
-	if f.put(a); a.broken != nil || a.foreign != nil {
+	if f.put(a); a.broken != nil || a.another != nil {
 		f.over(a, nil)
 		return
 	}
@@ -389,47 +387,33 @@ func (f *fetch) over(a *answer, refused *refusal) {
 	case a.broken != nil:
 		f.end(agent.Fetched{Failure: a.broken})
 		return
-	case a.foreign != nil:
-		refused = a.foreign
-	case a.spoilt > 0 && refused == nil:
-		refused = refuse(policy.Wrong, ota.DigestMismatch, "%s with a wrong hash", ota.Counted(a.spoilt, "chunk"))
+	case a.another != nil:
+		refused = &refusal{*a.another, policy.Wrong}
+	case refused == nil:
+		if spoilt := a.score.Whole(); spoilt != nil {
+			refused = &refusal{*spoilt, policy.Wrong}
+		}
 	}
-	f.count(policy.Result{Gained: a.gained > 0, Spoilt: a.spoilt > 0}, refused)
+	f.count(policy.Result{Gained: a.score.Gained > 0, Spoilt: a.score.Spoilt > 0}, refused)
 }
 
 // put judges the chunks of an answer that have come since it was last called, and
 // puts the right ones into the inactive place.
 func (f *fetch) put(a *answer) {
 	have := &f.flash.have[a.file]
-	for a.next < a.end && a.chunkEnd(a.next) <= a.at && a.broken == nil && a.foreign == nil {
+	for a.next < a.end && a.chunkEnd(a.next) <= a.at && a.broken == nil && a.another == nil {
 		i := a.next
 		a.next++
 		offset, length := a.described.ChunkAt(i)
 		if a.wrong(offset-a.offset, length) {
-			f.mark(a, i)
+			a.another = a.score.Wrong(have, i)
 			continue
 		}
-		a.inRow = 0
 		if a.broken = agent.AsFailure(f.device.hooks.Operate(f.job.Job.Component, fault.Write), ota.WriteFailed); a.broken == nil {
-			have.keep(i)
-			a.gained++
+			have.Keep(i)
+			a.score.Right()
 			f.gained += length
 		}
-	}
-}
-
-// mark notes a bad chunk. So many in a row say that the object is another one;
-// then they can be had in one run elsewhere.
-func (f *fetch) mark(a *answer, i int) {
-	have := &f.flash.have[a.file]
-	have.state[i] = bad
-	a.spoilt++
-	if a.inRow++; a.inRow < maxBadInRow {
-		return
-	}
-	a.foreign = refuse(policy.Wrong, ota.DigestMismatch, "chunks %d to %d have wrong hashes", i-a.inRow+1, i)
-	for k := i; k >= 0 && have.state[k] == bad; k-- {
-		have.state[k] = missing
 	}
 }
 
@@ -449,8 +433,8 @@ func (f *fetch) count(r policy.Result, refused *refusal) {
 // inPlace and total are bytes of all files of the package.
 func (f *fetch) inPlace() (n int64) {
 	for i := range f.flash.Files() {
-		for k, state := range f.flash.have[i].state {
-			if _, length := f.flash.Files()[i].ChunkAt(k); state == kept {
+		for k := range f.flash.have[i].Len() {
+			if _, length := f.flash.Files()[i].ChunkAt(k); f.flash.have[i].Kept(k) {
 				n += length
 			}
 		}
