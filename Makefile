@@ -19,6 +19,8 @@ VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
+SEEDS     := 400
+FIRST     := 1
 # How long the tests of one package may take on a machine that does much else.
 PATIENCE  := 40m
 # More packages and tests at a time than a small machine has cores: many of them wait.
@@ -39,7 +41,7 @@ run: build ## a thousand virtual devices through one upgrade
 	bin/ota-sim run thousand
 
 .PHONY: quick
-quick: ## before each commit, under a minute: formatting, vet, the rules of the tree, both programs, fast tests and those of what differs from main
+quick: ## before each commit, in less than a minute: formatting, vet, both programs, the rules of the tree, fast tests and those of what differs from main
 	scripts/quick.sh
 
 .PHONY: test test-real mosquitto versitygw
@@ -126,9 +128,12 @@ size: # the agent is not larger than a device can bear
 vuln: ## no program calls a function with a known vulnerability
 	scripts/vuln.sh $(CACHE)
 
-.PHONY: memory
+.PHONY: memory differ
 memory: ## the agent's memory, idle and at work, is not more than a device can bear
 	scripts/memory.sh --check
+
+differ: ## SEEDS (400) random scenarios from seed FIRST (1) in both worlds; a disagreement is shrunk and printed as a scenario
+	$(GO) test -count 1 -timeout 0 -v -run TestWorldsAgree ./test/differ -args -seeds $(SEEDS) -first $(FIRST)
 
 .PHONY: bench delta fleet herd devices hundred-thousand peers fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers
