@@ -48,21 +48,21 @@ func (q *ackQueue) pop() *task {
 }
 
 // owe acknowledges a task's reports at once, or within ackDelay.
-func (e *Engine) owe(now time.Time, t *task, urgent bool) {
+func (e *Engine) owe(t *task, urgent bool) {
 	t.ackDue = true
 	switch {
 	case urgent:
 		e.acknowledge(t)
 	case !t.ackQueued:
 		t.ackQueued = true
-		e.acks.push(now.Add(ackDelay), t)
+		e.acks.push(e.now.Add(ackDelay), t)
 	}
 }
 
-func (e *Engine) flushAcks(now time.Time) {
+func (e *Engine) flushAcks() {
 	for {
 		due, waiting := e.acks.due()
-		if !waiting || now.Before(due) {
+		if !waiting || e.now.Before(due) {
 			return
 		}
 		t := e.acks.pop()

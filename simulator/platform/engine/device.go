@@ -2,7 +2,6 @@ package engine
 
 import (
 	"strings"
-	"time"
 
 	"otafleet/internal/ota"
 )
@@ -143,35 +142,35 @@ func (e *Engine) learnVersion(d *device, component, version string) {
 // inventory takes in what a device runs and gives it what it waits for: a
 // withdrawn or retried plan, the address it lost, the plan it asked for. back
 // says that it was away.
-func (e *Engine) inventory(now time.Time, d *device, in *ota.Inventory, back bool) {
+func (e *Engine) inventory(d *device, in *ota.Inventory, back bool) {
 	e.learn(d, in)
 	for _, p := range d.product.active {
-		e.observe(now, p, d)
+		e.observe(p, d)
 	}
-	answered := e.payDebts(now, d, in.Running)
+	answered := e.payDebts(d, in.Running)
 	if t := d.active; t != nil {
-		answered = e.goOn(now, t, in.Running, back) || answered
+		answered = e.goOn(t, in.Running, back) || answered
 	}
 	for _, t := range d.tasks {
 		t.mayForget = t.seq > 0 && !t.runs(in.Running)
 	}
 	if in.Request && !answered {
-		e.answer(now, d)
+		e.answer(d)
 	}
 }
 
 // payDebts sends what could not be sent while the device was away, and says
 // whether a plan was among it.
-func (e *Engine) payDebts(now time.Time, d *device, running *ota.Running) bool {
+func (e *Engine) payDebts(d *device, running *ota.Running) bool {
 	for _, t := range d.tasks {
 		if t.ackDue {
 			e.acknowledge(t) // before a plan that could start its numbers over
 		}
 		switch {
 		case t.owed == owesTermination, t.abandoned && t.runs(running):
-			e.sendTermination(now, t)
-		case t.owed == owesPlan && d.active == nil && t.plan.openAt(now):
-			e.offer(now, t, logPushed)
+			e.sendTermination(t)
+		case t.owed == owesPlan && d.active == nil && t.plan.openAt(e.now):
+			e.offer(t, logPushed)
 			return true
 		}
 	}
@@ -183,21 +182,21 @@ func (e *Engine) payDebts(now time.Time, d *device, running *ota.Running) bool {
 // for another attempt, which the address starts, or has lost its memory, and
 // then ignores the address and needs the plan; in this order the plan harms
 // neither.
-func (e *Engine) goOn(now time.Time, t *task, running *ota.Running, back bool) bool {
+func (e *Engine) goOn(t *task, running *ota.Running, back bool) bool {
 	runs := t.runs(running)
-	if !runs && e.credit(now, t) {
+	if !runs && e.credit(t) {
 		return false
 	}
 	i := int(t.current)
 	waits := i >= 0 && t.waits(i)
-	if waits && !back && now.Sub(t.issued.time()) < addressOnItsWay && (runs || t.parts[i].status.Failed()) {
+	if waits && !back && e.now.Sub(t.issued.time()) < addressOnItsWay && (runs || t.parts[i].status.Failed()) {
 		return false
 	}
 	if waits {
-		e.issue(now, t, i, IssueReconnect)
+		e.issue(t, i, IssueReconnect)
 	}
 	if !runs {
-		e.offer(now, t, logPushed)
+		e.offer(t, logPushed)
 	}
 	return !runs
 }

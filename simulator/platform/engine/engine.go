@@ -19,7 +19,7 @@ type Engine struct {
 	acks                       ackQueue
 	wake                       time.Time // when a plan next pushes or ends; zero if none does
 	arrivals                   [arrivals]int
-	now                        time.Time // of the current call
+	now                        time.Time // of the current call, of Handle or Command
 	numbered, activated, added int       // plans and packages so far
 	kept                       kept
 	out                        []Output // what the current call returns; reused by the next one
@@ -42,9 +42,9 @@ func (e *Engine) Handle(now time.Time, in Input) []Output {
 	e.begin(now)
 	switch in := in.(type) {
 	case Message:
-		e.message(now, in)
+		e.message(in)
 	case Tick:
-		e.tick(now)
+		e.tick()
 	}
 	return e.out
 }
@@ -53,7 +53,7 @@ func (e *Engine) Handle(now time.Time, in Input) []Output {
 // until the next call of Handle or Command.
 func (e *Engine) Command(now time.Time, cmd Command) ([]Output, error) {
 	e.begin(now)
-	err := e.command(now, cmd)
+	err := e.command(cmd)
 	return e.out, err
 }
 
@@ -66,34 +66,34 @@ func (e *Engine) NextTick() time.Time {
 	return e.wake
 }
 
-func (e *Engine) command(now time.Time, cmd Command) error {
+func (e *Engine) command(cmd Command) error {
 	switch cmd := cmd.(type) {
 	case AddPackage:
-		return e.addPackage(now, cmd)
+		return e.addPackage(cmd)
 	case DeletePackage:
 		return e.deletePackage(cmd.Package)
 	case VerifyPackage:
-		return e.verifyPackage(now, cmd)
+		return e.verifyPackage(cmd)
 	case CreatePlan:
-		return e.createPlan(now, &cmd.Plan)
+		return e.createPlan(&cmd.Plan)
 	case EditPlan:
-		return e.editPlan(now, &cmd.Plan)
+		return e.editPlan(&cmd.Plan)
 	case Activate:
-		return e.activate(now, cmd.Plan)
+		return e.activate(cmd.Plan)
 	case Suspend:
 		return e.suspend(cmd.Plan)
 	case Resume:
 		return e.resume(cmd.Plan)
 	case Terminate:
-		return e.terminate(now, cmd.Plan)
+		return e.terminate(cmd.Plan)
 	case Abandon:
-		return e.abandon(now, cmd)
+		return e.abandon(cmd)
 	case DeletePlan:
 		return e.deletePlan(cmd.Plan)
 	case RetryDevices:
-		return e.retryDevices(now, cmd)
+		return e.retryDevices(cmd)
 	case UserAnswer:
-		return e.userAnswer(now, cmd)
+		return e.userAnswer(cmd)
 	case AutoConfirm:
 		return e.autoConfirm(cmd)
 	}
@@ -102,7 +102,7 @@ func (e *Engine) command(now time.Time, cmd Command) error {
 
 // message passes one message on to its rule. Whatever a device says proves that
 // it is online, but for its will.
-func (e *Engine) message(now time.Time, in Message) {
+func (e *Engine) message(in Message) {
 	d := e.device(in.Device)
 	if d == nil {
 		return
@@ -110,28 +110,28 @@ func (e *Engine) message(now time.Time, in Message) {
 	_, gone := in.Message.(*ota.Offline)
 	back := !d.online
 	d.online = !gone
-	e.meet(now, d, in.Message)
+	e.meet(d, in.Message)
 	if _, passing := in.Message.(*ota.Progress); !gone && !passing {
 		e.keepDevice(d)
 	}
 	switch m := in.Message.(type) {
 	case *ota.Inventory:
-		e.inventory(now, d, m, back)
+		e.inventory(d, m, back)
 	case *ota.Decision:
-		e.decision(now, d, m)
+		e.decision(d, m)
 	case *ota.Report:
-		e.report(now, d, m)
+		e.report(d, m)
 	case *ota.Progress:
 		d.progress(m)
 	case *ota.AddressRequest:
-		e.addressRequest(now, d, m)
+		e.addressRequest(d, m)
 	}
 }
 
-func (e *Engine) tick(now time.Time) {
-	e.flushAcks(now)
-	if !e.wake.IsZero() && !now.Before(e.wake) {
-		e.runPlans(now)
+func (e *Engine) tick() {
+	e.flushAcks()
+	if !e.wake.IsZero() && !e.now.Before(e.wake) {
+		e.runPlans()
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 )
 
 // meet notes that a device has been heard of. What ends its session is no contact.
-func (e *Engine) meet(now time.Time, d *device, m ota.Up) {
+func (e *Engine) meet(d *device, m ota.Up) {
 	if _, gone := m.(*ota.Offline); gone || m == nil {
 		return
 	}
-	d.last = secondOf(now)
+	d.last = secondOf(e.now)
 	if d.met() {
 		return
 	}

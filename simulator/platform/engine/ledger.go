@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"otafleet/internal/ota"
 )
@@ -18,7 +17,7 @@ const (
 
 // report takes in one report: in its turn it is applied, with those that
 // waited for it; early it waits; known it is only acknowledged again.
-func (e *Engine) report(now time.Time, d *device, r *ota.Report) {
+func (e *Engine) report(d *device, r *ota.Report) {
 	t := e.ledgerOf(d, r.Plan)
 	switch {
 	case r.Seq < 1:
@@ -27,12 +26,12 @@ func (e *Engine) report(now time.Time, d *device, r *ota.Report) {
 		e.record(d, r, Unknown, nil)
 		e.send(d, &ota.Ack{Plan: r.Plan, Seq: r.Seq})
 	case r.Seq == 1 && t.startsOver(r):
-		e.startOver(now, t)
-		e.apply(now, t, r)
+		e.startOver(t)
+		e.apply(t, r)
 	case r.Seq <= t.seq:
-		e.repeat(now, t, r)
+		e.repeat(t, r)
 	case r.Seq == t.seq+1:
-		e.apply(now, t, r)
+		e.apply(t, r)
 	default:
 		e.keepEarly(d, t, r)
 	}
@@ -52,12 +51,12 @@ func (e *Engine) ledgerOf(d *device, id string) *task {
 }
 
 // apply takes reports in their turn: r, and those that waited for it.
-func (e *Engine) apply(now time.Time, t *task, r *ota.Report) {
+func (e *Engine) apply(t *task, r *ota.Report) {
 	urgent := false
 	for {
 		t.seq = r.Seq
 		t.remember(r)
-		e.judge(now, t, r)
+		e.judge(t, r)
 		urgent = urgent || conclusive(r.Status)
 		if len(t.early) == 0 || t.early[0].Seq != t.seq+1 {
 			break
@@ -68,12 +67,12 @@ func (e *Engine) apply(now time.Time, t *task, r *ota.Report) {
 	if len(t.early) == 0 {
 		t.early = nil
 	}
-	e.owe(now, t, urgent)
+	e.owe(t, urgent)
 }
 
 // judge applies a report that the status table allows, and notes one that it
 // forbids.
-func (e *Engine) judge(now time.Time, t *task, r *ota.Report) {
+func (e *Engine) judge(t *task, r *ota.Report) {
 	i := t.plan.component(r.Component)
 	var err error
 	if i < 0 {
@@ -83,14 +82,14 @@ func (e *Engine) judge(now time.Time, t *task, r *ota.Report) {
 	}
 	if err != nil {
 		e.record(t.device, r, Illegal, err)
-		e.note(now, t, entry{kind: logIllegal, part: partOf(i), status: r.Status})
+		e.note(t, entry{kind: logIllegal, part: partOf(i), status: r.Status})
 		return
 	}
 	e.record(t.device, r, Stored, nil)
 	e.learnVersion(t.device, r.Component, r.Version)
-	e.step(now, t, i, r)
-	e.settle(now, t)
-	e.advance(now, t)
+	e.step(t, i, r)
+	e.settle(t)
+	e.advance(t)
 }
 
 // conclusive reports whether a status is acknowledged at once.
@@ -99,11 +98,11 @@ func conclusive(s ota.Status) bool { return s.Done() || s.Failed() }
 // repeat acknowledges a known report again: the device has missed it. One that
 // a device without memory sends before its first is left to come again, since
 // the old ledger's acknowledgement would end it unread.
-func (e *Engine) repeat(now time.Time, t *task, r *ota.Report) {
+func (e *Engine) repeat(t *task, r *ota.Report) {
 	arrival := t.repeated(r)
 	e.record(t.device, r, arrival, nil)
 	if arrival == Duplicate || !t.mayForget {
-		e.owe(now, t, conclusive(r.Status))
+		e.owe(t, conclusive(r.Status))
 	}
 }
 
@@ -146,12 +145,12 @@ func (t *task) startsOver(r *ota.Report) bool {
 	return t.mayForget && !ended(t.status) && t.seq > 0 && t.repeated(r) == Conflicting
 }
 
-func (e *Engine) startOver(now time.Time, t *task) {
+func (e *Engine) startOver(t *task) {
 	t.seq, t.digests, t.early = 0, nil, nil
 	t.current, t.confirmed, t.reverting, t.mayForget = -1, false, false, false
 	clear(t.parts)
-	e.note(now, t, entry{kind: logStartedOver})
-	e.settle(now, t)
+	e.note(t, entry{kind: logStartedOver})
+	e.settle(t)
 }
 
 func (e *Engine) record(d *device, r *ota.Report, a Arrival, cause error) {

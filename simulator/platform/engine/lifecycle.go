@@ -20,12 +20,12 @@ func (e *Engine) find(action, id string, allowed ...PlanStatus) (*plan, error) {
 	return p, nil
 }
 
-func (e *Engine) activate(now time.Time, id string) error {
+func (e *Engine) activate(id string) error {
 	p, err := e.find("activate", id, Inactivated)
 	if err != nil {
 		return err
 	}
-	if !now.Before(p.spec.End) {
+	if !e.now.Before(p.spec.End) {
 		return fmt.Errorf("cannot activate plan %q: its end %s has passed", id, p.spec.End.Format(time.RFC3339))
 	}
 	for _, key := range p.spec.White {
@@ -36,12 +36,12 @@ func (e *Engine) activate(now time.Time, id string) error {
 	e.activated++
 	p.activation = e.activated
 	for _, d := range p.product.devices {
-		e.observe(now, p, d)
+		e.observe(p, d)
 	}
 	if !p.spec.OnRequest {
-		p.nextPush = later(now, p.spec.Start)
+		p.nextPush = later(e.now, p.spec.Start)
 	}
-	e.runPlans(now)
+	e.runPlans()
 	e.sample(p)
 	return nil
 }
@@ -82,30 +82,30 @@ func (e *Engine) deletePlan(id string) error {
 	return nil
 }
 
-func (e *Engine) terminate(now time.Time, id string) error {
+func (e *Engine) terminate(id string) error {
 	p, err := e.find("terminate", id, ToBeUpgraded, Upgrading)
 	if err != nil {
 		return err
 	}
-	e.closePlan(now, p, ForcedTerminated)
+	e.closePlan(p, ForcedTerminated)
 	e.scheduleWake()
 	return nil
 }
 
 // closePlan ends a plan for every device that has not confirmed. Confirmation
 // is the point of no return: the others go on.
-func (e *Engine) closePlan(now time.Time, p *plan, status PlanStatus) {
+func (e *Engine) closePlan(p *plan, status PlanStatus) {
 	e.expire(p)
-	p.nextPush, p.known, p.closed = time.Time{}, len(p.product.devices), secondOf(now)
+	p.nextPush, p.known, p.closed = time.Time{}, len(p.product.devices), secondOf(e.now)
 	e.setStatus(p, status)
 	for _, t := range p.tasks {
 		if ended(t.status) {
 			continue
 		}
-		e.note(now, t, entry{kind: t.farewell(), note: e.words.number(p.end())})
+		e.note(t, entry{kind: t.farewell(), note: e.words.number(p.end())})
 		if !t.confirmed {
-			e.withdraw(now, t)
-			e.settle(now, t)
+			e.withdraw(t)
+			e.settle(t)
 		}
 	}
 	e.sample(p)
@@ -138,7 +138,7 @@ func (t *task) farewell() logKind {
 // abandon ends one device's part of a plan: of one that was removed for good, or
 // shall not go on. A device that has the plan is told; it ends what it has not
 // begun to switch, and what it has begun it may yet report a success of.
-func (e *Engine) abandon(now time.Time, cmd Abandon) error {
+func (e *Engine) abandon(cmd Abandon) error {
 	p := e.plans[cmd.Plan]
 	if p == nil || p.verifies != nil {
 		return fmt.Errorf("cannot end plan %q for device %q: %w plan", cmd.Plan, cmd.Device, ErrUnknown)
@@ -154,15 +154,15 @@ func (e *Engine) abandon(now time.Time, cmd Abandon) error {
 	}
 	t := e.taskFor(p, d)
 	t.abandoned, t.agreed, t.appointment, t.current = true, false, nil, -1
-	e.note(now, t, entry{kind: logAbandoned})
-	e.withdraw(now, t)
-	e.settle(now, t)
+	e.note(t, entry{kind: logAbandoned})
+	e.withdraw(t)
+	e.settle(t)
 	return nil
 }
 
 // withdraw takes an unconfirmed plan back from a device that may have it: at
 // once if it is online, else when it is heard of again.
-func (e *Engine) withdraw(now time.Time, t *task) {
+func (e *Engine) withdraw(t *task) {
 	t.owed = owesNothing
 	e.keepDevice(t.device)
 	for i := range t.parts {
@@ -177,17 +177,17 @@ func (e *Engine) withdraw(now time.Time, t *task) {
 		t.owed = owesTermination
 		return
 	}
-	e.sendTermination(now, t)
+	e.sendTermination(t)
 }
 
-func (e *Engine) sendTermination(now time.Time, t *task) {
+func (e *Engine) sendTermination(t *task) {
 	t.owed = owesNothing
 	reason := ota.Terminated
 	if t.plan.status == Finished && !t.abandoned {
 		reason = ota.Ended
 	}
-	e.note(now, t, entry{kind: logWithdrawn, note: e.words.number(string(reason))})
-	e.send(t.device, &ota.Termination{Time: now, Plan: t.plan.spec.ID, Reason: reason})
+	e.note(t, entry{kind: logWithdrawn, note: e.words.number(string(reason))})
+	e.send(t.device, &ota.Termination{Time: e.now, Plan: t.plan.spec.ID, Reason: reason})
 }
 
 func (e *Engine) setStatus(p *plan, s PlanStatus) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"otafleet/internal/ota"
 )
@@ -75,9 +74,9 @@ type entry struct {
 // partOf numbers component i for an entry; an unknown one counts as the device.
 func partOf(i int) uint8 { return uint8(i + 1) }
 
-func (e *Engine) note(now time.Time, t *task, line entry) {
+func (e *Engine) note(t *task, line entry) {
 	e.keepDevice(t.device)
-	line.at = secondOf(now)
+	line.at = secondOf(e.now)
 	if len(t.log) == maxLog {
 		t.log = append(t.log[:0], t.log[1:]...)
 	}

@@ -37,7 +37,7 @@ func (p *plan) fit(d *device) fit {
 
 // observe notes that a plan has nothing to do on a device that it has not
 // touched yet, or has something to do again.
-func (e *Engine) observe(now time.Time, p *plan, d *device) {
+func (e *Engine) observe(p *plan, d *device) {
 	t := d.task(p)
 	if p.status.closed() || !p.admits(d) || t != nil && !t.untouched() {
 		return
@@ -55,7 +55,7 @@ func (e *Engine) observe(now time.Time, p *plan, d *device) {
 	for i := range t.parts {
 		t.parts[i].status = status
 	}
-	e.settle(now, t)
+	e.settle(t)
 }
 
 // openAt reports whether devices may get the plan now.
@@ -65,7 +65,7 @@ func (p *plan) openAt(now time.Time) bool {
 
 // mayHave is empty if the plan may go to the device now, whether it asks or
 // not; else it is why not.
-func (e *Engine) mayHave(now time.Time, p *plan, d *device) ota.NoPlanReason {
+func (e *Engine) mayHave(p *plan, d *device) ota.NoPlanReason {
 	if !p.admits(d) {
 		return ota.NoPlanNotListed
 	}
@@ -80,15 +80,15 @@ func (e *Engine) mayHave(now time.Time, p *plan, d *device) ota.NoPlanReason {
 		return ota.NoPlanUpToDate
 	}
 	switch {
-	case p.status.closed() || !now.Before(p.spec.End):
+	case p.status.closed() || !e.now.Before(p.spec.End):
 		return ota.NoPlanEnded
 	case p.status == Suspended:
 		return ota.NoPlanSuspended
-	case now.Before(p.spec.Start):
+	case e.now.Before(p.spec.Start):
 		return ota.NoPlanOutsideHours
 	case p.spec.Mode == ota.Manual:
-		return p.agreement(now, d, t)
-	case !p.spec.OnRequest && !p.pushesAt(now):
+		return p.agreement(e.now, d, t)
+	case !p.spec.OnRequest && !p.pushesAt(e.now):
 		return ota.NoPlanOutsideHours
 	}
 	return ""
@@ -137,20 +137,20 @@ var tellingReasons = []ota.NoPlanReason{
 
 // answer gives a device that asks the first plan it may have, or the reason
 // why there is none. A rejection period does not hold: the device has asked.
-func (e *Engine) answer(now time.Time, d *device) {
+func (e *Engine) answer(d *device) {
 	best := ota.NoPlanNone
 	for _, p := range d.product.active {
 		if d.active != nil {
 			break
 		}
-		reason := e.mayHave(now, p, d)
+		reason := e.mayHave(p, d)
 		if reason == "" {
-			e.offer(now, e.taskFor(p, d), logAsked)
+			e.offer(e.taskFor(p, d), logAsked)
 			return
 		}
 		if slices.Index(tellingReasons, reason) < slices.Index(tellingReasons, best) {
 			best = reason
 		}
 	}
-	e.send(d, &ota.NoPlan{Time: now, Reason: best})
+	e.send(d, &ota.NoPlan{Time: e.now, Reason: best})
 }

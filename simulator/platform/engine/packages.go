@@ -76,11 +76,11 @@ func (e *Engine) MayAdd(cmd AddPackage) error {
 	return nil
 }
 
-func (e *Engine) addPackage(now time.Time, cmd AddPackage) error {
+func (e *Engine) addPackage(cmd AddPackage) error {
 	if err := e.MayAdd(cmd); err != nil {
 		return err
 	}
-	p := newPackage(now, cmd)
+	p := newPackage(e.now, cmd)
 	e.added++
 	p.number = e.added
 	e.packages[p.key()] = p

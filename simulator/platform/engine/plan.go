@@ -51,8 +51,8 @@ type plan struct {
 	verifies   *versionPackage // what the plan is the verification of; nil for a plan of the operator's
 }
 
-func (e *Engine) createPlan(now time.Time, spec *PlanSpec) error {
-	p, err := e.checked(now, spec, nil)
+func (e *Engine) createPlan(spec *PlanSpec) error {
+	p, err := e.checked(spec, nil)
 	if err != nil {
 		return fmt.Errorf("cannot create plan %q: %w", spec.ID, err)
 	}
@@ -62,12 +62,12 @@ func (e *Engine) createPlan(now time.Time, spec *PlanSpec) error {
 
 // editPlan lets a plan that is not active yet become another one of the same id
 // and product.
-func (e *Engine) editPlan(now time.Time, spec *PlanSpec) error {
+func (e *Engine) editPlan(spec *PlanSpec) error {
 	old, err := e.find("edit", spec.ID, Inactivated)
 	if err != nil {
 		return err
 	}
-	p, err := e.checked(now, spec, old)
+	p, err := e.checked(spec, old)
 	if err != nil {
 		return fmt.Errorf("cannot edit plan %q: %w", spec.ID, err)
 	}
@@ -83,7 +83,7 @@ func (e *Engine) editPlan(now time.Time, spec *PlanSpec) error {
 
 // checked makes a plan if everything about it is right. old is the plan whose
 // place it takes; nil for none.
-func (e *Engine) checked(now time.Time, spec *PlanSpec, old *plan) (*plan, error) {
+func (e *Engine) checked(spec *PlanSpec, old *plan) (*plan, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (e *Engine) checked(now time.Time, spec *PlanSpec, old *plan) (*plan, error
 		bad.unless(other == old || other.spec.Name != spec.Name, "name", "name %q is taken", spec.Name)
 	}
 	bad.unless(old == nil || old.spec.Product == spec.Product, "product", "product: a stored plan keeps its product")
-	bad.unless(now.Before(spec.End), "end", "end: %s has passed", spec.End.Format(time.RFC3339))
+	bad.unless(e.now.Before(spec.End), "end", "end: %s has passed", spec.End.Format(time.RFC3339))
 	bad.unless(old != nil || len(e.created) < MaxPlans, "", "there are %d plans already, which is all that the platform keeps", MaxPlans)
 	return p, bad.join()
 }

@@ -6,15 +6,15 @@ import "time"
 const pushGrid = 10 * time.Minute
 
 // runPlans ends the plans whose end has come and pushes those that are due.
-func (e *Engine) runPlans(now time.Time) {
+func (e *Engine) runPlans() {
 	for _, p := range e.created {
-		if (p.status.inEffect() || p.status == Suspended) && !now.Before(p.spec.End) {
-			e.closePlan(now, p, Finished)
+		if (p.status.inEffect() || p.status == Suspended) && !e.now.Before(p.spec.End) {
+			e.closePlan(p, Finished)
 		}
 	}
 	for _, p := range e.created {
-		if p.due(now) {
-			e.push(now, p.product)
+		if p.due(e.now) {
+			e.push(p.product)
 		}
 	}
 	e.scheduleWake()
@@ -22,15 +22,15 @@ func (e *Engine) runPlans(now time.Time) {
 
 // push offers plans to the idle online devices of a product and moves the
 // plans that were due to their next grid time.
-func (e *Engine) push(now time.Time, pr *product) {
+func (e *Engine) push(pr *product) {
 	for _, d := range pr.devices {
 		if d.online && d.active == nil {
-			e.pushTo(now, d)
+			e.pushTo(d)
 		}
 	}
 	for _, p := range pr.active {
-		if p.due(now) {
-			p.nextPush = nextGrid(now, p.spec.Zone)
+		if p.due(e.now) {
+			p.nextPush = nextGrid(e.now, p.spec.Zone)
 			e.keepPlan(p)
 		}
 	}
@@ -39,13 +39,13 @@ func (e *Engine) push(now time.Time, pr *product) {
 // pushTo offers a device the plan of the highest priority that it may have, if
 // that one is due. A plan that waits for its grid time holds the later ones
 // back; one that was refused lately does not.
-func (e *Engine) pushTo(now time.Time, d *device) {
+func (e *Engine) pushTo(d *device) {
 	for _, p := range d.product.active {
-		if p.nextPush.IsZero() || d.task(p).quiet(now) || e.mayHave(now, p, d) != "" {
+		if p.nextPush.IsZero() || d.task(p).quiet(e.now) || e.mayHave(p, d) != "" {
 			continue
 		}
-		if p.due(now) {
-			e.offer(now, e.taskFor(p, d), logPushed)
+		if p.due(e.now) {
+			e.offer(e.taskFor(p, d), logPushed)
 		}
 		return
 	}
@@ -62,11 +62,11 @@ func (p *plan) pushesAt(now time.Time) bool {
 }
 
 // offer sends a plan. Sending it again is harmless: a device runs it once.
-func (e *Engine) offer(now time.Time, t *task, why logKind) {
+func (e *Engine) offer(t *task, why logKind) {
 	t.offered, t.owed = t.attempt, owesNothing
-	e.note(now, t, entry{kind: why, note: e.versionsNote(t.device)})
-	e.note(now, t, entry{kind: logOffered, note: uint32(t.attempt)})
-	e.send(t.device, t.plan.messageFor(now, t.attempt))
+	e.note(t, entry{kind: why, note: e.versionsNote(t.device)})
+	e.note(t, entry{kind: logOffered, note: uint32(t.attempt)})
+	e.send(t.device, t.plan.messageFor(e.now, t.attempt))
 }
 
 // scheduleWake finds the next time at which a plan needs a Tick.

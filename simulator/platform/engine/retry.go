@@ -12,7 +12,7 @@ import (
 // the plan leaves one, and an end otherwise. A component that failed only
 // because another one did has its turn again when that one has succeeded. The
 // platform cannot tell a lasting cause from a passing one, so it does not try.
-func (e *Engine) fail(now time.Time, t *task, i int, code ota.Code) {
+func (e *Engine) fail(t *task, i int, code ota.Code) {
 	p := &t.parts[i]
 	p.full = p.full || code == ota.DeltaFailed || code == ota.VersionMismatch
 	switch {
@@ -23,11 +23,11 @@ func (e *Engine) fail(now time.Time, t *task, i int, code ota.Code) {
 		return
 	case int(p.retries) >= t.plan.spec.Retries:
 		p.exhausted = true
-		e.note(now, t, entry{kind: logExhausted, part: partOf(i)})
+		e.note(t, entry{kind: logExhausted, part: partOf(i)})
 	default:
 		p.retries++
 		t.attempt++
-		e.note(now, t, entry{kind: logRetrying, part: partOf(i), note: uint32(t.attempt)})
+		e.note(t, entry{kind: logRetrying, part: partOf(i), note: uint32(t.attempt)})
 	}
 	// The device takes its upgraded components back by itself, and says so.
 	t.reverting = t.plan.spec.OnFailure == ota.Revert
@@ -43,7 +43,7 @@ func (t *task) anyUpgraded() bool {
 	return false
 }
 
-func (e *Engine) retryDevices(now time.Time, cmd RetryDevices) error {
+func (e *Engine) retryDevices(cmd RetryDevices) error {
 	p, err := e.find("retry devices of", cmd.Plan, ToBeUpgraded, Upgrading)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (e *Engine) retryDevices(now time.Time, cmd RetryDevices) error {
 	}
 	var refused []error
 	for _, key := range p.chosen(cmd.Devices) {
-		if err := e.retryKey(now, p, key); err != nil {
+		if err := e.retryKey(p, key); err != nil {
 			refused = append(refused, err)
 		}
 	}
@@ -73,9 +73,9 @@ func (p *plan) chosen(keys []string) []string {
 	return keys
 }
 
-func (e *Engine) retryKey(now time.Time, p *plan, key string) error {
+func (e *Engine) retryKey(p *plan, key string) error {
 	if d := p.product.byKey[key]; d != nil {
-		return e.retry(now, p, d)
+		return e.retry(p, d)
 	}
 	return &DeviceRefusal{key, "it is not known"}
 }
@@ -119,8 +119,8 @@ func (p *plan) mayRetry(now time.Time, d *device) string {
 
 // retry starts a failed device over with a new attempt: at once if it is
 // online, else when it is back.
-func (e *Engine) retry(now time.Time, p *plan, d *device) error {
-	if reason := p.mayRetry(now, d); reason != "" {
+func (e *Engine) retry(p *plan, d *device) error {
+	if reason := p.mayRetry(e.now, d); reason != "" {
 		return &DeviceRefusal{d.key, reason}
 	}
 	t := d.task(p)
@@ -132,18 +132,18 @@ func (e *Engine) retry(now time.Time, p *plan, d *device) error {
 		}
 		t.parts[i].retries, t.parts[i].exhausted = 0, false
 	}
-	e.note(now, t, entry{kind: logRetried, note: uint32(t.attempt)})
-	e.settle(now, t)
-	e.deliver(now, t)
+	e.note(t, entry{kind: logRetried, note: uint32(t.attempt)})
+	e.settle(t)
+	e.deliver(t)
 	return nil
 }
 
 // deliver sends a plan at once to a device that can take it, else when it is
 // heard of again.
-func (e *Engine) deliver(now time.Time, t *task) {
-	if !t.device.online || t.device.active != nil || !t.plan.openAt(now) {
+func (e *Engine) deliver(t *task) {
+	if !t.device.online || t.device.active != nil || !t.plan.openAt(e.now) {
 		t.owed = owesPlan
 		return
 	}
-	e.offer(now, t, logPushed)
+	e.offer(t, logPushed)
 }

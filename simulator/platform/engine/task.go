@@ -186,7 +186,7 @@ func (t *task) compute() ota.DeviceStatus {
 
 // settle brings everything that follows from the components up to date: the
 // device's status, the plan's counts, and which plan the device is busy with.
-func (e *Engine) settle(now time.Time, t *task) {
+func (e *Engine) settle(t *task) {
 	was := t.status
 	t.status = t.compute()
 	switch d := t.device; {
@@ -200,14 +200,14 @@ func (e *Engine) settle(now time.Time, t *task) {
 	}
 	t.finished = 0
 	if ended(t.status) {
-		t.finished = secondOf(now)
+		t.finished = secondOf(e.now)
 	}
 	t.plan.tally[was]--
 	t.plan.tally[t.status]++
 	e.sample(t.plan)
 	e.keepDevice(t.device)
 	e.emit(Changed{t.device.identity(), t.plan.spec.ID, was, t.status})
-	e.conclude(now, t)
+	e.conclude(t)
 }
 
 // ended reports whether a device's part of a plan is over.

@@ -14,54 +14,54 @@ const addressOnItsWay = 10 * time.Second
 
 // decision takes a device's answer. One to an older attempt than the last that
 // was offered changes nothing, and neither does a refusal after an agreement.
-func (e *Engine) decision(now time.Time, d *device, m *ota.Decision) {
+func (e *Engine) decision(d *device, m *ota.Decision) {
 	e.emit(Decided{d.identity(), m})
 	t := d.taskOf(m.Plan)
 	if t == nil || t.offered == 0 || m.Attempt < t.offered || t.confirmed {
 		return
 	}
 	if t.abandoned {
-		e.sendTermination(now, t) // its answer and the order have crossed
+		e.sendTermination(t) // its answer and the order have crossed
 		return
 	}
 	if !m.Accept {
-		t.quietUntil = secondOf(now.Add(t.plan.spec.quiet()))
-		e.note(now, t, entry{kind: logRefused, note: e.words.number(string(m.Reason))})
+		t.quietUntil = secondOf(e.now.Add(t.plan.spec.quiet()))
+		e.note(t, entry{kind: logRefused, note: e.words.number(string(m.Reason))})
 		return
 	}
-	e.confirm(now, t)
-	e.settle(now, t)
-	e.advance(now, t)
+	e.confirm(t)
+	e.settle(t)
+	e.advance(t)
 }
 
 // confirm passes the point of no return: nothing but the end of the upgrade
 // ends the device's part of the plan from here.
-func (e *Engine) confirm(now time.Time, t *task) {
+func (e *Engine) confirm(t *task) {
 	if t.confirmed {
 		return
 	}
 	t.confirmed, t.cancelled, t.owed = true, false, owesNothing
-	t.started = secondOf(now)
-	e.note(now, t, entry{kind: logAccepted})
+	t.started = secondOf(e.now)
+	e.note(t, entry{kind: logAccepted})
 	if t.plan.status == ToBeUpgraded {
 		e.setStatus(t.plan, Upgrading)
 	}
 }
 
 // step applies a legal report to its component and does what follows from it.
-func (e *Engine) step(now time.Time, t *task, i int, r *ota.Report) {
+func (e *Engine) step(t *task, i int, r *ota.Report) {
 	p := &t.parts[i]
 	p.take(r)
-	e.note(now, t, entry{kind: logStatus, part: partOf(i), status: r.Status, note: e.codeNote(r.Failure)})
+	e.note(t, entry{kind: logStatus, part: partOf(i), status: r.Status, note: e.codeNote(r.Failure)})
 	switch {
 	case r.Status.Failed():
-		e.fail(now, t, i, r.Failure.Code)
+		e.fail(t, i, r.Failure.Code)
 	case r.Status == ota.ReadyToDownload:
 		p.percent, p.exhausted = 0, false
 		fallthrough
 	case r.Status != ota.PlanReceived:
 		// The decision may have been lost; what only an agreed device does proves it.
-		e.confirm(now, t)
+		e.confirm(t)
 	}
 	if conclusive(r.Status) && int(t.current) == i {
 		t.current = -1
@@ -70,13 +70,13 @@ func (e *Engine) step(now time.Time, t *task, i int, r *ota.Report) {
 }
 
 // addressRequest sends the address of the component whose turn it is again.
-func (e *Engine) addressRequest(now time.Time, d *device, m *ota.AddressRequest) {
+func (e *Engine) addressRequest(d *device, m *ota.AddressRequest) {
 	t := d.taskOf(m.Plan)
 	if t == nil {
 		return
 	}
 	if t.abandoned {
-		e.sendTermination(now, t)
+		e.sendTermination(t)
 		return
 	}
 	i := t.plan.component(m.Component)
@@ -84,18 +84,18 @@ func (e *Engine) addressRequest(now time.Time, d *device, m *ota.AddressRequest)
 		t.parts[i].full = true
 	}
 	if i >= 0 && (i == int(t.current) || i == t.next()) {
-		e.issue(now, t, i, IssueAsked)
+		e.issue(t, i, IssueAsked)
 	}
 }
 
 // advance issues the address of the component whose turn it is, if any.
-func (e *Engine) advance(now time.Time, t *task) {
+func (e *Engine) advance(t *task) {
 	switch i := t.next(); {
 	case i < 0:
 	case t.parts[i].status.Failed():
-		e.issue(now, t, i, IssueRetry)
+		e.issue(t, i, IssueRetry)
 	default:
-		e.issue(now, t, i, IssueNext)
+		e.issue(t, i, IssueNext)
 	}
 }
 
@@ -118,14 +118,14 @@ func (t *task) next() int {
 	return -1
 }
 
-func (e *Engine) issue(now time.Time, t *task, i int, why IssueReason) {
+func (e *Engine) issue(t *task, i int, why IssueReason) {
 	p := &t.parts[i]
 	if p.times == 0 || int(p.attempt) != t.attempt {
 		p.times = min(p.times, math.MaxUint16-1) + 1
 		p.attempt = int32(t.attempt)
 	}
-	t.current, t.issued = int8(i), secondOf(now)
-	e.note(now, t, entry{kind: logIssued, part: partOf(i), note: e.words.number(string(why))})
+	t.current, t.issued = int8(i), secondOf(e.now)
+	e.note(t, entry{kind: logIssued, part: partOf(i), note: e.words.number(string(why))})
 	e.emit(Issue{
 		Device: t.device.identity(), Plan: t.plan.spec.ID, Attempt: t.attempt,
 		Component: t.plan.components[i].ID, Package: e.reference(t, i), Reason: why,
@@ -154,7 +154,7 @@ func (t *task) waits(i int) bool {
 
 // credit counts a running component as upgraded when the inventory shows its
 // target, and says whether it did.
-func (e *Engine) credit(now time.Time, t *task) bool {
+func (e *Engine) credit(t *task) bool {
 	found := false
 	for i := range t.parts {
 		p, c := &t.parts[i], &t.plan.components[i]
@@ -166,11 +166,11 @@ func (e *Engine) credit(now time.Time, t *task) bool {
 		if int(t.current) == i {
 			t.current = -1
 		}
-		e.note(now, t, entry{kind: logCredited, part: partOf(i)})
+		e.note(t, entry{kind: logCredited, part: partOf(i)})
 	}
 	if found {
-		e.settle(now, t)
-		e.advance(now, t)
+		e.settle(t)
+		e.advance(t)
 	}
 	return found
 }

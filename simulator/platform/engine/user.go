@@ -10,7 +10,7 @@ import (
 // appointment is the window that a user has chosen for a manual plan.
 type appointment struct{ start, end time.Time }
 
-func (e *Engine) userAnswer(now time.Time, cmd UserAnswer) error {
+func (e *Engine) userAnswer(cmd UserAnswer) error {
 	p, err := e.find("answer", cmd.Plan, ToBeUpgraded, Upgrading)
 	if err != nil {
 		return err
@@ -20,7 +20,7 @@ func (e *Engine) userAnswer(now time.Time, cmd UserAnswer) error {
 		return fmt.Errorf("cannot %s plan %q for device %q: %w", cmd.Operation, cmd.Plan, cmd.Device.Device, err)
 	}
 	if cmd.Operation == UserRetry {
-		return e.userRetry(now, p, d)
+		return e.userRetry(p, d)
 	}
 	if t := d.task(p); t.refusal() != "" {
 		return fmt.Errorf("cannot %s plan %q for device %q: it is past that, the device is %s",
@@ -28,11 +28,11 @@ func (e *Engine) userAnswer(now time.Time, cmd UserAnswer) error {
 	}
 	switch cmd.Operation {
 	case UserConfirm:
-		e.userConfirm(now, e.taskFor(p, d))
+		e.userConfirm(e.taskFor(p, d))
 	case UserAppoint:
-		return e.userAppoint(now, p, d, cmd)
+		return e.userAppoint(p, d, cmd)
 	case UserCancel:
-		e.userCancel(now, e.taskFor(p, d))
+		e.userCancel(e.taskFor(p, d))
 	default:
 		return fmt.Errorf("cannot answer plan %q: %q is not confirm, appoint, cancel or retry", cmd.Plan, cmd.Operation)
 	}
@@ -54,37 +54,37 @@ func (p *plan) mayAnswer(d *device) error {
 	return nil
 }
 
-func (e *Engine) userConfirm(now time.Time, t *task) {
+func (e *Engine) userConfirm(t *task) {
 	t.agreed, t.appointment, t.quietUntil = true, nil, 0
-	e.note(now, t, entry{kind: logUser, note: e.words.number(string(UserConfirm))})
-	e.deliver(now, t)
+	e.note(t, entry{kind: logUser, note: e.words.number(string(UserConfirm))})
+	e.deliver(t)
 }
 
-func (e *Engine) userAppoint(now time.Time, p *plan, d *device, cmd UserAnswer) error {
-	if cmd.End.Sub(cmd.Start) < ShortestAppointment || !cmd.End.After(now) || cmd.Start.Before(p.spec.Start) || cmd.End.After(p.spec.End) {
+func (e *Engine) userAppoint(p *plan, d *device, cmd UserAnswer) error {
+	if cmd.End.Sub(cmd.Start) < ShortestAppointment || !cmd.End.After(e.now) || cmd.Start.Before(p.spec.Start) || cmd.End.After(p.spec.End) {
 		return fmt.Errorf("cannot appoint plan %q for device %q: the window must lie ahead, at least %s long and within the plan's period",
 			cmd.Plan, d.key, ShortestAppointment)
 	}
 	t := e.taskFor(p, d)
 	t.agreed, t.appointment = false, &appointment{cmd.Start, cmd.End}
-	e.note(now, t, entry{kind: logUser, note: e.words.number(string(UserAppoint))})
-	if d.online && d.active == nil && p.openAt(now) && p.agreement(now, d, t) == "" {
-		e.offer(now, t, logPushed)
+	e.note(t, entry{kind: logUser, note: e.words.number(string(UserAppoint))})
+	if d.online && d.active == nil && p.openAt(e.now) && p.agreement(e.now, d, t) == "" {
+		e.offer(t, logPushed)
 	}
 	return nil
 }
 
 // userCancel fails the plan for this device. One that has it and has not
 // confirmed is told so.
-func (e *Engine) userCancel(now time.Time, t *task) {
-	e.note(now, t, entry{kind: logUser, note: e.words.number(string(UserCancel))})
-	e.withdraw(now, t)
+func (e *Engine) userCancel(t *task) {
+	e.note(t, entry{kind: logUser, note: e.words.number(string(UserCancel))})
+	e.withdraw(t)
 	t.agreed, t.appointment, t.cancelled = false, nil, true
-	e.settle(now, t)
+	e.settle(t)
 }
 
-func (e *Engine) userRetry(now time.Time, p *plan, d *device) error {
-	if err := e.retry(now, p, d); err != nil {
+func (e *Engine) userRetry(p *plan, d *device) error {
+	if err := e.retry(p, d); err != nil {
 		return err
 	}
 	t := d.task(p)

@@ -56,7 +56,7 @@ func (v *verification) view() VerificationView {
 }
 
 // verifyPackage issues a package to one device at once.
-func (e *Engine) verifyPackage(now time.Time, cmd VerifyPackage) error {
+func (e *Engine) verifyPackage(cmd VerifyPackage) error {
 	v, err := e.findPackage("verify", cmd.Package)
 	if err != nil {
 		return err
@@ -68,21 +68,21 @@ func (e *Engine) verifyPackage(now time.Time, cmd VerifyPackage) error {
 	if v.view.Verified || v.check.running() {
 		return fmt.Errorf("cannot verify package %q: it is being verified, or was", v.view.Name)
 	}
-	p := e.verificationPlan(now, v, d)
+	p := e.verificationPlan(v, d)
 	if reason := whyNotVerify(p, v, d); reason != "" {
 		return fmt.Errorf("cannot verify package %q on device %q: %s", v.view.Name, d.key, reason)
 	}
 	e.dropVerification(v)
-	v.check = &verification{device: d, plan: p, created: now, outcome: Verifying}
+	v.check = &verification{device: d, plan: p, created: e.now, outcome: Verifying}
 	e.keepPackage(v)
 	e.enrol(p)
 	e.setStatus(p, ToBeUpgraded)
 	p.product.active = append(p.product.active, p)
 	e.activated++
 	p.activation = e.activated
-	p.nextPush = nextGrid(now, p.spec.Zone)
+	p.nextPush = nextGrid(e.now, p.spec.Zone)
 	e.scheduleWake()
-	e.offer(now, e.taskFor(p, d), logPushed)
+	e.offer(e.taskFor(p, d), logPushed)
 	return nil
 }
 
@@ -101,7 +101,7 @@ func whyNotVerify(p *plan, v *versionPackage, d *device) string {
 }
 
 // verificationPlan is the plan that a verification works by.
-func (e *Engine) verificationPlan(now time.Time, v *versionPackage, d *device) *plan {
+func (e *Engine) verificationPlan(v *versionPackage, d *device) *plan {
 	id := ""
 	for n := 1; id == "" || e.plans[id] != nil; n++ {
 		id = fmt.Sprintf("verify-%s-%d", v.view.ID, n)
@@ -112,7 +112,7 @@ func (e *Engine) verificationPlan(now time.Time, v *versionPackage, d *device) *
 	}
 	spec := PlanSpec{
 		ID: id, Name: id, Product: v.view.Product, White: []string{d.key}, Zone: time.UTC,
-		Start: now, End: now.Add(VerificationTime), Mode: ota.Silent, Retries: MaxRetries, Components: []ComponentSpec{c},
+		Start: e.now, End: e.now.Add(VerificationTime), Mode: ota.Silent, Retries: MaxRetries, Components: []ComponentSpec{c},
 	}
 	p, _ := e.draft(spec) // the package is there
 	p.verifies = v
@@ -120,7 +120,7 @@ func (e *Engine) verificationPlan(now time.Time, v *versionPackage, d *device) *
 }
 
 // conclude ends a verification whose device is at its end.
-func (e *Engine) conclude(now time.Time, t *task) {
+func (e *Engine) conclude(t *task) {
 	v := t.plan.verifies
 	if v == nil || !v.check.running() || v.check.plan != t.plan || !ended(t.status) {
 		return
@@ -129,10 +129,10 @@ func (e *Engine) conclude(now time.Time, t *task) {
 	if t.status == ota.DeviceUpgraded {
 		v.check.outcome, v.view.Verified = VerifyingPassed, true
 	}
-	v.view.Updated = now
+	v.view.Updated = e.now
 	e.keepPackage(v)
 	if !t.plan.status.closed() {
-		e.closePlan(now, t.plan, Finished)
+		e.closePlan(t.plan, Finished)
 		e.scheduleWake()
 	}
 }
