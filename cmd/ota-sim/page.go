@@ -81,7 +81,7 @@ func checkToken(path string, token []byte) error {
 // uploadBundle gives a package file to a platform that keeps it, unless it has
 // done so in an earlier life. One of the same version with other files is refused:
 // devices would go on getting the old ones.
-func uploadBundle(ctx context.Context, s *platform.StandIn, m *ota.Manifest, path string) error {
+func uploadBundle(ctx context.Context, s *platform.Service, m *ota.Manifest, path string) error {
 	var known *engine.PackageView
 	s.View(func(e *engine.Engine) {
 		for _, p := range e.Packages() {
@@ -139,7 +139,7 @@ func (f *runFlags) watchRun() (*watchedRun, error) {
 }
 
 // start shows the platform of a run that has begun.
-func (w *watchedRun) start(text io.Writer, p *platform.StandIn) {
+func (w *watchedRun) start(text io.Writer, p *platform.Service) {
 	if w.pages == nil {
 		return
 	}

@@ -170,7 +170,7 @@ func (f *platformFlags) open() bool {
 }
 
 // serve runs the platform and its pages until ctx ends or the goal is reached.
-func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, journal *journal, standIn *platform.StandIn, pages *page.Server) error {
+func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, journal *journal, standIn *platform.Service, pages *page.Server) error {
 	var ready sync.WaitGroup
 	ready.Go(func() {
 		if standIn.Hears(ctx) == nil {
@@ -254,7 +254,7 @@ func (f *platformFlags) config(j *journal) (platform.Config, error) {
 
 // prepare puts the packages onto the shelf and one plan for all of them into
 // effect. It returns a line that says so.
-func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (string, error) {
+func (f *platformFlags) prepare(ctx context.Context, s *platform.Service) (string, error) {
 	if len(f.upgrades) == 0 {
 		return "", nil
 	}
@@ -295,7 +295,7 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.StandIn) (strin
 // known says that the plan goes on which an earlier life of the platform has
 // activated; empty if there is none. A plan that offers other versions than the
 // packages of the command line is refused: it would never offer them.
-func (f *platformFlags) known(s *platform.StandIn, spec *engine.PlanSpec) (text string, err error) {
+func (f *platformFlags) known(s *platform.Service, spec *engine.PlanSpec) (text string, err error) {
 	s.View(func(e *engine.Engine) {
 		p, found := e.Plan(f.name)
 		if !found {
@@ -339,7 +339,7 @@ func addComponent(spec *engine.PlanSpec, m *ota.Manifest) bool {
 
 // addBundle puts a package file onto the shelf. Without a state directory it stays
 // open: its files are served from it.
-func (f *platformFlags) addBundle(ctx context.Context, s *platform.StandIn, path string) (*ota.Manifest, error) {
+func (f *platformFlags) addBundle(ctx context.Context, s *platform.Service, path string) (*ota.Manifest, error) {
 	b, err := bundle.Open(path)
 	if err != nil {
 		return nil, err
@@ -402,7 +402,7 @@ const (
 
 // takeLeave waits until the devices that are at their end know that everything is
 // acknowledged.
-func takeLeave(ctx context.Context, journal *journal, standIn *platform.StandIn) {
+func takeLeave(ctx context.Context, journal *journal, standIn *platform.Service) {
 	select {
 	case <-ctx.Done():
 		return

@@ -217,7 +217,7 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	}
 	defer f.tuneMemory()()
 	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
-	sockets.Serving = func(brokerURL string, p *platform.StandIn) {
+	sockets.Serving = func(brokerURL string, p *platform.Service) {
 		where = fmt.Sprintf("broker %s, at most %s", brokerURL, s.Duration)
 		watched.start(text, p)
 	}

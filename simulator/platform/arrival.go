@@ -14,7 +14,7 @@ const lookAgain = 20 * time.Millisecond
 // at the embedded broker when the devices have acknowledged it, at a broker of
 // others when that has, since it keeps what its clients have not read. It returns
 // ctx's error if that ends first. Run must have been called.
-func (s *StandIn) AwaitArrival(ctx context.Context, devices []ota.Identity) error {
+func (s *Service) AwaitArrival(ctx context.Context, devices []ota.Identity) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *StandIn) AwaitArrival(ctx context.Context, devices []ota.Identity) erro
 }
 
 // owes reports whether something is on its way to one of the devices.
-func (s *StandIn) owes(devices []ota.Identity) bool {
+func (s *Service) owes(devices []ota.Identity) bool {
 	carrier := s.carrier()
 	for _, id := range devices {
 		if carrier.Owes(id) {

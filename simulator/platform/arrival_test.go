@@ -14,7 +14,7 @@ import (
 )
 
 // arrives says whether everything that was said to a device arrives in time.
-func arrives(s *platform.StandIn, d *device, within time.Duration) error {
+func arrives(s *platform.Service, d *device, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	return s.AwaitArrival(ctx, []ota.Identity{d.id})

@@ -63,7 +63,7 @@ func (f *facts) count() int {
 func image() []byte { return []byte(strings.Repeat("new system ", 3000)) }
 
 // start makes a platform with a plan for the product gw-200, and runs it.
-func start(t *testing.T, config platform.Config) *platform.StandIn {
+func start(t *testing.T, config platform.Config) *platform.Service {
 	t.Helper()
 	s, err := platform.New(config)
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func start(t *testing.T, config platform.Config) *platform.StandIn {
 }
 
 // plan gives a platform the plan spring, to upgrade rootfs to 1.1.0.
-func plan(t *testing.T, s *platform.StandIn) {
+func plan(t *testing.T, s *platform.Service) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)

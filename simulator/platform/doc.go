@@ -1,4 +1,4 @@
-// Package platform is the stand-in for an upgrade platform: the plan engine
+// Package platform is a fake upgrade platform: the plan engine
 // (package engine) with a broker and an object store around it, ready at once
 // and without set-up.
 //
@@ -8,6 +8,6 @@
 // package addresses are presigned anew for every device; what devices send comes
 // back to the engine, and Observe sees every fact of it.
 //
-// The stand-in decides nothing that the engine does not, and keeps its state in
+// The fake platform decides nothing that the engine does not, and keeps its state in
 // memory.
 package platform

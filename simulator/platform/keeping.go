@@ -27,7 +27,7 @@ type keeping struct {
 
 	flushing sync.Mutex // one flush at a time: messages leave in their order
 
-	pending []stamped // guarded by the stand-in's mu
+	pending []stamped // guarded by the fake platform's mu
 }
 
 // ErrStorage is in every error for the reason that the state cannot be written.
@@ -40,7 +40,7 @@ type stamped struct {
 }
 
 // hold lets an output wait until the state is kept; the caller holds mu.
-func (s *StandIn) hold(now time.Time, out engine.Output) {
+func (s *Service) hold(now time.Time, out engine.Output) {
 	s.keeping.pending = append(s.keeping.pending, stamped{now, out})
 }
 
@@ -54,7 +54,7 @@ func (k *keeping) changed() {
 
 // keep flushes whenever something has changed, until ctx ends. Without a state
 // directory there is nothing to do.
-func (s *StandIn) keep(ctx context.Context) error {
+func (s *Service) keep(ctx context.Context) error {
 	if s.keeping == nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (s *StandIn) keep(ctx context.Context) error {
 }
 
 // flush keeps the state, and then lets out what has waited for that.
-func (s *StandIn) flush() error {
+func (s *Service) flush() error {
 	k := s.keeping
 	if k == nil {
 		return nil
@@ -94,7 +94,7 @@ func (s *StandIn) flush() error {
 }
 
 // closeState keeps what there is and lets go of the state directory.
-func (s *StandIn) closeState() error {
+func (s *Service) closeState() error {
 	if s.keeping == nil {
 		return nil
 	}

@@ -25,7 +25,7 @@ const clearTime = 10 * time.Second
 // objectRoot is the beginning of every key in an object store of others. No other
 // platform has it, so two that use one bucket replace no object of each other; a
 // state directory keeps it.
-func (s *StandIn) objectRoot() (string, error) {
+func (s *Service) objectRoot() (string, error) {
 	fresh := "ota-sim-" + rand.Text()
 	if s.config.State == "" {
 		return fresh, nil
@@ -63,7 +63,7 @@ func writeRoot(path, root string) error {
 
 // clearStore removes what a platform that keeps nothing has put into a store of
 // others: nothing names it any longer. The log says what stays.
-func (s *StandIn) clearStore() {
+func (s *Service) clearStore() {
 	if s.config.Store == nil || s.config.State != "" {
 		return
 	}

@@ -52,7 +52,7 @@ func bucketOf(t *testing.T) (remote *platform.RemoteStore, keys func() []string)
 // other's objects, and each removes its own when it ends.
 func TestOneBucketForTwo(t *testing.T) {
 	store, keys := bucketOf(t)
-	open := func() *platform.StandIn {
+	open := func() *platform.Service {
 		s, err := platform.New(platform.Config{Store: store})
 		require.NoError(t, err)
 		_, err = s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{}, nil)

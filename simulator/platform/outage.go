@@ -15,12 +15,12 @@ import (
 // again when the platform is back.
 var ErrDown = errors.New("the platform is down")
 
-var errNotOwn = errors.New("it is not a part of the stand-in")
+var errNotOwn = errors.New("it is not a part of the fake platform")
 
 // KillBroker cuts every connection with the embedded broker and lets it forget
 // every session, until RestartBroker. Its address is kept meanwhile. A
 // broker of others cannot be killed.
-func (s *StandIn) KillBroker() error {
+func (s *Service) KillBroker() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.embedded == nil {
@@ -31,7 +31,7 @@ func (s *StandIn) KillBroker() error {
 
 // RestartBroker starts the embedded broker again, at its address. If it cannot
 // be started, Run ends with the reason.
-func (s *StandIn) RestartBroker() {
+func (s *Service) RestartBroker() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fresh, err := broker.New(s.brokerConfig(s.embedded.Addr().String()))
@@ -47,7 +47,7 @@ func (s *StandIn) RestartBroker() {
 
 // KillStore cuts every download from the embedded object store, until
 // RestartStore. What is stored stays. A store of others cannot be killed.
-func (s *StandIn) KillStore() error {
+func (s *Service) KillStore() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.server == nil {
@@ -58,7 +58,7 @@ func (s *StandIn) KillStore() error {
 
 // RestartStore serves what is stored again, at its address. If it cannot be
 // served, Run ends with the reason.
-func (s *StandIn) RestartStore() {
+func (s *Service) RestartStore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fresh, err := objectstore.Listen(objectstore.ServerConfig{Address: s.server.Addr().String(), Handler: s.store})
@@ -74,7 +74,7 @@ func (s *StandIn) RestartStore() {
 
 // Kill stops the platform, but not its broker and its store, until Restart. What
 // devices say meanwhile the broker keeps for it.
-func (s *StandIn) Kill() {
+func (s *Service) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = true
@@ -82,7 +82,7 @@ func (s *StandIn) Kill() {
 
 // Restart lets the platform go on from what it has stored, as if it had stored
 // everything.
-func (s *StandIn) Restart() {
+func (s *Service) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = false
@@ -97,7 +97,7 @@ func (s *StandIn) Restart() {
 // RevokeAddresses lets the store refuse every package address that has been
 // issued: they are signed with a key that it accepts no longer. A store of others
 // knows only one key.
-func (s *StandIn) RevokeAddresses() error {
+func (s *Service) RevokeAddresses() error {
 	if s.store == nil {
 		return fmt.Errorf("cannot revoke addresses: the object store: %w", errNotOwn)
 	}
@@ -110,12 +110,12 @@ func (s *StandIn) RevokeAddresses() error {
 
 // Hear takes a message as if a device had sent it, from those that have no session
 // with the broker.
-func (s *StandIn) Hear(id ota.Identity, message ota.Up) {
+func (s *Service) Hear(id ota.Identity, message ota.Up) {
 	s.listen(engine.Message{Device: id, Message: message})
 }
 
 // listen takes a message, or keeps it while the platform is down.
-func (s *StandIn) listen(m engine.Message) {
+func (s *Service) listen(m engine.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -89,7 +89,7 @@ func TestAddressesAreRevoked(t *testing.T) {
 	assert.Equal(t, image(), body)
 }
 
-// TestOthersAreNotKilled: what is not the stand-in's stays.
+// TestOthersAreNotKilled: what is not the fake platform's stays.
 func TestOthersAreNotKilled(t *testing.T) {
 	b, err := broker.New(broker.Config{})
 	require.NoError(t, err)
@@ -97,12 +97,12 @@ func TestOthersAreNotKilled(t *testing.T) {
 	s, err := platform.New(platform.Config{BrokerURL: b.URL(), Store: &platform.RemoteStore{URL: "http://127.0.0.1:1"}})
 	require.NoError(t, err)
 	defer s.Close()
-	require.ErrorContains(t, s.KillBroker(), "cannot kill the broker: it is not a part of the stand-in")
+	require.ErrorContains(t, s.KillBroker(), "cannot kill the broker: it is not a part of the fake platform")
 	require.ErrorContains(t, s.KillStore(), "cannot kill the object store")
 	require.ErrorContains(t, s.RevokeAddresses(), "cannot revoke addresses")
 }
 
-// TestEndsWhileKilled: a stand-in whose parts are down ends as any other, and
+// TestEndsWhileKilled: a fake platform whose parts are down ends as any other, and
 // leaves its addresses.
 func TestEndsWhileKilled(t *testing.T) {
 	s, err := platform.New(platform.Config{})
@@ -117,7 +117,7 @@ func TestEndsWhileKilled(t *testing.T) {
 	unreachable(t, s.StoreURL())
 }
 
-// TestRestartFails: a part that cannot come back ends the stand-in.
+// TestRestartFails: a part that cannot come back ends the fake platform.
 func TestRestartFails(t *testing.T) {
 	s, err := platform.New(platform.Config{})
 	require.NoError(t, err)

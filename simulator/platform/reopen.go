@@ -17,7 +17,7 @@ import (
 )
 
 // openState restores the engine from the state directory.
-func (s *StandIn) openState() error {
+func (s *Service) openState() error {
 	if s.config.State == "" {
 		s.engine = engine.New()
 		return nil
@@ -42,18 +42,18 @@ func (s *StandIn) openState() error {
 	return nil
 }
 
-func (s *StandIn) statePath() string { return filepath.Join(s.config.State, stateFile) }
+func (s *Service) statePath() string { return filepath.Join(s.config.State, stateFile) }
 
 // damaged says what can be done about a state that cannot be used. The platform
 // changes nothing of it.
-func (s *StandIn) damaged(err error) error {
+func (s *Service) damaged(err error) error {
 	return fmt.Errorf("%w: put back a copy of %s, or begin anew with another --state: devices then report again what they run",
 		err, s.config.State)
 }
 
 // lostState reports that the state is missing or empty although there was one: no
 // package is kept before it. A new state would know none of them.
-func (s *StandIn) lostState() error {
+func (s *Service) lostState() error {
 	info, err := os.Stat(s.statePath())
 	empty := err == nil && info.Mode().IsRegular() && info.Size() == 0
 	if !empty && !errors.Is(err, fs.ErrNotExist) {
@@ -71,7 +71,7 @@ func (s *StandIn) lostState() error {
 
 // openPackages puts the packages of an earlier life back onto the shelf, and
 // removes what its end has left over.
-func (s *StandIn) openPackages() error {
+func (s *Service) openPackages() error {
 	if s.config.State == "" {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (s *StandIn) openPackages() error {
 
 // openPackage puts a package back onto the shelf, if its file is still the one that
 // was kept.
-func (s *StandIn) openPackage(p *engine.PackageView) error {
+func (s *Service) openPackage(p *engine.PackageView) error {
 	b, err := bundle.Open(s.packagePath(p.ID))
 	if err != nil {
 		return err

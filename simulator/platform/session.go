@@ -27,7 +27,7 @@ const (
 	reconnectPause = time.Second
 	dialTimeout    = 10 * time.Second
 	// sessionKept is how long, in seconds, the broker keeps what devices send
-	// while the stand-in is away.
+	// while the fake platform is away.
 	sessionKept = 3600
 	// maxWaiting bounds what waits for the broker, in messages. What is dropped
 	// is sent again when the device asks or comes back.
@@ -51,7 +51,7 @@ func (w window) ConAckReceived(conn io.Writer, connect *packets.Connect, ack *pa
 	return w.State.ConAckReceived(conn, connect, ack)
 }
 
-// session is the stand-in's connection to a broker of others.
+// session is the fake platform's connection to a broker of others.
 type session struct {
 	// Immutable.
 	address  string
@@ -67,7 +67,7 @@ type session struct {
 	state    window        // what is not acknowledged, over all connections
 	sent     *memory.Store // of state: what was sent and is not acknowledged
 	opened   chan struct{} // closed when the first connection is up
-	refused  chan error    // takes why the broker does not let the stand-in in
+	refused  chan error    // takes why the broker does not let the fake platform in
 
 	// Owned by Run.
 	fresh bool // there was no connection yet
@@ -97,7 +97,7 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 		state: window{state.New(sent, memory.New())}, opened: make(chan struct{}), refused: make(chan error, 1), fresh: true}, nil
 }
 
-// clientID names the stand-in at a broker of others. A broker ends the older of two
+// clientID names the fake platform at a broker of others. A broker ends the older of two
 // sessions of one name, so it has the prefix of the topics in it: two platforms that
 // share a broker by prefixes do not throw each other out, and one that is started
 // again takes the place of its last life.
@@ -218,7 +218,7 @@ func (s *session) open(ctx context.Context, client *paho.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	expiry := uint32(sessionKept)
-	// A stand-in that was just made knows nothing of what devices told another.
+	// A fake platform that was just made knows nothing of what devices told another.
 	most := uint16(maxInFlight)
 	connect := &paho.Connect{ClientID: s.client, CleanStart: s.fresh, KeepAlive: 30,
 		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &most}}

@@ -41,7 +41,7 @@ func packageOf(t *testing.T, target string) []byte {
 }
 
 // live runs a platform in a directory until stop is called.
-func live(t *testing.T, dir string) (s *platform.StandIn, stop func()) {
+func live(t *testing.T, dir string) (s *platform.Service, stop func()) {
 	t.Helper()
 	s, err := platform.New(platform.Config{State: dir})
 	require.NoError(t, err)

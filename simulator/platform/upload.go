@@ -37,7 +37,7 @@ type Label struct{ Name, Remarks string }
 // kept there; else it goes with the process. Who signed it is for the devices to
 // judge. The types are endings that its files may have, as engine.CheckUpload
 // takes them; nil lets any package in that a device would take.
-func (s *StandIn) Upload(ctx context.Context, from io.Reader, label Label, types []string) (id string, err error) {
+func (s *Service) Upload(ctx context.Context, from io.Reader, label Label, types []string) (id string, err error) {
 	dir := ""
 	if s.config.State != "" {
 		dir = filepath.Join(s.config.State, packagesDir)
@@ -98,7 +98,7 @@ func hidePath(err error, path string) error {
 }
 
 // stock checks a package and puts it on the shelf.
-func (s *StandIn) stock(ctx context.Context, b *bundle.Bundle, label Label, path string) (string, error) {
+func (s *Service) stock(ctx context.Context, b *bundle.Bundle, label Label, path string) (string, error) {
 	if err := checkFiles(b); err != nil {
 		return "", err
 	}
@@ -131,7 +131,7 @@ func (s *StandIn) stock(ctx context.Context, b *bundle.Bundle, label Label, path
 	return id, nil
 }
 
-func (s *StandIn) packagePath(id string) string {
+func (s *Service) packagePath(id string) string {
 	return filepath.Join(s.config.State, packagesDir, id+packageEnding)
 }
 
@@ -165,7 +165,7 @@ func keepFile(from, to string) error {
 }
 
 // shelve puts a bundle's files into the object store.
-func (s *StandIn) shelve(ctx context.Context, b *bundle.Bundle, reference string) error {
+func (s *Service) shelve(ctx context.Context, b *bundle.Bundle, reference string) error {
 	files := make([]io.ReaderAt, len(b.Manifest.Files))
 	for i := range files {
 		files[i] = b.File(i)
@@ -176,7 +176,7 @@ func (s *StandIn) shelve(ctx context.Context, b *bundle.Bundle, reference string
 // DeletePackage forgets a package and removes its files, also from an object
 // store of others. If that store does not let go of them, the package is forgotten
 // all the same, and the log says which ones stay.
-func (s *StandIn) DeletePackage(ctx context.Context, id string) error {
+func (s *Service) DeletePackage(ctx context.Context, id string) error {
 	s.uploading.Lock()
 	defer s.uploading.Unlock()
 	var reference string

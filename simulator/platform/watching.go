@@ -29,7 +29,7 @@ func (w *Watch) Missed() int64 { return w.missed.Swap(0) }
 
 // Watch lets somebody follow what happens from now on, with room for so many
 // facts that have not been taken yet. End it with Unwatch.
-func (s *StandIn) Watch(room int) *Watch {
+func (s *Service) Watch(room int) *Watch {
 	w := &Watch{facts: make(chan Fact, room)}
 	w.Facts = w.facts
 	s.mu.Lock()
@@ -42,14 +42,14 @@ func (s *StandIn) Watch(room int) *Watch {
 }
 
 // Unwatch ends a watch.
-func (s *StandIn) Unwatch(w *Watch) {
+func (s *Service) Unwatch(w *Watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.watches, w)
 }
 
 // show tells everybody who follows; the caller holds mu.
-func (s *StandIn) show(now time.Time, out engine.Output) {
+func (s *Service) show(now time.Time, out engine.Output) {
 	switch out.(type) {
 	case engine.Send, engine.Issue, engine.Appeared:
 		return

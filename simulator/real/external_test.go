@@ -88,7 +88,7 @@ func TestRealPlatform(t *testing.T) {
 	var known stores
 	url, trust := realPlatform(t, nil, known.observe)
 	broker := ""
-	world := &real.World{BrokerURL: url, Trust: trust, Serving: func(url string, _ *platform.StandIn) { broker = url }}
+	world := &real.World{BrokerURL: url, Trust: trust, Serving: func(url string, _ *platform.Service) { broker = url }}
 	v, err := simulator.Simulate(t.Context(), world, simulator.Options{Scenario: parse(t, base+`
 faults:
   - {name: brown-out, at: upgrading, do: power_cut, exactly: 30%, after: 50%, for: 50ms}

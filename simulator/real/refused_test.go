@@ -30,7 +30,7 @@ events:
 `))
 	require.NoError(t, err)
 	var operator sync.WaitGroup
-	v, err := simulator.Simulate(t.Context(), &real.World{Serving: func(_ string, p *platform.StandIn) {
+	v, err := simulator.Simulate(t.Context(), &real.World{Serving: func(_ string, p *platform.Service) {
 		operator.Go(func() { // as the page would, once the plan is there and active
 			for p.Command(engine.Terminate{Plan: "spring"}) != nil && t.Context().Err() == nil {
 				time.Sleep(10 * time.Millisecond)

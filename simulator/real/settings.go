@@ -53,7 +53,7 @@ type World struct {
 	// Serving is called with the broker's URL and the stand-in platform, nil for a real
 	// one, before a run that is under way is given to Options.Started; nil for no call.
 	// Both live as long as the run.
-	Serving func(brokerURL string, p *platform.StandIn)
+	Serving func(brokerURL string, p *platform.Service)
 	Logger  *slog.Logger // nil discards
 }
 

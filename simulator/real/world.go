@@ -38,7 +38,7 @@ type world struct {
 	scenario  *scenario.Scenario
 	selected  *selection.Selection
 	seed      uint64
-	platform  *platform.StandIn // nil with a platform of others
+	platform  *platform.Service // nil with a platform of others
 	brokerURL string
 	transport *http.Transport
 	fetcher   agent.Fetcher

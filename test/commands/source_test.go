@@ -46,7 +46,7 @@ var names = []string{
 	"cmd/ota-agent/main.go: verbs",
 	"cmd/ota-sim/main.go: program",            // the programs themselves
 	"simulator/model/draws.go: MachineConfig", // what devices say that they run
-	"simulator/platform/standin.go: bucket",   // a user of the store
+	"simulator/platform/service.go: bucket",   // a user of the store
 }
 
 // order finds, in a text of the source, a program of ours with a verb or as a word

@@ -17,7 +17,7 @@ import (
 // Platform is a fake platform within the test, which remembers what devices
 // told it.
 type Platform struct {
-	*platform.StandIn
+	*platform.Service
 
 	t testing.TB
 
@@ -38,7 +38,7 @@ func StartPlatform(t testing.TB, config platform.Config) *Platform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.StandIn = standIn
+	p.Service = standIn
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- standIn.Run(ctx) }()

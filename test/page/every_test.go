@@ -99,7 +99,7 @@ const longName = "Systems of gateways in the north, with the new modem driver, s
 
 // fillPlatform gives a platform packages, plans and devices of every kind, and the
 // packages' ids by component.
-func fillPlatform(t *testing.T, p *platform.StandIn) (ids map[string]string) {
+func fillPlatform(t *testing.T, p *platform.Service) (ids map[string]string) {
 	t.Helper()
 	ids = map[string]string{}
 	_, key, err := ed25519.GenerateKey(nil)
@@ -145,7 +145,7 @@ func fillPlatform(t *testing.T, p *platform.StandIn) (ids map[string]string) {
 }
 
 // goOn takes devices of the plan spring to places of an upgrade.
-func goOn(p *platform.StandIn) {
+func goOn(p *platform.Service) {
 	steps := []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded}
 	for i, far := range []int{0, 0, 3, 4, 6, 8, 9, 14, 14, 14, 14, 14, 14, 20} {
 		id := ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gateways-%04d", i)}

@@ -78,7 +78,7 @@ func startRollout(t *testing.T) *rollout {
 }
 
 // newPlatform is a platform that keeps its state in a directory, and its pages.
-func newPlatform(t *testing.T, dir string, config page.Config) (*platform.StandIn, *page.Server) {
+func newPlatform(t *testing.T, dir string, config page.Config) (*platform.Service, *page.Server) {
 	t.Helper()
 	p, err := platform.New(platform.Config{State: dir})
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func newPlatform(t *testing.T, dir string, config page.Config) (*platform.StandI
 }
 
 // serve lets a platform and its pages run until stop, or the end of the test.
-func serve(t *testing.T, p *platform.StandIn, pages *page.Server) (stop func()) {
+func serve(t *testing.T, p *platform.Service, pages *page.Server) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup

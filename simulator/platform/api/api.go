@@ -17,7 +17,7 @@ const (
 
 // Config says what the API drives.
 type Config struct {
-	Platform *platform.StandIn
+	Platform *platform.Service
 	// FileTypes are endings that files of an uploaded package may have, beside
 	// those of engine.FileTypes.
 	FileTypes []string
@@ -27,7 +27,7 @@ type Config struct {
 // API is an http.Handler for everything below /api/v1/.
 type API struct {
 	// Immutable.
-	platform *platform.StandIn
+	platform *platform.Service
 	types    []string // of files, all of them
 	log      *slog.Logger
 	mux      *http.ServeMux

@@ -118,7 +118,7 @@ func (a *API) rows(plan string, f engine.Filter) (rows []engine.DeviceRow, total
 	return rows, total, err
 }
 
-func failedDevices(p *platform.StandIn, plan string) (keys []string) {
+func failedDevices(p *platform.Service, plan string) (keys []string) {
 	failed := ota.DeviceUpgradeFailed
 	p.View(func(e *engine.Engine) {
 		rows, _ := e.Devices(plan, engine.Filter{Status: &failed})

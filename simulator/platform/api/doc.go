@@ -1,4 +1,4 @@
-// Package api drives the stand-in platform by HTTP and JSON: plans, packages,
+// Package api drives the fake platform by HTTP and JSON: plans, packages,
 // devices, their users' answers, and live events. docs/openapi.yaml describes it,
 // and the tests hold every answer against that file.
 //

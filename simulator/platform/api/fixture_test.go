@@ -26,7 +26,7 @@ import (
 // stand is a platform with its API.
 type stand struct {
 	t        testing.TB
-	platform *platform.StandIn
+	platform *platform.Service
 	state    string
 	server   *httptest.Server
 	contract *contract

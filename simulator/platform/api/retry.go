@@ -7,7 +7,7 @@ import (
 
 // RetryDevices tries devices of a plan again; none named means every failed one.
 // An error means that none was tried.
-func RetryDevices(p *platform.StandIn, plan string, devices []string) (Retried, error) {
+func RetryDevices(p *platform.Service, plan string, devices []string) (Retried, error) {
 	result := Retried{Refused: []FieldError{}}
 	if len(devices) == 0 {
 		failed := failedDevices(p, plan)

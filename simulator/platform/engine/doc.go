@@ -1,4 +1,4 @@
-// Package engine is the plan engine of the stand-in platform: it decides which
+// Package engine is the plan engine of the fake platform: it decides which
 // device gets which plan and when, issues package addresses, keeps the ledger
 // of reports, retries what failed, and counts. It is a functional core: inputs
 // and the time go in, outputs come out; it starts no goroutine, reads no clock,

@@ -25,7 +25,7 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 // handler serves everything but the API.
 type handler struct {
 	// Immutable.
-	platform *platform.StandIn
+	platform *platform.Service
 	api      *api.API
 	guard    *api.Guard
 	log      *slog.Logger
@@ -33,7 +33,7 @@ type handler struct {
 	open     bool // there is no token
 }
 
-func newHandler(shown *platform.StandIn, config *Config, guard *api.Guard) (http.Handler, error) {
+func newHandler(shown *platform.Service, config *Config, guard *api.Guard) (http.Handler, error) {
 	h := &handler{platform: shown, guard: guard, log: config.Logger, open: config.Token == "",
 		api: api.New(api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger}), pages: map[string]*template.Template{}}
 	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "fleet", "packages", "package", "login", "problem"} {

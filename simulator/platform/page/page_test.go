@@ -29,7 +29,7 @@ import (
 // site is a platform with its pages, and a browser without a script.
 type site struct {
 	t        testing.TB
-	platform *platform.StandIn
+	platform *platform.Service
 	url      string
 	client   *http.Client
 }

@@ -60,7 +60,7 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Run serves the pages of a platform until ctx ends, and then cuts every
 // connection.
-func (s *Server) Run(ctx context.Context, shown *platform.StandIn) error {
+func (s *Server) Run(ctx context.Context, shown *platform.Service) error {
 	defer s.Close()
 	handler, err := newHandler(shown, &s.config, s.guard)
 	if err != nil {

@@ -24,13 +24,13 @@ import (
 // platforms give theirs.
 const DefaultValidity = 15 * time.Minute
 
-// Where the stand-in keeps its packages, and as whom.
+// Where the fake platform keeps its packages, and as whom.
 const (
 	bucket    = "packages"
 	accessKey = "ota-sim"
 )
 
-// Config says what the stand-in listens on and talks to. The zero value is
+// Config says what the fake platform listens on and talks to. The zero value is
 // complete: free ports of the loopback, nothing kept.
 type Config struct {
 	BrokerAddress string // of the embedded broker; empty means a free port of 127.0.0.1
@@ -66,12 +66,12 @@ type Config struct {
 
 	Validity time.Duration // of package addresses; 0 means DefaultValidity
 	// Observe is told what happened, in order; nil for nobody. It is called with
-	// the stand-in locked, and must neither keep the facts nor call back.
+	// the fake platform locked, and must neither keep the facts nor call back.
 	Observe func(now time.Time, fact engine.Output)
 	Logger  *slog.Logger // nil discards
 }
 
-// RemoteStore is an S3-compatible object store beside the stand-in.
+// RemoteStore is an S3-compatible object store beside the fake platform.
 type RemoteStore struct {
 	URL         string // http://host:port or https://host:port
 	Bucket      string
@@ -81,7 +81,7 @@ type RemoteStore struct {
 	DeviceKeys bool
 }
 
-// pipe carries messages between the stand-in and the devices' broker.
+// pipe carries messages between the fake platform and the devices' broker.
 type pipe interface {
 	// Publish hands a message over; a message may expire, if expiry is not 0.
 	Publish(topic string, payload []byte, expiry time.Duration) error
@@ -91,8 +91,8 @@ type pipe interface {
 	URL() string
 }
 
-// StandIn is a platform. Its methods may be called from any goroutine.
-type StandIn struct {
+// Service is the fake platform as a running program. Its methods may be called from any goroutine.
+type Service struct {
 	// Immutable.
 	config  Config
 	log     *slog.Logger
@@ -118,15 +118,15 @@ type StandIn struct {
 	brokerPlace, storePlace address.Kept // of what is embedded
 }
 
-// New returns a stand-in that listens. Nothing is answered until Run.
-func New(config Config) (*StandIn, error) {
+// New returns a fake platform that listens. Nothing is answered until Run.
+func New(config Config) (*Service, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	if config.Validity == 0 {
 		config.Validity = DefaultValidity
 	}
-	s := &StandIn{config: config, log: config.Logger, topics: wire.Topics{Prefix: config.Prefix},
+	s := &Service{config: config, log: config.Logger, topics: wire.Topics{Prefix: config.Prefix},
 		wake: make(chan struct{}, 1)}
 	if err := s.openState(); err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func New(config Config) (*StandIn, error) {
 	return s, nil
 }
 
-func (s *StandIn) openPipe() (err error) {
+func (s *Service) openPipe() (err error) {
 	if s.config.BrokerURL != "" {
 		s.pipe, err = newSession(s.config, s.topics, s.receive)
 		return err
@@ -159,14 +159,14 @@ func (s *StandIn) openPipe() (err error) {
 	return nil
 }
 
-func (s *StandIn) brokerConfig(listen string) broker.Config {
+func (s *Service) brokerConfig(listen string) broker.Config {
 	return broker.Config{
 		Address: listen, Prefix: s.config.Prefix, Credentials: s.config.Credentials,
 		Gateways: s.config.Gateways, MaxAway: s.config.MaxAway, Handle: s.receive, Logger: s.log,
 	}
 }
 
-func (s *StandIn) openStore() (err error) {
+func (s *Service) openStore() (err error) {
 	if s.config.Store != nil {
 		r := s.config.Store
 		s.shelf.base, s.shelf.bucket, s.shelf.plain = r.URL, r.Bucket, r.DeviceKeys
@@ -192,7 +192,7 @@ func (s *StandIn) openStore() (err error) {
 	return nil
 }
 
-func (s *StandIn) closeStore() error {
+func (s *Service) closeStore() error {
 	s.storePlace.Release()
 	if s.server == nil {
 		return nil
@@ -200,9 +200,9 @@ func (s *StandIn) closeStore() error {
 	return s.server.Close()
 }
 
-// Close lets go of a stand-in that is not run, and does nothing to one whose Run
+// Close lets go of a fake platform that is not run, and does nothing to one whose Run
 // has returned.
-func (s *StandIn) Close() error {
+func (s *Service) Close() error {
 	s.mu.Lock()
 	again := s.closed
 	s.closed = true
@@ -229,21 +229,21 @@ func secret() string {
 }
 
 // BrokerURL is where devices connect.
-func (s *StandIn) BrokerURL() string { return s.carrier().URL() }
+func (s *Service) BrokerURL() string { return s.carrier().URL() }
 
 // carrier is what carries messages now.
-func (s *StandIn) carrier() pipe {
+func (s *Service) carrier() pipe {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pipe
 }
 
 // StoreURL is where packages are fetched from.
-func (s *StandIn) StoreURL() string { return s.shelf.base }
+func (s *Service) StoreURL() string { return s.shelf.base }
 
-// Hears waits until the stand-in hears what devices say, or ctx ends: what they
+// Hears waits until the fake platform hears what devices say, or ctx ends: what they
 // tell a broker of others before that is lost. Run must have been called.
-func (s *StandIn) Hears(ctx context.Context) error {
+func (s *Service) Hears(ctx context.Context) error {
 	session, others := s.carrier().(*session)
 	if !others {
 		return nil
@@ -259,7 +259,7 @@ func (s *StandIn) Hears(ctx context.Context) error {
 }
 
 // Run serves until ctx ends, or until the broker or the store fails.
-func (s *StandIn) Run(parent context.Context) error {
+func (s *Service) Run(parent context.Context) error {
 	ctx := s.serving.begin(parent)
 	s.mu.Lock()
 	s.serving.start(s.pipe.Run)
@@ -273,7 +273,7 @@ func (s *StandIn) Run(parent context.Context) error {
 }
 
 // tick calls the engine whenever it asks for it.
-func (s *StandIn) tick(ctx context.Context) {
+func (s *Service) tick(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -298,7 +298,7 @@ func (s *StandIn) tick(ctx context.Context) {
 }
 
 // receive takes one message of a device.
-func (s *StandIn) receive(topic string, payload []byte) {
+func (s *Service) receive(topic string, payload []byte) {
 	id, _, kind, ok := s.topics.Parse(topic)
 	if !ok {
 		return
@@ -312,7 +312,7 @@ func (s *StandIn) receive(topic string, payload []byte) {
 }
 
 // advance lets the engine look at the time.
-func (s *StandIn) advance() {
+func (s *Service) advance() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.down {
@@ -321,14 +321,14 @@ func (s *StandIn) advance() {
 }
 
 // take hands the engine an input; the caller holds mu.
-func (s *StandIn) take(in engine.Input) {
+func (s *Service) take(in engine.Input) {
 	now := time.Now()
 	s.execute(now, s.engine.Handle(now, in))
 }
 
 // Command carries out an order of the operator, or says why it may not. When it
 // returns, what was ordered is kept, if anything is.
-func (s *StandIn) Command(cmd engine.Command) error {
+func (s *Service) Command(cmd engine.Command) error {
 	err := s.order(cmd)
 	if errors.Is(err, ErrDown) {
 		return err
@@ -336,7 +336,7 @@ func (s *StandIn) Command(cmd engine.Command) error {
 	return errors.Join(err, s.flush())
 }
 
-func (s *StandIn) order(cmd engine.Command) error {
+func (s *Service) order(cmd engine.Command) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
@@ -350,14 +350,14 @@ func (s *StandIn) order(cmd engine.Command) error {
 }
 
 // View lets look read the engine's views while nothing else happens.
-func (s *StandIn) View(look func(*engine.Engine)) {
+func (s *Service) View(look func(*engine.Engine)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	look(s.engine)
 }
 
 // rearm lets the ticker look at its next time again.
-func (s *StandIn) rearm() {
+func (s *Service) rearm() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -366,7 +366,7 @@ func (s *StandIn) rearm() {
 
 // execute shows what happened and sends what the engine wants sent, as soon as it
 // may leave; the caller holds mu.
-func (s *StandIn) execute(now time.Time, outputs []engine.Output) {
+func (s *Service) execute(now time.Time, outputs []engine.Output) {
 	for _, out := range outputs {
 		if s.keeping != nil {
 			s.hold(now, out)
@@ -384,7 +384,7 @@ func (s *StandIn) execute(now time.Time, outputs []engine.Output) {
 }
 
 // dispatch sends what is to be sent; the caller holds mu.
-func (s *StandIn) dispatch(now time.Time, out engine.Output) {
+func (s *Service) dispatch(now time.Time, out engine.Output) {
 	switch out := out.(type) {
 	case engine.Send:
 		s.send(now, out.Device, out.Message)
@@ -393,7 +393,7 @@ func (s *StandIn) dispatch(now time.Time, out engine.Output) {
 	}
 }
 
-func (s *StandIn) send(now time.Time, id ota.Identity, message ota.Down) {
+func (s *Service) send(now time.Time, id ota.Identity, message ota.Down) {
 	kind, payload, err := wire.EncodeDown(message)
 	if err != nil {
 		s.log.Error("cannot encode a message", "device", id.Device, "error", err)
@@ -409,7 +409,7 @@ func (s *StandIn) send(now time.Time, id ota.Identity, message ota.Down) {
 }
 
 // issue signs fresh addresses for one device.
-func (s *StandIn) issue(now time.Time, out engine.Issue) {
+func (s *Service) issue(now time.Time, out engine.Issue) {
 	message, err := s.shelf.message(now, s.config.Validity, out)
 	if err != nil {
 		s.log.Error("cannot issue a package address", "device", out.Device.Device, "component", out.Component, "error", err)
@@ -421,7 +421,7 @@ func (s *StandIn) issue(now time.Time, out engine.Issue) {
 // AddPackage puts a package's files, in the order of the manifest, onto the
 // shelf and makes the package available to plans. The files go with the process;
 // Upload is for those that a state directory keeps.
-func (s *StandIn) AddPackage(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) error {
+func (s *Service) AddPackage(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) error {
 	if s.keeping != nil {
 		return errors.New("cannot add a package that would be missing in the next life of the platform: upload it")
 	}
