@@ -2,8 +2,9 @@
 // rule and its reason. In this file: which package may import which, which package
 // is the only adapter of a third-party module, and what must stay out of a device's
 // binary. In style_test.go: how a file has to look. In docs_test.go: that the
-// documents say what the code says. In links_test.go and wrap_test.go: that their
-// links lead somewhere, and how wide they are.
+// documents say what the code says. In architecture_test.go: that
+// ARCHITECTURE.md is right about sizes and names. In links_test.go and wrap_test.go:
+// that links lead somewhere, and how wide documents are.
 //
 // A new package needs a line in layout, a new module one in adapters. Whoever wants
 // to loosen a rule changes its line here, where a reviewer sees it.
