@@ -57,7 +57,8 @@ var layout = []layer{
 
 	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
 	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
-	{"agent/link/native", "agent agent/link internal/*", ""},                     // a dialect: beside it come others
+	{"agent/link/linktest", "agent agent/link internal/ota", ""},                 // a package for tests
+	{"agent/link/native", "agent agent/link internal/*", "agent/link/linktest"},  // a dialect: beside it come others
 	{"agent/statefile", "internal/files", "agent internal/ota"},                  // it stores bytes; the agent encodes and decodes them
 	{"agent/host", "agent firmware firmware/slot internal/files internal/ota", ""},
 	{"agent/gateway", "agent agent/download agent/link firmware internal/ota", ""},
@@ -136,13 +137,14 @@ var adapters = []adapter{
 		"only the programs know whether a terminal reads them"},
 	{"golang.org/x/sys", "firmware/... agent/statefile agent/control agent/host", "test/crash",
 		"system calls stay beside the disk, the lock and the socket that need them"},
-	{"github.com/stretchr/testify", "firmware/firmwaretest test/harness", "...",
+	{"github.com/stretchr/testify", "agent/link/linktest firmware/firmwaretest test/harness", "...",
 		"it is for tests, and for the packages that exist for tests"},
 }
 
 // notOnDevices names what the agent's binary must not carry, and why.
 var notOnDevices = map[string]string{
 	module + "/simulator":                     "a device runs itself only",
+	module + "/agent/link/linktest":           "it is for tests",
 	module + "/firmware/firmwaretest":         "it is for tests",
 	module + "/firmware/port/porttest":        "it is for tests",
 	module + "/firmware/serial/serialtest":    "it is for tests",
