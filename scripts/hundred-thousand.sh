@@ -18,7 +18,7 @@ tcp_pages() { awk '$1 == "TCP:" { print $NF }' /proc/net/sockstat; }
 slab() { awk '$1 == "Slab:" { print $2 }' /proc/meminfo; }
 slab_before=$(slab)
 
-# run_part I runs a part beside its broker. Its own prefix lets several parts share
+# run_part I runs a part beside its broker. With prefixes of their own several parts share
 # a broker, too.
 run_part() {
 	exec "$work/ota-sim" run hundred-thousand --shard "$1/$parts" --out "$work/part-$1" --quiet \

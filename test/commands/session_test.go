@@ -42,7 +42,7 @@ func (k *checker) session(t *testing.T, text string) string {
 	return "typed as a whole: exit code 0"
 }
 
-// typeSource lets a shell read the completion, and asks it what it completes.
+// typeSource has a shell read the completion, and asks it what it completes.
 func (k *checker) typeSource(t *testing.T, text string) string {
 	t.Helper()
 	program := regexp.MustCompile(`ota-(agent|sim)`).FindString(text)

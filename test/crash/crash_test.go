@@ -149,7 +149,7 @@ func newScene(t *testing.T, u upgrade) *scene {
 	return s
 }
 
-// cut lets a device upgrade itself until a write, and judges what becomes of the
+// cut has a device upgrade itself until a write, and judges what becomes of the
 // upgrade on what that write has left of the disk.
 func (s *scene) cut(t *testing.T, at int, l loss, random *rand.Rand) {
 	s.images.Add(1)

@@ -59,7 +59,7 @@ func newDisk(t testing.TB, image []byte) *disk {
 	return d
 }
 
-// close unmounts it, and lets go of what it holds: the testing package remembers
+// close unmounts it, and releases what it holds: the testing package remembers
 // a test until the last one of many is done.
 func (d *disk) close() {
 	_ = unix.Unmount(d.dir, unix.MNT_DETACH)
@@ -70,7 +70,7 @@ func (d *disk) close() {
 
 func (d *disk) path() string { return filepath.Join(d.dir, "disk") }
 
-// arm lets the disk die with the write of that number, from now on.
+// arm has the disk die with the write of that number, from now on.
 func (d *disk) arm(cutAt int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -66,7 +66,7 @@ func TestPackageOfTheAgent(t *testing.T) {
 	assert.Empty(t, strings.TrimSpace(c.do("dpkg-query", "-W", "-f", "${Conffiles}", "ota-agent")))
 	assert.Contains(t, c.do("zcat", "/usr/share/doc/ota-agent/NOTICES.gz"), "Eclipse Public License")
 
-	// Configured, it starts, and upgrades what its sandbox lets it write.
+	// Configured, it starts, and upgrades what its sandbox allows it to write.
 	c.write("opt/app/app.bin", "app 1.0.0")
 	c.write("root/app.bin", "app 1.1.0")
 	c.write("etc/ota-agent/agent.yaml", configuration)
@@ -168,7 +168,7 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	c.write("etc/ota-agent/agent.yaml", ownConfiguration)
 	c.offer("agent")
 	assert.Equal(t, c.read("usr/bin/ota-agent"), c.read("opt/ota-agent/ota-agent"), "a copy runs")
-	harness.Await(t, "the way back", func() bool {
+	harness.Await(t, "the rollback", func() bool {
 		history, _ := c.try("ota-agent", "history")
 		return strings.Contains(history, "boot_failed")
 	})
@@ -178,7 +178,7 @@ func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	assert.Contains(
 		t,
 		c.do("journalctl", "--no-pager", "--unit=ota-agent"),
-		"was started 3 times, and not confirmed: going back",
+		"was started 3 times, and not confirmed: rolling back",
 	)
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // TestPackagesFromInside: the platform of the tests is on this machine, where a
-// device lets itself be led by its configuration only.
+// device follows its configuration only.
 func TestPackagesFromInside(t *testing.T) {
 	t.Parallel()
 	s := newSetting(t)

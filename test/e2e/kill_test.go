@@ -25,7 +25,7 @@ import (
 const (
 	imageSize    = 3 << 20
 	chunk        = 64 << 10
-	killsAtLeast = 2 // in one upgrade: the second lets go of what the first was to hit
+	killsAtLeast = 2 // in one upgrade: the second releases what the first was to hit
 	killsAtMost  = 8 // in one upgrade: after ten restarts an image is given up, as it should be
 )
 

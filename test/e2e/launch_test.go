@@ -42,7 +42,7 @@ func (s *setting) launch(packaged string) *harness.Process {
 	)
 }
 
-// A new agent that starts, and ends before it could take itself back, is taken
+// A new agent that starts, and ends before it could roll itself back, is rolled
 // back by what starts it. The old one reports that, and can be upgraded again.
 func TestNewAgentThatEndsGoesBack(t *testing.T) {
 	for name, script := range map[string]string{

@@ -28,7 +28,7 @@ const mutations = 300
 // kinds are those of the messages to devices.
 var kinds = []string{"plan", "package", "ack", "none", "terminate"}
 
-// malformed are payloads that are no message of any kind. No broker lets longer
+// malformed are payloads that are no message of any kind. No broker passes longer
 // ones through; TestRogueBrokerDoesNoHarm has one that does.
 var malformed = map[string][]byte{
 	"nothing":             {},
@@ -74,7 +74,7 @@ func padded(n int) []byte {
 	return append(message, bytes.Repeat([]byte(" "), n-len(message))...)
 }
 
-// hostile is a device whose broker lets the test say anything.
+// hostile is a device whose broker sends whatever the test says.
 type hostile struct {
 	*setting
 	broker *broker.Broker
@@ -179,7 +179,7 @@ type message struct {
 }
 
 // golden gives the examples of the wire's own tests, on components that the
-// device does not have: it would agree to a plan for others, and wait.
+// device does not have: it would accept a plan for others, and wait.
 func golden(t *testing.T) []message {
 	t.Helper()
 	var all []message

@@ -271,7 +271,7 @@ func TestPackagesThatAreNotInstalled(t *testing.T) {
 	}{
 		{"unsigned", s.bundleFile("unsigned.ota", "1.1.0", 2, "new", nil), 1, "would be refused: key_untrusted", 1,
 			"the package is refused: key_untrusted"},
-		{"a stranger's", s.bundleFile("stranger.ota", "1.1.0", 2, "new", nil, harness.NewKey(t)), 1, "key_untrusted", 1,
+		{"of an unknown key", s.bundleFile("unknown.ota", "1.1.0", 2, "new", nil, harness.NewKey(t)), 1, "key_untrusted", 1,
 			"key_untrusted"},
 		{"another product's", s.bundleFile("product.ota", "1.1.0", 2, "new", func(m *ota.Manifest) { m.Product = "gw-300" },
 			s.key), 1, "manifest_mismatch", 1, "manifest_mismatch"},

@@ -24,11 +24,11 @@ var badPackages = []struct {
 }{
 	{"unsigned", func(s *setting, p *harness.Package) { p.Seal(s.t, p.Manifest) }, refused(ota.KeyUntrusted)},
 	{
-		"signed by a stranger",
+		"signed by an unknown key",
 		func(s *setting, p *harness.Package) { p.Seal(s.t, p.Manifest, harness.NewKey(s.t)) },
 		refused(ota.KeyUntrusted),
 	},
-	{"signed by a stranger in the name of the key", func(s *setting, p *harness.Package) {
+	{"signed by an unknown key in the name of the key", func(s *setting, p *harness.Package) {
 		id := p.Envelope.Signatures[0].KeyID
 		p.Seal(s.t, p.Manifest, harness.NewKey(s.t))
 		p.Envelope.Signatures[0].KeyID = id

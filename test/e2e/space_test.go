@@ -46,7 +46,7 @@ func TestPackageLargerThanTheDisk(t *testing.T) {
 	assert.True(t, agent.Running())
 }
 
-// A device whose state has no room agrees to nothing new.
+// A device whose state has no room accepts nothing new.
 func TestFullDiskBeforeAnUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newSetting(t)
@@ -66,7 +66,7 @@ func TestFullDiskBeforeAnUpgrade(t *testing.T) {
 	assert.Equal(t, 0, agent.Stop())
 }
 
-// One that has agreed comes to a known end and forgets nothing, since the room
+// One that has accepted a plan comes to a known end and forgets nothing, since the room
 // for its memory was taken when there was some.
 func TestFullDiskWithinAnUpgrade(t *testing.T) {
 	t.Parallel()

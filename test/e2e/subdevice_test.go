@@ -149,7 +149,7 @@ func TestSubDevices(t *testing.T) {
 		assert.Equal(t, image, s.device.Read(key+"/staged"))
 	}
 	s.platform.AwaitDevice("meters", "meter-3", ota.DeviceUpgradeFailed)
-	assert.Equal(t, "1.0.0", s.runs("meter-3"), "it has gone back")
+	assert.Equal(t, "1.0.0", s.runs("meter-3"), "it has rolled back")
 	s.platform.AwaitDevice("valves", "valve-1", ota.DeviceUpgraded)
 	assert.Equal(t, "2.0.0", s.runs("valve-1"))
 	assert.EqualValues(t, len(image), s.store.left("1.1.0/fw.img"), "one transfer serves four devices")

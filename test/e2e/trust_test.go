@@ -86,9 +86,9 @@ func TestTrustOfPartsAtTheDevice(t *testing.T) {
 	radio := func(name string, keys ...harness.Key) string {
 		return v.bundleFile(name, "1.1.0", 2, "new", func(m *ota.Manifest) { m.Component = "radio" }, keys...)
 	}
-	foreign, good := radio("foreign.ota", v.key), radio("good.ota", v.radio, v.second)
+	untrusted, good := radio("untrusted.ota", v.key), radio("good.ota", v.radio, v.second)
 	for _, verb := range []string{"rehearse", "install"} {
-		outcome := v.device.Do(verb, foreign)
+		outcome := v.device.Do(verb, untrusted)
 		assert.Equal(t, 1, outcome.Code, verb)
 		assert.Contains(t, outcome.Err, "key_untrusted")
 		assert.Contains(t, outcome.Err, "signed by 0 of the trusted keys of component radio, and 2 must have signed", verb)

@@ -11,7 +11,7 @@ import (
 // nobody is the user who owns nothing but what Own gives him.
 const nobody = 65534
 
-// asNobody lets a program run without the rights of root, for whom no file is
+// asNobody runs a program without the rights of root, for whom no file is
 // closed. Where the test has no such rights it runs as it is.
 func asNobody() *syscall.SysProcAttr {
 	if os.Geteuid() != 0 {

@@ -13,7 +13,7 @@ import (
 	"otafleet/test/harness"
 )
 
-// acl lets the platform do everything, and the device what is its own.
+// acl allows everything to the platform, and to the device what is its own.
 const acl = `user platform
 topic readwrite ota/v1/#
 
@@ -39,7 +39,7 @@ func TestOnADevice(t *testing.T) {
 			"urls": []string{broker.url()}, "username": "gw-0001", "password_file": write(t, "password", "d-secret\n"),
 		})
 		j.platformArgs = []string{"--username", "platform", "--password-file", write(t, "password", "p-secret\n")}
-		j.stranger = true
+		j.restricted = true
 		j.travel()
 	})
 	t.Run("certificate", func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestOnADevice(t *testing.T) {
 			"urls": []string{"mqtts://" + secure}, "ca_file": ca.file, "cert_file": deviceCert, "key_file": deviceKey,
 		})
 		j.platformArgs = []string{"--username", "platform", "--password-file", write(t, "password", "p-secret\n")}
-		j.stranger = true
+		j.restricted = true
 		j.travel()
 	})
 }
@@ -68,7 +68,7 @@ type journey struct {
 	key          harness.Key
 	platformArgs []string // beside the broker
 	environment  []string // of the agent, beside the test's
-	stranger     bool     // whether the broker keeps devices apart
+	restricted   bool     // whether the broker keeps devices apart
 }
 
 // newJourney lays out a device that runs app 1.0.0. access is how it reaches the
@@ -128,7 +128,7 @@ func (j *journey) travel() {
 	j.device.Configure()
 	valid := harness.Run(t, j.device.Dir, programs.Agent, "validate", "--config", j.device.Path("agent.yaml"))
 	require.Zero(t, valid.Code, valid.Err)
-	if j.stranger {
+	if j.restricted {
 		j.keepOut(platform)
 	}
 	agent := harness.Start(
@@ -145,7 +145,7 @@ func (j *journey) travel() {
 	assert.Zero(t, agent.Stop())
 }
 
-// keepOut lets the device try to be another one. The broker does not allow it,
+// keepOut has the device try to be another one. The broker does not allow it,
 // the agent says so, and the platform hears nothing.
 func (j *journey) keepOut(platform *harness.Served) {
 	settings := j.device.Settings

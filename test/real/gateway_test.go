@@ -12,7 +12,7 @@ import (
 	"otafleet/test/harness"
 )
 
-// gatewayACL lets the gateway speak for the devices behind it.
+// gatewayACL allows the gateway to speak for the devices behind it.
 const gatewayACL = acl + `topic write ota/v1/meter/meter-1/up/+
 topic read ota/v1/meter/meter-1/down/+
 topic write ota/v1/meter/meter-2/up/+
