@@ -101,7 +101,7 @@ func claimOfQuery(header http.Header, query url.Values) (claim, error) {
 // validPayload reports whether a payload is a hash, or a word that stands for
 // one.
 func validPayload(payload string) bool {
-	return len(payload) == 64 || payload == unsignedPayload || strings.HasPrefix(payload, "STREAMING-")
+	return len(payload) == 64 || payload == unsignedPayload || strings.HasPrefix(payload, streamingPayload)
 }
 
 // setCredential splits <access key>/<date>/<region>/<service>/aws4_request.

@@ -32,7 +32,6 @@ var (
 	malformedQuery        = &failure{http.StatusBadRequest, "AuthorizationQueryParametersError", "The authorization in the query is malformed."}
 	invalidRequest        = &failure{http.StatusBadRequest, "InvalidRequest", "The request is invalid."}
 	invalidURI            = &failure{http.StatusBadRequest, "InvalidURI", "The address cannot be parsed."}
-	invalidArgument       = &failure{http.StatusBadRequest, "InvalidArgument", "An argument is invalid."}
 	keyTooLong            = &failure{http.StatusBadRequest, "KeyTooLongError", "The key is too long."}
 	noSuchBucket          = &failure{http.StatusNotFound, "NoSuchBucket", "The bucket does not exist."}
 	noSuchKey             = &failure{http.StatusNotFound, "NoSuchKey", "The key does not exist."}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -42,7 +41,7 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !s.has(at.bucket):
 		err = noSuchBucket
 	case at.key == "":
-		err = s.serveBucket(w, r, at.bucket)
+		err = s.serveBucket(w, r)
 	case len(at.key) > maxKey:
 		err = keyTooLong
 	case !validKey(at.key):
@@ -102,12 +101,12 @@ func (s *Store) put(w http.ResponseWriter, r *http.Request, at place, claimed cl
 	if err := holds(r.Header, s.find(at.bucket, at.key)); err != nil {
 		return err
 	}
-	size, body, err := s.body(r, claimed)
+	size, err := s.announced(r, claimed)
 	if err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience + time.Duration(size/slowest)*time.Second))
-	u, err := s.receive(body, size)
+	u, err := s.receive(r.Body, size)
 	if err != nil {
 		return err
 	}
@@ -155,32 +154,12 @@ func holds(header http.Header, old *object) error {
 	return nil
 }
 
-// serveBucket answers what is asked about a bucket.
-func (s *Store) serveBucket(w http.ResponseWriter, r *http.Request, bucket string) error {
-	query := r.URL.Query()
-	switch {
-	case r.Method == http.MethodHead:
-		w.Header().Set("X-Amz-Bucket-Region", s.credentials.Load().region())
-		w.WriteHeader(http.StatusOK)
-		return nil
-	case r.Method == http.MethodGet && query.Has("location"):
-		writeXML(w, r, http.StatusOK, location{Region: s.credentials.Load().region()})
-		return nil
-	case r.Method == http.MethodGet && query.Get("list-type") == "2":
-		return s.list(w, r, bucket, query)
+// serveBucket answers whether a bucket exists.
+func (s *Store) serveBucket(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodHead {
+		return notImplemented
 	}
-	return notImplemented
-}
-
-// list answers ListObjectsV2.
-func (s *Store) list(w http.ResponseWriter, r *http.Request, bucket string, query url.Values) error {
-	ask, err := parseListing(query)
-	if err != nil {
-		return err
-	}
-	s.mu.RLock()
-	answer := ask.answer(bucket, s.buckets[bucket])
-	s.mu.RUnlock()
-	writeXML(w, r, http.StatusOK, answer)
+	w.Header().Set("X-Amz-Bucket-Region", s.credentials.Load().region())
+	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -29,11 +29,10 @@ func dial(t testing.TB, server *objectstore.Server, style string, change ...func
 	u, err := url.Parse(server.URL())
 	require.NoError(t, err)
 	options := &minio.Options{
-		Creds:           credentials.NewStaticV4(keys.AccessKey, keys.SecretKey, ""),
-		Region:          keys.Region,
-		BucketLookup:    minio.BucketLookupPath,
-		MaxRetries:      1,
-		TrailingHeaders: true,
+		Creds:        credentials.NewStaticV4(keys.AccessKey, keys.SecretKey, ""),
+		Region:       keys.Region,
+		BucketLookup: minio.BucketLookupPath,
+		MaxRetries:   1,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, server.Addr().String())
 		}},
@@ -64,11 +63,8 @@ func TestMinioRoundTrip(t *testing.T) {
 	for _, style := range []string{"path", "host"} {
 		client := dial(t, server, style)
 		for name, options := range map[string]minio.PutObjectOptions{
-			"signed chunks":    {},
-			"with MD5":         {SendContentMd5: true},
-			"unsigned":         {DisableContentSha256: true},
-			"signed trailer":   {Checksum: minio.ChecksumCRC32C},
-			"another checksum": {AutoChecksum: minio.ChecksumSHA256},
+			"unsigned": {DisableContentSha256: true},
+			"with MD5": {DisableContentSha256: true, SendContentMd5: true},
 		} {
 			for _, size := range []int{0, 1, 64 << 10, 1<<20 + 1, 3 << 20} {
 				t.Run(fmt.Sprintf("%s/%s/%d", style, name, size), func(t *testing.T) {
@@ -138,7 +134,7 @@ func TestMinioOverTLS(t *testing.T) {
 		o.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	})
 	data := random(200_000)
-	for _, options := range []minio.PutObjectOptions{{}, {Checksum: minio.ChecksumCRC32C}, {SendContentMd5: true}} {
+	for _, options := range []minio.PutObjectOptions{{}, {SendContentMd5: true}} {
 		_, err = client.PutObject(ctx, "packages", "image", bytes.NewReader(data), int64(len(data)), options)
 		require.NoError(t, err)
 		object, err := client.GetObject(ctx, "packages", "image", minio.GetObjectOptions{})
@@ -149,50 +145,21 @@ func TestMinioOverTLS(t *testing.T) {
 	}
 }
 
-func TestMinioList(t *testing.T) {
-	ctx := context.Background()
-	store, server := open(t, nil)
-	client := dial(t, server, "path")
-	for i := range 25 {
-		_, err := store.Put("packages", fmt.Sprintf("a/%02d", i), []byte("x"))
-		require.NoError(t, err)
-	}
-	for _, key := range []string{"b/c/d", "b/e", "top & <odd> ü", "z"} {
-		_, err := store.Put("packages", key, []byte("x"))
-		require.NoError(t, err)
-	}
-	list := func(options minio.ListObjectsOptions) []string {
-		var found []string
-		for o := range client.ListObjects(ctx, "packages", options) {
-			require.NoError(t, o.Err)
-			found = append(found, o.Key)
-		}
-		return found
-	}
-	assert.Len(t, list(minio.ListObjectsOptions{Recursive: true, MaxKeys: 4}), 29, "over several pages")
-	assert.Len(t, list(minio.ListObjectsOptions{Prefix: "a/", MaxKeys: 7}), 25)
-	assert.ElementsMatch(t, []string{"a/", "b/", "top & <odd> ü", "z"}, list(minio.ListObjectsOptions{MaxKeys: 1}))
-	assert.ElementsMatch(t, []string{"b/c/", "b/e"}, list(minio.ListObjectsOptions{Prefix: "b/", MaxKeys: 1}))
-	assert.Equal(t, []string{"z"}, list(minio.ListObjectsOptions{Recursive: true, StartAfter: "top & <odd> ü"}))
-	assert.Empty(t, list(minio.ListObjectsOptions{Prefix: "nothing"}))
-}
-
 func TestMinioBucket(t *testing.T) {
 	ctx := context.Background()
 	_, server := open(t, nil)
-	client := dial(t, server, "path", func(o *minio.Options) { o.Region = "" })
+	client := dial(t, server, "path")
 	ok, err := client.BucketExists(ctx, "packages")
-	require.NoError(t, err, "the client asks for the region first")
-	assert.True(t, ok)
-	region, err := client.GetBucketLocation(ctx, "packages")
 	require.NoError(t, err)
-	assert.Equal(t, "eu-1", region)
-	client = dial(t, server, "path")
+	assert.True(t, ok)
 	ok, err = client.BucketExists(ctx, "nothing")
 	require.NoError(t, err)
 	assert.False(t, ok)
 	_, err = client.PutObject(ctx, "nothing", "key", bytes.NewReader(nil), 0, minio.PutObjectOptions{})
 	assert.Equal(t, "NoSuchBucket", minio.ToErrorResponse(err).Code)
+	for o := range client.ListObjects(ctx, "packages", minio.ListObjectsOptions{}) {
+		assert.Equal(t, "NotImplemented", minio.ToErrorResponse(o.Err).Code)
+	}
 	_, err = client.ListBuckets(ctx)
 	assert.Equal(t, "NotImplemented", minio.ToErrorResponse(err).Code)
 	_, err = client.GetObjectTagging(ctx, "packages", "key", minio.GetObjectTaggingOptions{})
@@ -204,7 +171,7 @@ func TestMinioConditionalPut(t *testing.T) {
 	store, server := open(t, nil)
 	client := dial(t, server, "path")
 	put := func(change func(*minio.PutObjectOptions)) error {
-		var options minio.PutObjectOptions
+		options := minio.PutObjectOptions{DisableContentSha256: true}
 		change(&options)
 		_, err := client.PutObject(ctx, "packages", "image", bytes.NewReader([]byte("x")), 1, options)
 		return err

@@ -16,12 +16,13 @@ import (
 
 // Words of Signature Version 4.
 const (
-	algorithm       = "AWS4-HMAC-SHA256"
-	scopeEnd        = "aws4_request"
-	service         = "s3"
-	timeFormat      = "20060102T150405Z"
-	dateFormat      = "20060102"
-	unsignedPayload = "UNSIGNED-PAYLOAD"
+	algorithm        = "AWS4-HMAC-SHA256"
+	scopeEnd         = "aws4_request"
+	service          = "s3"
+	timeFormat       = "20060102T150405Z"
+	dateFormat       = "20060102"
+	unsignedPayload  = "UNSIGNED-PAYLOAD"
+	streamingPayload = "STREAMING-" // begins the words for aws-chunked
 )
 
 // Limits of Signature Version 4.

@@ -8,14 +8,13 @@
 // range, as long as the conditions in the request hold; Served tells how much
 // of the object went out.
 //
-// Objects are GET, HEAD, PUT, DELETE and listed (version 2), addressed by path
-// or by virtual host, by requests that carry a Signature Version 4 in a header
+// Objects are GET, HEAD, PUT and DELETE, addressed by path or by virtual host, by requests that carry a Signature Version 4 in a header
 // or in the address. Nothing is anonymous. What the program puts as bytes or
 // as a file is not copied; an upload of more than 1 MiB goes to a nameless
 // temporary file.
 //
-// The package does not know multipart uploads, versions, copies, access lists,
-// tags or metadata beside the content type, and says NotImplemented to them.
+// The package does not know lists of objects, aws-chunked, multipart uploads,
+// versions, copies, access lists, tags or metadata beside the content type, and says NotImplemented to them.
 // Names from outside are keys of a map and never paths.
 package objectstore
 
