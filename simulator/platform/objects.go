@@ -69,7 +69,7 @@ func (s *Service) clearStore() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), clearTime)
 	defer cancel()
-	if err := s.shelf.clear(ctx); err != nil {
-		s.log.Warn("packages stay in the object store", "bucket", s.shelf.bucket, "prefix", s.shelf.root, "error", err)
+	if err := s.catalog.clear(ctx); err != nil {
+		s.log.Warn("packages stay in the object store", "bucket", s.catalog.bucket, "prefix", s.catalog.root, "error", err)
 	}
 }

@@ -104,7 +104,7 @@ func (s *Service) RevokeAddresses() error {
 	fresh := objectstore.Credentials{AccessKey: accessKey, SecretKey: secret()}
 	s.mu.Lock()
 	defer s.mu.Unlock() // no address is issued between the two
-	s.shelf.credentials.Store(&fresh)
+	s.catalog.credentials.Store(&fresh)
 	return s.store.Accept(fresh)
 }
 

@@ -69,7 +69,7 @@ func (s *Service) lostState() error {
 	return nil
 }
 
-// openPackages puts the packages of an earlier life back onto the shelf, and
+// openPackages puts the packages of an earlier life back into the catalog, and
 // removes what its end has left over.
 func (s *Service) openPackages() error {
 	if s.config.State == "" {
@@ -95,7 +95,7 @@ func (s *Service) openPackages() error {
 	return err
 }
 
-// openPackage puts a package back onto the shelf, if its file is still the one that
+// openPackage puts a package back into the catalog, if its file is still the one that
 // was kept.
 func (s *Service) openPackage(p *engine.PackageView) error {
 	b, err := bundle.Open(s.packagePath(p.ID))
@@ -106,11 +106,11 @@ func (s *Service) openPackage(p *engine.PackageView) error {
 	case !isOf(b.Manifest, p):
 		err = errors.New("its file is another package")
 	case s.config.Store != nil:
-		s.shelf.know(b.Envelope, b.Manifest, p.Reference) // the files lie there already
+		s.catalog.know(b.Envelope, b.Manifest, p.Reference) // the files lie there already
 		return b.Close()
 	default:
 		if err = checkFiles(b); err == nil {
-			err = s.shelve(context.Background(), b, p.Reference)
+			err = s.catalog.add(context.Background(), b.Envelope, b.Manifest, filesOf(b), p.Reference)
 		}
 	}
 	if err != nil {

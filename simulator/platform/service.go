@@ -6,8 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -98,12 +96,12 @@ type Service struct {
 	log     *slog.Logger
 	topics  wire.Topics
 	store   *objectstore.Store // nil with a store of others
-	shelf   shelf
+	catalog catalog
 	keeping *keeping // nil without a state directory
 
 	wake      chan struct{} // the time of the next tick has changed
 	serving   serving
-	uploading sync.Mutex // one package is taken onto the shelf or off it at a time
+	uploading sync.Mutex // one package enters or leaves the catalog at a time
 
 	mu       sync.Mutex // guards the following
 	engine   *engine.Engine
@@ -169,9 +167,9 @@ func (s *Service) brokerConfig(listen string) broker.Config {
 func (s *Service) openStore() (err error) {
 	if s.config.Store != nil {
 		r := s.config.Store
-		s.shelf.base, s.shelf.bucket, s.shelf.plain = r.URL, r.Bucket, r.DeviceKeys
-		s.shelf.credentials.Store(&r.Credentials)
-		s.shelf.root, err = s.objectRoot()
+		s.catalog.base, s.catalog.bucket, s.catalog.plain = r.URL, r.Bucket, r.DeviceKeys
+		s.catalog.credentials.Store(&r.Credentials)
+		s.catalog.root, err = s.objectRoot()
 		return err
 	}
 	credentials := objectstore.Credentials{AccessKey: accessKey, SecretKey: secret()}
@@ -187,8 +185,8 @@ func (s *Service) openStore() (err error) {
 		s.storePlace.Release()
 		return err
 	}
-	s.shelf.base, s.shelf.bucket, s.shelf.store = advertised(s.server, s.config.StoreAdvertised), bucket, s.store
-	s.shelf.credentials.Store(&credentials)
+	s.catalog.base, s.catalog.bucket, s.catalog.store = advertised(s.server, s.config.StoreAdvertised), bucket, s.store
+	s.catalog.credentials.Store(&credentials)
 	return nil
 }
 
@@ -239,7 +237,7 @@ func (s *Service) carrier() pipe {
 }
 
 // StoreURL is where packages are fetched from.
-func (s *Service) StoreURL() string { return s.shelf.base }
+func (s *Service) StoreURL() string { return s.catalog.base }
 
 // Hears waits until the fake platform hears what devices say, or ctx ends: what they
 // tell a broker of others before that is lost. Run must have been called.
@@ -410,24 +408,10 @@ func (s *Service) send(now time.Time, id ota.Identity, message ota.Down) {
 
 // issue signs fresh addresses for one device.
 func (s *Service) issue(now time.Time, out engine.Issue) {
-	message, err := s.shelf.message(now, s.config.Validity, out)
+	message, err := s.catalog.message(now, s.config.Validity, out)
 	if err != nil {
 		s.log.Error("cannot issue a package address", "device", out.Device.Device, "component", out.Component, "error", err)
 		return
 	}
 	s.send(now, out.Device, message)
-}
-
-// AddPackage puts a package's files, in the order of the manifest, onto the
-// shelf and makes the package available to plans. The files go with the process;
-// Upload is for those that a state directory keeps.
-func (s *Service) AddPackage(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt) error {
-	if s.keeping != nil {
-		return errors.New("cannot add a package that would be missing in the next life of the platform: upload it")
-	}
-	reference := engine.Reference(manifest)
-	if err := s.shelf.add(ctx, envelope, manifest, files, reference); err != nil {
-		return fmt.Errorf("cannot add the package of %s %s: %w", manifest.Component, manifest.Target, err)
-	}
-	return s.Command(engine.AddPackage{Manifest: *manifest, Reference: reference})
 }

@@ -294,7 +294,10 @@ func TestStoreOfOthersRefuses(t *testing.T) {
 	s, err := platform.New(platform.Config{Store: &platform.RemoteStore{URL: server.URL(), Bucket: "ota", Credentials: wrong}})
 	require.NoError(t, err)
 	defer s.Close()
-	m := &ota.Manifest{Product: "p", Component: "c", Target: "1", Files: []ota.File{{Name: "f", Size: 1}}}
+	m := &ota.Manifest{
+		Product: "p", Component: "c", Type: ota.Module, Package: ota.Full, Target: "1",
+		Files: []ota.File{{Name: "f", Size: 1}},
+	}
 	err = s.AddPackage(t.Context(), ota.Envelope{}, m, files("x"))
 	require.ErrorContains(t, err, "cannot add the package of c 1: file f: cannot upload: the object store answered 403")
 	assert.NotContains(t, err.Error(), wrong.SecretKey)

@@ -55,7 +55,10 @@ func (s *Service) Upload(ctx context.Context, from io.Reader, label Label, types
 		err = engine.CheckUpload(b.Manifest, types)
 	}
 	if err == nil {
-		id, err = s.stock(ctx, b, label, path)
+		err = checkFiles(b)
+	}
+	if err == nil {
+		id, err = s.add(ctx, &offer{b.Envelope, b.Manifest, filesOf(b), path}, label)
 	}
 	if err != nil {
 		return "", errors.Join(err, b.Close())
@@ -97,44 +100,6 @@ func hidePath(err error, path string) error {
 	return errors.New(strings.ReplaceAll(err.Error(), path, "upload"))
 }
 
-// stock checks a package and puts it on the shelf.
-func (s *Service) stock(ctx context.Context, b *bundle.Bundle, label Label, path string) (string, error) {
-	if err := checkFiles(b); err != nil {
-		return "", err
-	}
-	s.uploading.Lock() // nobody takes the place that has been found free
-	defer s.uploading.Unlock()
-	reference := engine.Reference(b.Manifest)
-	add := engine.AddPackage{Manifest: *b.Manifest, Reference: reference, Name: label.Name, Remarks: label.Remarks}
-	id := engine.PackageID(reference)
-	var refusal error
-	s.View(func(e *engine.Engine) { refusal = e.MayAdd(add) })
-	if refusal != nil {
-		return "", refusal
-	}
-	if s.config.State != "" {
-		if err := keepFile(path, s.packagePath(id)); err != nil {
-			return "", err
-		}
-	}
-	err := s.shelve(ctx, b, reference)
-	if err == nil {
-		err = s.Command(add)
-	}
-	if err != nil {
-		err = errors.Join(err, s.shelf.remove(ctx, reference))
-		if s.config.State != "" {
-			err = errors.Join(err, ignoreMissing(os.Remove(s.packagePath(id))))
-		}
-		return "", fmt.Errorf("cannot add the package of %s %s: %w", b.Manifest.Component, b.Manifest.Target, err)
-	}
-	return id, nil
-}
-
-func (s *Service) packagePath(id string) string {
-	return filepath.Join(s.config.State, packagesDir, id+packageEnding)
-}
-
 // checkFiles holds the files against the manifest.
 func checkFiles(b *bundle.Bundle) error {
 	for i := range b.Manifest.Files {
@@ -149,49 +114,11 @@ func checkFiles(b *bundle.Bundle) error {
 	return nil
 }
 
-// keepFile gives a complete file its name, for good.
-func keepFile(from, to string) error {
-	err := os.Rename(from, to)
-	if err == nil {
-		var dir *os.File
-		if dir, err = os.Open(filepath.Dir(to)); err == nil {
-			err = errors.Join(dir.Sync(), dir.Close())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot keep the package: %w", err)
-	}
-	return nil
-}
-
-// shelve puts a bundle's files into the object store.
-func (s *Service) shelve(ctx context.Context, b *bundle.Bundle, reference string) error {
+// filesOf gives a package file's files, which are read from it until it is closed.
+func filesOf(b *bundle.Bundle) []io.ReaderAt {
 	files := make([]io.ReaderAt, len(b.Manifest.Files))
 	for i := range files {
 		files[i] = b.File(i)
 	}
-	return s.shelf.add(ctx, b.Envelope, b.Manifest, files, reference)
-}
-
-// DeletePackage forgets a package and removes its files, also from an object
-// store of others. If that store does not let go of them, the package is forgotten
-// all the same, and the log says which ones stay.
-func (s *Service) DeletePackage(ctx context.Context, id string) error {
-	s.uploading.Lock()
-	defer s.uploading.Unlock()
-	var reference string
-	s.View(func(e *engine.Engine) {
-		p, _ := e.Package(id)
-		reference = p.Reference
-	})
-	if err := s.Command(engine.DeletePackage{Package: id}); err != nil {
-		return err
-	}
-	if err := s.shelf.remove(ctx, reference); err != nil {
-		s.log.Warn("files of a deleted package stay in the object store", "package", reference, "error", err)
-	}
-	if s.config.State == "" {
-		return nil
-	}
-	return ignoreMissing(os.Remove(s.packagePath(id)))
+	return files
 }

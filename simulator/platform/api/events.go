@@ -155,7 +155,9 @@ func (f *follower) take(fact platform.Fact) error {
 	case engine.Changed:
 		f.stale[what.Plan] = true
 		if f.wants(deviceEvents, what.Plan, what.Device.Device) {
-			return f.send(deviceEvents, DeviceEvent{at, what.Plan, what.Device.Device, what.From.String(), what.To.String()})
+			return f.send(deviceEvents, DeviceEvent{
+				Time: at, Plan: what.Plan, Device: what.Device.Device, From: what.From.String(), To: what.To.String(),
+			})
 		}
 	case engine.PlanChanged:
 		f.stale[what.Plan] = true
@@ -165,7 +167,9 @@ func (f *follower) take(fact platform.Fact) error {
 		}
 	case engine.Decided:
 		if d := what.Decision; f.wants(decisionEvents, d.Plan, what.Device.Device) {
-			return f.send(decisionEvents, DecisionEvent{at, d.Plan, what.Device.Device, d.Accept, string(d.Reason)})
+			return f.send(decisionEvents, DecisionEvent{
+				Time: at, Plan: d.Plan, Device: what.Device.Device, Accept: d.Accept, Reason: string(d.Reason),
+			})
 		}
 	}
 	return nil
@@ -173,7 +177,10 @@ func (f *follower) take(fact platform.Fact) error {
 
 func reportEvent(at time.Time, what engine.Recorded) ReportEvent {
 	r := what.Report
-	e := ReportEvent{at, r.Plan, what.Device.Device, r.Component, r.Status.String(), r.Seq, what.Arrival.String(), nil}
+	e := ReportEvent{
+		Time: at, Plan: r.Plan, Device: what.Device.Device, Component: r.Component,
+		Status: r.Status.String(), Seq: r.Seq, Arrival: what.Arrival.String(),
+	}
 	if r.Failure != nil {
 		e.Error = causeOf(r.Failure)
 	}

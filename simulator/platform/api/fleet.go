@@ -84,7 +84,10 @@ func (a *API) listFleet(w http.ResponseWriter, r *http.Request) error {
 }
 
 func fleetDeviceOf(r *engine.FleetRow) FleetDevice {
-	d := FleetDevice{r.Product, r.Key, r.Via, r.Online, moment(r.First), moment(r.Last), []Installed{}}
+	d := FleetDevice{
+		Product: r.Product, Key: r.Key, Gateway: r.Via, Online: r.Online,
+		First: moment(r.First), Last: moment(r.Last), Components: []Installed{},
+	}
 	for _, c := range r.Components {
 		d.Components = append(d.Components, Installed{c.ID, string(c.Type), c.Version})
 	}

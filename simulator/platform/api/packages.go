@@ -34,7 +34,10 @@ func packageOf(e *engine.Engine, v *engine.PackageView) Package {
 		p.Files = append(p.Files, File{f.Name, f.Size, hex.EncodeToString(f.SHA256[:])})
 	}
 	if c := v.Check; c != nil {
-		p.Verification = &Verification{c.Device, StatusName(engine.PlanStatus(c.Outcome)), c.Created.UTC(), moment(c.Started), moment(c.Ended), c.Progress, c.Retries, nil}
+		p.Verification = &Verification{
+			Device: c.Device, Outcome: StatusName(engine.PlanStatus(c.Outcome)), Created: c.Created.UTC(),
+			Started: moment(c.Started), Ended: moment(c.Ended), Progress: c.Progress, Retries: c.Retries,
+		}
 		if view, found := e.Device(c.Plan, c.Device); found {
 			details := deviceDetails(e, time.Now(), c.Plan, &view)
 			p.Verification.Details = &details

@@ -20,8 +20,11 @@ type Counts struct {
 }
 
 func countsOf(t engine.Tally) Counts {
-	return Counts{t[ota.DeviceNotUpgraded], t[ota.DeviceUpgrading], t[ota.DeviceUpgraded], t[ota.DeviceUpgradeFailed],
-		t[ota.DeviceNoUpdateRequired], t.Total(), t.SuccessRate()}
+	return Counts{
+		NotUpgraded: t[ota.DeviceNotUpgraded], Upgrading: t[ota.DeviceUpgrading], Upgraded: t[ota.DeviceUpgraded],
+		UpgradeFailed: t[ota.DeviceUpgradeFailed], NoUpdateRequired: t[ota.DeviceNoUpdateRequired],
+		Total: t.Total(), SuccessRate: t.SuccessRate(),
+	}
 }
 
 // Plan is one line of the list of plans.
@@ -42,7 +45,10 @@ func StatusName(s engine.PlanStatus) string {
 }
 
 func planOf(v *engine.PlanView) Plan {
-	return Plan{v.ID, v.Name, v.Product, StatusName(v.Status), string(v.Mode), v.Start.UTC(), v.End.UTC(), countsOf(v.Devices)}
+	return Plan{
+		ID: v.ID, Name: v.Name, Product: v.Product, Status: StatusName(v.Status), Mode: string(v.Mode),
+		Start: v.Start.UTC(), End: v.End.UTC(), Devices: countsOf(v.Devices),
+	}
 }
 
 // PlanDetails is a plan with everything that was filled in.
@@ -70,7 +76,7 @@ type Component struct {
 	Sources   []string `json:"sources"`
 	Target    string   `json:"target"`
 	Upgrade   bool     `json:"upgrade"`
-	PackageID string   `json:"package_id,omitempty"` // empty without one on the shelf
+	PackageID string   `json:"package_id,omitempty"` // empty without one in the catalog
 }
 
 // Details gives a plan with everything that was filled in; false if there is none
@@ -107,7 +113,8 @@ func Details(e *engine.Engine, id string) (PlanDetails, bool) {
 	for i := range spec.Components {
 		c := &spec.Components[i]
 		d.Components = append(d.Components, Component{
-			c.ID, string(c.Type), string(c.Package), list(c.Sources), c.Target, !c.Skip, packageFor(packages, spec.Product, c),
+			ID: c.ID, Type: string(c.Type), Package: string(c.Package), Sources: list(c.Sources), Target: c.Target,
+			Upgrade: !c.Skip, PackageID: packageFor(packages, spec.Product, c),
 		})
 	}
 	return d, true
@@ -158,8 +165,10 @@ type DeviceFailure struct {
 }
 
 func deviceOf(r *engine.DeviceRow) Device {
-	return Device{r.Key, r.Status.String(), r.Online, moment(r.Started), moment(r.Ended), r.Attempt, r.LastSeq,
-		failuresOf(r.Failures), failuresOf(r.Earlier)}
+	return Device{
+		Key: r.Key, Status: r.Status.String(), Online: r.Online, Started: moment(r.Started), Ended: moment(r.Ended),
+		Attempt: r.Attempt, LastSeq: r.LastSeq, Failures: failuresOf(r.Failures), Earlier: failuresOf(r.Earlier),
+	}
 }
 
 func failuresOf(all []engine.ComponentFailure) []DeviceFailure {

@@ -14,7 +14,7 @@ type Engine struct {
 	plans                      map[string]*plan
 	created                    []*plan // in order of creation
 	packages                   map[packageKey]*versionPackage
-	stocked                    []*versionPackage // in the order in which they were added
+	catalog                    []*versionPackage // in the order in which they were added
 	words                      words
 	acks                       ackQueue
 	wake                       time.Time // when a plan next pushes or ends; zero if none does

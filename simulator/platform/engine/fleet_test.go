@@ -90,7 +90,7 @@ func TestGatewaysInACircle(t *testing.T) {
 
 // TestAppeared: a device's first contact is a fact once, over lives of the platform.
 func TestAppeared(t *testing.T) {
-	s, kept := newKeptScript(t), shelfOfRecords{}
+	s, kept := newKeptScript(t), recordsInMemory{}
 	in := &ota.Inventory{Via: "gw-1", Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}}
 	out := s.engine.Handle(s.now, engine.Message{Device: identity("d1"), Message: in})
 	assert.Equal(t, []engine.Output{engine.Appeared{Device: identity("d1"), Via: "gw-1", Components: in.Components}}, out)

@@ -18,10 +18,10 @@ import (
 	"otafleet/simulator/platform/engine"
 )
 
-// shelfOfRecords keeps records in memory.
-type shelfOfRecords map[string][]byte
+// recordsInMemory keeps records in memory.
+type recordsInMemory map[string][]byte
 
-func (s shelfOfRecords) write(records []engine.Record) {
+func (s recordsInMemory) write(records []engine.Record) {
 	for _, r := range records {
 		if r.Value == nil {
 			delete(s, r.Key)
@@ -31,7 +31,7 @@ func (s shelfOfRecords) write(records []engine.Record) {
 	}
 }
 
-func (s shelfOfRecords) Each(prefix string, f func(engine.Record) error) error {
+func (s recordsInMemory) Each(prefix string, f func(engine.Record) error) error {
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		if strings.HasPrefix(key, prefix) {
 			if err := f(engine.Record{Key: key, Value: s[key]}); err != nil {
@@ -43,7 +43,7 @@ func (s shelfOfRecords) Each(prefix string, f func(engine.Record) error) error {
 }
 
 // restart lets the script's platform die and come back from what was kept.
-func (s *script) restart(kept shelfOfRecords) {
+func (s *script) restart(kept recordsInMemory) {
 	s.t.Helper()
 	kept.write(s.engine.Changes())
 	fresh, err := engine.Restore(kept)
@@ -78,7 +78,7 @@ const everyTurn = `
 	plan t of=A; d7 ask; d10 on; terminate t; d8 on; d11 ask; d11 take; abandon p d11; plan e end=20m; d9 ask; wait 30m; d1 off; d2 #9 A:ok`
 
 func TestRestore(t *testing.T) {
-	kept := shelfOfRecords{}
+	kept := recordsInMemory{}
 	s := newKeptScript(t)
 	s.all(everyTurn)
 	require.NoError(t, s.verify("d8"))
@@ -96,7 +96,7 @@ func TestRestore(t *testing.T) {
 
 // newKeptScript is a script whose platform is kept from its beginning.
 func newKeptScript(t testing.TB) *script {
-	empty, err := engine.Restore(shelfOfRecords{})
+	empty, err := engine.Restore(recordsInMemory{})
 	require.NoError(t, err)
 	return newScriptOn(t, empty)
 }
@@ -107,7 +107,7 @@ func TestRestartsAmongRandomInterleavings(t *testing.T) {
 	for _, on := range []string{"stop", "continue", "revert"} {
 		for seed := range uint64(4) {
 			w := newWorldOf(newKeptScript(t), t, seed, "on="+on, "retries=2")
-			kept := shelfOfRecords{}
+			kept := recordsInMemory{}
 			for range 30 {
 				w.round()
 				was := shown(w.engine)
@@ -123,7 +123,7 @@ func TestRestartsAmongRandomInterleavings(t *testing.T) {
 }
 
 func FuzzRestore(f *testing.F) {
-	kept := shelfOfRecords{}
+	kept := recordsInMemory{}
 	s := newKeptScript(f)
 	s.all(everyTurn)
 	kept.write(s.engine.Changes())
@@ -159,7 +159,7 @@ var update = flag.Bool("update", false, "write testdata/records.json")
 func TestRecordsStayReadable(t *testing.T) {
 	const path = "testdata/records.json"
 	if *update {
-		s, fresh := newKeptScript(t), shelfOfRecords{}
+		s, fresh := newKeptScript(t), recordsInMemory{}
 		s.all(everyTurn)
 		fresh.write(s.engine.Changes())
 		forms := map[string]json.RawMessage{}
@@ -174,7 +174,7 @@ func TestRecordsStayReadable(t *testing.T) {
 	require.NoError(t, err)
 	var kept map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(text, &kept))
-	old := shelfOfRecords{}
+	old := recordsInMemory{}
 	for key, value := range kept {
 		old[key] = value
 	}

@@ -25,7 +25,7 @@ type packageKey struct {
 	source, target     string
 }
 
-// versionPackage is one package on the platform's shelf.
+// versionPackage is one package of the catalog.
 type versionPackage struct {
 	view PackageView // but for what is in use, and the verification
 	size int64       // bytes to transfer
@@ -37,7 +37,10 @@ type versionPackage struct {
 }
 
 func (v *versionPackage) key() packageKey {
-	return packageKey{v.view.Product, v.view.Component, v.view.Type, v.view.Source, v.view.Target}
+	return packageKey{
+		product: v.view.Product, component: v.view.Component, kind: v.view.Type,
+		source: v.view.Source, target: v.view.Target,
+	}
 }
 
 // Reference names a package, and is the beginning of its objects' keys. A version
@@ -64,7 +67,7 @@ func PackageID(reference string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// MayAdd says what keeps a package off the shelf, without putting it there.
+// MayAdd says what keeps a package from the catalog, without putting it there.
 func (e *Engine) MayAdd(cmd AddPackage) error {
 	err := checkManifest(&cmd.Manifest)
 	if err == nil {
@@ -84,7 +87,7 @@ func (e *Engine) addPackage(cmd AddPackage) error {
 	e.added++
 	p.number = e.added
 	e.packages[p.key()] = p
-	e.stocked = append(e.stocked, p)
+	e.catalog = append(e.catalog, p)
 	e.keepPackage(p)
 	return nil
 }
@@ -107,19 +110,19 @@ func newPackage(now time.Time, cmd AddPackage) *versionPackage {
 	return p
 }
 
-// checkPackage joins what keeps a package off the shelf.
+// checkPackage joins what keeps a package from the catalog.
 func (e *Engine) checkPackage(v *versionPackage) error {
 	var p problems
 	n, name := len([]rune(v.view.Name)), v.view.Name
 	p.unless(n <= MaxPackageName || name == v.view.Reference, "name", "name: %d characters, must be 1 to %d", n, MaxPackageName)
 	remarks := len([]rune(v.view.Remarks))
 	p.unless(remarks <= MaxRemarks, "remarks", "remarks: %d characters, at most %d", remarks, MaxRemarks)
-	p.unless(len(e.stocked) < MaxPackages, "", "there are %d packages already, which is all that the platform keeps", MaxPackages)
+	p.unless(len(e.catalog) < MaxPackages, "", "there are %d packages already, which is all that the platform keeps", MaxPackages)
 	if known := e.packages[v.key()]; known != nil {
 		p.unless(false, "", "%q is already the package of %s for %s", known.view.Reference, v.view.Component, v.view.Target)
 		return p.join()
 	}
-	for _, other := range e.stocked {
+	for _, other := range e.catalog {
 		p.unless(other.view.Name != name, "name", "name %q is taken", name)
 		p.unless(other.view.ID != v.view.ID, "", "reference %q is taken", v.view.Reference)
 	}
@@ -128,7 +131,7 @@ func (e *Engine) checkPackage(v *versionPackage) error {
 
 // findPackage finds a package by its id.
 func (e *Engine) findPackage(action, id string) (*versionPackage, error) {
-	for _, p := range e.stocked {
+	for _, p := range e.catalog {
 		if p.view.ID == id {
 			return p, nil
 		}
@@ -151,7 +154,7 @@ func (e *Engine) deletePackage(id string) error {
 	}
 	e.dropVerification(p)
 	delete(e.packages, p.key())
-	e.stocked = slices.DeleteFunc(e.stocked, func(other *versionPackage) bool { return other == p })
+	e.catalog = slices.DeleteFunc(e.catalog, func(other *versionPackage) bool { return other == p })
 	e.forget(packageRecord(p.view.ID))
 	return nil
 }
@@ -205,8 +208,8 @@ type PackageView struct {
 
 // Packages lists the packages in the order in which they were added.
 func (e *Engine) Packages() []PackageView {
-	views := make([]PackageView, 0, len(e.stocked))
-	for _, p := range e.stocked {
+	views := make([]PackageView, 0, len(e.catalog))
+	for _, p := range e.catalog {
 		views = append(views, p.shown())
 	}
 	return views

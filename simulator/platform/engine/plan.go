@@ -147,7 +147,7 @@ func (e *Engine) addComponent(p *plan, i int, bad *problems) {
 	if c.Skip {
 		return
 	}
-	key := packageKey{p.spec.Product, c.ID, c.Type, "", c.Target}
+	key := p.fullPackage(c.ID, c.Type, c.Target)
 	if c.Package == ota.Delta {
 		key.source = c.Sources[0]
 	}
@@ -162,6 +162,11 @@ func (e *Engine) addComponent(p *plan, i int, bad *problems) {
 	})
 	p.references = append(p.references, entry.view.Reference)
 	p.space = max(p.space, entry.largest)
+}
+
+// fullPackage is the key of a component's full package.
+func (p *plan) fullPackage(component string, kind ota.ComponentType, target string) packageKey {
+	return packageKey{product: p.spec.Product, component: component, kind: kind, target: target}
 }
 
 // messageFor returns the plan message of an attempt. One message serves all

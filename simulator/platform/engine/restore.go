@@ -74,14 +74,14 @@ func (r *restorer) takePackage(value []byte) error {
 	}
 	v := &versionPackage{view: form.View, number: form.Number, size: form.Size, largest: form.Largest}
 	v.view.Check = nil
-	if v.view.ID != PackageID(v.view.Reference) || len(r.engine.stocked) >= MaxPackages || r.engine.packages[v.key()] != nil {
+	if v.view.ID != PackageID(v.view.Reference) || len(r.engine.catalog) >= MaxPackages || r.engine.packages[v.key()] != nil {
 		return errNotOurs
 	}
 	if form.Check != nil {
 		r.checks[v] = form.Check
 	}
 	r.engine.packages[v.key()] = v
-	r.engine.stocked = append(r.engine.stocked, v)
+	r.engine.catalog = append(r.engine.catalog, v)
 	return nil
 }
 
@@ -138,8 +138,8 @@ func (r *restorer) takeSeries(value []byte) error {
 // join puts everything into its order and computes what follows from it.
 func (r *restorer) join() error {
 	e := r.engine
-	slices.SortStableFunc(e.stocked, func(a, b *versionPackage) int { return cmp.Compare(a.number, b.number) })
-	for _, p := range e.stocked {
+	slices.SortStableFunc(e.catalog, func(a, b *versionPackage) int { return cmp.Compare(a.number, b.number) })
+	for _, p := range e.catalog {
 		e.added = max(e.added, p.number)
 	}
 	slices.SortStableFunc(e.created, func(a, b *plan) int { return cmp.Compare(a.number, b.number) })

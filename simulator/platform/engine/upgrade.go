@@ -138,7 +138,7 @@ func (e *Engine) issue(t *task, i int, why IssueReason) {
 func (e *Engine) reference(t *task, i int) string {
 	c := &t.plan.components[i]
 	if t.parts[i].full && c.Package == ota.Delta {
-		if full, found := e.packages[packageKey{t.plan.spec.Product, c.ID, c.Type, "", c.Target}]; found {
+		if full, found := e.packages[t.plan.fullPackage(c.ID, c.Type, c.Target)]; found {
 			return full.view.Reference
 		}
 	}

@@ -92,7 +92,9 @@ func statuses() []deviceStatus {
 	var all []deviceStatus
 	for i, meaning := range meanings {
 		s := ota.DeviceStatus(i)
-		all = append(all, deviceStatus{s, s.String(), strings.ReplaceAll(s.String(), "_", "-"), s.Name(), meaning})
+		all = append(all, deviceStatus{
+			Status: s, Wire: s.String(), Class: strings.ReplaceAll(s.String(), "_", "-"), Name: s.Name(), Meaning: meaning,
+		})
 	}
 	return all
 }

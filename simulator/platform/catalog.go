@@ -17,8 +17,8 @@ import (
 	"otafleet/simulator/platform/objectstore"
 )
 
-// shelf knows where packages lie and gives addresses of them.
-type shelf struct {
+// catalog knows where packages lie and gives addresses of them.
+type catalog struct {
 	// Immutable once it is set up.
 	base   string
 	bucket string
@@ -27,20 +27,20 @@ type shelf struct {
 	plain  bool               // devices get s3:// addresses
 
 	credentials atomic.Pointer[objectstore.Credentials]
-	packages    sync.Map // reference -> *shelved
+	packages    sync.Map // reference -> *artifact
 }
 
-// shelved is one package on the shelf.
-type shelved struct {
+// artifact is one package in the catalog.
+type artifact struct {
 	envelope ota.Envelope
 	files    []ota.File
 }
 
 // key is where an object lies in the bucket.
-func (s *shelf) key(name string) string { return path.Join(s.root, name) }
+func (s *catalog) key(name string) string { return path.Join(s.root, name) }
 
 // add uploads the files of a package.
-func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt, reference string) error {
+func (s *catalog) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt, reference string) error {
 	for i := range manifest.Files {
 		f := &manifest.Files[i]
 		if err := s.put(ctx, path.Join(reference, f.Name), files[i], f.Size); err != nil {
@@ -52,21 +52,21 @@ func (s *shelf) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Ma
 }
 
 // know takes in a package whose files lie in the store.
-func (s *shelf) know(envelope ota.Envelope, manifest *ota.Manifest, reference string) {
-	s.packages.Store(reference, &shelved{envelope: envelope, files: manifest.Files})
+func (s *catalog) know(envelope ota.Envelope, manifest *ota.Manifest, reference string) {
+	s.packages.Store(reference, &artifact{envelope: envelope, files: manifest.Files})
 }
 
-// remove takes a package off the shelf, and its files out of the store.
-func (s *shelf) remove(ctx context.Context, reference string) error {
+// remove takes a package from the catalog, and its files out of the store.
+func (s *catalog) remove(ctx context.Context, reference string) error {
 	found, ok := s.packages.LoadAndDelete(reference)
 	if !ok {
 		return nil
 	}
-	return s.dropAll(ctx, reference, found.(*shelved).files)
+	return s.dropAll(ctx, reference, found.(*artifact).files)
 }
 
-// clear takes every package off the shelf, as remove does.
-func (s *shelf) clear(ctx context.Context) error {
+// clear takes every package from the catalog, as remove does.
+func (s *catalog) clear(ctx context.Context) error {
 	var all error
 	s.packages.Range(func(reference, _ any) bool {
 		if err := s.remove(ctx, reference.(string)); err != nil {
@@ -78,7 +78,7 @@ func (s *shelf) clear(ctx context.Context) error {
 }
 
 // dropAll removes the files of a package out of the store.
-func (s *shelf) dropAll(ctx context.Context, reference string, files []ota.File) error {
+func (s *catalog) dropAll(ctx context.Context, reference string, files []ota.File) error {
 	var all error
 	for i := range files {
 		if err := s.drop(ctx, path.Join(reference, files[i].Name)); err != nil {
@@ -89,7 +89,7 @@ func (s *shelf) dropAll(ctx context.Context, reference string, files []ota.File)
 }
 
 // drop removes one object, here or with a presigned request elsewhere.
-func (s *shelf) drop(ctx context.Context, name string) error {
+func (s *catalog) drop(ctx context.Context, name string) error {
 	if s.store != nil {
 		s.store.Remove(s.bucket, s.key(name))
 		return nil
@@ -106,7 +106,7 @@ func (s *shelf) drop(ctx context.Context, name string) error {
 }
 
 // put stores one object, here or with a presigned request elsewhere.
-func (s *shelf) put(ctx context.Context, name string, content io.ReaderAt, size int64) error {
+func (s *catalog) put(ctx context.Context, name string, content io.ReaderAt, size int64) error {
 	if s.store != nil {
 		_, err := s.store.PutReader(s.bucket, s.key(name), content, size)
 		return err
@@ -148,12 +148,12 @@ func withoutAddress(err error) error {
 }
 
 // message builds the package message of one device and component.
-func (s *shelf) message(now time.Time, valid time.Duration, out engine.Issue) (*ota.Package, error) {
+func (s *catalog) message(now time.Time, valid time.Duration, out engine.Issue) (*ota.Package, error) {
 	found, ok := s.packages.Load(out.Package)
 	if !ok {
 		return nil, fmt.Errorf("there is no package %s", out.Package)
 	}
-	p := found.(*shelved)
+	p := found.(*artifact)
 	message := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: p.envelope}
 	for i := range p.files {
 		name := p.files[i].Name
@@ -168,7 +168,7 @@ func (s *shelf) message(now time.Time, valid time.Duration, out engine.Issue) (*
 }
 
 // address is where a device gets one object, and until when.
-func (s *shelf) address(now time.Time, valid time.Duration, name string) (ota.FileAddress, error) {
+func (s *catalog) address(now time.Time, valid time.Duration, name string) (ota.FileAddress, error) {
 	if s.plain {
 		return ota.FileAddress{URLs: []string{"s3://" + s.bucket + "/" + s.key(name)}}, nil
 	}
