@@ -35,7 +35,7 @@ var tables = map[string]string{
 	"simulator/verdict.kindNames":               "names of the kinds of events",
 	"simulator/platform/engine.arrivalNames":    "names of what becomes of a report",
 	"simulator/platform/engine.sentences":       "texts of the plan log",
-	"simulator/platform/engine.tellingReasons":  "the order in which reasons are told",
+	"simulator/platform/engine.tellingReasons":  "the order in which reasons are given",
 	"simulator/platform/objectstore/failure.go": "the failures of S3, errors to compare with",
 }
 

@@ -44,7 +44,7 @@ func (p Program) begin() (*run, error) {
 	self, _, _ := readStat("/proc/self/stat")
 	const limit = 4 << 10
 	content, err := files.Read(p.Trace, limit)
-	if files.Foreign(err) { // it names no run, and can take none
+	if files.NoFile(err) { // it names no run, and can take none
 		err = os.RemoveAll(p.Trace)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -40,7 +40,7 @@ func (r Record[T]) Load() (*T, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil && !files.Foreign(err) {
+	if err != nil && !files.NoFile(err) {
 		return nil, fmt.Errorf("cannot read the installer's record: %w", err)
 	}
 	content := new(T)

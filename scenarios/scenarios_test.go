@@ -128,7 +128,7 @@ func TestRead(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "happy"), 0o700))
 	t.Chdir(dir)
 	beside, err := scenarios.Read("happy")
-	require.NoError(t, err, "a directory of the same name is in nobody's way")
+	require.NoError(t, err, "a directory of the same name is in no one's way")
 	assert.Equal(t, text, beside)
 
 	for _, name := range []string{"none", "", "../scenarios/happy/..", dir} {

@@ -149,7 +149,7 @@ func (r *rescue) file() string { return filepath.Join(r.stateDir, "rescues") }
 func (r *rescue) count() int {
 	text, err := files.Read(r.file(), maxCount)
 	switch {
-	case files.Foreign(err):
+	case files.NoFile(err):
 		return maxRescues
 	case err != nil:
 		return 0

@@ -1,13 +1,13 @@
-// Package address keeps TCP addresses while nobody listens on them. A port of a
+// Package address keeps TCP addresses while no server listens on them. A port of a
 // server that is down is free otherwise, and the system gives it to the next
 // listener that asks for any port, or to a connection: even to one that is looking
 // for that server.
 //
 // One flow through it: Keep binds a socket to an address, and never listens on it;
 // a server listens there, ends, and another one listens there again, each as if
-// nobody had the address; Release gives it up.
+// the address were free; Release gives it up.
 //
-// It does not keep anybody away who asks for the address by its number, and is of
+// It does not keep a program away that asks for the address by its number, and is of
 // no use to a server that does not set SO_REUSEADDR, as nearly all do, and all of
 // package net.
 package address
@@ -26,7 +26,7 @@ type Kept struct {
 	text   string // host:port
 }
 
-// Keep keeps an address, host:port, on which nobody listens now; port 0 is one
+// Keep keeps an address, host:port, on which no server listens now; port 0 is one
 // that is free.
 func Keep(address string) (Kept, error) {
 	fail := func(err error) (Kept, error) {

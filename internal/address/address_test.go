@@ -22,7 +22,7 @@ func TestServersComeAndGo(t *testing.T) {
 		require.NoError(t, err, any)
 		t.Cleanup(kept.Release)
 		_, err = net.Dial("tcp", kept.String())
-		require.Error(t, err, "nobody listens")
+		require.Error(t, err, "no server listens")
 		for range 3 {
 			l, err := net.Listen("tcp", kept.String())
 			require.NoError(t, err)
@@ -37,8 +37,8 @@ func TestServersComeAndGo(t *testing.T) {
 	}
 }
 
-// TestNobodyIsGivenAKeptAddress, however many ask for any.
-func TestNobodyIsGivenAKeptAddress(t *testing.T) {
+// TestKeptAddressIsGivenToNoOther, however many ask for any.
+func TestKeptAddressIsGivenToNoOther(t *testing.T) {
 	kept, err := address.Keep("127.0.0.1:0")
 	require.NoError(t, err)
 	for range 5_000 {

@@ -93,7 +93,7 @@ func Exitf(code int, format string, args ...any) error {
 
 // Main runs the program with the arguments of the process and returns its exit
 // code. The first interrupt, termination, hang-up or quit ends the context; the
-// second ends the process at once. A standard output that nobody reads any more is
+// second ends the process at once. A standard output that has no reader any more is
 // an error of whoever writes, not the end of the process. A panic ends it by
 // SIGABRT: the exit code that Go would give means a wrong flag here.
 func (p *Program) Main() int {
@@ -185,7 +185,7 @@ func (p *Program) verb(name string) *Verb {
 	return nil
 }
 
-// unknown says that there is no such verb.
+// unknown says that a verb does not exist.
 func (p *Program) unknown(streams Streams, name string) int {
 	var verbs []string
 	for _, v := range p.Verbs {

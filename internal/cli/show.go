@@ -16,7 +16,7 @@ const (
 	readable       = 100 // the most that a line of running text has
 )
 
-// IsTerminal reports whether somebody looks at what is written to w.
+// IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -1,7 +1,6 @@
-// Package files reads files whose place somebody else may have filled with
-// something else: a directory, a pipe, a socket, a file without end.
+// Package files reads files at paths where something else may be: a directory, a pipe, a socket, a file without end.
 //
-// One flow through it: Read opens a path without waiting for anybody, looks
+// One flow through it: Read opens a path without waiting, looks
 // whether a file is there, and reads it if it is as short as its reader expects.
 //
 // It writes nothing, and does not judge links: a link to a file is one.
@@ -25,9 +24,9 @@ var (
 	ErrTooLong = errors.New("is too long")
 )
 
-// Foreign reports whether an error of this package says that what is at a path
+// NoFile reports whether an error of this package says that what is at a path
 // cannot be a file of its reader's, whatever the storage does.
-func Foreign(err error) bool { return errors.Is(err, ErrNotFile) || errors.Is(err, ErrTooLong) }
+func NoFile(err error) bool { return errors.Is(err, ErrNotFile) || errors.Is(err, ErrTooLong) }
 
 // Read reads the regular file at path, or that which a link leads to. It fails
 // with ErrTooLong where the file has more than limit bytes, and with ErrNotFile

@@ -49,7 +49,7 @@ func TestRead(t *testing.T) {
 			if test.fails != nil {
 				require.ErrorIs(t, err, test.fails)
 				assert.ErrorContains(t, err, path)
-				assert.Equal(t, !errors.Is(err, fs.ErrNotExist), files.Foreign(err))
+				assert.Equal(t, !errors.Is(err, fs.ErrNotExist), files.NoFile(err))
 				return
 			}
 			require.NoError(t, err)

@@ -152,7 +152,7 @@ func checkZone(name string) error {
 	}
 	for _, dir := range []string{os.Getenv("ZONEINFO"), "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/usr/lib/locale/TZ", "/etc/zoneinfo"} {
 		f, err := files.Open(filepath.Join(dir, name))
-		if files.Foreign(err) {
+		if files.NoFile(err) {
 			return err
 		}
 		if err == nil {
