@@ -66,7 +66,7 @@ var layout = []layer{
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
-	{"simulator/model", "simulator/scenario simulator/fault simulator/verdict simulator/platform/engine agent firmware internal/*", ""},
+	{"simulator/model", "simulator/scenario simulator/selection simulator/fault simulator/verdict simulator/platform/engine agent firmware internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"}, // it judges, and draws nothing
@@ -79,9 +79,9 @@ var layout = []layer{
 	{"simulator/platform/*", "internal/*", ""},
 	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
 	{"simulator", "simulator/scenario simulator/selection simulator/verdict", ""},
-	{"simulator/virtual", "simulator simulator/* simulator/platform/engine agent agent/download agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
+	{"simulator/virtual", "simulator simulator/* simulator/platform/engine agent agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
-	{"simulator/real/netem", "simulator/scenario agent/link/native", ""},
+	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", ""},
 	{"simulator/real", "simulator simulator/... agent agent/link agent/link/native agent/download firmware internal/*", ""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 

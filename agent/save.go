@@ -2,12 +2,15 @@ package agent
 
 import "time"
 
+// SaveRetry is the first pause before a state is saved again that could not be.
+const SaveRetry = time.Second
+
 // save does not return before the state is durable, because nothing that comes
 // after may happen without it. A full disk stops the device's upgrade, not the
 // device: inputs wait, nothing is lost, and the platform is told.
 func (r *Runner) save(state *State) {
 	told, session := "", 0
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+	for wait := SaveRetry; ; wait = min(2*wait, time.Minute) {
 		err := r.equipment.Store.Save(state)
 		r.setTrouble(&r.unsaved, err)
 		if err == nil || r.ctx.Err() != nil {

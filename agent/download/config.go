@@ -18,7 +18,7 @@ import (
 
 // What a zero Config means.
 const (
-	DefaultStallTimeout = 30 * time.Second
+	DefaultStallTimeout = policy.DefaultStallTimeout
 	DefaultAttempts     = policy.DefaultAttempts
 	DefaultLowestRate   = 4 << 10
 	DefaultParallel     = 2

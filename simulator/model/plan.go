@@ -12,16 +12,10 @@ import (
 // run that ends by its own clock must not end the plan's.
 const slack = 24 * time.Hour
 
-// Device is a device of a run.
-type Device struct {
-	Fleet *scenario.Fleet
-	N     int // from 1
-}
-
 // PlanSpec is a scenario's plan as the engine takes it, of a run of these devices that
 // began at a time. The plan's clock shows midnight then, so that neither the grid
 // of pushes nor the window depends on when somebody starts a run.
-func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Device) engine.PlanSpec {
+func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Member) engine.PlanSpec {
 	began = began.UTC()
 	midnight := began.Truncate(24 * time.Hour)
 	spec := engine.PlanSpec{

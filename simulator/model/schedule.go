@@ -39,9 +39,6 @@ type Step struct {
 // grace is how long after its time a thing that happens by itself has come.
 const grace = time.Second
 
-// pushGrid is how often the platform pushes plans, from the start of the run on.
-const pushGrid = 10 * time.Minute
-
 // Schedule lists what happens in a run of a scenario, in order. Without plans those
 // of the scenario are left out: the platform has its own.
 func Schedule(s *scenario.Scenario, plans bool) []Step {
@@ -97,7 +94,7 @@ func eventSteps(e *scenario.Event) []Step {
 		all = append(all, Step{At: e.At + e.For, Do: undo})
 	}
 	if e.Do == scenario.ResumePlan || e.Do == scenario.SuspendPlan && e.For > 0 {
-		pushed := (e.At + e.For).Truncate(pushGrid) + pushGrid
+		pushed := (e.At + e.For).Truncate(engine.PushGrid) + engine.PushGrid
 		all = append(all, Step{At: pushed + grace})
 	}
 	return all

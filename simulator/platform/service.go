@@ -20,7 +20,7 @@ import (
 
 // DefaultValidity is how long a package address works: the lifetime that real
 // platforms give theirs.
-const DefaultValidity = 15 * time.Minute
+const DefaultValidity = engine.URLValidity
 
 // Where the fake platform keeps its packages, and as whom.
 const (

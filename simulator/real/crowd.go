@@ -30,7 +30,7 @@ func (w *world) arriveAll(ctx context.Context) {
 	w.crowd.stop = stop
 	w.crowd.arriving.Go(func() {
 		for i := range w.arrivals {
-			netem.Sleep(ctx, time.Until(w.began.Add(w.arrivals[i].at)))
+			netem.Sleep(ctx, time.Until(w.began.Add(w.arrivals[i].At)))
 			if ctx.Err() != nil {
 				return
 			}
@@ -43,19 +43,18 @@ func (w *world) arriveAll(ctx context.Context) {
 }
 
 // arrive makes a device and those behind it, and gives them power.
-func (w *world) arrive(a *arrival) {
-	first := newDevice(w, a.member)
-	first.unasked = a.unasked
+func (w *world) arrive(g *model.Group) {
+	first := newDevice(w, g.Gateway())
 	devices := []*device{first}
-	for _, m := range a.behind {
+	for _, m := range g.Behind() {
 		devices = append(devices, newSubDevice(w, m, first))
 	}
 	w.crowd.add(devices)
 	w.separate(first)
 	for _, d := range devices {
-		d.record(verdict.Event{Kind: verdict.Arrived, Text: d.fleet.spec.Name})
-		for _, f := range d.faults {
-			if !d.unasked {
+		d.record(verdict.Event{Kind: verdict.Arrived, Text: d.Fleet.Name})
+		for _, f := range d.Faults {
+			if !d.Extra {
 				w.recorder.drawn(f.Name())
 			}
 		}
@@ -126,25 +125,15 @@ func (d *device) trouble() string {
 	return cmp.Or(d.life.session.Health().Trouble, "nothing answered")
 }
 
-// checkTruth records, at the end of the run, a violation for what the device has
-// said and is not so, and the reports that it still has.
+// checkTruth records, at the end of the run, what the device has left unsaid, and what
+// it has said and is not so.
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, e := range model.Unacknowledged(d.memory.State) {
-		d.record(e)
-	}
 	if !d.reached {
 		d.record(verdict.Event{Kind: verdict.Unreached, Text: d.trouble()})
 	}
-	lies := model.Violations(d.memory.State, func(component string) (string, bool) {
-		i := d.memory.Component(component)
-		if i < 0 {
-			return "", false
-		}
-		return d.flashes[i].version(), true
-	})
-	for _, lie := range lies {
-		d.violation(lie)
+	for _, e := range d.Last(d.runs) {
+		d.record(e)
 	}
 }

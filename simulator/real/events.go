@@ -107,7 +107,7 @@ func (w *world) separate(d *device) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range w.partitions {
-		if p.fleet == "" || p.fleet == d.fleet.spec.Name {
+		if p.fleet == "" || p.fleet == d.Fleet.Name {
 			d.link.Freeze(time.Until(p.until))
 		}
 	}
@@ -117,7 +117,7 @@ func (w *world) separate(d *device) {
 func (w *world) eachLink(fleet string, do func(*netem.Link)) {
 	devices, _ := w.crowd.all()
 	for _, d := range devices {
-		if d.voice == nil && (fleet == "" || fleet == d.fleet.spec.Name) {
+		if d.voice == nil && (fleet == "" || fleet == d.Fleet.Name) {
 			do(d.link)
 		}
 	}

@@ -68,7 +68,7 @@ func (p *toldPlan) take(reports []ota.Report) (changed bool) {
 func (d *device) acked(ack *ota.Ack) {
 	reports, status, changed := d.learn(ack)
 	for i := range reports {
-		d.record(verdict.ReportEvent(0, verdict.Stored, d.id.Device, &reports[i]))
+		d.record(verdict.ReportEvent(0, verdict.Stored, d.ID.Device, &reports[i]))
 	}
 	if changed {
 		d.record(verdict.Event{Kind: verdict.StatusIs, Plan: ack.Plan, N: int64(status)})
@@ -79,7 +79,7 @@ func (d *device) acked(ack *ota.Ack) {
 func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceStatus, changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, r := range d.memory.Reports() {
+	for _, r := range d.Memory.Reports() {
 		if r.Plan == ack.Plan && r.Seq <= ack.Seq && d.told.stored.Raise(r.Plan, r.Seq) {
 			reports = append(reports, r)
 		}

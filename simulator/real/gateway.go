@@ -72,7 +72,7 @@ func (v *voice) Send(m ota.Up) {
 func (d *device) members() []link.Device {
 	members := make([]link.Device, len(d.behind))
 	for i, sub := range d.behind {
-		members[i] = link.Device{Identity: sub.id, Deliver: sub.voice.hear}
+		members[i] = link.Device{Identity: sub.ID, Deliver: sub.voice.hear}
 	}
 	return members
 }

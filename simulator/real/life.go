@@ -12,7 +12,6 @@ import (
 	"otafleet/agent/link"
 	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
-	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
 	"otafleet/simulator/verdict"
 )
@@ -45,9 +44,9 @@ func (d *device) newLife() *life {
 	}
 	ctx, cancel := context.WithCancelCause(d.world.ctx)
 	l := &life{cancel: cancel}
-	hooks := d.decorate(l)
+	hooks := d.Hooks(late(func(m ota.Up) { d.send(l, m) }), func(in agent.Input) { d.deliver(l, in) }, d)
 	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
-	l.runner = agent.NewRunner(agent.New(d.id, d.machine, d.memory.State), agent.Equipment{
+	l.runner = agent.NewRunner(agent.New(d.ID, d.Config, d.Memory.State), agent.Equipment{
 		Link: hooks.Link, Store: journal{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d, Sensors: hooks.Sensors,
 		Now: func() time.Time { return hooks.Clock(time.Now()) },
@@ -62,27 +61,11 @@ func (d *device) newLife() *life {
 	return l
 }
 
-// decorate lets the device's faults at the interfaces of its agent.
-func (d *device) decorate(l *life) fault.Hooks {
-	hooks := fault.Hooks{
-		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
-		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
-		Health: d, Sensors: d, Control: d,
-		Link:     late(func(m ota.Up) { d.send(l, m) }),
-		Deliver:  func(in agent.Input) { d.deliver(l, in) },
-		Reported: func(*ota.Report) {},
-	}
-	for _, f := range d.faults {
-		hooks = f.Decorate(hooks)
-	}
-	return hooks
-}
-
 // send passes a message of the agent to the session. What a platform of others is
 // told can only be recorded here.
 func (d *device) send(l *life, m ota.Up) {
 	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
-		d.record(verdict.AnswerEvent(d.id.Device, answer))
+		d.record(verdict.AnswerEvent(d.ID.Device, answer))
 	}
 	if d.voice != nil {
 		d.voice.Send(m)
@@ -99,9 +82,10 @@ func (f late) Send(m ota.Up) { f(m) }
 
 func (d *device) newSession(deliver func(agent.Input), after func(func())) link.Session {
 	l, err := native.New(native.Config{
-		Identity: d.id, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.settings.username(d.id),
+		Identity: d.ID, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.settings.username(d.ID),
 		Password: d.world.settings.password(), Prefix: d.world.settings.Prefix, TLS: d.world.settings.secure(),
-		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random, MaxDelay: d.world.settings.reconnectCap(),
+		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random,
+		KeepAlive: model.KeepAlive, FirstDelay: model.FirstReconnect, MaxDelay: model.LongestReconnect,
 	})
 	if err != nil {
 		// The scenario and the options were checked; only a bug gets here.
@@ -119,12 +103,7 @@ func (d *device) deliver(l *life, in agent.Input) {
 		d.setConnected(false)
 	case agent.Received:
 		d.meet()
-		if none, ok := in.Message.(*ota.NoPlan); ok {
-			d.noPlan(none.Reason)
-		}
-		if ack, ok := in.Message.(*ota.Ack); ok {
-			d.weigh(ack)
-		}
+		d.hear(in.Message)
 		if plan, ok := in.Message.(*ota.Plan); ok {
 			l.runner.Post(agent.Received{Message: d.world.shared.plan(plan)})
 			return
@@ -133,27 +112,16 @@ func (d *device) deliver(l *life, in agent.Input) {
 	l.runner.Post(in)
 }
 
-// weigh looks at an acknowledgement before the agent does.
-func (d *device) weigh(ack *ota.Ack) {
+// hear looks at a message of the platform before the agent does.
+func (d *device) hear(m ota.Down) {
 	d.mu.Lock()
-	made := d.memory.Numbered(ack.Plan)
+	e, tells := d.Heard(m)
 	d.mu.Unlock()
-	if fault := model.Overreach(ack, made); fault != "" {
-		d.violation(fault)
+	if tells {
+		d.record(e)
 	}
-	if d.world.platform == nil {
+	if ack, is := m.(*ota.Ack); is && d.world.platform == nil {
 		d.acked(ack)
-	}
-}
-
-// noPlan records why the platform has no plan, when it says something new.
-func (d *device) noPlan(reason ota.NoPlanReason) {
-	d.mu.Lock()
-	same := d.none == reason
-	d.none = reason
-	d.mu.Unlock()
-	if !same {
-		d.record(verdict.Event{Kind: verdict.NoPlan, Text: string(reason)})
 	}
 }
 

@@ -17,7 +17,7 @@ type operated struct {
 
 // installer finds the installer of a component; nil if there is none.
 func (o operated) installer(component string) firmware.Installer {
-	i := o.device.memory.Component(component)
+	i := o.device.Memory.Component(component)
 	if i < 0 {
 		return nil
 	}

@@ -33,12 +33,9 @@ func (w *world) stockUp(ctx context.Context, key ed25519.PrivateKey) error {
 
 // createPlans creates the scenario's plans, whose times begin with the run.
 func (w *world) createPlans() error {
-	var devices []model.Device
+	var devices []model.Member
 	for i := range w.arrivals {
-		a := &w.arrivals[i]
-		for _, m := range append([]member{a.member}, a.behind...) {
-			devices = append(devices, model.Device{Fleet: m.fleet.spec, N: m.n})
-		}
+		devices = append(devices, w.arrivals[i].Members...)
 	}
 	for i := range w.scenario.Plans {
 		p := &w.scenario.Plans[i]
@@ -117,13 +114,13 @@ func (d *device) letUsersAnswer() {
 	}
 	for i := range d.world.scenario.Plans {
 		p := &d.world.scenario.Plans[i]
-		operation, after, answers := model.UserOf(p, d.fleet.spec, d.id.Device, d.world.seed)
+		operation, after, answers := model.UserOf(p, d.Fleet, d.ID.Device, d.world.seed)
 		if !answers {
 			continue
 		}
 		d.After(max(0, p.Starts-d.world.elapsed())+after, func() {
 			d.world.awaitPlan(p)
-			d.world.command(engine.UserAnswer{Device: d.id, Plan: p.Name, Operation: operation})
+			d.world.command(engine.UserAnswer{Device: d.ID, Plan: p.Name, Operation: operation})
 		})
 	}
 }

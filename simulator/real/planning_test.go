@@ -33,7 +33,7 @@ func TestThePlatformTakesWhatTheLanguageAllows(t *testing.T) {
 		require.NoError(t, err)
 		devices := 0
 		for _, a := range w.arrivals {
-			devices += 1 + len(a.behind)
+			devices += len(a.Members)
 		}
 		assert.Equal(t, s.Devices(), devices)
 		w.began = time.Now()
@@ -56,7 +56,7 @@ fleet:
 	require.NoError(t, err)
 	var order []string
 	for _, a := range w.arrivals {
-		order = append(order, a.at.String()+" "+a.fleet.spec.Device(a.n))
+		order = append(order, a.At.String()+" "+a.Gateway().Fleet.Device(a.Gateway().N))
 	}
 	assert.Equal(t, []string{"0s even-000001", "2s herd-000001", "2s herd-000002", "2s even-000002", "4s even-000003", "6s even-000004",
 		"10s rate-000001", "10.5s rate-000002", "11s rate-000003"}, order)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/link/native"
@@ -157,10 +156,6 @@ func (w *World) password() func() ([]byte, error) {
 	}
 	return func() ([]byte, error) { return w.Password, nil }
 }
-
-// reconnectCap is the longest pause between two connects of a device. A run
-// lasts minutes: with a device's own minute, an outage would dominate it.
-func (w *World) reconnectCap() time.Duration { return 5 * time.Second }
 
 // secure gives the settings of the sessions with the broker; nil for those of the
 // system.

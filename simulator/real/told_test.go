@@ -8,6 +8,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
@@ -23,7 +24,8 @@ fleet: [{name: gw, count: 1, product: gw-200, components: [{id: app, type: modul
 `))
 	require.NoError(t, err)
 	w := &world{scenario: s, recorder: newRecorder(s, 1, nil)}
-	d := &device{world: w, fleet: newFleet(&s.Fleets[0]), id: s.Fleets[0].Identity(1), memory: model.NewMemory(&s.Fleets[0]), flashes: []*flash{{}}}
+	member := model.Member{Fleet: &s.Fleets[0], N: 1}
+	d := &device{Device: model.NewDevice(member, s.Seed, model.NewSettings(s, nil), fault.NewSet(s, s.Seed, nil)), world: w, flashes: []*flash{{}}}
 	d.flashes[0].slots.Running = "1.0.0"
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: "gw"})
 	d.record(verdict.Event{Kind: verdict.Connected})
@@ -62,12 +64,12 @@ func TestLateAcks(t *testing.T) {
 		first := []ota.Report{report("plan-1", 1, ota.PlanReceived), report("plan-1", 2, ota.Upgrading), report("plan-1", 3, tt.first)}
 		second := []ota.Report{report("plan-2", 1, ota.PlanReceived), report("plan-2", 2, tt.second)}
 		save(t, d, reporting("plan-1", first[:1]...))
-		d.weigh(&ota.Ack{Plan: "plan-1", Seq: 1})
+		d.hear(&ota.Ack{Plan: "plan-1", Seq: 1})
 		save(t, d, reporting("plan-1", first...))
 		d.flashes[0].slots.Running = "1.1.0" // after the reports: what they say is for the judge of truth
 		save(t, d, reporting("plan-2", append(first, second...)...))
-		d.weigh(&ota.Ack{Plan: "plan-1", Seq: 3})
-		d.weigh(&ota.Ack{Plan: "plan-2", Seq: 2})
+		d.hear(&ota.Ack{Plan: "plan-1", Seq: 3})
+		d.hear(&ota.Ack{Plan: "plan-2", Seq: 2})
 		f := d.world.recorder.figures([]verdict.FleetSize{{Name: "gw", Devices: 1}})
 		assert.Equal(t, 1, f.Classes[tt.want], "%v", f.Classes)
 		assert.Equal(t, 5, f.Reports.Stored)
@@ -78,9 +80,9 @@ func TestLateAcks(t *testing.T) {
 func TestAckOfWhatWasNeverMade(t *testing.T) {
 	d := lone(t)
 	save(t, d, reporting("plan-1", report("plan-1", 1, ota.PlanReceived)))
-	d.weigh(&ota.Ack{Plan: "plan-1", Seq: 1})
-	d.weigh(&ota.Ack{Plan: "plan-1", Seq: 9007})
-	d.weigh(&ota.Ack{Plan: "plan-3", Seq: 1})
+	d.hear(&ota.Ack{Plan: "plan-1", Seq: 1})
+	d.hear(&ota.Ack{Plan: "plan-1", Seq: 9007})
+	d.hear(&ota.Ack{Plan: "plan-3", Seq: 1})
 	f := d.world.recorder.figures([]verdict.FleetSize{{Name: "gw", Devices: 1}})
 	assert.Equal(t, 2, f.Violations)
 	assert.Contains(t, f.FirstViolations()[0], "the platform acknowledges report 9007 of plan plan-1, and the device has made 1")

@@ -20,6 +20,7 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/real/netem"
 	"otafleet/simulator/scenario"
@@ -46,8 +47,8 @@ type world struct {
 	dialers   netem.Dialers
 	faults    *fault.Set
 	recorder  *recorder
-	fleets    []*fleet
-	arrivals  []arrival
+	machines  *model.Settings
+	arrivals  []model.Group
 	quiet     time.Duration            // how long nothing must happen before a fleet is taken to stay as it is
 	activated map[string]chan struct{} // by plan, closed when the order to activate it has been given
 	log       *slog.Logger
@@ -82,9 +83,6 @@ func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*worl
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
 	})
-	for i := range w.scenario.Fleets {
-		w.fleets = append(w.fleets, newFleet(&w.scenario.Fleets[i]))
-	}
 	var err error
 	if w.arrivals, err = w.listArrivals(); err != nil {
 		return nil, err
@@ -96,10 +94,7 @@ func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*worl
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	open := w.shared.opener(trust.Open)
-	for _, f := range w.fleets {
-		f.machine.Open = open
-	}
+	w.machines = model.NewSettings(w.scenario, w.shared.opener(trust.Open))
 	if err := w.openLinks(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}

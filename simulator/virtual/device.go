@@ -6,34 +6,25 @@ import (
 	"time"
 
 	"otafleet/agent"
-	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
-	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
-// device is a virtual device: what of it outlives a power cut, and the life that
-// it leads while it has power.
+// device is a virtual device: what survives a power cut, and the life that it leads
+// while it has power.
 type device struct {
-	world    *world
-	fleet    *scenario.Fleet
-	n        int // of the fleet, from 1
-	config   *agent.Config
-	id       ota.Identity
-	line     *line
-	judge    *verdict.DeviceJudge
-	history  []verdict.Event // kept if somebody wants it
-	session  session
-	flashes  []flash // one for each component of the fleet
-	readings agent.Readings
-	faults   []*fault.Injection
-	random   random
+	model.Device
+	world   *world
+	line    *line
+	judge   *verdict.DeviceJudge
+	history []verdict.Event // kept if somebody wants it
+	session session
+	flashes []flash // one for each component of the fleet
+	random  random
 
-	answers []userAnswer     // that its users have not given
-	none    ota.NoPlanReason // what the platform last said instead of a plan
-	waiting int              // things will happen to it that many times
-	memory  model.Memory
+	answers []userAnswer // that its users have not given
+	waiting int          // things will happen to it that many times
 	boots   int
 	outputs int           // of its machine, executed so far
 	dark    time.Duration // no power until then
@@ -43,24 +34,24 @@ type device struct {
 	hooks fault.Hooks
 }
 
-// newDevice makes device n of a fleet, without power.
-func newDevice(w *world, f *scenario.Fleet, n int) *device {
-	d := &device{world: w, fleet: f, n: n, config: w.run.config(f, n), id: f.Identity(n), memory: model.NewMemory(f),
-		flashes: make([]flash, len(f.Components))}
-	d.faults = w.faults.Draw(f, n)
-	d.random = newRandom(w.run.seed, d.id.Device)
-	d.line = &line{world: w, spec: f.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.id.Device)}
+// newDevice makes a device, without power.
+func newDevice(w *world, m model.Member) *device {
+	d := &device{Device: model.NewDevice(m, w.run.seed, w.run.machines, w.faults), world: w, flashes: make([]flash, len(m.Fleet.Components))}
+	d.random = newRandom(w.run.seed, d.ID.Device)
+	d.line = &line{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
-	d.readings = model.Readings(f, w.run.seed, d.id.Device)
-	for i := range f.Components {
-		d.flashes[i] = flash{Slots: model.FactorySlots(f, i), install: model.InstallTime(f, w.run.seed, d.id.Device, i)}
+	for i := range m.Fleet.Components {
+		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, i), install: model.InstallTime(m.Fleet, w.run.seed, d.ID.Device, i)}
 	}
 	return d
 }
 
+// runs is the version of a component by its place.
+func (d *device) runs(i int) string { return d.flashes[i].Running }
+
 // record notes what has happened to the device.
 func (d *device) record(e verdict.Event) {
-	e.At, e.Device = d.world.now, d.id.Device
+	e.At, e.Device = d.world.now, d.ID.Device
 	if d.judge != nil {
 		d.judge.Add(&e)
 	}
@@ -82,9 +73,9 @@ func (d *device) alive() bool { return d.life != nil }
 // arrive gives the device power for the first time. j is told of its faults; nil for
 // nobody.
 func (d *device) arrive(j *verdict.Judge) {
-	d.record(verdict.Event{Kind: verdict.Arrived, Text: d.fleet.Name})
+	d.record(verdict.Event{Kind: verdict.Arrived, Text: d.Fleet.Name})
 	if j != nil {
-		for _, f := range d.faults {
+		for _, f := range d.Faults {
 			j.Drawn(f.Name(), 1)
 		}
 	}
@@ -93,26 +84,22 @@ func (d *device) arrive(j *verdict.Judge) {
 
 // save keeps the machine's state, and tells of the reports that are new in it.
 func (d *device) save(s *agent.State) {
-	for _, r := range d.memory.Save(s) {
-		d.watchReport(r)
-		d.record(verdict.ReportEvent(0, verdict.Numbered, d.id.Device, r))
+	for _, r := range d.Memory.Save(s) {
+		if e, untrue := d.Untrue(s, r, d.runs); untrue {
+			d.record(e)
+		}
+		d.record(verdict.ReportEvent(0, verdict.Numbered, d.ID.Device, r))
 		d.hooks.Reported(r)
 	}
 }
 
-// Read measures what conditions speak of (agent.Sensors).
-func (d *device) Read(context.Context) agent.Readings { return d.readings }
-
-// Check finds the device healthy (agent.Health); faults find it otherwise.
-func (d *device) Check(context.Context) error { return nil }
-
 // Busy is the component in work (fault.Control).
 func (d *device) Busy() (component string, install time.Duration) {
-	i := d.memory.Working()
+	i := d.Memory.Working()
 	if i < 0 {
 		return "", 0
 	}
-	return d.fleet.Components[i].ID, d.flashes[i].install
+	return d.Fleet.Components[i].ID, d.flashes[i].install
 }
 
 // Remeasure lets the agent look at its sensors (fault.Control).
@@ -136,7 +123,7 @@ func (d *device) settled() bool {
 	if d.gone || d.line.dead == never {
 		return d.waiting == 0
 	}
-	return d.waiting == 0 && d.alive() && d.line.up && d.memory.State != nil && len(d.memory.Reports()) == 0 && ended(d.memory.State)
+	return d.waiting == 0 && d.alive() && d.line.up && d.Memory.State != nil && len(d.Memory.Reports()) == 0 && ended(d.Memory.State)
 }
 
 // ended reports whether the device is at the end of its plan, and no retry can
@@ -153,20 +140,10 @@ func ended(s *agent.State) bool {
 	return true
 }
 
-// checkTruth records, at the end of the run, a violation for what the device has
-// said and is not so, and the reports that it still has.
+// checkTruth records, at the end of the run, what the device has left unsaid, and what
+// it has said and is not so.
 func (d *device) checkTruth() {
-	for _, e := range model.Unacknowledged(d.memory.State) {
+	for _, e := range d.Last(d.runs) {
 		d.record(e)
-	}
-	lies := model.Violations(d.memory.State, func(component string) (string, bool) {
-		i := d.memory.Component(component)
-		if i < 0 {
-			return "", false
-		}
-		return d.flashes[i].Running, true
-	})
-	for _, lie := range lies {
-		d.violation("%s", lie)
 	}
 }

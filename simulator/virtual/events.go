@@ -72,7 +72,7 @@ func (w *world) DropConnections(fleet string) { w.eachLine(fleet, func(l *line) 
 // eachLine calls do with every line of a fleet, or of all.
 func (w *world) eachLine(fleet string, do func(*line)) {
 	for _, d := range w.devices {
-		if d.line.owner() == d && (fleet == "" || d.fleet.Name == fleet) {
+		if d.line.owner() == d && (fleet == "" || d.Fleet.Name == fleet) {
 			do(d.line)
 		}
 	}
@@ -82,7 +82,7 @@ func (w *world) eachLine(fleet string, do func(*line)) {
 // arrived.
 func (w *world) users(p *scenario.Plan) {
 	for _, d := range w.devices {
-		if operation, after, answers := model.UserOf(p, d.fleet, d.id.Device, w.run.seed); answers {
+		if operation, after, answers := model.UserOf(p, d.Fleet, d.ID.Device, w.run.seed); answers {
 			d.answers = append(d.answers, userAnswer{p, operation, after})
 		}
 	}
@@ -103,7 +103,7 @@ func (d *device) answer() {
 		d.waiting++
 		d.world.queue.add(at, func() {
 			d.waiting--
-			d.world.platform.command(engine.UserAnswer{Device: d.id, Plan: a.plan.Name, Operation: a.operation})
+			d.world.platform.command(engine.UserAnswer{Device: d.ID, Plan: a.plan.Name, Operation: a.operation})
 		})
 	}
 	d.answers = nil
@@ -116,7 +116,7 @@ func (w *world) observe(fact engine.Output) {
 		return
 	}
 	for _, d := range w.devices {
-		if d.id.Device == e.Device {
+		if d.ID.Device == e.Device {
 			d.record(e)
 		}
 	}

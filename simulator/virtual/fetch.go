@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"otafleet/agent"
-	"otafleet/agent/download"
 	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 	"otafleet/reporter"
@@ -38,13 +37,13 @@ type fetch struct {
 // startFetch keeps the package's address for the next start, then begins to fill
 // the inactive place.
 func (d *device) startFetch(l *life, out agent.Fetch) {
-	i := d.memory.Component(out.Job.Component)
+	i := d.Memory.Component(out.Job.Component)
 	if i < 0 {
 		d.finish(l, agent.Fetched{Op: out.Op, Setbacks: out.Setbacks,
 			Failure: &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + out.Job.Component + " has no installer"}})
 		return
 	}
-	d.memory.KeepPackage(out.Package)
+	d.Memory.KeepPackage(out.Package)
 	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i],
 		began: d.world.now, course: policy.New(policy.Rules{}, out.Setbacks), file: -1}
 	l.fetch, l.effect = f, nil
@@ -174,8 +173,8 @@ func (f *fetch) ask(file int) {
 	}
 	f.answer = a
 	wait := max(line.delay()+line.delay(), line.frozen-d.world.now)
-	if wait >= download.DefaultStallTimeout {
-		f.at(a, download.DefaultStallTimeout, func() { f.over(a, stalled()) })
+	if wait >= policy.DefaultStallTimeout {
+		f.at(a, policy.DefaultStallTimeout, func() { f.over(a, stalled()) })
 		return
 	}
 	f.at(a, wait, func() { f.begin(a) })
@@ -209,7 +208,7 @@ func (f *fetch) start() bool {
 func (f *fetch) current() bool { return f.device.life == f.life && f.life.fetch == f }
 
 func stalled() *refusal {
-	return away("too little arrived within " + download.DefaultStallTimeout.String())
+	return away("too little arrived within " + policy.DefaultStallTimeout.String())
 }
 
 // at does something after a time, if the answer is still awaited and nothing
@@ -357,7 +356,7 @@ func (f *fetch) freeze() {
 	}
 	a.catchUp(f.device.world.now)
 	still := f.device.line.frozen - f.device.world.now
-	if a.rate == 0 && still < download.DefaultStallTimeout {
+	if a.rate == 0 && still < policy.DefaultStallTimeout {
 		f.at(a, still, func() { f.begin(a) })
 		return
 	}
@@ -371,8 +370,8 @@ func (f *fetch) stall(a *answer, lasts time.Duration) {
 		a.heard = now
 	}
 	a.since = max(a.since, now+lasts)
-	if a.since-a.heard >= download.DefaultStallTimeout {
-		f.at(a, a.heard+download.DefaultStallTimeout-now, func() { f.over(a, stalled()) })
+	if a.since-a.heard >= policy.DefaultStallTimeout {
+		f.at(a, a.heard+policy.DefaultStallTimeout-now, func() { f.over(a, stalled()) })
 		return
 	}
 	f.at(a, a.since-now, func() { f.reach(a, a.at) })

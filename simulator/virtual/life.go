@@ -3,13 +3,11 @@ package virtual
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"otafleet/agent"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
-	"otafleet/simulator/verdict"
 )
 
 // life is a device between two power cuts: the agent's machine, and the effect
@@ -33,23 +31,13 @@ type effect struct{ _ byte }
 
 // boot gives the device power.
 func (d *device) boot() {
-	l := &life{machine: d.world.think(agent.New(d.id, d.config, d.memory.State)), healthy: make([]bool, len(d.flashes))}
+	l := &life{machine: d.world.think(agent.New(d.ID, d.Config, d.Memory.State)), healthy: make([]bool, len(d.flashes))}
 	d.life = l
-	d.hooks = fault.Hooks{
-		Exchange: func(*fault.Exchange) {}, Health: d, Sensors: d, Link: &d.session, Control: d,
-		Operate:  func(string, fault.Operation) error { return nil },
-		Version:  func(_, runs string) string { return runs },
-		Clock:    func(now time.Time) time.Time { return now },
-		Deliver:  d.deliver,
-		Reported: func(*ota.Report) {},
-	}
-	for _, f := range d.faults {
-		d.hooks = f.Decorate(d.hooks)
-	}
-	found := make([]agent.Found, len(d.fleet.Components))
-	for i, c := range d.fleet.Components {
+	d.hooks = d.Hooks(&d.session, d.deliver, d)
+	found := make([]agent.Found, len(d.Fleet.Components))
+	for i, c := range d.Fleet.Components {
 		version, _ := d.inspect(c.ID)
-		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.memory.KeptPackage(c.ID)}
+		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.Memory.KeptPackage(c.ID)}
 	}
 	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.hooks.Sensors.Read(context.Background())})
 	if d.life != l {
@@ -70,12 +58,8 @@ func (d *device) deliver(in agent.Input) {
 	}
 	if received, is := in.(agent.Received); is {
 		d.answer()
-		if none, is := received.Message.(*ota.NoPlan); is && none.Reason != d.none {
-			d.none = none.Reason
-			d.record(verdict.Event{Kind: verdict.NoPlan, Text: string(none.Reason)})
-		}
-		if ack, is := received.Message.(*ota.Ack); is {
-			d.weigh(ack)
+		if e, tells := d.Heard(received.Message); tells {
+			d.record(e)
 		}
 	}
 	d.handle(in)
@@ -136,7 +120,7 @@ func (d *device) carryOut(l *life, outputs []agent.Output) {
 // nothing that comes behind it may happen before.
 func (d *device) waitForDisk(l *life, outputs []agent.Output) {
 	l.stuck = true
-	d.world.after(diskPause, func() {
+	d.world.after(agent.SaveRetry, func() {
 		if d.life == l {
 			l.stuck, l.busy = false, true
 			d.carryOut(l, outputs)
@@ -144,9 +128,6 @@ func (d *device) waitForDisk(l *life, outputs []agent.Output) {
 		}
 	})
 }
-
-// diskPause is how long the agent waits before it tries a save again.
-const diskPause = time.Second
 
 func (d *device) execute(l *life, out agent.Output) {
 	switch out := out.(type) {
@@ -174,7 +155,7 @@ func (d *device) execute(l *life, out agent.Output) {
 		l.abandon()
 		l.effect = nil
 	case agent.Forget:
-		d.memory.ForgetPackage(out.Component)
+		d.Memory.ForgetPackage(out.Component)
 	case agent.Restart:
 		d.restart(out.Scope)
 	case agent.Fetch:
@@ -217,7 +198,7 @@ func (d *device) perform(l *life, out agent.Output) {
 
 // operate calls a component's installer.
 func (d *device) operate(component string, op fault.Operation, call func(*flash) error) *ota.Failure {
-	i := d.memory.Component(component)
+	i := d.Memory.Component(component)
 	if i < 0 {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
 	}
@@ -254,7 +235,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 		d.finish(l, agent.Activated{Op: out.Op, Restart: restart, Failure: failure})
 		return
 	}
-	f := &d.flashes[d.memory.Component(out.Job.Component)]
+	f := &d.flashes[d.Memory.Component(out.Job.Component)]
 	e := &effect{}
 	l.effect = e
 	d.world.after(f.install, func() {
@@ -274,7 +255,7 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 		failure = agent.AsFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	if failure == nil && version == out.Job.Target {
-		d.life.healthy[d.memory.Component(out.Job.Component)] = true
+		d.life.healthy[d.Memory.Component(out.Job.Component)] = true
 	}
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
 }

@@ -21,18 +21,15 @@ type platform struct {
 	revoked    time.Duration // addresses issued before then are refused
 }
 
-// addressValidity is how long a package address works, as with the stand-in.
-const addressValidity = 15 * time.Minute
-
 // prepare puts the scenario's packages and plans into the engine.
 func (p *platform) prepare() {
 	r := p.world.run
 	for _, w := range r.wares {
 		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
 	}
-	devices := make([]model.Device, len(p.world.devices))
+	devices := make([]model.Member, len(p.world.devices))
 	for i, d := range p.world.devices {
-		devices[i] = model.Device{Fleet: d.fleet, N: d.n}
+		devices[i] = d.Member
 	}
 	for i := range r.scenario.Plans {
 		p.command(engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch, devices)})
@@ -116,7 +113,7 @@ func (p *platform) address(out engine.Issue) *ota.Package {
 	m := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: made.Envelope,
 		Files: make([]ota.FileAddress, len(made.Manifest.Files))}
 	for i := range m.Files {
-		m.Files[i] = ota.FileAddress{Name: made.Manifest.Files[i].Name, URLs: made.urls[i : i+1], Expires: now.Add(addressValidity)}
+		m.Files[i] = ota.FileAddress{Name: made.Manifest.Files[i].Name, URLs: made.urls[i : i+1], Expires: now.Add(engine.URLValidity)}
 	}
 	return m
 }

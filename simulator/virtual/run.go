@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"time"
 
-	"otafleet/agent"
 	"otafleet/internal/bundle"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
@@ -25,7 +24,7 @@ type run struct {
 	epoch    time.Time
 	wares    []*ware
 	schedule []model.Step
-	configs  map[*scenario.Fleet]*agent.Config
+	machines *model.Settings
 	sign     func(*ota.Manifest) (ota.Envelope, error)
 }
 
@@ -37,7 +36,7 @@ type ware struct {
 
 // newRun prepares what the worlds share.
 func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
-	r := &run{scenario: s, seed: seed, epoch: epoch(), schedule: model.Schedule(s, true), configs: map[*scenario.Fleet]*agent.Config{}}
+	r := &run{scenario: s, seed: seed, epoch: epoch(), schedule: model.Schedule(s, true)}
 	public, private := keys(seed)
 	made, err := model.MakePackages(s, seed, private, r.epoch)
 	if err != nil {
@@ -52,16 +51,10 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 		r.wares = append(r.wares, w)
 	}
 	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
-	open := r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}})
 	if err := r.tryPlatform(); err != nil {
 		return nil, err
 	}
-	for i := range s.Fleets {
-		f := &s.Fleets[i]
-		config := model.MachineConfig(f)
-		config.Open = open
-		r.configs[f] = &config
-	}
+	r.machines = model.NewSettings(s, r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}}))
 	return r, nil
 }
 
@@ -90,19 +83,6 @@ func (r *run) ware(reference string) *ware {
 		}
 	}
 	panic("internal error: unknown package " + reference)
-}
-
-// config is what the machine of a device knows of it. A fleet's devices share
-// it, but for those that a gateway speaks for.
-func (r *run) config(f *scenario.Fleet, n int) *agent.Config {
-	shared := r.configs[f]
-	if f.Behind == "" {
-		return shared
-	}
-	own := *shared
-	gateways, k := r.scenario.Gateway(f, n)
-	own.Via = gateways.Device(k)
-	return &own
 }
 
 // keys are the platform's, and the same for the same seed: nothing that they

@@ -6,21 +6,18 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
-// How a device connects again: as agent/link/native does, with the cap of a virtual
-// device.
 const (
-	firstPause   = time.Second
-	longestPause = 5 * time.Second
 	// shakes is how often something goes over the line and back before a session
 	// is up: TCP, CONNECT, SUBSCRIBE.
 	shakes = 3
 	// silence is how long a connection on which nothing passes any more is taken
 	// for one: the keep-alive of the protocol, and its half again at the broker.
-	silence = 90 * time.Second
+	silence = model.KeepAlive * 3 / 2
 )
 
 // line is a device's connection to everything else, and the MQTT connection over
@@ -51,21 +48,12 @@ type conn struct{ lost bool }
 
 // delay is one way of the line.
 func (l *line) delay() time.Duration {
-	d := l.spec.Latency
-	if l.spec.Jitter > 0 {
-		d += time.Duration((2*l.random.next() - 1) * float64(l.spec.Jitter))
-	}
-	if l.spec.Loss > 0 && l.random.next() < l.spec.Loss.Share() {
-		d += max(retransmission, 2*l.spec.Latency)
-	}
+	d := model.Latency(&l.spec, l.random.next) + model.Resend(&l.spec, l.random.next)
 	if l.world.now < l.lateUntil {
 		d += l.late
 	}
 	return d
 }
-
-// retransmission is the least time after which TCP sends a lost packet again.
-const retransmission = 200 * time.Millisecond
 
 // bandwidth is how fast downloads come, in bytes a second; infinite without a
 // limit. A lost packet holds up what follows it.
@@ -78,14 +66,11 @@ func (l *line) bandwidth() float64 {
 		rate = min(rate, float64(l.slow))
 	}
 	if l.spec.Loss > 0 {
-		wait := max(retransmission, 2*l.spec.Latency).Seconds() * l.spec.Loss.Share()
-		rate = segment / (segment/rate + wait)
+		wait := model.ResendTime(&l.spec).Seconds() * l.spec.Loss.Share()
+		rate = model.Segment / (model.Segment/rate + wait)
 	}
 	return rate
 }
-
-// segment is how many bytes of a download a lost packet holds up.
-const segment = 64 << 10
 
 // throttle passes at most so many bytes a second for a time. A download under
 // way goes on at the new speed.
@@ -156,8 +141,8 @@ func (l *line) isOut() bool {
 
 // retry waits for a random part of a ceiling that doubles with every failure.
 func (l *line) retry() {
-	ceiling := min(firstPause<<l.failures, longestPause)
-	if ceiling < longestPause {
+	ceiling := min(model.FirstReconnect<<l.failures, model.LongestReconnect)
+	if ceiling < model.LongestReconnect {
 		l.failures++
 	}
 	try := &conn{}
@@ -190,7 +175,7 @@ func (l *line) hangUp(abruptly bool) {
 		return
 	}
 	l.up = false
-	if l.world.now-l.began > min(firstPause<<l.failures, longestPause) {
+	if l.world.now-l.began > min(model.FirstReconnect<<l.failures, model.LongestReconnect) {
 		l.failures = 0
 	}
 	for _, d := range l.speakers {
@@ -284,7 +269,7 @@ func (s *session) close(abruptly bool) {
 	if !abruptly {
 		at = max(w.now, s.device.line.lastUp)
 	}
-	w.queue.add(at, func() { w.platform.receive(s.device.id, &ota.Offline{}) })
+	w.queue.add(at, func() { w.platform.receive(s.device.ID, &ota.Offline{}) })
 	if s.device.alive() {
 		s.device.hooks.Deliver(agent.Disconnected{})
 	}
@@ -340,7 +325,7 @@ func (s *session) Send(m ota.Up) {
 	l.lastUp = max(l.lastUp, w.now+l.delay(), l.frozen)
 	w.queue.add(l.lastUp, func() {
 		if !conn.lost {
-			w.platform.receive(s.device.id, m)
+			w.platform.receive(s.device.ID, m)
 		}
 	})
 }

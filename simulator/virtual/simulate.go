@@ -10,8 +10,6 @@ import (
 
 	"otafleet/simulator"
 	"otafleet/simulator/model"
-	"otafleet/simulator/scenario"
-	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 )
 
@@ -32,7 +30,7 @@ func (v World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{began: time.Now(), history: o.History, run: r, places: newPlaces(o.Scenario, o.Devices), devices: o.Devices.Devices()}
+	c := &crew{began: time.Now(), history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices), devices: o.Devices.Devices()}
 	if o.Started != nil {
 		o.Started(c)
 	}
@@ -44,9 +42,11 @@ type crew struct {
 	began   time.Time
 	history simulator.Sink // nil for none
 	run     *run
-	places  *places
 	devices int // that the run has
 	ended   atomic.Int64
+
+	handing sync.Mutex    // guards the following
+	roster  *model.Roster // worlds that nobody has taken
 
 	mu      sync.Mutex // guards the following
 	figures *verdict.Figures
@@ -75,12 +75,12 @@ func (c *crew) work(ctx context.Context, workers int, sizes []verdict.FleetSize)
 func (c *crew) worker(ctx context.Context) {
 	j := verdict.NewJudge(c.run.scenario, verdict.WithLogs)
 	for ctx.Err() == nil {
-		taken := c.places.take(batch)
+		taken := c.take(batch)
 		if len(taken) == 0 {
 			break
 		}
-		for _, p := range taken {
-			c.one(j, p)
+		for i := range taken {
+			c.one(j, &taken[i])
 		}
 	}
 	figures := j.Figures(nil)
@@ -89,9 +89,9 @@ func (c *crew) worker(ctx context.Context) {
 	c.figures.Merge(figures)
 }
 
-// one runs the world at a place.
-func (c *crew) one(j *verdict.Judge, p place) {
-	w := newWorld(c.run, j, p, c.history != nil)
+// one runs the world of a group.
+func (c *crew) one(j *verdict.Judge, g *model.Group) {
+	w := newWorld(c.run, j, g, c.history != nil)
 	w.play()
 	c.note(&w.refused)
 	for _, d := range w.devices {
@@ -117,61 +117,16 @@ func (c *crew) note(refused *model.Refusals) {
 	c.refused.Merge(refused)
 }
 
-// places hands out the worlds of a run: each device, and each gateway with the
-// devices behind it.
-type places struct {
-	scenario *scenario.Scenario
-	chosen   *selection.Selection
-	behind   map[string][]int // by the gateway fleet's name, the fleets behind it
-
-	mu    sync.Mutex // guards the following
-	fleet int        // of the next world
-	n     int        // of its first device
-}
-
-func newPlaces(s *scenario.Scenario, chosen *selection.Selection) *places {
-	p := &places{scenario: s, chosen: chosen, behind: map[string][]int{}, n: 1}
-	for i := range s.Fleets {
-		if b := s.Fleets[i].Behind; b != "" {
-			p.behind[b] = append(p.behind[b], i)
-		}
-	}
-	return p
-}
-
 // take hands out up to most worlds; none when all are taken.
-func (p *places) take(most int) []place {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var taken []place
-	for len(taken) < most && p.fleet < len(p.scenario.Fleets) {
-		f := &p.scenario.Fleets[p.fleet]
-		if f.Behind != "" || p.n > f.Count {
-			p.fleet, p.n = p.fleet+1, 1
-			continue
+func (c *crew) take(most int) (taken []model.Group) {
+	c.handing.Lock()
+	defer c.handing.Unlock()
+	for len(taken) < most {
+		g, some := c.roster.Next()
+		if !some {
+			break
 		}
-		if w, some := p.at(p.fleet, p.n); some {
-			taken = append(taken, w)
-		}
-		p.n++
+		taken = append(taken, g)
 	}
 	return taken
-}
-
-// at is the world of device n of a fleet; false if none of it was chosen. A
-// gateway is there if only a device behind it was.
-func (p *places) at(fleet, n int) (place, bool) {
-	f := &p.scenario.Fleets[fleet]
-	some := p.chosen.Has(fleet, n)
-	w := place{devices: []position{{f, fleet, n, !some}}, arrives: p.scenario.Arrival(f, n)}
-	for _, i := range p.behind[f.Name] {
-		sub := &p.scenario.Fleets[i]
-		for k := n; k <= sub.Count; k += f.Count {
-			if p.chosen.Has(i, k) {
-				w.devices = append(w.devices, position{sub, i, k, false})
-				some = true
-			}
-		}
-	}
-	return w, some
 }

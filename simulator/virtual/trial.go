@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"otafleet/agent"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -11,7 +12,7 @@ import (
 // other troubles. It is safe for concurrent use.
 type Trials struct {
 	run    *run
-	places []place
+	groups []model.Group
 }
 
 // NewTrials prepares a scenario; seed 0 means the scenario's.
@@ -24,12 +25,16 @@ func NewTrials(s *scenario.Scenario, seed uint64) (*Trials, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Trials{run: r, places: newPlaces(s, all).take(s.Devices())}, nil
+	t, roster := &Trials{run: r}, model.NewRoster(s, all)
+	for g, some := roster.Next(); some; g, some = roster.Next() {
+		t.groups = append(t.groups, g)
+	}
+	return t, nil
 }
 
 // Worlds is the number of worlds: devices, and gateways with the devices behind
 // them.
-func (t *Trials) Worlds() int { return len(t.places) }
+func (t *Trials) Worlds() int { return len(t.groups) }
 
 // Outcome is how a device ended in a trial.
 type Outcome struct {
@@ -49,13 +54,13 @@ const busiest = 100_000
 // Play plays one world to its end. mind gives each start of a device its brain;
 // nil means the agent's own machine.
 func (t *Trials) Play(world int, probe Probe, mind func(*agent.Machine) Brain) []Outcome {
-	w := newWorld(t.run, nil, t.places[world], true)
+	w := newWorld(t.run, nil, &t.groups[world], true)
 	w.probe, w.mind, w.limit = probe, mind, busiest
 	w.play()
 	outcomes := make([]Outcome, len(w.devices))
 	for i, d := range w.devices {
 		o := &outcomes[i]
-		*o = Outcome{Device: d.id.Device, Fleet: d.fleet, Events: d.history, Outputs: d.outputs, State: d.memory.State,
+		*o = Outcome{Device: d.ID.Device, Fleet: d.Fleet, Events: d.history, Outputs: d.outputs, State: d.Memory.State,
 			Alive: d.alive(), Restless: w.limit == 0}
 		for k := range d.flashes {
 			o.Runs = append(o.Runs, d.flashes[k].Running)

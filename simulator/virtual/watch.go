@@ -3,7 +3,6 @@ package virtual
 import (
 	"otafleet/agent"
 	"otafleet/internal/ota"
-	"otafleet/simulator/model"
 )
 
 // What is watched here never happens, whatever goes wrong around the device. It
@@ -13,11 +12,11 @@ import (
 // part is a component's share of the plan in hand, as it is on the disk; nil if
 // there is none.
 func (d *device) part(component string) *agent.Part {
-	if d.memory.State == nil || d.memory.State.Run == nil {
+	if d.Memory.State == nil || d.Memory.State.Run == nil {
 		return nil
 	}
-	if i := d.memory.State.Run.Plan.Component(component); i >= 0 {
-		return &d.memory.State.Run.Parts[i]
+	if i := d.Memory.State.Run.Plan.Component(component); i >= 0 {
+		return &d.Memory.State.Run.Parts[i]
 	}
 	return nil
 }
@@ -31,7 +30,7 @@ func (d *device) watchActivate(component string) {
 
 // watchConfirm holds that a new version is healthy before it becomes permanent.
 func (d *device) watchConfirm(component string) {
-	if i := d.memory.Component(component); i < 0 || !d.life.healthy[i] {
+	if i := d.Memory.Component(component); i < 0 || !d.life.healthy[i] {
 		d.violation("component %s was confirmed before its health was checked", component)
 	}
 	if p := d.part(component); p == nil || p.Step != agent.StepConfirm {
@@ -45,24 +44,8 @@ func (d *device) watchSend(m ota.Up) {
 	if !is {
 		return
 	}
-	if d.memory.Numbered(r.Plan) >= r.Seq {
+	if d.Memory.Numbered(r.Plan) >= r.Seq {
 		return
 	}
 	d.violation("report %d of plan %s was sent before it was saved", r.Seq, r.Plan)
-}
-
-// watchReport holds that a report of success or failure is true when it is made.
-func (d *device) watchReport(r *ota.Report) {
-	if i := d.memory.Component(r.Component); i >= 0 {
-		if lie := model.Violation(d.memory.State, r, d.flashes[i].Running); lie != "" {
-			d.violation("%s", lie)
-		}
-	}
-}
-
-// weigh holds that the platform acknowledges what the device has made.
-func (d *device) weigh(ack *ota.Ack) {
-	if fault := model.Overreach(ack, d.memory.Numbered(ack.Plan)); fault != "" {
-		d.violation("%s", fault)
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
-	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
@@ -97,20 +96,20 @@ func (w *world) look(d *device, out agent.Output) Trouble {
 	if w.probe == nil {
 		return NoTrouble
 	}
-	return w.probe.Output(w.now, d.id.Device, d.outputs, out)
+	return w.probe.Output(w.now, d.ID.Device, d.outputs, out)
 }
 
 // newWorld makes the world of one gateway or device. j judges them; nil for nobody.
-func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
+func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
 	w := &world{run: r, keep: keep, limit: -1}
 	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
 	w.faults.Sign = r.sign
 	w.platform.world = w
 	w.platform.engine = engine.New()
-	for _, p := range place.devices {
-		d := newDevice(w, p.fleet, p.n)
-		if j != nil && !p.extra {
-			d.judge = j.Device(p.index, p.n)
+	for _, m := range group.Members {
+		d := newDevice(w, m)
+		if j != nil && !m.Extra {
+			d.judge = j.Device(m.Index, m.N)
 		}
 		w.devices = append(w.devices, d)
 	}
@@ -121,31 +120,16 @@ func newWorld(r *run, j *verdict.Judge, place place, keep bool) *world {
 		d.line.speakers = append(d.line.speakers, d)
 	}
 	for _, d := range w.devices {
-		w.queue.add(place.arrives, func() { d.arrive(j) })
+		w.queue.add(group.At, func() { d.arrive(j) })
 	}
 	w.schedule()
 	return w
 }
 
-// place is where one world's devices stand in the scenario, and when they
-// arrive.
-type place struct {
-	devices []position
-	arrives time.Duration
-}
-
-// position is a device of the scenario.
-type position struct {
-	fleet *scenario.Fleet
-	index int  // of the fleet, from 0
-	n     int  // from 1
-	extra bool // it was not chosen, and is there for the others
-}
-
 // deviceNamed finds a device of this world.
 func (w *world) deviceNamed(id ota.Identity) *device {
 	for _, d := range w.devices {
-		if d.id == id {
+		if d.ID == id {
 			return d
 		}
 	}
@@ -155,7 +139,7 @@ func (w *world) deviceNamed(id ota.Identity) *device {
 // fired records that a fault has struck.
 func (w *world) fired(device, name string) {
 	for _, d := range w.devices {
-		if d.id.Device == device {
+		if d.ID.Device == device {
 			d.record(verdict.Event{Kind: verdict.FaultFired, Text: name})
 		}
 	}

@@ -13,6 +13,8 @@ const (
 	DefaultAttempts = 5
 	DefaultPatience = 30 * time.Minute
 	DefaultDeadline = 7 * 24 * time.Hour
+	// DefaultStallTimeout is how long a request may bring too little.
+	DefaultStallTimeout = 30 * time.Second
 )
 
 const (

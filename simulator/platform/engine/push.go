@@ -2,8 +2,8 @@ package engine
 
 import "time"
 
-// pushGrid is the clock grid on which plans are pushed.
-const pushGrid = 10 * time.Minute
+// PushGrid is the clock grid on which plans are pushed.
+const PushGrid = 10 * time.Minute
 
 // runPlans ends the plans whose end has come and pushes those that are due.
 func (e *Engine) runPlans() {
@@ -84,7 +84,7 @@ func (e *Engine) scheduleWake() {
 // nextGrid is the first time after now at which the clock of a zone shows
 // whole ten minutes.
 func nextGrid(now time.Time, zone *time.Location) time.Time {
-	const grid = int64(pushGrid / time.Second)
+	const grid = int64(PushGrid / time.Second)
 	_, offset := now.In(zone).Zone()
 	local := now.Unix() + int64(offset)
 	return now.Truncate(time.Second).Add(time.Duration(grid-local%grid) * time.Second)

@@ -23,6 +23,9 @@ const (
 // NeededLanguage is the one that a manual plan's texts must have, if it has any.
 const NeededLanguage = "en"
 
+// URLValidity is how long a download URL works that a platform issues.
+const URLValidity = 15 * time.Minute
+
 // Bounds of the whole platform: what an operator can fill its memory with.
 const (
 	MaxPlans    = 1000

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"otafleet/agent/link/native"
+	"otafleet/simulator/model"
 )
 
 // Dial opens a connection to the broker.
@@ -152,9 +153,6 @@ type linkBody struct {
 	part int           // bytes since the last segment
 }
 
-// segment is how many bytes of a download may lose one packet.
-const segment = 64 << 10
-
 // worthSleeping keeps a fast link from sleeping thousands of times a second.
 const worthSleeping = 5 * time.Millisecond
 
@@ -170,8 +168,8 @@ func (b *linkBody) Read(p []byte) (int, error) {
 	if _, rate := b.link.worst(); rate > 0 && n > 0 {
 		b.owed += onLink(n, rate)
 	}
-	for b.part += n; b.part >= segment; b.part -= segment {
-		b.owed += b.link.resend()
+	for b.part += n; b.part >= model.Segment; b.part -= model.Segment {
+		b.owed += model.Resend(&b.link.spec, b.link.random)
 	}
 	if b.owed >= worthSleeping {
 		Sleep(b.ctx, b.owed)

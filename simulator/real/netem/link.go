@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 )
 
@@ -179,28 +180,11 @@ func (l *Link) travel(ctx context.Context, ways int) error {
 		return err
 	}
 	lag, _ := l.worst()
-	wait := time.Duration(ways) * lag
-	if l.spec.Latency > 0 {
-		jitter := time.Duration((2*l.random() - 1) * float64(l.spec.Jitter))
-		wait += time.Duration(ways) * (l.spec.Latency + jitter)
-	}
-	if wait += l.resend(); wait > 0 {
+	wait := time.Duration(ways)*(lag+model.Latency(&l.spec, l.random)) + model.Resend(&l.spec, l.random)
+	if wait > 0 {
 		Sleep(ctx, wait)
 	}
 	return ctx.Err()
-}
-
-// leastTimeout is the shortest time after which a packet that was lost is sent
-// again: TCP's.
-const leastTimeout = 200 * time.Millisecond
-
-// resend is how much longer a message takes, or a segment of a download, since a
-// packet of it may be lost.
-func (l *Link) resend() time.Duration {
-	if l.spec.Loss == 0 || l.random() >= l.spec.Loss.Share() {
-		return 0
-	}
-	return max(leastTimeout, 2*l.spec.Latency)
 }
 
 // RoundTrip sends a download's request over the link. The connections behind it

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 )
 
@@ -189,10 +190,10 @@ func TestLinkLosesPackets(t *testing.T) {
 	began := time.Now()
 	l.random = func() float64 { return 0.4 }
 	require.NoError(t, l.travel(t.Context(), 1))
-	assert.GreaterOrEqual(t, time.Since(began), leastTimeout)
-	assert.Equal(t, 2*time.Second, (&Link{spec: scenario.Link{Loss: 50, Latency: time.Second}, random: l.random}).resend())
+	assert.GreaterOrEqual(t, time.Since(began), model.ResendTime(&l.spec))
+	assert.Equal(t, 2*time.Second, model.Resend(&scenario.Link{Loss: 50, Latency: time.Second}, l.random))
 	l.random = func() float64 { return 0.6 }
-	assert.Zero(t, l.resend())
+	assert.Zero(t, model.Resend(&l.spec, l.random))
 }
 
 // exchangeWords sends a link and gives what comes back.
