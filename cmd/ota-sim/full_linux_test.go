@@ -34,7 +34,8 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		dir := t.TempDir()
 		require.NoError(t, os.Symlink("/dev/full", filepath.Join(dir, "events.jsonl.zst")))
-		w, err := history.Create(dir, history.Info{Text: s.text, Name: s.Scenario.Name, World: "virtual", Fleets: verdict.Sizes(s.Scenario), Started: time.Now()})
+		w, err := history.Create(dir, history.Info{Text: s.text, Name: s.Scenario.Name, World: "virtual",
+			Fleets: verdict.Sizes(s.Scenario), Started: time.Now()})
 		require.NoError(t, err)
 		f := &runFlags{worldFlags: worldFlags{virtual: true}, quiet: true}
 		c, err := f.of(s.Scenario)
@@ -51,7 +52,8 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 		(&recording{writer: w}).end(t.Context(), v, again)
 		assert.False(t, v.Held)
 		require.NoError(t, report.WriteText(&out, v, report.Style{}))
-		assert.Regexp(t, `✗ the history is complete +history incomplete: cannot record the run: write .*no space left on device`, out.String())
+		assert.Regexp(t, `✗ the history is complete +history incomplete: cannot record the run: write `+
+			`.*no space left on device`, out.String())
 		assert.Regexp(t, `upgraded +3 `, out.String())
 		assert.Equal(t, &cli.Exit{Code: cli.Failed}, exitOf(v))
 	}
@@ -77,12 +79,14 @@ func TestStandardOutputLost(t *testing.T) {
 		}
 		self, err := os.Executable()
 		require.NoError(t, err)
-		cmd := exec.CommandContext(t.Context(), "bash", "-c", lost.redirect+`; exec "$0" "$@"`, self, "run", "--virtual", "--quiet", path,
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", lost.redirect+`; exec "$0" "$@"`, self, "run", "--virtual",
+			"--quiet", path,
 			"--json", outputs[0], "--junit", outputs[1], "--html", outputs[2])
 		cmd.Env = append(os.Environ(), asProgram+"=1")
 		text, err := cmd.CombinedOutput()
 		require.Equal(t, lost.code, cmd.ProcessState.ExitCode(), "%s: %v %s", name, err, text)
-		for output, want := range map[string]string{outputs[0]: `"held": true`, outputs[1]: "<testsuites", outputs[2]: "<html"} {
+		for output, want := range map[string]string{outputs[0]: `"held": true`, outputs[1]: "<testsuites",
+			outputs[2]: "<html"} {
 			written, err := os.ReadFile(output)
 			require.NoError(t, err)
 			assert.Contains(t, string(written), want, name)

@@ -18,7 +18,8 @@ import (
 func snapshot() simulator.Snapshot {
 	return simulator.Snapshot{
 		Elapsed: 12*time.Second + 400*time.Millisecond, Devices: 200, Arrived: 180, Connected: 150,
-		Statuses: [5]int{ota.DeviceNotUpgraded: 80, ota.DeviceUpgrading: 20, ota.DeviceUpgraded: 60, ota.DeviceUpgradeFailed: 10, ota.DeviceNoUpdateRequired: 10},
+		Statuses: [5]int{ota.DeviceNotUpgraded: 80, ota.DeviceUpgrading: 20, ota.DeviceUpgraded: 60,
+			ota.DeviceUpgradeFailed: 10, ota.DeviceNoUpdateRequired: 10},
 		Refusals: 3, Reports: 777, Bytes: 5 << 20, PowerCuts: 4,
 		Faults:   []simulator.Tally{{Name: "lossy-line", N: 6}, {Name: "forger", N: 0}, {Name: "brown-out", N: 3}},
 		Failures: []simulator.Tally{{Name: "download_failed", N: 12}, {Name: "health_check_failed", N: 2}},
@@ -35,7 +36,8 @@ func earlier() simulator.Snapshot {
 }
 
 func TestLine(t *testing.T) {
-	assert.Equal(t, "   12s  arrived 180  connected 150  upgrading 20  upgraded 70  failed 10  refusals 3  downloaded 5.0 MiB  faults 9", line(snapshot()))
+	assert.Equal(t, "   12s  arrived 180  connected 150  upgrading 20  upgraded 70  failed 10"+
+		"  refusals 3  downloaded 5.0 MiB  faults 9", line(snapshot()))
 }
 
 // draw is what a terminal of so many columns shows, without the sequences that
@@ -79,7 +81,8 @@ func TestScreen(t *testing.T) {
 func TestScreenInColour(t *testing.T) {
 	x := &screen{width: func() int { return 100 }, color: true}
 	frame := draw(t, x)
-	assert.Contains(t, frame, green+strings.Repeat("█", 21)+plain+cyan+strings.Repeat("▒", 6)+plain+red+"xxx"+plain+dim+strings.Repeat("░", 30)+plain)
+	assert.Contains(t, frame, green+strings.Repeat("█", 21)+plain+cyan+strings.Repeat("▒",
+		6)+plain+red+"xxx"+plain+dim+strings.Repeat("░", 30)+plain)
 	assert.Contains(t, frame, "upgraded 70 "+dim+"1.5/s"+plain)
 	x.color = false
 	assert.NotRegexp(t, "\x1b\\[[0-9;]*m", draw(t, x))
@@ -87,7 +90,8 @@ func TestScreenInColour(t *testing.T) {
 
 func TestBarIsAsLongAsItSays(t *testing.T) {
 	x := &screen{}
-	for _, statuses := range [][5]int{{}, {ota.DeviceUpgraded: 200}, {ota.DeviceUpgradeFailed: 1}, {ota.DeviceUpgraded: 67, ota.DeviceUpgrading: 67, ota.DeviceUpgradeFailed: 66}} {
+	for _, statuses := range [][5]int{{}, {ota.DeviceUpgraded: 200}, {ota.DeviceUpgradeFailed: 1},
+		{ota.DeviceUpgraded: 67, ota.DeviceUpgrading: 67, ota.DeviceUpgradeFailed: 66}} {
 		s := simulator.Snapshot{Devices: 200, Statuses: statuses}
 		for _, length := range []int{leastBar, 33, longestBar} {
 			_, n := clip(x.bar(shares(s), length), 1000)
@@ -103,7 +107,8 @@ func TestVirtualRun(t *testing.T) {
 	run := virtualRun{fixed{simulator.Snapshot{Elapsed: 10 * time.Second, Devices: 1000, Ended: 500}}}
 	assert.Equal(t, "   10s  500 of 1000 devices at the end", run.line())
 	x := &screen{}
-	assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s", "  500 of 1000 devices at the end 50/s"}, run.block(x, 40))
+	assert.Equal(t, []string{"  " + strings.Repeat("█", 13) + strings.Repeat("░", 14) + "   50%  10s",
+		"  500 of 1000 devices at the end 50/s"}, run.block(x, 40))
 }
 
 func TestTallies(t *testing.T) {
@@ -139,7 +144,8 @@ func TestClip(t *testing.T) {
 func TestRates(t *testing.T) {
 	assert.Zero(t, rate(5, 1, 0))
 	assert.Zero(t, rate(1, 5, time.Second), "nothing goes back")
-	for r, want := range map[float64]string{0: "0/s", 0.44: "0.4/s", 2: "2/s", 9.96: "10/s", 31.4: "31/s", 1800: "1800/s"} {
+	for r, want := range map[float64]string{0: "0/s", 0.44: "0.4/s", 2: "2/s", 9.96: "10/s", 31.4: "31/s",
+		1800: "1800/s"} {
 		assert.Equal(t, want, shortRate(r))
 	}
 }

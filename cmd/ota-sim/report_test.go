@@ -37,7 +37,8 @@ func TestReport(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	ran := sim(t, "run", "--quiet", "--out", path("kept"), "--json", path("ran.json"), file(t, "sick.yaml", sick))
 	require.Equal(t, cli.OK, ran.code, "%s%s", ran.out, ran.err)
-	again := sim(t, "report", path("kept"), "--json", path("again.json"), "--junit", path("again.xml"), "--html", path("again.html"))
+	again := sim(t, "report", path("kept"), "--json", path("again.json"), "--junit", path("again.xml"), "--html",
+		path("again.html"))
 	assert.Equal(t, cli.OK, again.code, again.err)
 	assert.Equal(t, ran.out, again.out)
 	first, err := os.ReadFile(path("ran.json"))
@@ -196,7 +197,8 @@ func TestReplay(t *testing.T) {
 	}
 	assert.Regexp(t, `^gw-00000[123]$`, ill, "one of them")
 
-	for device, want := range map[string]string{"gw-000009": "fleet gw has gw-000001 to gw-000003", "gx-000001": `did you mean "gw"?`} {
+	for device, want := range map[string]string{"gw-000009": "fleet gw has gw-000001 to gw-000003",
+		"gx-000001": `did you mean "gw"?`} {
 		o := sim(t, "replay", kept, "--only", device)
 		assert.Equal(t, cli.Usage, o.code)
 		assert.Contains(t, o.err, want)

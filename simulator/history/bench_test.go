@@ -12,8 +12,9 @@ import (
 
 // lineEvent is an event as most of a run's are.
 func lineEvent() verdict.Event {
-	return verdict.Event{At: 123456789123, Kind: verdict.Stored, Device: "gateways-000123", Plan: "spring", Component: "rootfs",
-		Status: ota.Downloading, Seq: 5, N: -1234567890123456789}
+	return verdict.Event{At: 123456789123, Kind: verdict.Stored, Device: "gateways-000123", Plan: "spring",
+		Component: "rootfs",
+		Status:    ota.Downloading, Seq: 5, N: -1234567890123456789}
 }
 
 // lineDocument is a line for a library to write and read.
@@ -37,8 +38,9 @@ func documentOf(e *verdict.Event) lineDocument {
 
 // event is the event of a document that was read.
 func (d *lineDocument) event(p *parser) verdict.Event {
-	return verdict.Event{At: time.Duration(d.At), Kind: p.kinds[d.Kind], Device: d.Device, Plan: d.Plan, Component: d.Component,
-		Status: p.statuses[d.Status], Seq: d.Seq, N: d.N, Text: d.Text, Detail: d.Detail}
+	return verdict.Event{At: time.Duration(d.At), Kind: p.kinds[d.Kind], Device: d.Device, Plan: d.Plan,
+		Component: d.Component,
+		Status:    p.statuses[d.Status], Seq: d.Seq, N: d.N, Text: d.Text, Detail: d.Detail}
 }
 
 // BenchmarkLine is what a line costs to be written and read, by hand and by

@@ -39,13 +39,15 @@ func recorded(t testing.TB, info history.Info, has func(fleet, n int) bool) stri
 	w, err := history.Create(dir, info)
 	require.NoError(t, err)
 	write(s, has, w)
-	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42), Refused: []string{"suspend_plan at 3.00s: too late"}, Resources: resources()}))
+	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42),
+		Refused: []string{"suspend_plan at 3.00s: too late"}, Resources: resources()}))
 	return dir
 }
 
 // resources took a time that no number of seconds in binary is equal to.
 func resources() verdict.Resources {
-	return verdict.Resources{PeakMemory: 100, Sockets: 7, Wall: 3_256_707_174, CPU: 2 * time.Second, CPUs: 2, System: "linux/amd64"}
+	return verdict.Resources{PeakMemory: 100, Sockets: 7, Wall: 3_256_707_174, CPU: 2 * time.Second, CPUs: 2,
+		System: "linux/amd64"}
 }
 
 // write writes the events of the devices, each fleet and device in turn.
@@ -115,8 +117,10 @@ func TestOnly(t *testing.T) {
 	v := judged(t, recorded(t, info, func(fleet, n int) bool { return fleet == 0 && n == 3 }))
 	assert.Equal(t, 1, v.Figures.Devices)
 	assert.Equal(t, "gateways-000003 only", v.Part)
-	info.Only, info.Fleets = []string{"gateways-000003", "gateways-000004"}, []verdict.FleetSize{{Name: "gateways", Devices: 2}}
-	assert.Equal(t, "2 chosen devices only", judged(t, recorded(t, info, func(fleet, n int) bool { return fleet == 0 && (n == 3 || n == 4) })).Part)
+	info.Only, info.Fleets = []string{"gateways-000003", "gateways-000004"}, []verdict.FleetSize{{Name: "gateways",
+		Devices: 2}}
+	assert.Equal(t, "2 chosen devices only",
+		judged(t, recorded(t, info, func(fleet, n int) bool { return fleet == 0 && (n == 3 || n == 4) })).Part)
 }
 
 // TestConcurrentWriters: every event arrives whole, whoever wrote it.
@@ -223,7 +227,8 @@ func TestCrash(t *testing.T) {
 func TestDamage(t *testing.T) {
 	_, info := sample()
 	dir := recorded(t, info, everyone)
-	events, run, text := filepath.Join(dir, "events.jsonl.zst"), filepath.Join(dir, "run.json"), filepath.Join(dir, "scenario.yaml")
+	events, run, text := filepath.Join(dir, "events.jsonl.zst"), filepath.Join(dir, "run.json"), filepath.Join(dir,
+		"scenario.yaml")
 	whole, err := os.ReadFile(events)
 	require.NoError(t, err)
 	doc, err := os.ReadFile(run)
@@ -254,7 +259,8 @@ func TestDamage(t *testing.T) {
 		}
 	})
 	t.Run("other events", func(t *testing.T) {
-		const arrived, connected = `{"k":"arrived","d":"gateways-000001","x":"gateways"}` + "\n", `{"k":"connected","d":"gateways-000001"}` + "\n"
+		const arrived, connected = `{"k":"arrived","d":"gateways-000001","x":"gateways"}` +
+			"\n", `{"k":"connected","d":"gateways-000001"}` + "\n"
 		for lines, want := range map[string]string{
 			"":                      "it has 0 events, and the run recorded",
 			arrived + "{}\n":        "is damaged in line 2: the line is not of the form",
@@ -284,7 +290,8 @@ func TestDamage(t *testing.T) {
 		require.Contains(t, string(doc), string(size))
 		assert.ErrorContains(t, spoil(t, run, bytes.Replace(doc, size, []byte(`"devices": 239`), 1)),
 			"is damaged: it has 239 devices of fleet gateways, and the scenario gives it 240")
-		assert.ErrorContains(t, spoil(t, run, bytes.Replace(doc, []byte(`"fleets": [`), []byte(`"fleets": [{"name": "boats", "devices": 1},`), 1)),
+		assert.ErrorContains(t,
+			spoil(t, run, bytes.Replace(doc, []byte(`"fleets": [`), []byte(`"fleets": [{"name": "boats", "devices": 1},`), 1)),
 			"it has a fleet boats, and the scenario has none")
 	})
 	t.Run("scenario", func(t *testing.T) {

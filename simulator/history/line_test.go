@@ -17,14 +17,17 @@ import (
 // TestLines gives the form of lines, which other programs read.
 func TestLines(t *testing.T) {
 	for want, e := range map[string]verdict.Event{
-		`{"k":"arrived","d":"gw-000001","x":"gw"}`:            {Kind: verdict.Arrived, Device: "gw-000001", Text: "gw"},
-		`{"t":1500000,"k":"connected","d":"gw-000001"}`:       {At: 1500 * time.Microsecond, Kind: verdict.Connected, Device: "gw-000001"},
-		`{"t":1,"k":"downloaded","d":"a","n":65536}`:          {At: 1, Kind: verdict.Downloaded, Device: "a", N: 65536},
-		`{"t":1,"k":"answered","d":"a","p":"p","n":1}`:        {At: 1, Kind: verdict.Answered, Device: "a", Plan: "p", N: 1},
-		`{"k":"violation","d":"a","x":"say \"no\"\u000a\\ü"}`: {Kind: verdict.Violation, Device: "a", Text: "say \"no\"\n\\ü"},
-		`{"t":9223372036854775807,"k":"numbered","d":"a","p":"p","c":"app","s":"upgrade_failed","q":3,"n":-9223372036854775808,"x":"boot_failed","f":"black"}`: {
-			At: math.MaxInt64, Kind: verdict.Numbered, Device: "a", Plan: "p", Component: "app", Status: ota.UpgradeFailed, Seq: 3, N: math.MinInt64,
-			Text: "boot_failed", Detail: "black"},
+		`{"k":"arrived","d":"gw-000001","x":"gw"}`: {Kind: verdict.Arrived, Device: "gw-000001", Text: "gw"},
+		`{"t":1500000,"k":"connected","d":"gw-000001"}`: {At: 1500 * time.Microsecond, Kind: verdict.Connected,
+			Device: "gw-000001"},
+		`{"t":1,"k":"downloaded","d":"a","n":65536}`:   {At: 1, Kind: verdict.Downloaded, Device: "a", N: 65536},
+		`{"t":1,"k":"answered","d":"a","p":"p","n":1}`: {At: 1, Kind: verdict.Answered, Device: "a", Plan: "p", N: 1},
+		`{"k":"violation","d":"a","x":"say \"no\"\u000a\\ü"}`: {Kind: verdict.Violation, Device: "a",
+			Text: "say \"no\"\n\\ü"},
+		`{"t":9223372036854775807,"k":"numbered","d":"a","p":"p","c":"app","s":"upgrade_failed","q":3,` +
+			`"n":-9223372036854775808,"x":"boot_failed","f":"black"}`: {
+			At: math.MaxInt64, Kind: verdict.Numbered, Device: "a", Plan: "p", Component: "app",
+			Status: ota.UpgradeFailed, Seq: 3, N: math.MinInt64, Text: "boot_failed", Detail: "black"},
 	} {
 		line := appendLine(nil, &e)
 		assert.Equal(t, want+"\n", string(line))
@@ -92,7 +95,8 @@ func TestBadLines(t *testing.T) {
 func FuzzParseLine(f *testing.F) {
 	for _, line := range []string{
 		`{"k":"arrived","d":"gw-000001","x":"gw"}`,
-		`{"t":1,"k":"numbered","d":"a","p":"p","c":"app","s":"upgrade_failed","q":3,"n":-5,"x":"boot_failed","f":"bl\"\\\u0001ück"}`,
+		`{"t":1,"k":"numbered","d":"a","p":"p","c":"app","s":"upgrade_failed","q":3,"n":-5,` +
+			`"x":"boot_failed","f":"bl\"\\\u0001ück"}`,
 		`{"t":1500000,"k":"status_is","d":"gw-000001","p":"p","n":2}`, `{}`, `{"k":"stored","n":-0}`,
 	} {
 		f.Add([]byte(line))

@@ -102,7 +102,8 @@ func TestWhatIsNotOneRun(t *testing.T) {
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Seed = 43 })}, "the seed 42 and"},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.World = "real" })}, "the world virtual and"},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Text = append(i.Text, '\n') })}, "the scenarios in"},
-		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) { i.Shard, i.Shards, i.Fleets = 0, 0, sizes }), b}, "it is not a shard of a run"},
+		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) { i.Shard, i.Shards, i.Fleets = 0, 0, sizes }), b},
+			"it is not a shard of a run"},
 		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) {
 			i.Only, i.Fleets = []string{"gateways-000001"}, []verdict.FleetSize{{Name: "gateways", Devices: 1}}
 		}), b}, "it is not a shard of a run"},
@@ -124,14 +125,16 @@ func TestEventsOfAnotherShard(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(b.Dir, "events.jsonl.zst"), events, 0o666))
 	_, err = merged(a, b)
-	assert.ErrorContains(t, err, "is damaged in line 1: d: device gateways-000001 is not of this record, which is of shard 2/2")
+	assert.ErrorContains(t, err,
+		"is damaged in line 1: d: device gateways-000001 is not of this record, which is of shard 2/2")
 
 	// A copy of a part that says it is another one.
 	other := t.TempDir()
 	require.NoError(t, os.CopyFS(other, os.DirFS(a.Dir)))
 	text, err := os.ReadFile(filepath.Join(other, "run.json"))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"), bytes.Replace(text, []byte(`"shard": 1`), []byte(`"shard": 2`), 1), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"),
+		bytes.Replace(text, []byte(`"shard": 1`), []byte(`"shard": 2`), 1), 0o666))
 	copied, err := history.Open(other)
 	require.NoError(t, err)
 	_, err = merged(a, copied)

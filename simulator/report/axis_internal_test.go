@@ -10,7 +10,8 @@ import (
 // TestBarsAreFewAndRound: bars of a rounded width are as many as were asked for,
 // or fewer.
 func TestBarsAreFewAndRound(t *testing.T) {
-	for _, longest := range []time.Duration{time.Microsecond, 3 * time.Millisecond, 9900 * time.Millisecond, time.Hour, 24 * time.Hour} {
+	for _, longest := range []time.Duration{time.Microsecond, 3 * time.Millisecond, 9900 * time.Millisecond, time.Hour,
+		24 * time.Hour} {
 		for _, most := range []time.Duration{1, 2, 7, 40} {
 			width := roundUp(longest/most + 1)
 			assert.LessOrEqual(t, (longest+width-1)/width, most)

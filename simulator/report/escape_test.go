@@ -58,9 +58,11 @@ func TestTextsFromOutsideAreShownNotObeyed(t *testing.T) {
 		for _, style := range []report.Style{{}, {Color: true}} {
 			var b bytes.Buffer
 			require.NoError(t, report.WriteText(&b, v, style))
-			shown := strings.NewReplacer("\x1b[0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[31m", "", "\x1b[32m", "").Replace(b.String())
+			shown := strings.NewReplacer("\x1b[0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[31m", "", "\x1b[32m", "").
+				Replace(b.String())
 			for i, line := range strings.Split(shown, "\n") {
-				assert.False(t, strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }), "%s, line %d: %q", name, i+1, line)
+				assert.False(t, strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }), "%s, line %d: %q",
+					name, i+1, line)
 			}
 			assert.Contains(t, shown, `\x1b[2J\u009b31m\u202e\r\a\xff`)
 		}

@@ -32,7 +32,8 @@ func page(t *testing.T, v *verdict.Verdict) string {
 func TestPageLoadsNothing(t *testing.T) {
 	for name, v := range verdicts(t) {
 		text := page(t, v)
-		policy := html.UnescapeString(regexp.MustCompile(`Content-Security-Policy" content="([^"]*)"`).FindStringSubmatch(text)[1])
+		policy := html.UnescapeString(regexp.MustCompile(`Content-Security-Policy" content="([^"]*)"`).
+			FindStringSubmatch(text)[1])
 		assert.Contains(t, policy, "default-src 'none';")
 		for _, kind := range []string{"style", "script"} {
 			parts := regexp.MustCompile(`(?s)<`+kind+`>(.*?)</`+kind+`>`).FindAllStringSubmatch(text, -1)
@@ -58,10 +59,12 @@ func TestPageEscapes(t *testing.T) {
 	d.Add(&verdict.Event{Kind: verdict.Arrived, Text: evil})
 	d.Add(&verdict.Event{Kind: verdict.Violation, Text: evil, At: time.Second})
 	d.Add(&verdict.Event{Kind: verdict.FaultFired, Text: evil, At: 2 * time.Second})
-	d.Add(&verdict.Event{Kind: verdict.Stored, Component: evil, Plan: evil, Status: 9, Text: evil, Detail: evil, At: 3 * time.Second})
+	d.Add(&verdict.Event{Kind: verdict.Stored, Component: evil, Plan: evil, Status: 9, Text: evil, Detail: evil,
+		At: 3 * time.Second})
 	d.Add(&verdict.Event{Kind: verdict.Answered, Plan: evil, Text: evil, At: 3 * time.Second})
 	v := verdict.New(s, 1, evil, j.Figures(verdict.Sizes(s)))
-	v.Text, v.Source, v.Record, v.Part, v.Program, v.Resources.System, v.Resources.CPUs = evil, evil, evil, evil, evil, evil, 1
+	v.Text, v.Source, v.Record, v.Part, v.Program = evil, evil, evil, evil, evil
+	v.Resources.System, v.Resources.CPUs = evil, 1
 	text := page(t, v)
 	assert.NotContains(t, text, "<img")
 	assert.Equal(t, 1, strings.Count(text, "</script>\n</body>"))
@@ -76,16 +79,20 @@ func TestPageTells(t *testing.T) {
 	text := html.UnescapeString(page(t, v))
 	for _, want := range []string{
 		"<title>flaky-uplink: Not held</title>",
-		"12 of 15 expectations did not hold. Of 5 devices, 1 was upgraded, 1 failed, 1 refused, 1 never connected and 1 is unaccounted for.",
+		"12 of 15 expectations did not hold. Of 5 devices, 1 was upgraded, 1 failed, 1 refused, " +
+			"1 never connected and 1 is unaccounted for.",
 		"devices.upgraded >= 99%", "20.00% (1 of 5)",
-		"stores report 2, app: Upgrade Failed, health_check_failed", "invariant violated: component app was reported upgraded",
-		"ota-sim run my.yaml --seed 7 --virtual", "ota-sim report 'out/run 1'", "ota-sim replay 'out/run 1' --only gateways-000001",
+		"stores report 2, app: Upgrade Failed, health_check_failed",
+		"invariant violated: component app was reported upgraded",
+		"ota-sim run my.yaml --seed 7 --virtual", "ota-sim report 'out/run 1'",
+		"ota-sim replay 'out/run 1' --only gateways-000001",
 		"shard 2/4", v.HistoryDigest, "never</td>", "Broke the rule: back soon",
 	} {
 		assert.True(t, strings.Contains(text, want), want)
 	}
 	held := html.UnescapeString(page(t, verdicts(t)["held"]))
-	for _, want := range []string{"All 14 expectations held. Of 1,000 devices, 956 were upgraded", "kill_broker at 40s for 10s", "2 processors, linux/amd64",
+	for _, want := range []string{"All 14 expectations held. Of 1,000 devices, 956 were upgraded",
+		"kill_broker at 40s for 10s", "2 processors, linux/amd64",
 		"956 of 1,000", "p99 1m12s", "Devices by status over"} {
 		assert.True(t, strings.Contains(held, want), want)
 	}
@@ -100,7 +107,8 @@ func TestPageOfAPart(t *testing.T) {
 	h := verdicttest.NewScript(s)
 	h.Connect("gateways-000001", "gateways").Upgrade("gateways-000001")
 	text := page(t, verdict.New(s, 1, "real", h.Judge.Figures([]verdict.FleetSize{{Name: "gateways", Devices: 1}})))
-	assert.True(t, strings.Contains(text, "3 of 5 expectations held, and the others are judged when all parts of the run are merged."))
+	assert.True(t, strings.Contains(text,
+		"3 of 5 expectations held, and the others are judged when all parts of the run are merged."))
 	assert.Equal(t, 2, strings.Count(text, `<span class="word">later</span>`))
 }
 
@@ -115,7 +123,8 @@ func TestPageSize(t *testing.T) {
 
 func TestPercentages(t *testing.T) {
 	s := &scenario.Scenario{Name: "n", Fleets: []scenario.Fleet{{Name: "gw", Count: 100_000}}, Duration: time.Hour}
-	for upgraded, want := range map[int]string{0: "0%", 1: "&lt;0.01%", 99_999: "&gt;99.99%", 100_000: "100%", 50_000: "50.0%", 99_500: "99.50%"} {
+	for upgraded, want := range map[int]string{0: "0%", 1: "&lt;0.01%", 99_999: "&gt;99.99%", 100_000: "100%",
+		50_000: "50.0%", 99_500: "99.50%"} {
 		f := verdict.NewJudge(s, verdict.WithoutLogs).Figures(verdict.Sizes(s))
 		f.Classes = verdict.Counts{scenario.Upgraded: upgraded, scenario.Unfinished: 100_000 - upgraded}
 		assert.True(t, strings.Contains(page(t, verdict.New(s, 1, "real", f)), "<b>"+want+"</b>"), want)

@@ -16,8 +16,10 @@ import (
 // all parts together.
 func TestDeferred(t *testing.T) {
 	for _, expect := range []string{
-		`{devices: {upgraded: 990}}`, `{devices: {refused: "< 3"}}`, `{devices: {cameras: {upgraded: "> 50%"}}}`, `{reports: {lost: 0}}`,
-		`{reports: {lost: "< 1%"}}`, `{time: {upgrade: {max: "< 80s"}}}`, `{faults: {fired: all}}`, `{faults: {brown-out: "< 9"}}`,
+		`{devices: {upgraded: 990}}`, `{devices: {refused: "< 3"}}`, `{devices: {cameras: {upgraded: "> 50%"}}}`,
+		`{reports: {lost: 0}}`,
+		`{reports: {lost: "< 1%"}}`, `{time: {upgrade: {max: "< 80s"}}}`, `{faults: {fired: all}}`,
+		`{faults: {brown-out: "< 9"}}`,
 		`{never: [{event: connected, fleet: cameras}]}`,
 	} {
 		s := uplink(900, 100, expect)

@@ -16,7 +16,9 @@ import (
 
 // TestReasons says of each device that never began why, in every form.
 func TestReasons(t *testing.T) {
-	s, err := scenario.Parse("s", []byte("scenario: s\nduration: 10s\nfleet: [{name: gw, count: 4, product: p, components: [{id: app, type: module, version: 1.0.0}]}]\n"))
+	s, err := scenario.Parse("s",
+		[]byte("scenario: s\nduration: 10s\nfleet:\n"+
+			"  - {name: gw, count: 4, product: p, components: [{id: app, type: module, version: 1.0.0}]}\n"))
 	require.NoError(t, err)
 	j := verdict.NewJudge(s, verdict.WithLogs)
 	add := func(device string, kind verdict.Kind, text string) {
@@ -61,7 +63,10 @@ func TestRefusedOrders(t *testing.T) {
 	v := verdicts(t)["held"]
 	v.Figures.Refused = []string{`suspend_plan at 3.00s: cannot suspend plan "spring": it is <b>Forced Terminated`}
 	for name, write := range map[string]func(io.Writer) error{
-		"text": func(w io.Writer) error { return report.WriteText(w, v, report.Style{}) }, "JSON": func(w io.Writer) error { return report.WriteJSON(w, v) },
+		"text": func(w io.Writer) error {
+			return report.WriteText(w, v,
+				report.Style{})
+		}, "JSON": func(w io.Writer) error { return report.WriteJSON(w, v) },
 		"HTML": func(w io.Writer) error { return report.WriteHTML(w, v) },
 	} {
 		var b bytes.Buffer

@@ -31,8 +31,10 @@ func verdicts(t *testing.T) map[string]*verdict.Verdict {
 	t.Helper()
 	held := verdicttest.Judge(verdicttest.Parse(verdicttest.Fleets(1000)), 42)
 	require.True(t, held.Held, "%+v", held.Expectations)
-	held.Resources = verdict.Resources{PeakMemory: 50 << 20, Sockets: 2411, Wall: 84 * time.Second, CPU: 31 * time.Second, CPUs: 2, System: "linux/amd64"}
-	empty := verdict.New(uplink(900, 100, "{}"), 1, "real", verdict.NewJudge(uplink(900, 100, "{}"), verdict.WithLogs).Figures(nil))
+	held.Resources = verdict.Resources{PeakMemory: 50 << 20, Sockets: 2411, Wall: 84 * time.Second, CPU: 31 * time.Second,
+		CPUs: 2, System: "linux/amd64"}
+	empty := verdict.New(uplink(900, 100, "{}"), 1, "real", verdict.NewJudge(uplink(900, 100, "{}"), verdict.WithLogs).
+		Figures(nil))
 	empty.Interrupt()
 	return map[string]*verdict.Verdict{"held": held, "broken": broken(), "empty": empty}
 }
@@ -49,7 +51,9 @@ func broken() *verdict.Verdict {
   always: [{name: back soon, event: disconnected, then: {event: connected}, within: 1s}]`)
 	h := verdicttest.NewScript(s)
 	const a, b, c, d = "gateways-000001", "gateways-000002", "cameras-000001", "cameras-000002"
-	h.Connect(a, "gateways").Upgrade(a).Add(verdict.Event{Kind: verdict.Violation, Device: a, Text: "component app was reported upgraded to 1.1.0 and runs 1.0.0"})
+	h.Connect(a, "gateways").Upgrade(a).
+		Add(verdict.Event{Kind: verdict.Violation, Device: a,
+			Text: "component app was reported upgraded to 1.1.0 and runs 1.0.0"})
 	h.Connect(b, "gateways").Say(b, ota.PlanReceived).Say(b, ota.UpgradeFailed).Status(b, ota.DeviceUpgradeFailed)
 	h.Connect(c, "cameras").Say(c, ota.PlanReceived).Answer(c, ota.ReasonBattery)
 	h.Add(verdict.Event{Kind: verdict.FaultFired, Device: c, Text: "lossy-line"}).Event(verdict.Disconnected, c)
@@ -112,8 +116,10 @@ func TestJSONFields(t *testing.T) {
 	require.NoError(t, report.WriteJSON(&b, verdicts(t)["held"]))
 	var d map[string]any
 	require.NoError(t, json.Unmarshal(b.Bytes(), &d))
-	for _, field := range []string{"scenario", "held", "interrupted", "seed", "world", "devices", "seconds", "classes", "components", "reports",
-		"time", "faults", "refusals", "codes", "expectations", "rules", "violations", "slowest", "failed", "history_digest", "resources"} {
+	for _, field := range []string{"scenario", "held", "interrupted", "seed", "world", "devices", "seconds", "classes",
+		"components", "reports",
+		"time", "faults", "refusals", "codes", "expectations", "rules", "violations",
+		"slowest", "failed", "history_digest", "resources"} {
 		assert.Contains(t, d, field)
 	}
 	sum := 0.0

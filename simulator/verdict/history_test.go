@@ -25,7 +25,8 @@ func newHistory(faults ...string) *verdicttest.Script {
 func fleets(names ...string) *scenario.Scenario {
 	s := &scenario.Scenario{Name: "history", Duration: time.Hour}
 	for _, name := range names {
-		s.Fleets = append(s.Fleets, scenario.Fleet{Name: name, Count: 10, Components: []scenario.Installed{{ComponentVersion: ota.ComponentVersion{ID: "app"}}}})
+		s.Fleets = append(s.Fleets, scenario.Fleet{Name: name, Count: 10,
+			Components: []scenario.Installed{{ComponentVersion: ota.ComponentVersion{ID: "app"}}}})
 	}
 	return s
 }
@@ -48,24 +49,30 @@ func TestClasses(t *testing.T) {
 		{"never arrived", func(*verdicttest.Script) {}, scenario.Unaccounted},
 		{"never connected", func(h *verdicttest.Script) { h.Arrive(d, "gw") }, scenario.Unreachable},
 		{"connected and nothing more", func(h *verdicttest.Script) { h.Connect(d, "gw") }, scenario.NotUpgraded},
-		{"connected once", func(h *verdicttest.Script) { h.Connect(d, "gw").Event(verdict.Disconnected, d) }, scenario.NotUpgraded},
+		{"connected once", func(h *verdicttest.Script) { h.Connect(d, "gw").Event(verdict.Disconnected, d) },
+			scenario.NotUpgraded},
 		{"has the plan", func(h *verdicttest.Script) { h.Connect(d, "gw").Say(d, ota.PlanReceived) }, scenario.NotUpgraded},
 		{"refused", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, ota.ReasonBattery) }, scenario.Refused},
 		{"refused, then accepted", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Answer(d, ota.ReasonBattery).Answer(d, "").Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
-		{"accepted, and the platform does not know", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, "") }, scenario.NotUpgraded},
+		{"accepted, and the platform does not know", func(h *verdicttest.Script) { h.Connect(d, "gw").Answer(d, "") },
+			scenario.NotUpgraded},
 		{"in the middle", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Say(d, ota.PlanReceived).Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
 		{"upgraded", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d) }, scenario.Upgraded},
-		{"upgraded and gone", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Event(verdict.Disconnected, d) }, scenario.Upgraded},
-		{"rolled back", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
-		{"failed", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed) }, scenario.UpgradeFailed},
+		{"upgraded and gone", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Event(verdict.Disconnected, d) },
+			scenario.Upgraded},
+		{"rolled back", func(h *verdicttest.Script) { h.Connect(d, "gw").Upgrade(d).Status(d, ota.DeviceUpgradeFailed) },
+			scenario.UpgradeFailed},
+		{"failed", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed) },
+			scenario.UpgradeFailed},
 		{"failed, then tried again", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed).Status(d, ota.DeviceUpgrading)
 		}, scenario.Unfinished},
-		{"nothing to do", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceNoUpdateRequired) }, scenario.NoUpdateRequired},
+		{"nothing to do", func(h *verdicttest.Script) { h.Connect(d, "gw").Status(d, ota.DeviceNoUpdateRequired) },
+			scenario.NoUpdateRequired},
 		{"one plan failed, the other went well", func(h *verdicttest.Script) {
 			h.Connect(d, "gw").Status(d, ota.DeviceUpgradeFailed).Under("summer", d, ota.DeviceUpgraded)
 		}, scenario.UpgradeFailed},
@@ -92,7 +99,8 @@ func TestClasses(t *testing.T) {
 
 // TestUnknownDevices are devices at the same broker that are not of the run.
 func TestUnknownDevices(t *testing.T) {
-	h := newHistory().Connect("gw-000001", "gw").Upgrade("gw-000001").Upgrade("unknown").Event(verdict.Violation, "unknown")
+	h := newHistory().Connect("gw-000001", "gw").Upgrade("gw-000001").Upgrade("unknown").
+		Event(verdict.Violation, "unknown")
 	h.Record(verdict.Duplicate, "unknown", h.Report("unknown", "app", ota.PlanReceived))
 	status, arrived := h.Judge.Status("unknown")
 	assert.False(t, arrived)
@@ -109,7 +117,8 @@ func TestUnknownDevices(t *testing.T) {
 // TestFleets are counted as the scenario has them, also one of which no device
 // arrived.
 func TestFleets(t *testing.T) {
-	h := verdicttest.NewScript(fleets("gw", "cam", "late")).Connect("cam-000001", "cam").Connect("gw-000001", "gw").Upgrade("gw-000001")
+	h := verdicttest.NewScript(fleets("gw", "cam", "late")).Connect("cam-000001", "cam").Connect("gw-000001", "gw").
+		Upgrade("gw-000001")
 	f := figuresOf(h, gws(3), verdict.FleetSize{Name: "cam", Devices: 1}, verdict.FleetSize{Name: "late", Devices: 2})
 	assert.Equal(t, 6, f.Devices)
 	assert.Equal(t, verdict.Counts{scenario.Upgraded: 1, scenario.NotUpgraded: 1, scenario.Unaccounted: 4}, f.Classes)
@@ -127,7 +136,8 @@ func TestReports(t *testing.T) {
 		write func(h *verdicttest.Script)
 		want  verdict.Reports
 	}{
-		{"all stored", func(h *verdicttest.Script) { h.Say(d, ota.PlanReceived).Say(d, ota.UpgradeConfirmed) }, verdict.Reports{Numbered: 2, Stored: 2}},
+		{"all stored", func(h *verdicttest.Script) { h.Say(d, ota.PlanReceived).Say(d, ota.UpgradeConfirmed) },
+			verdict.Reports{Numbered: 2, Stored: 2}},
 		{"the last one lost", func(h *verdicttest.Script) {
 			h.Say(d, ota.PlanReceived).Record(verdict.Numbered, d, h.Report(d, "app", ota.UpgradeConfirmed))
 		}, verdict.Reports{Numbered: 2, Stored: 1, Lost: 1}},
@@ -156,7 +166,8 @@ func TestReports(t *testing.T) {
 		}, verdict.Reports{Numbered: 1, Stored: 1, Conflicting: 1}},
 		{"stored in another order", func(h *verdicttest.Script) {
 			one, two := h.Report(d, "app", ota.PlanReceived), h.Report(d, "app", ota.UpgradeConfirmed)
-			h.Record(verdict.Numbered, d, one).Record(verdict.Numbered, d, two).Record(verdict.Stored, d, two).Record(verdict.Stored, d, one)
+			h.Record(verdict.Numbered, d, one).Record(verdict.Numbered, d, two).Record(verdict.Stored, d, two).
+				Record(verdict.Stored, d, one)
 		}, verdict.Reports{Numbered: 2, Stored: 2, Conflicting: 1}},
 		{"illegal, which is not lost", func(h *verdicttest.Script) {
 			r := h.Report(d, "app", ota.Upgrading)
@@ -180,7 +191,8 @@ func TestReports(t *testing.T) {
 
 // TestContentOfReports: whatever a report says makes another one of it.
 func TestContentOfReports(t *testing.T) {
-	sent := ota.Report{Time: time.UnixMilli(1), Plan: "p", Attempt: 1, Seq: 1, Component: "app", Status: ota.UpgradeFailed, Version: "1",
+	sent := ota.Report{Time: time.UnixMilli(1), Plan: "p", Attempt: 1, Seq: 1, Component: "app",
+		Status: ota.UpgradeFailed, Version: "1",
 		Failure: &ota.Failure{Code: ota.BootFailed, Detail: "black"}}
 	same := verdict.ReportEvent(0, verdict.Numbered, "d", &sent).N
 	for name, change := range map[string]func(r *ota.Report){
@@ -208,7 +220,8 @@ func TestContentOfReports(t *testing.T) {
 }
 
 func TestComponents(t *testing.T) {
-	h := newHistory().Connect("gw-000001", "gw").Connect("gw-000002", "gw").Upgrade("gw-000001").Say("gw-000002", ota.PlanReceived)
+	h := newHistory().Connect("gw-000001", "gw").Connect("gw-000002", "gw").Upgrade("gw-000001").
+		Say("gw-000002", ota.PlanReceived)
 	r := h.Report("gw-000002", "motor", ota.PlanReceived)
 	h.Record(verdict.Numbered, "gw-000002", r).Record(verdict.Stored, "gw-000002", r)
 	assert.Equal(t, map[string]map[string]int{
@@ -221,7 +234,8 @@ func TestComponents(t *testing.T) {
 func TestUpgradeTime(t *testing.T) {
 	h := newHistory()
 	at := func(d string, second int, kind verdict.Kind, status ota.Status, n ota.DeviceStatus) {
-		h.Judge.Add(verdict.Event{At: time.Duration(second) * time.Second, Kind: kind, Device: d, Plan: "spring", Status: status, N: int64(n), Text: "gw"})
+		h.Judge.Add(verdict.Event{At: time.Duration(second) * time.Second, Kind: kind, Device: d, Plan: "spring",
+			Status: status, N: int64(n), Text: "gw"})
 	}
 	for i, d := range []string{"gw-000001", "gw-000002", "gw-000003", "gw-000004"} {
 		at(d, i, verdict.Arrived, 0, 0)
@@ -243,9 +257,12 @@ func TestUpgradeTime(t *testing.T) {
 }
 
 func TestOtherFigures(t *testing.T) {
-	h := newHistory("a", "b").Connect("gw-000001", "gw").Event(verdict.Disconnected, "gw-000001").Event(verdict.Connected, "gw-000001").Event(verdict.PowerCut, "gw-000001")
-	h.Add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 100}).Add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 50})
-	h.Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "b"}).Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "unknown"})
+	h := newHistory("a", "b").Connect("gw-000001", "gw").Event(verdict.Disconnected, "gw-000001").
+		Event(verdict.Connected, "gw-000001").Event(verdict.PowerCut, "gw-000001")
+	h.Add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 100}).
+		Add(verdict.Event{Kind: verdict.Downloaded, Device: "gw-000001", N: 50})
+	h.Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "b"}).
+		Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000001", Text: "unknown"})
 	h.Judge.Drawn("a", 1)
 	h.Judge.Drawn("b", 2)
 	h.Judge.Drawn("unknown", 2)
@@ -255,7 +272,8 @@ func TestOtherFigures(t *testing.T) {
 	f := figuresOf(h, gws(1))
 	assert.Equal(t, []int64{2, 1, 150, 30}, []int64{int64(f.Sessions), int64(f.PowerCuts), f.Bytes, int64(f.Violations)})
 	assert.Equal(t, []verdict.FaultCount{
-		{Name: "a", Drawn: 1, Outcomes: verdict.Counts{}}, {Name: "b", Drawn: 2, Fired: 1, Outcomes: verdict.Counts{scenario.NotUpgraded: 1}}}, f.Faults)
+		{Name: "a", Drawn: 1, Outcomes: verdict.Counts{}}, {Name: "b", Drawn: 2, Fired: 1,
+			Outcomes: verdict.Counts{scenario.NotUpgraded: 1}}}, f.Faults)
 	assert.Len(t, f.FirstViolations(), 20)
 	assert.Equal(t, "gw-000001: smoke", f.FirstViolations()[0])
 }
@@ -269,11 +287,14 @@ func TestSpansOfTwoPlans(t *testing.T) {
 		h.At = began
 		h.Arrive(d, "gw")
 		h.At -= time.Second
-		h.SaysOf("first", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).Under("first", d, ota.DeviceUpgraded)
+		h.SaysOf("first", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).
+			Under("first", d, ota.DeviceUpgraded)
 		h.At += time.Minute
-		h.SaysOf("second", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).Under("second", d, ota.DeviceUpgraded)
+		h.SaysOf("second", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeSucceeded).
+			Under("second", d, ota.DeviceUpgraded)
 		h.At += time.Minute
-		h.SaysOf("third", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeFailed).Under("third", d, ota.DeviceUpgradeFailed)
+		h.SaysOf("third", d, "app", ota.PlanReceived, ota.Upgrading, ota.UpgradeFailed).
+			Under("third", d, ota.DeviceUpgradeFailed)
 		f := figuresOf(h, gws(1))
 		assert.Equal(t, 1, f.Classes[scenario.UpgradeFailed])
 		upgrade := f.Times.Of(scenario.UpgradeSpan)
@@ -287,7 +308,8 @@ func TestSpansOfTwoPlans(t *testing.T) {
 // TestSpansBrokenOff: what a plan began, another one does not end.
 func TestSpansBrokenOff(t *testing.T) {
 	const d = "gw-000001"
-	h := newHistory().Connect(d, "gw").SaysOf("first", d, "app", ota.PlanReceived, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading)
+	h := newHistory().Connect(d, "gw").SaysOf("first", d, "app", ota.PlanReceived, ota.Downloading, ota.DownloadSucceeded,
+		ota.Upgrading)
 	h.SaysOf("second", d, "app", ota.PlanReceived, ota.DownloadSucceeded, ota.UpgradeSucceeded)
 	f := figuresOf(h, gws(1))
 	assert.Equal(t, 1, f.Times.Of(scenario.DownloadSpan).Count())

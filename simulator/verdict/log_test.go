@@ -50,11 +50,14 @@ func TestLogs(t *testing.T) {
 
 // TestRecords say what is worth knowing of a device.
 func TestRecords(t *testing.T) {
-	h := newHistory("brown-out", "other").Connect("gw-000003", "gw").Say("gw-000003", ota.PlanReceived).Say("gw-000003", ota.UpgradeFailed)
-	h.Status("gw-000003", ota.DeviceUpgradeFailed).Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000003", Text: "brown-out"})
+	h := newHistory("brown-out", "other").Connect("gw-000003", "gw").Say("gw-000003", ota.PlanReceived).
+		Say("gw-000003", ota.UpgradeFailed)
+	h.Status("gw-000003", ota.DeviceUpgradeFailed).
+		Add(verdict.Event{Kind: verdict.FaultFired, Device: "gw-000003", Text: "brown-out"})
 	h.Add(verdict.Event{Kind: verdict.Violation, Device: "gw-000002", Text: "unseen"}) // it has not arrived
 	h.Connect("gw-000002", "gw").Answer("gw-000002", ota.ReasonBusy).Connect("gw-000004", "gw").Upgrade("gw-000004")
-	h.Connect("gw-000005", "gw").Upgrade("gw-000005").Add(verdict.Event{Kind: verdict.Violation, Device: "gw-000005", Text: "smoke"})
+	h.Connect("gw-000005", "gw").Upgrade("gw-000005").
+		Add(verdict.Event{Kind: verdict.Violation, Device: "gw-000005", Text: "smoke"})
 	f := figuresOf(h, gws(5))
 	var order []string
 	for _, r := range f.Failed() {
@@ -62,7 +65,8 @@ func TestRecords(t *testing.T) {
 	}
 	assert.Equal(t, []string{"gw-000005", "gw-000003", "gw-000002"}, order)
 	r := f.Failed()[1]
-	assert.Equal(t, []verdict.ComponentEnd{{Component: "app", Status: ota.UpgradeFailed, Code: "health_check_failed"}}, r.Components)
+	assert.Equal(t, []verdict.ComponentEnd{{Component: "app", Status: ota.UpgradeFailed, Code: "health_check_failed"}},
+		r.Components)
 	assert.Equal(t, []string{"brown-out"}, r.Faults)
 	assert.Equal(t, "busy", f.Failed()[2].Refused)
 	assert.Equal(t, []string{"smoke"}, f.Failed()[0].Violations)

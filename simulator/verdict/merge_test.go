@@ -24,7 +24,8 @@ func TestPartsGiveTheWhole(t *testing.T) {
 
 	for seed := range uint64(3) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		judges := []*verdict.Judge{verdict.NewJudge(s, verdict.WithLogs), verdict.NewJudge(s, verdict.WithLogs), verdict.NewJudge(s, verdict.WithLogs)}
+		judges := []*verdict.Judge{verdict.NewJudge(s, verdict.WithLogs), verdict.NewJudge(s, verdict.WithLogs),
+			verdict.NewJudge(s, verdict.WithLogs)}
 		for _, ordinal := range random.Perm(s.Devices()) {
 			fleet, n := 0, ordinal+1
 			if n > s.Fleets[0].Count {
@@ -63,8 +64,10 @@ func TestDigest(t *testing.T) {
 	}
 	arrived := func(d string) verdict.Event { return verdict.Event{Kind: verdict.Arrived, Device: d} }
 	const a, b = "gw-000001", "gw-000002"
-	base := verdict.Event{Kind: verdict.Numbered, Device: a, At: 1, Plan: "p", Component: "app", Status: 5, Seq: 1, N: 2, Text: "x", Detail: "y"}
-	seen := map[string]string{digest(): "nothing", digest(arrived(a)): "arrival", digest(arrived("cam-000001")): "arrival of another fleet's"}
+	base := verdict.Event{Kind: verdict.Numbered, Device: a, At: 1, Plan: "p", Component: "app", Status: 5, Seq: 1, N: 2,
+		Text: "x", Detail: "y"}
+	seen := map[string]string{digest(): "nothing", digest(arrived(a)): "arrival",
+		digest(arrived("cam-000001")): "arrival of another fleet's"}
 	differs := func(name string, change func(e *verdict.Event)) {
 		e := base
 		change(&e)
@@ -87,8 +90,10 @@ func TestDigest(t *testing.T) {
 
 	other := base
 	other.Device = b
-	assert.Equal(t, digest(arrived(a), arrived(b), base, other), digest(arrived(b), other, arrived(a), base), "the order of devices does not matter")
-	assert.NotEqual(t, digest(arrived(a), base, arrived(a)), digest(arrived(a), arrived(a), base), "the order of a device's events does")
+	assert.Equal(t, digest(arrived(a), arrived(b), base, other), digest(arrived(b), other, arrived(a), base),
+		"the order of devices does not matter")
+	assert.NotEqual(t, digest(arrived(a), base, arrived(a)), digest(arrived(a), arrived(a), base),
+		"the order of a device's events does")
 }
 
 // TestSlowestAndFailed keeps the most telling devices, in the order of their

@@ -33,7 +33,8 @@ func TestPartsOfARun(t *testing.T) {
 		{`{devices: {refused: "< 3"}}`, func(f *figures) { f.Classes[scenario.Refused] = 3 }, failed},
 		{`{devices: {refused: "<= 3"}}`, func(f *figures) { f.Classes[scenario.Refused] = 3 }, deferred},
 		{`{devices: {refused: 0}}`, func(f *figures) { f.Classes[scenario.Refused] = 0 }, deferred},
-		{`{components: {motor: {upgrade_failed: 0}}}`, func(f *figures) { f.Components["motor"]["upgrade_failed"] = 1 }, failed},
+		{`{components: {motor: {upgrade_failed: 0}}}`, func(f *figures) { f.Components["motor"]["upgrade_failed"] = 1 },
+			failed},
 		{`{reports: {lost: 0}}`, func(*figures) {}, deferred},
 		{`{reports: {lost: 0}}`, func(f *figures) { f.Reports.Lost = 1 }, failed},
 		{`{time: {upgrade: {max: "< 80s"}}}`, func(*figures) {}, held},
@@ -50,7 +51,8 @@ func TestPartsOfARun(t *testing.T) {
 		tt.change(f)
 		v := verdict.New(s, 1, "real", f)
 		e := v.Expectations[len(v.Expectations)-1]
-		got := map[[2]bool]string{{true, false}: held, {false, false}: failed, {true, true}: deferred}[[2]bool{e.Held, e.Deferred}]
+		got := map[[2]bool]string{{true, false}: held, {false, false}: failed,
+			{true, true}: deferred}[[2]bool{e.Held, e.Deferred}]
 		assert.Equal(t, tt.want, got, "%s: %s", tt.expect, e.Measured)
 		assert.Equal(t, tt.want != failed, v.Held)
 		if got == deferred {
@@ -63,7 +65,8 @@ func TestPartsOfARun(t *testing.T) {
 // was reported or drawn, leave it to the others.
 func TestNothingInAPart(t *testing.T) {
 	for _, expect := range []string{
-		`{devices: {cameras: {upgraded: "> 50%"}}}`, `{devices: {cameras: {upgrade_failed: "< 1%"}}}`, `{devices: {cameras: {upgraded: ">= 99%"}}}`,
+		`{devices: {cameras: {upgraded: "> 50%"}}}`, `{devices: {cameras: {upgrade_failed: "< 1%"}}}`,
+		`{devices: {cameras: {upgraded: ">= 99%"}}}`,
 		`{reports: {lost: "< 1%"}}`, `{faults: {brown-out: "< 9"}}`, `{time: {upgrade: {p99: "< 9s"}}}`,
 		`{never: [{event: connected, fleet: cameras}]}`,
 	} {
@@ -89,22 +92,31 @@ func TestChosenDevices(t *testing.T) {
 		measured string
 	}{
 		{`{devices: {upgraded: 3}}`, scenario.UpgradeFailed, "devices.upgraded == 3", failed, "0"},
-		{`{devices: {upgraded: 3}}`, scenario.Upgraded, "devices.upgraded == 3", unjudged, "1 on the chosen devices; not judged: only all devices can tell"},
+		{`{devices: {upgraded: 3}}`, scenario.Upgraded, "devices.upgraded == 3", unjudged,
+			"1 on the chosen devices; not judged: only all devices can tell"},
 		{`{devices: {upgraded: ">= 99%"}}`, scenario.UpgradeFailed, "devices.upgraded >= 99%", failed, "0.00% (0 of 1)"},
-		{`{devices: {upgraded: ">= 50%"}}`, scenario.UpgradeFailed, "devices.upgraded >= 50%", unjudged, "0.00% (0 of 1) on the chosen devices; not judged: only all devices can tell"},
+		{`{devices: {upgraded: ">= 50%"}}`, scenario.UpgradeFailed, "devices.upgraded >= 50%", unjudged,
+			"0.00% (0 of 1) on the chosen devices; not judged: only all devices can tell"},
 		{`{devices: {upgraded: ">= 25%"}}`, scenario.Upgraded, "devices.upgraded >= 25%", held, "100.00% (1 of 1)"},
-		{`{devices: {upgrade_failed: "< 25%"}}`, scenario.UpgradeFailed, "devices.upgrade_failed < 25%", failed, "100.00% (1 of 1)"},
-		{`{devices: {upgraded: ">= 50%"}}`, scenario.UpgradeFailed, ends, failed, "1 upgrade_failed, which the scenario expects of none"},
-		{`{devices: {upgraded: ">= 50%", upgrade_failed: "<= 0"}}`, scenario.UpgradeFailed, ends, failed, "1 upgrade_failed, which the scenario expects of none"},
+		{`{devices: {upgrade_failed: "< 25%"}}`, scenario.UpgradeFailed, "devices.upgrade_failed < 25%", failed,
+			"100.00% (1 of 1)"},
+		{`{devices: {upgraded: ">= 50%"}}`, scenario.UpgradeFailed, ends, failed,
+			"1 upgrade_failed, which the scenario expects of none"},
+		{`{devices: {upgraded: ">= 50%", upgrade_failed: "<= 0"}}`, scenario.UpgradeFailed, ends, failed,
+			"1 upgrade_failed, which the scenario expects of none"},
 		{`{devices: {upgraded: 2, upgrade_failed: 1}}`, scenario.UpgradeFailed, ends, held, "1 upgrade_failed"},
-		{`{devices: {cameras: {upgrade_failed: 1}}}`, scenario.UpgradeFailed, ends, failed, "1 upgrade_failed, which the scenario expects of none"},
+		{`{devices: {cameras: {upgrade_failed: 1}}}`, scenario.UpgradeFailed, ends, failed,
+			"1 upgrade_failed, which the scenario expects of none"},
 		{`{devices: {gateways: {upgrade_failed: ">= 20%"}}}`, scenario.UpgradeFailed, ends, held, "1 upgrade_failed"},
 		{`{}`, scenario.Unreachable, ends, failed, "1 unreachable, which the scenario expects of none"},
 		{`{}`, scenario.NoUpdateRequired, ends, held, "1 no_update_required"},
 		{`{time: {upgrade: {max: "< 1s"}}}`, scenario.Upgraded, "time.upgrade.max < 1s", failed, "16.00s"},
-		{`{time: {upgrade: {max: "< 1m"}}}`, scenario.Upgraded, "time.upgrade.max < 1m", unjudged, "16.00s on the chosen devices; not judged: only all devices can tell"},
-		{`{time: {upgrade: {p50: "< 1s"}}}`, scenario.Upgraded, "time.upgrade.p50 < 1s", unjudged, "16.00s on the chosen devices; not judged: only all devices can tell"},
-		{`{reports: {lost: "< 1%"}}`, scenario.Upgraded, "reports.lost < 1%", unjudged, "0.00% (0 of 7) on the chosen devices; not judged: only all devices can tell"},
+		{`{time: {upgrade: {max: "< 1m"}}}`, scenario.Upgraded, "time.upgrade.max < 1m", unjudged,
+			"16.00s on the chosen devices; not judged: only all devices can tell"},
+		{`{time: {upgrade: {p50: "< 1s"}}}`, scenario.Upgraded, "time.upgrade.p50 < 1s", unjudged,
+			"16.00s on the chosen devices; not judged: only all devices can tell"},
+		{`{reports: {lost: "< 1%"}}`, scenario.Upgraded, "reports.lost < 1%", unjudged,
+			"0.00% (0 of 7) on the chosen devices; not judged: only all devices can tell"},
 	} {
 		s := specOf(t, 3, 1, tt.expect)
 		if tt.expect == `{devices: {upgraded: 3}}` {
@@ -125,7 +137,8 @@ func TestChosenDevices(t *testing.T) {
 		v := verdict.New(s, 1, "real", f)
 		for _, e := range v.Expectations {
 			if e.Name == tt.name {
-				got := map[[2]bool]string{{true, false}: held, {false, false}: failed, {true, true}: unjudged}[[2]bool{e.Held, e.Deferred}]
+				got := map[[2]bool]string{{true, false}: held, {false, false}: failed,
+					{true, true}: unjudged}[[2]bool{e.Held, e.Deferred}]
 				assert.Equal(t, tt.want, got, "%s: %s", e.Name, e.Measured)
 				assert.Equal(t, tt.measured, e.Measured)
 			}

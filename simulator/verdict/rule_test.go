@@ -20,7 +20,10 @@ func ruled(t *testing.T, kind, rule string) *scenario.Scenario {
 scenario: rules
 duration: 60s
 fleet:
-  - {name: gw, count: 10, product: p, components: [{id: app, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]}
+  - name: gw
+    count: 10
+    product: p
+    components: [{id: app, type: module, version: "1"}, {id: motor, type: mcu, version: "1"}]
   - {name: cam, count: 10, product: p, components: [{id: app, type: module, version: "1"}]}
 plans:
   - {name: spring, product: p, components: [{id: app, package: full, target: "2", size: 1000}]}
@@ -58,32 +61,50 @@ func TestRules(t *testing.T) {
 	}{
 		{"never", "{event: connected}", steps{event(verdict.Disconnected, "")}, steps{connected}, "2.00s: connected"},
 		{"never", "{event: disconnected}", steps{connected}, steps{event(verdict.Disconnected, "")}, "2.00s: disconnected"},
-		{"never", "{event: arrived, after: {event: connected}}", steps{connected}, steps{connected, event(verdict.Arrived, "gw")}, "3.00s: arrived after connected"},
-		{"never", "{event: power_cut, fault: brown-out}", steps{event(verdict.PowerCut, "other")}, steps{cut}, "2.00s: power_cut brown-out"},
-		{"never", "{event: fault_fired, fault: brown-out}", steps{event(verdict.FaultFired, "other")}, steps{event(verdict.FaultFired, "brown-out")}, "2.00s: fault_fired brown-out"},
+		{"never", "{event: arrived, after: {event: connected}}", steps{connected},
+			steps{connected, event(verdict.Arrived, "gw")}, "3.00s: arrived after connected"},
+		{"never", "{event: power_cut, fault: brown-out}", steps{event(verdict.PowerCut, "other")}, steps{cut},
+			"2.00s: power_cut brown-out"},
+		{"never", "{event: fault_fired, fault: brown-out}", steps{event(verdict.FaultFired, "other")},
+			steps{event(verdict.FaultFired, "brown-out")}, "2.00s: fault_fired brown-out"},
 		{"never", "{event: downloaded}", steps{connected}, steps{event(verdict.Downloaded, "")}, "2.00s: downloaded"},
 		{"never", "{event: violation}", steps{connected}, steps{event(verdict.Violation, "smoke")}, "2.00s: violation"},
-		{"never", "{event: numbered, code: health_check_failed}", steps{stored("app", ota.UpgradeFailed)}, steps{numbered}, "2.00s: numbered health_check_failed"},
+		{"never", "{event: numbered, code: health_check_failed}", steps{stored("app", ota.UpgradeFailed)}, steps{numbered},
+			"2.00s: numbered health_check_failed"},
 		{"never", "{event: numbered, code: boot_failed}", steps{numbered}, nil, ""},
-		{"never", "{event: stored, status: upgrade_failed, component: app, plan: spring}", steps{stored("motor", ota.UpgradeFailed), stored("app", ota.Upgrading)},
+		{"never", "{event: stored, status: upgrade_failed, component: app, plan: spring}",
+			steps{stored("motor", ota.UpgradeFailed), stored("app", ota.Upgrading)},
 			steps{stored("app", ota.UpgradeFailed)}, "2.00s: stored upgrade_failed of app in spring"},
-		{"never", "{event: confirmed, plan: spring}", steps{answer(ota.ReasonBusy)}, steps{answer("")}, "2.00s: confirmed in spring"},
+		{"never", "{event: confirmed, plan: spring}", steps{answer(ota.ReasonBusy)}, steps{answer("")},
+			"2.00s: confirmed in spring"},
 		{"never", "{event: refused}", steps{answer("")}, steps{answer(ota.ReasonBusy)}, "2.00s: refused"},
-		{"never", "{event: upgraded, plan: spring}", steps{status("spring", ota.DeviceUpgrading), status("summer", ota.DeviceUpgraded)},
+		{"never", "{event: upgraded, plan: spring}", steps{status("spring", ota.DeviceUpgrading),
+			status("summer", ota.DeviceUpgraded)},
 			steps{status("spring", ota.DeviceUpgraded)}, "2.00s: upgraded in spring"},
-		{"never", "{event: upgrade_failed}", steps{status("spring", ota.DeviceUpgraded)}, steps{status("spring", ota.DeviceUpgradeFailed)}, "2.00s: upgrade_failed"},
-		{"never", "{event: connected, fleet: cam}", steps{func(h *verdicttest.Script) { h.Arrive("cam-000001", "cam") }, connected}, nil, ""},
-		{"never", "{event: connected, after: {event: power_cut}}", steps{connected, cut}, steps{connected, cut, connected}, "4.00s: connected after power_cut"},
-		{"never", "{event: connected, after: {event: connected}}", steps{connected}, steps{connected, connected}, "3.00s: connected after connected"},
+		{"never", "{event: upgrade_failed}", steps{status("spring", ota.DeviceUpgraded)},
+			steps{status("spring", ota.DeviceUpgradeFailed)}, "2.00s: upgrade_failed"},
+		{"never", "{event: connected, fleet: cam}", steps{func(h *verdicttest.Script) { h.Arrive("cam-000001", "cam") },
+			connected}, nil, ""},
+		{"never", "{event: connected, after: {event: power_cut}}", steps{connected, cut}, steps{connected, cut, connected},
+			"4.00s: connected after power_cut"},
+		{"never", "{event: connected, after: {event: connected}}", steps{connected}, steps{connected, connected},
+			"3.00s: connected after connected"},
 
-		{"always", "{event: power_cut, then: {event: connected}}", steps{cut, connected}, steps{connected, cut}, "3.00s: power_cut, and no connected followed"},
-		{"always", "{event: power_cut, then: {event: connected}}", steps{cut, cut, connected}, steps{cut, connected, cut}, "4.00s: power_cut, and no connected followed"},
-		{"always", "{event: power_cut, then: {event: connected}, within: 3s}", steps{cut, connected, wait, cut, connected}, steps{cut, wait, connected},
+		{"always", "{event: power_cut, then: {event: connected}}", steps{cut, connected}, steps{connected, cut},
+			"3.00s: power_cut, and no connected followed"},
+		{"always", "{event: power_cut, then: {event: connected}}", steps{cut, cut, connected}, steps{cut, connected, cut},
+			"4.00s: power_cut, and no connected followed"},
+		{"always", "{event: power_cut, then: {event: connected}, within: 3s}", steps{cut, connected, wait, cut, connected},
+			steps{cut, wait, connected},
 			"2.00s: power_cut, and connected only 6.00s later"},
-		{"always", "{event: power_cut, then: {event: connected}, within: 3s}", nil, steps{cut, wait}, "2.00s: power_cut, and no connected followed"},
-		{"always", "{event: power_cut, then: {event: connected}, within: 58500ms}", steps{cut}, nil, ""}, // the run has to end before
-		{"always", "{event: connected, then: {event: connected}}", nil, steps{connected}, "2.00s: connected, and no connected followed"},
-		{"always", "{event: connected, after: {event: power_cut}, then: {event: upgraded}}", steps{connected, cut, connected, status("spring", ota.DeviceUpgraded)},
+		{"always", "{event: power_cut, then: {event: connected}, within: 3s}", nil, steps{cut, wait},
+			"2.00s: power_cut, and no connected followed"},
+		// the run has to end before
+		{"always", "{event: power_cut, then: {event: connected}, within: 58500ms}", steps{cut}, nil, ""},
+		{"always", "{event: connected, then: {event: connected}}", nil, steps{connected},
+			"2.00s: connected, and no connected followed"},
+		{"always", "{event: connected, after: {event: power_cut}, then: {event: upgraded}}",
+			steps{connected, cut, connected, status("spring", ota.DeviceUpgraded)},
 			steps{connected, cut, connected}, "4.00s: connected, and no upgraded followed"},
 	}
 	for _, tt := range tests {
@@ -95,7 +116,8 @@ func TestRules(t *testing.T) {
 				for _, step := range steps {
 					step(h)
 				}
-				all := verdict.New(s, 1, "real", h.Judge.Figures([]verdict.FleetSize{gws(10), {Name: "cam", Devices: 10}})).Expectations
+				all := verdict.New(s, 1, "real", h.Judge.Figures([]verdict.FleetSize{gws(10), {Name: "cam", Devices: 10}})).
+					Expectations
 				return all[len(all)-1]
 			}
 			if e := judge(tt.holds); tt.holds != nil {
@@ -124,16 +146,20 @@ func TestOccasions(t *testing.T) {
 		nothing    string
 	}{
 		{"always", "{event: power_cut, then: {event: connected}}", nil, 0, "there was no power_cut"},
-		{"always", "{event: stored, after: {event: power_cut}, then: {event: connected}}", []func(*verdicttest.Script){failed}, 0, "there was no stored after power_cut"},
+		{"always", "{event: stored, after: {event: power_cut}, then: {event: connected}}",
+			[]func(*verdicttest.Script){failed}, 0, "there was no stored after power_cut"},
 		{"always", "{event: numbered, then: {event: stored}}", []func(*verdicttest.Script){failed}, 2, ""},
-		{"never", "{event: connected, after: {event: stored, code: signature_invalid}}", []func(*verdicttest.Script){failed}, 0, "there was no stored signature_invalid"},
-		{"never", "{event: connected, after: {event: stored, code: health_check_failed}}", []func(*verdicttest.Script){failed}, 2, ""},
+		{"never", "{event: connected, after: {event: stored, code: signature_invalid}}", []func(*verdicttest.Script){failed},
+			0, "there was no stored signature_invalid"},
+		{"never", "{event: connected, after: {event: stored, code: health_check_failed}}",
+			[]func(*verdicttest.Script){failed}, 2, ""},
 		{"never", "{event: connected, fleet: cam}", nil, 0, "no device of cam arrived"},
 		{"never", "{event: connected}", nil, 1, ""},
 		{"never", "{event: fault_fired, fault: brown-out}", nil, 0, "fault brown-out was drawn for no device"},
 		{"never", "{event: upgrade_failed, plan: spring}", nil, 0, "plan spring reached no device"},
 		{"never", "{event: upgrade_failed, plan: spring}", []func(*verdicttest.Script){failed}, 1, ""},
-		{"never", "{event: stored, component: motor, status: upgrade_failed}", []func(*verdicttest.Script){failed}, 0, "no device reported of component motor"},
+		{"never", "{event: stored, component: motor, status: upgrade_failed}", []func(*verdicttest.Script){failed}, 0,
+			"no device reported of component motor"},
 		{"never", "{event: stored, status: downloading}", nil, 0, "no device made a report"},
 		{"never", "{event: stored, status: downloading}", []func(*verdicttest.Script){failed}, 1, ""},
 		{"never", "{event: stored, code: signature_invalid}", nil, 0, "no device made a report"},
@@ -168,7 +194,8 @@ func TestOccasionsOfParts(t *testing.T) {
 	quiet := verdicttest.NewScript(s).Connect("gw-000001", "gw").Judge.Figures([]verdict.FleetSize{gws(10)})
 	e := last(quiet)
 	assert.True(t, e.Deferred, e.Measured)
-	cut := verdicttest.NewScript(s).Connect("cam-000001", "cam").Event(verdict.PowerCut, "cam-000001").Event(verdict.Connected, "cam-000001").
+	cut := verdicttest.NewScript(s).Connect("cam-000001", "cam").Event(verdict.PowerCut, "cam-000001").
+		Event(verdict.Connected, "cam-000001").
 		Judge.Figures([]verdict.FleetSize{{Name: "cam", Devices: 10}})
 	quiet.Merge(cut)
 	e = last(quiet)
@@ -180,7 +207,8 @@ func TestOccasionsOfParts(t *testing.T) {
 func TestRuleResults(t *testing.T) {
 	s := ruled(t, "never", "{name: quiet, event: connected}")
 	h := verdicttest.NewScript(s)
-	for _, d := range []string{"gw-000009", "gw-000007", "cam-000001", "gw-000003", "gw-000005", "gw-000004", "gw-000002"} {
+	for _, d := range []string{"gw-000009", "gw-000007", "cam-000001", "gw-000003", "gw-000005", "gw-000004",
+		"gw-000002"} {
 		h.Connect(d, "gw").Event(verdict.Connected, d)
 	}
 	f := h.Judge.Figures(verdict.Sizes(s))

@@ -45,10 +45,12 @@ func startBrowser(t *testing.T) *browser {
 	_, err := os.Stat(program)
 	require.NoError(t, err, "CHROMIUM must name the browser; apt-get install chromium")
 	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.WSURLReadTimeout(time.Minute),
 	}
-	for _, off := range []string{"disable-background-networking", "disable-component-update", "disable-sync", "disable-default-apps",
+	for _, off := range []string{"disable-background-networking", "disable-component-update", "disable-sync",
+		"disable-default-apps",
 		"disable-extensions", "disable-dev-shm-usage", "hide-scrollbars"} {
 		options = append(options, chromedp.Flag(off, true))
 	}
@@ -68,7 +70,10 @@ func startBrowser(t *testing.T) *browser {
 // command gives the browser a command of its own protocol.
 func command[P, R any](b *browser, c cdp.Command[P, R], params P) R {
 	b.t.Helper()
-	answer, err := chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) (R, error) { return cdp.Call(ctx, target, c, params) })
+	answer, err := chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) (R,
+		error) {
+		return cdp.Call(ctx, target, c, params)
+	})
 	require.NoError(b.t, err)
 	return answer
 }
@@ -89,7 +94,8 @@ func (b *browser) listen(event any) {
 		b.complaint = append(b.complaint, e.Entry.Text)
 	case *network.EventRequestWillBeSent:
 		drawn := strings.HasPrefix(e.Request.URL, "data:") // by the browser itself, in its controls
-		if !drawn && !strings.HasSuffix(e.Request.URL, "/report.html") && (b.site == "" || !strings.HasPrefix(e.Request.URL, b.site)) {
+		if !drawn && !strings.HasSuffix(e.Request.URL, "/report.html") &&
+			(b.site == "" || !strings.HasPrefix(e.Request.URL, b.site)) {
 			b.requests = append(b.requests, e.Request.URL)
 		}
 	}
@@ -140,8 +146,11 @@ func looks() []look {
 
 func (b *browser) look(l look) {
 	b.t.Helper()
-	command(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: l.height, DeviceScaleFactor: 1, Mobile: l.mobile})
-	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}})
+	command(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width,
+		Height: l.height, DeviceScaleFactor: 1, Mobile: l.mobile})
+	command(b, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme",
+			Value: l.scheme}}})
 }
 
 // picture takes one of the whole page.

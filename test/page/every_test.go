@@ -80,7 +80,8 @@ func TestEveryPage(t *testing.T) {
 
 	b.visit(b.site, "/new-plan")
 	ask[bool](b, `(document.querySelector("form.stack").noValidate = true)`)
-	b.fill(map[string]string{"name": "Spring", "product": "gw-200", "retries": "6", "push_from": "3", "push_to": "3", "black": "a/b", "min_battery": "101"})
+	b.fill(map[string]string{"name": "Spring", "product": "gw-200", "retries": "6", "push_from": "3", "push_to": "3",
+		"black": "a/b", "min_battery": "101"})
 	b.submit("form.stack")
 	assert.Contains(t, b.text(".problem"), "retries: 6, must be 0 to 5")
 	assert.Equal(t, 4, ask[int](b, `document.querySelectorAll("[aria-invalid=true]").length`))
@@ -108,36 +109,46 @@ func fillPlatform(t *testing.T, p *platform.Service) (ids map[string]string) {
 		name string
 		m    ota.Manifest
 	}{
-		{longName, ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"}},
-		{"Motor, 3_0 to 3_1", ota.Manifest{Product: "gw-200", Component: "motor", Type: ota.MCU, Package: ota.Delta, Source: "3_0", Target: "3_1"}},
+		{longName, ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full,
+			Target: "1.1.0"}},
+		{"Motor, 3_0 to 3_1", ota.Manifest{Product: "gw-200", Component: "motor", Type: ota.MCU, Package: ota.Delta,
+			Source: "3_0", Target: "3_1"}},
 	} {
 		f, err := os.Open(packageFile(t, key, c.m))
 		require.NoError(t, err)
 		defer f.Close()
-		ids[c.m.Component], err = p.Upload(t.Context(), f, platform.Label{Name: c.name, Remarks: "for the gateways of " + c.m.Product}, engine.FileTypes())
+		ids[c.m.Component], err = p.Upload(t.Context(), f, platform.Label{Name: c.name,
+			Remarks: "for the gateways of " + c.m.Product}, engine.FileTypes())
 		require.NoError(t, err)
 	}
 	plan := func(id, name string, mode ota.Mode) engine.PlanSpec {
 		now := time.Now().Truncate(time.Hour)
-		return engine.PlanSpec{ID: id, Name: name, Product: "gw-200", Zone: time.UTC, Start: now.AddDate(0, 0, -1), End: now.AddDate(0, 0, 7), Mode: mode,
-			Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Sources: []string{"1.0.0", "0.9.0"}},
+		return engine.PlanSpec{ID: id, Name: name, Product: "gw-200", Zone: time.UTC, Start: now.AddDate(0, 0, -1),
+			End: now.AddDate(0, 0, 7), Mode: mode,
+			Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0",
+				Sources: []string{"1.0.0", "0.9.0"}},
 				{ID: "motor", Type: ota.MCU, Package: ota.Delta, Sources: []string{"3_0"}, Target: "3_1"}}}
 	}
 	manual := plan("by-hand", "By hand", ota.Manual)
-	manual.Texts = []engine.UpgradeText{{Language: "en", Text: "Better in every way."}, {Language: "de", Text: "In jeder Hinsicht besser."}}
+	manual.Texts = []engine.UpgradeText{{Language: "en", Text: "Better in every way."},
+		{Language: "de", Text: "In jeder Hinsicht besser."}}
 	draft := plan("draft", "A plan that is not active yet "+longName[:60], ota.Silent)
 	draft.White = []string{"gateways-0001", "gateways-0002"}
-	for _, spec := range []engine.PlanSpec{plan("spring", "Spring", ota.Silent), manual, plan("stopped", "Stopped", ota.Silent), draft} {
+	for _, spec := range []engine.PlanSpec{plan("spring", "Spring", ota.Silent), manual,
+		plan("stopped", "Stopped", ota.Silent), draft} {
 		require.NoError(t, p.Command(engine.CreatePlan{Plan: spec}))
 	}
 	require.NoError(t, p.Command(engine.Activate{Plan: "spring"}))
 	goOn(p)
-	p.Hear(ota.Identity{Product: "gw-200", Device: "bench-1"}, &ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.0.0"}}})
+	p.Hear(ota.Identity{Product: "gw-200", Device: "bench-1"},
+		&ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.0.0"}}})
 	for n := range 3 {
-		p.Hear(ota.Identity{Product: "valve-7", Device: fmt.Sprintf("valve-%d", n+8)}, &ota.Inventory{Via: "gateways-0002", Components: []ota.ComponentVersion{
-			{ID: "app", Type: ota.Module, Version: "2.0.1"}}})
+		p.Hear(ota.Identity{Product: "valve-7", Device: fmt.Sprintf("valve-%d", n+8)},
+			&ota.Inventory{Via: "gateways-0002", Components: []ota.ComponentVersion{
+				{ID: "app", Type: ota.Module, Version: "2.0.1"}}})
 	}
-	for _, c := range []engine.Command{engine.Activate{Plan: "by-hand"}, engine.Activate{Plan: "stopped"}, engine.Terminate{Plan: "stopped"},
+	for _, c := range []engine.Command{engine.Activate{Plan: "by-hand"}, engine.Activate{Plan: "stopped"},
+		engine.Terminate{Plan: "stopped"},
 		engine.VerifyPackage{Package: ids["rootfs"], Device: "bench-1"}} {
 		require.NoError(t, p.Command(c))
 	}
@@ -146,17 +157,20 @@ func fillPlatform(t *testing.T, p *platform.Service) (ids map[string]string) {
 
 // goOn takes devices of the plan spring to places of an upgrade.
 func goOn(p *platform.Service) {
-	steps := []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded}
+	steps := []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading,
+		ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded}
 	for i, far := range []int{0, 0, 3, 4, 6, 8, 9, 14, 14, 14, 14, 14, 14, 20} {
 		id := ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gateways-%04d", i)}
-		versions := []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.0.0"}, {ID: "motor", Type: ota.MCU, Version: "3_0"}}
+		versions := []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.0.0"},
+			{ID: "motor", Type: ota.MCU, Version: "3_0"}}
 		if far > 14 {
 			versions[0].Version, versions[1].Version = "1.1.0", "3_1"
 		}
 		p.Hear(id, &ota.Inventory{Request: true, Components: versions})
 		for n := 1; n <= min(far, 14); n++ {
 			at := (n - 1) % len(steps)
-			r := &ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: n, Component: "rootfs", Status: steps[at], Version: "1.0.0"}
+			r := &ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: n, Component: "rootfs", Status: steps[at],
+				Version: "1.0.0"}
 			if n > len(steps) {
 				r.Component, r.Version = "motor", "3_0"
 			}
@@ -166,7 +180,8 @@ func goOn(p *platform.Service) {
 			}
 		}
 		if far == 4 { // the line breaks
-			p.Hear(id, &ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: 5, Component: "rootfs", Status: ota.DownloadFailed, Version: "1.0.0",
+			p.Hear(id, &ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: 5, Component: "rootfs",
+				Status: ota.DownloadFailed, Version: "1.0.0",
 				Failure: &ota.Failure{Code: ota.NetworkTimeout, Detail: "no byte for 30s"}})
 		}
 	}
@@ -195,7 +210,8 @@ func TestPageGoesOn(t *testing.T) {
 	p.Hear(ota.Identity{Product: "gw-200", Device: "new"}, &ota.Inventory{Components: []ota.ComponentVersion{
 		{ID: "rootfs", Type: ota.Module, Version: "1.1.0"}, {ID: "motor", Type: ota.MCU, Version: "3_1"}}})
 	counts[4]++
-	b.until(fmt.Sprintf(`document.getElementById("live").textContent === "Live" && String(%s) === "%d,%d,%d,%d,%d"`, barCounts, counts[0], counts[1], counts[2], counts[3], counts[4]))
+	b.until(fmt.Sprintf(`document.getElementById("live").textContent === "Live" && String(%s) === "%d,%d,%d,%d,%d"`,
+		barCounts, counts[0], counts[1], counts[2], counts[3], counts[4]))
 	assert.True(t, ask[bool](b, `window.untouched`), "without loading the page again")
 	b.quiet()
 }

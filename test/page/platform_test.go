@@ -78,14 +78,21 @@ func (b *browser) text(selector string) string {
 func (b *browser) fill(values map[string]string) {
 	b.t.Helper()
 	for name, value := range values {
-		require.True(b.t, ask[bool](b, fmt.Sprintf(`(f => { f.value = %q; return f.value === %q; })(document.querySelector("form.stack [name=%s]"))`, value, value, name)), name)
+		require.True(b.t, ask[bool](b,
+			fmt.Sprintf(`(f => { f.value = %q; return f.value === %q; })(document.querySelector("form.stack [name=%s]"))`,
+				value, value, name)), name)
 	}
 }
 
 // submit sends a form as its first button would, and waits for the next page.
 func (b *browser) submit(form string) {
 	b.t.Helper()
-	ask[bool](b, fmt.Sprintf(`(() => { window.left = false; const f = document.querySelector(%q), b = f.querySelector("button"); f.requestSubmit(b); return true; })()`, form))
+	ask[bool](b, fmt.Sprintf(`(() => {
+		window.left = false;
+		const f = document.querySelector(%q), b = f.querySelector("button");
+		f.requestSubmit(b);
+		return true;
+	})()`, form))
 	b.until(`window.left === undefined && document.readyState === "complete"`)
 }
 
@@ -131,7 +138,8 @@ func (b *browser) shown(name string) {
 			continue
 		}
 		b.look(l)
-		assert.Equal(b.t, l.width, ask[int64](b, "document.documentElement.scrollWidth"), "%s %s: as wide as the screen", path, l.name)
+		assert.Equal(b.t, l.width, ask[int64](b, "document.documentElement.scrollWidth"), "%s %s: as wide as the screen",
+			path, l.name)
 		if checked {
 			assert.Empty(b.t, b.axe(), "%s %s", path, l.name)
 		}
@@ -145,8 +153,10 @@ func (b *browser) shown(name string) {
 // axe asks axe-core for everything that is wrong.
 func (b *browser) axe() []string {
 	b.t.Helper()
-	ask[bool](b, `(window.axed = undefined, axe.run({resultTypes: ["violations"]}).then(r => { window.axed = r.violations.flatMap(v =>
-		v.nodes.map(n => v.id + ": " + n.target + ": " + n.failureSummary)); }, e => { window.axed = [String(e)]; }), true)`)
+	ask[bool](b, `(window.axed = undefined, axe.run({resultTypes: ["violations"]}).then(
+		r => { window.axed = r.violations.flatMap(v =>
+			v.nodes.map(n => v.id + ": " + n.target + ": " + n.failureSummary)); },
+		e => { window.axed = [String(e)]; }), true)`)
 	b.until(`window.axed !== undefined`)
 	return ask[[]string](b, `window.axed`)
 }
@@ -170,10 +180,12 @@ func (b *browser) checkPlans(r *rollout, upgraded, failed int) {
 	assert.Equal(b.t, fmt.Sprint(upgraded), b.text("#total-upgraded"))
 	assert.Equal(b.t, fmt.Sprint(failed), b.text("#total-failed"))
 	assert.Equal(b.t, rate, b.text("#total-rate"))
-	row := strings.Join(ask[[]string](b, `[...document.querySelectorAll("#plans tbody td")].map(c => c.innerText.trim())`), "|")
+	row := strings.Join(ask[[]string](b,
+		`[...document.querySelectorAll("#plans tbody td")].map(c => c.innerText.trim())`), "|")
 	assert.Contains(b.t, row, fmt.Sprintf("|200|%d|0|%d|%s|", upgraded, failed, rate))
 	plans := get[api.Plans](r, "/plans")
-	assert.Equal(b.t, api.Counts{Upgraded: upgraded, UpgradeFailed: failed, Total: 200, SuccessRate: plans.Totals.SuccessRate}, plans.Totals)
+	assert.Equal(b.t, api.Counts{Upgraded: upgraded, UpgradeFailed: failed, Total: 200,
+		SuccessRate: plans.Totals.SuccessRate}, plans.Totals)
 }
 
 // checkPlan is step 2: the plan's details.
@@ -210,7 +222,8 @@ func (b *browser) checkMonitoring(r *rollout, upgraded, failed int) {
 }
 
 // tableRows are the rows of the table of devices, cell by cell.
-const tableRows = `[...document.querySelectorAll("#table tbody tr")].map(r => [...r.querySelectorAll("th, td:not(:has(input))")].map(c => c.innerText.trim()).filter(c => c))`
+const tableRows = `[...document.querySelectorAll("#table tbody tr")].map(
+	r => [...r.querySelectorAll("th, td:not(:has(input))")].map(c => c.innerText.trim()).filter(c => c))`
 
 // checkDevices is step 4: the table, its filters and its pages.
 func (b *browser) checkDevices(r *rollout) {
@@ -226,7 +239,8 @@ func (b *browser) checkDevices(r *rollout) {
 		for i, d := range want.Devices {
 			name := map[string]string{"upgraded": "Upgraded", "upgrade_failed": "Upgrade Failed"}[d.Status]
 			online := map[bool]string{true: "Online", false: "Offline"}[d.Online]
-			assert.Equal(b.t, []string{d.Key, d.Started.Format("2006-01-02 15:04:05"), d.Ended.Format("2006-01-02 15:04:05"), name, online}, rows[i][:5])
+			assert.Equal(b.t, []string{d.Key, d.Started.Format("2006-01-02 15:04:05"), d.Ended.Format("2006-01-02 15:04:05"),
+				name, online}, rows[i][:5])
 		}
 	}
 }
@@ -240,7 +254,8 @@ func (b *browser) checkComponents(r *rollout) {
 	assert.Equal(b.t, "Component details", b.text("h1"))
 	assert.Equal(b.t, "Upgrade Failed", b.text("#components .tag"))
 	assert.Contains(b.t, b.text("#components .error"), "health_check_failed")
-	assert.Equal(b.t, []string{"Start", "Confirm", "Download", "Upgrading", "Success/Fail"}, ask[[]string](b, `[...document.querySelectorAll(".steps li > span:first-child")].map(s => s.innerText)`))
+	assert.Equal(b.t, []string{"Start", "Confirm", "Download", "Upgrading", "Success/Fail"},
+		ask[[]string](b, `[...document.querySelectorAll(".steps li > span:first-child")].map(s => s.innerText)`))
 	assert.Equal(b.t, "failed", ask[string](b, `document.querySelector(".steps li:last-child").className`))
 	log := ask[[]string](b, `[...document.querySelectorAll(".log tbody tr")].map(r => r.lastElementChild.innerText)`)
 	require.Len(b.t, log, len(d.Log))
@@ -261,7 +276,8 @@ func (b *browser) checkRetry(r *rollout) {
 		keys = append(keys, d.Key)
 	}
 	b.visit(r.url, "/plans/spring/devices/gateways-000001")
-	if b.text("h1") == "Component details" && get[api.DeviceDetails](r, "/plans/spring/devices/gateways-000001").Status == "upgraded" {
+	if b.text("h1") == "Component details" && get[api.DeviceDetails](r, "/plans/spring/devices/gateways-000001").
+		Status == "upgraded" {
 		assert.Equal(b.t, "(missing)", b.text("#retry"), "only failed devices")
 	}
 	b.visit(r.url, "/plans/spring/devices/"+keys[0])

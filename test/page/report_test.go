@@ -29,7 +29,8 @@ func TestReport(t *testing.T) {
 	b.open(path)
 	times := ask[map[string]float64](b, `(() => { const n = performance.getEntriesByType("navigation")[0];
 		return {content: n.domContentLoadedEventEnd, load: n.loadEventEnd}; })()`)
-	t.Logf("the page of %d devices: its content is there after %.0f ms, it is loaded after %.0f ms", devices, times["content"], times["load"])
+	t.Logf("the page of %d devices: its content is there after %.0f ms, it is loaded after %.0f ms", devices,
+		times["content"], times["load"])
 	assert.Less(t, times["load"], float64(opensWithin))
 
 	t.Run("numbers", func(t *testing.T) { b.t = t; b.checkNumbers(want) })
@@ -51,11 +52,14 @@ func TestReport(t *testing.T) {
 // checkNumbers holds what the page shows against the JSON form.
 func (b *browser) checkNumbers(want numbers) {
 	cells := func(section string) map[string][]string {
-		return ask[map[string][]string](b, fmt.Sprintf(`Object.fromEntries([...document.querySelectorAll("#%s tr")].filter(r => r.querySelector("th[scope=row]"))
-			.map(r => [r.querySelector("th").firstChild.textContent.trim(), [...r.querySelectorAll("td")].map(c => c.innerText.trim())]))`, section))
+		return ask[map[string][]string](b, fmt.Sprintf(`Object.fromEntries([...document.querySelectorAll("#%s tr")]
+			.filter(r => r.querySelector("th[scope=row]"))
+			.map(r => [r.querySelector("th").firstChild.textContent.trim(),
+				[...r.querySelectorAll("td")].map(c => c.innerText.trim())]))`, section))
 	}
 	heads := func(section string) []string {
-		return ask[[]string](b, fmt.Sprintf(`[...document.querySelectorAll("#%s thead th")].map(h => h.innerText.trim())`, section))
+		return ask[[]string](b, fmt.Sprintf(`[...document.querySelectorAll("#%s thead th")].map(h => h.innerText.trim())`,
+			section))
 	}
 	plain := func(text string) string { return strings.ReplaceAll(text, ",", "") }
 
@@ -64,7 +68,8 @@ func (b *browser) checkNumbers(want numbers) {
 	fleets := cells("devices")
 	for fleet, counts := range want.Classes.Fleets {
 		for i, class := range classes {
-			assert.Equal(b.t, fmt.Sprint(counts[strings.ReplaceAll(class, " ", "_")]), plain(fleets[fleet][2+i]), "%s of %s", class, fleet)
+			assert.Equal(b.t, fmt.Sprint(counts[strings.ReplaceAll(class, " ", "_")]), plain(fleets[fleet][2+i]), "%s of %s",
+				class, fleet)
 		}
 	}
 	for i, class := range classes {
@@ -72,7 +77,8 @@ func (b *browser) checkNumbers(want numbers) {
 	}
 	for _, f := range want.Faults {
 		row := cells("faults")[f.Name]
-		assert.Equal(b.t, []string{fmt.Sprint(f.Drawn), fmt.Sprint(f.Fired), fmt.Sprint(f.Struck)}, []string{plain(row[1]), plain(row[2]), plain(row[3])})
+		assert.Equal(b.t, []string{fmt.Sprint(f.Drawn), fmt.Sprint(f.Fired), fmt.Sprint(f.Struck)},
+			[]string{plain(row[1]), plain(row[2]), plain(row[3])})
 	}
 	expectations := cells("expectations")
 	require.Len(b.t, expectations, len(want.Expectations))
@@ -83,7 +89,8 @@ func (b *browser) checkNumbers(want numbers) {
 		}
 		cells := expectations[e.Name]
 		require.Len(b.t, cells, 3, e.Name)
-		assert.Equal(b.t, []string{word, e.Measured, fmt.Sprint(e.Occasions)}, []string{cells[0], cells[1], plain(cells[2])}, e.Name)
+		assert.Equal(b.t, []string{word, e.Measured, fmt.Sprint(e.Occasions)}, []string{cells[0], cells[1], plain(cells[2])},
+			e.Name)
 	}
 	reports := cells("reports")
 	assert.Equal(b.t, fmt.Sprint(want.Reports["numbered"]), plain(reports["made durable on devices"][0]))
@@ -102,11 +109,22 @@ func (b *browser) checkOutline() {
 	for _, one := range []string{"main", "nav", "body > header", "body > footer", "h1", "html[lang]", "head > title"} {
 		assert.Equal(b.t, 1, ask[int](b, fmt.Sprintf("document.querySelectorAll(%q).length", one)), one)
 	}
-	assert.Empty(b.t, ask[[]string](b, `[...document.querySelectorAll("table")].filter(t => !t.querySelector("th[scope]")).map(t => t.outerHTML.slice(0, 80))`), "tables without heads")
-	assert.Empty(b.t, ask[[]string](b, `[...document.querySelectorAll("svg[role=img]")].filter(s => !s.getAttribute("aria-label") && !s.querySelector("title")).map(s => s.outerHTML.slice(0, 80))`), "pictures without words")
-	assert.Empty(b.t, ask[[]string](b, `(() => { const ids = [...document.querySelectorAll("[id]")].map(e => e.id); return ids.filter((id, i) => ids.indexOf(id) !== i); })()`), "ids used twice")
-	assert.Empty(b.t, ask[[]string](b, `[...document.querySelectorAll("a[href]")].map(a => a.getAttribute("href")).filter(h => !document.querySelector(h))`), "links to nowhere")
-	assert.Empty(b.t, ask[[]string](b, `[...document.querySelectorAll("[aria-labelledby]")].flatMap(e => e.getAttribute("aria-labelledby").split(" ")).filter(id => !document.getElementById(id))`), "labels that are missing")
+	for fault, search := range map[string]string{
+		"tables without heads": `[...document.querySelectorAll("table")]
+			.filter(t => !t.querySelector("th[scope]")).map(t => t.outerHTML.slice(0, 80))`,
+		"pictures without words": `[...document.querySelectorAll("svg[role=img]")]
+			.filter(s => !s.getAttribute("aria-label") && !s.querySelector("title"))
+			.map(s => s.outerHTML.slice(0, 80))`,
+		"ids used twice": `[...document.querySelectorAll("[id]")].map(e => e.id)
+			.filter((id, i, ids) => ids.indexOf(id) !== i)`,
+		"links to nowhere": `[...document.querySelectorAll("a[href]")].map(a => a.getAttribute("href"))
+			.filter(h => !document.querySelector(h))`,
+		"labels that are missing": `[...document.querySelectorAll("[aria-labelledby]")]
+			.flatMap(e => e.getAttribute("aria-labelledby").split(" "))
+			.filter(id => !document.getElementById(id))`,
+	} {
+		assert.Empty(b.t, ask[[]string](b, search), fault)
+	}
 }
 
 // checkChart moves over the chart, by pointer and by key.
@@ -123,7 +141,11 @@ func (b *browser) checkChart(want numbers) {
 	assert.Equal(b.t, want.Classes.All["upgraded"], atEnd[0])
 	assert.Equal(b.t, devices, sum())
 
-	box := ask[[]float64](b, `(() => { document.getElementById("chart").scrollIntoView(); const r = document.querySelector("svg.area").getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; })()`)
+	box := ask[[]float64](b, `(() => {
+		document.getElementById("chart").scrollIntoView();
+		const r = document.querySelector("svg.area").getBoundingClientRect();
+		return [r.left, r.top, r.width, r.height];
+	})()`)
 	b.run(chromedp.MouseEvent("mouseMoved", box[0]+box[2]/3, box[1]+box[3]/2))
 	assert.NotEqual(b.t, end, when())
 	assert.Less(b.t, ask[[]int](b, legend)[0], atEnd[0])
@@ -142,7 +164,8 @@ func (b *browser) checkChart(want numbers) {
 
 // checkDetails opens what is folded.
 func (b *browser) checkDetails() {
-	shown := `[...document.querySelectorAll("table.log")].filter(t => t.checkVisibility() && t.getBoundingClientRect().height > 0).length`
+	shown := `[...document.querySelectorAll("table.log")]
+		.filter(t => t.checkVisibility() && t.getBoundingClientRect().height > 0).length`
 	assert.Zero(b.t, ask[int](b, shown))
 	b.run(chromedp.Click(chromedp.CSS("#failed-1 summary")))
 	assert.Equal(b.t, 1, ask[int](b, shown))
@@ -152,7 +175,8 @@ func (b *browser) checkDetails() {
 	assert.Equal(b.t, 2, ask[int](b, shown), "a link to a device opens it")
 	b.run(chromedp.Click(chromedp.CSS("#scenario summary")))
 	assert.Contains(b.t, ask[string](b, `document.querySelector("#scenario").innerText`), "scenario: two-fleets")
-	ask[bool](b, `document.querySelectorAll("details").forEach(d => { d.open = d.id === "failed-1"; }), scrollTo(0, 0), true`)
+	ask[bool](b, `document.querySelectorAll("details").forEach(d => { d.open = d.id === "failed-1"; }),
+		scrollTo(0, 0), true`)
 }
 
 // checkLook makes sure that nothing runs over the edge of the page, and that
@@ -167,16 +191,24 @@ func (b *browser) checkLook(l look) {
 // contrastAudit lists the texts that are too faint.
 const contrastAudit = `(() => {
 	const parse = c => (c.match(/[\d.]+/g) || []).map(Number);
-	const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+	const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+		.map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
 		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-	const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
+	const ground = e => {
+		for (; e; e = e.parentElement) {
+			const c = parse(getComputedStyle(e).backgroundColor);
+			if (c.length === 3 || c[3] > 0) return c;
+		}
+		return [255, 255, 255];
+	};
 	const faint = new Set();
 	for (const e of document.querySelectorAll("body *")) {
 		const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
 		if (!own || !e.checkVisibility() || ["TITLE", "DESC", "SCRIPT"].includes(e.tagName.toUpperCase())) continue;
 		const style = getComputedStyle(e);
 		const ink = parse(e instanceof SVGElement ? style.fill : style.color);
-		const [a, b] = [light(ink), light(ground(e instanceof SVGElement ? e.ownerSVGElement.closest("div, figure") : e))].sort((x, y) => y - x);
+		const below = ground(e instanceof SVGElement ? e.ownerSVGElement.closest("div, figure") : e);
+		const [a, b] = [light(ink), light(below)].sort((x, y) => y - x);
 		const ratio = (a + 0.05) / (b + 0.05);
 		if (ratio < 4.5) faint.add(e.tagName + "." + (e.getAttribute("class") || "") + " " + ratio.toFixed(2));
 	}
@@ -186,12 +218,14 @@ const contrastAudit = `(() => {
 // TestFailedReport is the page of a run that did not hold.
 func TestFailedReport(t *testing.T) {
 	t.Parallel()
-	path, _ := recorded(t, t.TempDir(), "    - {name: back at once, event: power_cut, then: {event: connected}, within: 1s}\n")
+	path, _ := recorded(t, t.TempDir(),
+		"    - {name: back at once, event: power_cut, then: {event: connected}, within: 1s}\n")
 	b := startBrowser(t)
 	b.open(path)
 	assert.Equal(t, "Not held", ask[string](b, `document.querySelector("h1").innerText.trim()`))
 	assert.Contains(t, ask[string](b, `document.querySelector(".failures").innerText`), "back at once")
-	assert.Equal(t, "✗ failed", ask[string](b, `document.querySelector("#expectations tbody .mark").innerText.trim()`), "what failed is first")
+	assert.Equal(t, "✗ failed", ask[string](b, `document.querySelector("#expectations tbody .mark").innerText.trim()`),
+		"what failed is first")
 	for _, l := range looks() {
 		b.look(l)
 		b.checkLook(l)

@@ -73,7 +73,8 @@ func startRollout(t *testing.T) *rollout {
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	r.trust.Keys = []ed25519.PublicKey{public}
-	r.bundle = packageFile(t, private, ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"})
+	r.bundle = packageFile(t, private, ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module,
+		Package: ota.Full, Target: "1.1.0"})
 	return r
 }
 
@@ -104,9 +105,11 @@ func packageFile(t *testing.T, key ed25519.PrivateKey, m ota.Manifest) (path str
 	t.Helper()
 	dir := t.TempDir()
 	path, image := filepath.Join(dir, m.Component+".ota"), filepath.Join(dir, m.Component+".bin")
-	require.NoError(t, os.WriteFile(image, []byte(strings.Repeat("a new "+m.Component+", better than the old one ", 2000)), 0o600))
+	require.NoError(t, os.WriteFile(image,
+		[]byte(strings.Repeat("a new "+m.Component+", better than the old one ", 2000)), 0o600))
 	m.Release, m.Created = 2, time.Now()
-	_, err := bundle.Create(path, bundle.Release{Manifest: m, Files: []string{image}, Chunk: 8 << 10, Keys: []ed25519.PrivateKey{key}})
+	_, err := bundle.Create(path, bundle.Release{Manifest: m, Files: []string{image}, Chunk: 8 << 10,
+		Keys: []ed25519.PrivateKey{key}})
 	require.NoError(t, err)
 	return path
 }
