@@ -36,8 +36,8 @@ func block(x *screen, s, before simulator.Snapshot, width int) []string {
 	return lines
 }
 
-// shares divides the devices of a run. Without colours, the glyphs tell them
-// apart.
+// shares divides the devices of a run. Without colours, they differ by
+// their glyphs.
 func shares(s simulator.Snapshot) []share {
 	all := []share{
 		{"upgraded", done(s), "█", green},

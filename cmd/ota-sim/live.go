@@ -108,7 +108,7 @@ func done(s simulator.Snapshot) int {
 	return s.Statuses[ota.DeviceUpgraded] + s.Statuses[ota.DeviceNoUpdateRequired]
 }
 
-// isColored reports whether whoever reads w wants colours (no-color.org).
+// isColored reports whether the reader of w wants colours (no-color.org).
 func isColored(w io.Writer) bool {
 	return cli.IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -143,7 +143,7 @@ func TestClip(t *testing.T) {
 
 func TestRates(t *testing.T) {
 	assert.Zero(t, rate(5, 1, 0))
-	assert.Zero(t, rate(1, 5, time.Second), "nothing goes back")
+	assert.Zero(t, rate(1, 5, time.Second), "no rate is negative")
 	for r, want := range map[float64]string{0: "0/s", 0.44: "0.4/s", 2: "2/s", 9.96: "10/s", 31.4: "31/s",
 		1800: "1800/s"} {
 		assert.Equal(t, want, shortRate(r))

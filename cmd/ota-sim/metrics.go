@@ -25,7 +25,7 @@ type metrics struct {
 	labels runLabels
 }
 
-// runLabels tell the runs apart of which the figures are.
+// runLabels say which run the figures are of.
 type runLabels struct {
 	scenario string
 	seed     uint64

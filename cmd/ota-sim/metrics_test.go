@@ -109,7 +109,7 @@ func TestMetrics(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, answer.StatusCode)
 	require.NoError(t, m.stop())
 	_, err = net.DialTimeout("tcp", at, time.Second)
-	assert.Error(t, err, "nobody listens any more")
+	assert.Error(t, err, "it listens no more")
 }
 
 // TestMetricsOfARun asks for them while devices wait for their arrival.

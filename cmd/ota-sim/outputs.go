@@ -26,8 +26,8 @@ func (f *outputFlags) define(flags *pflag.FlagSet) {
 }
 
 // begin refuses paths that cannot be written to, or that are something else too,
-// and removes what an earlier run has left there: whoever finds a verdict after
-// this run must not find another one's. read is what the program reads.
+// and removes what an earlier run has left there: a verdict that is there after
+// this run must not be another one's. read is what the program reads.
 func (f *outputFlags) begin(read ...string) error {
 	taken := map[string]string{}
 	for _, path := range read {

@@ -20,7 +20,7 @@ type recording struct {
 }
 
 // record begins the history of a run in a directory, or, with none, in one that
-// goes away with the run. flags are kept with it, for whoever runs a part of it again.
+// goes away with the run. flags are kept with it, for running a part of it again.
 func record(dir string, s *source, c *choice, world string, flags []string) (*recording, error) {
 	r := &recording{}
 	if dir == "" {
@@ -47,7 +47,7 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 func programName() string { return "ota-sim " + version }
 
 // end completes the history with the verdict of the run, and reads back the steps
-// of the devices that a page will tell of, if there is to be one. A history that
+// of the devices that a page will show, if there is to be one. A history that
 // cannot be kept or read costs the run nothing but that: the verdict says so.
 func (r *recording) end(ctx context.Context, v *verdict.Verdict, page bool) {
 	err := r.complete(v)
@@ -70,7 +70,7 @@ func (r *recording) complete(v *verdict.Verdict) error {
 }
 
 // addLogs reads the steps of the devices that the verdict names. The judge of the
-// run keeps those of nobody: of ten thousand devices they would take 70 MiB.
+// run keeps none: those of ten thousand devices would take 70 MiB.
 func (r *recording) addLogs(ctx context.Context, v *verdict.Verdict) error {
 	kept, err := history.Open(r.writer.Dir())
 	if err != nil {
@@ -79,7 +79,7 @@ func (r *recording) addLogs(ctx context.Context, v *verdict.Verdict) error {
 	return kept.AddLogs(context.WithoutCancel(ctx), v.Figures)
 }
 
-// forget removes a history that nobody has asked to keep.
+// forget removes a history that was not to be kept.
 func (r *recording) forget() error {
 	if r.remove == "" {
 		return nil

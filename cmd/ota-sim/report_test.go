@@ -94,7 +94,7 @@ func TestReportOfAKilledRun(t *testing.T) {
 	assert.Contains(t, o.err, "it is not a shard of a run; ota-sim report judges it alone")
 }
 
-// TestMerge makes one verdict of three shards: what none of them could tell by
+// TestMerge makes one verdict of three shards: what none of them could decide by
 // itself is judged.
 func TestMerge(t *testing.T) {
 	t.Parallel()
@@ -213,7 +213,7 @@ func TestReplay(t *testing.T) {
 	assert.Equal(t, cli.Interrupted, simUntil(ctx, "replay", kept, "--only", "gw-000001").code)
 }
 
-// TestDamagedHistory is told, and not judged.
+// TestDamagedHistory is reported, and not judged.
 func TestDamagedHistory(t *testing.T) {
 	t.Parallel()
 	kept := filepath.Join(t.TempDir(), "kept")

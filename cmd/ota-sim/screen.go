@@ -8,7 +8,7 @@ import (
 )
 
 // ANSI sequences. The cursor is hidden only within a frame, which is written at
-// once: whoever ends the program, the cursor is there.
+// once: however the program ends, the cursor is there.
 const (
 	beginFrame = "\x1b[?2026h\x1b[?25l" // draw nothing until the end of the frame; hide the cursor
 	endFrame   = "\x1b[?25h\x1b[?2026l"

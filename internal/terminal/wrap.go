@@ -10,7 +10,8 @@ import (
 // Wrap breaks the lines of a text that have more than width characters, at spaces.
 // What follows stands below a column of a table's row, or below the line's
 // own text. A word that is longer than a line stays whole, and so does a command
-// that can be typed: an indented line with the name of a program of ours. ANSI colours take no room.
+// that can be typed: an indented line with the name of one of the two programs. ANSI
+// colours take no room.
 func Wrap(text string, width int) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

@@ -123,7 +123,7 @@ func TestOnly(t *testing.T) {
 		judged(t, recorded(t, info, func(fleet, n int) bool { return fleet == 0 && (n == 3 || n == 4) })).Part)
 }
 
-// TestConcurrentWriters: every event arrives whole, whoever wrote it.
+// TestConcurrentWriters: every event arrives whole, from any goroutine.
 func TestConcurrentWriters(t *testing.T) {
 	s, info := sample()
 	dir := t.TempDir()

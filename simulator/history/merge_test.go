@@ -117,8 +117,8 @@ func TestWhatIsNotOneRun(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// TestEventsOfAnotherShard are damage: nobody is judged twice, and nobody in
-// another's place.
+// TestEventsOfAnotherShard are damage: no device is judged twice, and none as
+// another.
 func TestEventsOfAnotherShard(t *testing.T) {
 	a, b := shard(t, 1, 2, nil), shard(t, 2, 2, nil)
 	events, err := os.ReadFile(filepath.Join(a.Dir, "events.jsonl.zst"))

@@ -101,7 +101,7 @@ func TestPageTells(t *testing.T) {
 	assert.True(t, strings.Contains(empty, "Of 0 devices, 0 were upgraded."))
 }
 
-// TestPageOfAPart says what only the verdict of all parts can tell.
+// TestPageOfAPart says what only the verdict of all parts can decide.
 func TestPageOfAPart(t *testing.T) {
 	s := uplink(900, 100, `{devices: {upgraded: 990, unaccounted: 0}}`)
 	h := verdicttest.NewScript(s)

@@ -40,7 +40,7 @@ func TestDeferred(t *testing.T) {
 	}
 }
 
-// TestChosenDevices: the text says that what a few devices cannot tell is not judged.
+// TestChosenDevices: the text says that what a few devices cannot decide is not judged.
 func TestChosenDevices(t *testing.T) {
 	const d = "gateways-000001"
 	s := uplink(3, 1, `{time: {upgrade: {max: "< 1m"}}}`)

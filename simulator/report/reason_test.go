@@ -58,7 +58,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestRefusedOrders: what the platform refused is told in every form.
+// TestRefusedOrders: every form names what the platform refused.
 func TestRefusedOrders(t *testing.T) {
 	v := verdicts(t)["held"]
 	v.Figures.Refused = []string{`suspend_plan at 3.00s: cannot suspend plan "spring": it is <b>Forced Terminated`}

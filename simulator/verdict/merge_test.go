@@ -96,7 +96,7 @@ func TestDigest(t *testing.T) {
 		"the order of a device's events does")
 }
 
-// TestSlowestAndFailed keeps the most telling devices, in the order of their
+// TestSlowestAndFailed keeps the devices most worth a look, in the order of their
 // urgency and then of their numbers.
 func TestSlowestAndFailed(t *testing.T) {
 	s := verdicttest.Parse(verdicttest.Fleets(4000))

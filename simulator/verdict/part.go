@@ -89,7 +89,7 @@ func (e Expectation) deferred(p portion) Expectation {
 }
 
 // expectEnds judges where chosen devices ended, which counts over all devices cannot
-// tell: each ends well, or as the scenario expects of some device of its fleet.
+// decide: each ends well, or as the scenario expects of some device of its fleet.
 func expectEnds(s *scenario.Scenario, f *Figures) Expectation {
 	e := Expectation{Name: "the chosen devices end as the scenario has it",
 		Measured: f.Classes.String(), Held: true, Occasions: f.Devices}

@@ -11,7 +11,7 @@ import (
 	"otafleet/simulator/verdict/verdicttest"
 )
 
-// TestPartsOfARun leave to all parts together what they cannot tell: counts add
+// TestPartsOfARun leave to all parts together what they cannot decide: counts add
 // up, shares stand for the whole.
 func TestPartsOfARun(t *testing.T) {
 	const held, failed, deferred = "held", "failed", "deferred"

@@ -28,7 +28,7 @@ type browser struct {
 	t    *testing.T
 	ctx  context.Context
 	site string // what a page may ask for beside itself; empty for nothing
-	// refused lets pages be refusals and servers be away, of which the console tells.
+	// refused allows the console to report refused pages and absent servers.
 	refused bool
 
 	mu        sync.Mutex // guards the following

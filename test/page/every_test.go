@@ -19,7 +19,7 @@ import (
 	"otafleet/test/harness"
 )
 
-const token = "a token that nobody guesses"
+const token = "a token beyond guessing"
 
 // TestEveryPage looks at the pages that a rollout does not come by, and at the
 // others when they are empty, full, or full of mistakes: behind a token, with long
@@ -39,7 +39,7 @@ func TestEveryPage(t *testing.T) {
 	b.submit("form")
 	assert.Equal(t, "That is not the token.", b.text(".problem"))
 	b.shown("")
-	// Whoever has guessed waits for a second.
+	// After a wrong guess the next answer takes a second.
 	harness.Await(t, "the pause after a guess", func() bool {
 		ask[bool](b, fmt.Sprintf(`(f => { f.value = %q; return true; })(document.querySelector("[name=token]"))`, token))
 		b.submit("form")
@@ -55,7 +55,7 @@ func TestEveryPage(t *testing.T) {
 		{"/plans", "Upgrade plans", "plans"},
 		{"/packages", "Version packages", "packages"},
 		{"/devices", "Devices", "fleet"},
-		{"/devices?sort=-last&search=nobody", "Devices", ""},
+		{"/devices?sort=-last&search=unknown", "Devices", ""},
 		{"/plans/stopped/devices/gateways-0000", "Component details", ""},
 		{"/packages/" + ids["rootfs"], longName, "package"},
 		{"/packages/" + ids["motor"], "Motor, 3_0 to 3_1", ""},
@@ -65,7 +65,7 @@ func TestEveryPage(t *testing.T) {
 		{"/plans/by-hand", "By hand", ""},
 		{"/plans/spring/monitoring", "Upgrade monitoring", ""},
 		{"/plans/spring/monitoring?status=upgrading", "Upgrade monitoring", ""},
-		{"/plans/spring/monitoring?key=nobody", "Upgrade monitoring", ""},
+		{"/plans/spring/monitoring?key=unknown", "Upgrade monitoring", ""},
 		{"/plans/spring/devices/gateways-0003", "Component details", ""},
 		{"/plans/spring/devices/gateways-0005", "Component details", ""},
 		{"/plans/by-hand/devices/gateways-0001", "Component details", ""},

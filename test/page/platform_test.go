@@ -19,7 +19,7 @@ import (
 )
 
 // TestMonitoring plays an operator's day with two hundred devices, as the
-// platform's handbook tells it: the packages and the plan, then the five steps of
+// platform's handbook gives it: the packages and the plan, then the five steps of
 // viewing the upgrade status, then the retries. Every number on a page is held
 // against the API, and at the end against the verdict on the devices.
 func TestMonitoring(t *testing.T) {

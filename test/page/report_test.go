@@ -18,7 +18,7 @@ import (
 )
 
 // opensWithin is far above what is aimed at, two seconds, so that a busy machine
-// fails nobody.
+// fails no device.
 const opensWithin = 15_000 // milliseconds
 
 func TestReport(t *testing.T) {
