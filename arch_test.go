@@ -37,6 +37,7 @@ var layout = []layer{
 	{"internal/exposition", "", ""},
 	{"internal/address", "", ""},
 	{"internal/files", "", ""},
+	{"internal/transport", "", ""},
 	{"internal/programtest", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/suffixes", "", ""},
@@ -60,6 +61,7 @@ var layout = []layer{
 	{"agent/link/linktest", "agent agent/link internal/ota", ""},                 // a package for tests
 	{"agent/link/native", "agent agent/link internal/*", "agent/link/linktest"},  // a dialect: beside it come others
 	{"agent/statefile", "internal/files", "agent internal/ota"},                  // it stores bytes; the agent encodes and decodes them
+	{"agent/link/hawkbit", "agent agent/link internal/ota internal/wire", "agent/link/linktest"},
 	{"agent/host", "agent firmware firmware/slot internal/files internal/ota", ""},
 	{"agent/gateway", "agent agent/download agent/link firmware internal/ota", ""},
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},

@@ -66,6 +66,11 @@ type Config struct {
 	// means TLS 1.2 or later, and the system's authorities. A Transport of the
 	// caller's own has its own.
 	TLS func() (*tls.Config, error)
+	// Authorize adds to a request what its server wants to know of who asks, as a
+	// platform does that serves its own packages; nil adds nothing. It must look at
+	// the request's URL: packages may lie anywhere. It may be called from several
+	// downloads at once.
+	Authorize func(*http.Request) error
 	// Transport carries every request; nil means a transport of the Fetcher's
 	// own, with the proxy of the environment.
 	Transport http.RoundTripper

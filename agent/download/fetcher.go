@@ -12,6 +12,7 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
+	"otafleet/internal/transport"
 )
 
 // Fetcher downloads packages. It implements agent.Fetcher and may be used by
@@ -39,9 +40,12 @@ func New(config Config) (*Fetcher, error) {
 	f := &Fetcher{config: config, transport: config.Transport, slots: make(chan struct{}, config.Parallel)}
 	f.guard = newGuard(&config)
 	if f.transport == nil {
-		f.transport = &secured{settings: config.TLS, make: func(t *tls.Config) *http.Transport {
+		f.transport = transport.New(config.TLS, func(t *tls.Config) *http.Transport {
 			return newTransport(f.guard, config.StallTimeout, t)
-		}}
+		})
+	}
+	if config.Authorize != nil {
+		f.transport = authorized{f.transport, config.Authorize}
 	}
 	f.client = &http.Client{Transport: f.transport, CheckRedirect: f.guard.checkRedirect}
 	if config.RateLimit > 0 {

@@ -14,6 +14,7 @@ import (
 
 	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
+	"otafleet/internal/transport"
 )
 
 const (
@@ -82,6 +83,12 @@ func send(client *http.Client, request *http.Request) (*answer, error) {
 func explain(err error, stalled bool, stall time.Duration) *refusal {
 	var known *refusal
 	if errors.As(err, &known) {
+		return known
+	}
+	var unusable *transport.Unusable
+	if errors.As(err, &unusable) {
+		known = refusef(ota.StorageUnavailable, "this device's certificates for downloads cannot be used: %v", unusable.Err)
+		known.kind = policy.Away // until they are in place again
 		return known
 	}
 	why, kind := "too little arrived within "+stall.String(), policy.Away

@@ -11,6 +11,10 @@ import (
 // ManifestType is the payload type of an envelope that holds a manifest.
 const ManifestType = "application/vnd.ota.manifest.v1+json"
 
+// SidecarSuffix is what the name of an envelope's file ends with that lies beside the
+// files of its package, on platforms that keep files as they are.
+const SidecarSuffix = ".ota-manifest"
+
 // maxHint is the characters of an envelope's payload type and of a key id.
 const maxHint = 128
 

@@ -1,0 +1,265 @@
+package hawkbit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/internal/ota"
+)
+
+// Session is the session of a device, and of the members behind it, each of which is
+// a device of its own for hawkBit.
+type Session struct {
+	cfg     Config
+	client  *http.Client
+	devices []*device // the session's own first
+}
+
+var _ link.Session = (*Session)(nil)
+
+// New returns a session that is not connected.
+func New(cfg Config) (*Session, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("cannot set up the session with hawkBit: %w", err)
+	}
+	s := &Session{cfg: cfg.withDefaults()}
+	s.client = &http.Client{Transport: s.cfg.Transport, Timeout: s.cfg.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // the token must not follow
+	}}
+	for _, d := range append([]link.Device{s.cfg.Device}, s.cfg.Members...) {
+		s.devices = append(s.devices, &device{Device: d, session: s, kick: make(chan struct{}, 1),
+			log: s.cfg.Logger.With("device", d.Identity.Device), exchange: NewExchange(s.cfg.settings(d.Identity))})
+	}
+	return s, nil
+}
+
+// Send takes a message of the session's own device, and returns at once.
+func (s *Session) Send(m ota.Up) { s.devices[0].Send(m) }
+
+// Member is the link of the i-th of Config.Members.
+func (s *Session) Member(i int) agent.Link { return s.devices[1+i] }
+
+// Run keeps the session until ctx ends, and returns nil then.
+func (s *Session) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, d := range s.devices {
+		running.Go(func() { d.run(ctx) })
+	}
+	running.Wait()
+	s.client.CloseIdleConnections()
+	return nil
+}
+
+// Start is Run without a goroutine of the caller's.
+func (s *Session) Start(ctx context.Context, ended func()) {
+	go func() {
+		_ = s.Run(ctx) // it is nil
+		ended()
+	}()
+}
+
+// Health is how the session of the own device does.
+func (s *Session) Health() link.Health { return s.devices[0].health() }
+
+// device is one of those that the session serves.
+type device struct {
+	link.Device
+	session *Session
+	log     *slog.Logger
+	kick    chan struct{} // has one when something is to be looked at
+
+	mu       sync.Mutex // guards the following
+	exchange *Exchange
+	since    time.Time // when the connection was made; zero without one
+	said     string    // the last trouble that was logged
+}
+
+// Send takes a message, and returns at once. Without a connection it is dropped.
+func (d *device) Send(m ota.Up) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.since.IsZero() {
+		return
+	}
+	d.exchange.Send(d.session.cfg.Now(), m)
+	d.look()
+}
+
+// look has the device looked at now.
+func (d *device) look() {
+	select {
+	case d.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (d *device) run(ctx context.Context) {
+	defer d.left()
+	for ctx.Err() == nil {
+		d.mu.Lock()
+		request, at := d.exchange.Next(d.session.cfg.Now())
+		d.mu.Unlock()
+		if request == nil {
+			d.wait(ctx, at)
+		} else {
+			d.answered(ctx, d.session.ask(ctx, request))
+		}
+		d.deliver()
+	}
+}
+
+// wait returns at a time, or when there is something to look at.
+func (d *device) wait(ctx context.Context, at time.Time) {
+	timer := time.NewTimer(max(0, at.Sub(d.session.cfg.Now())))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-d.kick:
+	case <-ctx.Done():
+	}
+}
+
+// answered hands an answer to the exchange, unless it is none because ctx has ended.
+func (d *device) answered(ctx context.Context, p Response) {
+	if p.Err != nil && ctx.Err() != nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.exchange.Answered(d.session.cfg.Now(), p)
+	d.explain(d.exchange.Trouble())
+}
+
+// explain logs what is wrong, once as long as it is the same.
+func (d *device) explain(trouble error) {
+	text := ""
+	if trouble != nil {
+		text = trouble.Error()
+	}
+	if text != d.said && text != "" {
+		d.log.Warn("trouble with hawkBit; trying again", "error", text)
+	}
+	d.said = text
+}
+
+// deliver tells the agent what there is.
+func (d *device) deliver() {
+	d.mu.Lock()
+	inputs, handled := d.exchange.Deliveries()
+	d.mu.Unlock()
+	for _, in := range inputs {
+		d.follow(in)
+		d.Deliver(in)
+	}
+	if handled {
+		d.After(func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.exchange.Handled(d.session.cfg.Now())
+			d.look()
+		})
+	}
+}
+
+// follow notes whether there is a connection, before the agent hears of it and sends.
+func (d *device) follow(in agent.Input) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch in.(type) {
+	case agent.Connected:
+		d.since = d.session.cfg.Now()
+		d.log.Info("connected to hawkBit")
+	case agent.Disconnected:
+		d.since = time.Time{}
+	}
+}
+
+// left ends the session of the device. hawkBit knows no goodbye.
+func (d *device) left() {
+	d.mu.Lock()
+	connected := !d.since.IsZero()
+	d.since = time.Time{}
+	d.exchange = NewExchange(d.session.cfg.settings(d.Identity))
+	d.mu.Unlock()
+	if connected {
+		d.Deliver(agent.Disconnected{})
+	}
+}
+
+func (d *device) health() link.Health {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return link.Health{Since: d.since, Trouble: d.said}
+}
+
+// ask carries a request.
+func (s *Session) ask(ctx context.Context, r *Request) Response {
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return Response{Err: fmt.Errorf("cannot ask hawkBit: %w", err)}
+	}
+	request.Header.Set("Accept", "application/hal+json, application/json")
+	request.Header.Set("User-Agent", s.cfg.UserAgent)
+	if r.Body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if err := s.cfg.Authorize(request); err != nil {
+		return Response{Err: err}
+	}
+	answer, err := s.client.Do(request)
+	var failed *url.Error // whose text repeats the address
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	if err != nil {
+		return Response{Err: fmt.Errorf("cannot reach hawkBit at %s: %w", s.cfg.URL.Redacted(), err)}
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, r.Limit+1))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("hawkBit's answer broke off: %w", err)
+	case int64(len(body)) > r.Limit:
+		err = errors.New("hawkBit's answer is longer than any of its documents")
+	}
+	return Response{Status: answer.StatusCode, Body: body, RetryAfter: retryAfter(answer.Header), Err: err}
+}
+
+// retryAfter is how long a server asks for patience, in seconds; 0 if it does not, or
+// by a date, which needs a clock that is right.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.ParseUint(h.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// Authorize adds the device's token to a request of hawkBit's own server, such as for
+// an artifact. A request that leads elsewhere stays as it is.
+func (c *Config) Authorize(r *http.Request) error {
+	if c.Token == nil || !sameOrigin(r.URL, c.URL) {
+		return nil
+	}
+	secret, err := c.Token()
+	if err != nil {
+		return fmt.Errorf("the token for hawkBit cannot be read: %w", err)
+	}
+	kind := "TargetToken "
+	if c.Gateway {
+		kind = "GatewayToken "
+	}
+	r.Header.Set("Authorization", kind+secret)
+	return nil
+}
