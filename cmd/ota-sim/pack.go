@@ -17,6 +17,7 @@ import (
 
 type packFlags struct {
 	out            string
+	sidecar        bool
 	product        string
 	component      string
 	kind           string
@@ -53,16 +54,23 @@ a handler that can apply it.
 Give --key as often as devices want signatures (trust.threshold), and while a key
 is replaced, once for the old and once for the new one.
 
+With --sidecar a directory is written in the place of one file: the files as they
+are transferred, and beside them the signed manifest, COMPONENT.ota-manifest. All of
+them are the artifacts of one software module of hawkBit's.
+
 Examples:
   ota-sim pack --key release.key --product gw-200 --component app \
     --target 1.1.0 --release 2 --out app-1.1.0.ota app.bin
+  ota-sim pack --key release.key --product gw-200 --component app \
+    --target 1.1.0 --release 2 --sidecar --out app-1.1.0 app.bin
   ota-sim pack --key release.key --product gw-200 --component motor --type mcu \
     --target 3_1 --release 7 --hardware rev-b,rev-c --zstd --out motor-3_1.ota motor.img
   ota-sim pack --key release.key --product gw-200 --component app --source 1.0.0 \
     --from app-1.0.0.bin --target 1.1.0 --release 2 --out app-delta.ota app.bin`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f packFlags
-			flags.StringVar(&f.out, "out", "", "the package file to write (needed)")
+			flags.StringVar(&f.out, "out", "", "the package file to write, or with --sidecar the directory (needed)")
+			flags.BoolVar(&f.sidecar, "sidecar", false, "write a directory with the files and their signed manifest, for platforms that keep files as they are")
 			flags.StringVar(&f.product, "product", "", "product key (needed)")
 			flags.StringVar(&f.component, "component", "", "component id (needed)")
 			flags.StringVar(&f.kind, "type", string(ota.Module), "type of the component: module or mcu")
@@ -90,7 +98,11 @@ func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	manifest, err := bundle.Create(f.out, release)
+	create := bundle.Create
+	if f.sidecar {
+		create = bundle.CreateSplit
+	}
+	manifest, err := create(f.out, release)
 	if err != nil {
 		return err
 	}

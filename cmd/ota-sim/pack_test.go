@@ -150,3 +150,31 @@ func TestPackRefuses(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left, "nothing is left behind")
 }
+
+// TestPackSidecar: what hawkBit keeps is the files and their signed manifest.
+func TestPackSidecar(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "release")
+	require.Equal(t, 0, sim(t, "keygen", key).code)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.bin"), []byte("new"), 0o644))
+	out := filepath.Join(dir, "app-1.1.0")
+	args := []string{"pack", "--key", key + ".key", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2",
+		"--valid", "1h", "--sidecar", "--out", out, filepath.Join(dir, "app.bin")}
+	require.Equal(t, cli.OK, sim(t, args...).code)
+	content, err := os.ReadFile(filepath.Join(out, "app.bin"))
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(content))
+	envelope, err := os.ReadFile(filepath.Join(out, "app.ota-manifest"))
+	require.NoError(t, err)
+	sealed, err := wire.DecodeEnvelope(envelope)
+	require.NoError(t, err)
+	manifest, err := wire.DecodeManifest(sealed.Payload)
+	require.NoError(t, err)
+	assert.Equal(t, "app.bin", manifest.Files[0].Name)
+	again := sim(t, args...)
+	assert.Equal(t, 1, again.code)
+	assert.Contains(t, again.err, "is there already; remove it, or give another name")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 4, "nothing is left of the work")
+}
