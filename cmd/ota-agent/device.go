@@ -11,8 +11,6 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/download"
 	"otafleet/agent/host"
-	"otafleet/agent/link"
-	"otafleet/agent/link/native"
 	"otafleet/cmd/ota-agent/config"
 	"otafleet/firmware"
 	"otafleet/firmware/command"
@@ -63,7 +61,7 @@ func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Equipme
 	if err != nil {
 		return agent.Equipment{}, err
 	}
-	if d.link, err = d.newLink(); err != nil {
+	if d.link, err = d.newSession(); err != nil {
 		return agent.Equipment{}, err
 	}
 	d.subs.openCache(d.config, d.log)
@@ -80,24 +78,6 @@ func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Equipme
 
 // knownTime is the time by which certificates are valid.
 func (d *device) knownTime() time.Time { return d.runner.KnownTime() }
-
-func (d *device) newLink() (link.Session, error) {
-	b := d.config.Broker
-	l := native.Config{
-		Identity: d.id, Username: b.Username,
-		// A device without a clock would refuse every certificate, or take old ones.
-		TLS:    host.TLS("broker", b.Certificates, d.knownTime),
-		Prefix: b.Prefix, KeepAlive: b.KeepAlive, SessionExpiry: b.SessionExpiry, Logger: d.log,
-		Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }, Members: d.subs.members.Devices(),
-	}
-	for _, u := range b.URLs {
-		l.URLs = append(l.URLs, u.String())
-	}
-	if b.PasswordFile != "" {
-		l.Password = func() ([]byte, error) { return host.ReadSecret(b.PasswordFile) }
-	}
-	return native.New(l)
-}
 
 // newSensors makes the sensors of a device: of the agent's own, or of a sub-device.
 func newSensors(device string, c *config.Conditions, dir string, components []config.Component, log *slog.Logger) *host.Sensors {
@@ -122,9 +102,8 @@ func newFetcher(cfg *config.Config, now func() time.Time, log *slog.Logger) (*do
 		Parallel: cfg.Download.Parallel, UserAgent: agentName(), Log: log,
 		Allow: slices.Clone(cfg.Download.Allow), Deny: cfg.Download.Deny, HTTPSOnly: cfg.Download.HTTPSOnly,
 	}
-	for _, u := range cfg.Broker.URLs { // a platform's storage may stand beside its broker
-		c.Allow = append(c.Allow, u.Hostname())
-	}
+	c.Allow = append(c.Allow, platformHosts(cfg)...)
+	c.Authorize = authorize(cfg)
 	var own host.Certificates
 	if s := cfg.Storage; s != nil {
 		own = s.Certificates

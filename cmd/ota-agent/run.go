@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -162,8 +161,9 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 		waiting := func() string { return d.runner.View().Waiting }
 		return host.NewServiceManager(os.Getenv).Watch(ctx, host.Service{Opened: opened, Answers: d.runner.Answers, Waiting: waiting, Logger: d.log})
 	})
+	platform, where := platformName(d.config)
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,
-		"brokers", brokerNames(d.config), "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
+		platform, where, "state_dir", d.config.StateDir, "sub_devices", len(d.subs.all))
 	<-ctx.Done()
 	parts.Wait()
 	d.runner.Stop()
@@ -174,14 +174,6 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 		return cause
 	}
 	return nil
-}
-
-func brokerNames(cfg *config.Config) string {
-	names := make([]string, len(cfg.Broker.URLs))
-	for i, u := range cfg.Broker.URLs {
-		names[i] = u.Redacted()
-	}
-	return strings.Join(names, " ")
 }
 
 // watchEvery is how often the sensors are looked at between plans.

@@ -136,6 +136,9 @@ func load(path string, read func(string) (*config.Config, error)) (*config.Confi
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	err = cfg.Broker.Certificates.Check("broker")
+	if h := cfg.HawkBit; h != nil {
+		err = h.Certificates.Check("platform.hawkbit")
+	}
 	if err == nil && cfg.Storage != nil {
 		err = cfg.Storage.Certificates.Check("storage")
 	}

@@ -73,8 +73,8 @@ var thirdParty = map[string]string{
 	"ulimit -v":                 "a limit of the shell, without a value",
 	"go tool nm -size":          "Go's own",
 	"scripts/peers.sh DEVICES…": "make peers runs it, for many minutes",
-	"scripts/build.sh ota-agent FILE nos3,noarchive,noline,nozstd": "make test runs the tests with these tags",
-	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:  "simulator/history/line_test.go has such lines",
+	"scripts/build.sh ota-agent FILE nos3,noarchive,noline,nozstd,nohawkbit": "make test runs the tests with these tags",
+	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:            "simulator/history/line_test.go has such lines",
 }
 
 // checker checks commands, and notes which lines of its tables it has needed.

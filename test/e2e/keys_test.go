@@ -100,6 +100,22 @@ func everything(t *testing.T) *harness.Device {
 	return d
 }
 
+// onHawkBit is everything on another platform, with the tenant's token, or with that
+// of the device alone.
+func onHawkBit(t *testing.T, token string) *harness.Device {
+	d := everything(t)
+	d.Write("token", []byte("secret"), 0o600)
+	delete(d.Settings, "broker")
+	if token == "token_file" {
+		delete(d.Settings, "sub_devices")
+		delete(d.Settings, "sub_device_parallel")
+		delete(d.Settings["download"].(harness.Settings), "cache")
+	}
+	d.Settings["platform"] = harness.Settings{"hawkbit": harness.Settings{"url": "https://hawkbit.example.com", "tenant": "DEFAULT", token: "token",
+		"ca_file": "ca.pem", "cert_file": "device.pem", "key_file": "device.key", "on_failure": "stop"}}
+	return d
+}
+
 func aTrust() harness.Settings {
 	return harness.Settings{"keys": []any{"release.pub"}, "threshold": 1, "allow_unsigned": false}
 }
@@ -120,145 +136,153 @@ var badValues = map[string]struct {
 	value any
 	says  string
 }{
-	"broker.ca_file":                     {"none.pem", "cannot be read"},
-	"broker.cert_file":                   {"none.pem", "cannot be read"},
-	"broker.keep_alive":                  {"100ms", "out of bounds"},
-	"broker.key_file":                    {"none.key", "cannot be read"},
-	"broker.password_file":               {"nowhere", "cannot be read"},
-	"broker.prefix":                      {"ota/#", "is not a topic prefix"},
-	"broker.session_expiry":              {"24", "is not a duration"},
-	"broker.urls":                        {[]any{"http://ota.example.com"}, "is not a scheme of a broker"},
-	"broker.username":                    {"a\nb", "line"},
-	"components.command.apply_deltas":    {"maybe", "is neither true nor false"},
-	"components.release":                 {-1, "is not a release counter"},
-	"components.irreversible":            {"maybe", "is neither true nor false"},
-	"components.command.path":            {"app.yaml", "cannot be run"},
-	"components.command.timeout":         {"10", "is not a duration"},
-	"components.file.after":              {[]any{"./none"}, "cannot be run"},
-	"components.file.check":              {[]any{"./none"}, "cannot be run"},
-	"components.file.mode":               {"0888", "is not a file mode"},
-	"components.file.path":               {"none/app.bin", "is not a directory"},
-	"components.file.restart":            {"modem", "want one of none, process, system"},
-	"components.file.unpack":             {"perhaps", "is neither true nor false"},
-	"components.id":                      {"a b", "want 1 to 32 characters"},
-	"components.installer":               {"floppy", "is not an installer"},
-	"components.serial.version.send":     {"", "has 0 bytes"},
-	"components.serial.version.expect":   {"(", "is not a regular expression"},
-	"components.serial.version.timeout":  {"2", "is not a duration"},
-	"components.serial.version.attempts": {0, "want 1 to 100"},
-	"components.serial.enter.send":       {"", "has 0 bytes"},
-	"components.serial.enter.expect":     {"(", "is not a regular expression"},
-	"components.serial.enter.timeout":    {"2", "is not a duration"},
-	"components.serial.enter.attempts":   {0, "want 1 to 100"},
-	"components.serial.start.send":       {"", "has 0 bytes"},
-	"components.serial.start.expect":     {"(", "is not a regular expression"},
-	"components.serial.start.timeout":    {"2", "is not a duration"},
-	"components.serial.start.attempts":   {0, "want 1 to 100"},
-	"components.modem.version.send":      {"", "has 0 bytes"},
-	"components.modem.version.expect":    {"(", "is not a regular expression"},
-	"components.modem.version.timeout":   {"2", "is not a duration"},
-	"components.modem.version.attempts":  {0, "want 1 to 100"},
-	"components.modem.prepare.send":      {"", "has 0 bytes"},
-	"components.modem.prepare.expect":    {"(", "is not a regular expression"},
-	"components.modem.prepare.timeout":   {"2", "is not a duration"},
-	"components.modem.prepare.attempts":  {0, "want 1 to 100"},
-	"components.modem.upload.send":       {"", "has 0 bytes"},
-	"components.modem.upload.expect":     {"(", "is not a regular expression"},
-	"components.modem.upload.timeout":    {"2", "is not a duration"},
-	"components.modem.upload.attempts":   {0, "want 1 to 100"},
-	"components.modem.trigger.send":      {"", "has 0 bytes"},
-	"components.modem.trigger.expect":    {"(", "is not a regular expression"},
-	"components.modem.trigger.timeout":   {"2", "is not a duration"},
-	"components.modem.trigger.attempts":  {0, "want 1 to 100"},
-	"components.modem.upload.done":       {"(", "is not a regular expression"},
-	"components.serial.port":             {"", "want one line"},
-	"components.serial.baud":             {9, "want 50 to 4000000"},
-	"components.serial.tries":            {0, "want 1 to 100"},
-	"components.serial.start_timeout":    {"1", "is not a duration"},
-	"components.serial.max_size":         {"big", "is not a size"},
-	"components.serial.factory.version":  {"", "want 1 to 64 printable characters"},
-	"components.serial.factory.image":    {"none.bin", "cannot be read"},
-	"components.modem.port":              {"", "want one line"},
-	"components.modem.baud":              {9, "want 50 to 4000000"},
-	"components.modem.tries":             {0, "want 1 to 100"},
-	"components.modem.start_timeout":     {"1", "is not a duration"},
-	"components.modem.upgrade_timeout":   {"1", "is not a duration"},
-	"components.modem.max_size":          {"big", "is not a size"},
-	"components.modem.factory.version":   {"", "want 1 to 64 printable characters"},
-	"components.modem.factory.image":     {"none.bin", "cannot be read"},
-	"components.serial.protocol":         {"zmodem", "did you mean"},
-	"components.serial.timeout":          {"1", "is not a duration"},
-	"components.serial.attempts":         {0, "want 1 to 1000"},
-	"components.serial.block":            {0, "out of bounds"},
-	"components.modem.profile":           {"telit", "want one of quectel, custom"},
-	"components.modem.uploads":           {"maybe", "is neither true nor false"},
-	"components.modem.full":              {"maybe", "is neither true nor false"},
-	"components.modem.stall_timeout":     {"1", "is not a duration"},
-	"components.modem.progress":          {"(", "is not a regular expression"},
-	"components.modem.end":               {"a", "has no group"},
-	"components.modem.failed":            {"(", "is not a regular expression"},
-	"components.slot.boot":               {"lilo", "want one of uboot, grub, flag"},
-	"components.slot.boot_file":          {[]any{"a"}, "want a single value"},
-	"components.slot.devices":            {[]any{"a.img", "a.img"}, "want two slots"},
-	"components.slot.running":            {"here", "want auto, root, cmdline or a path with a / in it"},
-	"components.slot.tries":              {0, "want 1 to 99"},
-	"components.slot.version_file":       {[]any{"a"}, "want a single value"},
-	"components.trust.allow_unsigned":    {"maybe", "is neither true nor false"},
-	"components.trust.keys":              {[]any{"none.pub"}, "cannot be read"},
-	"components.trust.threshold":         {2, "wants 2 signatures of 1 key;"},
-	"components.type":                    {"software", "want one of module, mcu"},
-	"components.version":                 {"", "want 1 to 64 printable characters"},
-	"conditions.battery_file":            {[]any{"a"}, "want a single value"},
-	"conditions.busy_file":               {[]any{"a"}, "want a single value"},
-	"conditions.min_battery":             {101, "want 0 to 100"},
-	"conditions.min_rssi":                {-201, "want -200 to 100"},
-	"conditions.space":                   {"much", "is not a size"},
-	"conditions.rssi_command":            {[]any{"./none"}, "cannot be run"},
-	"confirm":                            {"always", "want one of auto, ask, command"},
-	"confirm_command":                    {[]any{"./none"}, "cannot be run"},
-	"contact_timeout":                    {"900h", "out of bounds"},
-	"restart_command":                    {"", "want a list"},
-	"boot_id_file":                       {"", "want one line"},
-	"soak":                               {"48h", "out of bounds"},
-	"give_way":                           {"1s", "out of bounds"},
-	"control_socket":                     {strings.Repeat("x", 108), "a socket's path has at most 107"},
-	"device":                             {"gw 1", "want 1 to 64 characters"},
-	"download.allow":                     {[]any{"10.0.0.0/33"}, "is neither a host nor a network"},
-	"download.attempts":                  {0, "want 1 to 1000"},
-	"download.cache":                     {"much", "is not a size"},
-	"download.deadline":                  {"1s", "out of bounds"},
-	"download.deny":                      {[]any{"https://example.com"}, "is neither a host nor a network"},
-	"download.https_only":                {"maybe", "is neither true nor false"},
-	"download.lowest_rate":               {"slow", "is not a rate"},
-	"download.parallel":                  {17, "want 1 to 16"},
-	"download.patience":                  {"1ms", "out of bounds"},
-	"download.rate_limit":                {"fast", "is not a rate"},
-	"download.stall_timeout":             {"1ms", "out of bounds"},
-	"hardware":                           {"", "want 1 to 64 printable characters"},
-	"health.command":                     {[]any{"./none"}, "cannot be run"},
-	"health.http":                        {"127.0.0.1", "is not an address"},
-	"health.unit":                        {"app", "want the full name of a systemd unit"},
-	"log.format":                         {"xml", "want one of text, json"},
-	"log.level":                          {"loud", "is not a level"},
-	"product":                            {"gw/200", "want 1 to 64 characters"},
-	"state_dir":                          {[]any{"a"}, "want a single value"},
-	"storage.access_key_file":            {"nowhere", "cannot be read"},
-	"storage.ca_file":                    {"none.pem", "cannot be read"},
-	"storage.cert_file":                  {"none.pem", "cannot be read"},
-	"storage.key_file":                   {"none.key", "cannot be read"},
-	"storage.endpoint":                   {"s3://bucket", "is not an endpoint"},
-	"storage.path_style":                 {1, "is neither true nor false"},
-	"storage.region":                     {"", "want 1 to 64 printable characters"},
-	"storage.secret_key_file":            {"nowhere", "cannot be read"},
-	"sub_device_parallel":                {0, "want 1 to 64"},
-	"sub_devices.device":                 {"valve 1", "want 1 to 64 characters"},
-	"sub_devices.devices":                {[]any{"meter 1"}, "want 1 to 64 characters"},
-	"sub_devices.hardware":               {"", "want 1 to 64 printable characters"},
-	"sub_devices.product":                {"valve/1", "want 1 to 64 characters"},
-	"trust.allow_unsigned":               {"maybe", "is neither true nor false"},
-	"trust.keys":                         {[]any{"none.pub"}, "cannot be read"},
-	"trust.threshold":                    {2, "wants 2 signatures of 1 key;"},
-	"windows":                            {[]any{"mon-fri 1am-5am UTC"}, "is not a time of day"},
+	"broker.ca_file":                      {"none.pem", "cannot be read"},
+	"broker.cert_file":                    {"none.pem", "cannot be read"},
+	"broker.keep_alive":                   {"100ms", "out of bounds"},
+	"broker.key_file":                     {"none.key", "cannot be read"},
+	"broker.password_file":                {"nowhere", "cannot be read"},
+	"broker.prefix":                       {"ota/#", "is not a topic prefix"},
+	"broker.session_expiry":               {"24", "is not a duration"},
+	"broker.urls":                         {[]any{"http://ota.example.com"}, "is not a scheme of a broker"},
+	"broker.username":                     {"a\nb", "line"},
+	"components.command.apply_deltas":     {"maybe", "is neither true nor false"},
+	"components.release":                  {-1, "is not a release counter"},
+	"components.irreversible":             {"maybe", "is neither true nor false"},
+	"components.command.path":             {"app.yaml", "cannot be run"},
+	"components.command.timeout":          {"10", "is not a duration"},
+	"components.file.after":               {[]any{"./none"}, "cannot be run"},
+	"components.file.check":               {[]any{"./none"}, "cannot be run"},
+	"components.file.mode":                {"0888", "is not a file mode"},
+	"components.file.path":                {"none/app.bin", "is not a directory"},
+	"components.file.restart":             {"modem", "want one of none, process, system"},
+	"components.file.unpack":              {"perhaps", "is neither true nor false"},
+	"components.id":                       {"a b", "want 1 to 32 characters"},
+	"components.installer":                {"floppy", "is not an installer"},
+	"components.serial.version.send":      {"", "has 0 bytes"},
+	"components.serial.version.expect":    {"(", "is not a regular expression"},
+	"components.serial.version.timeout":   {"2", "is not a duration"},
+	"components.serial.version.attempts":  {0, "want 1 to 100"},
+	"components.serial.enter.send":        {"", "has 0 bytes"},
+	"components.serial.enter.expect":      {"(", "is not a regular expression"},
+	"components.serial.enter.timeout":     {"2", "is not a duration"},
+	"components.serial.enter.attempts":    {0, "want 1 to 100"},
+	"components.serial.start.send":        {"", "has 0 bytes"},
+	"components.serial.start.expect":      {"(", "is not a regular expression"},
+	"components.serial.start.timeout":     {"2", "is not a duration"},
+	"components.serial.start.attempts":    {0, "want 1 to 100"},
+	"components.modem.version.send":       {"", "has 0 bytes"},
+	"components.modem.version.expect":     {"(", "is not a regular expression"},
+	"components.modem.version.timeout":    {"2", "is not a duration"},
+	"components.modem.version.attempts":   {0, "want 1 to 100"},
+	"components.modem.prepare.send":       {"", "has 0 bytes"},
+	"components.modem.prepare.expect":     {"(", "is not a regular expression"},
+	"components.modem.prepare.timeout":    {"2", "is not a duration"},
+	"components.modem.prepare.attempts":   {0, "want 1 to 100"},
+	"components.modem.upload.send":        {"", "has 0 bytes"},
+	"components.modem.upload.expect":      {"(", "is not a regular expression"},
+	"components.modem.upload.timeout":     {"2", "is not a duration"},
+	"components.modem.upload.attempts":    {0, "want 1 to 100"},
+	"components.modem.trigger.send":       {"", "has 0 bytes"},
+	"components.modem.trigger.expect":     {"(", "is not a regular expression"},
+	"components.modem.trigger.timeout":    {"2", "is not a duration"},
+	"components.modem.trigger.attempts":   {0, "want 1 to 100"},
+	"components.modem.upload.done":        {"(", "is not a regular expression"},
+	"components.serial.port":              {"", "want one line"},
+	"components.serial.baud":              {9, "want 50 to 4000000"},
+	"components.serial.tries":             {0, "want 1 to 100"},
+	"components.serial.start_timeout":     {"1", "is not a duration"},
+	"components.serial.max_size":          {"big", "is not a size"},
+	"components.serial.factory.version":   {"", "want 1 to 64 printable characters"},
+	"components.serial.factory.image":     {"none.bin", "cannot be read"},
+	"components.modem.port":               {"", "want one line"},
+	"components.modem.baud":               {9, "want 50 to 4000000"},
+	"components.modem.tries":              {0, "want 1 to 100"},
+	"components.modem.start_timeout":      {"1", "is not a duration"},
+	"components.modem.upgrade_timeout":    {"1", "is not a duration"},
+	"components.modem.max_size":           {"big", "is not a size"},
+	"components.modem.factory.version":    {"", "want 1 to 64 printable characters"},
+	"components.modem.factory.image":      {"none.bin", "cannot be read"},
+	"components.serial.protocol":          {"zmodem", "did you mean"},
+	"components.serial.timeout":           {"1", "is not a duration"},
+	"components.serial.attempts":          {0, "want 1 to 1000"},
+	"components.serial.block":             {0, "out of bounds"},
+	"components.modem.profile":            {"telit", "want one of quectel, custom"},
+	"components.modem.uploads":            {"maybe", "is neither true nor false"},
+	"components.modem.full":               {"maybe", "is neither true nor false"},
+	"components.modem.stall_timeout":      {"1", "is not a duration"},
+	"components.modem.progress":           {"(", "is not a regular expression"},
+	"components.modem.end":                {"a", "has no group"},
+	"components.modem.failed":             {"(", "is not a regular expression"},
+	"components.slot.boot":                {"lilo", "want one of uboot, grub, flag"},
+	"components.slot.boot_file":           {[]any{"a"}, "want a single value"},
+	"components.slot.devices":             {[]any{"a.img", "a.img"}, "want two slots"},
+	"components.slot.running":             {"here", "want auto, root, cmdline or a path with a / in it"},
+	"components.slot.tries":               {0, "want 1 to 99"},
+	"components.slot.version_file":        {[]any{"a"}, "want a single value"},
+	"components.trust.allow_unsigned":     {"maybe", "is neither true nor false"},
+	"components.trust.keys":               {[]any{"none.pub"}, "cannot be read"},
+	"components.trust.threshold":          {2, "wants 2 signatures of 1 key;"},
+	"components.type":                     {"software", "want one of module, mcu"},
+	"components.version":                  {"", "want 1 to 64 printable characters"},
+	"conditions.battery_file":             {[]any{"a"}, "want a single value"},
+	"conditions.busy_file":                {[]any{"a"}, "want a single value"},
+	"conditions.min_battery":              {101, "want 0 to 100"},
+	"conditions.min_rssi":                 {-201, "want -200 to 100"},
+	"conditions.space":                    {"much", "is not a size"},
+	"conditions.rssi_command":             {[]any{"./none"}, "cannot be run"},
+	"confirm":                             {"always", "want one of auto, ask, command"},
+	"confirm_command":                     {[]any{"./none"}, "cannot be run"},
+	"contact_timeout":                     {"900h", "out of bounds"},
+	"restart_command":                     {"", "want a list"},
+	"boot_id_file":                        {"", "want one line"},
+	"soak":                                {"48h", "out of bounds"},
+	"give_way":                            {"1s", "out of bounds"},
+	"control_socket":                      {strings.Repeat("x", 108), "a socket's path has at most 107"},
+	"device":                              {"gw 1", "want 1 to 64 characters"},
+	"download.allow":                      {[]any{"10.0.0.0/33"}, "is neither a host nor a network"},
+	"download.attempts":                   {0, "want 1 to 1000"},
+	"download.cache":                      {"much", "is not a size"},
+	"download.deadline":                   {"1s", "out of bounds"},
+	"download.deny":                       {[]any{"https://example.com"}, "is neither a host nor a network"},
+	"download.https_only":                 {"maybe", "is neither true nor false"},
+	"download.lowest_rate":                {"slow", "is not a rate"},
+	"download.parallel":                   {17, "want 1 to 16"},
+	"download.patience":                   {"1ms", "out of bounds"},
+	"download.rate_limit":                 {"fast", "is not a rate"},
+	"download.stall_timeout":              {"1ms", "out of bounds"},
+	"hardware":                            {"", "want 1 to 64 printable characters"},
+	"health.command":                      {[]any{"./none"}, "cannot be run"},
+	"health.http":                         {"127.0.0.1", "is not an address"},
+	"health.unit":                         {"app", "want the full name of a systemd unit"},
+	"log.format":                          {"xml", "want one of text, json"},
+	"log.level":                           {"loud", "is not a level"},
+	"product":                             {"gw/200", "want 1 to 64 characters"},
+	"state_dir":                           {[]any{"a"}, "want a single value"},
+	"storage.access_key_file":             {"nowhere", "cannot be read"},
+	"storage.ca_file":                     {"none.pem", "cannot be read"},
+	"storage.cert_file":                   {"none.pem", "cannot be read"},
+	"storage.key_file":                    {"none.key", "cannot be read"},
+	"storage.endpoint":                    {"s3://bucket", "is not an endpoint"},
+	"storage.path_style":                  {1, "is neither true nor false"},
+	"storage.region":                      {"", "want 1 to 64 printable characters"},
+	"storage.secret_key_file":             {"nowhere", "cannot be read"},
+	"sub_device_parallel":                 {0, "want 1 to 64"},
+	"sub_devices.device":                  {"valve 1", "want 1 to 64 characters"},
+	"sub_devices.devices":                 {[]any{"meter 1"}, "want 1 to 64 characters"},
+	"sub_devices.hardware":                {"", "want 1 to 64 printable characters"},
+	"sub_devices.product":                 {"valve/1", "want 1 to 64 characters"},
+	"trust.allow_unsigned":                {"maybe", "is neither true nor false"},
+	"trust.keys":                          {[]any{"none.pub"}, "cannot be read"},
+	"trust.threshold":                     {2, "wants 2 signatures of 1 key;"},
+	"platform.hawkbit.ca_file":            {"none.pem", "cannot be read"},
+	"platform.hawkbit.cert_file":          {"none.pem", "cannot be read"},
+	"platform.hawkbit.gateway_token_file": {"nowhere", "cannot be read"},
+	"platform.hawkbit.key_file":           {"none.key", "cannot be read"},
+	"platform.hawkbit.on_failure":         {"perhaps", "want one of stop, continue, revert"},
+	"platform.hawkbit.tenant":             {"a/b", "want a name without"},
+	"platform.hawkbit.token_file":         {"nowhere", "cannot be read"},
+	"platform.hawkbit.url":                {"mqtt://hawkbit.example.com", "is not a scheme of hawkBit"},
+	"windows":                             {[]any{"mon-fri 1am-5am UTC"}, "is not a time of day"},
 }
 
 // TestEveryKey walks the list of keys that the program itself gives: each of them
@@ -266,14 +290,16 @@ var badValues = map[string]struct {
 // value that is not.
 func TestEveryKey(t *testing.T) {
 	t.Parallel()
-	d := everything(t)
-	d.Configure()
-	validate := func(args ...string) harness.Outcome {
+	native, gateway, single := everything(t), onHawkBit(t, "gateway_token_file"), onHawkBit(t, "token_file")
+	validate := func(d *harness.Device, args ...string) harness.Outcome {
+		d.Configure()
 		return harness.Run(t, d.Dir, programs.Agent, append([]string{"validate", "--config", "agent.yaml"}, args...)...)
 	}
-	valid := validate()
-	require.Equal(t, 0, valid.Code, valid.Err)
-	keys := strings.Fields(validate("--keys").Out)
+	for _, d := range []*harness.Device{native, gateway, single} {
+		valid := validate(d)
+		require.Equal(t, 0, valid.Code, valid.Err)
+	}
+	keys := strings.Fields(validate(native, "--keys").Out)
 	require.Greater(t, len(keys), 45)
 	for _, key := range keys {
 		if _, same := badValues[strings.TrimPrefix(key, "sub_devices.")]; same && strings.Count(key, ".") > 1 &&
@@ -283,11 +309,16 @@ func TestEveryKey(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			bad, found := badValues[key]
 			require.True(t, found, "the table has no bad value for the key %s", key)
-			path := strings.Split(key, ".")
+			d, path := native, strings.Split(key, ".")
+			switch {
+			case key == "platform.hawkbit.token_file":
+				d = single
+			case path[0] == "platform":
+				d = gateway
+			}
 			before, name, found := swap(d.Settings, path, bad.value)
 			require.True(t, found, "the configuration of this test does not have the key %s", key)
-			d.Configure()
-			outcome := validate()
+			outcome := validate(d)
 			swap(d.Settings, path, before)
 			assert.Equal(t, 2, outcome.Code)
 			named := false

@@ -46,11 +46,11 @@ func Keys() []string {
 // with it to the document.
 func read(m *yamlform.Map, in base) *Config {
 	c := defaults()
-	m.Require("product", "device", "broker", "trust", "components")
+	m.Require("product", "device", "trust", "components")
 	m.Text("product", &c.Product, key)
 	m.Text("device", &c.Device, key)
 	m.Text("hardware", &c.Hardware, revision)
-	readBroker(m.Map("broker"), in, &c.Broker)
+	readPlatform(m, in, c)
 	in.guarded(m, "", in.name)
 	readStateDir(m, in, &c.StateDir)
 	readSocket(m, in, &c.ControlSocket)

@@ -1,0 +1,36 @@
+package config
+
+import (
+	"net/url"
+
+	"otafleet/agent/host"
+	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
+)
+
+// HawkBit says how the device reaches a hawkBit server.
+type HawkBit struct {
+	URL       *url.URL // https or http, up to what stands before its API
+	Tenant    string   // default DEFAULT
+	TokenFile string   // empty if the device is known by its certificate
+	Gateway   bool     // TokenFile holds the tenant's gateway token
+	host.Certificates
+	OnFailure ota.OnFailure // default stop
+}
+
+// readPlatform reads which platform the device has.
+func readPlatform(m *yamlform.Map, in base, c *Config) {
+	broker, hawkbit := m.Map("broker"), m.Map("platform").Map("hawkbit")
+	readBroker(broker, in, &c.Broker)
+	readHawkBit(hawkbit, in, c)
+	switch {
+	case broker.Given() && m.Has("platform"):
+		m.Problemf("platform", "stands beside broker, which is another platform; want one of them")
+	case !m.Has("broker") && !m.Has("platform"):
+		m.Problemf("broker", "is missing, and so is platform: one of them says where the platform is")
+	case m.Has("platform") && !hawkbit.Given():
+		m.Problemf("platform", "names no platform; want hawkbit below it")
+	case hawkbit.Given() && m.Has("sub_devices") && !hawkbit.Has("gateway_token_file"):
+		m.Problemf("sub_devices", "are devices of their own for hawkBit; they need platform.hawkbit.gateway_token_file")
+	}
+}
