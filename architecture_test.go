@@ -81,7 +81,8 @@ func TestArchitectureNamesWhatExists(t *testing.T) {
 		if top == "test" || s.pkg == "." || strings.HasSuffix(last, "test") {
 			continue
 		}
-		assert.Regexp(t, `\b`+last+`/`, layout, "the layout of ARCHITECTURE.md does not show %s", s.pkg)
+		assert.True(t, strings.Contains(layout, " "+last+"/") || strings.Contains(layout, "/"+last+"/") || strings.HasPrefix(layout, last+"/") || strings.Contains(layout, "\n"+last+"/"),
+			"the layout of ARCHITECTURE.md does not show %s", s.pkg)
 	}
 }
 
