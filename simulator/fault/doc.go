@@ -8,6 +8,6 @@
 //
 // The agent does not know that it is being tested: a fault is never a branch in
 // its code. The kinds lie in one file for each seam between the agent and the
-// world: line, power, storage, messages, packages, installer, sensors, health,
+// world: network, power, storage, messages, packages, installer, sensors, health,
 // clock. The package injects; it neither judges the outcome nor ends a run.
 package fault

@@ -49,7 +49,7 @@ const (
 // within the interfaces that it decorates, so none of it waits for the agent.
 type Control interface {
 	Power
-	Line
+	Network
 	// Remeasure makes the agent read its sensors.
 	Remeasure()
 	// After does something after a time, never from within the caller, unless the
@@ -73,23 +73,23 @@ type Power interface {
 	Vanish(fault string)
 }
 
-// Line is what carries the session with the broker and the downloads. What lasts
-// for a time overlaps with itself: the line is down, silent or slow until the
+// Network is what carries the session with the broker and the downloads. What lasts
+// for a time overlaps with itself: the link is down, silent or slow until the
 // last of its troubles is over.
-type Line interface {
-	// CutLine drops every connection and allows none for a time.
-	CutLine(down time.Duration)
-	// ResetLine resets every connection, as a peer or a router between does.
-	ResetLine()
-	// FreezeLine passes nothing either way for a time, on connections that
+type Network interface {
+	// CutLink drops every connection and allows none for a time.
+	CutLink(down time.Duration)
+	// ResetLink resets every connection, as a peer or a router between does.
+	ResetLink()
+	// FreezeLink passes nothing either way for a time, on connections that
 	// stay up. New ones do not come up either.
-	FreezeLine(still time.Duration)
-	// DelayLine delays everything for a time, each way.
-	DelayLine(by, lasting time.Duration)
-	// ThrottleLine passes at most so many bytes a second for a time.
-	ThrottleLine(rate int64, lasting time.Duration)
-	// LoseLine drops every connection and allows none ever again.
-	LoseLine()
+	FreezeLink(still time.Duration)
+	// DelayLink delays everything for a time, each way.
+	DelayLink(by, lasting time.Duration)
+	// ThrottleLink passes at most so many bytes a second for a time.
+	ThrottleLink(rate int64, lasting time.Duration)
+	// LoseLink drops every connection and allows none ever again.
+	LoseLink()
 }
 
 // The functions that are interfaces of the agent.

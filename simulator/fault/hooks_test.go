@@ -109,16 +109,16 @@ func (b *bench) Vanish(cause string) {
 	assert.Equal(b.t, "mishap", cause)
 	b.gone++
 }
-func (b *bench) ResetLine()                 { b.resets++ }
-func (b *bench) LoseLine()                  { b.lost++ }
-func (b *bench) FreezeLine(d time.Duration) { b.still = append(b.still, d) }
-func (b *bench) DelayLine(by, lasting time.Duration) {
+func (b *bench) ResetLink()                 { b.resets++ }
+func (b *bench) LoseLink()                  { b.lost++ }
+func (b *bench) FreezeLink(d time.Duration) { b.still = append(b.still, d) }
+func (b *bench) DelayLink(by, lasting time.Duration) {
 	b.slow = append(b.slow, fmt.Sprint(by, " more for ", lasting))
 }
-func (b *bench) ThrottleLine(rate int64, lasting time.Duration) {
+func (b *bench) ThrottleLink(rate int64, lasting time.Duration) {
 	b.slow = append(b.slow, fmt.Sprint(rate, " B/s for ", lasting))
 }
-func (b *bench) CutLine(down time.Duration)    { b.drops = append(b.drops, down) }
+func (b *bench) CutLink(down time.Duration)    { b.drops = append(b.drops, down) }
 func (b *bench) Remeasure()                    { b.looks++ }
 func (b *bench) Busy() (string, time.Duration) { return b.busy, b.install }
 func (b *bench) After(d time.Duration, do func()) {

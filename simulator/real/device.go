@@ -14,23 +14,23 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// device is a virtual device: what survives a power cut, and the life that it leads
-// while it has power.
+// device is a virtual device: what survives a power cut, and the boot that it is
+// in while it has power.
 type device struct {
 	model.Device // immutable, but for its memory
 	world        *world
 	link         *netem.Link
-	voice        *voice    // of a device behind a gateway; nil for one with a session of its own
-	behind       []*device // for which it speaks
-	flashes      []*flash  // one for each component of the fleet
+	member       *memberSession // of a device behind a gateway; nil for one with a session of its own
+	behind       []*device      // for which it speaks
+	flashes      []*flash       // one for each component of the fleet
 
 	waiting atomic.Int32 // things will happen to it that many times
 
 	mu        sync.Mutex // guards the following, and the memory
-	told      told       // what a platform of others knows
+	external  external   // what a platform of others knows
 	boots     int        // of the system; the boot id
-	life      *life      // nil without power
-	dark      time.Time  // no power until then
+	current   *boot      // nil without power
+	offUntil  time.Time  // no power until then
 	gone      bool       // no power ever again
 	connected bool
 	reached   bool // it was connected once
@@ -53,7 +53,7 @@ func newDevice(w *world, m model.Member) *device {
 func newSubDevice(w *world, m model.Member, gateway *device) *device {
 	d := newDevice(w, m)
 	d.link = gateway.link
-	d.voice = &voice{device: d, gateway: gateway, index: len(gateway.behind)}
+	d.member = &memberSession{device: d, gateway: gateway, index: len(gateway.behind)}
 	gateway.behind = append(gateway.behind, d)
 	return d
 }
@@ -61,8 +61,8 @@ func newSubDevice(w *world, m model.Member, gateway *device) *device {
 // runs is the version of a component by its place.
 func (d *device) runs(i int) string { return d.flashes[i].version() }
 
-// record notes what has happened to the device. Of one that the run does not
-// have nobody is told.
+// record notes what has happened to the device. One that the run does not
+// have is left out.
 func (d *device) record(e verdict.Event) {
 	if d.Extra {
 		return
@@ -73,14 +73,14 @@ func (d *device) record(e verdict.Event) {
 
 func (d *device) violation(text string) { d.record(verdict.Event{Kind: verdict.Violation, Text: text}) }
 
-// journal is the device's memory as one life writes it.
-type journal struct {
+// store is the device's memory as one boot writes it.
+type store struct {
 	device   *device
-	reported func(*ota.Report) // told of each report that is new in a state
+	reported func(*ota.Report) // called with each report that is new in a state
 }
 
 // Save keeps the machine's state (agent.Store).
-func (j journal) Save(s *agent.State) error {
+func (j store) Save(s *agent.State) error {
 	reports := j.device.keep(s)
 	for _, r := range reports {
 		if e, untrue := j.device.Untrue(s, r, j.device.runs); untrue {
@@ -97,7 +97,7 @@ func (d *device) keep(s *agent.State) []*ota.Report {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s.Run != nil && d.world.platform == nil {
-		d.told.had(s.Run.Plan)
+		d.external.had(s.Run.Plan)
 	}
 	return d.Memory.Save(s)
 }
@@ -125,9 +125,9 @@ func (d *device) ForgetPackage(component string) {
 }
 
 // Restart restarts the agent or the device (agent.Power). It is called by the
-// life that it ends, which it must not wait for.
+// boot that it ends, which it must not wait for.
 func (d *device) Restart(_ context.Context, scope firmware.Restart) error {
-	d.endLife(nil, model.RestartTime(scope), scope == firmware.RestartSystem)
+	d.powerOff(nil, model.RestartTime(scope), scope == firmware.RestartSystem)
 	return nil
 }
 
@@ -145,7 +145,7 @@ func (d *device) Busy() (component string, install time.Duration) {
 // Remeasure lets the agent look at its sensors, and gives it time to ask for its
 // plan again (fault.Control).
 func (d *device) Remeasure() {
-	if l := d.currentLife(); l != nil {
+	if l := d.booted(); l != nil {
 		l.measure()
 	}
 	d.After(d.world.quiet, func() {})
@@ -169,7 +169,7 @@ func (d *device) settled() bool {
 	if d.waiting.Load() > 0 {
 		return false
 	}
-	status, lost := d.world.recorder.status(d.ID.Device), d.link.IsLost() || d.voice != nil && d.voice.gateway.isGone()
+	status, lost := d.world.recorder.status(d.ID.Device), d.link.IsLost() || d.member != nil && d.member.gateway.isGone()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.gone || lost || d.Extra {
@@ -182,10 +182,10 @@ func (d *device) settled() bool {
 	case ota.DeviceNotUpgraded:
 		return delivered && d.connected
 	}
-	return delivered && d.life != nil
+	return delivered && d.current != nil
 }
 
-// written is how many verified bytes were put in place over the device's lives.
+// written is how many verified bytes were put in place over the device's boots.
 func (d *device) written() int64 {
 	var n int64
 	for _, f := range d.flashes {

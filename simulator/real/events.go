@@ -115,9 +115,9 @@ func (w *world) separate(d *device) {
 
 // eachLink calls do with every link of a fleet, or of all.
 func (w *world) eachLink(fleet string, do func(*netem.Link)) {
-	devices, _ := w.crowd.all()
+	devices, _ := w.population.all()
 	for _, d := range devices {
-		if d.voice == nil && (fleet == "" || fleet == d.Fleet.Name) {
+		if d.member == nil && (fleet == "" || fleet == d.Fleet.Name) {
 			do(d.link)
 		}
 	}

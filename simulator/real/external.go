@@ -6,32 +6,32 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// told is what a platform that cannot be looked into knows of a device, by its
+// external is what a platform that cannot be looked into knows of a device, by its
 // own acknowledgements.
-type told struct {
+type external struct {
 	stored model.Numbers
-	plans  []toldPlan // that the device has had, in their order
+	plans  []externalPlan // that the device has had, in their order
 }
 
-// toldPlan is what is known of one plan. An acknowledgement may come when the
+// externalPlan is what is known of one plan. An acknowledgement may come when the
 // device has another plan in hand.
-type toldPlan struct {
+type externalPlan struct {
 	plan   *ota.Plan
 	parts  []ota.ComponentState // of the plan's components
 	status ota.DeviceStatus
 }
 
 // had notes a plan that the device has in hand.
-func (t *told) had(plan *ota.Plan) {
+func (t *external) had(plan *ota.Plan) {
 	if p := t.of(plan.ID); p != nil {
 		p.hold(plan)
 		return
 	}
-	t.plans = append(t.plans, toldPlan{plan: plan, parts: make([]ota.ComponentState, len(plan.Components))})
+	t.plans = append(t.plans, externalPlan{plan: plan, parts: make([]ota.ComponentState, len(plan.Components))})
 }
 
 // of finds what is known of a plan; nil if the device never had it in hand.
-func (t *told) of(plan string) *toldPlan {
+func (t *external) of(plan string) *externalPlan {
 	for i := range t.plans {
 		if t.plans[i].plan.ID == plan {
 			return &t.plans[i]
@@ -42,7 +42,7 @@ func (t *told) of(plan string) *toldPlan {
 
 // hold takes the plan in its present form: with other components, what was known
 // of it is worth nothing.
-func (p *toldPlan) hold(plan *ota.Plan) {
+func (p *externalPlan) hold(plan *ota.Plan) {
 	p.plan = plan
 	if len(p.parts) != len(plan.Components) {
 		p.parts = make([]ota.ComponentState, len(plan.Components))
@@ -52,7 +52,7 @@ func (p *toldPlan) hold(plan *ota.Plan) {
 // take works out the device's status after more reports, and tells whether it is
 // another one. Whether a retry is left only the platform knows: a failure counts as
 // the end until another report comes.
-func (p *toldPlan) take(reports []ota.Report) (changed bool) {
+func (p *externalPlan) take(reports []ota.Report) (changed bool) {
 	for i := range reports {
 		if k := p.plan.Component(reports[i].Component); k >= 0 {
 			p.parts[k].Status = reports[i].Status
@@ -80,11 +80,11 @@ func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceSta
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range d.Memory.Reports() {
-		if r.Plan == ack.Plan && r.Seq <= ack.Seq && d.told.stored.Raise(r.Plan, r.Seq) {
+		if r.Plan == ack.Plan && r.Seq <= ack.Seq && d.external.stored.Raise(r.Plan, r.Seq) {
 			reports = append(reports, r)
 		}
 	}
-	plan := d.told.of(ack.Plan)
+	plan := d.external.of(ack.Plan)
 	if plan == nil {
 		return reports, 0, false
 	}

@@ -153,7 +153,7 @@ func strangersKey(t *testing.T) *wire.Trust {
 }
 
 // TestStandInBehindAnotherBroker runs the stand-in through a broker of others,
-// on which a device lives that is none of the run's.
+// on which a device runs that is none of the run's.
 func TestStandInBehindAnotherBroker(t *testing.T) {
 	t.Parallel()
 	b, err := broker.New(broker.Config{PlatformUser: "staff", PlatformPassword: "secret"})

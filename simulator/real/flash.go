@@ -22,7 +22,7 @@ type flash struct {
 	// Immutable.
 	chunks  *chunks
 	install time.Duration // that an activation takes
-	// wrong is told of a write of bytes that do not have the signed digest.
+	// wrong is called with a write of bytes that do not have the signed digest.
 	wrong func(text string)
 
 	mu      sync.Mutex // guards the following

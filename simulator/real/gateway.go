@@ -8,9 +8,9 @@ import (
 	"otafleet/internal/ota"
 )
 
-// voice is how a device speaks and hears that has no session of its own: over
+// memberSession is how a device speaks and hears that has no session of its own: over
 // its gateway's, for as long as the gateway has one.
-type voice struct {
+type memberSession struct {
 	// Immutable.
 	device  *device
 	gateway *device
@@ -18,43 +18,43 @@ type voice struct {
 
 	mu   sync.Mutex // held while something is delivered; guards the following; taken before any device's
 	up   bool       // the gateway has a session
-	life *life      // of the device, that knows of the session; nil if there is none
+	boot *boot      // of the device, that knows of the session; nil if there is none
 }
 
 // hear takes what the gateway's session brings for the device. What comes while
 // the device has no power is lost.
-func (v *voice) hear(in agent.Input) {
+func (v *memberSession) hear(in agent.Input) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	l := v.life
+	l := v.boot
 	switch in.(type) {
 	case agent.Connected:
-		l = v.device.currentLife()
-		v.up, v.life = true, l
+		l = v.device.booted()
+		v.up, v.boot = true, l
 	case agent.Disconnected:
-		v.up, v.life = false, nil
+		v.up, v.boot = false, nil
 	}
 	if l != nil {
 		l.hear(in)
 	}
 }
 
-// join lets a new life of the device know of the session, if there is one.
-func (v *voice) join(l *life) {
+// join lets a new boot of the device know of the session, if there is one.
+func (v *memberSession) join(l *boot) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.up && v.life != l {
-		v.life = l
+	if v.up && v.boot != l {
+		v.boot = l
 		l.hear(agent.Connected{})
 	}
 }
 
-// leave is the end of a life of the device. The gateway tells the platform.
-func (v *voice) leave(l *life) {
+// leave is the end of a boot of the device. The gateway tells the platform.
+func (v *memberSession) leave(l *boot) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.life == l {
-		v.life = nil
+	if v.boot == l {
+		v.boot = nil
 		v.device.setConnected(false)
 		v.Send(&ota.Offline{})
 	}
@@ -62,8 +62,8 @@ func (v *voice) leave(l *life) {
 
 // Send sends a message over the gateway's session, and drops it if there is none
 // (agent.Link).
-func (v *voice) Send(m ota.Up) {
-	if l := v.gateway.currentLife(); l != nil {
+func (v *memberSession) Send(m ota.Up) {
+	if l := v.gateway.booted(); l != nil {
 		l.session.Member(v.index).Send(m)
 	}
 }
@@ -72,7 +72,7 @@ func (v *voice) Send(m ota.Up) {
 func (d *device) members() []link.Device {
 	members := make([]link.Device, len(d.behind))
 	for i, sub := range d.behind {
-		members[i] = link.Device{Identity: sub.ID, Deliver: sub.voice.hear}
+		members[i] = link.Device{Identity: sub.ID, Deliver: sub.member.hear}
 	}
 	return members
 }

@@ -16,9 +16,9 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// stockUp makes the packages of the scenario's plans and puts them on the
+// uploadPackages makes the packages of the scenario's plans and puts them on the
 // stand-in's shelves.
-func (w *world) stockUp(ctx context.Context, key ed25519.PrivateKey) error {
+func (w *world) uploadPackages(ctx context.Context, key ed25519.PrivateKey) error {
 	made, err := model.MakePackages(w.scenario, w.seed, key, time.Now())
 	if err != nil {
 		return err

@@ -8,24 +8,24 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// CutPower ends the device's life without a goodbye and starts another one
+// CutPower ends the current boot without a goodbye and starts another one
 // after a time (fault.Power).
 func (d *device) CutPower(cause string, off time.Duration) {
 	d.record(verdict.Event{Kind: verdict.PowerCut, Text: cause})
-	d.endLife(link.ErrAbrupt, off, true)
+	d.powerOff(link.ErrAbrupt, off, true)
 	d.dropLink()
 }
 
 // Crash ends the agent's process and starts another one after a time
 // (fault.Power).
 func (d *device) Crash(_ string, off time.Duration) {
-	d.endLife(link.ErrAbrupt, off, false)
+	d.powerOff(link.ErrAbrupt, off, false)
 	d.dropLink()
 }
 
 // dropLink drops the connections of a device that has a link of its own.
 func (d *device) dropLink() {
-	if d.voice == nil {
+	if d.member == nil {
 		d.link.Cut(0)
 	}
 }
@@ -45,70 +45,70 @@ func (d *device) isGone() bool {
 	return d.gone
 }
 
-// endLife takes the power away, and gives it back after a time. A device without
+// powerOff takes the power away, and gives it back after a time. A device without
 // power stays dark for longer. A restart of the whole system has another boot
 // id.
-func (d *device) endLife(cause error, off time.Duration, system bool) {
+func (d *device) powerOff(cause error, off time.Duration, system bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if until := time.Now().Add(off); until.After(d.dark) {
-		d.dark = until
+	if until := time.Now().Add(off); until.After(d.offUntil) {
+		d.offUntil = until
 	}
 	if system {
 		d.boots++
 	}
-	l := d.life
+	l := d.current
 	if l == nil {
 		return
 	}
-	d.life = nil
+	d.current = nil
 	l.stop(cause)
 	d.world.tasks.Go(func() {
-		if d.voice != nil {
-			d.voice.leave(l)
+		if d.member != nil {
+			d.member.leave(l)
 		}
 		l.tasks.Wait()
-		for left := d.darkness(); left > 0 && d.world.ctx.Err() == nil; left = d.darkness() {
+		for left := d.offFor(); left > 0 && d.world.ctx.Err() == nil; left = d.offFor() {
 			netem.Sleep(d.world.ctx, left)
 		}
-		d.boot()
+		d.powerOn()
 	})
 }
 
-// darkness is how long the device is still without power.
-func (d *device) darkness() time.Duration {
+// offFor is how long the device is still without power.
+func (d *device) offFor() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Until(d.dark)
+	return time.Until(d.offUntil)
 }
 
-// takeLife takes the power away for good; nil if there is none.
-func (d *device) takeLife() *life {
+// takePower takes the power away for good; nil if there is none.
+func (d *device) takePower() *boot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l := d.life
-	d.life = nil
+	l := d.current
+	d.current = nil
 	return l
 }
 
-// CutLine drops every connection (fault.Line).
-func (d *device) CutLine(down time.Duration) { d.link.Cut(down) }
+// CutLink drops every connection (fault.Network).
+func (d *device) CutLink(down time.Duration) { d.link.Cut(down) }
 
-// ResetLine resets every connection (fault.Line).
-func (d *device) ResetLine() { d.link.Reset() }
+// ResetLink resets every connection (fault.Network).
+func (d *device) ResetLink() { d.link.Reset() }
 
-// FreezeLine lets nothing pass for a time (fault.Line).
-func (d *device) FreezeLine(still time.Duration) { d.link.Freeze(still) }
+// FreezeLink lets nothing pass for a time (fault.Network).
+func (d *device) FreezeLink(still time.Duration) { d.link.Freeze(still) }
 
-// DelayLine lets everything take longer for a time (fault.Line).
-func (d *device) DelayLine(by, lasting time.Duration) {
+// DelayLink lets everything take longer for a time (fault.Network).
+func (d *device) DelayLink(by, lasting time.Duration) {
 	d.link.Delay(by, lasting)
 }
 
-// ThrottleLine lets little pass for a time (fault.Line).
-func (d *device) ThrottleLine(rate int64, lasting time.Duration) {
+// ThrottleLink lets little pass for a time (fault.Network).
+func (d *device) ThrottleLink(rate int64, lasting time.Duration) {
 	d.link.Throttle(rate, lasting)
 }
 
-// LoseLine lets no connection up ever again (fault.Line).
-func (d *device) LoseLine() { d.link.Lose() }
+// LoseLink lets no connection up ever again (fault.Network).
+func (d *device) LoseLink() { d.link.Lose() }

@@ -64,7 +64,7 @@ func (r *recorder) add(e verdict.Event) {
 
 // observe records a fact of the stand-in.
 func (r *recorder) observe(_ time.Time, fact engine.Output) {
-	if e, told := model.EventOf(fact); told {
+	if e, is := model.EventOf(fact); is {
 		r.add(e)
 	}
 }

@@ -105,13 +105,13 @@ func (w *world) play(ctx, run context.Context, broken <-chan error, peak *peak) 
 	w.follow(devicesCtx)
 	w.arriveAll(devicesCtx)
 	failure := w.watch(ctx, broken, peak)
-	w.crowd.stopArriving()
-	devices, _ := w.crowd.all()
+	w.population.stopArriving()
+	devices, _ := w.population.all()
 	w.judgeTruth(devices)
 	w.recorder.end()
-	w.endLives(devices)
+	w.powerOffAll(devices)
 	end()
-	w.endLives(devices) // those that were about to start again
+	w.powerOffAll(devices) // those that were about to start again
 	w.tasks.Wait()
 	return failure
 }
@@ -136,7 +136,7 @@ func (w *world) watch(ctx context.Context, broken <-chan error, peak *peak) erro
 			return errors.Join(errors.New("the stand-in platform stopped"), err)
 		case <-look.C:
 			peak.look()
-			if w.crowd.settled(w) {
+			if w.population.settled(w) {
 				return nil
 			}
 		}
@@ -154,17 +154,17 @@ func (w *world) judgeTruth(devices []*device) {
 // would take more memory than the run did.
 const endTogether = 256
 
-// endLives takes the power from every device that has it.
-func (w *world) endLives(devices []*device) {
+// powerOffAll takes the power from every device that has it.
+func (w *world) powerOffAll(devices []*device) {
 	for some := range slices.Chunk(devices, endTogether) {
-		var lives []*life
+		var boots []*boot
 		for _, d := range some {
-			if l := d.takeLife(); l != nil {
+			if l := d.takePower(); l != nil {
 				l.stop(link.ErrAbrupt)
-				lives = append(lives, l)
+				boots = append(boots, l)
 			}
 		}
-		for _, l := range lives {
+		for _, l := range boots {
 			l.tasks.Wait()
 		}
 	}

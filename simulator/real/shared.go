@@ -16,7 +16,7 @@ const (
 	maxSharedChunks = 1 << 20 // of manifests; their digests take 32 MiB
 )
 
-// shared holds once what every device of a fleet is told in the same words:
+// shared holds once what every device of a fleet gets in the same words:
 // plans and manifests, which nobody changes. The zero value is ready.
 type shared struct {
 	mu        sync.Mutex                   // guards the following

@@ -53,14 +53,14 @@ type world struct {
 	activated map[string]chan struct{} // by plan, closed when the order to activate it has been given
 	log       *slog.Logger
 
-	chunks chunks
-	shared shared
-	ctx    context.Context // of the devices
-	began  time.Time
-	tasks  sync.WaitGroup // everything that runs for a device between its lives
-	due    atomic.Int32   // steps of the schedule that are to come
-	crowd  crowd
-	orders orders
+	chunks     chunks
+	shared     shared
+	ctx        context.Context // of the devices
+	began      time.Time
+	tasks      sync.WaitGroup // everything that runs for a device between its boots
+	due        atomic.Int32   // steps of the schedule that are to come
+	population population
+	orders     orders
 
 	mu         sync.Mutex // guards the following
 	partitions []partition
@@ -151,7 +151,7 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 		return nil, err
 	}
 	w.brokerURL = w.platform.BrokerURL()
-	return &wire.Trust{Keys: []ed25519.PublicKey{public}}, w.stockUp(ctx, private)
+	return &wire.Trust{Keys: []ed25519.PublicKey{public}}, w.uploadPackages(ctx, private)
 }
 
 // close lets go of what a run leaves open.

@@ -11,34 +11,34 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// device is a virtual device: what survives a power cut, and the life that it leads
-// while it has power.
+// device is a virtual device: what survives a power cut, and the boot that it is
+// in while it has power.
 type device struct {
 	model.Device
 	world   *world
-	line    *line
+	link    *link
 	judge   *verdict.DeviceJudge
 	history []verdict.Event // kept if somebody wants it
 	session session
 	flashes []flash // one for each component of the fleet
 	random  random
 
-	answers []userAnswer // that its users have not given
-	waiting int          // things will happen to it that many times
-	boots   int
-	outputs int           // of its machine, executed so far
-	dark    time.Duration // no power until then
-	gone    bool          // no power ever again
+	answers  []userAnswer // that its users have not given
+	waiting  int          // things will happen to it that many times
+	boots    int
+	outputs  int           // of its machine, executed so far
+	offUntil time.Duration // no power until then
+	gone     bool          // no power ever again
 
-	life  *life // nil without power
-	hooks fault.Hooks
+	current *boot // nil without power
+	hooks   fault.Hooks
 }
 
 // newDevice makes a device, without power.
 func newDevice(w *world, m model.Member) *device {
 	d := &device{Device: model.NewDevice(m, w.run.seed, w.run.machines, w.faults), world: w, flashes: make([]flash, len(m.Fleet.Components))}
 	d.random = newRandom(w.run.seed, d.ID.Device)
-	d.line = &line{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
+	d.link = &link{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
 	for i := range m.Fleet.Components {
 		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, i), install: model.InstallTime(m.Fleet, w.run.seed, d.ID.Device, i)}
@@ -68,10 +68,10 @@ func (d *device) violation(format string, args ...any) {
 func (d *device) clock() time.Time { return d.hooks.Clock(d.world.clock()) }
 
 // alive reports whether the device has power.
-func (d *device) alive() bool { return d.life != nil }
+func (d *device) alive() bool { return d.current != nil }
 
-// arrive gives the device power for the first time. j is told of its faults; nil for
-// nobody.
+// arrive gives the device power for the first time. j counts its faults, unless it is
+// nil.
 func (d *device) arrive(j *verdict.Judge) {
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: d.Fleet.Name})
 	if j != nil {
@@ -79,7 +79,7 @@ func (d *device) arrive(j *verdict.Judge) {
 			j.Drawn(f.Name(), 1)
 		}
 	}
-	d.boot()
+	d.powerOn()
 }
 
 // save keeps the machine's state, and tells of the reports that are new in it.
@@ -120,10 +120,10 @@ func (d *device) After(delay time.Duration, do func()) {
 
 // settled reports whether nothing more will happen to the device by itself.
 func (d *device) settled() bool {
-	if d.gone || d.line.dead == never {
+	if d.gone || d.link.dead == never {
 		return d.waiting == 0
 	}
-	return d.waiting == 0 && d.alive() && d.line.up && d.Memory.State != nil && len(d.Memory.Reports()) == 0 && ended(d.Memory.State)
+	return d.waiting == 0 && d.alive() && d.link.up && d.Memory.State != nil && len(d.Memory.Reports()) == 0 && ended(d.Memory.State)
 }
 
 // ended reports whether the device is at the end of its plan, and no retry can

@@ -29,7 +29,7 @@ func (w *world) schedule() {
 // StopBroker ends every session, and what is on its way.
 func (w *world) StopBroker() {
 	w.platform.brokerDown = true
-	w.eachLine("", func(l *line) {
+	w.eachLink("", func(l *link) {
 		l.forget()
 		l.cutSession()
 	})
@@ -63,17 +63,17 @@ func (w *world) Order(command engine.Command) { w.platform.command(command) }
 
 // Partition cuts a fleet off from everything for a time.
 func (w *world) Partition(fleet string, lasting time.Duration) {
-	w.eachLine(fleet, func(l *line) { l.freeze(lasting) })
+	w.eachLink(fleet, func(l *link) { l.freeze(lasting) })
 }
 
 // DropConnections drops every connection of a fleet.
-func (w *world) DropConnections(fleet string) { w.eachLine(fleet, func(l *line) { l.cut(0) }) }
+func (w *world) DropConnections(fleet string) { w.eachLink(fleet, func(l *link) { l.cut(0) }) }
 
-// eachLine calls do with every line of a fleet, or of all.
-func (w *world) eachLine(fleet string, do func(*line)) {
+// eachLink calls do with every link of a fleet, or of all.
+func (w *world) eachLink(fleet string, do func(*link)) {
 	for _, d := range w.devices {
-		if d.line.owner() == d && (fleet == "" || d.Fleet.Name == fleet) {
-			do(d.line)
+		if d.link.owner() == d && (fleet == "" || d.Fleet.Name == fleet) {
+			do(d.link)
 		}
 	}
 }
@@ -111,8 +111,8 @@ func (d *device) answer() {
 
 // observe records a fact of the platform.
 func (w *world) observe(fact engine.Output) {
-	e, told := model.EventOf(fact)
-	if !told {
+	e, is := model.EventOf(fact)
+	if !is {
 		return
 	}
 	for _, d := range w.devices {

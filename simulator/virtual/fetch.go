@@ -18,7 +18,7 @@ import (
 // rules of the agent's own downloads.
 type fetch struct {
 	device *device
-	life   *life
+	boot   *boot
 	job    agent.Fetch
 	flash  *flash
 
@@ -36,7 +36,7 @@ type fetch struct {
 
 // startFetch keeps the package's address for the next start, then begins to fill
 // the inactive place.
-func (d *device) startFetch(l *life, out agent.Fetch) {
+func (d *device) startFetch(l *boot, out agent.Fetch) {
 	i := d.Memory.Component(out.Job.Component)
 	if i < 0 {
 		d.finish(l, agent.Fetched{Op: out.Op, Setbacks: out.Setbacks,
@@ -44,7 +44,7 @@ func (d *device) startFetch(l *life, out agent.Fetch) {
 		return
 	}
 	d.Memory.KeepPackage(out.Package)
-	f := &fetch{device: d, life: l, job: out, flash: &d.flashes[i],
+	f := &fetch{device: d, boot: l, job: out, flash: &d.flashes[i],
 		began: d.world.now, course: policy.New(policy.Rules{}, out.Setbacks), file: -1}
 	l.fetch, l.effect = f, nil
 	failure := d.operate(out.Job.Component, fault.Open, func(place *flash) error {
@@ -58,18 +58,18 @@ func (d *device) startFetch(l *life, out agent.Fetch) {
 	f.next()
 }
 
-// interrupt breaks off the answer under way: the line was cut.
+// interrupt breaks off the answer under way: the link was cut.
 func (d *device) interrupt() {
-	if l := d.life; l != nil && l.fetch != nil && l.fetch.answer != nil {
+	if l := d.current; l != nil && l.fetch != nil && l.fetch.answer != nil {
 		a := l.fetch.answer
 		a.catchUp(d.world.now)
-		l.fetch.over(a, away("the line is down"))
+		l.fetch.over(a, away("the link is down"))
 	}
 }
 
 // abandon drops the download under way, if there is one: the power is cut, or the
 // machine wants another one. Chunks that have come are in place.
-func (l *life) abandon() {
+func (l *boot) abandon() {
 	f := l.fetch
 	if f == nil {
 		return
@@ -87,9 +87,9 @@ func (l *life) abandon() {
 // end hands the result to the machine.
 func (f *fetch) end(result agent.Fetched) {
 	f.tell()
-	f.life.fetch = nil
+	f.boot.fetch = nil
 	result.Op, result.Gained, result.Setbacks = f.job.Op, f.brought, f.course.Setbacks()
-	f.device.finish(f.life, result)
+	f.device.finish(f.boot, result)
 }
 
 // tell records the bytes that this fetch has put in place.
@@ -160,8 +160,8 @@ func (f *fetch) ask(file int) {
 	if !f.start() {
 		return
 	}
-	d, line := f.device, f.device.line
-	if line.isDown() {
+	d, link := f.device, f.device.link
+	if link.isDown() {
 		f.count(policy.Result{}, unreachable())
 		return
 	}
@@ -172,7 +172,7 @@ func (f *fetch) ask(file int) {
 		return
 	}
 	f.answer = a
-	wait := max(line.delay()+line.delay(), line.frozen-d.world.now)
+	wait := max(link.delay()+link.delay(), link.frozen-d.world.now)
 	if wait >= policy.DefaultStallTimeout {
 		f.at(a, policy.DefaultStallTimeout, func() { f.over(a, stalled()) })
 		return
@@ -205,7 +205,7 @@ func (f *fetch) start() bool {
 }
 
 // current reports whether the download is still under way.
-func (f *fetch) current() bool { return f.device.life == f.life && f.life.fetch == f }
+func (f *fetch) current() bool { return f.device.current == f.boot && f.boot.fetch == f }
 
 func stalled() *refusal {
 	return away("too little arrived within " + policy.DefaultStallTimeout.String())
@@ -249,13 +249,13 @@ func (f *fetch) begin(a *answer) {
 		if x.Foreign {
 			a.careful = a.chunkEnd(min(a.next+policy.MaxBadInRow, a.end) - 1)
 		}
-		a.begin(f.device.world.now, f.device.line.bandwidth())
+		a.begin(f.device.world.now, f.device.link.bandwidth())
 		f.flow(a)
 	}
 }
 
 // expired reports whether the store takes the address no more: by its own clock,
-// or because it was told so.
+// or because the URL was revoked.
 func (f *fetch) expired(file int) bool {
 	w := f.device.world
 	return f.job.Package.Time.Before(w.run.epoch.Add(w.platform.revoked)) || !w.clock().Before(f.job.Package.Files[file].Expires)
@@ -303,7 +303,7 @@ func (f *fetch) reach(a *answer, at int64) {
 			return
 		}
 		if f.turn(a, m) || a.planned != planned {
-			return // it is over, or the line is not as it was
+			return // it is over, or the link is not as it was
 		}
 	}
 	if a.at < a.exchange.Length {
@@ -334,28 +334,28 @@ func (f *fetch) turn(a *answer, m *fault.Moment) bool {
 	return true
 }
 
-// changeSpeed lets the answer under way go on as fast as the line is now.
+// changeSpeed lets the answer under way go on as fast as the link is now.
 func (f *fetch) changeSpeed() {
 	a, now := f.answer, f.device.world.now
 	switch {
 	case a == nil || a.rate == 0:
 	case now < a.since:
-		a.rate = f.device.line.bandwidth() // when it goes on
+		a.rate = f.device.link.bandwidth() // when it goes on
 	default:
 		a.catchUp(now)
-		a.begin(now, f.device.line.bandwidth())
+		a.begin(now, f.device.link.bandwidth())
 		f.flow(a)
 	}
 }
 
-// freeze lets the answer under way wait until the line carries something again.
+// freeze lets the answer under way wait until the link carries something again.
 func (f *fetch) freeze() {
 	a := f.answer
 	if a == nil {
 		return
 	}
 	a.catchUp(f.device.world.now)
-	still := f.device.line.frozen - f.device.world.now
+	still := f.device.link.frozen - f.device.world.now
 	if a.rate == 0 && still < policy.DefaultStallTimeout {
 		f.at(a, still, func() { f.begin(a) })
 		return

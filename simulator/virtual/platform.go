@@ -24,7 +24,7 @@ type platform struct {
 // prepare puts the scenario's packages and plans into the engine.
 func (p *platform) prepare() {
 	r := p.world.run
-	for _, w := range r.wares {
+	for _, w := range r.artifacts {
 		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
 	}
 	devices := make([]model.Member, len(p.world.devices))
@@ -108,7 +108,7 @@ func (p *platform) send(id ota.Identity, m ota.Down) {
 
 // address is the message with the address of a package.
 func (p *platform) address(out engine.Issue) *ota.Package {
-	made := p.world.run.ware(out.Package)
+	made := p.world.run.artifact(out.Package)
 	now := p.world.clock()
 	m := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: made.Envelope,
 		Files: make([]ota.FileAddress, len(made.Manifest.Files))}

@@ -33,27 +33,27 @@ func (d *device) Vanish(cause string) {
 	d.end(true, 0)
 }
 
-// CutLine drops every connection and lets none up for a time (fault.Line).
-func (d *device) CutLine(down time.Duration) { d.line.cut(down) }
+// CutLink drops every connection and lets none up for a time (fault.Network).
+func (d *device) CutLink(down time.Duration) { d.link.cut(down) }
 
-// ResetLine resets every connection (fault.Line).
-func (d *device) ResetLine() { d.line.cut(0) }
+// ResetLink resets every connection (fault.Network).
+func (d *device) ResetLink() { d.link.cut(0) }
 
-// FreezeLine lets nothing pass for a time (fault.Line).
-func (d *device) FreezeLine(still time.Duration) { d.line.freeze(still) }
+// FreezeLink lets nothing pass for a time (fault.Network).
+func (d *device) FreezeLink(still time.Duration) { d.link.freeze(still) }
 
-// DelayLine lets everything take longer for a time (fault.Line).
-func (d *device) DelayLine(by, lasting time.Duration) {
-	d.line.late, d.line.lateUntil = max(d.line.late, by), max(d.line.lateUntil, d.world.now+lasting)
+// DelayLink lets everything take longer for a time (fault.Network).
+func (d *device) DelayLink(by, lasting time.Duration) {
+	d.link.late, d.link.lateUntil = max(d.link.late, by), max(d.link.lateUntil, d.world.now+lasting)
 }
 
-// ThrottleLine passes at most so many bytes a second for a time (fault.Line).
-func (d *device) ThrottleLine(rate int64, lasting time.Duration) { d.line.throttle(rate, lasting) }
+// ThrottleLink passes at most so many bytes a second for a time (fault.Network).
+func (d *device) ThrottleLink(rate int64, lasting time.Duration) { d.link.throttle(rate, lasting) }
 
-// LoseLine drops every connection for good (fault.Line).
-func (d *device) LoseLine() {
-	d.line.dead = never
-	d.line.cut(0)
+// LoseLink drops every connection for good (fault.Network).
+func (d *device) LoseLink() {
+	d.link.dead = never
+	d.link.cut(0)
 }
 
 // restart restarts the agent or the device.
@@ -67,14 +67,14 @@ func (d *device) restart(scope firmware.Restart) {
 // end takes the power away, and gives it back after a time. A device without
 // power stays dark for longer.
 func (d *device) end(abruptly bool, off time.Duration) {
-	d.dark = max(d.dark, d.world.now+off)
+	d.offUntil = max(d.offUntil, d.world.now+off)
 	if !d.alive() {
 		return
 	}
-	d.life.abandon()
-	d.life = nil
-	if d.line.owner() == d {
-		d.line.hangUp(abruptly)
+	d.current.abandon()
+	d.current = nil
+	if d.link.owner() == d {
+		d.link.hangUp(abruptly)
 	} else {
 		d.session.close(abruptly)
 	}
@@ -83,13 +83,13 @@ func (d *device) end(abruptly bool, off time.Duration) {
 
 // wake gives the device its power back when it is no longer dark.
 func (d *device) wake() {
-	d.world.queue.add(d.dark, func() {
+	d.world.queue.add(d.offUntil, func() {
 		switch {
 		case d.alive() || d.gone:
-		case d.world.now < d.dark:
+		case d.world.now < d.offUntil:
 			d.wake()
 		default:
-			d.boot()
+			d.powerOn()
 		}
 	})
 }

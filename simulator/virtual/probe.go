@@ -14,8 +14,8 @@ type Brain interface {
 // Probe looks at every output of every machine before it is executed, and says
 // what goes wrong with it.
 type Probe interface {
-	// Output is told when it is, the device, how many outputs of its machine were
-	// executed before, over all its lives, and what comes now.
+	// Output gets when it is, the device, how many outputs of its machine were
+	// executed before, over all its boots, and what comes now.
 	Output(at time.Duration, device string, number int, out agent.Output) Trouble
 }
 
@@ -34,21 +34,21 @@ const (
 	FailWrite           // what it writes cannot be written, once
 )
 
-// darkness is how long a device stays without power, or its agent away.
-const darkness = time.Second
+// outage is how long a device stays without power, or its agent away.
+const outage = time.Second
 
 // before does what comes before the output, and reports whether the output is
 // executed at all.
 func (t Trouble) before(d *device) bool {
 	switch t {
 	case PowerBefore:
-		d.CutPower("probe", darkness)
+		d.CutPower("probe", outage)
 		return false
 	case CrashBefore:
-		d.Crash("probe", darkness)
+		d.Crash("probe", outage)
 		return false
 	case DropBefore:
-		d.CutLine(0)
+		d.CutLink(0)
 	}
 	return d.alive()
 }
@@ -57,11 +57,11 @@ func (t Trouble) before(d *device) bool {
 func (t Trouble) after(d *device) {
 	switch t {
 	case PowerAfter:
-		d.CutPower("probe", darkness)
+		d.CutPower("probe", outage)
 	case CrashAfter:
-		d.Crash("probe", darkness)
+		d.Crash("probe", outage)
 	case DropAfter:
-		d.CutLine(0)
+		d.CutLink(0)
 	}
 }
 

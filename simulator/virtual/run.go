@@ -19,17 +19,17 @@ func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // run is what the worlds of a run share. It is never changed while they run.
 type run struct {
-	scenario *scenario.Scenario
-	seed     uint64
-	epoch    time.Time
-	wares    []*ware
-	schedule []model.Step
-	machines *model.Settings
-	sign     func(*ota.Manifest) (ota.Envelope, error)
+	scenario  *scenario.Scenario
+	seed      uint64
+	epoch     time.Time
+	artifacts []*artifact
+	schedule  []model.Step
+	machines  *model.Settings
+	sign      func(*ota.Manifest) (ota.Envelope, error)
 }
 
-// ware is a package as the platform hands it out.
-type ware struct {
+// artifact is a package as the platform hands it out.
+type artifact struct {
 	model.Package
 	urls []string // one for each file
 }
@@ -43,12 +43,12 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 		return nil, err
 	}
 	for i := range made {
-		w := &ware{Package: made[i]}
+		w := &artifact{Package: made[i]}
 		for k := range w.Manifest.Files {
 			w.urls = append(w.urls, "https://store.invalid/"+w.Reference+"/"+w.Manifest.Files[k].Name)
 		}
 		w.Bytes = nil // a modelled store serves none
-		r.wares = append(r.wares, w)
+		r.artifacts = append(r.artifacts, w)
 	}
 	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	if err := r.tryPlatform(); err != nil {
@@ -62,7 +62,7 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 // it refuses must not go unheard a million times.
 func (r *run) tryPlatform() error {
 	e := engine.New()
-	for _, w := range r.wares {
+	for _, w := range r.artifacts {
 		if _, err := e.Command(r.epoch, engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference}); err != nil {
 			return err
 		}
@@ -75,9 +75,9 @@ func (r *run) tryPlatform() error {
 	return nil
 }
 
-// ware finds a package by its reference, which the engine has from here.
-func (r *run) ware(reference string) *ware {
-	for _, w := range r.wares {
+// artifact finds a package by its reference, which the engine has from here.
+func (r *run) artifact(reference string) *artifact {
+	for _, w := range r.artifacts {
 		if w.Reference == reference {
 			return w
 		}
@@ -98,7 +98,7 @@ func keys(seed uint64) (ed25519.PublicKey, ed25519.PrivateKey) {
 // each time.
 func (r *run) opener(trust *wire.Trust) func(ota.Envelope) (*ota.Manifest, error) {
 	return func(e ota.Envelope) (*ota.Manifest, error) {
-		for _, w := range r.wares {
+		for _, w := range r.artifacts {
 			if same(&e, &w.Envelope) {
 				return w.Manifest, nil
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// shakes is how often something goes over the line and back before a session
+	// shakes is how often something goes over the link and back before a session
 	// is up: TCP, CONNECT, SUBSCRIBE.
 	shakes = 3
 	// silence is how long a connection on which nothing passes any more is taken
@@ -20,9 +20,9 @@ const (
 	silence = model.KeepAlive * 3 / 2
 )
 
-// line is a device's connection to everything else, and the MQTT connection over
+// link is a device's connection to everything else, and the MQTT connection over
 // it. Those that a gateway speaks for share the gateway's.
-type line struct {
+type link struct {
 	world    *world
 	spec     scenario.Link
 	random   random
@@ -46,8 +46,8 @@ type line struct {
 // conn is one MQTT connection. What is on its way when it ends abruptly is lost.
 type conn struct{ lost bool }
 
-// delay is one way of the line.
-func (l *line) delay() time.Duration {
+// delay is one way of the link.
+func (l *link) delay() time.Duration {
 	d := model.Latency(&l.spec, l.random.next) + model.Resend(&l.spec, l.random.next)
 	if l.world.now < l.lateUntil {
 		d += l.late
@@ -57,7 +57,7 @@ func (l *line) delay() time.Duration {
 
 // bandwidth is how fast downloads come, in bytes a second; infinite without a
 // limit. A lost packet holds up what follows it.
-func (l *line) bandwidth() float64 {
+func (l *link) bandwidth() float64 {
 	rate := math.Inf(1)
 	if l.spec.Bandwidth > 0 {
 		rate = float64(l.spec.Bandwidth)
@@ -74,27 +74,27 @@ func (l *line) bandwidth() float64 {
 
 // throttle passes at most so many bytes a second for a time. A download under
 // way goes on at the new speed.
-func (l *line) throttle(rate int64, lasting time.Duration) {
+func (l *link) throttle(rate int64, lasting time.Duration) {
 	l.slow, l.slowUntil = rate, max(l.slowUntil, l.world.now+lasting)
 	l.changeSpeed()
 	l.world.queue.add(l.slowUntil, l.changeSpeed)
 }
 
-func (l *line) changeSpeed() {
+func (l *link) changeSpeed() {
 	for _, d := range l.speakers {
-		if d.alive() && d.life.fetch != nil {
-			d.life.fetch.changeSpeed()
+		if d.alive() && d.current.fetch != nil {
+			d.current.fetch.changeSpeed()
 		}
 	}
 }
 
 // freeze lets nothing pass for a time. If it lasts, both ends take the connection
 // for lost.
-func (l *line) freeze(still time.Duration) {
+func (l *link) freeze(still time.Duration) {
 	l.frozen = max(l.frozen, l.world.now+still)
 	for _, d := range l.speakers {
-		if d.alive() && d.life.fetch != nil {
-			d.life.fetch.freeze()
+		if d.alive() && d.current.fetch != nil {
+			d.current.fetch.freeze()
 		}
 	}
 	if conn := l.conn; l.up && l.frozen-l.world.now >= silence {
@@ -106,13 +106,13 @@ func (l *line) freeze(still time.Duration) {
 	}
 }
 
-func (l *line) owner() *device { return l.speakers[0] }
+func (l *link) owner() *device { return l.speakers[0] }
 
 // isDown reports whether nothing can be sent at all.
-func (l *line) isDown() bool { return l.world.now < l.dead }
+func (l *link) isDown() bool { return l.world.now < l.dead }
 
 // connect tries to open the session, now and again.
-func (l *line) connect() {
+func (l *link) connect() {
 	try := &conn{}
 	l.conn = try
 	if l.isOut() {
@@ -135,12 +135,12 @@ func (l *line) connect() {
 }
 
 // isOut reports whether no connection comes up.
-func (l *line) isOut() bool {
+func (l *link) isOut() bool {
 	return l.isDown() || l.world.platform.brokerDown || l.world.now < l.frozen
 }
 
 // retry waits for a random part of a ceiling that doubles with every failure.
-func (l *line) retry() {
+func (l *link) retry() {
 	ceiling := min(model.FirstReconnect<<l.failures, model.LongestReconnect)
 	if ceiling < model.LongestReconnect {
 		l.failures++
@@ -154,7 +154,7 @@ func (l *line) retry() {
 	})
 }
 
-func (l *line) opened() {
+func (l *link) opened() {
 	l.up, l.began = true, l.world.now
 	l.lastUp, l.lastDown = l.world.now, l.world.now
 	for _, d := range l.speakers {
@@ -166,7 +166,7 @@ func (l *line) opened() {
 
 // hangUp ends the connection: abruptly, so that what is on its way is lost, or
 // with a goodbye behind it.
-func (l *line) hangUp(abruptly bool) {
+func (l *link) hangUp(abruptly bool) {
 	if l.conn != nil {
 		l.conn.lost = abruptly
 	}
@@ -184,7 +184,7 @@ func (l *line) hangUp(abruptly bool) {
 }
 
 // lose ends the connection from outside. A device that is on tries again.
-func (l *line) lose() {
+func (l *link) lose() {
 	l.hangUp(true)
 	if l.owner().alive() {
 		l.retry()
@@ -192,7 +192,7 @@ func (l *line) lose() {
 }
 
 // cut drops every connection and lets none up for a time.
-func (l *line) cut(down time.Duration) {
+func (l *link) cut(down time.Duration) {
 	l.dead = max(l.dead, l.world.now+down)
 	for _, d := range l.speakers {
 		d.interrupt()
@@ -201,14 +201,14 @@ func (l *line) cut(down time.Duration) {
 }
 
 // cutSession drops the session, and leaves downloads alone.
-func (l *line) cutSession() {
+func (l *link) cutSession() {
 	if l.up {
 		l.lose()
 	}
 }
 
 // forget lets the broker forget its sessions.
-func (l *line) forget() {
+func (l *link) forget() {
 	for _, d := range l.speakers {
 		d.session.known, d.session.kept = false, nil
 	}
@@ -222,7 +222,7 @@ type session struct {
 	kept   []*held // delivered or not, in order
 }
 
-// held is a message that the broker has not been told to be delivered.
+// held is a message that the broker does not know to be delivered.
 type held struct {
 	message   ota.Down
 	delivered time.Duration // when it reached the device; negative before
@@ -230,7 +230,7 @@ type held struct {
 
 // open begins to deliver.
 func (s *session) open() {
-	l := s.device.line
+	l := s.device.link
 	s.known, s.up = true, true
 	s.device.record(verdict.Event{Kind: verdict.Connected})
 	s.device.hooks.Deliver(agent.Connected{})
@@ -255,7 +255,7 @@ func (s *session) close(abruptly bool) {
 		return
 	}
 	s.up = false
-	w, l := s.device.world, s.device.line
+	w, l := s.device.world, s.device.link
 	kept := s.kept[:0]
 	for _, h := range s.kept {
 		if h.delivered < 0 || h.delivered+l.spec.Latency > w.now {
@@ -267,7 +267,7 @@ func (s *session) close(abruptly bool) {
 	s.device.record(verdict.Event{Kind: verdict.Disconnected})
 	at := w.now
 	if !abruptly {
-		at = max(w.now, s.device.line.lastUp)
+		at = max(w.now, s.device.link.lastUp)
 	}
 	w.queue.add(at, func() { w.platform.receive(s.device.ID, &ota.Offline{}) })
 	if s.device.alive() {
@@ -290,7 +290,7 @@ func (s *session) publish(m ota.Down) {
 
 // prune forgets what has been acknowledged.
 func (s *session) prune() {
-	w, l := s.device.world, s.device.line
+	w, l := s.device.world, s.device.link
 	done := 0
 	for done < len(s.kept) && s.kept[done].delivered >= 0 && s.kept[done].delivered+l.spec.Latency <= w.now {
 		done++
@@ -300,9 +300,9 @@ func (s *session) prune() {
 	}
 }
 
-// transmit sends a message over the line, behind those before it.
+// transmit sends a message over the link, behind those before it.
 func (s *session) transmit(h *held) {
-	w, l := s.device.world, s.device.line
+	w, l := s.device.world, s.device.link
 	conn := l.conn
 	l.lastDown = max(l.lastDown, w.now+l.delay(), l.frozen)
 	w.queue.add(l.lastDown, func() {
@@ -317,7 +317,7 @@ func (s *session) transmit(h *held) {
 // Send sends a message to the platform (agent.Link). Without a connection it is
 // dropped, as the agent's link does.
 func (s *session) Send(m ota.Up) {
-	w, l := s.device.world, s.device.line
+	w, l := s.device.world, s.device.link
 	if !s.up {
 		return
 	}

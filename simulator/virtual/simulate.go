@@ -30,15 +30,15 @@ func (v World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{began: time.Now(), history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices), devices: o.Devices.Devices()}
+	c := &workers{began: time.Now(), history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices), devices: o.Devices.Devices()}
 	if o.Started != nil {
 		o.Started(c)
 	}
 	return c.work(ctx, cmp.Or(v.Workers, runtime.GOMAXPROCS(0)), o.Sizes()), nil
 }
 
-// crew runs the worlds of a run on several cores.
-type crew struct {
+// workers run the worlds of a run on several cores.
+type workers struct {
 	began   time.Time
 	history simulator.Sink // nil for none
 	run     *run
@@ -57,11 +57,11 @@ type crew struct {
 const batch = 64
 
 // Snapshot tells how many devices have come to their end (simulator.Run).
-func (c *crew) Snapshot() simulator.Snapshot {
+func (c *workers) Snapshot() simulator.Snapshot {
 	return simulator.Snapshot{Elapsed: time.Since(c.began), Devices: c.devices, Ended: int(c.ended.Load())}
 }
 
-func (c *crew) work(ctx context.Context, workers int, sizes []verdict.FleetSize) *simulator.Result {
+func (c *workers) work(ctx context.Context, workers int, sizes []verdict.FleetSize) *simulator.Result {
 	c.figures = verdict.NewJudge(c.run.scenario, verdict.WithLogs).Figures(sizes)
 	var working sync.WaitGroup
 	for range workers {
@@ -72,7 +72,7 @@ func (c *crew) work(ctx context.Context, workers int, sizes []verdict.FleetSize)
 }
 
 // worker runs worlds until none is left, and adds what it has seen.
-func (c *crew) worker(ctx context.Context) {
+func (c *workers) worker(ctx context.Context) {
 	j := verdict.NewJudge(c.run.scenario, verdict.WithLogs)
 	for ctx.Err() == nil {
 		taken := c.take(batch)
@@ -90,7 +90,7 @@ func (c *crew) worker(ctx context.Context) {
 }
 
 // one runs the world of a group.
-func (c *crew) one(j *verdict.Judge, g *model.Group) {
+func (c *workers) one(j *verdict.Judge, g *model.Group) {
 	w := newWorld(c.run, j, g, c.history != nil)
 	w.play()
 	c.note(&w.refused)
@@ -108,7 +108,7 @@ func (c *crew) one(j *verdict.Judge, g *model.Group) {
 
 // note keeps the orders that a world's platform did not carry out. Every world has a
 // platform, to which the same orders go.
-func (c *crew) note(refused *model.Refusals) {
+func (c *workers) note(refused *model.Refusals) {
 	if refused.None() {
 		return
 	}
@@ -118,7 +118,7 @@ func (c *crew) note(refused *model.Refusals) {
 }
 
 // take hands out up to most worlds; none when all are taken.
-func (c *crew) take(most int) (taken []model.Group) {
+func (c *workers) take(most int) (taken []model.Group) {
 	c.handing.Lock()
 	defer c.handing.Unlock()
 	for len(taken) < most {

@@ -139,7 +139,7 @@ func BenchmarkDevice(b *testing.B) {
 	}
 }
 
-// TestRefusedOrders: what every world's platform refuses is told once.
+// TestRefusedOrders: what every world's platform refuses is reported once.
 func TestRefusedOrders(t *testing.T) {
 	s, err := scenario.Parse("s.yaml", []byte(`
 scenario: refused

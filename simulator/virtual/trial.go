@@ -41,7 +41,7 @@ type Outcome struct {
 	Device   string
 	Fleet    *scenario.Fleet
 	Events   []verdict.Event // everything that was recorded of it
-	Outputs  int             // of its machine, executed over all its lives
+	Outputs  int             // of its machine, executed over all its boots
 	State    *agent.State    // on its disk; nil if it never saved one
 	Runs     []string        // the version of each of the fleet's components
 	Alive    bool            // it has power, and its agent runs

@@ -116,8 +116,8 @@ func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
 	w.platform.prepare()
 	gateway := w.devices[0]
 	for _, d := range w.devices[1:] {
-		d.line = gateway.line
-		d.line.speakers = append(d.line.speakers, d)
+		d.link = gateway.link
+		d.link.speakers = append(d.link.speakers, d)
 	}
 	for _, d := range w.devices {
 		w.queue.add(group.At, func() { d.arrive(j) })

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrDown is of a connection or a request that finds the link down.
-var ErrDown = fmt.Errorf("the line is down: %w", syscall.ENETDOWN)
+var ErrDown = fmt.Errorf("the link is down: %w", syscall.ENETDOWN)
 
 // Link is a virtual device's connection to everything else: a real socket with
 // the bandwidth, latency and loss of the scenario, that can be cut, silenced and

@@ -12,8 +12,8 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// crowd is the devices that have arrived so far.
-type crowd struct {
+// population is the devices that have arrived so far.
+type population struct {
 	stop     context.CancelFunc
 	arriving sync.WaitGroup
 
@@ -27,8 +27,8 @@ type crowd struct {
 // arriveAll lets the devices arrive at their times, until ctx ends.
 func (w *world) arriveAll(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
-	w.crowd.stop = stop
-	w.crowd.arriving.Go(func() {
+	w.population.stop = stop
+	w.population.arriving.Go(func() {
 		for i := range w.arrivals {
 			netem.Sleep(ctx, time.Until(w.began.Add(w.arrivals[i].At)))
 			if ctx.Err() != nil {
@@ -36,9 +36,9 @@ func (w *world) arriveAll(ctx context.Context) {
 			}
 			w.arrive(&w.arrivals[i])
 		}
-		w.crowd.mu.Lock()
-		defer w.crowd.mu.Unlock()
-		w.crowd.whole = true
+		w.population.mu.Lock()
+		defer w.population.mu.Unlock()
+		w.population.whole = true
 	})
 }
 
@@ -49,7 +49,7 @@ func (w *world) arrive(g *model.Group) {
 	for _, m := range g.Behind() {
 		devices = append(devices, newSubDevice(w, m, first))
 	}
-	w.crowd.add(devices)
+	w.population.add(devices)
 	w.separate(first)
 	for _, d := range devices {
 		d.record(verdict.Event{Kind: verdict.Arrived, Text: d.Fleet.Name})
@@ -58,24 +58,24 @@ func (w *world) arrive(g *model.Group) {
 				w.recorder.drawn(f.Name())
 			}
 		}
-		d.boot()
+		d.powerOn()
 	}
 }
 
-func (c *crowd) add(devices []*device) {
+func (c *population) add(devices []*device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.devices = append(c.devices, devices...)
 }
 
 // stopArriving lets no further device arrive.
-func (c *crowd) stopArriving() {
+func (c *population) stopArriving() {
 	c.stop()
 	c.arriving.Wait()
 }
 
 // all returns the devices that have arrived, and whether no other one will.
-func (c *crowd) all() (devices []*device, whole bool) {
+func (c *population) all() (devices []*device, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.devices, c.whole
@@ -84,12 +84,12 @@ func (c *crowd) all() (devices []*device, whole bool) {
 // breath is how long nothing must have happened anywhere before a fleet of which
 // every device is at an end is taken to stay as it is: the platform may have another
 // plan for it. If some are not, which may still hear of one, it is
-// scenario.LeastPatience. Both grow with the latency of the lines.
+// scenario.LeastPatience. Both grow with the latency of the links.
 const breath = time.Second
 
 // settled reports whether all devices have arrived, the schedule is done and
 // nothing more will happen.
-func (c *crowd) settled(w *world) bool {
+func (c *population) settled(w *world) bool {
 	devices, whole := c.all()
 	if !whole || w.due.Load() > 0 {
 		return false
@@ -116,13 +116,13 @@ func (c *crowd) settled(w *world) bool {
 
 // trouble says why the device has no session; d.mu is held.
 func (d *device) trouble() string {
-	if d.voice != nil {
+	if d.member != nil {
 		return "its gateway has no session"
 	}
-	if d.life == nil {
+	if d.current == nil {
 		return "it has no power"
 	}
-	return cmp.Or(d.life.session.Health().Trouble, "nothing answered")
+	return cmp.Or(d.current.session.Health().Trouble, "nothing answered")
 }
 
 // checkTruth records, at the end of the run, what the device has left unsaid, and what

@@ -10,9 +10,9 @@ import (
 	"otafleet/simulator/fault"
 )
 
-// life is a device between two power cuts: the agent's machine, and the effect
+// boot is a device between two power cuts: the agent's machine, and the effect
 // that it has under way.
-type life struct {
+type boot struct {
 	machine Brain
 	timer   uint64  // number of the last SetTimer
 	effect  *effect // nil if none is under way
@@ -29,10 +29,10 @@ type life struct {
 // when another one has taken its place.
 type effect struct{ _ byte }
 
-// boot gives the device power.
-func (d *device) boot() {
-	l := &life{machine: d.world.think(agent.New(d.ID, d.Config, d.Memory.State)), healthy: make([]bool, len(d.flashes))}
-	d.life = l
+// powerOn boots the device.
+func (d *device) powerOn() {
+	l := &boot{machine: d.world.think(agent.New(d.ID, d.Config, d.Memory.State)), healthy: make([]bool, len(d.flashes))}
+	d.current = l
 	d.hooks = d.Hooks(&d.session, d.deliver, d)
 	found := make([]agent.Found, len(d.Fleet.Components))
 	for i, c := range d.Fleet.Components {
@@ -40,18 +40,18 @@ func (d *device) boot() {
 		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.Memory.KeptPackage(c.ID)}
 	}
 	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.hooks.Sensors.Read(context.Background())})
-	if d.life != l {
+	if d.current != l {
 		return
 	}
 	switch {
-	case d.line.owner() == d:
-		d.line.connect()
-	case d.line.up:
+	case d.link.owner() == d:
+		d.link.connect()
+	case d.link.up:
 		d.session.open()
 	}
 }
 
-// deliver passes what the line brings to the machine.
+// deliver passes what the link brings to the machine.
 func (d *device) deliver(in agent.Input) {
 	if !d.alive() {
 		return
@@ -68,7 +68,7 @@ func (d *device) deliver(in agent.Input) {
 // handle lets the machine decide, and does what it says. What happens meanwhile
 // waits: while outputs are executed, and while a save waits for the disk.
 func (d *device) handle(in agent.Input) {
-	l := d.life
+	l := d.current
 	if l == nil {
 		return
 	}
@@ -79,9 +79,9 @@ func (d *device) handle(in agent.Input) {
 }
 
 // drain handles inputs until none is left.
-func (d *device) drain(l *life) {
+func (d *device) drain(l *boot) {
 	l.busy = true
-	for d.life == l && !l.stuck && len(l.inbox) > 0 {
+	for d.current == l && !l.stuck && len(l.inbox) > 0 {
 		in := l.inbox[0]
 		l.inbox = l.inbox[1:]
 		if len(l.inbox) == 0 {
@@ -93,7 +93,7 @@ func (d *device) drain(l *life) {
 }
 
 // carryOut executes outputs in order, until the device loses its power.
-func (d *device) carryOut(l *life, outputs []agent.Output) {
+func (d *device) carryOut(l *boot, outputs []agent.Output) {
 	for i, out := range outputs {
 		trouble := d.world.look(d, out)
 		d.outputs++
@@ -107,10 +107,10 @@ func (d *device) carryOut(l *life, outputs []agent.Output) {
 		l.failing = trouble == FailWrite
 		d.execute(l, out)
 		l.failing = false
-		if d.life == l {
+		if d.current == l {
 			trouble.after(d)
 		}
-		if d.life != l {
+		if d.current != l {
 			return
 		}
 	}
@@ -118,10 +118,10 @@ func (d *device) carryOut(l *life, outputs []agent.Output) {
 
 // waitForDisk tries a save again after a time, as the agent's Runner does:
 // nothing that comes behind it may happen before.
-func (d *device) waitForDisk(l *life, outputs []agent.Output) {
+func (d *device) waitForDisk(l *boot, outputs []agent.Output) {
 	l.stuck = true
 	d.world.after(agent.SaveRetry, func() {
-		if d.life == l {
+		if d.current == l {
 			l.stuck, l.busy = false, true
 			d.carryOut(l, outputs)
 			d.drain(l)
@@ -129,7 +129,7 @@ func (d *device) waitForDisk(l *life, outputs []agent.Output) {
 	})
 }
 
-func (d *device) execute(l *life, out agent.Output) {
+func (d *device) execute(l *boot, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Save:
 		d.save(out.State)
@@ -140,7 +140,7 @@ func (d *device) execute(l *life, out agent.Output) {
 		l.timer++
 		if number := l.timer; !out.At.IsZero() {
 			d.world.queue.add(max(d.world.now, out.At.Sub(d.clock())+d.world.now), func() {
-				if d.life == l && l.timer == number {
+				if d.current == l && l.timer == number {
 					d.handle(agent.Tick{})
 				}
 			})
@@ -167,7 +167,7 @@ func (d *device) execute(l *life, out agent.Output) {
 
 // perform does what takes no time, or the time of an installation, and hands
 // the result to the machine.
-func (d *device) perform(l *life, out agent.Output) {
+func (d *device) perform(l *boot, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Stage:
 		failure := d.operate(out.Job.Component, fault.Stage, func(f *flash) error { return f.stage(&out.Job) })
@@ -203,7 +203,7 @@ func (d *device) operate(component string, op fault.Operation, call func(*flash)
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "component " + component + " has no installer"}
 	}
 	err := d.hooks.Operate(component, op)
-	if err == nil && d.life.failing {
+	if err == nil && d.current.failing {
 		err = firmware.Failf(ota.WriteFailed, "the disk does not take it")
 	}
 	if err == nil {
@@ -223,7 +223,7 @@ func (d *device) inspect(component string) (version string, failure *ota.Failure
 
 // activate takes the time of an installation; a cut in it leaves the old version
 // running.
-func (d *device) activate(l *life, out agent.Activate) {
+func (d *device) activate(l *boot, out agent.Activate) {
 	restart := firmware.RestartNone
 	var already bool
 	failure := d.operate(out.Job.Component, fault.Activate, func(f *flash) (err error) {
@@ -239,7 +239,7 @@ func (d *device) activate(l *life, out agent.Activate) {
 	e := &effect{}
 	l.effect = e
 	d.world.after(f.install, func() {
-		if d.life == l && l.effect == e {
+		if d.current == l && l.effect == e {
 			l.effect = nil
 			f.Activate()
 			d.handle(agent.Activated{Op: out.Op, Restart: restart})
@@ -255,18 +255,18 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 		failure = agent.AsFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	if failure == nil && version == out.Job.Target {
-		d.life.healthy[d.Memory.Component(out.Job.Component)] = true
+		d.current.healthy[d.Memory.Component(out.Job.Component)] = true
 	}
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
 }
 
 // finish hands over the result of an effect that takes no time, when what is
 // under way has been done.
-func (d *device) finish(l *life, result agent.Input) {
+func (d *device) finish(l *boot, result agent.Input) {
 	e := &effect{}
 	l.effect = e
 	d.world.after(0, func() {
-		if d.life == l && l.effect == e {
+		if d.current == l && l.effect == e {
 			l.effect = nil
 			d.handle(result)
 		}

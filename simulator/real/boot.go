@@ -16,9 +16,9 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// life is a device between two power cuts: the agent's own runner and link, on
+// boot is a device between two power cuts: the agent's own runner and link, on
 // hooks that faults have been at.
-type life struct {
+type boot struct {
 	cancel  context.CancelCauseFunc
 	runner  *agent.Runner
 	session link.Session // nil behind a gateway
@@ -27,33 +27,33 @@ type life struct {
 	tasks   sync.WaitGroup
 }
 
-// boot gives the device power, unless the world has ended or the device is gone.
-func (d *device) boot() {
-	if l := d.newLife(); l != nil && d.voice != nil {
-		d.voice.join(l)
+// powerOn boots the device, unless the world has ended or the device is gone.
+func (d *device) powerOn() {
+	if l := d.boot(); l != nil && d.member != nil {
+		d.member.join(l)
 	}
 }
 
-// newLife begins a life; nil if there is none to be had. Whoever looks for the
-// life waits for d.mu, and so finds it whole.
-func (d *device) newLife() *life {
+// boot boots the device; nil if it cannot. Whoever looks for the current
+// boot waits for d.mu, and so finds it whole.
+func (d *device) boot() *boot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.world.ctx.Err() != nil || d.gone {
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(d.world.ctx)
-	l := &life{cancel: cancel}
+	l := &boot{cancel: cancel}
 	hooks := d.Hooks(late(func(m ota.Up) { d.send(l, m) }), func(in agent.Input) { d.deliver(l, in) }, d)
 	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
 	l.runner = agent.NewRunner(agent.New(d.ID, d.Config, d.Memory.State), agent.Equipment{
-		Link: hooks.Link, Store: journal{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
+		Link: hooks.Link, Store: store{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d, Sensors: hooks.Sensors,
 		Now: func() time.Time { return hooks.Clock(time.Now()) },
 	})
-	d.life = l
+	d.current = l
 	l.runner.Start(withTransport(d.world.ctx, storage{d.link, d.Busy, hooks.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
-	if d.voice == nil {
+	if d.member == nil {
 		l.session = d.newSession(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)
 		l.session.Start(ctx, l.tasks.Done) // it ends with ctx, and only then
@@ -61,14 +61,14 @@ func (d *device) newLife() *life {
 	return l
 }
 
-// send passes a message of the agent to the session. What a platform of others is
-// told can only be recorded here.
-func (d *device) send(l *life, m ota.Up) {
+// send passes a message of the agent to the session. What an external platform
+// gets can only be recorded here.
+func (d *device) send(l *boot, m ota.Up) {
 	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
 		d.record(verdict.AnswerEvent(d.ID.Device, answer))
 	}
-	if d.voice != nil {
-		d.voice.Send(m)
+	if d.member != nil {
+		d.member.Send(m)
 	} else {
 		l.session.Send(m)
 	}
@@ -95,7 +95,7 @@ func (d *device) newSession(deliver func(agent.Input), after func(func())) link.
 }
 
 // deliver passes what the session brings to the runner, and keeps the records.
-func (d *device) deliver(l *life, in agent.Input) {
+func (d *device) deliver(l *boot, in agent.Input) {
 	switch in := in.(type) {
 	case agent.Connected:
 		d.setConnected(true)
@@ -150,18 +150,18 @@ func (d *device) meet() {
 }
 
 // measure lets the machine look at the sensors.
-func (l *life) measure() {
+func (l *boot) measure() {
 	l.runner.Post(agent.Measured{Readings: l.sensors.Read(context.Background())})
 }
 
-func (d *device) currentLife() *life {
+func (d *device) booted() *boot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.life
+	return d.current
 }
 
-// stop ends the life as cause says; it does not wait for its tasks.
-func (l *life) stop(cause error) {
+// stop ends the boot as cause says; it does not wait for its tasks.
+func (l *boot) stop(cause error) {
 	l.cancel(cause)
 	l.runner.Stop()
 }
