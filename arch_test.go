@@ -50,17 +50,23 @@ var layout = []layer{
 	{"firmware", "internal/bsdiff internal/files internal/ota", "firmware/firmwaretest"},
 	{"firmware/port/porttest", "firmware/port", ""},              // a package for tests
 	{"firmware/serial/serialtest", "firmware/port/porttest", ""}, // another
-	{"firmware/serial", "firmware firmware/port firmware/transfer internal/files internal/ota", "firmware/firmwaretest firmware/port/porttest firmware/serial/serialtest"},
+	{"firmware/serial", "firmware firmware/port firmware/transfer internal/files internal/ota",
+		"firmware/firmwaretest firmware/port/porttest firmware/serial/serialtest"},
 	{"firmware/modem/modemtest", "firmware/port/porttest", ""}, // and one more
-	{"firmware/modem", "firmware firmware/port firmware/transfer internal/ota", "firmware/firmwaretest firmware/port/porttest firmware/modem/modemtest"},
+	{"firmware/modem", "firmware firmware/port firmware/transfer internal/ota",
+		"firmware/firmwaretest firmware/port/porttest firmware/modem/modemtest"},
 	{"firmware/port", "firmware internal/ota", "firmware/port/porttest"},
-	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota internal/shell", "firmware/firmwaretest internal/programtest"},
+	{"firmware/*", "firmware internal/bsdiff internal/files internal/ota internal/shell",
+		"firmware/firmwaretest internal/programtest"},
 
-	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""}, // not its adapters: it declares what it needs of them
-	{"agent/download/policy", "agent internal/ota", ""},                          // the real downloads and the virtual ones ask it
-	{"agent/link/linktest", "agent agent/link internal/ota", ""},                 // a package for tests
-	{"agent/link/native", "agent agent/link internal/*", "agent/link/linktest"},  // a dialect: beside it come others
-	{"agent/statefile", "internal/files", "agent internal/ota"},                  // it stores bytes; the agent encodes and decodes them
+	// not its adapters: it declares what it needs of them
+	{"agent", "firmware reporter internal/wire internal/ota internal/shell", ""},
+	// the real downloads and the virtual ones ask it
+	{"agent/download/policy", "agent internal/ota", ""},
+	{"agent/link/linktest", "agent agent/link internal/ota", ""},                // a package for tests
+	{"agent/link/native", "agent agent/link internal/*", "agent/link/linktest"}, // a dialect: beside it come others
+	// it stores bytes; the agent encodes and decodes them
+	{"agent/statefile", "internal/files", "agent internal/ota"},
 	{"agent/link/hawkbit", "agent agent/link internal/ota internal/wire", "agent/link/linktest"},
 	{"agent/host", "agent firmware firmware/slot internal/files internal/ota", ""},
 	{"agent/gateway", "agent agent/download agent/link firmware internal/ota", ""},
@@ -68,34 +74,53 @@ var layout = []layer{
 
 	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
 	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
-	{"simulator/model", "simulator/scenario simulator/selection simulator/fault simulator/verdict simulator/platform/engine agent firmware internal/*", ""},
+	{"simulator/model", "simulator/scenario simulator/selection simulator/fault simulator/verdict " +
+		"simulator/platform/engine agent firmware internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
-	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"}, // it judges, and draws nothing
-	{"simulator/report", "simulator/verdict simulator/scenario internal/chart internal/ota internal/shell internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
-	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota", "simulator/verdict/verdicttest"},
+	// it judges, and draws nothing
+	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
+	{"simulator/report", "simulator/verdict simulator/scenario internal/chart internal/ota internal/shell " +
+		"internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
+	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota",
+		"simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
-	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart internal/ota", "internal/bundle"},
+	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart " +
+		"internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
-	{"simulator/platform", "simulator/platform/* internal/*", ""}, // not agent: a platform that shares its code would share its mistakes
+	// not agent: a platform that shares its code would share its mistakes
+	{"simulator/platform", "simulator/platform/* internal/*", ""},
 	{"simulator", "simulator/scenario simulator/selection simulator/verdict", ""},
-	{"simulator/virtual", "simulator simulator/* simulator/platform/engine agent agent/download/policy firmware reporter internal/*", ""}, // no sockets: not the broker, not the link
+	// no sockets: not the broker, not the link
+	{"simulator/virtual", "simulator simulator/* simulator/platform/engine agent agent/download/policy firmware " +
+		"reporter internal/*", ""},
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", ""},
-	{"simulator/real", "simulator simulator/... agent agent/link agent/link/native agent/download firmware internal/*", ""},
+	{"simulator/real", "simulator simulator/... agent agent/link agent/link/native agent/download firmware internal/*",
+		""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator
 	{"cmd/ota-sim/...", "cmd/ota-sim/... scenarios simulator/... agent/... firmware/... reporter internal/...", ""},
 
-	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},                                                                                     // the programs are run, not linked
-	{"test/catalogue", "", "test/harness scenarios simulator simulator/virtual simulator/report simulator/verdict simulator/scenario agent firmware internal/ota"}, // the real world is the program's
-	{"test/differ", "", "simulator simulator/real simulator/virtual simulator/verdict simulator/scenario internal/ota"},                                            // both worlds, from inside: many runs in one process
-	{"test/page", "", "test/harness simulator simulator/real simulator/selection simulator/scenario simulator/platform simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict simulator/verdict/verdicttest simulator/report internal/*"}, // report and pages, in a browser
-	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                       // with emulators on its serial lines
-	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},                                                                                                                                                                                             // the socket is a surface
+	// the programs are run, not linked
+	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},
+	// the real world is the program's
+	{"test/catalogue", "", "test/harness scenarios simulator simulator/virtual simulator/report simulator/verdict " +
+		"simulator/scenario agent firmware internal/ota"},
+	// both worlds, from inside: many runs in one process
+	{"test/differ", "", "simulator simulator/real simulator/virtual simulator/verdict simulator/scenario internal/ota"},
+	// report and pages, in a browser
+	{"test/page", "", "test/harness simulator simulator/real simulator/selection simulator/scenario simulator/platform " +
+		"simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict " +
+		"simulator/verdict/verdicttest simulator/report internal/*"},
+	// with emulators on its serial lines
+	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform " +
+		"simulator/platform/* agent/control internal/*"},
+	// the socket is a surface
+	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},
 	{".", "", "internal/ota simulator/scenario"}, // these tests
 }
 
@@ -105,7 +130,8 @@ type adapter struct{ module, pkgs, tests, reason string }
 
 // adapters lists every module that the tree imports.
 var adapters = []adapter{
-	{"github.com/eclipse/paho.golang", "agent/link/native simulator/platform test/peers", "simulator/platform/... test/...",
+	{"github.com/eclipse/paho.golang", "agent/link/native simulator/platform test/peers",
+		"simulator/platform/... test/...",
 		"one package keeps the MQTT session, so the rest can be run without a broker"},
 	{"github.com/eclipse/paho.mqtt.golang", "test/peers", "",
 		"ota-sim is measured beside it, in a module of its own"},
@@ -119,7 +145,8 @@ var adapters = []adapter{
 		"it is not trusted for resume, size or digest; package download checks behind it"},
 	{"github.com/ulikunitz/xz", "agent/download", "",
 		"archives are measured before they are unpacked"},
-	{"github.com/klauspost/compress", "firmware firmware/firmwaretest internal/bundle agent/download simulator/history", "simulator/model",
+	{"github.com/klauspost/compress", "firmware firmware/firmwaretest internal/bundle agent/download simulator/history",
+		"simulator/model",
 		"a decoder takes memory as its input says; each of these gives it a limit"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},

@@ -36,13 +36,16 @@ func TestDocumentsShowTheTablesOfTheCode(t *testing.T) {
 			opening, closing := "<!-- "+test.section+" -->\n", "<!-- /"+test.section+" -->"
 			head, rest, opened := strings.Cut(string(content), opening)
 			table, tail, closed := strings.Cut(rest, closing)
-			require.True(t, opened && closed, "%s: missing section: it needs the lines %q and %q", test.document, opening, closing)
+			require.True(t, opened && closed, "%s: missing section: it needs the lines %q and %q", test.document, opening,
+				closing)
 
 			if *update {
 				table = "\n" + test.table + "\n"
 				require.NoError(t, os.WriteFile(test.document, []byte(head+opening+table+closing+tail), 0o644))
 			}
-			assert.Equal(t, strings.TrimSpace(test.table), strings.TrimSpace(table), "%s: the section %s is not what the code says; go test . -run Documents -update writes it", test.document, test.section)
+			assert.Equal(t, strings.TrimSpace(test.table), strings.TrimSpace(table),
+				"%s: the section %s is not what the code says; go test . -run Documents -update writes it", test.document,
+				test.section)
 		})
 	}
 }
@@ -51,13 +54,15 @@ func TestDocumentsShowTheTablesOfTheCode(t *testing.T) {
 func statusTable() string {
 	finality := map[ota.Finality]string{ota.NotFinal: "no", ota.FinalAtLimit: "unless a retry is left", ota.Final: "yes"}
 	var b strings.Builder
-	b.WriteString("| status | what has happened | final | may be followed by | after a restart |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("| status | what has happened | final | may be followed by | after a restart |\n" +
+		"| --- | --- | --- | --- | --- |\n")
 	for _, row := range ota.Statuses() {
 		var next []string
 		for _, s := range row.Next {
 			next = append(next, "`"+s.String()+"`")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Wire, row.Sentence, finality[row.Final], strings.Join(next, ", "), row.Entry)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Wire, row.Sentence, finality[row.Final],
+			strings.Join(next, ", "), row.Entry)
 	}
 	return b.String()
 }
@@ -163,15 +168,18 @@ func TestScenarioWordsAreThoseOfTheCode(t *testing.T) {
 func TestSecurityNamesTests(t *testing.T) {
 	content, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
-	shown := regexp.MustCompile("`([a-z0-9_/]+_test\\.go)`((?:,?\\s+Test[A-Za-z0-9]+)+)").FindAllStringSubmatch(string(content), -1)
+	shown := regexp.MustCompile("`([a-z0-9_/]+_test\\.go)`((?:,?\\s+Test[A-Za-z0-9]+)+)").FindAllStringSubmatch(
+		string(content), -1)
 	named := 0
 	for _, place := range shown {
 		code, err := os.ReadFile(place[1])
 		require.NoError(t, err)
 		for _, name := range regexp.MustCompile(`\w+`).FindAllString(place[2], -1) {
 			named++
-			assert.True(t, strings.Contains(string(code), "\nfunc "+name+"("), "SECURITY.md names %s, which %s does not have", name, place[1])
+			assert.True(t, strings.Contains(string(code), "\nfunc "+name+"("), "SECURITY.md names %s, which %s does not have",
+				name, place[1])
 		}
 	}
-	assert.Equal(t, len(regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(content), -1)), named, "each test stands behind its file")
+	assert.Equal(t, len(regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(content), -1)), named,
+		"each test stands behind its file")
 }

@@ -61,7 +61,8 @@ func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 	for pkg, files := range packages(t) {
 		docs := packageComments(files)
 		if len(docs) != 1 {
-			t.Errorf("package %s has %d package comments; it needs one: what it is for, one flow through it, what it does not do", pkg, len(docs))
+			t.Errorf("package %s has %d package comments; it needs one: what it is for, one flow through it, "+
+				"what it does not do", pkg, len(docs))
 			continue
 		}
 		if !strings.HasPrefix(docs[0], title(files)) {
@@ -94,7 +95,8 @@ func TestNoMutableGlobals(t *testing.T) {
 			delete(unseen, id)
 			delete(unseen, s.path)
 			if tables[id] == "" && tables[s.path] == "" {
-				t.Errorf("%s declares the variable %s: give it to a struct or a function or, if it is a table that nothing writes to, to the list tables", s.path, variable)
+				t.Errorf("%s declares the variable %s: give it to a struct or a function or, if it is a table that nothing "+
+					"writes to, to the list tables", s.path, variable)
 			}
 		}
 	}

@@ -56,7 +56,8 @@ func TestEveryScenarioIsOnePage(t *testing.T) {
 		}
 		assert.NotEmpty(t, s.Expect.Devices, "%s: what becomes of the devices", name)
 		assert.NotEmpty(t, s.Expect.Reports, "%s: what becomes of the reports", name)
-		assert.True(t, s.Expect.AllFaultsFired || len(s.Expect.FaultsFired) > 0 || len(s.Faults) == 0, "%s: a fault that never strikes proves nothing", name)
+		assert.True(t, s.Expect.AllFaultsFired || len(s.Expect.FaultsFired) > 0 || len(s.Faults) == 0,
+			"%s: a fault that never strikes proves nothing", name)
 		assert.LessOrEqual(t, s.Duration, 8*time.Hour, "%s: a night in virtual time", name)
 	}
 }
@@ -82,10 +83,12 @@ func catalogue(t *testing.T) string {
 	t.Helper()
 	all := bundled(t)
 	var b strings.Builder
-	b.WriteString("| scenario | devices | lasts at most | events and faults | what it proves |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("| scenario | devices | lasts at most | events and faults | what it proves |\n" +
+		"| --- | --- | --- | --- | --- |\n")
 	for _, name := range scenarios.Names() {
 		s := all[name]
-		fmt.Fprintf(&b, "| [%s](%s.yaml) | %d | %s | %s | %s |\n", name, name, s.Devices(), yamlform.FormatDuration(s.Duration),
+		fmt.Fprintf(&b, "| [%s](%s.yaml) | %d | %s | %s | %s |\n", name, name, s.Devices(),
+			yamlform.FormatDuration(s.Duration),
 			strings.Join(wrong(s), ", "), s.Description)
 	}
 	return b.String()

@@ -191,7 +191,8 @@ func (p *Program) unknown(streams Streams, name string) int {
 	for _, v := range p.Verbs {
 		verbs = append(verbs, v.Name)
 	}
-	_ = Show(streams.Err, fmt.Sprintf("%s: there is no verb %q%s\n%s", p.Name, name, suggest(name, verbs, ""), p.Retell("See '"+p.Name+" help'.\n", streams, "")))
+	_ = Show(streams.Err, fmt.Sprintf("%s: there is no verb %q%s\n%s", p.Name, name, suggest(name, verbs, ""),
+		p.Retell("See '"+p.Name+" help'.\n", streams, "")))
 	return Usage
 }
 

@@ -28,7 +28,8 @@ func kettle() *cli.Program {
 		Name: "kettle", Summary: "boil water",
 		Exits: []cli.ExitLine{{Code: cli.Failed, Meaning: "it stayed cold"}, {Code: 3, Meaning: "it is empty"}},
 		Verbs: []cli.Verb{
-			{Name: "boil", Args: "LITRES", Words: []string{"1", "2"}, Summary: "boil some water", Help: "Boils.\n\nExample:\n  kettle boil 2", Flags: boil},
+			{Name: "boil", Args: "LITRES", Words: []string{"1", "2"}, Summary: "boil some water",
+				Help: "Boils.\n\nExample:\n  kettle boil 2", Flags: boil},
 			{Name: "pour", Summary: "pour it out", Flags: simple(func(_ context.Context, s cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -36,8 +37,10 @@ func kettle() *cli.Program {
 				_, err := io.Copy(s.Out, s.In)
 				return err
 			})},
-			{Name: "fail", Summary: "fail", Flags: simple(func(context.Context, cli.Streams, []string) error { return errors.New("it leaks") })},
-			{Name: "quietly", Summary: "fail without a word", Flags: simple(func(context.Context, cli.Streams, []string) error { return &cli.Exit{Code: 3} })},
+			{Name: "fail", Summary: "fail",
+				Flags: simple(func(context.Context, cli.Streams, []string) error { return errors.New("it leaks") })},
+			{Name: "quietly", Summary: "fail without a word",
+				Flags: simple(func(context.Context, cli.Streams, []string) error { return &cli.Exit{Code: 3} })},
 			{Name: "wrapped", Summary: "fail in depth", Flags: simple(func(context.Context, cli.Streams, []string) error {
 				return fmt.Errorf("cannot pour: %w", cli.Exitf(3, "it is %s", "empty"))
 			})},
@@ -131,14 +134,19 @@ func TestRun(t *testing.T) {
 		{"boil", cli.Usage, "", "kettle boil: want one argument, the amount, and got 0\nSee 'kettle help boil'.\n"},
 		{"boil 1 2", cli.Usage, "", "kettle boil: want one argument, the amount, and got 2\nSee 'kettle help boil'.\n"},
 		{"boil --cold", cli.Usage, "", "kettle boil: unknown flag: --cold\nSee 'kettle help boil'.\n"},
-		{"boil --degree 80", cli.Usage, "", "kettle boil: unknown flag: --degree; did you mean \"--degrees\"?\nSee 'kettle help boil'.\n"},
-		{"boil --degeres=80", cli.Usage, "", "kettle boil: unknown flag: --degeres; did you mean \"--degrees\"?\nSee 'kettle help boil'.\n"},
+		{"boil --degree 80", cli.Usage, "",
+			"kettle boil: unknown flag: --degree; did you mean \"--degrees\"?\nSee 'kettle help boil'.\n"},
+		{"boil --degeres=80", cli.Usage, "",
+			"kettle boil: unknown flag: --degeres; did you mean \"--degrees\"?\nSee 'kettle help boil'.\n"},
 		{"boil -d", cli.Usage, "", "kettle boil: unknown shorthand flag: 'd' in -d\nSee 'kettle help boil'.\n"},
-		{"boil --degrees hot", cli.Usage, "", "kettle boil: invalid argument \"hot\" for \"--degrees\" flag: must be an integer\nSee 'kettle help boil'.\n"},
+		{"boil --degrees hot", cli.Usage, "",
+			"kettle boil: invalid argument \"hot\" for \"--degrees\" flag: must be an integer\nSee 'kettle help boil'.\n"},
 		{"pour", cli.OK, "tea", ""},
 		{"pour slowly", cli.Usage, "", "kettle pour: takes no arguments, and got \"slowly\"\nSee 'kettle help pour'.\n"},
-		{"completion", cli.Usage, "", "kettle completion: want one argument, the shell, and got 0\nSee 'kettle help completion'.\n"},
-		{"completion csh", cli.Usage, "", "kettle completion: there is no completion for \"csh\", only for bash, zsh, fish\nSee 'kettle help completion'.\n"},
+		{"completion", cli.Usage, "", "kettle completion: want one argument, the shell, and got 0\n" +
+			"See 'kettle help completion'.\n"},
+		{"completion csh", cli.Usage, "",
+			"kettle completion: there is no completion for \"csh\", only for bash, zsh, fish\nSee 'kettle help completion'.\n"},
 		{"fail", cli.Failed, "", "kettle fail: it leaks\n"},
 		{"quietly", 3, "", ""},
 		{"wrapped", 3, "", "kettle wrapped: cannot pour: it is empty\n"},
@@ -157,8 +165,10 @@ func TestRun(t *testing.T) {
 
 func TestSuggestions(t *testing.T) {
 	for wrong, want := range map[string]string{
-		"boi": "boil", "biol": "boil", "bol": "boil", "boill": "boil", "foil": "boil", "ver": "version", "versoin": "version", "po": "pour",
-		"b": "", "p": "", "x": "", "spoil": "", "verify": "", "boiling": "", "oliv": "", "pourly": "", "quit": "", "": "", "überall": "",
+		"boi": "boil", "biol": "boil", "bol": "boil", "boill": "boil", "foil": "boil", "ver": "version", "versoin": "version",
+		"po": "pour",
+		"b":  "", "p": "", "x": "", "spoil": "", "verify": "", "boiling": "", "oliv": "", "pourly": "", "quit": "", "": "",
+		"überall": "",
 	} {
 		_, _, err := run(t, wrong)
 		if want == "" {

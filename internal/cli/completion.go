@@ -78,7 +78,8 @@ func (p *Program) bash(function string) string {
 		for _, f := range c.flags {
 			flags = append(flags, "--"+f.Name)
 		}
-		fmt.Fprintf(&cases, "    %s) flags=%q words=%q ;;\n", c.verb.Name, strings.Join(flags, " "), strings.Join(c.verb.Words, " "))
+		fmt.Fprintf(&cases, "    %s) flags=%q words=%q ;;\n", c.verb.Name, strings.Join(flags, " "),
+			strings.Join(c.verb.Words, " "))
 	}
 	return fmt.Sprintf(`%[1]s() {
   local word=${COMP_WORDS[COMP_CWORD]} flags="" words=""
@@ -111,7 +112,8 @@ func (p *Program) zsh(function string) string {
 			_, usage := pflag.UnquoteUsage(f)
 			flags = append(flags, quoted("--"+f.Name+":"+usage))
 		}
-		fmt.Fprintf(&cases, "    %s) flags=(%s) choices=(%s) ;;\n", c.verb.Name, strings.Join(flags, " "), strings.Join(c.verb.Words, " "))
+		fmt.Fprintf(&cases, "    %s) flags=(%s) choices=(%s) ;;\n", c.verb.Name, strings.Join(flags, " "),
+			strings.Join(c.verb.Words, " "))
 	}
 	return fmt.Sprintf(`#compdef %[1]s
 %[2]s() {

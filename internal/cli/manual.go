@@ -21,8 +21,10 @@ type ManualFile struct{ Path, Meaning string }
 // Manual gives the manual page of the program, for section 1, in man(7).
 func (p *Program) Manual(m Manual) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 %s\n.SH NAME\n%s \\- %s\n", escape(strings.ToUpper(p.Name)), m.Date, escape(p.Name), escape(p.Summary))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n.I VERB\n[\\fIFLAGS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n%s\n.SH VERBS\n", escape(p.Name), escape(m.Description))
+	fmt.Fprintf(&b, ".TH %s 1 %s\n.SH NAME\n%s \\- %s\n", escape(strings.ToUpper(p.Name)), m.Date, escape(p.Name),
+		escape(p.Summary))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n.I VERB\n[\\fIFLAGS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n%s\n.SH VERBS\n",
+		escape(p.Name), escape(m.Description))
 	for i := range p.Verbs {
 		p.manualVerb(&b, &p.Verbs[i])
 	}

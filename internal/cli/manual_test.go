@@ -70,5 +70,6 @@ it is empty
 What it likes.
 .SH SEE ALSO
 The pot.
-`, p.Manual(cli.Manual{Date: "2026-11-25", Description: "It boils.", Files: []cli.ManualFile{{Path: "/etc/kettle-rc", Meaning: "What it likes."}}, SeeAlso: "The pot."}))
+`, p.Manual(cli.Manual{Date: "2026-11-25", Description: "It boils.",
+		Files: []cli.ManualFile{{Path: "/etc/kettle-rc", Meaning: "What it likes."}}, SeeAlso: "The pot."}))
 }

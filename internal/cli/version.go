@@ -23,7 +23,8 @@ func VersionVerb(name, version string) Verb {
 					return json.NewEncoder(streams.Out).Encode(map[string]string{"program": name, "version": version,
 						"go": runtime.Version(), "system": runtime.GOOS, "processor": runtime.GOARCH})
 				}
-				_, err := fmt.Fprintf(streams.Out, "%s %s (%s, %s/%s)\n", name, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				_, err := fmt.Fprintf(streams.Out, "%s %s (%s, %s/%s)\n", name, version, runtime.Version(), runtime.GOOS,
+					runtime.GOARCH)
 				return err
 			}
 		},

@@ -84,7 +84,8 @@ func Verify(path string, trust *wire.Trust) ([]string, error) {
 		case err != nil:
 			wrong = append(wrong, err)
 		case hex.EncodeToString(digest) != want:
-			wrong = append(wrong, fmt.Errorf("%s is not the file that was signed: its SHA-256 is %x, not %s", name, digest, want))
+			wrong = append(wrong, fmt.Errorf("%s is not the file that was signed: its SHA-256 is %x, not %s", name, digest,
+				want))
 		}
 	}
 	return names, errors.Join(append(wrong, lines.Err())...)

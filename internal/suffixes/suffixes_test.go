@@ -23,8 +23,10 @@ func naive(text []byte) []int32 {
 }
 
 func TestSort(t *testing.T) {
-	texts := []string{"", "a", "aa", "ab", "ba", "banana", "mississippi", "mmiissiissiippii", "cabbage", "\x00", "\xff\x00\xff",
-		strings.Repeat("a", 300), strings.Repeat("ab", 200), strings.Repeat("abaab", 90) + "z", strings.Repeat("\x00", 99) + "\x01"}
+	texts := []string{"", "a", "aa", "ab", "ba", "banana", "mississippi", "mmiissiissiippii", "cabbage", "\x00",
+		"\xff\x00\xff",
+		strings.Repeat("a", 300), strings.Repeat("ab", 200), strings.Repeat("abaab", 90) + "z", strings.Repeat("\x00", 99) +
+			"\x01"}
 	for _, text := range texts {
 		assert.Equal(t, naive([]byte(text)), suffixes.Sort([]byte(text)), "%.20q", text)
 	}

@@ -68,7 +68,8 @@ func ParseSize(text string) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("%s is not a size; want bytes, or a whole number with a unit, such as 64KiB or 1MiB", quote(text))
+		return 0, fmt.Errorf("%s is not a size; want bytes, or a whole number with a unit, such as 64KiB or 1MiB",
+			quote(text))
 	case n < 0 || n > math.MaxInt64/unit || err != nil:
 		return 0, fmt.Errorf("%s is out of bounds", quote(text))
 	}

@@ -22,7 +22,8 @@ func TestSizes(t *testing.T) {
 		assert.Equal(t, n, again)
 	}
 	assert.Equal(t, "1536KiB", yamlform.FormatSize(3<<19))
-	for _, text := range []string{"", "KiB", "-1", "1.5MiB", "1MB", "9223372036854775807KiB", "99999999999999999999", "0x10", "1_000"} {
+	for _, text := range []string{"", "KiB", "-1", "1.5MiB", "1MB", "9223372036854775807KiB", "99999999999999999999",
+		"0x10", "1_000"} {
 		_, err := yamlform.ParseSize(text)
 		assert.Error(t, err, text)
 	}
@@ -54,7 +55,8 @@ func TestPercents(t *testing.T) {
 
 func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"0": 0, "80ms": 80 * time.Millisecond, "10m": 10 * time.Minute, "1h": time.Hour, "1h30m": 90 * time.Minute, "1h0m5s": time.Hour + 5*time.Second,
+		"0": 0, "80ms": 80 * time.Millisecond, "10m": 10 * time.Minute, "1h": time.Hour, "1h30m": 90 * time.Minute,
+		"1h0m5s": time.Hour + 5*time.Second,
 	} {
 		d, err := yamlform.ParseDuration(text)
 		require.NoError(t, err, text)
@@ -102,7 +104,8 @@ func TestSuggestions(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"name: x\n", "name: &a [*a]", "- x", "name: x\nplants: [{kind: &k rose}, {kind: *k}]\n<<: {a: b}",
-		"? [a]\n: b\n", "--- !x\nname: |\n  a\n...\n---\n", "name: \"\\u0000\"\nshed: {colour: >-\n a}", "%YAML 1.2\n---\nname: y", "{*a: b}",
+		"? [a]\n: b\n", "--- !x\nname: |\n  a\n...\n---\n", "name: \"\\u0000\"\nshed: {colour: >-\n a}",
+		"%YAML 1.2\n---\nname: y", "{*a: b}",
 	} {
 		f.Add(seed)
 	}

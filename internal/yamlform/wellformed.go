@@ -77,7 +77,8 @@ func (w *walk) keys(n *yaml.Node, path string) {
 		case key.Kind != yaml.ScalarNode:
 			w.doc.problem(key, path, "a key must be a plain word")
 		case key.Tag == "!!merge":
-			w.doc.problem(key, path, "merge keys (<<) are not supported; write the keys out, or use an alias for the whole value")
+			w.doc.problem(key, path,
+				"merge keys (<<) are not supported; write the keys out, or use an alias for the whole value")
 		case first[key.Value] != nil:
 			w.doc.problem(key, join(path, key.Value), "duplicate key, first given in line %d", first[key.Value].Line)
 		default:

@@ -177,13 +177,14 @@ func TestRefusesAKindForAnother(t *testing.T) {
 
 func TestSyntaxErrorsHaveALine(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                 " is empty",
-		"# nothing\n":                      " is empty",
-		"name: x\n---\nname: y":            "2:1: goes on after the end of the document; one file holds one document",
-		"name: x\n--- [":                   " goes on after the end of the document; one file holds one document",
-		"name: x\nbeds: >= 9\n":            "2: YAML syntax: did not find expected comment or line break; put quotes around",
-		"name: @x":                         "1: YAML syntax: found character that cannot start any token; put quotes around",
-		"name: x\nopen: a: b":              "2: YAML syntax: mapping values are not allowed in this context; put quotes around",
+		"":                      " is empty",
+		"# nothing\n":           " is empty",
+		"name: x\n---\nname: y": "2:1: goes on after the end of the document; one file holds one document",
+		"name: x\n--- [":        " goes on after the end of the document; one file holds one document",
+		"name: x\nbeds: >= 9\n": "2: YAML syntax: did not find expected comment or line break; put quotes around",
+		"name: @x":              "1: YAML syntax: found character that cannot start any token; put quotes around",
+		"name: x\nopen: a: b": "2: YAML syntax: mapping values are not allowed in this context; put quotes " +
+			"around",
 		"name: x\ntools: [a, b\nopen: no":  "2: YAML syntax: did not find expected ',' or ']'",
 		"a: 1\n- b\n":                      "1: YAML syntax: did not find expected key",
 		"name: x\nopen: *gate":             "2: YAML syntax: unknown anchor 'gate' referenced",
