@@ -82,13 +82,9 @@ func (a *answer) judge(from *address, q ask) (start int64, whole bool, err error
 
 // refuse maps a status other than 200 and 206.
 func (a *answer) refuse(from *address) *refusal {
-	r := refusef(ota.HTTPError, "%s", policy.StatusWords(a.status))
+	r := refusef(policy.StatusCode(a.status), "%s", policy.StatusWords(a.status))
 	r.kind = policy.StatusKind(a.status)
 	switch {
-	case r.kind == policy.Gone:
-		r.Code = ota.URLExpired
-	case a.status == http.StatusRequestedRangeNotSatisfiable:
-		r.Code, r.Detail = ota.SizeMismatch, "HTTP status 416: the object is shorter than the manifest says"
 	case a.status == http.StatusPreconditionFailed && from.etag != "":
 		from.etag = ""
 		r.Detail = "HTTP status 412: the object has changed"

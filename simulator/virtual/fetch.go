@@ -27,7 +27,7 @@ type fetch struct {
 	file    int // the one under way; -1 before the first
 	started bool
 	gone    *ota.Failure // why the address is not asked any more; nil while it is
-	tagged  bool         // an answer has come whose entity tag is known
+	tag     tag          // entity tag of the last answer that was of the object
 	brought bool         // a new chunk has come
 	gained  int64        // bytes put in place by this fetch
 
@@ -121,7 +121,7 @@ func (f *fetch) next() {
 			f.course.Whole()
 		}
 		f.course.File(1) // the store has one address for each
-		f.file, f.gone = file, nil
+		f.file, f.gone, f.tag = file, nil, noTag
 	}
 	i, pause := f.course.Next(f.took(), func(limit time.Duration) time.Duration {
 		return time.Duration(f.device.random.next() * float64(limit))
@@ -230,20 +230,24 @@ func (f *fetch) begin(a *answer) {
 		f.over(a, unreachable())
 		return
 	}
-	if f.expired(a.file) {
-		x.Status = http.StatusForbidden
-	}
-	tagged := f.tagged
-	f.tagged = true
-	if x.Status == 0 {
-		a.moments = x.Answer()
-	}
 	switch {
-	case x.Status != 0:
-		f.over(a, f.refused(x.Status))
+	case f.expired(a.file):
+		x.Status = http.StatusForbidden
+	case x.Status == 0 && f.tag == changedTag: // asked for by If-Match
+		x.Status = http.StatusPreconditionFailed
+	}
+	if x.Status != 0 {
+		if x.Status == http.StatusPreconditionFailed {
+			f.tag = noTag
+		}
+		f.over(a, refuse(policy.StatusKind(x.Status), policy.StatusCode(x.Status), "%s", policy.StatusWords(x.Status)))
+		return
+	}
+	a.moments = x.Answer()
+	switch {
 	case x.Shift > 0:
 		f.over(a, refuse(policy.Wrong, ota.HTTPError, "other bytes came than were asked for"))
-	case x.Changed && tagged:
+	case !f.match(x.Changed):
 		f.over(a, refuse(policy.Wrong, ota.HTTPError, "the object has changed since the last request"))
 	default:
 		if x.Foreign {
@@ -254,20 +258,30 @@ func (f *fetch) begin(a *answer) {
 	}
 }
 
+// tag is the entity tag of an object.
+type tag uint8
+
+const (
+	noTag tag = iota
+	firstTag
+	changedTag // of an object that a fault has put in the place of the first
+)
+
+// match compares the entity tag of an answer with the one before, as the agent does.
+func (f *fetch) match(changed bool) bool {
+	before := f.tag
+	f.tag = firstTag
+	if changed {
+		f.tag = changedTag
+	}
+	return before == noTag || before == f.tag
+}
+
 // expired reports whether the store takes the address no more: by its own clock,
 // or because the URL was revoked.
 func (f *fetch) expired(file int) bool {
 	w := f.device.world
 	return f.job.Package.Time.Before(w.run.epoch.Add(w.platform.revoked)) || !w.clock().Before(f.job.Package.Files[file].Expires)
-}
-
-// refused is what an HTTP status says.
-func (f *fetch) refused(status int) *refusal {
-	r := refuse(policy.StatusKind(status), ota.HTTPError, "%s", policy.StatusWords(status))
-	if r.kind == policy.Gone {
-		r.Code = ota.URLExpired
-	}
-	return r
 }
 
 // flow lets bytes come until the next moment or the end, and tells now and then

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
@@ -125,4 +126,24 @@ faults: [{name: full, at: downloading, do: disk_full, chance: 100%, after: 50%, 
 `)
 	assert.Zero(t, f.Faults[0].Fired, "no chunk came in that time")
 	assert.Equal(t, 5, f.Classes[scenario.Upgraded])
+}
+
+// TestAnObjectThatHasChangedIsAskedForByItsTag: the agent asks for the object that it
+// has heard of last, which costs another wrong answer when the first is there again.
+func TestAnObjectThatHasChangedIsAskedForByItsTag(t *testing.T) {
+	text := strings.Replace(one, "size: 1MiB, chunk: 64KiB}]", "size: 4KiB, chunk: 4KiB}]\n    retries: 0", 1)
+	f := figures(t, text+`faults:
+  - {name: changed, at: downloading, do: object_changed, chance: 100%, times: 2}
+  - {name: short, at: downloading, do: truncate, chance: 100%, after: 99%, times: 3}
+`)
+	assert.Equal(t, 5, f.Classes[scenario.UpgradeFailed], "the tag, and three answers that are too short: %v", f.Classes)
+	assert.Equal(t, 5, f.Codes[string(ota.SizeMismatch)])
+}
+
+// TestAnHTTPStatusHasItsErrorCode: the one that the agent's own downloads give it.
+func TestAnHTTPStatusHasItsErrorCode(t *testing.T) {
+	for status, code := range map[string]ota.Code{"416": ota.SizeMismatch, "410": ota.HTTPError} {
+		f := figures(t, one+"    retries: 0\nfaults:\n  - {name: no, at: downloading, do: http_status, chance: 100%, status: "+status+", times: 20}\n")
+		assert.Equal(t, 5, f.Codes[string(code)], "%s: %v", status, f.Codes)
+	}
 }

@@ -101,6 +101,18 @@ func StatusKind(status int) Kind {
 	return Wrong
 }
 
+// StatusCode is the error code of a download that fails with an HTTP status other
+// than 200 and 206.
+func StatusCode(status int) ota.Code {
+	switch {
+	case StatusKind(status) == Gone:
+		return ota.URLExpired
+	case status == 416:
+		return ota.SizeMismatch
+	}
+	return ota.HTTPError
+}
+
 // StatusWords says an HTTP status other than 200 and 206 for people.
 func StatusWords(status int) string {
 	words := ""
@@ -109,6 +121,8 @@ func StatusWords(status int) string {
 		words = ": not allowed, or expired"
 	case status == 404:
 		words = ": no such object"
+	case status == 416:
+		words = ": the object is shorter than the manifest says"
 	case status == 429:
 		words = ": asked too often"
 	case status >= 500:
