@@ -136,3 +136,17 @@ func TestRestartFails(t *testing.T) {
 		require.FailNow(t, "it goes on")
 	}
 }
+
+// TestPartsAreReplacedBeforeTheStart: each is started once.
+func TestPartsAreReplacedBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	s, err := platform.New(platform.Config{})
+	require.NoError(t, err)
+	plan(t, s)
+	require.NoError(t, s.KillBroker())
+	s.RestartBroker()
+	require.NoError(t, s.KillStore())
+	s.RestartStore()
+	serve(t, s.Run)
+	connect(t, s.BrokerURL(), "gw-1").address()
+}

@@ -258,8 +258,8 @@ func (s *Service) Hears(ctx context.Context) error {
 
 // Run serves until ctx ends, or until the broker or the store fails.
 func (s *Service) Run(parent context.Context) error {
+	s.mu.Lock() // no part is replaced between the two
 	ctx := s.serving.begin(parent)
-	s.mu.Lock()
 	s.serving.start(s.pipe.Run)
 	if s.server != nil {
 		s.serving.start(s.server.Run)

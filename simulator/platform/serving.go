@@ -25,12 +25,16 @@ func (s *serving) begin(parent context.Context) context.Context {
 	return s.ctx
 }
 
-// start runs a part. It returns false if the end has come.
+// start runs a part. It returns false if the end has come. Before the beginning it
+// does nothing: what is there then is started at the beginning.
 func (s *serving) start(run func(context.Context) error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	switch {
+	case s.ended:
 		return false
+	case s.ctx == nil:
+		return true
 	}
 	s.parts.Go(func() {
 		if err := run(s.ctx); err != nil {

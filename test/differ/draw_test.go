@@ -173,7 +173,7 @@ func (d *dice) plan(i int) object {
 		o.add("starts", d.ms(1000))
 	}
 	if d.one(8) {
-		o.add("ends", fmt.Sprint(1+d.IntN(3), "s"))
+		o.add("ends", fmt.Sprint(1+d.IntN(6), "s"))
 	}
 	if d.one(3) {
 		d.asks = true

@@ -138,14 +138,16 @@ type variant struct {
 	latency time.Duration // more, of each line, and half of it as jitter
 	late    time.Duration // every device arrives so much later
 	install time.Duration // every installation takes so much longer
+	strikes time.Duration // what cuts a device off, or stops it, does so later
 }
 
 func variants() []variant {
 	const ms = time.Millisecond
 	return []variant{
-		{latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms}, {latency: 90 * ms}, {latency: 400 * ms},
+		{latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms}, {latency: 60 * ms}, {latency: 150 * ms},
 		{late: 60 * ms}, {late: 250 * ms}, {late: 600 * ms},
-		{late: 100 * ms, latency: 30 * ms, install: 30 * ms}, {late: 400 * ms, latency: 150 * ms, install: 300 * ms},
+		{strikes: ms / 10}, {strikes: 4 * ms}, {strikes: 50 * ms},
+		{late: 100 * ms, latency: 30 * ms, install: 30 * ms}, {late: 400 * ms, latency: 100 * ms, install: 300 * ms},
 	}
 }
 
@@ -160,6 +162,17 @@ func (v variant) of(s *scenario.Scenario) *scenario.Scenario {
 		f.Arrive.After += v.late
 		f.Install.Time.Lo += v.install
 		f.Install.Time.Hi += v.install
+	}
+	other.Faults = slices.Clone(s.Faults)
+	for i := range other.Faults {
+		f := &other.Faults[i]
+		switch f.Kind {
+		case scenario.Drop, scenario.Reset, scenario.HalfOpen, scenario.Latency, scenario.Slow, scenario.Crash, scenario.PowerCut, scenario.Vanish:
+			if !f.After.ByShare() && f.At != scenario.AtReport {
+				f.After.Delay.Lo += v.strikes
+				f.After.Delay.Hi += v.strikes
+			}
+		}
 	}
 	return &other
 }
