@@ -49,6 +49,11 @@ test: ## every test that needs nothing but Go and a C compiler; the longest begi
 	$(GO) test -race $(TESTING) ./test/... ./...
 	$(GO) test -tags $(MINIMAL) -run Without ./firmware ./cmd/ota-agent
 
+.PHONY: differ
+SEEDS := 2000
+differ: ## random scenarios in both worlds, which must agree: SEEDS of them (2000), or the one of SEED=17
+	$(GO) test -count 1 -timeout 0 -v -run TestWorldsAgree ./test/differ $(if $(SEED),-first $(SEED) -seeds 1,-seeds $(SEEDS))
+
 test-real: mosquitto versitygw ## against mosquitto and versitygw, third-party servers
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 $(TESTING) ./test/real/... ./firmware/serial
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link/native

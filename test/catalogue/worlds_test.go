@@ -71,25 +71,6 @@ func TestOutagesOnRealSockets(t *testing.T) {
 	}
 }
 
-// TestTargetsThatAreNoFileNames: two plans whose targets a path would make one are
-// two packages in either world.
-func TestTargetsThatAreNoFileNames(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "targets.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(`scenario: targets
-duration: 30s
-fleet:
-  - {name: a, count: 2, product: gw, components: [{id: app, type: module, version: "1"}]}
-  - {name: b, count: 2, product: gw, components: [{id: app, type: module, version: "1"}]}
-plans:
-  - {name: first, product: gw, only: [a], components: [{id: app, type: module, target: "2", package: full, size: 4KiB}]}
-  - {name: second, product: gw, only: [b], components: [{id: app, type: module, target: x/../2, package: full, size: 4KiB}]}
-expect:
-  devices: {upgraded: "== 100%"}
-`), 0o600))
-	virtual := outcomeIn(t, path, "--virtual=true")
-	assert.Equal(t, virtual, outcomeIn(t, path, "--virtual=false"))
-}
-
 // durations of a scenario, and by how much a clock is wrong, which is none.
 var durations = regexp.MustCompile(`by: -?\d+h\.\.-?\d+h|([^\w.]|\.\.)(\d+)(ms|s|m|h)\b`)
 

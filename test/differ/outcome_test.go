@@ -11,13 +11,14 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
+	"otafleet/simulator/virtual"
 )
 
 // outcome is what became of the devices of a run: by device, by what is said of it.
 type outcome map[string]map[string]string
 
 // outcomeOf sums up what both worlds must agree on.
-func outcomeOf(s *scenario.Scenario, r *run) outcome {
+func outcomeOf(s *scenario.Scenario, r *record) outcome {
 	byDevice := map[string][]verdict.Event{}
 	for i := range s.Fleets {
 		for n := 1; n <= s.Fleets[i].Count; n++ {
@@ -58,8 +59,14 @@ func summary(s *scenario.Scenario, events []verdict.Event) map[string]string {
 			found["violation"] = strings.TrimSpace(e.Kind.String() + " " + e.Text)
 		}
 	}
-	for fault, n := range struck {
-		found["fault "+fault+" struck"] = fmt.Sprint(n)
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		switch n := struck[f.Name]; {
+		case n > 0 && f.At == scenario.AtConnect: // it strikes until the run ends
+			found["fault "+f.Name+" struck"] = "yes"
+		case n > 0:
+			found["fault "+f.Name+" struck"] = fmt.Sprint(n)
+		}
 	}
 	figures := j.Figures(nil)
 	for class, n := range figures.Classes {
@@ -87,43 +94,30 @@ func path(found map[string]string, key string, e *verdict.Event) {
 // words are a status and its error code.
 func words(s ota.Status, code string) string { return strings.TrimSpace(s.String() + " " + code) }
 
-// lasted is when the last thing happened that is not of the end of the run.
-func (r *run) lasted() time.Duration {
-	last := time.Duration(0)
-	for _, e := range r.events {
-		if e.Kind != verdict.Unacknowledged && e.Kind != verdict.Unreached && e.Kind != verdict.Violation {
-			last = max(last, e.At)
-		}
-	}
-	return last
-}
-
 // expected is what the real world has to come to: the virtual world's outcome, but
 // for what timing decides.
 type expected struct {
 	outcome
 	timing map[string]map[string]string // what else the virtual world comes to, on other lines
-	lasts  time.Duration
 }
 
 // expect runs a scenario in virtual time: as it is, and on lines of other latencies.
 // Where that changes what becomes of a device, timing decides, and the real world
 // may come to another end, too.
 func expect(ctx context.Context, s *scenario.Scenario) (*expected, error) {
-	first, err := runVirtually(ctx, s)
+	first, err := recordIn(ctx, virtual.World{Workers: 1}, s)
 	if err != nil {
 		return nil, err
 	}
-	x := &expected{outcomeOf(s, first), map[string]map[string]string{}, first.lasted()}
+	x := &expected{outcomeOf(s, first), map[string]map[string]string{}}
 	for device := range x.outcome {
 		x.timing[device] = map[string]string{}
 	}
 	for _, v := range variants() {
-		other, err := runVirtually(ctx, v.of(s))
+		other, err := recordIn(ctx, virtual.World{Workers: 1}, v.of(s))
 		if err != nil {
 			return nil, err
 		}
-		x.lasts = max(x.lasts, other.lasted())
 		for device, found := range outcomeOf(s, other) {
 			for _, key := range differing(x.outcome[device], found) {
 				x.timing[device][key] = found[key]
@@ -139,6 +133,8 @@ type variant struct {
 	late    time.Duration // every device arrives so much later
 	install time.Duration // every installation takes so much longer
 	strikes time.Duration // what cuts a device off, or stops it, does so later
+	events  time.Duration // events and ends of plans come later, as if the devices were early
+	ends    time.Duration // the run is shorter: what happens at its end may not
 }
 
 func variants() []variant {
@@ -146,7 +142,7 @@ func variants() []variant {
 	return []variant{
 		{latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms}, {latency: 60 * ms}, {latency: 150 * ms},
 		{late: 60 * ms}, {late: 250 * ms}, {late: 600 * ms},
-		{strikes: ms / 10}, {strikes: 4 * ms}, {strikes: 50 * ms},
+		{events: 60 * ms}, {events: 250 * ms}, {events: 1000 * ms}, {ends: duration / 3}, {strikes: ms / 10}, {strikes: 4 * ms}, {strikes: 50 * ms},
 		{late: 100 * ms, latency: 30 * ms, install: 30 * ms}, {late: 400 * ms, latency: 100 * ms, install: 300 * ms},
 	}
 }
@@ -154,6 +150,7 @@ func variants() []variant {
 // of is the scenario at another pace.
 func (v variant) of(s *scenario.Scenario) *scenario.Scenario {
 	other := *s
+	other.Duration -= min(v.ends, other.Duration/3)
 	other.Fleets = slices.Clone(s.Fleets)
 	for i := range other.Fleets {
 		f := &other.Fleets[i]
@@ -162,6 +159,16 @@ func (v variant) of(s *scenario.Scenario) *scenario.Scenario {
 		f.Arrive.After += v.late
 		f.Install.Time.Lo += v.install
 		f.Install.Time.Hi += v.install
+	}
+	other.Events = slices.Clone(s.Events)
+	for i := range other.Events {
+		other.Events[i].At += v.events
+	}
+	other.Plans = slices.Clone(s.Plans)
+	for i := range other.Plans {
+		if p := &other.Plans[i]; p.Ends > 0 {
+			p.Ends += v.events
+		}
 	}
 	other.Faults = slices.Clone(s.Faults)
 	for i := range other.Faults {

@@ -21,7 +21,7 @@ type beat struct {
 const (
 	beatEvery = 10 * time.Millisecond
 	// calm is a delay that does not keep another run from starting.
-	calm = 40 * time.Millisecond
+	calm = 100 * time.Millisecond
 	// A delay may change what becomes of a device, or many small ones.
 	tooLate      = 250 * time.Millisecond
 	tooLateInAll = time.Second

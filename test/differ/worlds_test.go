@@ -3,38 +3,35 @@ package differ_test
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"otafleet/simulator"
-	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
-	"otafleet/simulator/virtual"
 )
 
-// run is what happened in a world, in order.
-type run struct {
+// record is what happened in a run: of each device, in order.
+type record struct {
+	mu     sync.Mutex // guards the following
 	events []verdict.Event
 }
 
-// runVirtually runs a scenario in virtual time.
-func runVirtually(ctx context.Context, s *scenario.Scenario) (*run, error) {
-	return runIn(ctx, virtual.World{Workers: 1}, s)
+// AddEvents keeps events of any device (simulator.Sink).
+func (r *record) AddEvents(events []verdict.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, events...)
 }
 
-// runReally runs a scenario on real sockets.
-func runReally(ctx context.Context, s *scenario.Scenario) (*run, error) {
-	return runIn(ctx, &real.World{}, s)
-}
-
-func runIn(ctx context.Context, w simulator.World, s *scenario.Scenario) (*run, error) {
-	r := &run{}
-	v, err := simulator.Simulate(ctx, w, simulator.Options{Scenario: s, History: r})
+// recordIn runs a scenario in a world.
+func recordIn(ctx context.Context, world simulator.World, s *scenario.Scenario) (*record, error) {
+	r := &record{}
+	v, err := simulator.Simulate(ctx, world, simulator.Options{Scenario: s, History: r})
 	if err == nil && v.Interrupted {
-		err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		err = context.Cause(ctx)
 	}
-	return r, err
+	if err != nil {
+		return nil, fmt.Errorf("cannot run the scenario in the %s world: %w", world.Name(), err)
+	}
+	return r, nil
 }
-
-// AddEvents keeps events. Neither world calls it twice at once: the virtual one has one
-// worker.
-func (r *run) AddEvents(events []verdict.Event) { r.events = append(r.events, events...) }
