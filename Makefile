@@ -44,9 +44,15 @@ run: build ## a thousand virtual devices through one upgrade
 quick: ## before each commit, in less than a minute: formatting, vet, both programs, the rules of the tree, fast tests and those of what differs from main
 	scripts/quick.sh
 
-.PHONY: test test-real mosquitto versitygw
-test: ## every test that needs nothing but Go and a C compiler; the longest begin first
-	$(GO) test -race $(TESTING) ./test/... ./...
+.PHONY: test test-race test-plain test-real mosquitto versitygw
+test: test-race test-plain ## every test that needs nothing but Go and a C compiler; with -j2 both halves at once
+
+# Most of test/catalogue is in virtual time, on one goroutine a run: there is nothing to race.
+test-race: # the longest begin first
+	$(GO) test -race $(TESTING) ./test/e2e ./test/commands $$($(GO) list ./... | grep -v /test/catalogue)
+
+test-plain:
+	$(GO) test $(TESTING) ./test/catalogue
 	$(GO) test -tags $(MINIMAL) -run Without ./firmware ./cmd/ota-agent
 
 .PHONY: differ
