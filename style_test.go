@@ -131,6 +131,36 @@ func TestFilesAreShort(t *testing.T) {
 	}
 }
 
+func TestLargeLiteralsNameTheirFields(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			if l, is := n.(*ast.CompositeLit); is && len(l.Elts) > mostUnnamed && isUnnamedStruct(l) {
+				t.Errorf("%s has a literal with %d values without their names: with more than %d, a reader counts",
+					s.path, len(l.Elts), mostUnnamed)
+			}
+			return true
+		})
+	}
+}
+
+// mostUnnamed is how many values a struct literal may have without their names.
+const mostUnnamed = 4
+
+// isUnnamedStruct reports whether a literal that says its type is of a struct, by the
+// look of it, and does not name fields. The rows of a table, which leave their type
+// out, have their names above them.
+func isUnnamedStruct(l *ast.CompositeLit) bool {
+	switch l.Type.(type) {
+	case *ast.Ident, *ast.SelectorExpr, *ast.StructType:
+		_, named := l.Elts[0].(*ast.KeyValueExpr)
+		return !named
+	}
+	return false
+}
+
 func TestNothingIsLeftForLater(t *testing.T) {
 	later := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX)\b|\.\./` + `shared|not ` + `implemented`)
 	for file, content := range texts(t) {

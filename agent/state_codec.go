@@ -105,7 +105,8 @@ func (s *State) format() int {
 func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: s.format(), Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
-		record.Components[i] = componentRecord{c.ID, c.Version, c.Release, encodeDigest(c.Content), encodeDigest(c.Suspect.Image), c.Suspect.Restarts}
+		record.Components[i] = componentRecord{ID: c.ID, Version: c.Version, Release: c.Release,
+			Content: encodeDigest(c.Content), Suspect: encodeDigest(c.Suspect.Image), Restarts: c.Suspect.Restarts}
 	}
 	for _, c := range s.Gone {
 		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release, Content: encodeDigest(c.Content)})

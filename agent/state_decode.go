@@ -104,7 +104,8 @@ func decodeComponent(record *componentRecord) (Component, error) {
 	if err == nil && (!ota.ValidComponentID(record.ID) || record.Restarts < 0) {
 		err = fmt.Errorf("id %q, %d restarts", record.ID, record.Restarts)
 	}
-	return Component{record.ID, record.Version, record.Release, content, Suspect{image, record.Restarts}}, err
+	return Component{ID: record.ID, Version: record.Version, Release: record.Release, Content: content,
+		Suspect: Suspect{image, record.Restarts}}, err
 }
 
 func decodeRuns(s *State, record *stateRecord) (err error) {

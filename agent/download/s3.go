@@ -45,7 +45,8 @@ func openStore(s *Storage, transport http.RoundTripper, userAgent string) (*stor
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a signature is for one host
 	}}
-	return &store{endpoint, region, access, secret, s.PathStyle, client, userAgent}, nil
+	return &store{endpoint: endpoint, region: region, access: access, secret: secret,
+		pathStyle: s.PathStyle, client: client, userAgent: userAgent}, nil
 }
 
 // open asks for a range of an object.

@@ -160,7 +160,7 @@ func (s *script) Output(at time.Duration, device string, number int, out agent.O
 		}
 	}
 	if s.keep {
-		s.steps = append(s.steps, Step{at, device, number, out, trouble})
+		s.steps = append(s.steps, Step{At: at, Device: device, Output: number, What: out, Trouble: trouble})
 	}
 	return trouble
 }

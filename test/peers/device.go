@@ -187,7 +187,8 @@ func (d *device) tell(ctx context.Context, id, word string) error {
 			running = c.Version
 		}
 	}
-	return d.send(ctx, "status", status{time.Now().UTC(), d.plan.Plan, d.plan.Attempt, d.seq, id, word, running})
+	return d.send(ctx, "status", status{Time: time.Now().UTC(), Plan: d.plan.Plan, Attempt: d.plan.Attempt,
+		Seq: d.seq, Component: id, Status: word, Version: running})
 }
 
 func (d *device) send(ctx context.Context, kind string, content any) error {
