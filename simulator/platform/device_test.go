@@ -45,7 +45,7 @@ type facts struct {
 
 func (f *facts) observe(_ time.Time, fact engine.Output) {
 	switch fact.(type) {
-	case engine.Send, engine.Issue, engine.Appeared:
+	case engine.Send, engine.Issue, engine.Appeared, engine.TurnedAway:
 		return
 	}
 	f.mu.Lock()

@@ -49,6 +49,9 @@ type Config struct {
 	// connected; 0 means any number. One that has ended costs its device nothing but
 	// what waited there: the platform sends it again.
 	MaxAway int
+	// MaxDevices is how many devices the platform remembers; 0 means
+	// engine.MaxDevices. The others are answered that there is no plan for them.
+	MaxDevices int
 
 	StoreAddress string // of the object store; empty means a free port of 127.0.0.1
 	// StoreAdvertised is the host, or host:port, at which devices reach the embedded
@@ -128,6 +131,9 @@ func New(config Config) (*Service, error) {
 		wake: make(chan struct{}, 1)}
 	if err := s.openState(); err != nil {
 		return nil, err
+	}
+	if config.MaxDevices > 0 {
+		s.engine.LimitDevices(config.MaxDevices)
 	}
 	if err := s.openStore(); err != nil {
 		return nil, errors.Join(err, s.closeState())
@@ -388,6 +394,9 @@ func (s *Service) dispatch(now time.Time, out engine.Output) {
 		s.send(now, out.Device, out.Message)
 	case engine.Issue:
 		s.issue(now, out)
+	case engine.TurnedAway:
+		s.log.Warn("a new device is not taken in: the platform remembers as many as it may",
+			"device", out.Device.Device, "product", out.Device.Product, "messages", out.Messages, "limit", out.MaxDevices)
 	}
 }
 

@@ -102,6 +102,23 @@ func TestAddressesExpire(t *testing.T) {
 	assert.NotEqual(t, first.Files[0].URLs, again.Files[0].URLs)
 }
 
+// A platform that remembers as many devices as it may answers a new one, and logs it.
+func TestMoreDevicesThanAreRemembered(t *testing.T) {
+	var log bytes.Buffer
+	s := start(t, platform.Config{MaxDevices: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	known := connect(t, s.BrokerURL(), "gw-1")
+	known.inventory("1.0.0")
+	expect[*ota.Plan](known)
+	unknown := connect(t, s.BrokerURL(), "gw-2")
+	unknown.inventory("1.0.0")
+	assert.Equal(t, ota.NoPlanNone, expect[*ota.NoPlan](unknown).Reason)
+	s.View(func(*engine.Engine) { // nothing is logged meanwhile
+		assert.Contains(t, log.String(), "a new device is not taken in")
+		assert.Contains(t, log.String(), "device=gw-2")
+		assert.Contains(t, log.String(), "limit=1")
+	})
+}
+
 // TestGarbage: what cannot be read changes nothing, whoever sends it.
 func TestGarbage(t *testing.T) {
 	var seen facts

@@ -51,7 +51,7 @@ func (s *Service) Unwatch(w *Watch) {
 // show tells everybody who follows; the caller holds mu.
 func (s *Service) show(now time.Time, out engine.Output) {
 	switch out.(type) {
-	case engine.Send, engine.Issue, engine.Appeared:
+	case engine.Send, engine.Issue, engine.Appeared, engine.TurnedAway:
 		return
 	}
 	for w := range s.watches {

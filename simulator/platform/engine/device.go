@@ -51,16 +51,17 @@ func (e *Engine) product(key string) *product {
 }
 
 // device finds a device and takes in one that is new; nil if the identity is
-// not one.
+// not one, or the engine remembers no more devices.
 func (e *Engine) device(id ota.Identity) *device {
 	if p := e.products[id.Product]; p != nil {
 		if d := p.byKey[id.Device]; d != nil {
 			return d
 		}
 	}
-	if !ota.ValidKey(id.Product) || !ota.ValidKey(id.Device) {
+	if !ota.ValidKey(id.Product) || !ota.ValidKey(id.Device) || e.devices >= e.maxDevices {
 		return nil
 	}
+	e.devices++
 	p := e.product(id.Product)
 	d := &device{product: p, key: strings.Clone(id.Device), index: len(p.devices)}
 	p.byKey[d.key] = d

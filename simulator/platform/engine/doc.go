@@ -39,7 +39,9 @@
 //     plan whose white list names it.
 //   - Sub-devices, which another device speaks for, get module firmware only.
 //
-// It does not verify packages, keep upgrade texts, charge quota, limit how many
-// devices upgrade at a time, know the console's file types and sizes, or
-// remember anything over its own restart.
+// It remembers a bounded number of devices, and answers others that there is no plan
+// for them. It writes nothing itself: Changes gives what a call has changed, for a
+// store to keep, and Restore makes an engine of it again.
+//
+// It does not charge quota, or limit how many devices upgrade at a time.
 package engine

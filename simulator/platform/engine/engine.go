@@ -17,6 +17,8 @@ type Engine struct {
 	catalog                    []*versionPackage // in the order in which they were added
 	words                      words
 	acks                       ackQueue
+	devices, maxDevices        int // that are remembered, and may be
+	turnedAway                 turnedAway
 	wake                       time.Time // when a plan next pushes or ends; zero if none does
 	arrivals                   [arrivals]int
 	now                        time.Time // of the current call, of Handle or Command
@@ -32,6 +34,8 @@ func New() *Engine {
 		plans:    map[string]*plan{},
 		packages: map[packageKey]*versionPackage{},
 		words:    newWords(),
+
+		maxDevices: MaxDevices,
 	}
 }
 
@@ -105,6 +109,7 @@ func (e *Engine) command(cmd Command) error {
 func (e *Engine) message(in Message) {
 	d := e.device(in.Device)
 	if d == nil {
+		e.turnAway(in)
 		return
 	}
 	_, gone := in.Message.(*ota.Offline)

@@ -28,6 +28,10 @@ func (e *Engine) activate(id string) error {
 	if !e.now.Before(p.spec.End) {
 		return fmt.Errorf("cannot activate plan %q: its end %s has passed", id, p.spec.End.Format(time.RFC3339))
 	}
+	if fresh := p.strangers(); e.devices+fresh > e.maxDevices {
+		return fmt.Errorf("cannot activate plan %q: its white list names %s that the platform does not know, and it remembers at most %d",
+			id, ota.Counted(fresh, "device"), e.maxDevices)
+	}
 	for _, key := range p.spec.White {
 		e.device(ota.Identity{Product: p.spec.Product, Device: key})
 	}
@@ -44,6 +48,17 @@ func (e *Engine) activate(id string) error {
 	e.runPlans()
 	e.sample(p)
 	return nil
+}
+
+// strangers counts the keys of the white list that belong to no known device.
+func (p *plan) strangers() int {
+	n := 0
+	for key := range p.white {
+		if p.product.byKey[key] == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (e *Engine) suspend(id string) error {

@@ -70,6 +70,14 @@ type Appeared struct {
 	Components []ota.ComponentVersion // what it runs, if it said so; not to be changed
 }
 
+// TurnedAway is the fact that new devices were not taken in, since the engine
+// remembers as many as it may. It is returned at most once a minute.
+type TurnedAway struct {
+	Device     ota.Identity // the last one
+	Messages   int          // since the last such fact
+	MaxDevices int
+}
+
 // Recorded is the fact that a report came and what became of it.
 type Recorded struct {
 	Device  ota.Identity
@@ -101,6 +109,7 @@ type PlanChanged struct {
 func (Send) output()        {}
 func (Issue) output()       {}
 func (Appeared) output()    {}
+func (TurnedAway) output()  {}
 func (Recorded) output()    {}
 func (Decided) output()     {}
 func (Changed) output()     {}

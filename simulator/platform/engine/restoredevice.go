@@ -24,6 +24,7 @@ func (r *restorer) takeDevice(value []byte) error {
 			return err
 		}
 	}
+	r.engine.devices++
 	pr.byKey[d.key] = d
 	pr.devices = append(pr.devices, d)
 	return nil

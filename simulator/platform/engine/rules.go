@@ -26,10 +26,12 @@ const NeededLanguage = "en"
 // URLValidity is how long a download URL works that a platform issues.
 const URLValidity = 15 * time.Minute
 
-// Bounds of the whole platform: what an operator can fill its memory with.
+// Bounds of the whole platform: what an operator, and devices that may all connect,
+// can fill its memory with.
 const (
 	MaxPlans    = 1000
 	MaxPackages = 1000
+	MaxDevices  = 1_000_000 // unless LimitDevices says otherwise
 )
 
 // PlanSpec is what an operator fills in to create a plan.
