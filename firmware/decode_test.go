@@ -84,11 +84,15 @@ func TestCheckBase(t *testing.T) {
 	file, _ := firmwaretest.BSDiff("app.bsdiff", old, []byte("new"))
 	plain := firmwaretest.Plain("app", []byte("new"))
 	check := func(image []byte, files ...ota.File) error {
-		return jobOf(files...).CheckBase(t.Context(), func(context.Context) (*firmware.Base, error) { return base(t, image), nil })
+		open := func(context.Context) (*firmware.Base, error) { return base(t, image), nil }
+		return jobOf(files...).CheckBase(t.Context(), open)
 	}
 	require.NoError(t, check(old, plain, file))
 	for name, image := range map[string][]byte{"changed": flipped(old, 40_000), "too short": old[:30_000]} {
-		assert.Contains(t, requireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail, "app.bsdiff does not start from what runs", name)
+		assert.Contains(
+			t, requireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail, "app.bsdiff does not start from what runs",
+			name,
+		)
 	}
 	unsaid := file
 	unsaid.Base = nil
@@ -169,7 +173,9 @@ func TestWindowIsSaid(t *testing.T) {
 	frame := hugeWindow(t)
 	file := described(frame, make([]byte, 20<<20))
 	err := firmware.Decode(t.Context(), &file, bytes.NewReader(frame), io.Discard)
-	assert.Equal(t, "cannot decode "+file.Name+": it needs a zstd window above 8 MiB", requireCode(t, ota.UnpackFailed, err).Detail)
+	assert.Equal(
+		t, "cannot decode "+file.Name+": it needs a zstd window above 8 MiB", requireCode(t, ota.UnpackFailed, err).Detail,
+	)
 }
 
 func flipped(data []byte, at int) []byte {

@@ -28,15 +28,20 @@ func TestJobValidate(t *testing.T) {
 		files []ota.File
 		want  string // part of the refusal; empty if there is none
 	}{
-		"one file":        {[]ota.File{plain(nil)}, ""},
-		"patch":           {[]ota.File{plain(func(f *ota.File) { f.Encoding = ota.BSDiff; f.Output = &ota.Output{Size: 9} })}, ""},
+		"one file": {[]ota.File{plain(nil)}, ""},
+		"patch": {
+			[]ota.File{plain(func(f *ota.File) { f.Encoding = ota.BSDiff; f.Output = &ota.Output{Size: 9} })}, "",
+		},
 		"no file":         {nil, "1 to 5 files"},
 		"six files":       {make([]ota.File, 6), "1 to 5 files"},
 		"same name twice": {[]ota.File{plain(nil), plain(nil)}, "two files are named app.bin"},
 		"way out":         {[]ota.File{plain(func(f *ota.File) { f.Name = "../app" })}, `"../app" is not a file name`},
 		"parent":          {[]ota.File{plain(func(f *ota.File) { f.Name = ".." })}, "not a file name"},
 		"negative size":   {[]ota.File{plain(func(f *ota.File) { f.Size = -1 })}, "no valid size"},
-		"huge output":     {[]ota.File{plain(func(f *ota.File) { f.Encoding = ota.Zstd; f.Output = &ota.Output{Size: 1 << 50} })}, "no valid size"},
+		"huge output": {
+			[]ota.File{plain(func(f *ota.File) { f.Encoding = ota.Zstd; f.Output = &ota.Output{Size: 1 << 50} })},
+			"no valid size",
+		},
 		"zstd, no output": {[]ota.File{plain(func(f *ota.File) { f.Encoding = ota.Zstd })}, "no output"},
 		"plain, output":   {[]ota.File{plain(func(f *ota.File) { f.Output = &ota.Output{Size: 1} })}, "output of its own"},
 		"other encoding":  {[]ota.File{plain(func(f *ota.File) { f.Encoding = "lzma" })}, `unknown encoding "lzma"`},

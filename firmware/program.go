@@ -121,7 +121,8 @@ func ended(err error) bool {
 		return false
 	}
 	status, is := exit.Sys().(syscall.WaitStatus)
-	return is && (status.Signaled() && status.Signal() == syscall.SIGTERM || status.ExitStatus() == 128+int(syscall.SIGTERM))
+	return is &&
+		(status.Signaled() && status.Signal() == syscall.SIGTERM || status.ExitStatus() == 128+int(syscall.SIGTERM))
 }
 
 // stopped waits a moment for the end of ctx.

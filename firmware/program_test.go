@@ -28,9 +28,12 @@ func TestProgramOutcome(t *testing.T) {
 		script string
 		want   firmware.Outcome
 	}{
-		"success":    {"echo out; echo err >&2", firmware.Outcome{Stdout: []byte("out\n"), Stderr: "err"}},
-		"exit code":  {"echo broken >&2; exit 75", firmware.Outcome{Exit: 75, Stdout: []byte{}, Stderr: "broken"}},
-		"printable":  {`printf ' \033[31mred\033[0m\377 one\n two\n' >&2`, firmware.Outcome{Stdout: []byte{}, Stderr: "[31mred[0m one\n two"}},
+		"success":   {"echo out; echo err >&2", firmware.Outcome{Stdout: []byte("out\n"), Stderr: "err"}},
+		"exit code": {"echo broken >&2; exit 75", firmware.Outcome{Exit: 75, Stdout: []byte{}, Stderr: "broken"}},
+		"printable": {
+			`printf ' \033[31mred\033[0m\377 one\n two\n' >&2`,
+			firmware.Outcome{Stdout: []byte{}, Stderr: "[31mred[0m one\n two"},
+		},
 		"background": {"sleep 600 & echo $!", firmware.Outcome{}},
 	}
 	for name, test := range tests {
@@ -56,7 +59,9 @@ func TestProgramOutcome(t *testing.T) {
 }
 
 func TestProgramKeepsTheEndOfOutput(t *testing.T) {
-	got, err := shell(`i=0; while [ $i -lt 5000 ]; do echo "line $i of the output"; echo "complaint $i" >&2; i=$((i+1)); done`).Run(t.Context())
+	got, err := shell(
+		`i=0; while [ $i -lt 5000 ]; do echo "line $i of the output"; echo "complaint $i" >&2; i=$((i+1)); done`,
+	).Run(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, got.Stdout, firmware.MaxStdout)
 	assert.True(t, strings.HasSuffix(string(got.Stdout), "line 4999 of the output\n"))

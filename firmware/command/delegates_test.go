@@ -85,7 +85,9 @@ func (s *slots) try(pack func(version string) []byte, bad []byte) {
 	installer, err := command.New(command.Config{Component: "rootfs", Path: s.handler, StateDir: s.path("state")})
 	require.NoError(s, err)
 	jobOf := func(target string, content []byte) firmware.Job {
-		return firmware.Job{Component: "rootfs", Source: "1.0.0", Target: target, Files: firmwaretest.PlainPackage("package", content).Files}
+		return firmware.Job{
+			Component: "rootfs", Source: "1.0.0", Target: target, Files: firmwaretest.PlainPackage("package", content).Files,
+		}
 	}
 	content := pack("1.1.0")
 	job := jobOf("1.1.0", content)
@@ -172,7 +174,10 @@ const bus = `<busconfig><type>system</type><listen>unix:path=@DIR@/bus</listen><
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>`
 
 func TestToolsRAUC(t *testing.T) {
-	s := newSlots(t, "rauc", "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@DIR@/bus\nversion_file=@DIR@/version\nrauc() { command rauc -c @DIR@/system.conf \"$@\"; }\n")
+	s := newSlots(
+		t, "rauc",
+		"export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@DIR@/bus\nversion_file=@DIR@/version\nrauc() { command rauc -c @DIR@/system.conf \"$@\"; }\n",
+	)
 	s.write("system.conf", raucSystem)
 	s.start("dbus-daemon", "--nofork", "--nopidfile", "--config-file="+s.write("bus.conf", bus))
 	s.await("bus")
@@ -204,7 +209,10 @@ touch up; wait`, "sh", strings.ToUpper(slot))
 	bundle := func(version, key string) []byte {
 		dir, path := "bundle-"+version+key, "bundle-"+version+key+".raucb"
 		s.write(dir+"/root.img", string(firmwaretest.Content(version, 100<<10)))
-		s.write(dir+"/manifest.raucm", "[update]\ncompatible=gw-200\nversion="+version+"\n\n[bundle]\nformat=plain\n\n[image.rootfs]\nfilename=root.img\n")
+		s.write(
+			dir+"/manifest.raucm",
+			"[update]\ncompatible=gw-200\nversion="+version+"\n\n[bundle]\nformat=plain\n\n[image.rootfs]\nfilename=root.img\n",
+		)
 		s.run("rauc", "--cert", key+".crt", "--key", key+".key", "--keyring", key+".crt", "bundle", dir, path)
 		content, err := os.ReadFile(s.path(path))
 		require.NoError(t, err)
@@ -239,11 +247,17 @@ slot() { cat @DIR@/running; }
 		mode := `%s = { images: ( { filename = "root.img"; type = "raw"; device = "@DIR@/%s.img"; sha256 = "%x"; installed-directly = true; } ); };`
 		digest := sha256.Sum256(image)
 		s.write("swu/root.img", string(image))
-		s.write("swu/sw-description", fmt.Sprintf(`software = { version = "%s"; hardware-compatibility: [ "rev-b" ]; stable = { `+mode+mode+` }; }`,
-			version, "a", "a", digest, "b", "b", digest))
+		s.write(
+			"swu/sw-description",
+			fmt.Sprintf(`software = { version = "%s"; hardware-compatibility: [ "rev-b" ]; stable = { `+mode+mode+` }; }`,
+				version, "a", "a", digest, "b", "b", digest),
+		)
 		s.run("openssl", "cms", "-sign", "-in", "swu/sw-description", "-out", "swu/sw-description.sig",
 			"-signer", key+".crt", "-inkey", key+".key", "-outform", "DER", "-nosmimecap", "-binary")
-		s.run("sh", "-c", `cd swu && printf 'sw-description\nsw-description.sig\nroot.img\n' | busybox cpio -o -H newc >../update.swu 2>/dev/null`)
+		s.run(
+			"sh", "-c",
+			`cd swu && printf 'sw-description\nsw-description.sig\nroot.img\n' | busybox cpio -o -H newc >../update.swu 2>/dev/null`,
+		)
 		content, err := os.ReadFile(s.path("update.swu"))
 		require.NoError(t, err)
 		return content

@@ -116,7 +116,9 @@ func parseVersion(stdout []byte) (string, error) {
 func parseImage(stdout []byte) (string, error) {
 	a, err := parseAnswer(image, stdout)
 	if err != nil || !filepath.IsAbs(a.Image) {
-		return "", firmware.Failf(ota.DeltaFailed, `the handler's last line for image must be {"image":"PATH"} with an absolute path`)
+		return "", firmware.Failf(
+			ota.DeltaFailed, `the handler's last line for image must be {"image":"PATH"} with an absolute path`,
+		)
 	}
 	return a.Image, nil
 }

@@ -64,11 +64,15 @@ func TestPatches(t *testing.T) {
 		path := filepath.Join(dir, "handler")
 		programtest.Write(t, path, []byte("#!/bin/sh\n"+strings.ReplaceAll(script, "@DIR@", dir)), 0o755)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "live"), old, 0o600))
-		installer, err := command.New(command.Config{Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Patch: true})
+		installer, err := command.New(
+			command.Config{Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Patch: true},
+		)
 		require.NoError(t, err)
 		return installer, dir
 	}
-	installer, dir := patching(t, `[ "$1" != image ] || echo "{\"image\":\"@DIR@/live\"}"; [ "$1" != stage ] || cp "$OTA_FILES" @DIR@/staged`)
+	installer, dir := patching(
+		t, `[ "$1" != image ] || echo "{\"image\":\"@DIR@/live\"}"; [ "$1" != stage ] || cp "$OTA_FILES" @DIR@/staged`,
+	)
 	fetch(t, installer, jobOf(file), patch)
 	require.NoError(t, installer.Stage(t.Context(), jobOf(file)))
 	staged, err := os.ReadFile(filepath.Join(dir, "staged"))
@@ -149,9 +153,15 @@ func TestHandlerThatFails(t *testing.T) {
 		details []string
 	}{
 		"try again later": {script: "echo busy >&2; exit 75", retry: true},
-		"failed":          {script: "echo no valve >&2; exit 1", code: ota.InstallerFailed, details: []string{"stage: exit status 1: no valve"}},
-		"killed":          {script: "kill -9 $$", code: ota.InstallerFailed, details: []string{"stage: ", "signal: killed"}},
-		"long complaint":  {script: "head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1", code: ota.InstallerFailed, details: []string{"exit status 1: xxx"}},
+		"failed": {
+			script: "echo no valve >&2; exit 1", code: ota.InstallerFailed,
+			details: []string{"stage: exit status 1: no valve"},
+		},
+		"killed": {script: "kill -9 $$", code: ota.InstallerFailed, details: []string{"stage: ", "signal: killed"}},
+		"long complaint": {
+			script: "head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1", code: ota.InstallerFailed,
+			details: []string{"exit status 1: xxx"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,9 @@ func (w *world) Start(t *testing.T) firmware.Installer {
 			return cut(c)
 		}
 	}
-	cfg := file.Config{Path: w.path(), Version: "1.0.0", StateDir: filepath.Join(w.dir, "state"), Disk: disk, Restart: w.restart}
+	cfg := file.Config{
+		Path: w.path(), Version: "1.0.0", StateDir: filepath.Join(w.dir, "state"), Disk: disk, Restart: w.restart,
+	}
 	if w.unpack {
 		cfg.Unpack, cfg.Unpacker = true, unpacker{disk}
 	}

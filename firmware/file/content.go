@@ -50,7 +50,9 @@ func contentDigest(ctx context.Context, path string) (string, error) {
 
 // openDigest is the contentDigest of an open directory, which will get mode.
 func openDigest(ctx context.Context, dir *os.File, mode fs.FileMode) (string, error) {
-	return treeDigest(ctx, dir.Name(), mode, func(visit func(*firmware.Entry) error) error { return firmware.WalkOpen(dir, visit) })
+	return treeDigest(
+		ctx, dir.Name(), mode, func(visit func(*firmware.Entry) error) error { return firmware.WalkOpen(dir, visit) },
+	)
 }
 
 // fileDigest is the contentDigest of an open file.
@@ -71,7 +73,9 @@ func imageDigest(image ota.Output) string { return hex.EncodeToString(image.SHA2
 
 // treeDigest hashes one line for each entry that walk visits. dirMode, unless it is
 // 0, stands for the mode of the tree's root.
-func treeDigest(ctx context.Context, root string, dirMode fs.FileMode, walk func(func(*firmware.Entry) error) error) (string, error) {
+func treeDigest(
+	ctx context.Context, root string, dirMode fs.FileMode, walk func(func(*firmware.Entry) error) error,
+) (string, error) {
 	h, entries, size := sha256.New(), 0, int64(0)
 	err := walk(func(e *firmware.Entry) error {
 		if entries++; entries > maxEntries {

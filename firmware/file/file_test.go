@@ -32,7 +32,9 @@ type app struct {
 func newApp(t *testing.T, change func(*file.Config)) *app {
 	dir := t.TempDir()
 	a := &app{content: firmwaretest.Content("1.1.0", 10<<10)}
-	a.Config = file.Config{Path: filepath.Join(dir, "app"), Version: "1.0.0", Device: "gw-0001", StateDir: filepath.Join(dir, "state")}
+	a.Config = file.Config{
+		Path: filepath.Join(dir, "app"), Version: "1.0.0", Device: "gw-0001", StateDir: filepath.Join(dir, "state"),
+	}
 	if change != nil {
 		change(&a.Config)
 	}
@@ -243,7 +245,9 @@ func TestRefusedJobs(t *testing.T) {
 	}{
 		"two files": {jobOf(one, two), ota.ManifestMismatch, "is one file, the package has 2"},
 		"no file":   {jobOf(), ota.ManifestMismatch, "1 to 5 files"},
-		"too large": {jobOf(firmwaretest.Plain("app", make([]byte, 101))), ota.TooLarge, "needs 101 B, 1 B more than app takes"},
+		"too large": {
+			jobOf(firmwaretest.Plain("app", make([]byte, 101))), ota.TooLarge, "needs 101 B, 1 B more than app takes",
+		},
 	}
 	a := newApp(t, func(c *file.Config) { c.Capacity = 100 })
 	for name, test := range tests {

@@ -36,8 +36,10 @@ func TestMain(m *testing.M) {
 func race(dir string) {
 	random := rand.New(rand.NewPCG(1, 2))
 	outside := filepath.Join(filepath.Dir(dir), "outside")
-	names := []string{"app", "app.ota-next", "app.ota-previous", "app.ota-trial", "app.ota-starts", "x", "y", "app.ota-next/.ota-part",
-		"app/a", "app/b", "app.ota-previous/a", "app.ota-previous/b", "app.ota-next/a", "x/a", "y/b", "app/sub", "x/sub"}
+	names := []string{
+		"app", "app.ota-next", "app.ota-previous", "app.ota-trial", "app.ota-starts", "x", "y", "app.ota-next/.ota-part",
+		"app/a", "app/b", "app.ota-previous/a", "app.ota-previous/b", "app.ota-next/a", "x/a", "y/b", "app/sub", "x/sub",
+	}
 	targets := []string{outside, outside + "/file", outside + "/program", outside + "/sub", "../outside", "/"}
 	any := func(of []string) string { return of[random.IntN(len(of))] }
 	path := func() string { return filepath.Join(dir, any(names)) }
@@ -116,9 +118,14 @@ func TestRaces(t *testing.T) {
 			require.Empty(t, gained(t, own), "after %d steps", n)
 		}
 		stop()
-		require.Equal(t, 1, upgradeInRace(t, cfg, steps+1, unpack), "what the application has left keeps it from being replaced")
+		require.Equal(
+			t, 1, upgradeInRace(t, cfg, steps+1, unpack), "what the application has left keeps it from being replaced",
+		)
 		require.Equal(t, before, portrait(t, outside))
-		t.Logf("%d steps of an upgrade, unpack %v, raced by a user who owns the directory: %d went well, nothing outside has changed", steps, unpack, good)
+		t.Logf(
+			"%d steps of an upgrade, unpack %v, raced by a user who owns the directory: %d went well, nothing outside has changed",
+			steps, unpack, good,
+		)
 	}
 }
 
@@ -215,7 +222,9 @@ func gained(t *testing.T, dir string) (names []string) {
 func startRacer(t *testing.T, dir string) (stop func()) {
 	racer := exec.Command("/proc/self/exe")
 	racer.Env = []string{racerDirectory + "=" + dir}
-	racer.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
+	racer.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL,
+	}
 	require.NoError(t, racer.Start())
 	stop = func() { _ = racer.Process.Kill(); _ = racer.Wait() } // the second time it has gone
 	t.Cleanup(stop)

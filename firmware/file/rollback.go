@@ -41,7 +41,9 @@ func rollBack(ctx context.Context, stateDir string, log *slog.Logger) (string, e
 	if err != nil || rec == nil || rec.Trial == "" {
 		return "", err
 	}
-	in, err := New(Config{Path: rec.Trial, Version: unknown, StateDir: stateDir, Restart: firmware.RestartProcess, Logger: log})
+	in, err := New(
+		Config{Path: rec.Trial, Version: unknown, StateDir: stateDir, Restart: firmware.RestartProcess, Logger: log},
+	)
 	if err != nil {
 		return "", err
 	}

@@ -100,7 +100,8 @@ func (in *Installer) isStaged(ctx context.Context, next *os.File, target *image)
 		return false, err
 	}
 	stat := info.Sys().(*syscall.Stat_t)
-	if int(stat.Uid) != os.Geteuid() || info.Mode()&0o022 != 0 || !info.IsDir() && (!info.Mode().IsRegular() || stat.Nlink > 1) {
+	if int(stat.Uid) != os.Geteuid() || info.Mode()&0o022 != 0 ||
+		!info.IsDir() && (!info.Mode().IsRegular() || stat.Nlink > 1) {
 		return false, nil
 	}
 	id, err := identityOf(next)
@@ -147,7 +148,9 @@ func (in *Installer) finish(rec *record, verified *os.File) error {
 			return err
 		}
 		if !os.SameFile(is, was) {
-			return firmware.Failf(ota.InstallerFailed, "%s was replaced while it was switched: its directory belongs to another user", in.cfg.Path)
+			return firmware.Failf(
+				ota.InstallerFailed, "%s was replaced while it was switched: its directory belongs to another user", in.cfg.Path,
+			)
 		}
 	}
 	return in.dressLive(live, rec.Dress)
@@ -357,7 +360,10 @@ func (in *Installer) goBack(ctx context.Context, rec *record) error {
 			return in.swapBack(path)
 		}
 	}
-	return firmware.Failf(ota.InstallerFailed, "cannot go back to %s: it is neither at %s nor at %s", rec.Source.Version, in.previous, in.next)
+	return firmware.Failf(
+		ota.InstallerFailed, "cannot go back to %s: it is neither at %s nor at %s", rec.Source.Version, in.previous,
+		in.next,
+	)
 }
 
 func (in *Installer) swapBack(from string) error {

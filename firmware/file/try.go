@@ -48,8 +48,11 @@ func (in *Installer) tryLink(cannotExchange error) error {
 		err = in.cfg.Disk.Link(in.next, in.previous)
 	}
 	if err != nil {
-		return errors.Join(firmware.Failf(ota.InstallerFailed,
-			"cannot switch %s here: its file system lacks what would leave no moment without a version: %v; want one such as ext4", in.cfg.Path, err), in.cfg.Disk.RemoveAll(in.next))
+		return errors.Join(firmware.Failf(
+			ota.InstallerFailed,
+			"cannot switch %s here: its file system lacks what would leave no moment without a version: %v; want one such as ext4",
+			in.cfg.Path, err,
+		), in.cfg.Disk.RemoveAll(in.next))
 	}
 	return in.cfg.Disk.RemoveAll(in.previous)
 }

@@ -64,7 +64,8 @@ func openOwn(path string) (*os.File, error) {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && (!info.IsDir() || info.Mode().Perm() != 0o700 || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid()) {
+	if err == nil &&
+		(!info.IsDir() || info.Mode().Perm() != 0o700 || int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid()) {
 		err = fmt.Errorf("cannot unpack into %s: %w", path, firmware.ErrNotOwn)
 	}
 	if err != nil {
@@ -78,7 +79,9 @@ func (in *Installer) merge(next *os.File, name string) error {
 	err := in.cfg.Disk.MoveUp(next, partName)
 	var at *fs.PathError
 	if errors.Is(err, fs.ErrExist) && errors.As(err, &at) {
-		return firmware.Failf(ota.UnpackFailed, "%s holds %s, which an earlier file of the package holds too", name, filepath.Base(at.Path))
+		return firmware.Failf(
+			ota.UnpackFailed, "%s holds %s, which an earlier file of the package holds too", name, filepath.Base(at.Path),
+		)
 	}
 	return err
 }

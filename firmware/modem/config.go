@@ -64,14 +64,24 @@ type Profile struct {
 func Quectel() Profile {
 	const answer = 5 * time.Second
 	return Profile{
-		Version: port.Exchange{Send: "AT+QGMR\r", Expect: regexp.MustCompile(`^\s*(?:AT\S*\s+)?(?:[+^][^\r\n]*\s+)*(\S+)\r\n(?:[^\r\n]*\r\n)*?OK\r\n`), Timeout: answer, Attempts: 3},
+		Version: port.Exchange{
+			Send:    "AT+QGMR\r",
+			Expect:  regexp.MustCompile(`^\s*(?:AT\S*\s+)?(?:[+^][^\r\n]*\s+)*(\S+)\r\n(?:[^\r\n]*\r\n)*?OK\r\n`),
+			Timeout: answer, Attempts: 3,
+		},
 		Prepare: []port.Exchange{
 			{Send: "ATE0\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: answer, Attempts: 3},
-			{Send: "AT+QFDEL=\"{name}\"\r", Expect: regexp.MustCompile(`(OK|ERROR[^\r]*)\r\n`), Timeout: answer, Attempts: 1}, // there may be none
+			{
+				Send: "AT+QFDEL=\"{name}\"\r", Expect: regexp.MustCompile(`(OK|ERROR[^\r]*)\r\n`), Timeout: answer, Attempts: 1,
+			}, // there may be none
 		},
-		Upload:   port.Exchange{Send: "AT+QFUPL=\"{name}\",{size},60\r", Expect: regexp.MustCompile(`CONNECT\r\n`), Timeout: answer, Attempts: 1},
+		Upload: port.Exchange{
+			Send: "AT+QFUPL=\"{name}\",{size},60\r", Expect: regexp.MustCompile(`CONNECT\r\n`), Timeout: answer, Attempts: 1,
+		},
 		Uploaded: regexp.MustCompile(`\+QFUPL: (\d+),([0-9a-fA-F]+)\r\n\s*OK\r\n`),
-		Trigger:  port.Exchange{Send: "AT+QFOTADL=\"/data/ufs/{name}\"\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: 3 * answer, Attempts: 1},
+		Trigger: port.Exchange{
+			Send: "AT+QFOTADL=\"/data/ufs/{name}\"\r", Expect: regexp.MustCompile(`OK\r\n`), Timeout: 3 * answer, Attempts: 1,
+		},
 		Progress: regexp.MustCompile(`\+QIND: ?"FOTA","(?:START|HTTPSTART|HTTPEND|UPDATING|RESTORE)"(?:, ?(\d+))?\r\n`),
 		End:      regexp.MustCompile(`\+QIND: ?"FOTA","END", ?(\d+)\r\n`),
 		Failed:   regexp.MustCompile(`\+QIND: ?"FOTA","HTTPEND", ?([1-9]\d*)\r\n`),
@@ -124,7 +134,10 @@ func (c Config) Validate() error {
 	}
 	p := c.Profile
 	wrong(c.Port.Path == "", "there is no port")
-	wrong(c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud, port.MaxBaud)
+	wrong(
+		c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud,
+		port.MaxBaud,
+	)
 	wrong(p.Version.Expect == nil || p.Version.Expect.NumSubexp() < 1, "version has no pattern with a group")
 	wrong(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
 	wrong(p.End == nil || p.End.NumSubexp() < 1, "end has no group")

@@ -58,7 +58,21 @@ func (d *driver) ask(l *port.Port) (string, error) {
 // version.
 func unsolicited(word string) bool {
 	switch strings.ToUpper(word) {
-	case "", "OK", "ERROR", "RING", "RDY", "READY", "NO", "BUSY", "CONNECT", "POWERED", "NORMAL", "SMS", "CALL", "PB", "SIM":
+	case "",
+		"OK",
+		"ERROR",
+		"RING",
+		"RDY",
+		"READY",
+		"NO",
+		"BUSY",
+		"CONNECT",
+		"POWERED",
+		"NORMAL",
+		"SMS",
+		"CALL",
+		"PB",
+		"SIM":
 		return true
 	}
 	return strings.ContainsRune("+^%$*#&!", rune(word[0]))

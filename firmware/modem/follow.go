@@ -94,7 +94,8 @@ func (s *session) leave() (done bool, err error) {
 	w := s.cfg.watch()
 	w.silence = s.cfg.StartLimit
 	var failure *ota.Failure
-	if err := s.followTo(w); err != nil && !errors.As(err, &failure) && !errors.Is(err, port.ErrSilent) && !errors.Is(err, port.ErrGone) {
+	if err := s.followTo(w); err != nil && !errors.As(err, &failure) && !errors.Is(err, port.ErrSilent) &&
+		!errors.Is(err, port.ErrGone) {
 		return false, err
 	}
 	if s.port == nil {

@@ -167,7 +167,9 @@ func TestExchanges(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	l, far, _ := open(t.Context(), t)
 	say(t, far, "\r\n+CME ERROR: 417\r\n")
-	e := port.Exchange{Expect: regexp.MustCompile("OK"), Refusal: regexp.MustCompile(`\+CME ERROR: \d+`), Timeout: long, Attempts: 3}
+	e := port.Exchange{
+		Expect: regexp.MustCompile("OK"), Refusal: regexp.MustCompile(`\+CME ERROR: \d+`), Timeout: long, Attempts: 3,
+	}
 	_, err := l.Exchange(e)
 	require.ErrorIs(t, err, port.ErrRefused)
 	assert.ErrorContains(t, err, "refused: +CME ERROR: 417")

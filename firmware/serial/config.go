@@ -107,8 +107,14 @@ func (c Config) Validate() error {
 	known := c.Protocol == XModem || c.Protocol == YModem || c.Protocol == Pull || c.Protocol == SMP
 	wrong(!known, "protocol %q is not known", c.Protocol)
 	wrong(c.Port.Path == "", "there is no port")
-	wrong(c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud, port.MaxBaud)
-	wrong(known && c.Protocol != SMP && (c.Version.Expect == nil || c.Version.Expect.NumSubexp() < 1), "version has no pattern with a group")
+	wrong(
+		c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud,
+		port.MaxBaud,
+	)
+	wrong(
+		known && c.Protocol != SMP && (c.Version.Expect == nil || c.Version.Expect.NumSubexp() < 1),
+		"version has no pattern with a group",
+	)
 	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
 	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	wrong(min(c.Timeout, c.StartLimit, c.Pause) < 0, "a time is negative")

@@ -34,10 +34,15 @@ func TestHeaderOfYModem(t *testing.T) {
 }
 
 func TestMapsThere(t *testing.T) {
-	encoded := encodeMap(pair{"off", 300}, pair{"data", []byte{1, 2}}, pair{"confirm", true}, pair{"x", false}, pair{"big", 1 << 40})
+	encoded := encodeMap(
+		pair{"off", 300}, pair{"data", []byte{1, 2}}, pair{"confirm", true}, pair{"x", false}, pair{"big", 1 << 40},
+	)
 	values, err := decodeMap(encoded)
 	require.NoError(t, err)
-	assert.Equal(t, map[string]any{"off": int64(300), "data": []byte{1, 2}, "confirm": true, "x": false, "big": int64(1 << 40)}, values)
+	assert.Equal(
+		t, map[string]any{"off": int64(300), "data": []byte{1, 2}, "confirm": true, "x": false, "big": int64(1 << 40)},
+		values,
+	)
 	assert.Equal(t, []byte("\xa1\x63off\x19\x01\x2c"), encodeMap(pair{"off", 300}), "RFC 8949, as short as it can be")
 }
 
@@ -131,7 +136,9 @@ func FuzzParseCommand(f *testing.F) {
 }
 
 func FuzzReadBootImage(f *testing.F) {
-	head := append([]byte{0x3d, 0xb8, 0xf3, 0x96, 0, 0, 0, 0, 32, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 9, 0, 0, 0}, make([]byte, 4)...)
+	head := append(
+		[]byte{0x3d, 0xb8, 0xf3, 0x96, 0, 0, 0, 0, 32, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 9, 0, 0, 0},
+		make([]byte, 4)...)
 	good := append(append(head, "data"...), 0x07, 0x69, 8, 0, 0x10, 0, 0, 0)
 	f.Add(good)
 	f.Add([]byte("no image"))

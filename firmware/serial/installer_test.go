@@ -45,7 +45,9 @@ func newUpgrade(t *testing.T, attach func(*world, []byte), change func(*world)) 
 		change(u.world)
 	}
 	u.installer = u.start(t, firmware.Disk{})
-	u.job = firmware.Job{Component: "motor", Source: "1.0.0", Target: "1.1.0", Files: []ota.File{firmwaretest.Plain("motor.bin", u.new)}}
+	u.job = firmware.Job{
+		Component: "motor", Source: "1.0.0", Target: "1.1.0", Files: []ota.File{firmwaretest.Plain("motor.bin", u.new)},
+	}
 	u.fetch(u.new)
 	return u
 }

@@ -80,7 +80,8 @@ type extent struct {
 }
 
 func (e extent) overlaps(other extent) bool {
-	return e.device == other.device && e.number == other.number && e.inode == other.inode && e.from < other.to && other.from < e.to
+	return e.device == other.device && e.number == other.number && e.inode == other.inode && e.from < other.to &&
+		other.from < e.to
 }
 
 // part is the length bytes of e that begin at from; 0 for all that follow.

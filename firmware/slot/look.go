@@ -77,7 +77,9 @@ func (in *Installer) stay(ctx context.Context, running Slot, reason error) error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := firmware.Failf(ota.InstallerFailed, "cannot go back to slot %s, so slot %s stays: %v", running.Other(), running, reason)
+	err := firmware.Failf(
+		ota.InstallerFailed, "cannot go back to slot %s, so slot %s stays: %v", running.Other(), running, reason,
+	)
 	if failed := in.choose(ctx, Choice{Slot: running}); failed != nil {
 		return firmware.Failf(ota.InstallerFailed, "%v; %v", err, failed)
 	}
@@ -94,8 +96,11 @@ func (in *Installer) runsImage(ctx context.Context, rec *record, running Slot) e
 	err := in.matches(ctx, running, rec.Slots[running])
 	var failure *ota.Failure
 	if errors.As(err, &failure) && failure.Code == ota.DigestMismatch {
-		return firmware.Failf(ota.VerifyFailed, "the running slot %s does not hold the image of %s that was written: %s may lead to another disk now",
-			running, rec.Version, in.cfg.Devices[running])
+		return firmware.Failf(
+			ota.VerifyFailed,
+			"the running slot %s does not hold the image of %s that was written: %s may lead to another disk now", running,
+			rec.Version, in.cfg.Devices[running],
+		)
 	}
 	return err
 }
@@ -118,7 +123,8 @@ func mountedWritable(sys, mounts string, slot extents) bool {
 		if len(mount) < 3 || len(system) < 3 || !strings.HasPrefix(system[2], "rw") {
 			continue
 		}
-		if _, err := fmt.Sscanf(mount[2], "%d:%d", &major, &minor); err == nil && deviceExtents(sys, unix.Mkdev(major, minor), maxLayers).overlaps(slot) {
+		if _, err := fmt.Sscanf(mount[2], "%d:%d", &major, &minor); err == nil &&
+			deviceExtents(sys, unix.Mkdev(major, minor), maxLayers).overlaps(slot) {
 			return true
 		}
 		// Of some file systems, such as btrfs, the number is none of a device.

@@ -70,7 +70,8 @@ const maxLayers = 4
 // whichDevice is the slot that lies under the block device with a number.
 func whichDevice(devices [2]string, sys string, device uint64, layers int) (Slot, error) {
 	for s, path := range devices {
-		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeDevice != 0 && uint64(info.Sys().(*syscall.Stat_t).Rdev) == device {
+		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeDevice != 0 &&
+			uint64(info.Sys().(*syscall.Stat_t).Rdev) == device {
 			return Slot(s), nil
 		}
 	}
@@ -80,7 +81,9 @@ func whichDevice(devices [2]string, sys string, device uint64, layers int) (Slot
 	}
 	below, err := os.ReadDir(filepath.Join(dir, "slaves"))
 	if err != nil || len(below) != 1 || layers == 0 {
-		return 0, fmt.Errorf("the root file system is on device %d:%d, which is neither slot", unix.Major(device), unix.Minor(device))
+		return 0, fmt.Errorf(
+			"the root file system is on device %d:%d, which is neither slot", unix.Major(device), unix.Minor(device),
+		)
 	}
 	number, err := readNumber(filepath.Join(dir, "slaves", below[0].Name(), "dev"))
 	if err != nil {

@@ -105,7 +105,10 @@ func (c Config) Validate() error {
 	wrong(c.Running == nil, "nothing finds the running slot")
 	wrong(c.Tries < 1 || c.Tries > MaxTries, "%d tries are not within 1 to %d", c.Tries, MaxTries)
 	wrong(c.VersionFile != "" && !filepath.IsAbs(c.VersionFile), "version file %q is not an absolute path", c.VersionFile)
-	wrong(c.VersionFile == "" && !ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version, ota.MaxVersion)
+	wrong(
+		c.VersionFile == "" && !ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version,
+		ota.MaxVersion,
+	)
 	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	return errors.Join(problems...)
 }

@@ -102,8 +102,14 @@ func (c Config) Validate() error {
 	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
 	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	wrong(c.Driver == nil, "there is no driver")
-	wrong(c.Factory != Factory{} && !ota.ValidVersion(c.Factory.Version), "factory version %q is not a version", c.Factory.Version)
-	wrong(c.Factory != Factory{} && !filepath.IsAbs(c.Factory.Path), "factory image %q is not an absolute path", c.Factory.Path)
+	wrong(
+		c.Factory != Factory{} && !ota.ValidVersion(c.Factory.Version), "factory version %q is not a version",
+		c.Factory.Version,
+	)
+	wrong(
+		c.Factory != Factory{} && !filepath.IsAbs(c.Factory.Path), "factory image %q is not an absolute path",
+		c.Factory.Path,
+	)
 	wrong(min(c.StartLimit, c.Pause) < 0, "a time is negative")
 	wrong(c.Tries < 0 || c.Capacity < 0, "a count or size is negative")
 	return errors.Join(problems...)

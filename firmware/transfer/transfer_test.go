@@ -78,7 +78,9 @@ func (d *device) installer(t *testing.T) *transfer.Installer {
 // stage brings an image to the device.
 func (d *device) stage(t *testing.T, source, target string) firmware.Job {
 	content := firmwaretest.Content(target, 100)
-	job := firmware.Job{Component: "motor", Source: source, Target: target, Files: []ota.File{firmwaretest.Plain("motor.bin", content)}}
+	job := firmware.Job{
+		Component: "motor", Source: source, Target: target, Files: []ota.File{firmwaretest.Plain("motor.bin", content)},
+	}
 	places, err := d.installer(t).Open(t.Context(), job)
 	require.NoError(t, err)
 	_, err = places[0].WriteAt(content, 0)

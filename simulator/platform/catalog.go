@@ -40,7 +40,9 @@ type artifact struct {
 func (s *catalog) key(name string) string { return path.Join(s.root, name) }
 
 // add uploads the files of a package.
-func (s *catalog) add(ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt, reference string) error {
+func (s *catalog) add(
+	ctx context.Context, envelope ota.Envelope, manifest *ota.Manifest, files []io.ReaderAt, reference string,
+) error {
 	for i := range manifest.Files {
 		f := &manifest.Files[i]
 		if err := s.put(ctx, path.Join(reference, f.Name), files[i], f.Size); err != nil {
@@ -154,7 +156,9 @@ func (s *catalog) message(now time.Time, valid time.Duration, out engine.Issue) 
 		return nil, fmt.Errorf("there is no package %s", out.Package)
 	}
 	p := found.(*artifact)
-	message := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: p.envelope}
+	message := &ota.Package{
+		Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: p.envelope,
+	}
 	for i := range p.files {
 		name := p.files[i].Name
 		address, err := s.address(now, valid, path.Join(out.Package, name))

@@ -79,8 +79,10 @@ func plan(t *testing.T, s *platform.Service) {
 	require.NoError(t, err)
 	file, err := bundle.Describe("rootfs.bin", bytes.NewReader(image()), 4<<10)
 	require.NoError(t, err)
-	manifest := ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Release: 1,
-		Created: time.Now(), Files: []ota.File{file}}
+	manifest := ota.Manifest{
+		Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Release: 1,
+		Created: time.Now(), Files: []ota.File{file},
+	}
 	envelope, err := bundle.Seal(&manifest, key)
 	require.NoError(t, err)
 	require.NoError(t, s.AddPackage(t.Context(), envelope, &manifest, []io.ReaderAt{bytes.NewReader(image())}))
@@ -134,7 +136,9 @@ func (d *device) open(url string) error {
 	}
 	d.t.Cleanup(func() { conn.Close() })
 	d.client, d.inbox = client, inbox
-	_, err = client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: d.topics.DeviceFilter(d.id), QoS: 1}}})
+	_, err = client.Subscribe(
+		ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: d.topics.DeviceFilter(d.id), QoS: 1}}},
+	)
 	return err
 }
 
@@ -164,7 +168,11 @@ func (d *device) report(statuses ...ota.Status) {
 	d.t.Helper()
 	for _, s := range statuses {
 		d.seq++
-		d.send(&ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: d.seq, Component: "rootfs", Status: s, Version: "1.0.0"})
+		d.send(
+			&ota.Report{
+				Time: time.Now(), Plan: "spring", Attempt: 1, Seq: d.seq, Component: "rootfs", Status: s, Version: "1.0.0",
+			},
+		)
 	}
 }
 

@@ -42,7 +42,9 @@ func (s *Service) objectRoot() (string, error) {
 		return "", fmt.Errorf("cannot read where the packages lie in the object store: %w", err)
 	}
 	if !regexp.MustCompile("^ota-sim-[A-Z2-7]{26,}$").Match(kept) {
-		return "", fmt.Errorf("%s: does not say where the packages lie in the object store: want ota-sim-… as its keys begin", path)
+		return "", fmt.Errorf(
+			"%s: does not say where the packages lie in the object store: want ota-sim-… as its keys begin", path,
+		)
 	}
 	return string(kept), nil
 }

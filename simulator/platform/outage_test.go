@@ -83,7 +83,9 @@ func TestAddressesAreRevoked(t *testing.T) {
 	require.NoError(t, s.RevokeAddresses())
 	status, _ := get(t, old.Files[0].URLs[0], "")
 	assert.Equal(t, http.StatusForbidden, status)
-	d.send(&ota.AddressRequest{Time: time.Now(), Plan: "spring", Attempt: 1, Component: "rootfs", Reason: ota.AddressExpired})
+	d.send(
+		&ota.AddressRequest{Time: time.Now(), Plan: "spring", Attempt: 1, Component: "rootfs", Reason: ota.AddressExpired},
+	)
 	status, body := get(t, expect[*ota.Package](d).Files[0].URLs[0], "")
 	assert.Equal(t, http.StatusOK, status, "a new one works at once")
 	assert.Equal(t, image(), body)

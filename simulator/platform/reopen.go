@@ -47,8 +47,10 @@ func (s *Service) statePath() string { return filepath.Join(s.config.State, stat
 // damaged says what can be done about a state that cannot be used. The platform
 // changes nothing of it.
 func (s *Service) damaged(err error) error {
-	return fmt.Errorf("%w: put back a copy of %s, or begin anew with another --state: devices then report again what they run",
-		err, s.config.State)
+	return fmt.Errorf(
+		"%w: put back a copy of %s, or begin anew with another --state: devices then report again what they run", err,
+		s.config.State,
+	)
 }
 
 // lostState reports that the state is missing or empty although there was one: no
@@ -79,7 +81,9 @@ func (s *Service) openPackages() error {
 	for _, p := range s.engine.Packages() {
 		known[p.ID+packageEnding] = true
 		if err := s.openPackage(&p); err != nil {
-			return fmt.Errorf("package %s: %w: put its file back as %s, or begin anew with another --state", p.Name, err, s.packagePath(p.ID))
+			return fmt.Errorf(
+				"package %s: %w: put its file back as %s, or begin anew with another --state", p.Name, err, s.packagePath(p.ID),
+			)
 		}
 	}
 	entries, err := os.ReadDir(filepath.Join(s.config.State, packagesDir))

@@ -31,7 +31,11 @@ func TestUpgrade(t *testing.T) {
 	message, packet := d.next()
 	offered, is := message.(*ota.Plan)
 	require.True(t, is, "%+v", message)
-	assert.Equal(t, []ota.PlanComponent{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Size: int64(len(image()))}}, offered.Components)
+	assert.Equal(
+		t,
+		[]ota.PlanComponent{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Size: int64(len(image()))}},
+		offered.Components,
+	)
 	require.NotNil(t, packet.Properties.MessageExpiry, "a plan must not arrive after its end")
 	assert.InDelta(t, 3600, *packet.Properties.MessageExpiry, 60)
 
@@ -96,7 +100,9 @@ func TestAddressesExpire(t *testing.T) {
 		assert.Equal(c, http.StatusForbidden, status)
 	}, patience, 100*time.Millisecond)
 	assert.False(t, time.Now().Before(first.Files[0].Expires))
-	d.send(&ota.AddressRequest{Time: time.Now(), Plan: "spring", Attempt: 1, Component: "rootfs", Reason: ota.AddressExpired})
+	d.send(
+		&ota.AddressRequest{Time: time.Now(), Plan: "spring", Attempt: 1, Component: "rootfs", Reason: ota.AddressExpired},
+	)
 	again := expect[*ota.Package](d)
 	assert.True(t, again.Files[0].Expires.After(first.Files[0].Expires))
 	assert.NotEqual(t, first.Files[0].URLs, again.Files[0].URLs)
@@ -245,7 +251,9 @@ func TestStoreOfOthers(t *testing.T) {
 	server, err := objectstore.Listen(objectstore.ServerConfig{Handler: store})
 	require.NoError(t, err)
 	serve(t, server.Run)
-	s := start(t, platform.Config{Store: &platform.RemoteStore{URL: server.URL(), Bucket: "ota", Credentials: credentials}})
+	s := start(
+		t, platform.Config{Store: &platform.RemoteStore{URL: server.URL(), Bucket: "ota", Credentials: credentials}},
+	)
 	assert.Equal(t, server.URL(), s.StoreURL())
 	p := connect(t, s.BrokerURL(), "gw-1").address()
 	_, body := get(t, p.Files[0].URLs[0], "")
@@ -272,8 +280,10 @@ func TestStoreOfOthersForgets(t *testing.T) {
 	}))
 	defer server.Close()
 	var log bytes.Buffer
-	s, err := platform.New(platform.Config{Store: &platform.RemoteStore{URL: server.URL, Bucket: "ota", Credentials: credentials},
-		Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	s, err := platform.New(
+		platform.Config{Store: &platform.RemoteStore{URL: server.URL, Bucket: "ota", Credentials: credentials},
+			Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	)
 	require.NoError(t, err)
 	defer s.Close()
 	there := func() int {
@@ -308,7 +318,9 @@ func TestStoreOfOthersRefuses(t *testing.T) {
 	serve(t, server.Run)
 	wrong := right
 	wrong.SecretKey = "guess-of-the-secret"
-	s, err := platform.New(platform.Config{Store: &platform.RemoteStore{URL: server.URL(), Bucket: "ota", Credentials: wrong}})
+	s, err := platform.New(
+		platform.Config{Store: &platform.RemoteStore{URL: server.URL(), Bucket: "ota", Credentials: wrong}},
+	)
 	require.NoError(t, err)
 	defer s.Close()
 	m := &ota.Manifest{

@@ -33,7 +33,9 @@ func packageOf(t *testing.T, target string) []byte {
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	_, err = bundle.Create(path, bundle.Release{Files: []string{file}, Chunk: 4 << 10, Keys: []ed25519.PrivateKey{key},
-		Manifest: ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: target, Release: 1}})
+		Manifest: ota.Manifest{
+			Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: target, Release: 1,
+		}})
 	require.NoError(t, err)
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -128,7 +130,10 @@ func TestWatch(t *testing.T) {
 	s := start(t, platform.Config{})
 	w, slow := s.Watch(100), s.Watch(1)
 	for _, key := range []string{"a", "b", "c"} {
-		s.Hear(ota.Identity{Product: "gw-200", Device: key}, &ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.1.0"}}})
+		s.Hear(
+			ota.Identity{Product: "gw-200", Device: key},
+			&ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.1.0"}}},
+		)
 	}
 	require.Len(t, w.Facts, 3)
 	fact := <-w.Facts
@@ -137,7 +142,10 @@ func TestWatch(t *testing.T) {
 	assert.Zero(t, slow.Missed())
 	s.Unwatch(w)
 	s.Unwatch(slow)
-	s.Hear(ota.Identity{Product: "gw-200", Device: "d"}, &ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.1.0"}}})
+	s.Hear(
+		ota.Identity{Product: "gw-200", Device: "d"},
+		&ota.Inventory{Components: []ota.ComponentVersion{{ID: "rootfs", Type: ota.Module, Version: "1.1.0"}}},
+	)
 	assert.Len(t, w.Facts, 2)
 }
 

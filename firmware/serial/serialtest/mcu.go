@@ -5,7 +5,8 @@
 //
 // One flow through it: New makes an MCU that runs an image; Plug connects it to
 // the port of an installer's configuration, a pseudo-terminal or, without a path, a
-// cable in memory, which Dial opens; the installer speaks to it; Live gives what it runs. A line may be cut at anything that the
+// cable in memory, which Dial opens; the installer speaks to it; Live gives what it
+// runs. A line may be cut at anything that the
 // MCU is about to hear, or lose and garble bytes, and an MCU may fall silent.
 //
 // An image's first line is its version. The emulators keep no time but for the

@@ -38,7 +38,10 @@ type API struct {
 
 // New returns the API of a platform.
 func New(config Config) *API {
-	a := &API{platform: config.Platform, types: append(engine.FileTypes(), config.FileTypes...), log: config.Logger, mux: http.NewServeMux()}
+	a := &API{
+		platform: config.Platform, types: append(engine.FileTypes(), config.FileTypes...), log: config.Logger,
+		mux: http.NewServeMux(),
+	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

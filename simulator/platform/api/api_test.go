@@ -42,7 +42,10 @@ func TestWholeRollout(t *testing.T) {
 	assert.Equal(t, 5, plan.Retries)
 	assert.Equal(t, 120, *plan.RejectionMinutes)
 	assert.Equal(t, p.ID, plan.Components[0].PackageID)
-	plan = must[api.PlanDetails](s, "PUT", "/plans/spring-2026", planForm("Spring!", `"black":["tester"],"retries":0,"push_hours":{"from":0,"to":24}`))
+	plan = must[api.PlanDetails](
+		s, "PUT", "/plans/spring-2026",
+		planForm("Spring!", `"black":["tester"],"retries":0,"push_hours":{"from":0,"to":24}`),
+	)
 	assert.Equal(t, "Spring!", plan.Name)
 	assert.Equal(t, 0, plan.Retries)
 	must[api.PlanDetails](s, "POST", "/plans/spring-2026/activate", "")
@@ -55,15 +58,24 @@ func TestWholeRollout(t *testing.T) {
 	s.asks("gw-4", "2")
 	s.says("gw-5", &ota.Offline{})
 	plans := must[api.Plans](s, "GET", "/plans", "")
-	assert.Equal(t, api.Counts{NotUpgraded: 1, Upgraded: 2, UpgradeFailed: 1, NoUpdateRequired: 1, Total: 5, SuccessRate: 66.67}, plans.Plans[0].Devices)
+	assert.Equal(
+		t, api.Counts{NotUpgraded: 1, Upgraded: 2, UpgradeFailed: 1, NoUpdateRequired: 1, Total: 5, SuccessRate: 66.67},
+		plans.Plans[0].Devices,
+	)
 	assert.Equal(t, plans.Plans[0].Devices, plans.Totals)
 
-	table := must[api.Devices](s, "GET", "/plans/spring-2026/devices?status=upgraded&online=true&key=gw-&limit=1&offset=1", "")
+	table := must[api.Devices](
+		s, "GET", "/plans/spring-2026/devices?status=upgraded&online=true&key=gw-&limit=1&offset=1", "",
+	)
 	assert.Equal(t, 2, table.Total)
 	assert.Len(t, table.Devices, 1)
 	_, csv := s.call("GET", "/plans/spring-2026/devices.csv?status=upgrade_failed", "")
 	lines := strings.Split(strings.TrimSpace(csv), "\n")
-	assert.Equal(t, "DeviceKey,Upgrade start time,Upgrade end time,Upgrade status,Device online status,Attempt,Failure,Earlier failure", lines[0])
+	assert.Equal(
+		t,
+		"DeviceKey,Upgrade start time,Upgrade end time,Upgrade status,Device online status,Attempt,Failure,Earlier failure",
+		lines[0],
+	)
 	assert.Regexp(t, `^gw-3,\d.*Z,\d.*Z,Upgrade Failed,Online,1,A: boot_failed: no sign of life \(attempt 1\),$`, lines[1])
 	assert.Equal(t, "upgrading", must[api.PlanDetails](s, "GET", "/plans/spring-2026", "").Status)
 	assert.NotEmpty(t, must[api.Series](s, "GET", "/plans/spring-2026/series", "").Samples)
@@ -73,8 +85,13 @@ func TestWholeRollout(t *testing.T) {
 	assert.True(t, device.Retry.Allowed)
 	retried := must[api.Retried](s, "POST", "/plans/spring-2026/retry", `{"devices":["gw-1","gw-3","nobody"]}`)
 	assert.Equal(t, 1, retried.Retried)
-	assert.Equal(t, []api.FieldError{{Field: "gw-1", Reason: "it has not failed"}, {Field: "nobody", Reason: "it is not known"}}, retried.Refused)
-	assert.Equal(t, "it has not failed", must[api.DeviceDetails](s, "GET", "/plans/spring-2026/devices/gw-1", "").Retry.Reason)
+	assert.Equal(
+		t, []api.FieldError{{Field: "gw-1", Reason: "it has not failed"}, {Field: "nobody", Reason: "it is not known"}},
+		retried.Refused,
+	)
+	assert.Equal(
+		t, "it has not failed", must[api.DeviceDetails](s, "GET", "/plans/spring-2026/devices/gw-1", "").Retry.Reason,
+	)
 	s.refused(409, "POST", "/plans/spring-2026/devices/gw-1/retry", "")
 
 	must[api.PlanDetails](s, "POST", "/plans/spring-2026/terminate", "")
@@ -104,8 +121,17 @@ func (s *stand) manualPlan() {
 	must[api.PlanDetails](s, "POST", "/plans", strings.Replace(planForm("by hand", ""), `"mode":"silent"`, text, 1))
 	must[api.PlanDetails](s, "POST", "/plans/by-hand/activate", "")
 	s.asks("gw-6", "1")
-	start, end := time.Now().UTC().Add(time.Hour).Format(time.RFC3339), time.Now().UTC().Add(3*time.Hour).Format(time.RFC3339)
-	d := must[api.DeviceDetails](s, "POST", "/plans/by-hand/devices/gw-6/answer", `{"operation":"appoint","start":"`+start+`","end":"`+end+`"}`)
+	start, end := time.Now().
+		UTC().
+		Add(time.Hour).
+		Format(time.RFC3339),
+		time.Now().
+			UTC().
+			Add(3*time.Hour).
+			Format(time.RFC3339)
+	d := must[api.DeviceDetails](
+		s, "POST", "/plans/by-hand/devices/gw-6/answer", `{"operation":"appoint","start":"`+start+`","end":"`+end+`"}`,
+	)
 	assert.Equal(s.t, start, d.User.Start.Format(time.RFC3339))
 	d = must[api.DeviceDetails](s, "POST", "/plans/by-hand/devices/gw-6/answer", `{"operation":"confirm"}`)
 	assert.True(s.t, d.User.Confirmed)
@@ -127,7 +153,10 @@ func (s *stand) manualPlan() {
 func (s *stand) deletions(needed string) {
 	s.refused(409, "DELETE", "/packages/"+needed, "")
 	outside := s.refused(422, "POST", "/packages", packageFile(s.t, "B", "../../1"))
-	assert.Equal(s.t, []api.FieldError{{Field: "target", Reason: `target "../../1": must be letters, digits, _, - and .`}}, outside.Errors)
+	assert.Equal(
+		s.t, []api.FieldError{{Field: "target", Reason: `target "../../1": must be letters, digits, _, - and .`}},
+		outside.Errors,
+	)
 	p := must[api.Package](s, "POST", "/packages", packageFile(s.t, "B", "1"))
 	must[api.PlanDetails](s, "POST", "/plans", planForm("draft", ""))
 	must[any](s, "DELETE", "/plans/draft", "")
@@ -144,7 +173,9 @@ func (s *stand) platformRetry() {
 	must[api.PlanDetails](s, "POST", "/plans/by-hand/terminate", "")
 	s.upgrades("retrying", "gw-9", ota.UpgradeFailed)
 	for n := 2; n <= 6; n++ {
-		s.reports("retrying", "gw-9", ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed)
+		s.reports(
+			"retrying", "gw-9", ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed,
+		)
 	}
 	d := must[api.DeviceDetails](s, "POST", "/plans/retrying/devices/gw-9/retry", "")
 	assert.NotEqual(s.t, "upgrade_failed", d.Status)
@@ -155,14 +186,18 @@ func (s *stand) platformRetry() {
 
 // firstEvents reads the beginning of the stream.
 func (s *stand) firstEvents() {
-	r, err := http.NewRequestWithContext(s.t.Context(), "GET", s.server.URL+api.Root+"/events?kind=plan,device,report,decision&device=gw-7", nil)
+	r, err := http.NewRequestWithContext(
+		s.t.Context(), "GET", s.server.URL+api.Root+"/events?kind=plan,device,report,decision&device=gw-7", nil,
+	)
 	require.NoError(s.t, err)
 	answer, err := http.DefaultClient.Do(r)
 	require.NoError(s.t, err)
 	defer answer.Body.Close()
 	assert.Equal(s.t, "text/event-stream", answer.Header.Get("Content-Type"))
 	s.contract.check(s.t, "GET", "/events", answer.StatusCode, answer.Header, nil)
-	schemas := map[string]string{"plan": "Plan", "device": "DeviceEvent", "report": "ReportEvent", "decision": "DecisionEvent"}
+	schemas := map[string]string{
+		"plan": "Plan", "device": "DeviceEvent", "report": "ReportEvent", "decision": "DecisionEvent",
+	}
 	seen := map[string]int{}
 	lines := bufio.NewScanner(answer.Body)
 	kind := ""
@@ -243,7 +278,9 @@ func TestProblemsNameTheFields(t *testing.T) {
 	for field, query := range map[string]string{"status": "status=odd", "online": "online=maybe", "limit": "limit=0", "offset": "offset=-1", "key": "key=" + strings.Repeat("x", 65)} {
 		assert.Equal(t, field, s.refused(422, "GET", "/plans/p/devices?"+query, "").Errors[0].Field)
 	}
-	assert.Equal(t, "id", s.refused(422, "POST", "/plans", planForm("P!", "")).Errors[0].Field, "an id made of the name is taken")
+	assert.Equal(
+		t, "id", s.refused(422, "POST", "/plans", planForm("P!", "")).Errors[0].Field, "an id made of the name is taken",
+	)
 }
 
 func TestUploadsAreChecked(t *testing.T) {

@@ -141,8 +141,10 @@ func (a *API) exportDevices(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	table := newTable(w, plan+".csv", "DeviceKey", "Upgrade start time", "Upgrade end time", "Upgrade status", "Device online status",
-		"Attempt", "Failure", "Earlier failure")
+	table := newTable(
+		w, plan+".csv", "DeviceKey", "Upgrade start time", "Upgrade end time", "Upgrade status", "Device online status",
+		"Attempt", "Failure", "Earlier failure",
+	)
 	for i := range rows {
 		r := &rows[i]
 		table.row(r.Key, second(r.Started), second(r.Ended), r.Status.Name(), onlineName(r.Online), strconv.Itoa(r.Attempt),
@@ -235,7 +237,9 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cmd := engine.UserAnswer{Plan: plan, Device: ota.Identity{Product: p.Product, Device: key}, Operation: engine.UserOperation(form.Operation)}
+	cmd := engine.UserAnswer{
+		Plan: plan, Device: ota.Identity{Product: p.Product, Device: key}, Operation: engine.UserOperation(form.Operation),
+	}
 	for _, t := range []struct {
 		field, text string
 		to          *time.Time

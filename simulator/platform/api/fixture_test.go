@@ -106,8 +106,11 @@ func packageFile(t testing.TB, component, target string) string {
 	image, path := filepath.Join(dir, component+".bin"), filepath.Join(dir, "package.ota")
 	require.NoError(t, os.WriteFile(image, []byte(strings.Repeat(component+" "+target+" ", 500)), 0o600))
 	_, err = bundle.Create(path, bundle.Release{
-		Manifest: ota.Manifest{Product: "gw", Component: component, Type: ota.Module, Package: ota.Full, Target: target, Release: 1, Created: time.Now()},
-		Files:    []string{image}, Keys: []ed25519.PrivateKey{key},
+		Manifest: ota.Manifest{
+			Product: "gw", Component: component, Type: ota.Module, Package: ota.Full, Target: target, Release: 1,
+			Created: time.Now(),
+		},
+		Files: []string{image}, Keys: []ed25519.PrivateKey{key},
 	})
 	require.NoError(t, err)
 	text, err := os.ReadFile(path)
@@ -131,13 +134,18 @@ func (s *stand) says(key string, message ota.Up) {
 }
 
 func (s *stand) asks(key, version string) {
-	s.says(key, &ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: version}}})
+	s.says(
+		key,
+		&ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: version}}},
+	)
 }
 
 func (s *stand) reports(plan, key string, statuses ...ota.Status) {
 	for _, status := range statuses {
 		s.seq[plan+key]++
-		r := &ota.Report{Time: time.Now(), Plan: plan, Attempt: 1, Seq: s.seq[plan+key], Component: "A", Status: status, Version: "1"}
+		r := &ota.Report{
+			Time: time.Now(), Plan: plan, Attempt: 1, Seq: s.seq[plan+key], Component: "A", Status: status, Version: "1",
+		}
 		if status == ota.UpgradeSucceeded {
 			r.Version = "2"
 		}
@@ -153,5 +161,7 @@ func (s *stand) upgrades(plan, key string, end ota.Status) {
 	s.asks(key, "1")
 	s.reports(plan, key, ota.PlanReceived)
 	s.says(key, &ota.Decision{Plan: plan, Attempt: 1, Accept: true})
-	s.reports(plan, key, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, end)
+	s.reports(
+		plan, key, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, end,
+	)
 }

@@ -45,7 +45,9 @@ const maxSearch = 100
 // from a query: product, key (the beginning of the device key), search, online, sort
 // (key, first or last; with a - before it backwards), offset and limit.
 func FleetFilterOf(query url.Values) (engine.FleetFilter, error) {
-	f := engine.FleetFilter{Product: query.Get("product"), Prefix: query.Get("key"), Search: query.Get("search"), Limit: defaultLimit}
+	f := engine.FleetFilter{
+		Product: query.Get("product"), Prefix: query.Get("key"), Search: query.Get("search"), Limit: defaultLimit,
+	}
 	for _, text := range []struct {
 		name, value string
 		most        int
@@ -103,7 +105,10 @@ func (a *API) exportFleet(w http.ResponseWriter, r *http.Request) error {
 	f.Offset, f.Limit = 0, 0
 	var rows []engine.FleetRow
 	a.platform.View(func(e *engine.Engine) { rows, _ = e.Fleet(f) })
-	table := newTable(w, "devices.csv", "ProductKey", "DeviceKey", "Gateway", "Device online status", "First contact", "Last contact", "Components")
+	table := newTable(
+		w, "devices.csv", "ProductKey", "DeviceKey", "Gateway", "Device online status", "First contact", "Last contact",
+		"Components",
+	)
 	for i := range rows {
 		r := &rows[i]
 		table.row(r.Product, r.Key, r.Via, onlineName(r.Online), second(r.First), second(r.Last), VersionsText(r.Components))

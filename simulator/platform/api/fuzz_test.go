@@ -58,9 +58,15 @@ func FuzzAPI(f *testing.F) {
 			filled := strings.NewReplacer("{plan}", id, "{device}", id, "{package}", id, "{product}", id).Replace(path)
 			f.Add(method, api.Root+filled, "application/json", `{"on":true,"device":"d","operation":"confirm","devices":["d"]}`)
 		}
-		f.Add(method, api.Root+path+"?status=upgraded&kind=plan&limit=1&offset=1&key=d&online=true&name=../x", "application/octet-stream", pkg)
+		f.Add(
+			method, api.Root+path+"?status=upgraded&kind=plan&limit=1&offset=1&key=d&online=true&name=../x",
+			"application/octet-stream", pkg,
+		)
 	}
-	f.Add("POST", api.Root+"/plans", "application/json", planForm("q", `"white":["d"],"texts":[],"push_hours":{"from":1,"to":2}`))
+	f.Add(
+		"POST", api.Root+"/plans", "application/json",
+		planForm("q", `"white":["d"],"texts":[],"push_hours":{"from":1,"to":2}`),
+	)
 	f.Add("POST", api.Root+"/plans", "application/json", strings.Repeat(`{"components":[`, 5000))
 	f.Add("PUT", api.Root+"/plans/p", "application/json", planForm("q", `"retries":1e999`))
 	f.Fuzz(func(t *testing.T, method, path, kind, body string) {

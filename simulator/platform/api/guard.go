@@ -35,7 +35,9 @@ func NewGuard(address, token string) (*Guard, error) {
 	case err != nil:
 		return nil, errors.New("want an address such as 127.0.0.1:8080")
 	case token == "" && !loopback(host):
-		return nil, errors.New("whoever reaches this address could upgrade every device: give a token, or listen on 127.0.0.1")
+		return nil, errors.New(
+			"whoever reaches this address could upgrade every device: give a token, or listen on 127.0.0.1",
+		)
 	case token != "" && len(token) < MinToken:
 		return nil, errors.New("the token is too short: want at least 16 characters")
 	}
@@ -57,7 +59,9 @@ func (g *Guard) Check(r *http.Request) error {
 			host = h
 		}
 		if !loopback(host) {
-			return &failure{status: http.StatusForbidden, detail: "call this platform by 127.0.0.1 or localhost, or give it a token"}
+			return &failure{
+				status: http.StatusForbidden, detail: "call this platform by 127.0.0.1 or localhost, or give it a token",
+			}
 		}
 	}
 	if err := g.writing.Check(r); err != nil {
@@ -86,7 +90,9 @@ func (g *Guard) try(r *http.Request, token string) error {
 	now := time.Now()
 	switch {
 	case g.visits.pauses(r.RemoteAddr, now):
-		return &failure{status: http.StatusTooManyRequests, detail: "a wrong token was given a moment ago: try again in a second"}
+		return &failure{
+			status: http.StatusTooManyRequests, detail: "a wrong token was given a moment ago: try again in a second",
+		}
 	case !same(token, g.token):
 		g.visits.wrong(r.RemoteAddr, now)
 		return &failure{status: http.StatusUnauthorized, detail: "that is not the token"}
@@ -104,7 +110,13 @@ func (g *Guard) Admit(w http.ResponseWriter, r *http.Request, token string) erro
 	if err := g.try(r, token); err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: g.visits.begin(time.Now()), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name: cookie, Value: g.visits.begin(time.Now()), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			Secure: r.TLS != nil,
+		},
+	)
 	return nil
 }
 
@@ -113,7 +125,12 @@ func (g *Guard) Dismiss(w http.ResponseWriter, r *http.Request) {
 	if c, err := r.Cookie(cookie); err == nil {
 		g.visits.end(c.Value)
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		},
+	)
 }
 
 // same compares two secrets in a time that tells nothing about them.

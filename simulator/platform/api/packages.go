@@ -80,8 +80,11 @@ func (a *API) replyPackage(w http.ResponseWriter, status int, id string) error {
 }
 
 func (a *API) uploadPackage(w http.ResponseWriter, r *http.Request) error {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/octet-stream" {
-		return &failure{status: http.StatusUnsupportedMediaType, detail: "want a package file of Content-Type application/octet-stream"}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+		kind != "application/octet-stream" {
+		return &failure{
+			status: http.StatusUnsupportedMediaType, detail: "want a package file of Content-Type application/octet-stream",
+		}
 	}
 	label := platform.Label{Name: r.URL.Query().Get("name"), Remarks: r.URL.Query().Get("remarks")}
 	id, err := a.Upload(w, r, r.Body, label)
@@ -94,13 +97,20 @@ func (a *API) uploadPackage(w http.ResponseWriter, r *http.Request) error {
 
 // Upload takes a package from a stream that is, or is within, the body of a
 // request; no more of them at a time than there is room for.
-func (a *API) Upload(w http.ResponseWriter, r *http.Request, from io.Reader, label platform.Label) (id string, err error) {
+func (a *API) Upload(
+	w http.ResponseWriter, r *http.Request, from io.Reader, label platform.Label,
+) (id string, err error) {
 	defer a.uploads.Add(-1)
 	if a.uploads.Add(1) > maxUploads {
 		w.Header().Set("Retry-After", "5")
-		return "", &failure{status: http.StatusTooManyRequests, detail: "other packages are on their way in: try again in a few seconds"}
+		return "", &failure{
+			status: http.StatusTooManyRequests, detail: "other packages are on their way in: try again in a few seconds",
+		}
 	}
-	in := &body{from: http.MaxBytesReader(w, io.NopCloser(from), platform.MaxUpload), conn: http.NewResponseController(w), began: time.Now()}
+	in := &body{
+		from: http.MaxBytesReader(w, io.NopCloser(from), platform.MaxUpload), conn: http.NewResponseController(w),
+		began: time.Now(),
+	}
 	return a.platform.Upload(r.Context(), in, label, a.types)
 }
 

@@ -89,7 +89,8 @@ func Details(e *engine.Engine, id string) (PlanDetails, bool) {
 	}
 	d := PlanDetails{
 		Plan: planOf(&view), Black: list(spec.Black), White: list(spec.White), TimeZone: spec.Zone.String(),
-		Push: spec.Mode == ota.Silent && !spec.OnRequest, Retries: spec.Retries, MinBattery: spec.MinBattery, MinRSSI: spec.MinRSSI,
+		Push: spec.Mode == ota.Silent &&
+			!spec.OnRequest, Retries: spec.Retries, MinBattery: spec.MinBattery, MinRSSI: spec.MinRSSI,
 		OnFailure: string(spec.OnFailure), Texts: []TextForm{},
 	}
 	if d.OnFailure == "" {
@@ -257,7 +258,9 @@ type LogLine struct {
 
 func deviceDetails(e *engine.Engine, now time.Time, plan string, v *engine.DeviceView) DeviceDetails {
 	d := DeviceDetails{
-		Device: deviceOf(&v.DeviceRow), Components: []DeviceComponent{}, Log: []LogLine{}, Waiting: v.Waiting, QuietUntil: moment(v.QuietUntil),
+		Device: deviceOf(
+			&v.DeviceRow,
+		), Components: []DeviceComponent{}, Log: []LogLine{}, Waiting: v.Waiting, QuietUntil: moment(v.QuietUntil),
 		AutoConfirm: v.AutoConfirm, User: User{v.User.Confirmed, v.User.Cancelled, moment(v.User.Start), moment(v.User.End)},
 	}
 	for _, c := range v.Components {

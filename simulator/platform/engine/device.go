@@ -124,7 +124,9 @@ func (e *Engine) learn(d *device, in *ota.Inventory) {
 	}
 	d.components = d.components[:n]
 	for i, c := range in.Components[:n] {
-		d.components[i] = installed{e.words.share(c.ID), e.words.share(c.Version), ota.ComponentType(e.words.share(string(c.Type)))}
+		d.components[i] = installed{
+			e.words.share(c.ID), e.words.share(c.Version), ota.ComponentType(e.words.share(string(c.Type))),
+		}
 	}
 }
 

@@ -82,7 +82,9 @@ func TestEndSaysWhy(t *testing.T) {
 		{"wait 1h", "has ended", ota.PlanExpired},
 	} {
 		s := newScript(t)
-		s.all("plan p end=1h; never on; off on; off off; sent ask; got ask; got A:recv; got B:recv; got off; agreed ask; agreed take; done on A2 B2; " + end.script)
+		s.all(
+			"plan p end=1h; never on; off on; off off; sent ask; got ask; got A:recv; got B:recv; got off; agreed ask; agreed take; done on A2 B2; " + end.script,
+		)
 		for key, want := range map[string]struct {
 			status ota.DeviceStatus
 			line   string
@@ -132,7 +134,10 @@ func TestFailureIsOver(t *testing.T) {
 		assert.Nil(t, a.Failure, c.name)
 		assert.Equal(t, &ota.Failure{Code: ota.BootFailed}, a.Earlier, c.name)
 		assert.Equal(t, 1, a.EarlierIn, c.name)
-		assert.Contains(t, view.Log[len(view.Log)-1].Text+texts(view.Log), "Status: Upgrade Failed (boot_failed)", "the log is the history")
+		assert.Contains(
+			t, view.Log[len(view.Log)-1].Text+texts(view.Log), "Status: Upgrade Failed (boot_failed)",
+			"the log is the history",
+		)
 	}
 }
 

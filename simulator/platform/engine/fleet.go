@@ -109,13 +109,17 @@ func (e *Engine) Fleet(f FleetFilter) (rows []FleetRow, chosen int) {
 }
 
 func (f *FleetFilter) admits(d *device, search string) bool {
-	if f.Product != "" && f.Product != d.product.key || !strings.HasPrefix(d.key, f.Prefix) || f.Online != nil && *f.Online != d.online {
+	if f.Product != "" && f.Product != d.product.key || !strings.HasPrefix(d.key, f.Prefix) ||
+		f.Online != nil && *f.Online != d.online {
 		return false
 	}
-	if search == "" || strings.Contains(strings.ToLower(d.key), search) || strings.Contains(strings.ToLower(d.via), search) {
+	if search == "" || strings.Contains(strings.ToLower(d.key), search) ||
+		strings.Contains(strings.ToLower(d.via), search) {
 		return true
 	}
-	return slices.ContainsFunc(d.components, func(c installed) bool { return strings.Contains(strings.ToLower(c.version), search) })
+	return slices.ContainsFunc(
+		d.components, func(c installed) bool { return strings.Contains(strings.ToLower(c.version), search) },
+	)
 }
 
 func (d *device) fleetRow(beneath bool) FleetRow {

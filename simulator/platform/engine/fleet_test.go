@@ -69,8 +69,12 @@ func TestFleet(t *testing.T) {
 	rows, chosen := s.engine.Fleet(engine.FleetFilter{Offset: 4, Limit: 1})
 	assert.Equal(t, 7, chosen, "one that a list names and that never came is none")
 	require.Len(t, rows, 1)
-	assert.Equal(t, engine.FleetRow{Product: "gw", Key: "gw-10", First: began.Add(time.Minute), Last: began.Add(time.Minute),
-		Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "2.0.0-RC1"}}}, rows[0])
+	assert.Equal(
+		t,
+		engine.FleetRow{Product: "gw", Key: "gw-10", First: began.Add(time.Minute), Last: began.Add(time.Minute),
+			Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "2.0.0-RC1"}}},
+		rows[0],
+	)
 	s.say("gw", "gw-10", "", "2.0.0")
 	rows, _ = s.engine.Fleet(engine.FleetFilter{Prefix: "gw-10"})
 	assert.True(t, rows[0].Online)

@@ -34,7 +34,9 @@ func FuzzHandle(f *testing.F) {
 			}
 			s.now = next
 			s.engine.Handle(s.now, engine.Tick{})
-			require.True(t, s.engine.NextTick().IsZero() || s.engine.NextTick().After(next), "the Tick of %s was not served", next)
+			require.True(
+				t, s.engine.NextTick().IsZero() || s.engine.NextTick().After(next), "the Tick of %s was not served", next,
+			)
 		}
 		checkCounts(t, s.engine)
 	})
@@ -48,13 +50,19 @@ func (s *script) fuzzStep(op byte, key string, argument int) {
 		s.now = s.now.Add(time.Duration(argument) * time.Minute)
 		s.engine.Handle(s.now, engine.Tick{})
 	case 1, 2:
-		in := s.device(key).inventory(argument%2 == 0, []string{fmt.Sprintf("A%d", argument%3+1), fmt.Sprintf("B%d", argument/3%3+1)})
+		in := s.device(key).
+			inventory(argument%2 == 0, []string{fmt.Sprintf("A%d", argument%3+1), fmt.Sprintf("B%d", argument/3%3+1)})
 		if argument > 100 {
 			in.Running = &ota.Running{Plan: plan, Attempt: 1}
 		}
 		s.engine.Handle(s.now, engine.Message{Device: identity, Message: in})
 	case 3, 4:
-		s.engine.Handle(s.now, engine.Message{Device: identity, Message: &ota.Decision{Plan: plan, Attempt: 1 + argument/64, Accept: argument%8 > 1}})
+		s.engine.Handle(
+			s.now,
+			engine.Message{
+				Device: identity, Message: &ota.Decision{Plan: plan, Attempt: 1 + argument/64, Accept: argument%8 > 1},
+			},
+		)
 	case 5:
 		s.engine.Handle(s.now, engine.Message{Device: identity, Message: &ota.AddressRequest{Plan: plan, Component: "A"}})
 	case 6:
@@ -68,7 +76,9 @@ func (s *script) fuzzStep(op byte, key string, argument int) {
 
 func (s *script) fuzzReport(key, plan string, status, argument int) {
 	d := s.device(key)
-	r := &ota.Report{Time: s.now, Plan: plan, Attempt: 1, Component: []string{"A", "B", "X"}[argument/4%3], Status: ota.Status(status)}
+	r := &ota.Report{
+		Time: s.now, Plan: plan, Attempt: 1, Component: []string{"A", "B", "X"}[argument/4%3], Status: ota.Status(status),
+	}
 	if argument%16 == 15 {
 		r.Seq = argument - 100
 	} else {
@@ -76,18 +86,26 @@ func (s *script) fuzzReport(key, plan string, status, argument int) {
 		r.Seq = d.seq[plan]
 	}
 	if r.Status.Failed() {
-		r.Failure = &ota.Failure{Code: []ota.Code{ota.BootFailed, ota.Skipped, ota.Reverted, ota.PlanTerminated}[argument/16%4]}
+		r.Failure = &ota.Failure{
+			Code: []ota.Code{ota.BootFailed, ota.Skipped, ota.Reverted, ota.PlanTerminated}[argument/16%4],
+		}
 	}
 	s.engine.Handle(s.now, engine.Message{Device: identity(key), Message: r})
 }
 
 func (s *script) fuzzCommand(id ota.Identity, plan string, argument int) {
-	operations := []engine.UserOperation{engine.UserConfirm, engine.UserAppoint, engine.UserCancel, engine.UserRetry, "shrug"}
+	operations := []engine.UserOperation{
+		engine.UserConfirm, engine.UserAppoint, engine.UserCancel, engine.UserRetry, "shrug",
+	}
 	commands := []engine.Command{
 		engine.Activate{Plan: plan}, engine.Suspend{Plan: plan}, engine.Resume{Plan: plan}, engine.Terminate{Plan: plan},
-		engine.DeletePlan{Plan: plan}, engine.RetryDevices{Plan: plan}, engine.RetryDevices{Plan: plan, Devices: []string{id.Device}},
+		engine.DeletePlan{
+			Plan: plan,
+		}, engine.RetryDevices{Plan: plan}, engine.RetryDevices{Plan: plan, Devices: []string{id.Device}},
 		engine.AutoConfirm{Device: id, On: argument > 128},
-		engine.UserAnswer{Device: id, Plan: plan, Operation: operations[argument/16%5], Start: s.now, End: s.now.Add(2 * time.Hour)},
+		engine.UserAnswer{
+			Device: id, Plan: plan, Operation: operations[argument/16%5], Start: s.now, End: s.now.Add(2 * time.Hour),
+		},
 	}
 	_, _ = s.engine.Command(s.now, commands[argument/4%len(commands)])
 }

@@ -39,8 +39,10 @@ type kept struct {
 }
 
 func newKept() kept {
-	return kept{on: true, packages: map[*versionPackage]struct{}{}, plans: map[*plan]struct{}{}, series: map[*plan]struct{}{},
-		devices: map[*device]struct{}{}, gone: map[string]struct{}{}}
+	return kept{
+		on: true, packages: map[*versionPackage]struct{}{}, plans: map[*plan]struct{}{}, series: map[*plan]struct{}{},
+		devices: map[*device]struct{}{}, gone: map[string]struct{}{},
+	}
 }
 
 // Keep lets the engine note what changes, for Changes. An engine that nobody

@@ -53,7 +53,9 @@ func (s *script) restart(kept recordsInMemory) {
 
 // shown is everything that an engine's views say but who is online.
 func shown(e *engine.Engine) map[string]any {
-	all := map[string]any{"plans": e.Plans(), "packages": e.Packages(), "totals": e.Totals(), "tick": !e.NextTick().IsZero()}
+	all := map[string]any{
+		"plans": e.Plans(), "packages": e.Packages(), "totals": e.Totals(), "tick": !e.NextTick().IsZero(),
+	}
 	for _, p := range e.Plans() {
 		fields, _ := e.Fields(p.ID)
 		fields.Zone = nil
@@ -143,7 +145,12 @@ func FuzzRestore(f *testing.F) {
 		at := s.now.Add(time.Hour)
 		e.Handle(at, engine.Tick{})
 		e.Handle(at, engine.Message{Device: identity("d1"), Message: &ota.Inventory{Request: true}})
-		e.Handle(at, engine.Message{Device: identity("d1"), Message: &ota.Report{Plan: "p", Seq: 1, Component: "A", Status: ota.PlanReceived}})
+		e.Handle(
+			at,
+			engine.Message{
+				Device: identity("d1"), Message: &ota.Report{Plan: "p", Seq: 1, Component: "A", Status: ota.PlanReceived},
+			},
+		)
 		mine.write(e.Changes())
 		_, err = engine.Restore(mine)
 		require.NoError(t, err)

@@ -29,8 +29,10 @@ func (e *Engine) activate(id string) error {
 		return fmt.Errorf("cannot activate plan %q: its end %s has passed", id, p.spec.End.Format(time.RFC3339))
 	}
 	if fresh := p.strangers(); e.devices+fresh > e.maxDevices {
-		return fmt.Errorf("cannot activate plan %q: its white list names %s that the platform does not know, and it remembers at most %d",
-			id, ota.Counted(fresh, "device"), e.maxDevices)
+		return fmt.Errorf(
+			"cannot activate plan %q: its white list names %s that the platform does not know, and it remembers at most %d",
+			id, ota.Counted(fresh, "device"), e.maxDevices,
+		)
 	}
 	for _, key := range p.spec.White {
 		e.device(ota.Identity{Product: p.spec.Product, Device: key})
@@ -165,7 +167,10 @@ func (e *Engine) abandon(cmd Abandon) error {
 	case d == nil || !p.covers(d) && d.task(p) == nil:
 		return fmt.Errorf("cannot end plan %q for device %q: %w device of the plan", cmd.Plan, cmd.Device, ErrUnknown)
 	case ended(p.statusOf(d.task(p))):
-		return fmt.Errorf("cannot end plan %q for device %q: its part is over, the device is %s", cmd.Plan, cmd.Device, p.statusOf(d.task(p)).Name())
+		return fmt.Errorf(
+			"cannot end plan %q for device %q: its part is over, the device is %s", cmd.Plan, cmd.Device,
+			p.statusOf(d.task(p)).Name(),
+		)
 	}
 	t := e.taskFor(p, d)
 	t.abandoned, t.agreed, t.appointment, t.current = true, false, nil, -1

@@ -74,7 +74,8 @@ func (r *restorer) takePackage(value []byte) error {
 	}
 	v := &versionPackage{view: form.View, number: form.Number, size: form.Size, largest: form.Largest}
 	v.view.Check = nil
-	if v.view.ID != PackageID(v.view.Reference) || len(r.engine.catalog) >= MaxPackages || r.engine.packages[v.key()] != nil {
+	if v.view.ID != PackageID(v.view.Reference) || len(r.engine.catalog) >= MaxPackages ||
+		r.engine.packages[v.key()] != nil {
 		return errNotOurs
 	}
 	if form.Check != nil {

@@ -14,10 +14,15 @@ func (r *restorer) takeDevice(value []byte) error {
 	if pr.byKey[form.Key] != nil {
 		return errNotOurs
 	}
-	d := &device{product: pr, key: form.Key, index: form.Index, sub: form.Sub, via: form.Via, first: form.First, last: form.Last, autoConfirm: form.AutoConfirm}
+	d := &device{
+		product: pr, key: form.Key, index: form.Index, sub: form.Sub, via: form.Via, first: form.First, last: form.Last,
+		autoConfirm: form.AutoConfirm,
+	}
 	for _, c := range form.Components {
 		w := &r.engine.words
-		d.components = append(d.components, installed{id: w.share(c[0]), kind: ota.ComponentType(w.share(c[1])), version: w.share(c[2])})
+		d.components = append(
+			d.components, installed{id: w.share(c[0]), kind: ota.ComponentType(w.share(c[1])), version: w.share(c[2])},
+		)
 	}
 	for i := range form.Tasks {
 		if err := r.takeTask(d, &form.Tasks[i]); err != nil {
@@ -64,7 +69,10 @@ func (t *task) takeParts(forms []savedPart) bool {
 		if !known || status.Failed() != (s.Failure != nil) {
 			return false
 		}
-		p := part{status: status, retries: s.Retries, percent: s.Percent, exhausted: s.Exhausted, full: s.Full, credited: s.Credited, times: s.Times, attempt: s.Attempt}
+		p := part{
+			status: status, retries: s.Retries, percent: s.Percent, exhausted: s.Exhausted, full: s.Full, credited: s.Credited,
+			times: s.Times, attempt: s.Attempt,
+		}
 		if s.Failure != nil {
 			p.failure = &setback{s.FailedIn, s.Failure}
 		}

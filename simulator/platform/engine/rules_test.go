@@ -91,7 +91,10 @@ func TestPlanSaysEverythingThatIsWrong(t *testing.T) {
 
 func TestPlanNeedsFreeNamesAndPackages(t *testing.T) {
 	assert.Equal(t, `(cannot create plan "p": id "p" is taken`+"\n"+`name "plan p" is taken)`, run(t, "draft p | draft p"))
-	assert.Equal(t, `(cannot create plan "p": component "A": there is no full package for gw from "" to "9")`, run(t, "draft p target=9"))
+	assert.Equal(
+		t, `(cannot create plan "p": component "A": there is no full package for gw from "" to "9")`,
+		run(t, "draft p target=9"),
+	)
 }
 
 func TestPackageRules(t *testing.T) {
@@ -133,7 +136,9 @@ func TestPlanMessage(t *testing.T) {
 	assert.Equal(t, &ota.Plan{
 		Time: s.now, ID: "p", Name: "plan p", Attempt: 1, Mode: ota.Silent, Ends: spec.End, OnFailure: ota.Stop,
 		Conditions: ota.Conditions{MinBattery: &battery, Space: 1 << 20},
-		Components: []ota.PlanComponent{{ID: "A", Type: ota.Module, Package: ota.Delta, Sources: []string{"1"}, Target: "2", Size: 1 << 20}},
+		Components: []ota.PlanComponent{
+			{ID: "A", Type: ota.Module, Package: ota.Delta, Sources: []string{"1"}, Target: "2", Size: 1 << 20},
+		},
 	}, first)
 	assert.Same(t, first, s.planFor("d2"), "devices share the message")
 	s.pass(s.now.Add(time.Second))
@@ -150,7 +155,9 @@ func (s *script) planFor(key string) *ota.Plan {
 func TestIssueNamesThePackage(t *testing.T) {
 	s := newScript(t)
 	s.all("plan p delta; d1 ask; d1 A:recv; d1 B:recv")
-	out := s.engine.Handle(s.now, engine.Message{Device: identity("d1"), Message: &ota.Decision{Plan: "p", Attempt: 1, Accept: true}})
+	out := s.engine.Handle(
+		s.now, engine.Message{Device: identity("d1"), Message: &ota.Decision{Plan: "p", Attempt: 1, Accept: true}},
+	)
 	assert.Contains(t, out, engine.Issue{
 		Device: identity("d1"), Plan: "p", Attempt: 1, Component: "A", Package: "A1-2", Reason: engine.IssueNext,
 	})

@@ -161,7 +161,10 @@ func (s *series) encode(plan string) []byte {
 }
 
 func (e *Engine) encodeDevice(d *device) []byte {
-	form := savedDevice{Product: d.product.key, Key: d.key, Index: d.index, Sub: d.sub, Via: d.via, First: d.first, Last: d.last, AutoConfirm: d.autoConfirm}
+	form := savedDevice{
+		Product: d.product.key, Key: d.key, Index: d.index, Sub: d.sub, Via: d.via, First: d.first, Last: d.last,
+		AutoConfirm: d.autoConfirm,
+	}
 	for _, c := range d.components {
 		form.Components = append(form.Components, [3]string{c.id, string(c.kind), c.version})
 	}
@@ -196,8 +199,10 @@ func (e *Engine) saveTask(t *task) savedTask {
 }
 
 func (p *part) save() savedPart {
-	form := savedPart{Status: p.status.String(), Retries: p.retries, Percent: p.percent, Exhausted: p.exhausted, Full: p.full, Credited: p.credited,
-		Times: p.times, Attempt: p.attempt}
+	form := savedPart{
+		Status: p.status.String(), Retries: p.retries, Percent: p.percent, Exhausted: p.exhausted, Full: p.full,
+		Credited: p.credited, Times: p.times, Attempt: p.attempt,
+	}
 	if p.reached != ota.PlanNotReceived {
 		form.Reached = p.reached.String()
 	}

@@ -9,7 +9,9 @@ import (
 
 // FileTypes are the endings that the platform's form takes of a package's files.
 func FileTypes() []string {
-	return []string{".bin", ".rar", ".pack", ".mini_1", ".mini_2", ".py", ".tar", ".s19", ".bin_1", ".bin_2", ".zip", ".tar.gz"}
+	return []string{
+		".bin", ".rar", ".pack", ".mini_1", ".mini_2", ".py", ".tar", ".s19", ".bin_1", ".bin_2", ".zip", ".tar.gz",
+	}
 }
 
 // CheckUpload holds a package that an operator uploads against the rules of the
@@ -19,7 +21,10 @@ func CheckUpload(m *ota.Manifest, types []string) error {
 	var p problems
 	for i := range m.Files {
 		name := m.Files[i].Name
-		p.unless(hasType(name, types), fmt.Sprintf("files[%d]", i), "file %.128q: its type is none of %s (the flag --file-types adds others)", name, strings.Join(types, " "))
+		p.unless(
+			hasType(name, types), fmt.Sprintf("files[%d]", i),
+			"file %.128q: its type is none of %s (the flag --file-types adds others)", name, strings.Join(types, " "),
+		)
 	}
 	p.unless(ota.ValidFileName(m.Target), "target", "target %.64q: must be letters, digits, _, - and .", m.Target)
 	return p.join()

@@ -61,9 +61,12 @@ func (e *Engine) userConfirm(t *task) {
 }
 
 func (e *Engine) userAppoint(p *plan, d *device, cmd UserAnswer) error {
-	if cmd.End.Sub(cmd.Start) < ShortestAppointment || !cmd.End.After(e.now) || cmd.Start.Before(p.spec.Start) || cmd.End.After(p.spec.End) {
-		return fmt.Errorf("cannot appoint plan %q for device %q: the window must lie ahead, at least %s long and within the plan's period",
-			cmd.Plan, d.key, ShortestAppointment)
+	if cmd.End.Sub(cmd.Start) < ShortestAppointment || !cmd.End.After(e.now) || cmd.Start.Before(p.spec.Start) ||
+		cmd.End.After(p.spec.End) {
+		return fmt.Errorf(
+			"cannot appoint plan %q for device %q: the window must lie ahead, at least %s long and within the plan's period",
+			cmd.Plan, d.key, ShortestAppointment,
+		)
 	}
 	t := e.taskFor(p, d)
 	t.agreed, t.appointment = false, &appointment{cmd.Start, cmd.End}
@@ -95,7 +98,10 @@ func (e *Engine) userRetry(p *plan, d *device) error {
 func (e *Engine) autoConfirm(cmd AutoConfirm) error {
 	d := e.known(cmd.Device)
 	if d == nil {
-		return fmt.Errorf("cannot switch automatic confirmation of device %q: %w device of product %s", cmd.Device.Device, ErrUnknown, cmd.Device.Product)
+		return fmt.Errorf(
+			"cannot switch automatic confirmation of device %q: %w device of product %s", cmd.Device.Device, ErrUnknown,
+			cmd.Device.Product,
+		)
 	}
 	d.autoConfirm = cmd.On
 	e.keepDevice(d)

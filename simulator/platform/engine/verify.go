@@ -47,7 +47,9 @@ type VerificationView struct {
 }
 
 func (v *verification) view() VerificationView {
-	view := VerificationView{Device: v.device.key, Plan: v.plan.spec.ID, Created: v.created, Outcome: v.outcome, Retries: MaxRetries}
+	view := VerificationView{
+		Device: v.device.key, Plan: v.plan.spec.ID, Created: v.created, Outcome: v.outcome, Retries: MaxRetries,
+	}
 	if t := v.device.task(v.plan); t != nil {
 		view.Started, view.Ended = t.started.time(), t.finished.time()
 		view.Progress = t.component(0).Progress
@@ -63,7 +65,10 @@ func (e *Engine) verifyPackage(cmd VerifyPackage) error {
 	}
 	d := e.known(ota.Identity{Product: v.view.Product, Device: cmd.Device})
 	if d == nil {
-		return fmt.Errorf("cannot verify package %q on device %q: %w device of product %s", v.view.Name, cmd.Device, ErrUnknown, v.view.Product)
+		return fmt.Errorf(
+			"cannot verify package %q on device %q: %w device of product %s", v.view.Name, cmd.Device, ErrUnknown,
+			v.view.Product,
+		)
 	}
 	if v.view.Verified || v.check.running() {
 		return fmt.Errorf("cannot verify package %q: it is being verified, or was", v.view.Name)

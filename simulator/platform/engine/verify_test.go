@@ -115,7 +115,11 @@ func (s *script) order(cmd engine.Command) error {
 func TestPackagesAreNamedAndDeleted(t *testing.T) {
 	s := newScript(t)
 	add := func(name, remarks, target string) error {
-		return s.order(engine.AddPackage{Manifest: manifest("Z", ota.Module, "", target), Reference: "Z-" + target, Name: name, Remarks: remarks})
+		return s.order(
+			engine.AddPackage{
+				Manifest: manifest("Z", ota.Module, "", target), Reference: "Z-" + target, Name: name, Remarks: remarks,
+			},
+		)
 	}
 	require.NoError(t, add("spring", strings.Repeat("ü", 200), "1"))
 	for wrong, err := range map[string]error{

@@ -131,7 +131,8 @@ type Filter struct {
 	Offset, Limit int               // of the rows chosen; a limit of 0 means all
 }
 
-// Devices lists a plan's devices by their keys (ota.CompareKeys), and says how many the filter chooses without its limit. Nil if there is
+// Devices lists a plan's devices by their keys (ota.CompareKeys), and says how many
+// the filter chooses without its limit. Nil if there is
 // no such plan. Where the plan's own counts tell how many there are, the search
 // ends with the last row wanted.
 func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int) {

@@ -13,7 +13,10 @@ import (
 )
 
 func TestSuccessRate(t *testing.T) {
-	assert.InDelta(t, 68.18, engine.Tally{ota.DeviceUpgraded: 15, ota.DeviceUpgradeFailed: 7, ota.DeviceNotUpgraded: 99}.SuccessRate(), 1e-9)
+	assert.InDelta(
+		t, 68.18, engine.Tally{ota.DeviceUpgraded: 15, ota.DeviceUpgradeFailed: 7, ota.DeviceNotUpgraded: 99}.SuccessRate(),
+		1e-9,
+	)
 	assert.InDelta(t, 100, engine.Tally{ota.DeviceUpgraded: 1, ota.DeviceNoUpdateRequired: 3}.SuccessRate(), 1e-9)
 	assert.Zero(t, engine.Tally{}.SuccessRate())
 }
@@ -21,7 +24,9 @@ func TestSuccessRate(t *testing.T) {
 // monitored is a plan with one device in each status.
 func monitored(t *testing.T) *script {
 	s := newScript(t)
-	s.all("plan p; d1 on; d2 on A2 B2; d3 ask; d4 ask; d5 ask; d3 take; d4 take; d5 take; d4 A+; d4 B+; d5 A!boot_failed; d5 B:fail:skipped; d5 off")
+	s.all(
+		"plan p; d1 on; d2 on A2 B2; d3 ask; d4 ask; d5 ask; d3 take; d4 take; d5 take; d4 A+; d4 B+; d5 A!boot_failed; d5 B:fail:skipped; d5 off",
+	)
 	return s
 }
 
@@ -93,14 +98,21 @@ func TestStartAndEnd(t *testing.T) {
 
 func TestComponentDetails(t *testing.T) {
 	s := newScript(t)
-	s.all("plan p delta retries=2; d1 ask; d1 take; d1 A!boot_failed; d1 B:fail:skipped; d1 A:ready; d1 A:down; d1 progress A 42")
+	s.all(
+		"plan p delta retries=2; d1 ask; d1 take; d1 A!boot_failed; d1 B:fail:skipped; d1 A:ready; d1 A:down; d1 progress A 42",
+	)
 	view, found := s.engine.Device("p", "d1")
 	require.True(t, found)
 	assert.Equal(t, []engine.ComponentView{
-		{ID: "A", Type: ota.Module, Source: "1", Target: "2", Running: "1", Status: ota.Downloading, Stage: ota.StageDownload, Progress: 42, Times: 2,
-			Earlier: &ota.Failure{Code: ota.BootFailed}, EarlierIn: 1, Reached: ota.Downloading},
-		{ID: "B", Type: ota.MCU, Target: "2", Running: "1", Status: ota.UpgradeFailed, Stage: ota.StageEnd, Failure: &ota.Failure{Code: ota.Skipped}, FailedIn: 2,
-			Reached: ota.UpgradeConfirmed},
+		{
+			ID: "A", Type: ota.Module, Source: "1", Target: "2", Running: "1", Status: ota.Downloading,
+			Stage: ota.StageDownload, Progress: 42, Times: 2, Earlier: &ota.Failure{Code: ota.BootFailed}, EarlierIn: 1,
+			Reached: ota.Downloading,
+		},
+		{
+			ID: "B", Type: ota.MCU, Target: "2", Running: "1", Status: ota.UpgradeFailed, Stage: ota.StageEnd,
+			Failure: &ota.Failure{Code: ota.Skipped}, FailedIn: 2, Reached: ota.UpgradeConfirmed,
+		},
 	}, view.Components)
 	s.all("d1 progress A 1000; d1 progress X 5")
 	view, _ = s.engine.Device("p", "d1")
@@ -134,7 +146,9 @@ func TestWhiteListMakesDevicesKnown(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	s := newScript(t)
-	s.all("plan p of=A retries=1; d1 ask; wait 1s; d1 A:recv; d1 no; wait 1s; d1 ask; d1 yes; d1 A:conf; d1 A:fail:space_low; d1 A:ok; d1 A:ready")
+	s.all(
+		"plan p of=A retries=1; d1 ask; wait 1s; d1 A:recv; d1 no; wait 1s; d1 ask; d1 yes; d1 A:conf; d1 A:fail:space_low; d1 A:ok; d1 A:ready",
+	)
 	view, _ := s.engine.Device("p", "d1")
 	var lines []string
 	for _, l := range view.Log {
@@ -174,7 +188,10 @@ func TestVersionsAndArrivals(t *testing.T) {
 	s.all("plan p; d1 ask A3; d1 #1 A:recv; d1 #1 A:recv; d1 #3 A:conf; d1 #4 X:conf; d1 #2 B:recv")
 	versions, found := s.engine.Versions(identity("d1"))
 	require.True(t, found)
-	assert.Equal(t, []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "3"}, {ID: "B", Type: ota.MCU, Version: "1"}}, versions)
+	assert.Equal(
+		t, []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "3"}, {ID: "B", Type: ota.MCU, Version: "1"}},
+		versions,
+	)
 	_, found = s.engine.Versions(identity("d2"))
 	assert.False(t, found)
 	_, found = s.engine.Versions(ota.Identity{Product: "other", Device: "d1"})

@@ -8,7 +8,8 @@
 // range, as long as the conditions in the request hold; Served tells how much
 // of the object went out.
 //
-// Objects are GET, HEAD, PUT and DELETE, addressed by path or by virtual host, by requests that carry a Signature Version 4 in a header
+// Objects are GET, HEAD, PUT and DELETE, addressed by path or by virtual host, by
+// requests that carry a Signature Version 4 in a header
 // or in the address. Nothing is anonymous. What the program puts as bytes or
 // as a file is not copied; an upload of more than 1 MiB goes to a nameless
 // temporary file.

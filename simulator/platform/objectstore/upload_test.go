@@ -23,7 +23,12 @@ var testKeys = Credentials{AccessKey: "device", SecretKey: "not a secret"}
 func uploadTo(t *testing.T, s *Store, payload, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	now := s.cfg.Now().UTC()
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodPut, "http://store/packages/image", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(
+		context.Background(),
+		http.MethodPut,
+		"http://store/packages/image",
+		strings.NewReader(body),
+	)
 	r.Header.Set("X-Amz-Date", now.Format(timeFormat))
 	r.Header.Set("X-Amz-Content-Sha256", payload)
 	signed := []string{"host", "x-amz-content-sha256", "x-amz-date"}
@@ -92,10 +97,22 @@ func TestUploadNeedsItsDirectory(t *testing.T) {
 }
 
 func FuzzClaim(f *testing.F) {
-	f.Add("AWS4-HMAC-SHA256 Credential=a/20261123/r/s3/aws4_request,SignedHeaders=host;range,Signature="+strings.Repeat("0", 64), "20261123T100000Z", "")
-	f.Add("", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20261123/r/s3/aws4_request&X-Amz-Date=20261123T100000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00")
+	f.Add(
+		"AWS4-HMAC-SHA256 Credential=a/20261123/r/s3/aws4_request,SignedHeaders=host;range,Signature="+strings.Repeat(
+			"0", 64,
+		),
+		"20261123T100000Z",
+		"",
+	)
+	f.Add(
+		"", "",
+		"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20261123/r/s3/aws4_request&X-Amz-Date=20261123T100000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00",
+	)
 	f.Fuzz(func(t *testing.T, authorization, date, query string) {
-		r := &http.Request{Method: http.MethodGet, Host: "store", URL: &url.URL{Path: "/packages/image", RawQuery: query}, Header: http.Header{}}
+		r := &http.Request{
+			Method: http.MethodGet, Host: "store", URL: &url.URL{Path: "/packages/image", RawQuery: query},
+			Header: http.Header{},
+		}
 		r.Header.Set("Authorization", authorization)
 		r.Header.Set("X-Amz-Date", date)
 		r.Header.Set("X-Amz-Content-Sha256", unsignedPayload)

@@ -52,7 +52,9 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	plan, key := r.PathValue("plan"), r.PathValue("device")
-	cmd := engine.UserAnswer{Plan: plan, Device: h.identity(plan, key), Operation: engine.UserOperation(r.PostForm.Get("operation"))}
+	cmd := engine.UserAnswer{
+		Plan: plan, Device: h.identity(plan, key), Operation: engine.UserOperation(r.PostForm.Get("operation")),
+	}
 	for name, to := range map[string]*time.Time{"start": &cmd.Start, "end": &cmd.End} {
 		text := r.PostForm.Get(name)
 		if text == "" || cmd.Operation != engine.UserAppoint {

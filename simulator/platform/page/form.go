@@ -139,8 +139,12 @@ func filled(d *api.PlanDetails) formPage {
 	p := formPage{ID: d.ID, Rows: rowsOf(d), Texts: d.Texts, Fields: map[string]string{
 		"name": d.Name, "product": d.Product, "black": strings.Join(d.Black, "\n"), "white": strings.Join(d.White, "\n"),
 		"time_zone": zone.String(), "start": d.Start.In(zone).Format(localTime), "end": d.End.In(zone).Format(localTime), "mode": d.Mode,
-		"push": strconv.FormatBool(d.Push || d.Mode == string(ota.Manual)), "retries": strconv.Itoa(d.Retries), "on_failure": d.OnFailure,
-		"min_battery": optional(d.MinBattery), "min_rssi": optional(d.MinRSSI), "rejection_minutes": optional(d.RejectionMinutes),
+		"push": strconv.FormatBool(
+			d.Push || d.Mode == string(ota.Manual),
+		), "retries": strconv.Itoa(d.Retries), "on_failure": d.OnFailure,
+		"min_battery": optional(
+			d.MinBattery,
+		), "min_rssi": optional(d.MinRSSI), "rejection_minutes": optional(d.RejectionMinutes),
 	}}
 	if d.PushHours != nil {
 		p.Fields["push_from"], p.Fields["push_to"] = strconv.Itoa(d.PushHours.From), strconv.Itoa(d.PushHours.To)
@@ -184,15 +188,21 @@ func (h *handler) showForm(w http.ResponseWriter, status int, title string, p fo
 }
 
 func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
-	return h.save(w, r, "", "New upgrade plan", func(s engine.PlanSpec) engine.Command { return engine.CreatePlan{Plan: s} })
+	return h.save(
+		w, r, "", "New upgrade plan", func(s engine.PlanSpec) engine.Command { return engine.CreatePlan{Plan: s} },
+	)
 }
 
 func (h *handler) edit(w http.ResponseWriter, r *http.Request) error {
-	return h.save(w, r, r.PathValue("plan"), "Edit plan", func(s engine.PlanSpec) engine.Command { return engine.EditPlan{Plan: s} })
+	return h.save(
+		w, r, r.PathValue("plan"), "Edit plan", func(s engine.PlanSpec) engine.Command { return engine.EditPlan{Plan: s} },
+	)
 }
 
 // save gives the platform what the form holds; what it refuses stands in the form.
-func (h *handler) save(w http.ResponseWriter, r *http.Request, id, title string, command func(engine.PlanSpec) engine.Command) error {
+func (h *handler) save(
+	w http.ResponseWriter, r *http.Request, id, title string, command func(engine.PlanSpec) engine.Command,
+) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
@@ -246,7 +256,9 @@ func (h *handler) planForm(p *formPage) *api.PlanForm {
 	form := &api.PlanForm{
 		ID: p.ID, Name: f["name"], Product: f["product"], Black: strings.Fields(f["black"]), White: strings.Fields(f["white"]),
 		TimeZone: f["time_zone"], Start: inZone(f["start"], f["time_zone"]), End: inZone(f["end"], f["time_zone"]), Mode: f["mode"],
-		Retries: whole(f["retries"]), MinBattery: whole(f["min_battery"]), MinRSSI: whole(f["min_rssi"]), OnFailure: f["on_failure"], Texts: p.Texts,
+		Retries: whole(
+			f["retries"],
+		), MinBattery: whole(f["min_battery"]), MinRSSI: whole(f["min_rssi"]), OnFailure: f["on_failure"], Texts: p.Texts,
 	}
 	if f["mode"] != string(ota.Manual) {
 		push := f["push"] != "false"
@@ -274,8 +286,12 @@ func (h *handler) ofOneProduct(p *formPage) (err error) {
 		for i, row := range p.Rows {
 			pkg, found := e.Package(row.Package)
 			if found && pkg.Product != p.Fields["product"] {
-				err = api.Invalid(fmt.Sprintf("components[%d].package", i),
-					fmt.Sprintf("component %d: package %q is for product %s, the plan for %s", i+1, pkg.Name, pkg.Product, p.Fields["product"]))
+				err = api.Invalid(
+					fmt.Sprintf("components[%d].package", i),
+					fmt.Sprintf(
+						"component %d: package %q is for product %s, the plan for %s", i+1, pkg.Name, pkg.Product, p.Fields["product"],
+					),
+				)
 				return
 			}
 		}
@@ -286,7 +302,9 @@ func (h *handler) ofOneProduct(p *formPage) (err error) {
 func componentOf(e *engine.Engine, row componentRow) api.ComponentForm {
 	pkg, _ := e.Package(row.Package)
 	upgrade := !row.Skip
-	c := api.ComponentForm{ID: pkg.Component, Type: string(pkg.Type), Package: string(pkg.Package), Target: pkg.Target, Upgrade: &upgrade}
+	c := api.ComponentForm{
+		ID: pkg.Component, Type: string(pkg.Type), Package: string(pkg.Package), Target: pkg.Target, Upgrade: &upgrade,
+	}
 	if pkg.Package == ota.Delta {
 		c.Sources = []string{pkg.Source}
 		return c

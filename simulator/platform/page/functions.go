@@ -108,8 +108,10 @@ type stage struct {
 
 // stages draws where a component stands.
 func stages(c engine.ComponentView) []stage {
-	words := map[engine.StepState]string{engine.StepDone: "done", engine.StepNow: "now", engine.StepLater: "not yet", engine.StepFailed: "failed",
-		engine.StepSkipped: "did not happen"}
+	words := map[engine.StepState]string{
+		engine.StepDone: "done", engine.StepNow: "now", engine.StepLater: "not yet", engine.StepFailed: "failed",
+		engine.StepSkipped: "did not happen",
+	}
 	var all []stage
 	for _, s := range c.Steps() {
 		all = append(all, stage{string(s.Stage), s.State, words[s.State]})

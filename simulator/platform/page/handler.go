@@ -35,9 +35,13 @@ type handler struct {
 
 func newHandler(shown *platform.Service, config *Config, guard *api.Guard) (http.Handler, error) {
 	h := &handler{platform: shown, guard: guard, log: config.Logger, open: config.Token == "",
-		api: api.New(api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger}), pages: map[string]*template.Template{}}
+		api: api.New(
+			api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger},
+		), pages: map[string]*template.Template{}}
 	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "fleet", "packages", "package", "login", "problem"} {
-		t, err := template.New("layout.html").Funcs(functions()).ParseFS(files, "html/layout.html", "html/parts.html", "html/"+name+".html")
+		t, err := template.New("layout.html").
+			Funcs(functions()).
+			ParseFS(files, "html/layout.html", "html/parts.html", "html/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the pages: %w", err)
 		}
@@ -202,7 +206,8 @@ func (h *handler) logout(w http.ResponseWriter, r *http.Request) error {
 // inside keeps a way back within these pages.
 func inside(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, `\`) {
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
+		strings.Contains(next, `\`) {
 		return "/plans"
 	}
 	return next

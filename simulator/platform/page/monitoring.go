@@ -42,7 +42,9 @@ func (h *handler) showMonitoring(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m := monitoringPage{Filter: filterForm{query.Get("key"), query.Get("status"), query.Get("online")}, Result: result(query)}
+	m := monitoringPage{
+		Filter: filterForm{query.Get("key"), query.Get("status"), query.Get("online")}, Result: result(query),
+	}
 	found := false
 	var samples []engine.Sample
 	h.platform.View(func(e *engine.Engine) {

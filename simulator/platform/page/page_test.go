@@ -76,7 +76,9 @@ func (s *site) upload(name string) (int, string) {
 	_, key, err := ed25519.GenerateKey(nil)
 	require.NoError(s.t, err)
 	_, err = bundle.Create(path, bundle.Release{
-		Manifest: ota.Manifest{Product: "gw", Component: "A", Type: ota.Module, Package: ota.Full, Target: "2", Release: 1}, Files: []string{image}, Keys: []ed25519.PrivateKey{key}})
+		Manifest: ota.Manifest{
+			Product: "gw", Component: "A", Type: ota.Module, Package: ota.Full, Target: "2", Release: 1,
+		}, Files: []string{image}, Keys: []ed25519.PrivateKey{key}})
 	require.NoError(s.t, err)
 	content, err := os.ReadFile(path)
 	require.NoError(s.t, err)
@@ -171,10 +173,14 @@ func TestWithoutScript(t *testing.T) {
 
 // fails lets a device fail the plan spring.
 func (s *site) fails(key string) {
-	s.says(key, &ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}})
+	s.says(
+		key, &ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}},
+	)
 	s.says(key, &ota.Decision{Plan: "spring", Attempt: 1, Accept: true})
 	for i, status := range []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed} {
-		r := &ota.Report{Time: time.Now(), Plan: "spring", Attempt: 1, Seq: i + 1, Component: "A", Status: status, Version: "1"}
+		r := &ota.Report{
+			Time: time.Now(), Plan: "spring", Attempt: 1, Seq: i + 1, Component: "A", Status: status, Version: "1",
+		}
 		if status == ota.UpgradeSucceeded {
 			r.Version = "2"
 		}

@@ -35,9 +35,18 @@ func all(t *testing.T, s *store.Store, prefix string) string {
 func TestRecordsStay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	s := open(t, path)
-	require.NoError(t, s.Commit([]engine.Record{{Key: "b/2", Value: []byte("two")}, {Key: "a/1", Value: []byte("one")}, {Key: "b/1", Value: []byte("three")}}))
+	require.NoError(
+		t,
+		s.Commit(
+			[]engine.Record{
+				{Key: "b/2", Value: []byte("two")}, {Key: "a/1", Value: []byte("one")}, {Key: "b/1", Value: []byte("three")},
+			},
+		),
+	)
 	require.NoError(t, s.Commit(nil))
-	require.NoError(t, s.Commit([]engine.Record{{Key: "b/1"}, {Key: "b/3"}, {Key: "b/1", Value: []byte("again")}, {Key: "a/1"}}))
+	require.NoError(
+		t, s.Commit([]engine.Record{{Key: "b/1"}, {Key: "b/3"}, {Key: "b/1", Value: []byte("again")}, {Key: "a/1"}}),
+	)
 	require.NoError(t, s.Close())
 
 	s = open(t, path)
