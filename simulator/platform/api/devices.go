@@ -110,7 +110,7 @@ func (a *API) listDevices(w http.ResponseWriter, r *http.Request) error {
 func (a *API) rows(plan string, f engine.Filter) (rows []engine.DeviceRow, total int, err error) {
 	a.platform.View(func(e *engine.Engine) {
 		if _, found := e.Plan(plan); !found {
-			err = &failure{status: http.StatusNotFound, detail: "there is no such plan"}
+			err = &failure{status: http.StatusNotFound, detail: "plan not found"}
 			return
 		}
 		rows, total = e.Devices(plan, f)
@@ -207,7 +207,7 @@ func (a *API) device(plan, key string) (DeviceDetails, error) {
 		}
 	})
 	if !found {
-		return details, &failure{status: http.StatusNotFound, detail: "there is no such device in this plan"}
+		return details, &failure{status: http.StatusNotFound, detail: "device not found in this plan"}
 	}
 	return details, nil
 }

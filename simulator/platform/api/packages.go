@@ -74,7 +74,7 @@ func (a *API) replyPackage(w http.ResponseWriter, status int, id string) error {
 		}
 	})
 	if !found {
-		return &failure{status: http.StatusNotFound, detail: "there is no such package"}
+		return &failure{status: http.StatusNotFound, detail: "package not found"}
 	}
 	return reply(w, status, shown)
 }

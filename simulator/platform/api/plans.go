@@ -95,7 +95,7 @@ func (a *API) plan(id string) (PlanDetails, error) {
 	var found bool
 	a.platform.View(func(e *engine.Engine) { details, found = Details(e, id) })
 	if !found {
-		return details, &failure{status: http.StatusNotFound, detail: "there is no such plan"}
+		return details, &failure{status: http.StatusNotFound, detail: "plan not found"}
 	}
 	return details, nil
 }

@@ -147,7 +147,7 @@ func (t *task) loss() *ota.Failure {
 func (e *Engine) MayRetry(now time.Time, planID, key string) error {
 	p := e.plans[planID]
 	if p == nil || p.product.byKey[key] == nil {
-		return fmt.Errorf("cannot retry device %q: %w device of plan %q", key, ErrUnknown, planID)
+		return fmt.Errorf("cannot retry device %q: device %w in plan %q", key, ErrUnknown, planID)
 	}
 	reason := p.mayRetry(now, p.product.byKey[key])
 	if !p.status.inEffect() {

@@ -12,7 +12,7 @@ import (
 func (e *Engine) find(action, id string, allowed ...PlanStatus) (*plan, error) {
 	p := e.plans[id]
 	if p == nil || p.verifies != nil {
-		return nil, fmt.Errorf("cannot %s plan %q: %w plan", action, id, ErrUnknown)
+		return nil, fmt.Errorf("cannot %s plan %q: plan %w", action, id, ErrUnknown)
 	}
 	if !slices.Contains(allowed, p.status) {
 		return nil, fmt.Errorf("cannot %s plan %q: it is %s", action, id, p.status)
@@ -158,14 +158,14 @@ func (t *task) farewell() logKind {
 func (e *Engine) abandon(cmd Abandon) error {
 	p := e.plans[cmd.Plan]
 	if p == nil || p.verifies != nil {
-		return fmt.Errorf("cannot end plan %q for device %q: %w plan", cmd.Plan, cmd.Device, ErrUnknown)
+		return fmt.Errorf("cannot end plan %q for device %q: plan %w", cmd.Plan, cmd.Device, ErrUnknown)
 	}
 	d := p.product.byKey[cmd.Device]
 	switch {
 	case p.status == Inactivated:
 		return fmt.Errorf("cannot end plan %q for device %q: it is %s", cmd.Plan, cmd.Device, p.status)
 	case d == nil || !p.covers(d) && d.task(p) == nil:
-		return fmt.Errorf("cannot end plan %q for device %q: %w device of the plan", cmd.Plan, cmd.Device, ErrUnknown)
+		return fmt.Errorf("cannot end plan %q for device %q: device %w in the plan", cmd.Plan, cmd.Device, ErrUnknown)
 	case ended(p.statusOf(d.task(p))):
 		return fmt.Errorf(
 			"cannot end plan %q for device %q: its part is over, the device is %s", cmd.Plan, cmd.Device,

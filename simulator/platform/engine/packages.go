@@ -141,7 +141,7 @@ func (e *Engine) findPackage(action, id string) (*versionPackage, error) {
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("cannot %s package %q: %w package", action, id, ErrUnknown)
+	return nil, fmt.Errorf("cannot %s package %q: package %w", action, id, ErrUnknown)
 }
 
 func (e *Engine) deletePackage(id string) error {

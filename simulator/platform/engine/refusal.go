@@ -7,7 +7,7 @@ import (
 
 // ErrUnknown is in every refusal for the reason that a plan, a package or a
 // device that a command names does not exist.
-var ErrUnknown = errors.New("there is no such")
+var ErrUnknown = errors.New("not found")
 
 // Problem is what is wrong with one field of a command. A refusal that says what
 // is wrong with fields has one for each of them in it (see Problems).

@@ -61,7 +61,7 @@ func (e *Engine) sample(p *plan) {
 }
 
 // Series is how a plan's counts went since its activation, oldest first: at most
-// 240 samples, taken where something changed. Nil if there is no such plan.
+// 240 samples, taken where something changed. Nil if the plan is unknown.
 func (e *Engine) Series(planID string) []Sample {
 	p := e.plans[planID]
 	if p == nil {

@@ -313,7 +313,7 @@ var traces = []struct{ rule, script, trace string }{
 		"(cannot terminate plan \"p\": it is Forced Terminated) (cannot suspend plan \"p\": it is Forced Terminated)"},
 	{
 		"deleted", "draft p | delete p; activate p; draft p; activate p",
-		"(cannot activate plan \"p\": there is no such plan) p=TobeUpgraded",
+		"(cannot activate plan \"p\": plan not found) p=TobeUpgraded",
 	},
 	{"deleted after activation", "plan p | delete p", "(cannot delete plan \"p\": it is To be Upgraded)"},
 
@@ -352,8 +352,8 @@ var traces = []struct{ rule, script, trace string }{
 	{
 		"abandoned, whoever it is",
 		"plan p black=d2; draft q; d1 on; d2 on | abandon p d9; abandon p d2; abandon x d1; abandon q d1",
-		"(cannot end plan \"p\" for device \"d9\": there is no such device of the plan) (cannot end plan \"p\" for device \"d2\": there is no such device of the plan) " +
-			"(cannot end plan \"x\" for device \"d1\": there is no such plan) (cannot end plan \"q\" for device \"d1\": it is Inactivated)",
+		"(cannot end plan \"p\" for device \"d9\": device not found in the plan) (cannot end plan \"p\" for device \"d2\": device not found in the plan) " +
+			"(cannot end plan \"x\" for device \"d1\": plan not found) (cannot end plan \"q\" for device \"d1\": it is Inactivated)",
 	},
 
 	// Several plans.

@@ -45,7 +45,7 @@ func (p *plan) mayAnswer(d *device) error {
 	case p.spec.Mode != ota.Manual:
 		return fmt.Errorf("the plan is silent")
 	case d == nil || d.product != p.product:
-		return fmt.Errorf("%w device of product %s", ErrUnknown, p.spec.Product)
+		return fmt.Errorf("device %w in product %s", ErrUnknown, p.spec.Product)
 	case !p.admits(d):
 		return fmt.Errorf("the plan's lists leave the device out")
 	case p.fit(d) != fits:
@@ -99,7 +99,7 @@ func (e *Engine) autoConfirm(cmd AutoConfirm) error {
 	d := e.known(cmd.Device)
 	if d == nil {
 		return fmt.Errorf(
-			"cannot switch automatic confirmation of device %q: %w device of product %s", cmd.Device.Device, ErrUnknown,
+			"cannot switch automatic confirmation of device %q: device %w in product %s", cmd.Device.Device, ErrUnknown,
 			cmd.Device.Product,
 		)
 	}

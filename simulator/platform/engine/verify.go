@@ -66,7 +66,7 @@ func (e *Engine) verifyPackage(cmd VerifyPackage) error {
 	d := e.known(ota.Identity{Product: v.view.Product, Device: cmd.Device})
 	if d == nil {
 		return fmt.Errorf(
-			"cannot verify package %q on device %q: %w device of product %s", v.view.Name, cmd.Device, ErrUnknown,
+			"cannot verify package %q on device %q: device %w in product %s", v.view.Name, cmd.Device, ErrUnknown,
 			v.view.Product,
 		)
 	}

@@ -93,7 +93,7 @@ func TestVerificationTimesOut(t *testing.T) {
 
 func TestVerificationRules(t *testing.T) {
 	for _, c := range []struct{ setup, device, wrong string }{
-		{"", "d1", "there is no such device"},
+		{"", "d1", "device not found"},
 		{"d1 off", "d1", "it is offline"},
 		{"d1 on A2", "d1", "does not fit"},
 		{"plan p; d1 ask; d1 take", "d1", `it is busy with plan "plan p"`},
@@ -163,7 +163,7 @@ func TestEdit(t *testing.T) {
 		"keeps its product":         func(p *engine.PlanSpec) { p.Product = "other"; p.Components = p.Components[:1] },
 		`name "plan q" is taken`:    func(p *engine.PlanSpec) { p.Name = "plan q" },
 		"retries: 9":                func(p *engine.PlanSpec) { p.Retries = 9 },
-		"there is no such plan":     func(p *engine.PlanSpec) { p.ID = "x" },
+		"plan not found":            func(p *engine.PlanSpec) { p.ID = "x" },
 		"texts: are for manual":     func(p *engine.PlanSpec) { p.Texts = []engine.UpgradeText{{"en", "x"}} },
 		`the one in "en" is missin`: func(p *engine.PlanSpec) { p.Mode, p.Texts = ota.Manual, []engine.UpgradeText{{"zh", "x"}} },
 		"is not a language tag":     func(p *engine.PlanSpec) { p.Mode, p.Texts = ota.Manual, []engine.UpgradeText{{"e n", "x"}} },

@@ -132,8 +132,8 @@ type Filter struct {
 }
 
 // Devices lists a plan's devices by their keys (ota.CompareKeys), and says how many
-// the filter chooses without its limit. Nil if there is
-// no such plan. Where the plan's own counts tell how many there are, the search
+// the filter chooses without its limit. Nil if the plan is
+// unknown. Where the plan's own counts tell how many there are, the search
 // ends with the last row wanted.
 func (e *Engine) Devices(planID string, f Filter) (rows []DeviceRow, chosen int) {
 	p := e.plans[planID]

@@ -37,7 +37,7 @@ func (h *handler) showDevice(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	if !found {
-		return api.NotFound("there is no such device in this plan")
+		return api.NotFound("device not found in this plan")
 	}
 	d.Manual, d.Failed = d.Plan.Mode == ota.Manual, d.Device.Status == ota.DeviceUpgradeFailed || d.Device.Strayed
 	d.Open = d.Device.Status == ota.DeviceNotUpgraded || d.Device.Status == ota.DeviceUpgrading

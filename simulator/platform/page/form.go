@@ -125,7 +125,7 @@ func (h *handler) showEdit(w http.ResponseWriter, r *http.Request) error {
 	found := false
 	h.platform.View(func(e *engine.Engine) { d, found = api.Details(e, r.PathValue("plan")) })
 	if !found {
-		return api.NotFound("there is no such plan")
+		return api.NotFound("plan not found")
 	}
 	return h.showForm(w, http.StatusOK, "Edit "+d.Name, filled(&d))
 }

@@ -160,7 +160,7 @@ func (h *handler) home(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) nothing(http.ResponseWriter, *http.Request) error {
-	return api.NotFound("there is no such page")
+	return api.NotFound("page not found")
 }
 
 func (h *handler) asset(w http.ResponseWriter, r *http.Request) {

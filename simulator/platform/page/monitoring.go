@@ -60,7 +60,7 @@ func (h *handler) showMonitoring(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	if !found {
-		return api.NotFound("there is no such plan")
+		return api.NotFound("plan not found")
 	}
 	m.Retries = m.Plan.Mode == ota.Silent && (m.Plan.Status == engine.ToBeUpgraded || m.Plan.Status == engine.Upgrading)
 	m.Bars, m.Area = bars(m.Plan.Devices), draw(samples, time.Now())

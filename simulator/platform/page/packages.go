@@ -84,7 +84,7 @@ func (h *handler) showPackage(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	if !found {
-		return api.NotFound("there is no such package")
+		return api.NotFound("package not found")
 	}
 	events := ""
 	if p.Checking {
@@ -111,5 +111,5 @@ func (h *handler) changePackage(w http.ResponseWriter, r *http.Request) error {
 		}
 		return back(w, r, "/packages")
 	}
-	return api.NotFound("there is no such order")
+	return api.NotFound("order not found")
 }

@@ -51,7 +51,7 @@ func (h *handler) showPlan(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	if !found {
-		return api.NotFound("there is no such plan")
+		return api.NotFound("plan not found")
 	}
 	return h.show(
 		w, http.StatusOK, "plan", view{Title: p.View.Name, Here: "plans", Events: "kind=plan&plan=" + p.View.ID, Data: p},
@@ -71,7 +71,7 @@ func (h *handler) order(w http.ResponseWriter, r *http.Request) error {
 	order := r.PostForm.Get("order")
 	cmd, known := orders[order]
 	if !known {
-		return api.NotFound("there is no such order")
+		return api.NotFound("order not found")
 	}
 	if err := h.platform.Command(cmd); err != nil {
 		return err
