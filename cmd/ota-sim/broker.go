@@ -43,7 +43,7 @@ func (f *worldFlags) secure() (*tls.Config, error) {
 	return c, nil
 }
 
-// reachable refuses at once a broker that nobody listens for, or that is not the
+// reachable refuses at once a broker at which nothing listens, or that is not the
 // one that it should be, instead of after the whole run.
 func reachable(ctx context.Context, w *real.World, c *choice) error {
 	if w.BrokerURL == "" {

@@ -32,7 +32,7 @@ func TestBrokerWithTLS(t *testing.T) {
 		"unknown authority": {[]string{"--broker", "mqtts://127.0.0.1" + port}, exitUnreachable, "name the certificate of who signed the broker's with --ca-file"},
 		"another name":      {[]string{"--broker", "mqtts://localhost" + port, "--ca-file", ca}, exitUnreachable, "give --broker the name that its certificate has"},
 		"no TLS":            {[]string{"--broker", strings.Replace(plain.URL, "http", "mqtts", 1), "--ca-file", ca}, exitUnreachable, "it does not speak TLS at that port"},
-		"nobody there":      {[]string{"--broker", "mqtts://127.0.0.1:1", "--ca-file", ca}, exitUnreachable, "cannot reach the broker"},
+		"nothing there":     {[]string{"--broker", "mqtts://127.0.0.1:1", "--ca-file", ca}, exitUnreachable, "cannot reach the broker"},
 		"no file":           {[]string{"--broker", "mqtts://127.0.0.1", "--ca-file", ca + "x"}, cli.Usage, "--ca-file: open"},
 		"not PEM":           {[]string{"--broker", "mqtts://127.0.0.1", "--ca-file", scenario}, cli.Usage, "holds no certificate in PEM"},
 		"without TLS":       {[]string{"--broker", "mqtt://127.0.0.1", "--ca-file", ca}, cli.Usage, "--ca-file is for a broker with TLS"},

@@ -17,7 +17,7 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// TestFullDisk is told, whatever the verdict.
+// TestFullDisk is reported, whatever the verdict.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	o := sim(t, "run", "--quiet", file(t, "small.yaml", small), "--json", "/dev/full")
@@ -94,6 +94,6 @@ func TestStandardOutputLost(t *testing.T) {
 		}
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
-		assert.Len(t, left, 3, "nothing lies beside them")
+		assert.Len(t, left, 3, "nothing wrong beside them")
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"otafleet/simulator/platform/engine"
 )
 
-// journal prints what happens, a line each, and knows when the goal is reached.
-type journal struct {
+// eventPrinter prints what happens, a line each, and knows when the goal is reached.
+type eventPrinter struct {
 	goal    int           // 0 if there is none
 	reached chan struct{} // closed when the goal is reached
 
@@ -27,13 +27,13 @@ type journal struct {
 
 // printf prints a line. What devices wrote stands in it escaped, so that none of
 // them commands the terminal or makes up a line.
-func (j *journal) printf(format string, args ...any) {
+func (j *eventPrinter) printf(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	fmt.Fprintf(j.w, "%s  %s\n", time.Now().Format("15:04:05"), terminal.Escape(fmt.Sprintf(format, args...)))
 }
 
-func (j *journal) observe(_ time.Time, fact engine.Output) {
+func (j *eventPrinter) observe(_ time.Time, fact engine.Output) {
 	switch fact := fact.(type) {
 	case engine.Appeared:
 		j.meet(fact)
@@ -41,7 +41,7 @@ func (j *journal) observe(_ time.Time, fact engine.Output) {
 		j.report(fact)
 	case engine.Decided:
 		if fact.Decision.Accept {
-			j.printf("%s  agrees to plan %s", fact.Device.Device, fact.Decision.Plan)
+			j.printf("%s  accepts plan %s", fact.Device.Device, fact.Decision.Plan)
 		} else {
 			j.printf("%s  refuses plan %s: %s %s", fact.Device.Device, fact.Decision.Plan, fact.Decision.Reason, fact.Decision.Detail)
 		}
@@ -61,7 +61,7 @@ func (j *journal) observe(_ time.Time, fact engine.Output) {
 const firstContacts = 20
 
 // meet prints that a device is heard of for the first time.
-func (j *journal) meet(fact engine.Appeared) {
+func (j *eventPrinter) meet(fact engine.Appeared) {
 	n := j.count()
 	switch {
 	case n <= firstContacts:
@@ -71,7 +71,7 @@ func (j *journal) meet(fact engine.Appeared) {
 	}
 }
 
-func (j *journal) count() int {
+func (j *eventPrinter) count() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.met++
@@ -105,7 +105,7 @@ func contactLine(fact engine.Appeared) string {
 	return text
 }
 
-func (j *journal) report(fact engine.Recorded) {
+func (j *eventPrinter) report(fact engine.Recorded) {
 	r := fact.Report
 	text := r.Status.Row().Name
 	if r.Failure != nil {
@@ -118,7 +118,7 @@ func (j *journal) report(fact engine.Recorded) {
 }
 
 // end counts a device at its end; the goal is reached when there are enough.
-func (j *journal) end(device ota.Identity, status ota.DeviceStatus) {
+func (j *eventPrinter) end(device ota.Identity, status ota.DeviceStatus) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.ended == nil {
@@ -136,13 +136,13 @@ func (j *journal) end(device ota.Identity, status ota.DeviceStatus) {
 }
 
 // devices are those at their end.
-func (j *journal) devices() []ota.Identity {
+func (j *eventPrinter) devices() []ota.Identity {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Collect(maps.Keys(j.ended))
 }
 
-func (j *journal) failed() bool {
+func (j *eventPrinter) failed() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, s := range j.ended {

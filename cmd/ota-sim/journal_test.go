@@ -19,7 +19,7 @@ import (
 func TestFirstContact(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	j := &journal{w: &out}
+	j := &eventPrinter{w: &out}
 	j.observe(time.Time{}, engine.Appeared{Device: ota.Identity{Product: "gw-200", Device: "gw-1"},
 		Components: []ota.ComponentVersion{{ID: "app", Version: "1.0.0"}, {ID: "motor", Version: "3_1"}}})
 	j.observe(time.Time{}, engine.Appeared{Device: ota.Identity{Product: "valve", Device: "v-1"}, Via: "gw-1",
@@ -33,7 +33,7 @@ func TestFirstContact(t *testing.T) {
 func TestManyFirstContacts(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	j := &journal{w: &out}
+	j := &eventPrinter{w: &out}
 	for n := range 10_000 {
 		j.observe(time.Time{}, engine.Appeared{Device: ota.Identity{Product: "gw-200", Device: fmt.Sprintf("gw-%d", n+1)}})
 	}
@@ -42,7 +42,7 @@ func TestManyFirstContacts(t *testing.T) {
 	assert.Contains(t, out.String(), "10000 devices have made contact, the last one is gw-10000; the page Devices lists them")
 }
 
-// TestTakenAddress: who cannot have an address is told the flag for another one.
+// TestTakenAddress: who cannot have an address learns the flag for another one.
 func TestTakenAddress(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -22,7 +22,7 @@ func keygenVerb() cli.Verb {
 		Name:    "keygen",
 		Args:    "NAME",
 		Summary: "make a key pair that signs packages",
-		Help: `Writes NAME.key, the private key that 'ota-sim pack' signs with and nobody else
+		Help: `Writes NAME.key, the private key that 'ota-sim pack' signs with and no one else
 may read, and NAME.pub, the public key that devices trust (trust.keys in the
 agent's configuration). Existing files are never overwritten.
 

@@ -1,5 +1,5 @@
 // Command ota-sim runs fleets of virtual upgrade agents through scripted
-// failures and judges what became of them. It also serves the stand-in platform
+// failures and judges what became of them. It also serves the fake platform
 // that they run against, and makes the signed packages that real devices take.
 package main
 

@@ -113,7 +113,7 @@ func TestHelpTeaches(t *testing.T) {
 // TestUsage collects what a user may get wrong before anything happens.
 func TestUsage(t *testing.T) {
 	bad := file(t, "bad.yaml", "scenario: b a d\nduration: 1\n")
-	secret := file(t, "secret", "hush\n")
+	secret := file(t, "secret", "quiet\n")
 	good := file(t, "small.yaml", small)
 	tests := []struct {
 		args []string
@@ -133,7 +133,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "--only", "gw-000004", good}, cli.Usage, "there is no device gw-000004; fleet gw has gw-000001 to gw-000003"},
 		{[]string{"run", "--only", "gv-000001", good}, cli.Usage, `no fleet is called "gv"; did you mean "gw"?`},
 		{[]string{"run", "--only", "gw-000001", "--shard", "2/3", good}, cli.Usage, "device gw-000001 is not in shard 2/3 but in 1/3"},
-		{[]string{"run", "--shard", "1/2", "--broker", "mqtt://127.0.0.1:1", "--stand-in", good}, cli.Usage, "give each shard a prefix of its own"},
+		{[]string{"run", "--shard", "1/2", "--broker", "mqtt://127.0.0.1:1", "--fake-platform", good}, cli.Usage, "give each shard a prefix of its own"},
 		{[]string{"run", "--out", filepath.Dir(good), good}, cli.Usage, "the directory is not empty"},
 		{[]string{"run", "--out", filepath.Join(good, "out"), good}, cli.Failed, "cannot record the run"},
 		{[]string{"run", "--jsn", "x", good}, cli.Usage, `unknown flag: --jsn; did you mean "--json"?`},
@@ -180,7 +180,7 @@ func TestUsage(t *testing.T) {
 			assert.Equal(t, tt.code, o.code)
 			assert.Contains(t, o.err, tt.err)
 			assert.Empty(t, o.out)
-			assert.NotContains(t, o.err, "hush")
+			assert.NotContains(t, o.err, "quiet")
 		})
 	}
 }

@@ -81,7 +81,7 @@ func planLine(p *scenario.Plan) string {
 	case p.Users != nil:
 		text += fmt.Sprintf(", %s of users confirm, %s cancel", p.Users.Confirm, p.Users.Cancel)
 	case p.Mode == ota.Manual:
-		text += ", nobody answers"
+		text += ", no one answers"
 	case !p.Push:
 		text += ", for devices that ask"
 	}

@@ -43,7 +43,7 @@ func packVerb() cli.Verb {
 		Summary: "make a signed package of one component's files",
 		Help: `Writes one file with the signed manifest and the files, for 'ota-sim platform'
 and for real platforms' upload. The release counter goes up with every release
-of a component: devices refuse to go back below one that they have run, unless
+of a component: devices refuse to roll back below one that they have run, unless
 the manifest allows it.
 
 A delta has a patch in the place of each file. With --from it is made here, from
@@ -76,7 +76,7 @@ Examples:
 			flags.StringVar(&f.kind, "type", string(ota.Module), "type of the component: module or mcu")
 			flags.StringVar(&f.target, "target", "", "version that the files are (needed)")
 			flags.Int64Var(&f.release, "release", 0, "release counter of product and component (needed)")
-			flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "let devices go back to this release; needs --valid")
+			flags.BoolVar(&f.allowDowngrade, "allow-downgrade", false, "let devices roll back to this release; needs --valid")
 			flags.BoolVar(&f.delta, "delta", false, "the files are a delta already, which the component's handler applies")
 			flags.StringVar(&f.source, "source", "", "version that a delta starts from")
 			flags.StringArrayVar(&f.from, "from", nil, "file of that version, to make a patch from; may be repeated")
@@ -166,7 +166,7 @@ func (f *packFlags) checkEnd() error {
 	case f.valid < 0:
 		return fmt.Errorf("--valid must not be negative")
 	case f.allowDowngrade && f.valid == 0:
-		return fmt.Errorf("--allow-downgrade needs --valid: a package that may go back for ever could be sent again at any time")
+		return fmt.Errorf("--allow-downgrade needs --valid: a package that may roll back for ever could be sent again at any time")
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestKeygen(t *testing.T) {
 	assert.Contains(t, o.out, "key id   "+wire.KeyID(public))
 	info, err := os.Stat(name + ".key")
 	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "nobody else may read it")
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "no one else may read it")
 	secret, err := os.ReadFile(name + ".key")
 	require.NoError(t, err)
 	assert.NotContains(t, o.out, strings.Split(string(secret), "\n")[1])

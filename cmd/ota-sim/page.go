@@ -125,8 +125,8 @@ type watchedRun struct {
 
 // checkPage refuses pages of a platform that the run does not have.
 func (f *runFlags) checkPage() error {
-	if f.page.address != "" && f.broker != "" && !f.standIn {
-		return errors.New("--page shows the stand-in platform, and this run has one of yours")
+	if f.page.address != "" && f.broker != "" && !f.fakePlatform {
+		return errors.New("--page shows the fake platform, and this run has one of yours")
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func TestPageOfNoRun(t *testing.T) {
 		"no address":                {[]string{"--page", "nonsense"}, "want an address such as 127.0.0.1:8080"},
 		"the token is short":        {[]string{"--page", "127.0.0.1:0", "--token-file", file(t, "short", "guess\n")}, "want at least 16 characters"},
 		"the token file is missing": {[]string{"--page", "127.0.0.1:0", "--token-file", "/nonexistent"}, "no such file"},
-		"the platform is another's": {[]string{"--page", "127.0.0.1:0", "--broker", "mqtt://127.0.0.1:1", "--trust", file(t, "key.pub", base64.StdEncoding.EncodeToString(make([]byte, 32)))}, "--page shows the stand-in platform"},
+		"the platform is another's": {[]string{"--page", "127.0.0.1:0", "--broker", "mqtt://127.0.0.1:1", "--trust", file(t, "key.pub", base64.StdEncoding.EncodeToString(make([]byte, 32)))}, "--page shows the fake platform"},
 		"the world has no platform": {[]string{"--page", "127.0.0.1:0", "--virtual"}, "--page is for the real world"},
 	} {
 		o := sim(t, append([]string{"run", path}, c.args...)...)
@@ -65,10 +65,10 @@ func TestPageOfAStandIn(t *testing.T) {
 	assert.Equal(t, cli.OK, o.code, o.err)
 	assert.Contains(t, o.err+o.out, "pages http://"+address+"/")
 	_, err := net.DialTimeout("tcp", address, time.Second)
-	assert.Error(t, err, "nobody listens any more")
+	assert.Error(t, err, "nothing listens any more")
 }
 
-// freePort is an address of the loopback that nobody listens at.
+// freePort is an address of the loopback at which nothing listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

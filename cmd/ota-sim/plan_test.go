@@ -55,7 +55,7 @@ Arrivals
 Plans
   spring           gw-200: app to 1.1.0 (full, 1.0 MiB); silent, 1 retry, battery from 30%, signal from -100 dBm
   lens             cam: app to 8 (full, 1.0 KiB); manual, 5 retries, 90% of users confirm, 5% cancel, from 10s, until 1m
-  spring-2         probe: sensor to 2 (full, 1.0 KiB); manual, 5 retries, nobody answers
+  spring-2         probe: sensor to 2 (full, 1.0 KiB); manual, 5 retries, no one answers
 
 Events
   30s              suspend_plan spring for 10s

@@ -61,7 +61,7 @@ type platformFlags struct {
 func platformVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "platform",
-		Summary: "serve the stand-in platform, with a plan if one is given",
+		Summary: "serve the fake platform, with a plan if one is given",
 		Help: `Serves broker, object store and plan engine, ready at once. Each --upgrade is a
 package of 'ota-sim pack'; all of them together, in their order, become one plan
 for the product that they are for. A full package of a component that has a delta
@@ -75,7 +75,7 @@ the last one was; without it everything is in memory.
 With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
 
-The stand-in listens on the loopback and lets every device in, unless
+The fake platform listens on the loopback and lets every device in, unless
 --credentials names a file with a line "username:password" for each of them. A
 device hears and speaks for itself alone, but for those that --gateway names.
 
@@ -119,8 +119,8 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	journal := &journal{w: streams.Out, goal: f.untilDone, reached: make(chan struct{})}
-	config, err := f.config(journal)
+	events := &eventPrinter{w: streams.Out, goal: f.untilDone, reached: make(chan struct{})}
+	config, err := f.config(events)
 	config.Logger = slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
@@ -129,22 +129,22 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	if err != nil {
 		return err
 	}
-	standIn, err := platform.New(config)
+	fakePlatform, err := platform.New(config)
 	if err != nil {
 		return errors.Join(f.explain(err), closePages(pages))
 	}
-	journal.printf("broker %s, object store %s", standIn.BrokerURL(), standIn.StoreURL())
+	events.printf("broker %s, object store %s", fakePlatform.BrokerURL(), fakePlatform.StoreURL())
 	if f.open() {
 		config.Logger.Warn("the broker is reachable from other machines and lets everybody in: give --credentials, or --listen 127.0.0.1:1883")
 	}
-	plan, err := f.prepare(ctx, standIn)
+	plan, err := f.prepare(ctx, fakePlatform)
 	if err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, standIn.Close(), closePages(pages))}
+		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, fakePlatform.Close(), closePages(pages))}
 	}
 	if plan != "" {
-		journal.printf("%s", plan)
+		events.printf("%s", plan)
 	}
-	return f.serve(ctx, cancel, journal, standIn, pages)
+	return f.serve(ctx, cancel, events, fakePlatform, pages)
 }
 
 // explain adds the flag by which an address that cannot be had is changed.
@@ -170,26 +170,26 @@ func (f *platformFlags) open() bool {
 }
 
 // serve runs the platform and its pages until ctx ends or the goal is reached.
-func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, journal *journal, standIn *platform.Service, pages *page.Server) error {
+func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, events *eventPrinter, fakePlatform *platform.Service, pages *page.Server) error {
 	var ready sync.WaitGroup
 	ready.Go(func() {
-		if standIn.Hears(ctx) == nil {
-			journal.printf("ready for devices")
+		if fakePlatform.Hears(ctx) == nil {
+			events.printf("ready for devices")
 		}
 	})
 	ready.Go(func() {
 		select {
-		case <-journal.reached:
-			takeLeave(ctx, journal, standIn)
+		case <-events.reached:
+			drain(ctx, events, fakePlatform)
 			cancel()
 		case <-ctx.Done():
 		}
 	})
 	broken := make(chan error, 1)
 	if pages != nil {
-		journal.printf("pages %s/", pages.URL())
+		events.printf("pages %s/", pages.URL())
 		ready.Go(func() {
-			if err := pages.Run(ctx, standIn); err != nil {
+			if err := pages.Run(ctx, fakePlatform); err != nil {
 				broken <- err
 				cancel()
 			}
@@ -198,7 +198,7 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, jo
 	// What a fleet takes here are stacks, most of all, and they count as reason for a
 	// reserve that small messages do not need.
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
-	err := standIn.Run(ctx)
+	err := fakePlatform.Run(ctx)
 	cancel()
 	ready.Wait()
 	select {
@@ -209,13 +209,13 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, jo
 	if err != nil {
 		return err
 	}
-	if journal.failed() {
+	if events.failed() {
 		return &cli.Exit{Code: cli.Failed}
 	}
 	return nil
 }
 
-func (f *platformFlags) config(j *journal) (platform.Config, error) {
+func (f *platformFlags) config(j *eventPrinter) (platform.Config, error) {
 	c := platform.Config{
 		BrokerAddress: f.listen, BrokerURL: f.broker, BrokerUser: f.username, Prefix: f.prefix,
 		StoreAddress: f.storeListen, StoreAdvertised: f.storeAddress, Validity: f.validity, Observe: j.observe, State: f.state,
@@ -252,7 +252,7 @@ func (f *platformFlags) config(j *journal) (platform.Config, error) {
 	return c, nil
 }
 
-// prepare puts the packages onto the shelf and one plan for all of them into
+// prepare puts the packages into the catalog and one plan for all of them into
 // effect. It returns a line that says so.
 func (f *platformFlags) prepare(ctx context.Context, s *platform.Service) (string, error) {
 	if len(f.upgrades) == 0 {
@@ -337,7 +337,7 @@ func addComponent(spec *engine.PlanSpec, m *ota.Manifest) bool {
 	return true
 }
 
-// addBundle puts a package file onto the shelf. Without a state directory it stays
+// addBundle puts a package file into the catalog. Without a state directory it stays
 // open: its files are served from it.
 func (f *platformFlags) addBundle(ctx context.Context, s *platform.Service, path string) (*ota.Manifest, error) {
 	b, err := bundle.Open(path)
@@ -396,21 +396,21 @@ func readCredentials(path string) (credentials, error) {
 // report of their end, such as the other components of a plan that has failed, and
 // at most for those that do not read its last acknowledgements.
 const (
-	farewell = time.Second
-	unread   = time.Minute
+	drainTime = time.Second
+	unread    = time.Minute
 )
 
-// takeLeave waits until the devices that are at their end know that everything is
+// drain waits until the devices that are at their end know that everything is
 // acknowledged.
-func takeLeave(ctx context.Context, journal *journal, standIn *platform.Service) {
+func drain(ctx context.Context, events *eventPrinter, fakePlatform *platform.Service) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-time.After(farewell):
+	case <-time.After(drainTime):
 	}
 	within, cancel := context.WithTimeout(ctx, unread)
 	defer cancel()
-	if err := standIn.AwaitArrival(within, journal.devices()); err != nil && ctx.Err() == nil {
-		journal.printf("the last acknowledgements have not arrived: %v", err)
+	if err := fakePlatform.AwaitArrival(within, events.devices()); err != nil && ctx.Err() == nil {
+		events.printf("the last acknowledgements have not arrived: %v", err)
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"otafleet/simulator/platform/engine"
 )
 
-// TestJournalEscapes: what a device writes neither commands the terminal nor makes
+// TestEventsAreEscaped: what a device writes neither commands the terminal nor makes
 // up a line.
-func TestJournalEscapes(t *testing.T) {
+func TestEventsAreEscaped(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	j := &journal{w: &out}
+	j := &eventPrinter{w: &out}
 	evil := "\x1b[2J\x1b]0;title\x07no\n12:00:00  gw-0042  is now: Upgraded \u202e\u009b31m"
 	device := ota.Identity{Product: "gw", Device: "one"}
 	j.observe(time.Time{}, engine.Decided{Device: device, Decision: &ota.Decision{Plan: "p" + evil, Reason: "declined", Detail: evil}})

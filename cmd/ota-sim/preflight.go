@@ -67,7 +67,7 @@ func writeChecks(w io.Writer, result preflight.Result) {
 		if c.Resource == preflight.Memory {
 			amount = ota.FormatSize
 		}
-		have := "nobody knows how many there are"
+		have := "an unknown number"
 		if c.Have > 0 {
 			have = amount(c.Have)
 		}
@@ -136,7 +136,7 @@ func (c runCommand) inFile(w io.Writer) runCommand {
 }
 
 // from is the command line from so many source addresses. It says which ones: all
-// of a loopback are this machine's, of others those must be named that are.
+// of a loopback are this machine's, elsewhere those must be named that are.
 func (c runCommand) from(w io.Writer, sources int) runCommand {
 	fmt.Fprintf(w, "Sessions with one broker need a port each, so they must come from %s of this machine.\n", ota.Counted(sources, "address"))
 	addresses := "FIRST-LAST"
@@ -188,7 +188,7 @@ func (c runCommand) shards(m preflight.Mend) string {
 		case "shard", "metrics", "quiet":
 		default:
 			kept = append(kept, flag)
-			if name == "stand-in" && prefix == "" {
+			if name == "fake-platform" && prefix == "" {
 				prefix = "ota/v1"
 			}
 		}

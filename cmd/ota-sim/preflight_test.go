@@ -24,7 +24,7 @@ func many(n int) string {
 		fmt.Sprintf("expect: {devices: {upgraded: %d, unaccounted: 0}, reports: {lost: 0}, faults: {fired: all, sick: %d}}\n", n, n/10)
 }
 
-// limited runs a line in a directory, as somebody would who may open so many files.
+// limited runs a line in a directory, as a user who may open so many files.
 func limited(t *testing.T, dir string, files int, line string) outcome {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", fmt.Sprintf("ulimit -n %d\n%s", files, line))
@@ -101,9 +101,9 @@ func TestOneEndOfASession(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	path := file(t, "many.yaml", many(100))
-	o := limited(t, ".", 700, self+" run --quiet --broker mqtt://127.0.0.1:1 --stand-in "+path)
+	o := limited(t, ".", 700, self+" run --quiet --broker mqtt://127.0.0.1:1 --fake-platform "+path)
 	assert.Equal(t, exitUnreachable, o.code, "it fits: %s", o.err)
-	assert.Equal(t, exitPreflight, limited(t, ".", 699, self+" run --quiet --broker mqtt://127.0.0.1:1 --stand-in "+path).code)
+	assert.Equal(t, exitPreflight, limited(t, ".", 699, self+" run --quiet --broker mqtt://127.0.0.1:1 --fake-platform "+path).code)
 	assert.Equal(t, exitPreflight, limited(t, ".", 700, self+" run --quiet "+path).code)
 	assert.Equal(t, cli.OK, limited(t, ".", 700, self+" plan --shard 1/2 "+path).code)
 }
@@ -117,9 +117,9 @@ func TestCommands(t *testing.T) {
 		{nil, preflight.Mend{Shards: 3},
 			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=many-shard-$i 'my many.yaml' & done; wait\n" +
 				"  ota-sim merge many-shard-1 many-shard-2 many-shard-3\n"},
-		{[]string{"--seed=7", "--quiet=true", "--metrics=127.0.0.1:1", "--html=r.html", "--shard=1/2", "--out=kept", "--broker=mqtt://b:1883", "--stand-in=true"},
+		{[]string{"--seed=7", "--quiet=true", "--metrics=127.0.0.1:1", "--html=r.html", "--shard=1/2", "--out=kept", "--broker=mqtt://b:1883", "--fake-platform=true"},
 			preflight.Mend{Shards: 3, InTurn: true},
-			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=kept-$i --seed=7 --broker=mqtt://b:1883 --stand-in=true --prefix=ota/v1/$i 'my many.yaml' ; done\n" +
+			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=kept-$i --seed=7 --broker=mqtt://b:1883 --fake-platform=true --prefix=ota/v1/$i 'my many.yaml' ; done\n" +
 				"  ota-sim merge --html=r.html kept-1 kept-2 kept-3\n"},
 		{[]string{"--prefix=test", "--trust=it's.pub"}, preflight.Mend{Shards: 2},
 			"  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i '--trust=it'\\''s.pub' --prefix=test/$i 'my many.yaml' & done; wait\n" +
@@ -155,9 +155,9 @@ func TestWhatHelps(t *testing.T) {
 	}
 }
 
-// TestAddressesOfOthers: which addresses reach a broker elsewhere, only its user
+// TestExternalAddresses: which addresses reach a broker elsewhere, only its user
 // knows.
-func TestAddressesOfOthers(t *testing.T) {
+func TestExternalAddresses(t *testing.T) {
 	var b bytes.Buffer
 	command := runCommand{scenario: "many", name: "many", broker: "mqtt://staging", flags: []string{"--broker=mqtt://staging"}}
 	writeMend(&b, preflight.Examine(preflight.Run{Devices: 25000, Sessions: []int{25000}}, preflight.Machine{Ports: 20000}), command)
@@ -169,7 +169,7 @@ func TestSourceAddressesFit(t *testing.T) {
 	machine, err := preflight.Look()
 	require.NoError(t, err)
 	path := file(t, "many.yaml", many(int(machine.Ports)+1))
-	args := []string{"plan", "--broker", "mqtt://127.0.0.1", "--stand-in"}
+	args := []string{"plan", "--broker", "mqtt://127.0.0.1", "--fake-platform"}
 	o := sim(t, append(args, path)...)
 	assert.Equal(t, exitPreflight, o.code)
 	assert.Contains(t, o.out, fmt.Sprintf("  ✗ ports          %d of %d\n", machine.Ports+1, machine.Ports))

@@ -43,7 +43,7 @@ func TestBrokerThatDoesNotWantDevices(t *testing.T) {
 					}()
 				}
 			}()
-			for _, platform := range [][]string{{"--stand-in"}, {"--allow-unsigned"}} {
+			for _, platform := range [][]string{{"--fake-platform"}, {"--allow-unsigned"}} {
 				o := sim(t, append([]string{"run", "--quiet", "--broker", "mqtt://" + l.Addr().String(), scenario}, platform...)...)
 				assert.Equal(t, exitUnreachable, o.code, "%s%s", o.out, o.err)
 				assert.Regexp(t, tt.want, o.err)

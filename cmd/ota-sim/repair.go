@@ -16,7 +16,7 @@ import (
 	"otafleet/simulator/history"
 )
 
-// mostRepairs is how many lost shards are told how to run again.
+// mostRepairs is how many lost shards get a command to run them again.
 const mostRepairs = 50
 
 // lost adds to the error of a merge the commands that run the lost shards again and

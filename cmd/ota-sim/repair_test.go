@@ -15,7 +15,7 @@ import (
 	"otafleet/simulator/explore"
 )
 
-// repairs are the command lines that an error has told.
+// repairs are the command lines that an error has given.
 func repairs(t *testing.T, text string) (commands []string) {
 	t.Helper()
 	for _, line := range strings.Split(text, "\n") {

@@ -55,8 +55,8 @@ machine's.
 Without --broker everything is embedded: broker, object store and platform.
 With --broker the devices connect to your platform, which must have the plans;
 give the keys that it signs with. The scenario's own plans are then not used,
-unless --stand-in puts the stand-in platform behind that broker. With --store, the
-packages of the stand-in lie in an S3-compatible store of yours.
+unless --fake-platform puts the fake platform behind that broker. With --store, the
+packages of the fake platform lie in an S3-compatible store of yours.
 
 With --virtual nothing waits and nothing is sent: time jumps from one event to the
 next. A million devices take about a minute, and the same seed gives the same
@@ -73,7 +73,7 @@ Examples:
   ota-sim run my.yaml --only gateways-000012 --out look
   ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
-  ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --stand-in
+  ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --fake-platform
   ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub
   ota-sim run my.yaml --broker mqtt://staging --trust staging.pub --source-addresses 10.0.0.2-10.0.0.9`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
@@ -83,7 +83,7 @@ Examples:
 			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
 			f.outputFlags.define(flags)
 			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
-			f.page.define(flags, "", "serve the stand-in's pages and its API at this address while it runs, such as 127.0.0.1:8080")
+			f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as 127.0.0.1:8080")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -179,7 +179,7 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 	return &cli.Exit{Code: exitPreflight, Err: errors.New(strings.TrimRight(b.String(), "\n"))}
 }
 
-// play runs the scenario, with its history if somebody wants to see it later.
+// play runs the scenario, with its history if it is to be kept.
 func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, world *real.World) (v *verdict.Verdict, err error) {
 	// A page has the steps of devices, which only a history has, or the judges of
 	// the virtual world.

@@ -127,8 +127,8 @@ func TestInterruptedBeforeItBegins(t *testing.T) {
 	assert.Equal(t, cli.Interrupted, simUntil(ctx, "run", path).code)
 }
 
-// TestAgainstTheStandInOfAnotherProcess runs devices against ota-sim platform.
-func TestAgainstTheStandInOfAnotherProcess(t *testing.T) {
+// TestAgainstTheFakePlatformOfAnotherProcess runs devices against ota-sim platform.
+func TestAgainstTheFakePlatformOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }

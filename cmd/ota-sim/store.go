@@ -9,7 +9,7 @@ import (
 	"otafleet/simulator/platform/objectstore"
 )
 
-// storeFlags name an S3-compatible object store of others.
+// storeFlags name an S3-compatible object store of yours.
 type storeFlags struct {
 	url        string
 	bucket     string

@@ -84,7 +84,7 @@ func TestVirtualWorld(t *testing.T) {
 
 	o = sim(t, "run", "--virtual", "--broker", "mqtt://127.0.0.1:1", "--stand-in", "--metrics", "127.0.0.1:0", text)
 	assert.Equal(t, cli.Usage, o.code)
-	for _, flag := range []string{"--broker", "--stand-in", "--metrics"} {
+	for _, flag := range []string{"--broker", "--fake-platform", "--metrics"} {
 		assert.Contains(t, o.err, flag+" is for the real world")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -95,7 +95,7 @@ func TestVirtualWorld(t *testing.T) {
 }
 
 // TestTimeIsUp in the middle of everything, in either world: reports that are on
-// their way are not lost, and are told apart.
+// their way are not lost, and are kept apart.
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
 	text := strings.NewReplacer("count: 3", "count: 60, arrive: {over: 2s}, link: {latency: 400ms}", "duration: 10m", "duration: 4s").Replace(small)

@@ -19,7 +19,7 @@ type worldFlags struct {
 	broker        string
 	caFile        string
 	sources       []string
-	standIn       bool
+	fakePlatform  bool
 	username      string
 	passwordFile  string
 	platformUser  string
@@ -31,19 +31,28 @@ type worldFlags struct {
 }
 
 func (f *worldFlags) define(flags *pflag.FlagSet) {
+	flags.SetNormalizeFunc(currentName)
 	flags.BoolVar(&f.virtual, "virtual", false, "run in virtual time: no sockets, no waiting, the same history for the same seed")
 	flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port or mqtts://host:port")
 	flags.StringVar(&f.caFile, "ca-file", "", "with mqtts: file with the certificates of who may have signed the broker's; empty means the system's")
 	flags.StringSliceVar(&f.sources, "source-addresses", nil, "addresses of this machine that sessions come from, in turns: a list of addresses, first-last and address/bits")
-	flags.BoolVar(&f.standIn, "stand-in", false, "with --broker: run the stand-in platform through that broker")
+	flags.BoolVar(&f.fakePlatform, "fake-platform", false, "with --broker: run the fake platform through that broker")
 	flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file with the password of every device at the broker")
-	flags.StringVar(&f.platformUser, "platform-username", "", "with --stand-in: user name of the platform at the broker")
-	flags.StringVar(&f.platformFile, "platform-password-file", "", "with --stand-in: file with the password of the platform at the broker")
+	flags.StringVar(&f.platformUser, "platform-username", "", "with --fake-platform: user name of the platform at the broker")
+	flags.StringVar(&f.platformFile, "platform-password-file", "", "with --fake-platform: file with the password of the platform at the broker")
 	flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
 	flags.StringArrayVar(&f.trust, "trust", nil, "public key that the platform signs packages with; may be repeated")
 	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "let devices take unsigned packages")
 	f.store.define(flags)
+}
+
+// currentName gives a flag's name of today for one that it had.
+func currentName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "stand-in" {
+		name = "fake-platform"
+	}
+	return pflag.NormalizedName(name)
 }
 
 // world is the name of the world in a verdict and a history.
@@ -80,7 +89,7 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 
 // real is the real world with that platform, for the chosen devices.
 func (f *worldFlags) real(c *choice) (*real.World, error) {
-	w := &real.World{BrokerURL: f.broker, StandIn: f.standIn, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
+	w := &real.World{BrokerURL: f.broker, FakePlatform: f.fakePlatform, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
 	var err error
 	if w.Password, err = readSecret(f.passwordFile); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"otafleet/simulator/virtual"
 )
 
-// spoilt is one start of a machine with a defect: what it is told and what it
+// spoilt is one start of a machine with a defect: what it gets and what it
 // says pass through the defect's hands.
 type spoilt struct {
 	machine *agent.Machine
@@ -40,7 +40,7 @@ func (s *spoilt) Handle(now time.Time, in agent.Input) []agent.Output {
 	return out
 }
 
-// defect is a mistake that somebody could make in the machine.
+// defect is a mistake that one could make in the machine.
 type defect struct {
 	name  string
 	plant func(*spoilt)
@@ -166,7 +166,7 @@ var defects = []defect{
 			}
 			return in
 		})},
-	{"nothing goes back after a failure", swap(
+	{"nothing rolls back after a failure", swap(
 		func(o agent.Output) (agent.Output, agent.Op) {
 			if back, is := o.(agent.Revert); is {
 				return agent.CheckHealth(back), back.Op

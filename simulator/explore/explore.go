@@ -31,8 +31,8 @@ type Options struct {
 	// Mind gives each start of a device its brain; nil means the agent's own
 	// machine. Tests spoil it.
 	Mind func(*agent.Machine) virtual.Brain
-	// Progress is told now and then how many trials of how many are done; nil for
-	// nobody. It is called from several goroutines.
+	// Progress is called now and then with how many trials of how many are done; nil for
+	// no calls. It is called from several goroutines.
 	Progress func(done, of int)
 }
 

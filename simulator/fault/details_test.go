@@ -15,7 +15,7 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-func TestLineSuffersAsTheScenarioSays(t *testing.T) {
+func TestLinkIsAsTheScenarioSays(t *testing.T) {
 	at := scenario.At(ota.Downloading)
 	fault := scenario.Fault{At: at, For: lasting(time.Minute), By: lasting(time.Second), Rate: 1000}
 	for kind, want := range map[scenario.Kind]string{
@@ -54,9 +54,9 @@ func TestWhatIsToComeOutlivesARestart(t *testing.T) {
 	b.boot()
 	x, _, err := b.exchange()
 	require.NoError(t, err)
-	assert.True(t, x.Changed && x.Foreign)
+	assert.True(t, x.Changed && x.OtherObject)
 	x, _, _ = b.exchange()
-	assert.False(t, x.Changed || x.Foreign, "the first object is back")
+	assert.False(t, x.Changed || x.OtherObject, "the first object is back")
 	assert.Equal(t, 1, b.fired)
 }
 
@@ -82,9 +82,9 @@ func TestOnlyItsMessages(t *testing.T) {
 	assert.Len(t, b.delivered, 4)
 }
 
-// TestNobodyOvertakes: a message without one behind it arrives in the end, and
+// TestNothingOvertakes: a message without one behind it arrives in the end, and
 // the next one that has one is reordered instead.
-func TestNobodyOvertakes(t *testing.T) {
+func TestNothingOvertakes(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.ReorderMessages, At: scenario.AtReport})
 	one, two, three := &ota.Report{Seq: 1}, &ota.Report{Seq: 2}, &ota.Report{Seq: 3}
 	b.hooks.Link.Send(one)
@@ -100,8 +100,8 @@ func TestNobodyOvertakes(t *testing.T) {
 	assert.Equal(t, 1, b.fired)
 }
 
-// TestFullDiskThatNobodyNotices has not struck.
-func TestFullDiskThatNobodyNotices(t *testing.T) {
+// TestFullDiskThatIsNotNoticed has not struck.
+func TestFullDiskThatIsNotNoticed(t *testing.T) {
 	b := newBench(t, scenario.Fault{Kind: scenario.DiskFull, At: scenario.At(ota.Downloading), For: lasting(time.Minute)})
 	b.report("app", ota.Downloading)
 	b.wait()

@@ -15,10 +15,10 @@ type Exchange struct {
 	Length    int64  // bytes asked for
 
 	// What is wrong with the answer as a whole; the zero values mean nothing.
-	Status  int   // it is this HTTP status, and no object
-	Shift   int64 // it begins so many bytes too late, and says so
-	Foreign bool  // its bytes are those of another object
-	Changed bool  // its entity tag is another one than before
+	Status      int   // it is this HTTP status, and no object
+	Shift       int64 // it begins so many bytes too late, and says so
+	OtherObject bool  // its bytes are those of another object
+	Changed     bool  // its entity tag is another one than before
 
 	// Moments are what happens within the answer, in no order. Those of an answer
 	// that never comes are refunded.

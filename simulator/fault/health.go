@@ -17,7 +17,7 @@ func (in *Injection) unhealthy(h Hooks) Hooks {
 func (in *Injection) bootLoop(h Hooks) Hooks {
 	return in.onHealth(h, func() error {
 		h.Control.CutPower(in.fault.Name, 0)
-		return errors.New("the power was cut") // which nobody hears
+		return errors.New("the power was cut") // which is not heard
 	})
 }
 

@@ -31,7 +31,7 @@ func (in *Injection) writeError(h Hooks) Hooks {
 }
 
 // silentMCU silences an MCU when the new version is brought to it, or
-// when it is told to run it.
+// when it is asked to run it.
 func (in *Injection) silentMCU(h Hooks) Hooks {
 	op := Stage
 	if in.fault.At == scenario.At(ota.Upgrading) {
@@ -61,26 +61,26 @@ const otherVersion = "0.0.0-other"
 // lie is what a component says that it runs.
 type lie struct {
 	component string // empty for none
-	told      bool
+	given     bool
 }
 
 // wrongVersion makes a component say that it runs another version, from its
-// activation until it is taken back.
+// activation until it is rolled back.
 func (in *Injection) wrongVersion(h Hooks) Hooks {
 	operate, version := h.Operate, h.Version
 	h.Operate = func(component string, op Operation) error {
 		switch {
-		case op == Activate && in.about(component) && !in.lies(component):
+		case op == Activate && in.about(component) && !in.wrong(component):
 			if _, ok := in.strike(); ok {
 				in.setLie(lie{component: component})
 			}
-		case op == Revert && in.lies(component):
+		case op == Revert && in.wrong(component):
 			in.setLie(lie{})
 		}
 		return operate(component, op)
 	}
 	h.Version = func(component, runs string) string {
-		if !in.lies(component) {
+		if !in.wrong(component) {
 			return version(component, runs)
 		}
 		if in.heardFirst() {
@@ -97,7 +97,7 @@ func (in *Injection) setLie(l lie) {
 	in.lie = l
 }
 
-func (in *Injection) lies(component string) bool {
+func (in *Injection) wrong(component string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.lie.component == component
@@ -107,7 +107,7 @@ func (in *Injection) lies(component string) bool {
 func (in *Injection) heardFirst() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	first := !in.lie.told
-	in.lie.told = true
+	first := !in.lie.given
+	in.lie.given = true
 	return first
 }

@@ -16,7 +16,7 @@ import (
 
 // TestEveryKindStrikesAtEveryPlace holds that a fault strikes exactly as often
 // as it says, tells each time that it fired, and leaves the device alone
-// afterwards. It fails for a kind that the language has and nobody made.
+// afterwards. It fails for a kind that the language has and no fault.
 func TestEveryKindStrikesAtEveryPlace(t *testing.T) {
 	for _, row := range scenario.Kinds() {
 		for _, at := range row.Places {

@@ -58,7 +58,7 @@ func (in *Injection) badSignature(h Hooks) Hooks {
 	})
 }
 
-// wrongKey signs a package's manifest with a key that nobody trusts, the same
+// wrongKey signs a package's manifest with a key that is not trusted, the same
 // for the same seed.
 func (in *Injection) wrongKey(h Hooks) Hooks {
 	return in.onPackage(h, func(e ota.Envelope) (ota.Envelope, bool) {

@@ -27,7 +27,7 @@ func (in *Injection) wrongRange(h Hooks) Hooks {
 func (in *Injection) wrongDigest(h Hooks) Hooks {
 	return in.onExchange(h, func(x *Exchange) {
 		if _, ok := in.strike(); ok {
-			x.Foreign = true
+			x.OtherObject = true
 			x.Moments = append(x.Moments, in.head())
 		}
 	})
@@ -39,7 +39,7 @@ func (in *Injection) wrongDigest(h Hooks) Hooks {
 func (in *Injection) objectChanged(h Hooks) Hooks {
 	return in.onExchange(h, func(x *Exchange) {
 		if in.disarm() {
-			x.Changed, x.Foreign = true, true
+			x.Changed, x.OtherObject = true, true
 			x.Moments = append(x.Moments, Moment{At: AtHead, Turn: Passes, Fire: in.report, Refund: in.arm})
 			return
 		}

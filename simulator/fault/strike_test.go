@@ -88,11 +88,11 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 		scenario.Truncate:         download(func(_ *fault.Exchange, _ bool, err error) bool { return err != nil }),
 		scenario.Corrupt:          download(func(_ *fault.Exchange, whole bool, err error) bool { return !whole && err == nil }),
 		scenario.WrongRange:       download(func(x *fault.Exchange, _ bool, _ error) bool { return x.Shift > 0 && x.Shift < x.Length }),
-		scenario.WrongDigest:      download(func(x *fault.Exchange, _ bool, _ error) bool { return x.Foreign }),
+		scenario.WrongDigest:      download(func(x *fault.Exchange, _ bool, _ error) bool { return x.OtherObject }),
 		scenario.ObjectChanged: func(b *bench, _ scenario.Place) bool {
 			_, _, err := b.exchange()
 			x, _, again := b.exchange()
-			return errors.Is(err, io.ErrUnexpectedEOF) && x.Changed && x.Foreign && again == nil
+			return errors.Is(err, io.ErrUnexpectedEOF) && x.Changed && x.OtherObject && again == nil
 		},
 		scenario.HTTPStatus:   status,
 		scenario.URLExpired:   status,

@@ -12,7 +12,7 @@ import (
 
 // EventOf is the event of a fact; false for what no history tells of. Its time is
 // the world's to say.
-func EventOf(fact engine.Output) (e verdict.Event, told bool) {
+func EventOf(fact engine.Output) (e verdict.Event, is bool) {
 	switch fact := fact.(type) {
 	case engine.Recorded:
 		if kind, counts := kindOf(fact.Arrival); counts {
@@ -75,7 +75,7 @@ func Violation(saved *agent.State, r *ota.Report, runs string) string {
 	return ""
 }
 
-// Violations lists the components of the plan in hand that were reported upgraded and
+// Violations lists the components of the current plan that were reported upgraded and
 // do not run the target, or were reported failed and do not run what they ran.
 // runs gives what a component runs; false if the device has none such. A nil
 // state says nothing.
@@ -83,19 +83,19 @@ func Violations(saved *agent.State, runs func(component string) (version string,
 	if saved == nil || saved.Run == nil {
 		return nil
 	}
-	var lies []string
+	var wrong []string
 	for i, c := range saved.Run.Plan.Components {
 		part := &saved.Run.Parts[i]
 		version, has := runs(c.ID)
 		switch {
 		case !has, part.Step != agent.StepNone: // it is on its way
 		case part.Status == ota.UpgradeSucceeded && version != c.Target:
-			lies = append(lies, fmt.Sprintf("component %s was reported upgraded to %s and runs %s", c.ID, c.Target, version))
+			wrong = append(wrong, fmt.Sprintf("component %s was reported upgraded to %s and runs %s", c.ID, c.Target, version))
 		case part.Status.Failed() && !part.Again && part.From != "" && version != part.From:
-			lies = append(lies, fmt.Sprintf("component %s was reported failed and runs %s instead of %s", c.ID, version, part.From))
+			wrong = append(wrong, fmt.Sprintf("component %s was reported failed and runs %s instead of %s", c.ID, version, part.From))
 		}
 	}
-	return lies
+	return wrong
 }
 
 // Unacknowledged are the events of the reports that a device has on its disk when

@@ -19,25 +19,25 @@ func TestEvent(t *testing.T) {
 		engine.Stored: verdict.Stored, engine.Early: verdict.OutOfOrder, engine.Duplicate: verdict.Duplicate,
 		engine.Conflicting: verdict.Conflicting, engine.Illegal: verdict.Illegal,
 	} {
-		e, told := model.EventOf(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
-		assert.True(t, told)
+		e, is := model.EventOf(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
+		assert.True(t, is)
 		assert.Equal(t, verdict.ReportEvent(0, kind, "gw", report), e)
 	}
 	for _, arrival := range []engine.Arrival{engine.Unknown, engine.Dropped} {
-		_, told := model.EventOf(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
-		assert.False(t, told, arrival)
+		_, is := model.EventOf(engine.Recorded{Device: gw, Report: report, Arrival: arrival})
+		assert.False(t, is, arrival)
 	}
-	e, told := model.EventOf(engine.Changed{Device: gw, Plan: "spring", To: ota.DeviceUpgraded})
-	assert.True(t, told)
+	e, is := model.EventOf(engine.Changed{Device: gw, Plan: "spring", To: ota.DeviceUpgraded})
+	assert.True(t, is)
 	assert.Equal(t, verdict.Event{Kind: verdict.StatusIs, Device: "gw", Plan: "spring", N: int64(ota.DeviceUpgraded)}, e)
-	e, told = model.EventOf(engine.Decided{Device: gw, Decision: &ota.Decision{Plan: "spring", Accept: true}})
-	assert.True(t, told)
+	e, is = model.EventOf(engine.Decided{Device: gw, Decision: &ota.Decision{Plan: "spring", Accept: true}})
+	assert.True(t, is)
 	assert.Equal(t, verdict.Answered, e.Kind)
-	_, told = model.EventOf(engine.PlanChanged{Plan: "spring"})
-	assert.False(t, told)
+	_, is = model.EventOf(engine.PlanChanged{Plan: "spring"})
+	assert.False(t, is)
 }
 
-func TestLies(t *testing.T) {
+func TestViolations(t *testing.T) {
 	state := func(part agent.Part) *agent.State {
 		return &agent.State{Run: &agent.Run{Plan: &ota.Plan{Components: []ota.PlanComponent{{ID: "app", Target: "2"}}}, Parts: []agent.Part{part}}}
 	}
@@ -53,7 +53,7 @@ func TestLies(t *testing.T) {
 		{"upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "2", nil},
 		{"not upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "1", []string{"component app was reported upgraded to 2 and runs 1"}},
 		{"failed", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "1", nil},
-		{"did not go back", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "2", []string{"component app was reported failed and runs 2 instead of 1"}},
+		{"did not roll back", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "2", []string{"component app was reported failed and runs 2 instead of 1"}},
 		{"will be tried again", agent.Part{Status: ota.UpgradeFailed, From: "1", Again: true}, "2", nil},
 		{"failed before anything ran", agent.Part{Status: ota.UpgradeFailed}, "2", nil},
 		{"on its way", agent.Part{Status: ota.UpgradeSucceeded, Step: agent.StepRevert, From: "1"}, "1", nil},

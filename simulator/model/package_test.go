@@ -108,5 +108,5 @@ func TestUsers(t *testing.T) {
 	assert.InDelta(t, 200, said[""], 60)
 
 	_, _, answers := model.UserOf(&s.Plans[2], &s.Fleets[0], "gw-000001", 42)
-	assert.False(t, answers, "nobody is asked")
+	assert.False(t, answers, "no user is asked")
 }

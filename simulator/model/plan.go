@@ -14,7 +14,7 @@ const slack = 24 * time.Hour
 
 // PlanSpec is a scenario's plan as the engine takes it, of a run of these devices that
 // began at a time. The plan's clock shows midnight then, so that neither the grid
-// of pushes nor the window depends on when somebody starts a run.
+// of pushes nor the window depends on when a run is started.
 func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices []Member) engine.PlanSpec {
 	began = began.UTC()
 	midnight := began.Truncate(24 * time.Hour)

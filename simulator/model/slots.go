@@ -9,14 +9,14 @@ import (
 // safe for concurrent use.
 type Slots struct {
 	Running string
-	Restart firmware.Restart // that an activation or a way back needs
+	Restart firmware.Restart // that an activation or a rollback needs
 
-	previous string // to go back to; empty if there is none
+	previous string // to roll back to; empty if there is none
 	undone   string // the target of the job that was reverted last
 	next     image  // in the inactive place
 }
 
-// image is what lies in the inactive place.
+// image is what wrong in the inactive place.
 type image struct {
 	target string
 	files  []ota.File

@@ -16,7 +16,7 @@ func job(target string, hash byte) *firmware.Job {
 	return &firmware.Job{Component: "app", Target: target, Files: []ota.File{{Name: "app.bin", SHA256: ota.Digest{hash}}}}
 }
 
-// upgraded runs 1.1.0, and may go back to 1.0.0.
+// upgraded runs 1.1.0, and may roll back to 1.0.0.
 func upgraded(t *testing.T) *model.Slots {
 	t.Helper()
 	s := &model.Slots{Running: "1.0.0", Restart: firmware.RestartSystem}
@@ -69,7 +69,7 @@ func TestOnlyWhatIsStagedRuns(t *testing.T) {
 
 func TestRevert(t *testing.T) {
 	s := upgraded(t)
-	assert.Equal(t, firmware.RestartNone, s.Revert(job("1.2.0", 2)), "a job that was never activated needs no way back")
+	assert.Equal(t, firmware.RestartNone, s.Revert(job("1.2.0", 2)), "a job that was never activated needs no rollback")
 	assert.Equal(t, "1.1.0", s.Running)
 	assert.Equal(t, firmware.RestartSystem, s.Revert(job("1.1.0", 1)), "after its confirmation, too")
 	assert.Equal(t, "1.0.0", s.Running)

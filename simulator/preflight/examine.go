@@ -12,12 +12,12 @@ type Run struct {
 }
 
 // What a run takes beside what its devices do. The memory of a device was
-// measured at the peak of runs of many, the stand-in platform included, and has at
+// measured at the peak of runs of many, the fake platform included, and has at
 // least a third added to it: docs/PERFORMANCE.md.
 const (
-	spareFiles     = 600       // downloads at both ends, listeners, the program's own
-	spareMemory    = 64 << 20  // the program, and the sockets of downloads
-	deviceMemory   = 24 << 10  // a device against a broker of others
+	reservedFiles  = 600       // downloads at both ends, listeners, the program's own
+	reservedMemory = 64 << 20  // the program, and the sockets of downloads
+	deviceMemory   = 24 << 10  // a device against an external broker
 	secureMemory   = 12 << 10  // TLS of its session
 	embeddedMemory = 128 << 10 // a device with the embedded broker
 	keptImages     = 2         // times each package is held: to be served, and as what devices have
@@ -27,9 +27,9 @@ const (
 // files that the run has open at most.
 func (r Run) files() int64 {
 	if r.Embedded {
-		return 2*r.sessions() + spareFiles
+		return 2*r.sessions() + reservedFiles
 	}
-	return r.sessions() + spareFiles
+	return r.sessions() + reservedFiles
 }
 
 func (r Run) sessions() int64 {
@@ -42,7 +42,7 @@ func (r Run) sessions() int64 {
 
 // Memory is what the run takes at most, in bytes.
 func (r Run) Memory() int64 {
-	n := spareMemory + keptImages*r.Images + int64(min(r.Devices, downloads))*r.Chunk
+	n := reservedMemory + keptImages*r.Images + int64(min(r.Devices, downloads))*r.Chunk
 	if r.Embedded {
 		return n + int64(r.Devices)*embeddedMemory
 	}
@@ -79,7 +79,7 @@ type Check struct {
 	Need, Have int64 // Have is 0 if the system does not say
 }
 
-// Fits reports whether there is enough, or nobody can say.
+// Fits reports whether there is enough, or no one can say.
 func (c Check) Fits() bool { return c.Have == 0 || c.Need <= c.Have }
 
 // Result says whether a run fits, and what mends it if not.

@@ -50,7 +50,7 @@ func TestExamine(t *testing.T) {
 		"more than ports of two addresses":    {run(57000, false), roomy(1 << 20), Mend{Sources: 3}},
 		"ports and files":                     {run(57000, false), roomy(20000), Mend{Sources: 3, Shards: 3}},
 		"ports and memory":                    {run(57000, false), cramped(10 << 20), Mend{Over: true}},
-		"memory of a broker of others":        {run(19000, false), cramped(510 << 20), Mend{}},
+		"memory of an external broker":        {run(19000, false), cramped(510 << 20), Mend{}},
 		"memory of TLS":                       {secure, cramped(510 << 20), Mend{Shards: 2, InTurn: true}},
 		"chunks of downloads":                 {chunky, cramped(1 << 30), Mend{Shards: 5, InTurn: true}},
 		"memory for all processes at once":    {run(19000, true), cramped(3 << 30), Mend{Shards: 2}},

@@ -22,7 +22,7 @@ type chunks struct {
 }
 
 // put keeps a chunk under the digest that it must have. It returns false if it
-// has another one: then somebody wrote unverified bytes.
+// has another one: then unverified bytes.
 func (c *chunks) put(digest ota.Digest, chunk []byte) bool {
 	c.mu.RLock()
 	known, ok := c.held[digest]

@@ -27,7 +27,7 @@ type device struct {
 	waiting atomic.Int32 // things will happen to it that many times
 
 	mu        sync.Mutex // guards the following, and the memory
-	external  external   // what a platform of others knows
+	external  external   // what an external platform knows
 	boots     int        // of the system; the boot id
 	current   *boot      // nil without power
 	offUntil  time.Time  // no power until then

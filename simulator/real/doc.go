@@ -3,7 +3,7 @@
 // downloads over real sockets. Only its flash, its power and its link are
 // simulated.
 //
-// One flow through it: Run starts the stand-in platform (or reaches for a real
+// One flow through it: Run starts the fake platform (or reaches for a real
 // one), makes the plans' packages, follows the schedule of plans and events, and
 // lets the devices arrive; each device boots an agent.Runner on its own link or
 // its gateway's, on its own flash and store, decorated with the faults drawn for

@@ -101,8 +101,8 @@ func TestLastEvent(t *testing.T) {
 	}
 }
 
-// TestLivesOfPlans starts and ends plans, and leaves them to users and fleets.
-func TestLivesOfPlans(t *testing.T) {
+// TestPlansStartAndEnd starts and ends plans, and leaves them to users and fleets.
+func TestPlansStartAndEnd(t *testing.T) {
 	t.Parallel()
 	upgraded := verdict.Counts{scenario.Upgraded: 5}
 	other := "  - {name: other, count: 5, product: gw-200, components: [{id: app, type: module, version: \"1\"}]}\nplans:"
@@ -121,7 +121,7 @@ func TestLivesOfPlans(t *testing.T) {
 		{name: "is pushed now", plan: "window: 23-1", ended: upgraded},
 		{name: "users agree", plan: "mode: manual\n    users: {confirm: 100%, after: 500ms..1s}", ended: upgraded},
 		{name: "users agree at once", plan: "mode: manual\n    users: {confirm: 100%}", ended: upgraded},
-		{name: "users agree to what comes", plan: "mode: manual\n    starts: 2s\n    users: {confirm: 100%, after: 500ms..1s}", ended: upgraded},
+		{name: "users accept what comes", plan: "mode: manual\n    starts: 2s\n    users: {confirm: 100%, after: 500ms..1s}", ended: upgraded},
 		{name: "users do not agree", plan: "mode: manual\n    users: {confirm: 0%, cancel: 100%, after: 500ms}", ended: verdict.Counts{scenario.UpgradeFailed: 5}},
 		{name: "users say nothing", plan: "mode: manual\n    users: {confirm: 0%, cancel: 0%, after: 500ms}", ended: verdict.Counts{scenario.NotUpgraded: 5}},
 		{name: "is for one fleet", plan: "only: [gw]", other: true, ended: verdict.Counts{scenario.Upgraded: 5, scenario.NotUpgraded: 5}},
@@ -141,23 +141,23 @@ func TestLivesOfPlans(t *testing.T) {
 	}
 }
 
-// TestEventsOfOthers: what is not the simulator's it neither kills nor orders.
-func TestEventsOfOthers(t *testing.T) {
+// TestEventsOfExternalParts: what is not the simulator's it neither kills nor orders.
+func TestEventsOfExternalParts(t *testing.T) {
 	t.Parallel()
-	foreign := real.World{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{AllowUnsigned: true}}
-	standIn := real.World{BrokerURL: "mqtt://127.0.0.1", StandIn: true}
+	external := real.World{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{AllowUnsigned: true}}
+	withFake := real.World{BrokerURL: "mqtt://127.0.0.1", FakePlatform: true}
 	stored := real.World{Store: &platform.RemoteStore{}}
 	tests := []struct {
 		world real.World
 		what  string
 		want  string // empty if it may be
 	}{
-		{foreign, "events: [{at: 1s, do: kill_platform, for: 1s}]", "event kill_platform at 1s needs the simulator's own platform"},
-		{foreign, "events: [{at: 1s, do: suspend_plan, plan: spring}]", "event suspend_plan at 1s needs the simulator's own platform"},
-		{foreign, "events: [{at: 1s, do: partition, for: 1s}, {at: 2s, do: reconnect_storm}]", ""},
-		{foreign, "faults: [{name: old, at: upgrade_confirmed, do: downgrade, chance: 100%}]", "fault old (downgrade) needs packages that the simulator signs"},
-		{standIn, "events: [{at: 1s, do: kill_broker, for: 1s}]", "event kill_broker at 1s needs the simulator's own broker"},
-		{standIn, "events: [{at: 1s, do: kill_platform, for: 1s}, {at: 1s, do: kill_store, for: 1s}]", ""},
+		{external, "events: [{at: 1s, do: kill_platform, for: 1s}]", "event kill_platform at 1s needs the simulator's own platform"},
+		{external, "events: [{at: 1s, do: suspend_plan, plan: spring}]", "event suspend_plan at 1s needs the simulator's own platform"},
+		{external, "events: [{at: 1s, do: partition, for: 1s}, {at: 2s, do: reconnect_storm}]", ""},
+		{external, "faults: [{name: old, at: upgrade_confirmed, do: downgrade, chance: 100%}]", "fault old (downgrade) needs packages that the simulator signs"},
+		{withFake, "events: [{at: 1s, do: kill_broker, for: 1s}]", "event kill_broker at 1s needs the simulator's own broker"},
+		{withFake, "events: [{at: 1s, do: kill_platform, for: 1s}, {at: 1s, do: kill_store, for: 1s}]", ""},
 		{stored, "events: [{at: 1s, do: expire_addresses}]", "event expire_addresses at 1s needs the simulator's own object store"},
 		{stored, "events: [{at: 1s, do: kill_store, for: 1s}]", "event kill_store at 1s needs the simulator's own object store"},
 	}

@@ -125,7 +125,7 @@ func (b *spoiltBody) upTo(n int64) int64 {
 
 // spoil makes those of the bytes wrong that are meant to be.
 func (b *spoiltBody) spoil(p []byte) {
-	if b.x.Foreign {
+	if b.x.OtherObject {
 		for i := range p {
 			p[i] ^= 0xff
 		}

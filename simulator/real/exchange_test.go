@@ -45,9 +45,9 @@ func exchange(t *testing.T, change func(*fault.Exchange)) (*http.Response, []byt
 
 func TestExchange(t *testing.T) {
 	good := object[100:300]
-	foreign := make([]byte, len(good))
+	external := make([]byte, len(good))
 	for i := range good {
-		foreign[i] = good[i] ^ 0xff
+		external[i] = good[i] ^ 0xff
 	}
 	flipped := bytes.Clone(good)
 	flipped[7] ^= 1
@@ -63,9 +63,9 @@ func TestExchange(t *testing.T) {
 		fired, spared int
 	}{
 		{"nothing", fault.Exchange{}, good, nil, 0, 0},
-		{"another object", fault.Exchange{Foreign: true}, foreign, nil, 0, 0},
+		{"another object", fault.Exchange{OtherObject: true}, external, nil, 0, 0},
 		{"later bytes", fault.Exchange{Shift: 50}, good[50:], nil, 0, 0},
-		{"as a whole", fault.Exchange{Foreign: true, Moments: []fault.Moment{moment(fault.AtHead, fault.Passes)}}, foreign, nil, 1, 0},
+		{"as a whole", fault.Exchange{OtherObject: true, Moments: []fault.Moment{moment(fault.AtHead, fault.Passes)}}, external, nil, 1, 0},
 		{"elsewhere", fault.Exchange{Moments: []fault.Moment{moment(30, fault.Passes)}}, good, nil, 1, 0},
 		{"breaks off", fault.Exchange{Moments: []fault.Moment{moment(30, fault.Breaks)}}, good[:30], io.ErrUnexpectedEOF, 1, 0},
 		{"ends", fault.Exchange{Moments: []fault.Moment{moment(30, fault.Ends)}}, good[:30], nil, 1, 0},

@@ -14,7 +14,7 @@ type external struct {
 }
 
 // externalPlan is what is known of one plan. An acknowledgement may come when the
-// device has another plan in hand.
+// device has another current plan.
 type externalPlan struct {
 	plan   *ota.Plan
 	parts  []ota.ComponentState // of the plan's components

@@ -82,7 +82,7 @@ func (s *stores) count() int {
 	return s.n
 }
 
-// TestRealPlatform judges by what a platform of others acknowledges.
+// TestRealPlatform judges by what an external platform acknowledges.
 func TestRealPlatform(t *testing.T) {
 	t.Parallel()
 	var known stores
@@ -111,7 +111,7 @@ expect:
 }
 
 // TestRealPlatformOtherEnds: refusals, failures and lack of a plan end a run
-// against a platform of others, too.
+// against an external platform, too.
 func TestRealPlatformOtherEnds(t *testing.T) {
 	t.Parallel()
 	sick := "faults: [{name: sick, at: health, do: unhealthy, chance: 100%, times: 100}]\n"
@@ -124,7 +124,7 @@ func TestRealPlatformOtherEnds(t *testing.T) {
 	}{
 		{"refused", edit(t, "40..90", "10..20"), nil, nil, scenario.Refused},
 		{"failed", base + sick, nil, nil, scenario.UpgradeFailed},
-		{"key of somebody else", base, nil, strangersKey(t), scenario.UpgradeFailed},
+		{"key of a stranger", base, nil, strangersKey(t), scenario.UpgradeFailed},
 		{"up to date", edit(t, "version: 1.0.0", "version: 1.1.0"), nil, nil, scenario.NotUpgraded},
 		{"not listed", base, func(p *engine.PlanSpec) { p.White = []string{"other"} }, nil, scenario.NotUpgraded},
 	}
@@ -152,9 +152,9 @@ func strangersKey(t *testing.T) *wire.Trust {
 	return &wire.Trust{Keys: []ed25519.PublicKey{public}}
 }
 
-// TestStandInBehindAnotherBroker runs the stand-in through a broker of others,
+// TestFakePlatformBehindAnotherBroker runs the fake platform through an external broker,
 // on which a device runs that is none of the run's.
-func TestStandInBehindAnotherBroker(t *testing.T) {
+func TestFakePlatformBehindAnotherBroker(t *testing.T) {
 	t.Parallel()
 	b, err := broker.New(broker.Config{PlatformUser: "staff", PlatformPassword: "secret"})
 	require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestStandInBehindAnotherBroker(t *testing.T) {
 		_, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), Trust: anybody()}, simulator.Options{Scenario: stranger})
 		assert.NoError(t, err)
 	})
-	world := &real.World{BrokerURL: b.URL(), StandIn: true, PlatformUser: "staff", PlatformPassword: []byte("secret")}
+	world := &real.World{BrokerURL: b.URL(), FakePlatform: true, PlatformUser: "staff", PlatformPassword: []byte("secret")}
 	v, err := simulator.Simulate(t.Context(), world, simulator.Options{Scenario: parse(t, base+"expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, conflicting: 0}}")})
 	require.NoError(t, err)
 	held(t, v)

@@ -100,7 +100,7 @@ func sufferings() []suffering {
 }
 
 // TestEveryKindOfFault lets a fleet suffer each kind, and holds that each device
-// comes to the end that it should, and that nothing happens which never may.
+// comes to the end that it should, and that the invariants hold.
 func TestEveryKindOfFault(t *testing.T) {
 	t.Parallel()
 	kinds := map[scenario.Kind]bool{}

@@ -118,9 +118,9 @@ func TestFlashUpgrades(t *testing.T) {
 	}
 }
 
-// TestFlashGoesBack reverts after each number of steps; it says again what it
+// TestFlashRollsBack reverts after each number of steps; it says again what it
 // needs when it is repeated, and the next upgrade works.
-func TestFlashGoesBack(t *testing.T) {
+func TestFlashRollsBack(t *testing.T) {
 	job := jobTo(t, "1.1.0")
 	steps := []func(*bench){
 		func(b *bench) { b.fillAll(job) },
@@ -187,7 +187,7 @@ func TestFlashDropsChunksOfAnotherJob(t *testing.T) {
 }
 
 // TestFlashRefusesWrongBytes: an unsimulated flash could not know better; this
-// one knows that nobody may write what is not signed.
+// one knows that none may write what is not signed.
 func TestFlashRefusesWrongBytes(t *testing.T) {
 	job := jobTo(t, "1.1.0")
 	wrong := make([]byte, testChunk)

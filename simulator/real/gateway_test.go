@@ -14,8 +14,8 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// house is a scenario of gateways with sensors behind them, and a plan for each.
-const house = `
+// site is a scenario of gateways with sensors behind them, and a plan for each.
+const site = `
 scenario: test
 duration: 20m
 fleet:
@@ -54,7 +54,7 @@ func TestGateways(t *testing.T) {
 			if strings.HasPrefix(more, "faults:") {
 				fired = ", faults: {fired: all}"
 			}
-			v := simulate(t, house+more+"expect: {devices: {upgraded: 100%}, reports: {lost: 0, out_of_order: 0, conflicting: 0, illegal: 0}"+fired+"}\n")
+			v := simulate(t, site+more+"expect: {devices: {upgraded: 100%}, reports: {lost: 0, out_of_order: 0, conflicting: 0, illegal: 0}"+fired+"}\n")
 			held(t, v)
 		})
 	}
@@ -64,7 +64,7 @@ func TestGateways(t *testing.T) {
 // the same.
 func TestGatewayVanishes(t *testing.T) {
 	t.Parallel()
-	v := simulate(t, house+"faults: [{name: f, fleet: gw, at: downloading, do: vanish, after: 50%, chance: 100%}]\nexpect: {reports: {conflicting: 0}}\n")
+	v := simulate(t, site+"faults: [{name: f, fleet: gw, at: downloading, do: vanish, after: 50%, chance: 100%}]\nexpect: {reports: {conflicting: 0}}\n")
 	held(t, v)
 	assert.Equal(t, verdict.Counts{scenario.Unfinished: 2}, nonzero(v.Figures.Fleets[1].Classes))
 	assert.Zero(t, v.Figures.Fleets[0].Classes[scenario.Unaccounted])
@@ -73,7 +73,7 @@ func TestGatewayVanishes(t *testing.T) {
 // TestOnlyBehindAGateway: a sensor that is run by itself has its gateway.
 func TestOnlyBehindAGateway(t *testing.T) {
 	t.Parallel()
-	text := house + "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, chance: 100%}]\nexpect: {devices: {upgraded: 2}, reports: {lost: 0}}\n"
+	text := site + "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, chance: 100%}]\nexpect: {devices: {upgraded: 2}, reports: {lost: 0}}\n"
 	s := parse(t, text)
 	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{}, "sensor-000003")})
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestOnlyBehindAGateway(t *testing.T) {
 
 func TestTooManyBehindAGateway(t *testing.T) {
 	t.Parallel()
-	text := strings.Replace(house, "count: 7", "count: 2001", 1)
+	text := strings.Replace(site, "count: 7", "count: 2001", 1)
 	_, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: parse(t, text)})
 	require.EqualError(t, err, "device gw-000001 would speak for 1001 devices; at most 1000 are possible: give fleet gw more devices")
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // uploadPackages makes the packages of the scenario's plans and puts them on the
-// stand-in's shelves.
+// catalog.
 func (w *world) uploadPackages(ctx context.Context, key ed25519.PrivateKey) error {
 	made, err := model.MakePackages(w.scenario, w.seed, key, time.Now())
 	if err != nil {
@@ -103,7 +103,7 @@ func (w *world) commanded(cmd engine.Command, err error) {
 	w.recorder.refuse(cmd, err)
 }
 
-// downPause is how often somebody tries who finds the platform down.
+// downPause is the pause between tries while the platform is down.
 const downPause = 100 * time.Millisecond
 
 // letUsersAnswer lets the user of a device answer the manual plans, after a time

@@ -21,7 +21,7 @@ type population struct {
 
 	mu      sync.Mutex // guards the following
 	devices []*device
-	whole   bool // nobody is missing
+	whole   bool // none is missing
 }
 
 // arriveAll lets the devices arrive at their times, until ctx ends.

@@ -62,7 +62,7 @@ func (r *recorder) add(e verdict.Event) {
 	r.moved = now
 }
 
-// observe records a fact of the stand-in.
+// observe records a fact of the fake platform.
 func (r *recorder) observe(_ time.Time, fact engine.Output) {
 	if e, is := model.EventOf(fact); is {
 		r.add(e)

@@ -15,10 +15,10 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// TestRefusedOrdersAreTold: an event that the platform refuses, since its plan has
+// TestRefusedOrdersAreReported: an event that the platform refuses, since its plan has
 // come to another state meanwhile, is in the verdict, and so in what is kept of the
 // run.
-func TestRefusedOrdersAreTold(t *testing.T) {
+func TestRefusedOrdersAreReported(t *testing.T) {
 	t.Parallel()
 	s, err := scenario.Parse("s.yaml", []byte(`
 scenario: refused

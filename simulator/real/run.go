@@ -62,11 +62,11 @@ func (w *world) tell(o *simulator.Options) {
 	}
 }
 
-// platformWait is how long the stand-in may take to open its session with a
+// platformWait is how long the fake platform may take to open its session with a
 // broker of others.
 const platformWait = 30 * time.Second
 
-// awaitPlatform lets no device arrive before the stand-in hears what it says.
+// awaitPlatform lets no device arrive before the fake platform hears what it says.
 func (w *world) awaitPlatform(ctx context.Context) error {
 	if w.platform == nil {
 		return nil
@@ -83,8 +83,8 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 	return fmt.Errorf("%w with %s after %s: are its user name and password right?", ErrRefused, w.brokerURL, platformWait)
 }
 
-// ErrRefused says that the broker does not let the stand-in platform in.
-var ErrRefused = errors.New("the stand-in platform has no session")
+// ErrRefused says that the broker does not let the fake platform in.
+var ErrRefused = errors.New("the fake platform has no session")
 
 // settleEvery is how often the devices are asked whether they are done.
 const settleEvery = 250 * time.Millisecond
@@ -133,7 +133,7 @@ func (w *world) watch(ctx context.Context, broken <-chan error, peak *peak) erro
 		case <-deadline.C:
 			return nil
 		case err := <-broken:
-			return errors.Join(errors.New("the stand-in platform stopped"), err)
+			return errors.Join(errors.New("the fake platform stopped"), err)
 		case <-look.C:
 			peak.look()
 			if w.population.settled(w) {

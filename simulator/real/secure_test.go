@@ -27,12 +27,12 @@ func secureBroker(t *testing.T) (b *broker.Broker, trusts *tls.Config) {
 	return b, web.Client().Transport.(*http.Transport).TLSClientConfig
 }
 
-// TestSecureSessions runs devices and stand-in over TLS, with sessions that break
+// TestSecureSessions runs devices and fake platform over TLS, with sessions that break
 // and, from two addresses of this machine, come back.
 func TestSecureSessions(t *testing.T) {
 	t.Parallel()
 	b, trusts := secureBroker(t)
-	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), TLS: trusts, StandIn: true, PlatformUser: "staff", PlatformPassword: []byte("secret"), Sources: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}}, simulator.Options{Scenario: parse(t, base+`
+	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), TLS: trusts, FakePlatform: true, PlatformUser: "staff", PlatformPassword: []byte("secret"), Sources: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}}, simulator.Options{Scenario: parse(t, base+`
 faults:
   - {name: lossy, at: report, do: drop, exactly: 30%}
   - {name: silent, at: downloading, do: half_open, exactly: 20%, for: 300ms}
@@ -44,7 +44,7 @@ expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, out_of_orde
 	checkSums(t, v)
 }
 
-// TestUntrustedBroker lets nobody in whom the certificate does not convince.
+// TestUntrustedBroker refuses every session without a trusted certificate.
 func TestUntrustedBroker(t *testing.T) {
 	t.Parallel()
 	b, _ := secureBroker(t)

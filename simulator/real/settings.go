@@ -22,24 +22,24 @@ import (
 // value is a world with everything of its own.
 type World struct {
 	// BrokerURL is a broker to use instead of the embedded one: mqtt://host:port
-	// or mqtts://host:port. Without StandIn a real platform is expected behind it,
+	// or mqtts://host:port. Without FakePlatform a real platform is expected behind it,
 	// with plans of its own; the scenario's are not created.
 	BrokerURL string
 	// TLS is for mqtts; nil for the system's authorities. If it names the server,
 	// all sessions share it; else each makes a copy that does.
-	TLS      *tls.Config
-	StandIn  bool   // with BrokerURL: the stand-in works through that broker
-	Username string // of every device at that broker; empty means the device key
-	Password []byte // of every device at that broker; empty for none; never logged
-	// PlatformUser and PlatformPassword are the stand-in's at that broker, which
+	TLS          *tls.Config
+	FakePlatform bool   // with BrokerURL: the fake platform works through that broker
+	Username     string // of every device at that broker; empty means the device key
+	Password     []byte // of every device at that broker; empty for none; never logged
+	// PlatformUser and PlatformPassword are the fake platform's at that broker, which
 	// must let it read and write every device's topics.
 	PlatformUser     string
 	PlatformPassword []byte // never logged
 	Prefix           string // of the topics; empty means ota/v1
-	// Store is an object store for the stand-in to use instead of its own.
+	// Store is an object store for the fake platform to use instead of its own.
 	Store *platform.RemoteStore
 	// Trust says whose packages the devices accept, with a real platform. The
-	// stand-in signs with a key of the run.
+	// fake platform signs with a key of the run.
 	Trust *wire.Trust
 
 	// Sources are addresses of this machine from which the devices connect to the
@@ -49,7 +49,7 @@ type World struct {
 	Sources []netip.Addr
 	// Downloads is how many downloads run at once; 0 means 256.
 	Downloads int
-	// Serving is called with the broker's URL and the stand-in platform, nil for a real
+	// Serving is called with the broker's URL and the fake platform, nil for a real
 	// one, before a run that is under way is given to Options.Started; nil for no call.
 	// Both live as long as the run.
 	Serving func(brokerURL string, p *platform.Service)
@@ -62,20 +62,20 @@ var _ simulator.World = (*World)(nil)
 func (w *World) Name() string { return "real" }
 
 // external reports whether the platform is a real one, with plans of its own.
-func (w *World) external() bool { return w.BrokerURL != "" && !w.StandIn }
+func (w *World) external() bool { return w.BrokerURL != "" && !w.FakePlatform }
 
 // Validate joins everything that is wrong with a run of some devices of a scenario in
 // this world.
 func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) error {
 	problems := w.checkScenario(s)
-	if w.StandIn && w.BrokerURL == "" {
-		problems = append(problems, errors.New("the stand-in needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
+	if w.FakePlatform && w.BrokerURL == "" {
+		problems = append(problems, errors.New("the fake platform needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
 	}
-	if w.Store != nil && w.BrokerURL != "" && !w.StandIn {
-		problems = append(problems, errors.New("a real platform has a store of its own: --store goes with --stand-in only"))
+	if w.Store != nil && w.BrokerURL != "" && !w.FakePlatform {
+		problems = append(problems, errors.New("a real platform has a store of its own: --store goes with --fake-platform only"))
 	}
-	if w.StandIn && w.Prefix == "" && !devices.Shard().Whole() {
-		problems = append(problems, errors.New("every shard's stand-in would answer every device at that broker: give each shard a prefix of its own (--prefix), or a broker"))
+	if w.FakePlatform && w.Prefix == "" && !devices.Shard().Whole() {
+		problems = append(problems, errors.New("every shard's fake platform would answer every device at that broker: give each shard a prefix of its own (--prefix), or a broker"))
 	}
 	problems = append(problems, w.checkLink())
 	if w.external() {

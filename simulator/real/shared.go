@@ -17,7 +17,7 @@ const (
 )
 
 // shared holds once what every device of a fleet gets in the same words:
-// plans and manifests, which nobody changes. The zero value is ready.
+// plans and manifests, which are never changed. The zero value is ready.
 type shared struct {
 	mu        sync.Mutex                   // guards the following
 	plans     map[ota.Digest]*ota.Plan     // by the digest of what they say

@@ -250,9 +250,9 @@ func TestInterrupted(t *testing.T) {
 	assert.True(t, v.Interrupted)
 }
 
-// TestNobodyIsReachable runs against a broker that hangs up on everybody, to the
+// TestNoDeviceIsReachable runs against a broker that hangs up on every device, to the
 // end of its time.
-func TestNobodyIsReachable(t *testing.T) {
+func TestNoDeviceIsReachable(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -271,7 +271,7 @@ func TestNobodyIsReachable(t *testing.T) {
 	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: "mqtt://" + listener.Addr().String(), Trust: anybody()}, simulator.Options{Scenario: s})
 	require.NoError(t, err)
 	held(t, v)
-	assert.GreaterOrEqual(t, time.Since(began), 3*time.Second, "somebody might have come yet")
+	assert.GreaterOrEqual(t, time.Since(began), 3*time.Second, "a device might have come yet")
 	assert.Zero(t, v.Figures.Sessions)
 }
 
@@ -292,7 +292,7 @@ func TestRunsEndWhenNothingMoves(t *testing.T) {
 		{"no plan", withoutPlans, verdict.Counts{scenario.NotUpgraded: 20}},
 		{"other versions", edit(t, "size: 130000", "sources: [0.9.0], size: 130000"), verdict.Counts{scenario.NotUpgraded: 20}},
 		{"nothing to do", edit(t, "target: 1.1.0", "target: 1.0.0", "target: 3_1", "target: 3_0"), verdict.Counts{scenario.NoUpdateRequired: 20}},
-		{"nobody asked", edit(t, "size: 20000, encoding: zstd, chunk: 4KiB}", "size: 20000}\n    mode: manual"), verdict.Counts{scenario.NotUpgraded: 20}},
+		{"no user asked", edit(t, "size: 20000, encoding: zstd, chunk: 4KiB}", "size: 20000}\n    mode: manual"), verdict.Counts{scenario.NotUpgraded: 20}},
 		{"one component is up to date", edit(t, "target: 3_1", "target: 3_0"), verdict.Counts{scenario.Upgraded: 20}},
 		{"never healthy", base + "faults: [{name: sick, at: health, do: unhealthy, chance: 100%, times: 100}]\n", verdict.Counts{scenario.UpgradeFailed: 20}},
 		{"refused for a while", base + "faults: [{name: busy, at: plan_received, do: refuse, chance: 100%, for: 2s}]\n", verdict.Counts{scenario.Upgraded: 20}},
@@ -375,12 +375,12 @@ func TestBadOptions(t *testing.T) {
 		world real.World
 		want  string
 	}{
-		{real.World{StandIn: true}, "give a broker URL"},
+		{real.World{FakePlatform: true}, "give a broker URL"},
 		{real.World{BrokerURL: "mqtt://127.0.0.1"}, "a real platform signs with its own keys"},
 		{real.World{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{}}, "key"},
 		{real.World{BrokerURL: "http://127.0.0.1", Trust: anybody()}, "must be mqtt or mqtts"},
 		{real.World{BrokerURL: "nonsense", Trust: anybody()}, "must be mqtt or mqtts"},
-		{real.World{BrokerURL: "mqtt://127.0.0.1:1", StandIn: true, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
+		{real.World{BrokerURL: "mqtt://127.0.0.1:1", FakePlatform: true, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
 		{real.World{Prefix: "a/#"}, "prefix"},
 	}
 	for _, tt := range tests {
@@ -389,9 +389,9 @@ func TestBadOptions(t *testing.T) {
 	}
 	_, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{})
 	require.ErrorContains(t, err, "no scenario is given")
-	shards := &real.World{StandIn: true, BrokerURL: "mqtt://127.0.0.1:1"}
+	shards := &real.World{FakePlatform: true, BrokerURL: "mqtt://127.0.0.1:1"}
 	err = shards.Validate(s, pick(t, s, selection.Shard{Index: 1, Of: 2}))
 	require.ErrorContains(t, err, "a prefix of its own")
-	err = (&real.World{StandIn: true, Prefix: "+"}).Validate(s, pick(t, s, selection.Shard{}))
+	err = (&real.World{FakePlatform: true, Prefix: "+"}).Validate(s, pick(t, s, selection.Shard{}))
 	assert.Len(t, slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return line == "" }), 2, "all at once: %s", err)
 }

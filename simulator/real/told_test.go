@@ -32,7 +32,7 @@ fleet: [{name: gw, count: 1, product: gw-200, components: [{id: app, type: modul
 	return d
 }
 
-// reporting is a device's state with a plan in hand and reports in its queue.
+// reporting is a device's state with a current plan and reports in its queue.
 func reporting(plan string, reports ...ota.Report) *agent.State {
 	return &agent.State{Reports: reports, Run: &agent.Run{
 		Plan:  &ota.Plan{ID: plan, Components: []ota.PlanComponent{{ID: "app", Target: "1.1.0"}}},

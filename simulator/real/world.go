@@ -39,7 +39,7 @@ type world struct {
 	scenario  *scenario.Scenario
 	selected  *selection.Selection
 	seed      uint64
-	platform  *platform.Service // nil with a platform of others
+	platform  *platform.Service // nil with an external platform
 	brokerURL string
 	transport *http.Transport
 	fetcher   agent.Fetcher
@@ -131,7 +131,7 @@ func (w *world) openLinks() error {
 	return nil
 }
 
-// openPlatform starts the stand-in, with a key of the run, unless a real
+// openPlatform starts the fake platform, with a key of the run, unless a real
 // platform is used.
 func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	if w.settings.external() {

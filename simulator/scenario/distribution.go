@@ -18,7 +18,7 @@ const (
 )
 
 // Range is one value, or the values of which a device draws its own: from Lo to
-// Hi, evenly or by another shape. What lies outside of the bounds never comes:
+// Hi, evenly or by another shape. What wrong outside of the bounds never comes:
 // it is as if the device drew again.
 type Range[T int | time.Duration | Percent] struct {
 	Lo, Hi         T

@@ -42,11 +42,11 @@ func statusPlaces() []Place {
 // Status is the component status that the place is; false for the others.
 func (p Place) Status() (ota.Status, bool) { return ota.ParseStatus(string(p)) }
 
-// hasExtent reports whether a share of the place can be told: its bytes are
+// hasExtent reports whether a share of the place can be given: its bytes are
 // counted, or its time is drawn beforehand.
 func (p Place) hasExtent() bool { return p == At(ota.Downloading) || p == At(ota.Upgrading) }
 
-// countsBytes reports whether a fault's moment is told in bytes alone: of what
+// countsBytes reports whether a fault's moment is given in bytes alone: of what
 // the storage answers, and of what is written of it, nothing has a length in
 // time that is known beforehand.
 func (k Kind) countsBytes(at Place) bool {

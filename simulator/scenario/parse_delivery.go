@@ -80,14 +80,14 @@ func readUsers(m *yamlform.Map, p *Plan) {
 	yamlform.Value(users, "after", &u.After, ranged(0, MaxDuration, yamlform.ParseDuration))
 	if !users.Given() {
 		if p.Mode == ota.Manual {
-			m.Warnf("mode", "nobody answers this plan; give it users, of whom confirm: 0%% says that none does")
+			m.Warnf("mode", "no one answers this plan; give it users, of whom confirm: 0%% says that none does")
 		}
 		return
 	}
 	p.Users = &u
 	switch {
 	case p.Mode != ota.Manual:
-		m.Problemf("users", "are for manual plans; a silent one asks nobody")
+		m.Problemf("users", "are for manual plans; a silent one asks no one")
 	case !users.Has("confirm") && !users.Has("cancel"):
 		m.Problemf("users", "do nothing; give confirm or cancel, each a share of the users")
 	case u.Confirm+u.Cancel > 100:

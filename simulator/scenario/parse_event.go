@@ -29,7 +29,7 @@ func readEvents(root *yamlform.Map, s *Scenario) {
 	checkOverlaps(all)
 	checkOutages(all)
 	for i := range s.Plans {
-		checkLife(all, &s.Plans[i])
+		checkSpan(all, &s.Plans[i])
 	}
 }
 
@@ -134,10 +134,10 @@ func checkOutages(inOrder []placed) {
 	}
 }
 
-// checkLife plays the events of a plan and reports those which the platform
+// checkSpan plays the events of a plan and reports those which the platform
 // would refuse.
-func checkLife(inOrder []placed, p *Plan) {
-	var life planLife
+func checkSpan(inOrder []placed, p *Plan) {
+	var life planSpan
 	for _, e := range inOrder {
 		if e.Plan == "" || e.Plan != p.Name {
 			continue
@@ -154,14 +154,14 @@ func checkLife(inOrder []placed, p *Plan) {
 	}
 }
 
-// planLife is where a plan stands between two of its events.
-type planLife struct {
+// planSpan is where a plan stands between two of its events.
+type planSpan struct {
 	suspended, terminated bool
 	until                 time.Duration // the end of the suspension; 0 for an open one
 }
 
 // take lets the next event happen, and says why the platform would refuse it.
-func (l *planLife) take(e *Event) (refusal string) {
+func (l *planSpan) take(e *Event) (refusal string) {
 	if l.until > 0 && e.At >= l.until {
 		l.suspended, l.until = false, 0
 	}

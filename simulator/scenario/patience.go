@@ -7,7 +7,7 @@ import "time"
 const (
 	LeastPatience = 5 * time.Second
 	// roundTrips is how often something goes there and back before a device that
-	// has connected has agreed to a plan.
+	// has connected has accepted a plan.
 	roundTrips = 8
 	// retransmission is the least time after which a lost packet is sent again.
 	retransmission = 200 * time.Millisecond

@@ -20,7 +20,7 @@ type Plan struct {
 	Push       bool          // whether the platform sends a silent plan by itself; else the device must ask. True for manual plans
 	Window     *Window       // when a silent plan is pushed; nil for the whole day
 	Rejection  time.Duration // after a refusal a silent plan is not pushed for so long: whole minutes; 0 for a plan that is not pushed
-	Users      *Users        // of a manual plan; nil if nobody answers it
+	Users      *Users        // of a manual plan; nil if no one answers it
 	Conditions Conditions
 	Retries    int // attempts of the platform after the first, 0 to MaxRetries
 	OnFailure  ota.OnFailure
@@ -51,7 +51,7 @@ func (p *Plan) Component(id string) *Component {
 
 // Window is the hours of the day in which a plan is pushed, by a clock that
 // shows midnight when the run starts. So a run does not depend on the time of
-// the day at which somebody starts it.
+// the day at which it is started.
 type Window struct {
 	From int // 0 to 23
 	To   int // 1 to 24: until just before this hour; less than From over midnight

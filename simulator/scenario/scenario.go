@@ -21,7 +21,7 @@ const (
 )
 
 // Scenario is one run: devices, plans, what happens, and the verdict's measure.
-// Parse makes it; nobody changes it afterwards, so it may be shared.
+// Parse makes it; it is not changed afterwards, so it may be shared.
 type Scenario struct {
 	Name        string
 	Description string

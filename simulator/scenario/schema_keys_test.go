@@ -399,8 +399,8 @@ func codes() node {
 	return each(slices.Sorted(maps.Keys(sentences)), func(c ota.Code) (ota.Code, string) { return c, sentences[c] })
 }
 
-// happening is a mapping with the keys of a pattern, and more.
-func happening(more keys) node {
+// eventForm is a mapping with the keys of a pattern, and more.
+func eventForm(more keys) node {
 	all := patternKeys()
 	maps.Copy(all, more)
 	form := mapping(all)
@@ -422,7 +422,7 @@ func ruleKeys() keys {
 }
 
 func neverRule() node {
-	form := happening(ruleKeys())
+	form := eventForm(ruleKeys())
 	forbidden := form["properties"].(node)
 	forbidden["then"], forbidden["within"] = false, false
 	return form
@@ -432,7 +432,7 @@ func alwaysRule() node {
 	all := ruleKeys()
 	all["then!"] = key{"What must follow", ref("pattern")}
 	all["within"] = key{"How soon; before the end of the run if it is not given", duration()}
-	return happening(all)
+	return eventForm(all)
 }
 
 // schema is the JSON Schema of a scenario.
@@ -442,7 +442,7 @@ func schema() node {
 	form["title"] = "ota-sim scenario"
 	form["$defs"] = node{
 		"fleet": fleet(), "plan": plan(), "package": packageOf(), "event": event(), "fault": fault(),
-		"expect": expect(), "never": neverRule(), "always": alwaysRule(), "pattern": happening(nil),
+		"expect": expect(), "never": neverRule(), "always": alwaysRule(), "pattern": eventForm(nil),
 		"event_kind": eventKinds(), "status": statuses(), "code": codes(),
 	}
 	return form

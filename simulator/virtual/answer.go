@@ -97,7 +97,7 @@ func (a *answer) catchUp(now time.Duration) {
 
 // wrong reports whether bytes of the body are not those of the package.
 func (a *answer) wrong(from, length int64) bool {
-	if a.exchange.Foreign {
+	if a.exchange.OtherObject {
 		return true
 	}
 	for _, flip := range a.flips {

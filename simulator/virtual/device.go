@@ -18,7 +18,7 @@ type device struct {
 	world   *world
 	link    *link
 	judge   *verdict.DeviceJudge
-	history []verdict.Event // kept if somebody wants it
+	history []verdict.Event // kept if there is a sink
 	session session
 	flashes []flash // one for each component of the fleet
 	random  random

@@ -34,7 +34,7 @@ func TestAPlatformThatIsDownTakesNoOrders(t *testing.T) {
 		record := sink(func(events []verdict.Event) {
 			for _, e := range events {
 				if e.Kind == verdict.Numbered {
-					assert.Greater(t, e.At, 5*time.Minute, "%s begins while nobody can tell it to", e.Device)
+					assert.Greater(t, e.At, 5*time.Minute, "%s begins while no platform can tell it to", e.Device)
 				}
 			}
 		})

@@ -250,7 +250,7 @@ func (f *fetch) begin(a *answer) {
 	case !f.match(x.Changed):
 		f.over(a, refuse(policy.Wrong, ota.HTTPError, "the object has changed since the last request"))
 	default:
-		if x.Foreign {
+		if x.OtherObject {
 			a.careful = a.chunkEnd(min(a.next+policy.MaxBadInRow, a.end) - 1)
 		}
 		a.begin(f.device.world.now, f.device.link.bandwidth())

@@ -15,7 +15,7 @@ type platform struct {
 
 	down       bool             // it hears nothing until it is back
 	inbox      []engine.Message // that the broker keeps for it meanwhile
-	orders     []engine.Command // that nobody could give it meanwhile
+	orders     []engine.Command // that it could not take meanwhile
 	brokerDown bool
 	storeDown  bool
 	revoked    time.Duration // addresses issued before then are refused

@@ -46,7 +46,7 @@ type workers struct {
 	ended   atomic.Int64
 
 	handing sync.Mutex    // guards the following
-	roster  *model.Roster // worlds that nobody has taken
+	roster  *model.Roster // worlds that are not taken
 
 	mu      sync.Mutex // guards the following
 	figures *verdict.Figures

@@ -9,7 +9,7 @@ import (
 // holds the machine to its own rules (save before acting, health before confirming,
 // truth in reports) at the moment when they matter, and not only at the end.
 
-// part is a component's share of the plan in hand, as it is on the disk; nil if
+// part is a component's share of the current plan, as it is on the disk; nil if
 // there is none.
 func (d *device) part(component string) *agent.Part {
 	if d.Memory.State == nil || d.Memory.State.Run == nil {

@@ -18,7 +18,7 @@ type world struct {
 	now      time.Duration
 	queue    queue
 	faults   *fault.Set
-	keep     bool // events are kept for somebody
+	keep     bool // events are kept for a sink
 	probe    Probe
 	mind     func(*agent.Machine) Brain // nil for the machine as it is
 	limit    int                        // things that may still happen; negative for any number
@@ -99,7 +99,7 @@ func (w *world) look(d *device, out agent.Output) Trouble {
 	return w.probe.Output(w.now, d.ID.Device, d.outputs, out)
 }
 
-// newWorld makes the world of one gateway or device. j judges them; nil for nobody.
+// newWorld makes the world of one gateway or device. j judges them, unless it is nil.
 func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
 	w := &world{run: r, keep: keep, limit: -1}
 	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)

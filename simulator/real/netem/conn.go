@@ -56,7 +56,7 @@ type linkConn struct {
 const atOnce = time.Millisecond
 
 // Read delays what comes by the way there and back: messages are small, and a
-// device's own goroutine reads them, so that nobody else waits. What is there at
+// device's own goroutine reads them, so that nothing else waits. What is there at
 // once, and no answer to anything, has come together with what was read before.
 func (c *linkConn) Read(p []byte) (int, error) {
 	began := time.Now()

@@ -55,7 +55,7 @@ func (l *Link) Cut(down time.Duration) {
 	}
 }
 
-// Reset drops every connection as a broken router does: the other end is told
+// Reset drops every connection as a broken router does: the other end learns
 // that it is reset.
 func (l *Link) Reset() {
 	for _, c := range l.take(0) {

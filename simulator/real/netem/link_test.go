@@ -206,7 +206,7 @@ func exchangeWords(t *testing.T, conn net.Conn, words string) string {
 	return answer
 }
 
-// TestLinkIsSilent: nothing passes, nobody is told, and nothing is lost or
+// TestLinkIsSilent: nothing passes, neither end learns, and nothing is lost or
 // overtaken.
 func TestLinkIsSilent(t *testing.T) {
 	l, address := newLink(t, scenario.Link{}), echo(t)
@@ -258,7 +258,7 @@ func TestLinkIsSilentInABody(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), 50*time.Millisecond)
 }
 
-// TestLinkIsReset: the other end is told so at once.
+// TestLinkIsReset: the other end learns so at once.
 func TestLinkIsReset(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

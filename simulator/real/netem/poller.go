@@ -65,7 +65,7 @@ func (p *Poller) Run() {
 // Close ends Run. Sockets that something waits for are not closed.
 func (p *Poller) Close() error { return p.list.Close() }
 
-// take gives who waits for a socket, who then waits no more; nil if nobody does.
+// take gives who waits for a socket, who then waits no more; nil if none does.
 func (p *Poller) take(fd int) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,7 @@ func (p *Poller) take(fd int) func() {
 }
 
 // watch lets ready be called when a socket has something to read. After an error
-// nobody waits.
+// none waits.
 func (p *Poller) watch(fd int, ready func()) error {
 	p.mu.Lock()
 	p.waiting[fd] = ready
@@ -128,7 +128,7 @@ func (c *polledConn) Await(ready func()) {
 }
 
 // Close closes the connection. The kernel forgets it without a word, so whoever
-// waits is told here.
+// waits learns it here.
 func (c *polledConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

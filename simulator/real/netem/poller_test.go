@@ -55,7 +55,7 @@ func comes(t *testing.T, ready <-chan struct{}) {
 	select {
 	case <-ready:
 	case <-time.After(patience):
-		require.FailNow(t, "nobody was woken")
+		require.FailNow(t, "nothing was woken")
 	}
 }
 
@@ -124,7 +124,7 @@ func TestPollerWakesOnce(t *testing.T) {
 	assert.Equal(t, int32(1), woken.Load())
 }
 
-// TestPollerOfAClosedRun lets nobody wait for ever.
+// TestPollerOfAClosedRun lets none wait for ever.
 func TestPollerOfAClosedRun(t *testing.T) {
 	p, err := NewPoller()
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ const maxSources = 4096
 
 // ParseSources reads source addresses: each text is an address, the first and the
 // last of several (10.0.0.2-10.0.0.9), or a network (10.0.0.0/28), of which the
-// first and the last address are left out, as nobody's, if it has more than two.
+// first and the last address are left out, as unusable, if it has more than two.
 // The error joins what is wrong: texts that are none of these, and more than
 // 4,096 addresses.
 func ParseSources(texts []string) ([]netip.Addr, error) {
