@@ -19,8 +19,7 @@ VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
-SEEDS     := 400
-FIRST     := 1
+SEEDS     := 2000
 # How long the tests of one package may take on a machine that does much else.
 PATIENCE  := 40m
 # More packages and tests at a time than a small machine has cores: many of them wait.
@@ -56,7 +55,6 @@ test-plain:
 	$(GO) test -tags $(MINIMAL) -run Without ./firmware ./cmd/ota-agent
 
 .PHONY: differ
-SEEDS := 2000
 differ: ## random scenarios in both worlds, which must agree: SEEDS of them (2000), or the one of SEED=17
 	$(GO) test -count 1 -timeout 0 -v -run TestWorldsAgree ./test/differ $(if $(SEED),-first $(SEED) -seeds 1,-seeds $(SEEDS))
 
@@ -139,12 +137,9 @@ size: # the agent is not larger than a device can bear
 vuln: ## no program calls a function with a known vulnerability
 	scripts/vuln.sh $(CACHE)
 
-.PHONY: memory differ
+.PHONY: memory
 memory: ## the agent's memory, idle and at work, is not more than a device can bear
 	scripts/memory.sh --check
-
-differ: ## SEEDS (400) random scenarios from seed FIRST (1) in both worlds; a disagreement is shrunk and printed as a scenario
-	$(GO) test -count 1 -timeout 0 -v -run TestWorldsAgree ./test/differ -args -seeds $(SEEDS) -first $(FIRST)
 
 .PHONY: bench delta fleet herd devices hundred-thousand peers fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers

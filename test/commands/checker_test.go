@@ -74,7 +74,7 @@ var thirdParty = map[string]string{
 	"go tool nm -size":          "Go's own",
 	"scripts/peers.sh DEVICES…": "make peers runs it, for many minutes",
 	"scripts/build.sh ota-agent FILE nos3,noarchive,noline,nozstd,nohawkbit": "make test runs the tests with these tags",
-	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:            "simulator/history/line_test.go has such lines",
+	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:            "as in simulator/history/line_test.go",
 }
 
 // checker checks commands, and notes which lines of its tables it has needed.

@@ -111,7 +111,8 @@ func onHawkBit(t *testing.T, token string) *harness.Device {
 		delete(d.Settings, "sub_device_parallel")
 		delete(d.Settings["download"].(harness.Settings), "cache")
 	}
-	d.Settings["platform"] = harness.Settings{"hawkbit": harness.Settings{"url": "https://hawkbit.example.com", "tenant": "DEFAULT", token: "token",
+	d.Settings["platform"] = harness.Settings{"hawkbit": harness.Settings{"url": "https://hawkbit.example.com",
+		"tenant": "DEFAULT", token: "token",
 		"ca_file": "ca.pem", "cert_file": "device.pem", "key_file": "device.key", "on_failure": "stop"}}
 	return d
 }

@@ -140,7 +140,8 @@ func TestStoryOfUBoot(t *testing.T) {
 func TestStoryOfGRUB(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, "A/B slots with GRUB", "/dev/disk/by-partlabel/", "", "/etc/image-version", "image-version",
-		"/boot/grub/grubenv", "env", "01:00-05:00 Europe/Berlin", "00:00-24:00 UTC", "boot: grub", "boot: grub\n      running: ./running")
+		"/boot/grub/grubenv", "env", "01:00-05:00 Europe/Berlin", "00:00-24:00 UTC",
+		"boot: grub", "boot: grub\n      running: ./running")
 	s.Write("env", []byte(formatEnv(map[string]string{grubHead: "", "ota_slot": "a"})), 0o644)
 	s.newSlots(grub)
 	s.upgrades("1.1.0", string(image("1.1.0")))
