@@ -25,7 +25,8 @@ type pusher struct {
 
 func newPusher(t *testing.T) *pusher {
 	p := &pusher{t: t, now: epoch}
-	config := &agent.Config{Agent: "ota-agent/test", Open: openText, Components: []agent.ComponentConfig{{ID: "app", Type: ota.Module}}}
+	config := &agent.Config{Agent: "ota-agent/test", Open: openText,
+		Components: []agent.ComponentConfig{{ID: "app", Type: ota.Module}}}
 	p.machine = agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, config, nil)
 	p.handle(agent.Booted{BootID: "boot-1", Components: []agent.Found{{ID: "app", Version: "1"}}})
 	p.handle(agent.Connected{})
@@ -50,7 +51,8 @@ func (p *pusher) handle(in agent.Input) {
 // plan is one that the device agrees to, or refuses because it is for a component
 // that it has not.
 func (p *pusher) plan(id string, attempt int, component string) *ota.Plan {
-	return &ota.Plan{Time: p.now, ID: id, Attempt: attempt, Mode: ota.Silent, Ends: epoch.AddDate(1, 0, 0), OnFailure: ota.Stop,
+	return &ota.Plan{Time: p.now, ID: id, Attempt: attempt, Mode: ota.Silent, Ends: epoch.AddDate(1, 0, 0),
+		OnFailure:  ota.Stop,
 		Components: []ota.PlanComponent{{ID: component, Type: ota.Module, Package: ota.Full, Target: "2"}}}
 }
 
@@ -132,7 +134,8 @@ func TestFewSavesForMany(t *testing.T) {
 
 // packageOf is the address of a component's package.
 func packageOf(p *pusher, plan string, attempt int, manifest string) *ota.Package {
-	return &ota.Package{Time: p.now, Plan: plan, Attempt: attempt, Component: "app", Envelope: ota.Envelope{Payload: []byte(manifest)}}
+	return &ota.Package{Time: p.now, Plan: plan, Attempt: attempt, Component: "app",
+		Envelope: ota.Envelope{Payload: []byte(manifest)}}
 }
 
 // A plan too many is refused, and asked for again when there is room for it.

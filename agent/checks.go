@@ -29,7 +29,8 @@ func (m *Machine) checks() []Check {
 
 func (m *Machine) windowCheck() Check {
 	if opens, shut := m.closed(); shut {
-		return Check{Name: "window", Have: choose(opens.IsZero(), neverOpens, "opens at "+opens.Format("2006-01-02 15:04 MST"))}
+		return Check{Name: "window", Have: choose(opens.IsZero(), neverOpens,
+			"opens at "+opens.Format("2006-01-02 15:04 MST"))}
 	}
 	_, to := spanAt(m.config.Windows, m.now)
 	return Check{Name: "window", Holds: true, Have: "open until " + to.Format("2006-01-02 15:04 MST")}

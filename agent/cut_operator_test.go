@@ -118,7 +118,8 @@ func (w *world) judgeLocal(plan *agent.PlanView) error {
 // and lets it go on.
 func TestPauseAnywhere(t *testing.T) {
 	for _, policy := range []ota.OnFailure{ota.Stop, ota.Revert} {
-		s := scenario{policy: policy, components: []firmware.Restart{firmware.RestartNone, firmware.RestartSystem}, fault: fault{component: "motor", step: "health"}}
+		s := scenario{policy: policy, components: []firmware.Restart{firmware.RestartNone, firmware.RestartSystem},
+			fault: fault{component: "motor", step: "health"}}
 		plain := s.world()
 		require.NoError(t, plain.run())
 		for n := 1; n <= plain.outputs; n++ {

@@ -46,18 +46,21 @@ func (s scenario) String() string {
 }
 
 func (s scenario) world(cuts ...cut) *world {
-	w := &world{fault: s.fault, cuts: cuts, late: s.late, flashes: map[string]*flash{}, desk: map[string]*ota.Package{}, now: epoch}
+	w := &world{fault: s.fault, cuts: cuts, late: s.late, flashes: map[string]*flash{}, desk: map[string]*ota.Package{},
+		now: epoch}
 	w.config = agent.Config{Agent: "ota-agent/test", Open: openText}
-	plan := &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(30 * 24 * time.Hour), OnFailure: s.policy}
-	w.platform = &platform{plan: plan, retries: map[string]int{}, ledger: ledger{}, exhausted: map[string]bool{}, full: map[string]bool{}, manifest: func(component string) string {
-		if w.fault.strikes(component, "manifest") {
-			return "!signature_invalid"
-		}
-		if s.delta && !w.platform.full[component] {
-			return "+delta"
-		}
-		return ""
-	}}
+	plan := &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(30 * 24 * time.Hour),
+		OnFailure: s.policy}
+	w.platform = &platform{plan: plan, retries: map[string]int{}, ledger: ledger{}, exhausted: map[string]bool{},
+		full: map[string]bool{}, manifest: func(component string) string {
+			if w.fault.strikes(component, "manifest") {
+				return "!signature_invalid"
+			}
+			if s.delta && !w.platform.full[component] {
+				return "+delta"
+			}
+			return ""
+		}}
 	for i, needs := range s.components {
 		id := componentNames[i]
 		w.platform.retries[id] = 3
@@ -142,7 +145,8 @@ func TestCuts(t *testing.T) {
 		for _, policy := range []ota.OnFailure{ota.Stop, ota.Revert} {
 			t.Run(string(policy), func(t *testing.T) {
 				t.Parallel()
-				cuts.Add(cutTwice(t, scenario{policy: policy, components: []firmware.Restart{firmware.RestartNone, firmware.RestartSystem}}))
+				cuts.Add(cutTwice(t, scenario{policy: policy,
+					components: []firmware.Restart{firmware.RestartNone, firmware.RestartSystem}}))
 			})
 		}
 	})

@@ -29,7 +29,10 @@ func TestExplainSaysWhatIsTriedAgain(t *testing.T) {
 		b.upgrade(0)
 		synctest.Wait()
 		e := b.runner.View().Explained
-		assert.Equal(t, "component app is being activated; its installer wants another try of activate (try again later: exit status 75: the conveyor runs)", e.Sentence)
+		assert.Equal(t,
+			"component app is being activated; its installer wants another try of activate (try again later: exit status 75: "+
+				"the conveyor runs)",
+			e.Sentence)
 		assert.Equal(t, 5*time.Second, time.Until(e.Again))
 		time.Sleep(time.Hour)
 		assert.True(t, b.has("app=upgrade_succeeded"))
@@ -50,7 +53,8 @@ func TestExplainSaysWhyADownloadIsSlow(t *testing.T) {
 		b.start()
 		b.post(agent.Connected{}, b.plan("app"), b.pkg("app"))
 		e := b.runner.View().Explained
-		assert.Equal(t, "component app is being downloaded; the last request failed: oss.example.com: HTTP status 503", e.Sentence)
+		assert.Equal(t, "component app is being downloaded; the last request failed: oss.example.com: HTTP status 503",
+			e.Sentence)
 		assert.Equal(t, 20*time.Second, time.Until(e.Again))
 		time.Sleep(30 * time.Second)
 		assert.Equal(t, "component app is being downloaded", b.runner.View().Waiting)
@@ -71,7 +75,8 @@ func TestConfirmCommandIsAskedAgain(t *testing.T) {
 		b.start()
 		b.post(agent.Connected{}, b.plan("app"))
 		e := b.runner.View().Explained
-		assert.Contains(t, e.Sentence, "; the confirm command wants another try (try again later: exit status 75: nobody is here)")
+		assert.Contains(t, e.Sentence,
+			"; the confirm command wants another try (try again later: exit status 75: nobody is here)")
 		assert.Equal(t, time.Minute, time.Until(e.Again))
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
@@ -88,7 +93,8 @@ func TestViewSaysWhyThereIsNoConnection(t *testing.T) {
 		synctest.Wait()
 		v := b.runner.View()
 		assert.Equal(t, "the broker refuses: not authorized", v.Unreached)
-		assert.Contains(t, v.Explained.Checks, agent.Check{Name: "connection", Have: "not connected: the broker refuses: not authorized"})
+		assert.Contains(t, v.Explained.Checks, agent.Check{Name: "connection",
+			Have: "not connected: the broker refuses: not authorized"})
 		b.post(agent.Connected{})
 		assert.Empty(t, b.runner.View().Unreached)
 	})

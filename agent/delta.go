@@ -39,7 +39,8 @@ func (m *Machine) fallBack(t task, failure *ota.Failure) bool {
 // checkDelta refuses a delta where one has been of no use.
 func (m *Machine) checkDelta(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	if t.Full && manifest.Package == ota.Delta && t.Status != ota.DownloadSucceeded {
-		return &ota.Failure{Code: ota.DeltaFailed, Detail: "the delta does not fit what runs, and the platform has no full package"}
+		return &ota.Failure{Code: ota.DeltaFailed,
+			Detail: "the delta does not fit what runs, and the platform has no full package"}
 	}
 	return nil
 }

@@ -171,7 +171,8 @@ func openText(e ota.Envelope) (*ota.Manifest, error) {
 	component, target, _ := strings.Cut(text, ">")
 	m := &ota.Manifest{
 		Product: "gw-200", Component: component, Type: ota.Module, Package: ota.Full, Target: target, Release: 7,
-		Files: []ota.File{{Name: "image", Size: 4096, Chunk: 4096, Chunks: make([]ota.Digest, 1), SHA256: ota.Digest{1, text[0]}}},
+		Files: []ota.File{{Name: "image", Size: 4096, Chunk: 4096, Chunks: make([]ota.Digest, 1),
+			SHA256: ota.Digest{1, text[0]}}},
 	}
 	switch twist {
 	case "product":

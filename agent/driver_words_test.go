@@ -78,7 +78,8 @@ func (d *driver) fromPlatform(name, value, plan string, attempt int) {
 		d.attempt = attempt
 		receive(d.plan(plan, attempt))
 	case "badpkg":
-		d.input(agent.BadPackage{Plan: plan, Attempt: attempt, Component: value, Detail: "files[0].name: must be a file name"})
+		d.input(agent.BadPackage{Plan: plan, Attempt: attempt, Component: value,
+			Detail: "files[0].name: must be a file name"})
 	case "bad":
 		d.input(agent.BadPlan{Plan: plan, Attempt: attempt, Detail: "components: must be 1 to 20"})
 	case "pkg":
@@ -183,7 +184,8 @@ func (d *driver) withDisk(name, value string) {
 		d.versions[id] = version
 		delete(d.next, id)
 	case "drop":
-		d.config.Components = slices.DeleteFunc(d.config.Components, func(c agent.ComponentConfig) bool { return c.ID == value })
+		d.config.Components = slices.DeleteFunc(d.config.Components,
+			func(c agent.ComponentConfig) bool { return c.ID == value })
 	case "lose":
 		delete(d.desk, value)
 	case "keep":
@@ -211,7 +213,8 @@ func (d *driver) late() {
 	op := d.effects.op - 1
 	for _, in := range []agent.Input{
 		agent.FetchStarted{Op: op}, agent.FetchProgressed{Op: op, Total: 1}, agent.Fetched{Op: op}, agent.Staged{Op: op},
-		agent.Activated{Op: op}, agent.HealthChecked{Op: op}, agent.Confirmed{Op: op}, agent.RevertDone{Op: op}, agent.Confirmed{},
+		agent.Activated{Op: op}, agent.HealthChecked{Op: op}, agent.Confirmed{Op: op}, agent.RevertDone{Op: op},
+		agent.Confirmed{},
 	} {
 		d.input(in)
 	}

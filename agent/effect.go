@@ -190,7 +190,8 @@ func (r *Runner) revert(ctx context.Context, out Revert) Input {
 }
 
 // attempt calls an installer, again and again while it asks for that.
-func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, call func(firmware.Installer) error) *ota.Failure {
+func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string,
+	call func(firmware.Installer) error) *ota.Failure {
 	installer, err := r.installer(job.Component)
 	if err != nil {
 		return AsFailure(err, ota.InstallerFailed)
@@ -205,7 +206,8 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string, cal
 		case !firmware.Passes(err):
 			return AsFailure(err, ota.InstallerFailed)
 		case time.Since(began) >= retryGiveUp:
-			return &ota.Failure{Code: ota.InstallerFailed, Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
+			return &ota.Failure{Code: ota.InstallerFailed,
+				Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
 		}
 		r.log.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
 		r.delayed(fmt.Sprintf("its installer wants another try of %s (%v)", step, err), wait)

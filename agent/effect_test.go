@@ -105,7 +105,8 @@ func TestEffectRevertFails(t *testing.T) {
 		}
 		b.upgrade(2 * time.Minute) // it is tried five times
 		assert.True(t, b.has("app=upgrade_failed(write_failed)"))
-		assert.Equal(t, "bad block; going back failed: installer_failed: bad block too", b.runner.View().Plan.Components[0].Failure.Detail)
+		assert.Equal(t, "bad block; going back failed: installer_failed: bad block too",
+			b.runner.View().Plan.Components[0].Failure.Detail)
 	})
 }
 
@@ -168,15 +169,24 @@ func TestEffectHealth(t *testing.T) {
 		want string
 	}{
 		{"healthy", func(*bench) {}, "app=upgrade_succeeded"},
-		{"not healthy", func(b *bench) { b.health = func() error { return errors.New("GET /healthz: 503") } }, "app=upgrade_failed(health_check_failed)"},
-		{"another code", func(b *bench) { b.health = func() error { return firmware.Failf(ota.ComponentSilent, "") } }, "app=upgrade_failed(component_silent)"},
-		{"does not answer", func(b *bench) { b.inspect = later("1", firmware.Failf(ota.ComponentSilent, "no SOH")) }, "app=upgrade_failed(component_silent)"},
+		{"not healthy", func(b *bench) { b.health = func() error { return errors.New("GET /healthz: 503") } },
+			"app=upgrade_failed(health_check_failed)"},
+		{"another code", func(b *bench) { b.health = func() error { return firmware.Failf(ota.ComponentSilent, "") } },
+			"app=upgrade_failed(component_silent)"},
+		{"does not answer", func(b *bench) { b.inspect = later("1", firmware.Failf(ota.ComponentSilent, "no SOH")) },
+			"app=upgrade_failed(component_silent)"},
 		{"has no version", func(b *bench) { b.inspect = later("", nil) }, "app=upgrade_failed(component_silent)"},
 		{"another version", func(b *bench) { b.inspect = later("7", nil) }, "app=upgrade_failed(verify_failed)"},
-		{"is silent for some seconds", func(b *bench) { b.inspect = silentFor(50*time.Second, errors.New("no such device")) }, "app=upgrade_succeeded"},
-		{"says nothing for some seconds", func(b *bench) { b.inspect = silentFor(50*time.Second, nil) }, "app=upgrade_succeeded"},
-		{"is silent for too long", func(b *bench) { b.inspect = silentFor(70*time.Second, firmware.Failf(ota.ComponentSilent, "")) }, "app=upgrade_failed(component_silent)"},
-		{"answers when asked again", func(b *bench) { b.inspect = silentFor(10*time.Second, firmware.ErrRetry) }, "app=upgrade_succeeded"},
+		{"is silent for some seconds", func(b *bench) {
+			b.inspect = silentFor(50*time.Second, errors.New("no such device"))
+		}, "app=upgrade_succeeded"},
+		{"says nothing for some seconds", func(b *bench) { b.inspect = silentFor(50*time.Second, nil) },
+			"app=upgrade_succeeded"},
+		{"is silent for too long", func(b *bench) {
+			b.inspect = silentFor(70*time.Second, firmware.Failf(ota.ComponentSilent, ""))
+		}, "app=upgrade_failed(component_silent)"},
+		{"answers when asked again", func(b *bench) { b.inspect = silentFor(10*time.Second, firmware.ErrRetry) },
+			"app=upgrade_succeeded"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onBench(t, func(t *testing.T, b *bench) {
@@ -228,7 +238,8 @@ func TestEffectFetch(t *testing.T) {
 	}{
 		{"fails", agent.FetchResult{Failure: &ota.Failure{Code: ota.DigestMismatch}}, "app=download_failed(digest_mismatch)"},
 		{"fails with an unknown code", agent.FetchResult{Failure: &ota.Failure{}}, "app=download_failed(internal)"},
-		{"needs addresses", agent.FetchResult{Need: ota.AddressExpired, Setbacks: agent.Setbacks{Fruitless: 3}}, "ask:app(url_expired)"},
+		{"needs addresses", agent.FetchResult{Need: ota.AddressExpired, Setbacks: agent.Setbacks{Fruitless: 3}},
+			"ask:app(url_expired)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onBench(t, func(t *testing.T, b *bench) {

@@ -45,7 +45,8 @@ type bench struct {
 
 // newBench gives a device with the components app and motor, which both run 1.
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, runs: map[string]string{"app": "1", "motor": "1"}, desk: map[string]*ota.Package{}, restart: firmware.RestartNone}
+	b := &bench{t: t, runs: map[string]string{"app": "1", "motor": "1"}, desk: map[string]*ota.Package{},
+		restart: firmware.RestartNone}
 	b.config = agent.Config{Agent: "ota-agent/test", Open: openText, Components: []agent.ComponentConfig{
 		{ID: "app", Type: ota.Module}, {ID: "motor", Type: ota.Module},
 	}}
@@ -56,7 +57,8 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
 	equipment := agent.Equipment{
-		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer, Unreached: b.unreached, Now: b.now, Unsaved: b.unsaved,
+		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer,
+		Unreached: b.unreached, Now: b.now, Unsaved: b.unsaved,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
 	}
 	if b.events != nil {
@@ -82,7 +84,8 @@ func (b *bench) post(inputs ...agent.Input) {
 
 // plan is a plan for both components or for one of them.
 func (b *bench) plan(components ...string) agent.Input {
-	plan := &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: time.Now().Add(100 * 24 * time.Hour), OnFailure: ota.Stop}
+	plan := &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: time.Now().Add(100 * 24 * time.Hour),
+		OnFailure: ota.Stop}
 	for _, id := range components {
 		plan.Components = append(plan.Components, ota.PlanComponent{ID: id, Type: ota.Module, Package: ota.Full, Target: "2"})
 	}

@@ -94,7 +94,8 @@ func (r *Runner) recordDecision(d *ota.Decision) {
 
 // recordReport records a step of a component.
 func (r *Runner) recordReport(p *ota.Report) {
-	e := Event{Time: p.Time, Kind: EventStep, Plan: p.Plan, Attempt: p.Attempt, Component: p.Component, Step: p.Status.String()}
+	e := Event{Time: p.Time, Kind: EventStep, Plan: p.Plan, Attempt: p.Attempt, Component: p.Component,
+		Step: p.Status.String()}
 	if p.Failure != nil {
 		e.Code, e.Detail = string(p.Failure.Code), p.Failure.Detail
 	}

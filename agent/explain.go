@@ -209,7 +209,8 @@ func (m *Machine) sentence() string {
 	case asked:
 		return "plan " + run.Plan.ID + " waits for your answer: ota-agent confirm, or ota-agent refuse"
 	case declined:
-		return fmt.Sprintf("plan %s is refused (%s: %s); you are asked when it comes again", run.Plan.ID, m.refusal.reason, m.refusal.detail)
+		return fmt.Sprintf("plan %s is refused (%s: %s); you are asked when it comes again", run.Plan.ID, m.refusal.reason,
+			m.refusal.detail)
 	case refusedNow:
 		return fmt.Sprintf("plan %s is refused (%s: %s); it is looked at again when that changes or the plan comes again",
 			run.Plan.ID, m.refusal.reason, m.refusal.detail)
@@ -244,7 +245,8 @@ func (m *Machine) partSentence(s situation, t task) string {
 		return "waits for a package address; the device is not connected"
 	case waitsForAddress:
 		if t.Full {
-			return "waits for the full package, since the delta does not fit what runs, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
+			return "waits for the full package, since the delta does not fit what runs, and asks again at " +
+				m.address.at.UTC().Format("15:04:05Z")
 		}
 		return "waits for a package address, and asks again at " + m.address.at.UTC().Format("15:04:05Z")
 	case waitsForQuiet:
@@ -275,7 +277,8 @@ func (m *Machine) pauseSentence() string {
 // explain says what the device waits for, since when, and when it looks again.
 func (m *Machine) explain() Explanation {
 	s, i := m.situation()
-	e := Explanation{State: situationTable[s].word, Sentence: m.named(m.sentence()), Since: m.waits.since, Remedy: m.named(situationTable[s].remedy), Checks: m.checks()}
+	e := Explanation{State: situationTable[s].word, Sentence: m.named(m.sentence()), Since: m.waits.since,
+		Remedy: m.named(situationTable[s].remedy), Checks: m.checks()}
 	switch s {
 	case inPause:
 		e.Since = m.state.Paused.Since
@@ -361,7 +364,8 @@ func (m *Machine) named(text string) string {
 // answering is what to type to answer the plan in hand as it is now: an answer to
 // another attempt, or to other versions, does not count.
 func (r *Run) answering() string {
-	flags := " " + shell.Line("--plan", r.Plan.ID, "--attempt", strconv.Itoa(r.Attempt), "--targets", strings.Join(r.Plan.Targets(), ","))
+	flags := " " + shell.Line("--plan", r.Plan.ID, "--attempt", strconv.Itoa(r.Attempt), "--targets",
+		strings.Join(r.Plan.Targets(), ","))
 	return "ota-agent confirm" + flags + ", or ota-agent refuse" + flags
 }
 

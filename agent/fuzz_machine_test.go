@@ -23,7 +23,8 @@ func FuzzMachine(f *testing.F) {
 		data = data[:min(len(data), 300)] // longer lives find nothing new
 		c := &chaos{data: data, now: epoch, ledger: ledger{}, desk: map[string]*ota.Package{}}
 		c.config = agent.Config{Agent: "ota-agent/test", Open: openText, MaxRestarts: 1, Hardware: "b"}
-		c.config.Components = []agent.ComponentConfig{{ID: "app", Type: ota.Module}, {ID: "motor", Type: ota.Module}, {ID: "rootfs", Type: ota.Module}}
+		c.config.Components = []agent.ComponentConfig{{ID: "app", Type: ota.Module}, {ID: "motor", Type: ota.Module},
+			{ID: "rootfs", Type: ota.Module}}
 		c.boot("0")
 		for len(c.data) > 0 {
 			require.NoError(t, c.step())
@@ -67,7 +68,8 @@ var (
 func (c *chaos) plan() *ota.Plan {
 	n := c.pick(4)
 	plan := &ota.Plan{Time: epoch, ID: "p" + strconv.Itoa(n), Attempt: 1 + c.pick(4), Mode: ota.Silent,
-		Ends: epoch.Add(time.Duration(n) * 24 * time.Hour), OnFailure: []ota.OnFailure{ota.Stop, ota.Continue, ota.Revert, ota.Revert}[n]}
+		Ends:      epoch.Add(time.Duration(n) * 24 * time.Hour),
+		OnFailure: []ota.OnFailure{ota.Stop, ota.Continue, ota.Revert, ota.Revert}[n]}
 	minimum := 30
 	plan.Conditions.MinBattery = &minimum
 	for _, id := range chaosComponents[:min(n+1, 3)] {
@@ -79,8 +81,9 @@ func (c *chaos) plan() *ota.Plan {
 func (c *chaos) pkg() *ota.Package {
 	plan, component := "p"+strconv.Itoa(c.pick(4)), chaosComponents[c.pick(4)]
 	return &ota.Package{Time: epoch, Plan: plan, Component: component,
-		Envelope: ota.Envelope{Payload: []byte(component + ">2" + chaosTwists[c.pick(len(chaosTwists))])}, Attempt: 1 + c.pick(5),
-		Files: []ota.FileAddress{{Name: "image", URLs: []string{"https://oss.example.com/" + component}}}}
+		Envelope: ota.Envelope{Payload: []byte(component + ">2" + chaosTwists[c.pick(len(chaosTwists))])},
+		Attempt:  1 + c.pick(5),
+		Files:    []ota.FileAddress{{Name: "image", URLs: []string{"https://oss.example.com/" + component}}}}
 }
 
 func (c *chaos) step() error {
@@ -88,7 +91,8 @@ func (c *chaos) step() error {
 	case 12:
 		return c.handle(c.result(c.effects.op, c.effects.running))
 	case 13:
-		any := []agent.Output{agent.Fetch{}, agent.Stage{}, agent.Activate{}, agent.CheckHealth{}, agent.Confirm{}, agent.Revert{}, agent.Restart{}}
+		any := []agent.Output{agent.Fetch{}, agent.Stage{}, agent.Activate{}, agent.CheckHealth{}, agent.Confirm{},
+			agent.Revert{}, agent.Restart{}}
 		return c.handle(c.result(agent.Op(c.pick(20)), any[c.pick(len(any))]))
 	case 14:
 		return c.boot(strconv.Itoa(c.pick(3)))
@@ -98,7 +102,8 @@ func (c *chaos) step() error {
 	case 18:
 		return c.handle(c.fromOperator())
 	case 19:
-		c.config.Windows = []agent.Window{{Days: [7]bool{true, false, true, true}, From: 60 * c.pick(24), To: 60 * c.pick(25), Zone: time.UTC}}[c.pick(2):]
+		c.config.Windows = []agent.Window{{Days: [7]bool{true, false, true, true}, From: 60 * c.pick(24),
+			To: 60 * c.pick(25), Zone: time.UTC}}[c.pick(2):]
 		return c.boot("1")
 	case 17:
 		c.config.Components = c.config.Components[:1+c.pick(3)]
@@ -132,7 +137,8 @@ func (c *chaos) input(kind int) agent.Input {
 	case 8:
 		return agent.CheckRequested{}
 	case 9:
-		return agent.Decided{Accept: c.pick(2) == 0, Plan: []string{"p2", "p1"}[c.pick(2)], Attempt: 1 + c.pick(3), Targets: []string{"2", "2"}[:1+c.pick(2)]}
+		return agent.Decided{Accept: c.pick(2) == 0, Plan: []string{"p2", "p1"}[c.pick(2)], Attempt: 1 + c.pick(3),
+			Targets: []string{"2", "2"}[:1+c.pick(2)]}
 	case 10:
 		c.config.AskFirst = c.pick(2) == 0
 		c.now = c.now.Add(time.Duration(1+c.pick(200)) * time.Duration(1+c.pick(200)) * time.Minute)
@@ -154,7 +160,8 @@ func (c *chaos) fromOperator() agent.Input {
 	case 4:
 		return agent.Abandon{Plan: "p" + strconv.Itoa(c.pick(5))}
 	case 5:
-		return agent.BadPackage{Plan: "p" + strconv.Itoa(c.pick(5)), Attempt: c.pick(4), Component: c.pkg().Component, Detail: "nonsense"}
+		return agent.BadPackage{Plan: "p" + strconv.Itoa(c.pick(5)), Attempt: c.pick(4), Component: c.pkg().Component,
+			Detail: "nonsense"}
 	case 1:
 		return agent.ResumeRequested{}
 	}
@@ -206,7 +213,8 @@ func (c *chaos) boot(bootID string) error {
 	c.effects, c.cut = effects{}, 0
 	booted := agent.Booted{BootID: bootID}
 	for _, component := range c.config.Components {
-		found := agent.Found{ID: component.ID, Version: chaosVersions[c.pick(len(chaosVersions))], Package: c.desk[component.ID]}
+		found := agent.Found{ID: component.ID, Version: chaosVersions[c.pick(len(chaosVersions))],
+			Package: c.desk[component.ID]}
 		if c.pick(8) == 1 {
 			found.Package = c.pkg()
 		}
@@ -269,11 +277,13 @@ func (c *chaos) durable(in agent.Input) error {
 	case is == nil:
 		return nil
 	case is.ID != kept.ID || is.Attempt != kept.Attempt || is.Answer != kept.Answer && is.Answer != "asking":
-		return fmt.Errorf("after %#v: %s@%d %s is saved as %s@%d %s", in, is.ID, is.Attempt, is.Answer, kept.ID, kept.Attempt, kept.Answer)
+		return fmt.Errorf("after %#v: %s@%d %s is saved as %s@%d %s", in, is.ID, is.Attempt, is.Answer, kept.ID,
+			kept.Attempt, kept.Answer)
 	}
 	for i := range is.Components {
 		if is.Components[i].Status != kept.Components[i].Status {
-			return fmt.Errorf("after %#v: component %s is %s, and %s is saved", in, is.Components[i].ID, is.Components[i].Status, kept.Components[i].Status)
+			return fmt.Errorf("after %#v: component %s is %s, and %s is saved", in, is.Components[i].ID,
+				is.Components[i].Status, kept.Components[i].Status)
 		}
 	}
 	return nil

@@ -42,8 +42,10 @@ func FuzzMessages(f *testing.F) {
 			}
 		}
 	}
-	f.Add(byte(0), byte(0), []byte(`{"plan":"p9","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","on_failure":"continue",`+
-		`"components":[{"id":"app","type":"module","package":"full","target":"9"},{"id":"motor","type":"module","package":"full","target":"9"}]}`))
+	f.Add(byte(0), byte(0),
+		[]byte(`{"plan":"p9","attempt":1,"mode":"silent","ends":"2099-01-01T00:00:00Z","on_failure":"continue",`+
+			`"components":[{"id":"app","type":"module","package":"full","target":"9"},`+
+			`{"id":"motor","type":"module","package":"full","target":"9"}]}`))
 	f.Fuzz(func(t *testing.T, moment, kind byte, payload []byte) {
 		d := newDriver(t, moments[int(moment)%len(moments)])
 		if !d.connected {

@@ -38,11 +38,13 @@ func TestMachineRemembersReleasesOfComponentsThatAreGone(t *testing.T) {
 		}
 		return all
 	}
-	state := &agent.State{Components: []agent.Component{{ID: "app", Version: "0", Release: 41}, {ID: "motor", Release: 7}, {ID: "new"}}}
+	state := &agent.State{Components: []agent.Component{{ID: "app", Version: "0", Release: 41}, {ID: "motor", Release: 7},
+		{ID: "new"}}}
 
 	state = live(state, "motor")
 	assert.Equal(t, []string{"motor:7"}, releases(state.Components))
-	assert.Equal(t, []agent.Component{{ID: "app", Release: 41}}, state.Gone, "of one that never ran a release nothing is to be known")
+	assert.Equal(t, []agent.Component{{ID: "app", Release: 41}}, state.Gone,
+		"of one that never ran a release nothing is to be known")
 	state = live(state, "other")
 	assert.Equal(t, []string{"app:41", "motor:7"}, releases(state.Gone))
 	state = live(state, "other", "app")

@@ -69,7 +69,8 @@ func TestMachineKnowsPlansOfLongAgo(t *testing.T) {
 	refused := newDriver(t, "app:1>2 battery:20 needs:30 to refuse:battery_low")
 	others(refused)
 	refused.play("plan; battery:50; plan; cut; boot; connect")
-	assert.Equal(t, []string{"save refuse:battery_low", "inventory?", "save accept app=upgrade_confirmed", "", "inventory:running#2 app=upgrade_confirmed accept"},
+	assert.Equal(t, []string{"save refuse:battery_low", "inventory?", "save accept app=upgrade_confirmed", "",
+		"inventory:running#2 app=upgrade_confirmed accept"},
 		refused.groups[:5], "its numbers go on")
 
 	unheard := newDriver(t, "app:1>2 ask to ask-operator")
@@ -92,27 +93,32 @@ func TestMachineCountsStartsWhileStaging(t *testing.T) {
 	d.play("connect; wait:21h")
 	d.groups = nil
 	d.play("cut; boot; cut; boot; cut; boot; ok; connect")
-	assert.Equal(t, []string{"save stage:app", "save stage:app", "save revert:app", "save forget:app", "inventory? app=upgrade_failed(interrupted)"}, d.groups)
+	assert.Equal(t, []string{"save stage:app", "save stage:app", "save revert:app", "save forget:app",
+		"inventory? app=upgrade_failed(interrupted)"}, d.groups)
 }
 
 func TestMachineView(t *testing.T) {
 	for _, c := range []struct{ setup, script, answer, waiting string }{
 		{"app:1>2", "", "", "waiting for a connection to the platform"},
 		{"app:1>2 to inventory?", "", "", "idle: no plan yet"},
-		{"app:1>2 ask to ask-operator", "", "asking", "plan p1 waits for your answer: ota-agent confirm, or ota-agent refuse"},
-		{"app:1>2 ask to ask-operator", "cut; boot", "unanswered", "plan p1 is not answered: it waits until the platform sends it again"},
+		{"app:1>2 ask to ask-operator", "", "asking",
+			"plan p1 waits for your answer: ota-agent confirm, or ota-agent refuse"},
+		{"app:1>2 ask to ask-operator", "cut; boot", "unanswered",
+			"plan p1 is not answered: it waits until the platform sends it again"},
 		{"app:1>2 battery:20 needs:30 to refuse:battery_low", "", "refused",
 			"plan p1 is refused (battery_low: 20 % < 30 %); it is looked at again when that changes or the plan comes again"},
 		{"app:1>2 battery:20 needs:30 to refuse:battery_low", "cut; boot", "refused",
 			"plan p1 is refused: it waits until the platform sends it again"},
 		{"app:1>2 to accept", "", "accepted", "component app waits for a package address, and asks again at 10:00:30Z"},
-		{"app:1>2 to accept", "disconnect", "accepted", "component app waits for a package address; the device is not connected"},
+		{"app:1>2 to accept", "disconnect", "accepted",
+			"component app waits for a package address; the device is not connected"},
 		{"app:1>2 to app=downloading", "", "accepted", "component app is being downloaded"},
 		{"app:1>2 to stage:app", "", "accepted", "component app is being staged"},
 		{"app:1>2 to activate:app", "", "accepted", "component app is being activated"},
 		{"app:1>2/system to restart:system", "", "accepted", "component app needs a restart, which is under way"},
 		{"app:1>2 to health:app", "", "accepted", "component app runs on trial: its health is being checked"},
-		{"app:1>2 to health:app", "disconnect; ok", "accepted", "component app is healthy and waits for contact to the platform"},
+		{"app:1>2 to health:app", "disconnect; ok", "accepted",
+			"component app is healthy and waits for contact to the platform"},
 		{"app:1>2 to confirm:app", "", "accepted", "component app is being made permanent"},
 		{"app:1>2 to confirm:app", "fail:write_failed", "accepted", "component app is going back to its previous version"},
 		{"app:1>2 to app=upgrade_succeeded", "", "accepted", "idle: plan p1 is at its end on this device"},
@@ -141,10 +147,13 @@ func TestMachineMeasuresBeforeAPlan(t *testing.T) {
 		in               func(*driver) agent.Input
 		want             string
 	}{
-		"enough by now":     {low, high, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} }, "accepted"},
-		"too little by now": {high, low, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} }, "refused"},
-		"a package file":    {high, low, func(d *driver) agent.Input { return d.local("app") }, "refused"},
-		"no readings":       {high, nil, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} }, "accepted"},
+		"enough by now": {low, high, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} },
+			"accepted"},
+		"too little by now": {high, low, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} },
+			"refused"},
+		"a package file": {high, low, func(d *driver) agent.Input { return d.local("app") }, "refused"},
+		"no readings": {high, nil, func(d *driver) agent.Input { return agent.Received{Message: d.plan("p1", 1)} },
+			"accepted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDriver(t, "app:1>2 least:30 needs:30 battery:"+strconv.Itoa(*test.before)+" to inventory?")
@@ -168,7 +177,8 @@ func TestMachineViewFigures(t *testing.T) {
 	d := newDriver(t, "app:1>2 motor:1>2 continue to app=downloading")
 	d.play("progress")
 	v := d.machine.View()
-	assert.Equal(t, []agent.ComponentView{{ID: "app", Type: ota.Module, Version: "1"}, {ID: "motor", Type: ota.Module, Version: "1"}}, v.Components)
+	assert.Equal(t, []agent.ComponentView{{ID: "app", Type: ota.Module, Version: "1"},
+		{ID: "motor", Type: ota.Module, Version: "1"}}, v.Components)
 	assert.Equal(t, []agent.PartView{
 		{ID: "app", Status: ota.Downloading, Target: "2", From: "1", At: epoch, Done: 1024, Total: 4096},
 		{ID: "motor", Status: ota.UpgradeConfirmed, Target: "2", At: epoch},
@@ -229,9 +239,11 @@ var lifeConfig = agent.Config{Agent: "ota-agent/test", Open: openText, Component
 	{ID: "app", Type: ota.Module}, {ID: "rootfs", Type: ota.Module},
 }}
 
-var lifePlan = &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(time.Hour), OnFailure: ota.Stop,
+var lifePlan = &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(time.Hour),
+	OnFailure: ota.Stop,
 	Components: []ota.PlanComponent{
-		{ID: "app", Type: ota.Module, Package: ota.Full, Target: "2"}, {ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "2"},
+		{ID: "app", Type: ota.Module, Package: ota.Full, Target: "2"},
+		{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "2"},
 	}}
 
 // life is the shortest way of a device through a plan.
@@ -250,8 +262,9 @@ func (l *life) run() {
 	l.boot("1")
 	l.give(agent.Received{Message: l.plan})
 	for _, c := range l.plan.Components {
-		l.pkg = &ota.Package{Time: epoch, Plan: "p1", Attempt: 1, Component: c.ID, Envelope: ota.Envelope{Payload: []byte(c.ID + ">2")},
-			Files: []ota.FileAddress{{Name: "image", URLs: []string{"https://oss.example.com/image"}}}}
+		l.pkg = &ota.Package{Time: epoch, Plan: "p1", Attempt: 1, Component: c.ID,
+			Envelope: ota.Envelope{Payload: []byte(c.ID + ">2")},
+			Files:    []ota.FileAddress{{Name: "image", URLs: []string{"https://oss.example.com/image"}}}}
 		l.give(agent.Received{Message: l.pkg})
 		for l.next != nil {
 			in := l.next
@@ -268,7 +281,8 @@ func (l *life) boot(id string) {
 	if id == "2" {
 		version = "2"
 	}
-	l.give(agent.Booted{BootID: id, Components: []agent.Found{{ID: "app", Version: version}, {ID: "rootfs", Version: version, Package: l.pkg}}})
+	l.give(agent.Booted{BootID: id, Components: []agent.Found{{ID: "app", Version: version},
+		{ID: "rootfs", Version: version, Package: l.pkg}}})
 	l.give(agent.Connected{})
 }
 

@@ -132,7 +132,8 @@ func (m *Machine) checkSource(t task, _ *ota.Package, manifest *ota.Manifest) *o
 	case t.Step != StepNone:
 		return nil
 	case manifest.Package == ota.Delta && manifest.Source != runs:
-		return &ota.Failure{Code: ota.VersionMismatch, Detail: fmt.Sprintf("starts from %s, and %s runs", manifest.Source, runs)}
+		return &ota.Failure{Code: ota.VersionMismatch,
+			Detail: fmt.Sprintf("starts from %s, and %s runs", manifest.Source, runs)}
 	case manifest.Package == c.Package && !c.StartsFrom(runs):
 		return &ota.Failure{Code: ota.VersionMismatch, Detail: fmt.Sprintf("starts from %v, and %s runs", c.Sources, runs)}
 	}
@@ -151,7 +152,8 @@ func (m *Machine) checkImage(t task, _ *ota.Package, manifest *ota.Manifest) *ot
 func (m *Machine) checkLoop(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	s := t.has.Suspect
 	if s.Restarts > m.maxRestarts() && s.Image == imageOf(manifest) {
-		return &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("this image was given up after %d restarts", s.Restarts)}
+		return &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("this image was given up after %d restarts",
+			s.Restarts)}
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import (
 func (m *Machine) objection() *refusal {
 	plan := m.state.Run.Plan
 	if !plan.Ends.IsZero() && !m.now.Before(plan.Ends) {
-		return &refusal{reason: ota.ReasonExpired, detail: "the plan ended at " + plan.Ends.UTC().Format("2006-01-02 15:04:05Z")}
+		return &refusal{reason: ota.ReasonExpired, detail: "the plan ended at " +
+			plan.Ends.UTC().Format("2006-01-02 15:04:05Z")}
 	}
 	for i := range plan.Components {
 		if r := m.task(i).incompatible(); r != nil {
@@ -64,7 +65,8 @@ func (m *Machine) irrevocable() *refusal {
 		}
 		if first != "" {
 			return &refusal{reason: ota.ReasonIncompatible, detail: fmt.Sprintf(
-				"component %s: cannot go back if %s fails after it; put it last, or use another on_failure than revert", first, t.wants.ID)}
+				"component %s: cannot go back if %s fails after it; put it last, or use another on_failure than revert", first,
+				t.wants.ID)}
 		}
 		if t.irreversible() {
 			first = t.wants.ID
@@ -88,7 +90,8 @@ func (m *Machine) unready(c ota.Conditions) *refusal {
 	case c.MinRSSI != nil && r.RSSI != nil && *r.RSSI < *c.MinRSSI:
 		return &refusal{reason: ota.ReasonSignal, detail: fmt.Sprintf("%d dBm < %d dBm", *r.RSSI, *c.MinRSSI)}
 	case r.FreeBytes != nil && *r.FreeBytes < c.Space:
-		return &refusal{reason: ota.ReasonSpace, detail: fmt.Sprintf("%s free, %s too few", ota.FormatSize(*r.FreeBytes), ota.FormatSize(c.Space-*r.FreeBytes))}
+		return &refusal{reason: ota.ReasonSpace, detail: fmt.Sprintf("%s free, %s too few", ota.FormatSize(*r.FreeBytes),
+			ota.FormatSize(c.Space-*r.FreeBytes))}
 	}
 	return nil
 }

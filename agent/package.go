@@ -31,7 +31,8 @@ func (m *Machine) packageArrived(p *ota.Package) {
 func (m *Machine) wants(part *Part, p *ota.Package) bool {
 	failed := part.Status.Failed()
 	switch {
-	case part.Step != StepNone || part.Status.Done(), failed && (p.Attempt <= part.FailedIn || m.outbox.Len() > maxPending):
+	case part.Step != StepNone || part.Status.Done(), failed &&
+		(p.Attempt <= part.FailedIn || m.outbox.Len() > maxPending):
 		return false
 	case failed || part.begun() || p.Attempt > m.state.Run.Attempt:
 		return m.mayChange()

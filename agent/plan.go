@@ -34,7 +34,8 @@ func (m *Machine) planArrived(plan *ota.Plan) {
 		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan,
 			detail: fmt.Sprintf("attempt %d follows attempt %d", plan.Attempt, run.Attempt)})
 	case run.Local != "":
-		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan, detail: "the device has a plan of its own of that name"})
+		m.decide(plan.ID, plan.Attempt, &refusal{reason: ota.ReasonInvalidPlan,
+			detail: "the device has a plan of its own of that name"})
 	case plan.Attempt <= run.Attempt:
 		m.planAgain(run, plan)
 	default:
@@ -247,7 +248,8 @@ func (m *Machine) badPlan(in BadPlan) {
 
 // asks reports whether an answer to this plan, in this attempt, is waited for.
 func (m *Machine) asks(plan *ota.Plan) bool {
-	return m.asking && plan != nil && m.state.Run.is(Decided{Plan: plan.ID, Attempt: plan.Attempt, Targets: plan.Targets()})
+	return m.asking && plan != nil && m.state.Run.is(Decided{Plan: plan.ID, Attempt: plan.Attempt,
+		Targets: plan.Targets()})
 }
 
 // is reports whether an answer was given to this very question: the same plan,

@@ -31,7 +31,8 @@ func (h *hung) Fetch(context.Context, FetchJob) (none FetchResult) { return none
 func TestQueueWhileASaveHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hung{mended: make(chan struct{})}
-		m := New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &Config{Components: []ComponentConfig{{ID: "app", Type: ota.Module}}}, nil)
+		m := New(ota.Identity{Product: "gw-200", Device: "gw-0001"},
+			&Config{Components: []ComponentConfig{{ID: "app", Type: ota.Module}}}, nil)
 		r := NewRunner(m, Equipment{Link: h, Store: h, Desk: h, Fetcher: h, Sensors: h})
 		var tasks sync.WaitGroup
 		r.Start(t.Context(), &tasks, "boot-1")
@@ -43,8 +44,10 @@ func TestQueueWhileASaveHangs(t *testing.T) {
 			time.Sleep(time.Minute)
 			battery++
 			level := battery % 100
-			for _, in := range []Input{Measured{Readings{Battery: &level}}, CheckRequested{}, Tick{}, Connected{}, Disconnected{}, Connected{},
-				ResumeRequested{}, PauseRequested{Reason: "last"}, FetchProgressed{Op: 1}, Decided{Plan: "p"}, Abandon{Plan: "p"}, Install{}} {
+			for _, in := range []Input{Measured{Readings{Battery: &level}}, CheckRequested{}, Tick{}, Connected{},
+				Disconnected{}, Connected{},
+				ResumeRequested{}, PauseRequested{Reason: "last"}, FetchProgressed{Op: 1}, Decided{Plan: "p"}, Abandon{Plan: "p"},
+				Install{}} {
 				r.Post(in)
 			}
 			short, end := context.WithTimeout(t.Context(), time.Second)

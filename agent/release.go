@@ -24,14 +24,18 @@ func (m *Machine) checkRelease(t task, _ *ota.Package, manifest *ota.Manifest) *
 	}
 	switch {
 	case manifest.Release-c.Release > maxReleaseStep:
-		return refused("release %d after %d: a step of more than %d is taken for a mistake", manifest.Release, c.Release, int64(maxReleaseStep))
+		return refused("release %d after %d: a step of more than %d is taken for a mistake", manifest.Release, c.Release,
+			int64(maxReleaseStep))
 	case manifest.Release < made:
 		return refused("release %d, and the device was made with %d", manifest.Release, made)
 	case manifest.Release < c.Release && !manifest.AllowDowngrade:
 		return refused("release %d, and %d has run", manifest.Release, c.Release)
 	case manifest.Release < c.Release && manifest.Expires.IsZero():
-		return refused("release %d, and %d has run: a package with allow_downgrade must say until when it is valid (expires)", manifest.Release, c.Release)
-	case manifest.Release == c.Release && manifest.Release > 0 && c.Content != content && known(c.Content) && known(content):
+		return refused(
+			"release %d, and %d has run: a package with allow_downgrade must say until when it is valid (expires)",
+			manifest.Release, c.Release)
+	case manifest.Release == c.Release && manifest.Release > 0 && c.Content != content && known(c.Content) &&
+		known(content):
 		return refused("release %d has run with other content: every release needs a counter of its own", manifest.Release)
 	}
 	return nil

@@ -300,7 +300,8 @@ func (r *Runner) ask(plan *ota.Plan) {
 		r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
 	}
 	if r.equipment.Confirmer == nil && worth {
-		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device, "plan", plan.ID)
+		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device,
+			"plan", plan.ID)
 	}
 	q := &r.question
 	if r.equipment.Confirmer == nil || q.plan != nil && q.ctx.Err() == nil {

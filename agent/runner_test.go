@@ -33,7 +33,8 @@ func TestRunnerExecutesInOrder(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		b.start()
 		b.post(agent.Connected{}, b.plan("app"))
-		assert.Equal(t, []string{"read", "save", "inventory?", "read", "save", "app=plan_received", "accept", "app=upgrade_confirmed"}, b.noted())
+		assert.Equal(t, []string{"read", "save", "inventory?", "read", "save", "app=plan_received", "accept",
+			"app=upgrade_confirmed"}, b.noted())
 		b.post(b.pkg("app"))
 		assert.Equal(t, []string{
 			"save", "app=ready_to_download", "keep:app", "open:app", "fetch", "close:app",
@@ -68,14 +69,17 @@ func TestRunnerWaitsForSave(t *testing.T) {
 		assert.NotContains(t, b.noted(), "inventory!"+full.Error(), "and not again and again")
 		v := b.runner.View()
 		assert.Equal(t, full.Error(), v.Trouble)
-		assert.Equal(t, "nothing goes on before the state can be saved, which is tried at least once a minute: "+full.Error(), v.Explained.Sentence)
+		assert.Equal(t,
+			"nothing goes on before the state can be saved, which is tried at least once a minute: "+full.Error(),
+			v.Explained.Sentence)
 		assert.Equal(t, v.Explained.Sentence, v.Waiting, "status says the same")
 		assert.NotEmpty(t, v.Explained.Remedy)
 
 		b.saving(nil)
 		time.Sleep(time.Minute)
 		log := b.noted()
-		assert.Equal(t, []string{"save", "inventory:running#2", "app=plan_received", "accept", "app=upgrade_confirmed", "save", "app=ready_to_download"}, log[:7])
+		assert.Equal(t, []string{"save", "inventory:running#2", "app=plan_received", "accept", "app=upgrade_confirmed",
+			"save", "app=ready_to_download"}, log[:7])
 		assert.Contains(t, log, "inventory:running#3", "no input is lost")
 		assert.Empty(t, b.runner.View().Trouble)
 		assert.NotContains(t, b.runner.View().Explained.Sentence, full.Error())
@@ -114,7 +118,8 @@ func TestRunnerCancels(t *testing.T) {
 		assert.Equal(t, []string{"fetch is told to stop"}, b.noted())
 		release.Done()
 		log := b.noted()
-		assert.Equal(t, []string{"close:app", "keep:app", "open:app", "fetch"}, log[1:5], "the next begins when the first has let go")
+		assert.Equal(t, []string{"close:app", "keep:app", "open:app", "fetch"}, log[1:5],
+			"the next begins when the first has let go")
 		assert.Contains(t, log, "app=upgrade_succeeded", "the result of the cancelled one does not matter")
 	})
 }
@@ -135,7 +140,8 @@ func TestRunnerHaltsAtRestart(t *testing.T) {
 		// The next start takes up what was saved; the boot is another one.
 		b.restart = firmware.RestartNone
 		machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
-		b.runner = agent.NewRunner(machine, agent.Equipment{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b,
+		b.runner = agent.NewRunner(machine, agent.Equipment{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
+			Sensors:   b,
 			Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} }})
 		b.runner.Start(t.Context(), &b.tasks, "boot-2")
 		b.post(agent.Connected{})
@@ -184,7 +190,8 @@ func TestRunnerLooksAtTheClockAgain(t *testing.T) {
 		b.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		b.config.Windows = []agent.Window{daily(t, "5-6")}
 		b.start()
-		b.post(agent.Connected{}, b.plan("app"), agent.Received{Message: &ota.Ack{Plan: "p1", Seq: 1}}, agent.Received{Message: &ota.NoPlan{Time: epoch, Reason: ota.NoPlanNone}})
+		b.post(agent.Connected{}, b.plan("app"), agent.Received{Message: &ota.Ack{Plan: "p1", Seq: 1}},
+			agent.Received{Message: &ota.NoPlan{Time: epoch, Reason: ota.NoPlanNone}})
 		require.True(t, b.has("refuse:outside_window"))
 		b.noted()
 		ahead.Store(int64(5*time.Hour + 10*time.Minute))
@@ -211,7 +218,8 @@ func TestRunnerRunReturnsAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, nil)
-		runner := agent.NewRunner(machine, agent.Equipment{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b})
+		runner := agent.NewRunner(machine, agent.Equipment{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
+			Sensors: b})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		require.NoError(t, runner.Run(ctx, "boot-1"))
@@ -232,7 +240,8 @@ func TestRunnerKeepsEarlyInputs(t *testing.T) {
 		assert.Empty(t, b.noted())
 		assert.Contains(t, b.runner.View().Waiting, "starting")
 		time.Sleep(20 * time.Second)
-		assert.Equal(t, []string{"read", "save", "inventory?", "read", "save", "app=plan_received", "accept", "app=upgrade_confirmed"}, b.noted())
+		assert.Equal(t, []string{"read", "save", "inventory?", "read", "save", "app=plan_received", "accept",
+			"app=upgrade_confirmed"}, b.noted())
 	})
 }
 
@@ -425,7 +434,9 @@ func TestRehearsalsDoNotStopTheDevice(t *testing.T) {
 // A component with keys of its own asks nobody else's.
 func TestComponentsOpenTheirOwnPackages(t *testing.T) {
 	d := newDriver(t, "app:1 motor:1")
-	d.config.Components[1].Open = func(ota.Envelope) (*ota.Manifest, error) { return nil, &ota.Failure{Code: ota.KeyUntrusted} }
+	d.config.Components[1].Open = func(ota.Envelope) (*ota.Manifest, error) {
+		return nil, &ota.Failure{Code: ota.KeyUntrusted}
+	}
 	app, motor := d.local("app"), d.local("motor")
 	assert.Nil(t, d.machine.Rehearse(app, d.machine.Open(app), d.readings).Refused)
 	assert.Equal(t, ota.KeyUntrusted, d.machine.Rehearse(motor, d.machine.Open(motor), d.readings).Refused.Code)

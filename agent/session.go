@@ -47,7 +47,8 @@ func (m *Machine) stock(request bool) *ota.Inventory {
 	}
 	for i, c := range m.state.Components {
 		if c.Version != "" {
-			inv.Components = append(inv.Components, ota.ComponentVersion{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version})
+			inv.Components = append(inv.Components, ota.ComponentVersion{ID: c.ID, Type: m.config.Components[i].Type,
+				Version: c.Version})
 		}
 	}
 	inv.Running = m.state.Run.running()

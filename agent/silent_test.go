@@ -57,7 +57,8 @@ func TestSilentIsAskedAgain(t *testing.T) {
 			time.Sleep(24 * time.Hour)
 			synctest.Wait()
 			const s = time.Second
-			assert.Equal(t, []time.Duration{0, 5 * s, 15 * s, 35 * s, 75 * s, 155 * s, 315 * s, 615 * s, 915 * s, 1215 * s}, *asked)
+			assert.Equal(t, []time.Duration{0, 5 * s, 15 * s, 35 * s, 75 * s, 155 * s, 315 * s, 615 * s, 915 * s, 1215 * s},
+				*asked)
 			assert.Equal(t, "1", b.version("app"))
 			assert.Equal(t, []string{"save", "inventory?"}, b.noted(), "the platform hears what runs, and is asked for a plan")
 		})
@@ -159,7 +160,8 @@ func TestSilentAfterGoingBack(t *testing.T) {
 // version or no component of its own.
 func TestInspected(t *testing.T) {
 	d := newDriver(t, "app:1>2 to app=downloading")
-	for _, in := range []agent.Inspected{{Component: "app", Version: "1"}, {Component: "gone", Version: "3"}, {Component: "app", Version: "1\n2"}, {Component: "app"}} {
+	for _, in := range []agent.Inspected{{Component: "app", Version: "1"}, {Component: "gone", Version: "3"},
+		{Component: "app", Version: "1\n2"}, {Component: "app"}} {
 		assert.Empty(t, d.machine.Handle(d.now, in))
 	}
 	outputs := d.machine.Handle(d.now, agent.Inspected{Component: "app", Version: "9"})

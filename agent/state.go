@@ -11,15 +11,16 @@ import (
 // State is everything that a device must know after a power cut. A Save carries
 // a State that no later step changes.
 type State struct {
-	Components []Component  // one for each configured component, in configuration order
-	Gone       []Component  // ID, Release and Content of those that are not configured any more, oldest first, at most MaxGone
-	Run        *Run         // the plan in hand; nil before the first
-	Past       []*Run       // plans before it, oldest first, at most MaxPast
-	Ended      []Ended      // plans before those of Past, oldest first, at most MaxEnded
-	Floor      time.Time    // no signed manifest that the device took was made later; zero before the first
-	Reports    []ota.Report // numbered and not acknowledged, oldest first
-	Older      int          // the form on the disk that an older program has written; 0 for this one's
-	Paused     *Pause       // nil unless the operator wants nothing new to begin; never changed in place
+	Components []Component // one for each configured component, in configuration order
+	// ID, Release and Content of those that are not configured any more, oldest first, at most MaxGone
+	Gone    []Component
+	Run     *Run         // the plan in hand; nil before the first
+	Past    []*Run       // plans before it, oldest first, at most MaxPast
+	Ended   []Ended      // plans before those of Past, oldest first, at most MaxEnded
+	Floor   time.Time    // no signed manifest that the device took was made later; zero before the first
+	Reports []ota.Report // numbered and not acknowledged, oldest first
+	Older   int          // the form on the disk that an older program has written; 0 for this one's
+	Paused  *Pause       // nil unless the operator wants nothing new to begin; never changed in place
 }
 
 // Pause is the operator's wish that nothing new begins.

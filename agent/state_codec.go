@@ -153,7 +153,8 @@ func encodeRun(run *Run) (*runRecord, error) {
 		Taken: encodeTime(run.Taken), Agreed: run.Agreed, Local: run.Local}
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
-			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image), Release: p.Release, Content: encodeDigest(p.Content),
+			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image),
+			Release: p.Release, Content: encodeDigest(p.Content),
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), tail(p.Failure.Detail)}

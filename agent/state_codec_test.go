@@ -25,10 +25,12 @@ func fullState() *agent.State {
 	failed := &ota.Failure{Code: ota.DigestMismatch, Detail: "chunk 12"}
 	past := &ota.Plan{
 		Time: epoch.Add(-time.Hour), ID: "p-16", Attempt: 2, Mode: ota.Manual, Ends: epoch, OnFailure: ota.Stop,
-		Components: []ota.PlanComponent{{ID: "app", Type: ota.Module, Package: ota.Delta, Sources: []string{"1"}, Target: "2"}},
+		Components: []ota.PlanComponent{{ID: "app", Type: ota.Module, Package: ota.Delta, Sources: []string{"1"},
+			Target: "2"}},
 	}
 	plan := &ota.Plan{
-		Time: epoch, ID: "p-17", Name: "spring", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(24 * time.Hour), OnFailure: ota.Revert,
+		Time: epoch, ID: "p-17", Name: "spring", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(24 * time.Hour),
+		OnFailure:  ota.Revert,
 		Conditions: ota.Conditions{MinBattery: &battery, Space: 4096},
 		Components: []ota.PlanComponent{
 			{ID: "app", Type: ota.Module, Package: ota.Full, Target: "3", Size: 4096},
@@ -45,19 +47,23 @@ func fullState() *agent.State {
 		},
 		Gone:   []agent.Component{{ID: "modem", Release: 12}},
 		Paused: &agent.Pause{Since: epoch.Add(time.Hour), Reason: "the line is running"},
-		Past: []*agent.Run{{Plan: past, Attempt: 3, LastSeq: 9, Answer: agent.Closed, Agreed: true, Local: "/media/usb/app.ota", Parts: []agent.Part{
-			{Status: ota.DownloadFailed, FailedIn: 3, Failure: failed},
-		}}},
+		Past: []*agent.Run{{Plan: past, Attempt: 3, LastSeq: 9, Answer: agent.Closed, Agreed: true,
+			Local: "/media/usb/app.ota", Parts: []agent.Part{
+				{Status: ota.DownloadFailed, FailedIn: 3, Failure: failed},
+			}}},
 		Run: &agent.Run{Plan: plan, Attempt: 2, LastSeq: 12, Answer: agent.Accepted, Taken: epoch, Parts: []agent.Part{
-			{Status: ota.UpgradeSucceeded, Step: agent.StepReturn, FailedIn: 2, Again: true, From: "2", Image: ota.Digest{1}, Release: 42,
+			{Status: ota.UpgradeSucceeded, Step: agent.StepReturn, FailedIn: 2, Again: true, From: "2", Image: ota.Digest{1},
+				Release: 42,
 				Failure: &ota.Failure{Code: ota.Reverted, Detail: "component motor failed"},
 				Owed:    firmware.RestartSystem, BootID: "b7f1", Restarts: 2, At: epoch.Add(1500 * time.Millisecond)},
 			{Status: ota.Downloading, Full: true, Renewed: true, From: "3_1", Image: ota.Digest{2}, Release: 8},
 			{Status: ota.UpgradeFailed, FailedIn: 1, Again: true, Failure: &ota.Failure{Code: ota.Skipped}},
 		}},
 		Reports: []ota.Report{
-			{Time: epoch, Plan: "p-16", Attempt: 3, Seq: 9, Component: "app", Status: ota.DownloadFailed, Version: "1", Failure: failed},
-			{Time: epoch.Add(1500 * time.Millisecond), Plan: "p-17", Attempt: 2, Seq: 12, Component: "motor", Status: ota.Downloading},
+			{Time: epoch, Plan: "p-16", Attempt: 3, Seq: 9, Component: "app", Status: ota.DownloadFailed, Version: "1",
+				Failure: failed},
+			{Time: epoch.Add(1500 * time.Millisecond), Plan: "p-17", Attempt: 2, Seq: 12, Component: "motor",
+				Status: ota.Downloading},
 		},
 	}
 }
@@ -134,8 +140,10 @@ func TestDecodeStateRefuses(t *testing.T) {
 		{`"attempt":2,"last_seq":12`, `"attempt":2,"last_seq":-1`, "plan p-17: attempt 2, last report -1"},
 		{`"attempt":2,"last_seq":12`, `"attempt":2,"last_seq":9007199254740993`, "last report 9007199254740993"},
 		{`"answer":"accepted"`, `"answer":"perhaps"`, `unknown answer "perhaps"`},
-		{`"answer":"accepted"`, `"answer":"refused"`, `component app: step "return", status upgrade_succeeded of a plan that was not accepted`},
-		{`,{"status":"upgrade_failed"`, `,{"status":"downloading"},{"status":"upgrade_failed"`, "the parts do not match the components"},
+		{`"answer":"accepted"`, `"answer":"refused"`,
+			`component app: step "return", status upgrade_succeeded of a plan that was not accepted`},
+		{`,{"status":"upgrade_failed"`, `,{"status":"downloading"},{"status":"upgrade_failed"`,
+			"the parts do not match the components"},
 		{`"status":"downloading","renewed"`, `"status":"loading","renewed"`, `component motor: unknown status "loading"`},
 		{`"step":"return"`, `"step":"fly"`, `unknown step "fly"`},
 		{`"step":"return"`, `"step":"trial"`, `step "trial" does not belong to status upgrade_succeeded`},
@@ -143,7 +151,9 @@ func TestDecodeStateRefuses(t *testing.T) {
 		{`"failure":{"code":"skipped"}`, `"from":"1"`, "needs a failure"},
 		{`"failure":{"code":"skipped"}`, `"failure":{"code":"NO"}`, `malformed code "NO"`},
 		{`"status":"downloading","renewed"`, `"status":"upgrading","renewed"`, "status upgrading without a step"},
-		{`"status":"downloading","renewed"`, `"status":"downloading","step":"revert","failure":{"code":"internal"},"renewed"`, `step "revert" does not belong to status downloading`},
+		{`"status":"downloading","renewed"`,
+			`"status":"downloading","step":"revert","failure":{"code":"internal"},"renewed"`,
+			`step "revert" does not belong to status downloading`},
 		{`"owed":"system"`, `"owed":"moon"`, `unknown restart "moon"`},
 		{`"owed":"system"`, `"owed":""`, `step "return" owes no restart`},
 		{`"since":"2026-11-23T11:00:00.000Z"`, `"since":"yesterday"`, `paused: malformed time "yesterday"`},
@@ -206,15 +216,18 @@ func TestLargestState(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("<", n) } // six bytes each in JSON
 	detail := &ota.Failure{Code: ota.InstallerFailed, Detail: long(1 << 20)}
 	run := func(nth int) *agent.Run {
-		r := &agent.Run{Attempt: 1, Answer: agent.Accepted, Plan: &ota.Plan{Time: epoch, ID: fmt.Sprint(nth, strings.Repeat("p", 60)), Attempt: 1,
-			Name: long(ota.MaxPlanName), Mode: ota.Silent, Ends: epoch, OnFailure: ota.Stop}}
+		r := &agent.Run{Attempt: 1, Answer: agent.Accepted,
+			Plan: &ota.Plan{Time: epoch, ID: fmt.Sprint(nth, strings.Repeat("p", 60)), Attempt: 1,
+				Name: long(ota.MaxPlanName), Mode: ota.Silent, Ends: epoch, OnFailure: ota.Stop}}
 		for k := range ota.MaxComponents {
-			c := ota.PlanComponent{ID: fmt.Sprint(k, strings.Repeat("c", 28)), Type: ota.Module, Package: ota.Full, Target: long(ota.MaxVersion)}
+			c := ota.PlanComponent{ID: fmt.Sprint(k, strings.Repeat("c", 28)), Type: ota.Module, Package: ota.Full,
+				Target: long(ota.MaxVersion)}
 			for range ota.MaxSources {
 				c.Sources = append(c.Sources, long(ota.MaxVersion))
 			}
 			r.Plan.Components = append(r.Plan.Components, c)
-			r.Parts = append(r.Parts, agent.Part{Status: ota.UpgradeFailed, From: long(ota.MaxVersion), Failure: detail, At: epoch})
+			r.Parts = append(r.Parts, agent.Part{Status: ota.UpgradeFailed, From: long(ota.MaxVersion), Failure: detail,
+				At: epoch})
 		}
 		return r
 	}

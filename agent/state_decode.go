@@ -33,7 +33,8 @@ func DecodeState(data []byte) (*State, error) {
 	}
 	switch {
 	case record.Format < 1:
-		return nil, fmt.Errorf("cannot read the state: its format is %d, and this program knows 1 to %d", record.Format, stateFormat)
+		return nil, fmt.Errorf("cannot read the state: its format is %d, and this program knows 1 to %d", record.Format,
+			stateFormat)
 	case record.Format > stateFormat:
 		return decodeNewer(&record), &NewerState{record.Format}
 	}
@@ -234,7 +235,8 @@ func decodePart(record *partRecord) (Part, error) {
 		return Part{}, err
 	}
 	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
-		Full: record.Full, Renewed: record.Renewed, Staging: record.Staging, From: record.From, Image: image, Release: record.Release, Content: content,
+		Full: record.Full, Renewed: record.Renewed, Staging: record.Staging, From: record.From, Image: image,
+		Release: record.Release, Content: content,
 		Owed: owed, BootID: record.BootID, Restarts: record.Restarts, At: at}
 	if record.Failure != nil {
 		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}

@@ -71,11 +71,15 @@ func TestRehearse(t *testing.T) {
 		{"app:1", "", "!key_untrusted", ota.KeyUntrusted, nil},
 		{"app:1", "", "+product", ota.ManifestMismatch, nil},
 		{"app:1", "", "+expired", ota.ManifestExpired, nil},
-		{"app:1", "pause:line is running", "", "", []agent.Blocker{{Reason: ota.ReasonBusy, Detail: "the operator has paused the agent: line is running"}}},
-		{"app:1", "busy:on", "", "", []agent.Blocker{{Reason: ota.ReasonBusy, Detail: "the device asks not to be disturbed"}}},
+		{"app:1", "pause:line is running", "", "", []agent.Blocker{{Reason: ota.ReasonBusy,
+			Detail: "the operator has paused the agent: line is running"}}},
+		{"app:1", "busy:on", "", "", []agent.Blocker{{Reason: ota.ReasonBusy,
+			Detail: "the device asks not to be disturbed"}}},
 		{"app:1 battery:20 least:30", "", "", "", []agent.Blocker{{Reason: ota.ReasonBattery, Detail: "20 % < 30 %"}}},
-		{"app:1>2 to app=downloading", "", "", "", []agent.Blocker{{Reason: ota.ReasonBusy, Detail: "plan p1 is in progress"}}},
-		{"motor:1", "", "", ota.InstallerFailed, []agent.Blocker{{Reason: ota.ReasonIncompatible, Detail: "component app: the device has none"}}},
+		{"app:1>2 to app=downloading", "", "", "", []agent.Blocker{{Reason: ota.ReasonBusy,
+			Detail: "plan p1 is in progress"}}},
+		{"motor:1", "", "", ota.InstallerFailed, []agent.Blocker{{Reason: ota.ReasonIncompatible,
+			Detail: "component app: the device has none"}}},
 	} {
 		t.Run(c.setup+c.script+c.twist, func(t *testing.T) {
 			d := newDriver(t, c.setup)

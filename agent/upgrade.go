@@ -39,7 +39,8 @@ func (m *Machine) fetched(in Fetched) {
 	t.Renewed = t.Renewed && !in.Gained
 	switch {
 	case in.Need == ota.AddressMirrors && t.Renewed:
-		m.fail(t, ota.DownloadFailed, &ota.Failure{Code: ota.StorageUnavailable, Detail: "all mirrors failed, and the new addresses too"})
+		m.fail(t, ota.DownloadFailed, &ota.Failure{Code: ota.StorageUnavailable,
+			Detail: "all mirrors failed, and the new addresses too"})
 	case in.Need != "":
 		t.pkg = nil
 		if in.Need == ota.AddressMirrors {

@@ -65,7 +65,8 @@ func (m *Machine) View() View {
 	v := View{Identity: m.id, Connected: m.connected, Pending: m.outbox.Len(), Waiting: m.named(m.sentence()),
 		Explained: m.explain(), Paused: m.state.Paused, Readings: m.readings}
 	for i, c := range m.state.Components {
-		v.Components = append(v.Components, ComponentView{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version, Release: c.Release})
+		v.Components = append(v.Components, ComponentView{ID: c.ID, Type: m.config.Components[i].Type, Version: c.Version,
+			Release: c.Release})
 	}
 	for _, run := range m.state.Past {
 		v.Past = append(v.Past, newPlanView(run))

@@ -105,7 +105,8 @@ func (w *world) start() {
 	w.effects, w.timer, w.healthy, w.connected = effects{}, time.Time{}, map[string]bool{}, false
 	booted := agent.Booted{BootID: strconv.Itoa(w.boots)}
 	for _, c := range w.config.Components {
-		booted.Components = append(booted.Components, agent.Found{ID: c.ID, Version: w.flashes[c.ID].runs, Package: w.desk[c.ID]})
+		booted.Components = append(booted.Components,
+			agent.Found{ID: c.ID, Version: w.flashes[c.ID].runs, Package: w.desk[c.ID]})
 	}
 	w.inbox = []agent.Input{booted}
 	if !w.late {

@@ -29,7 +29,8 @@ type Unreachable struct {
 // Error says what to do about it.
 func (u *Unreachable) Error() string {
 	if errors.Is(u.Err, fs.ErrPermission) {
-		return fmt.Sprintf("cannot reach the agent at %s: permission denied: run as root or as a member of the socket's group", u.Path)
+		return fmt.Sprintf(
+			"cannot reach the agent at %s: permission denied: run as root or as a member of the socket's group", u.Path)
 	}
 	return fmt.Sprintf("cannot reach the agent at %s: is ota-agent running? (%v)", u.Path, u.Err)
 }
@@ -38,7 +39,9 @@ func (u *Unreachable) Unwrap() error { return u.Err }
 
 // Refused says that the agent answered and did not do what was asked.
 type Refused struct {
-	Code    int    // HTTP status: 409 if the device is not in a state for it, 403 if the peer may not, 422 if it never will
+	// HTTP status: 409 if the device is not in a state for it, 403 if the peer may not, 422 if it
+	// never will
+	Code    int
 	Message string // the agent's sentence
 }
 

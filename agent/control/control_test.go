@@ -101,12 +101,14 @@ func socket(t testing.TB) string { return filepath.Join(t.TempDir(), "agent.sock
 
 var view = agent.View{
 	Identity: ota.Identity{Product: "gw-200", Device: "gw-0001"}, Connected: true,
-	Components: []agent.ComponentView{{ID: "rootfs", Type: ota.Module, Version: "1.0.0", Release: 41}, {ID: "motor", Type: ota.MCU}},
+	Components: []agent.ComponentView{{ID: "rootfs", Type: ota.Module, Version: "1.0.0", Release: 41},
+		{ID: "motor", Type: ota.MCU}},
 	Plan: &agent.PlanView{
 		ID: "p-17", Name: "spring", Attempt: 2, Ends: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), Answer: "asking",
 		Components: []agent.PartView{
 			{ID: "rootfs", Status: ota.Downloading, Target: "1.1.0", Done: 10, Total: 20},
-			{ID: "motor", Status: ota.DownloadFailed, Target: "3_1", Failure: &ota.Failure{Code: ota.DigestMismatch, Detail: "chunk 12"}},
+			{ID: "motor", Status: ota.DownloadFailed, Target: "3_1",
+				Failure: &ota.Failure{Code: ota.DigestMismatch, Detail: "chunk 12"}},
 		},
 	},
 	Pending: 3, Waiting: "plan p-17 waits for your answer", Trouble: "disk full",
@@ -114,10 +116,12 @@ var view = agent.View{
 
 const viewJSON = `{"product":"gw-200","device":"gw-0001","agent":"","uptime_seconds":0,"connected":true,
  "waiting":"plan p-17 waits for your answer",
- "components":[{"id":"rootfs","type":"module","version":"1.0.0","release":41},{"id":"motor","type":"mcu","version":"","release":0}],
+ "components":[{"id":"rootfs","type":"module","version":"1.0.0","release":41},
+  {"id":"motor","type":"mcu","version":"","release":0}],
  "plan":{"id":"p-17","name":"spring","attempt":2,"ends":"2026-12-01T00:00:00Z","answer":"asking","components":[
   {"id":"rootfs","status":"downloading","version":"1.0.0","target":"1.1.0","done":10,"total":20},
-  {"id":"motor","status":"download_failed","version":"","target":"3_1","failure":{"code":"digest_mismatch","detail":"chunk 12"}}]},
+  {"id":"motor","status":"download_failed","version":"","target":"3_1",
+   "failure":{"code":"digest_mismatch","detail":"chunk 12"}}]},
  "pending_reports":3,"journal":{"saves":0,"trouble":"disk full"}}`
 
 func TestStatus(t *testing.T) {
@@ -136,7 +140,8 @@ func TestStatus(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	connected := control.Status{Connected: true, Waiting: "idle: no plan yet"}
-	asking := control.Status{Plan: &control.Plan{ID: "p-17", Attempt: 2, Answer: control.AnswerAsking, Components: []control.Part{{ID: "rootfs", Version: "1.0.0", Target: "1.1.0"}}}}
+	asking := control.Status{Plan: &control.Plan{ID: "p-17", Attempt: 2, Answer: control.AnswerAsking,
+		Components: []control.Part{{ID: "rootfs", Version: "1.0.0", Target: "1.1.0"}}}}
 	const changed = "another question waits now: plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0"
 	open := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true}}
 	switching := agent.View{Plan: &agent.PlanView{ID: "p-17", Open: true, Switching: true}}
@@ -154,25 +159,42 @@ func TestOrders(t *testing.T) {
 		says   string
 		code   int // of the refusal; 0 if it is carried out
 	}{
-		"check":                  {&fakeAgent{status: connected}, check, []agent.Input{agent.CheckRequested{}}, "the platform is asked", 0},
-		"check, offline":         {&fakeAgent{}, check, nil, "not connected", http.StatusConflict},
-		"check, broken":          {&fakeAgent{err: errors.New("is ending")}, check, nil, "is ending", http.StatusServiceUnavailable},
-		"confirm":                {&fakeAgent{status: asking}, confirm, []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17", 0},
-		"confirm what was read":  {&fakeAgent{status: asking}, meant("p-17", 2, "1.1.0"), []agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "confirmed plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0", 0},
+		"check": {&fakeAgent{status: connected}, check, []agent.Input{agent.CheckRequested{}},
+			"the platform is asked", 0},
+		"check, offline": {&fakeAgent{}, check, nil, "not connected", http.StatusConflict},
+		"check, broken": {&fakeAgent{err: errors.New("is ending")}, check, nil, "is ending",
+			http.StatusServiceUnavailable},
+		"confirm": {&fakeAgent{status: asking}, confirm,
+			[]agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}},
+			"confirmed plan p-17", 0},
+		"confirm what was read": {&fakeAgent{status: asking}, meant("p-17", 2, "1.1.0"),
+			[]agent.Input{agent.Decided{Accept: true, Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}},
+			"confirmed plan p-17, attempt 2: rootfs 1.0.0 to 1.1.0", 0},
 		"confirm an old attempt": {&fakeAgent{status: asking}, meant("p-17", 1), nil, changed, http.StatusConflict},
 		"confirm old versions":   {&fakeAgent{status: asking}, meant("p-17", 2, "1.0.9"), nil, changed, http.StatusConflict},
-		"confirm fewer versions": {&fakeAgent{status: asking}, meant("", 0, "1.1.0", "3_1"), nil, changed, http.StatusConflict},
-		"confirm another plan":   {&fakeAgent{status: asking}, meant("p-16", 2), nil, changed, http.StatusConflict},
-		"abandon":                {&fakeAgent{view: open}, abandon(""), []agent.Input{agent.Abandon{Plan: "p-17", Detail: "not today"}}, "abandoned plan p-17", 0},
-		"abandon, nothing":       {&fakeAgent{}, abandon(""), nil, "no plan is in progress", http.StatusConflict},
-		"abandon another plan":   {&fakeAgent{view: open}, abandon("p-16"), nil, "plan p-17 is the current one", http.StatusConflict},
-		"abandon in the switch":  {&fakeAgent{view: switching}, abandon("p-17"), nil, "is being switched, and goes on to its end", http.StatusConflict},
-		"confirm, nothing":       {&fakeAgent{status: connected}, confirm, nil, "no plan waits for an answer: idle: no plan yet", http.StatusConflict},
-		"confirm, broken":        {&fakeAgent{err: errors.New("is ending")}, confirm, nil, "is ending", http.StatusServiceUnavailable},
-		"refuse":                 {&fakeAgent{status: asking}, decline, []agent.Input{agent.Decided{Detail: "not today", Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}}, "refused plan p-17", 0},
-		"refuse what has run":    {&fakeAgent{status: control.Status{Plan: &control.Plan{Answer: "accepted"}}}, decline, nil, "no plan waits", http.StatusConflict},
-		"refuse, with a novel":   {&fakeAgent{status: asking}, novel(ota.MaxDetail + 1), nil, "at most 4096", http.StatusBadRequest},
-		"refuse, with a flood":   {&fakeAgent{status: asking}, novel(1 << 20), nil, "longer than 8192 bytes", http.StatusBadRequest},
+		"confirm fewer versions": {&fakeAgent{status: asking}, meant("", 0, "1.1.0", "3_1"), nil, changed,
+			http.StatusConflict},
+		"confirm another plan": {&fakeAgent{status: asking}, meant("p-16", 2), nil, changed, http.StatusConflict},
+		"abandon": {&fakeAgent{view: open}, abandon(""),
+			[]agent.Input{agent.Abandon{Plan: "p-17", Detail: "not today"}}, "abandoned plan p-17", 0},
+		"abandon, nothing": {&fakeAgent{}, abandon(""), nil, "no plan is in progress", http.StatusConflict},
+		"abandon another plan": {&fakeAgent{view: open}, abandon("p-16"), nil, "plan p-17 is the current one",
+			http.StatusConflict},
+		"abandon in the switch": {&fakeAgent{view: switching}, abandon("p-17"), nil,
+			"is being switched, and goes on to its end", http.StatusConflict},
+		"confirm, nothing": {&fakeAgent{status: connected}, confirm, nil,
+			"no plan waits for an answer: idle: no plan yet", http.StatusConflict},
+		"confirm, broken": {&fakeAgent{err: errors.New("is ending")}, confirm, nil, "is ending",
+			http.StatusServiceUnavailable},
+		"refuse": {&fakeAgent{status: asking}, decline,
+			[]agent.Input{agent.Decided{Detail: "not today", Plan: "p-17", Attempt: 2, Targets: []string{"1.1.0"}}},
+			"refused plan p-17", 0},
+		"refuse what has run": {&fakeAgent{status: control.Status{Plan: &control.Plan{Answer: "accepted"}}}, decline, nil,
+			"no plan waits", http.StatusConflict},
+		"refuse, with a novel": {&fakeAgent{status: asking}, novel(ota.MaxDetail + 1), nil, "at most 4096",
+			http.StatusBadRequest},
+		"refuse, with a flood": {&fakeAgent{status: asking}, novel(1 << 20), nil, "longer than 8192 bytes",
+			http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := serve(t, server(socket(t), test.agent))
@@ -232,7 +254,8 @@ func TestRawRequests(t *testing.T) {
 					return (&net.Dialer{}).DialContext(ctx, "unix", path)
 				},
 			}
-			request, err := http.NewRequestWithContext(t.Context(), test.method, "http://x"+test.path, strings.NewReader(test.body))
+			request, err := http.NewRequestWithContext(t.Context(), test.method, "http://x"+test.path,
+				strings.NewReader(test.body))
 			require.NoError(t, err)
 			response, err := transport.RoundTrip(request)
 			require.NoError(t, err)

@@ -24,5 +24,6 @@
 //
 // Who may open the socket's file may look, which the file's mode and group decide.
 // The requests below rehearse are for root, the agent's user and the members of
-// the file's group alone, by the credentials that the kernel gives. The package does not listen on a network and decides nothing.
+// the file's group alone, by the credentials that the kernel gives. The package does not listen on
+// a network and decides nothing.
 package control

@@ -28,9 +28,11 @@ const most = 64 << 10
 // within its time, with an answer that is HTTP; what the agent says itself is JSON.
 // Requests that only look change nothing, and no request changes more than one thing.
 func FuzzControl(f *testing.F) {
-	for _, path := range []string{"status", "explain", "history", "events", "rehearse", "check", "confirm", "refuse", "abandon", "pause", "resume", "install", "reboot"} {
+	for _, path := range []string{"status", "explain", "history", "events", "rehearse", "check", "confirm", "refuse",
+		"abandon", "pause", "resume", "install", "reboot"} {
 		for _, method := range []string{"GET", "POST"} {
-			f.Add(method, "/v1/"+path, "", []byte(`{"detail":"no","plan":"p-17","attempt":2,"targets":["1.1.0","3_1"],"path":"/media/app.ota"}`))
+			f.Add(method, "/v1/"+path, "",
+				[]byte(`{"detail":"no","plan":"p-17","attempt":2,"targets":["1.1.0","3_1"],"path":"/media/app.ota"}`))
 		}
 	}
 	f.Add("POST", "/v1/pause?device=meter-1", "Content-Type: text/plain", []byte("\xff\x00{"))
@@ -39,7 +41,8 @@ func FuzzControl(f *testing.F) {
 	f.Add("OPTIONS", "*", "Upgrade: websocket\r\nConnection: upgrade", []byte(strings.Repeat("{\"a\":", 2000)))
 	f.Add("GET", "//v1/../v1/status#x", "Host: \x1b[2J", []byte{})
 
-	fake := &fakeAgent{view: view, status: control.NewStatus(view), installs: func(string) (string, error) { return "local-1", nil }}
+	fake := &fakeAgent{view: view, status: control.NewStatus(view),
+		installs: func(string) (string, error) { return "local-1", nil }}
 	srv := server(socket(f), fake)
 	srv.SubDevice = func(key string) (control.Subject, error) {
 		if key == "meter-1" {
@@ -50,7 +53,9 @@ func FuzzControl(f *testing.F) {
 	serve(f, srv)
 	f.Fuzz(func(t *testing.T, method, path, header string, body []byte) {
 		fake.forget()
-		request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: ota-agent\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n\r\n%s", method, path, len(body), header, body)
+		request := fmt.Sprintf(
+			"%s %s HTTP/1.1\r\nHost: ota-agent\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n\r\n%s", method,
+			path, len(body), header, body)
 		answers := ask(t, srv.Path, request)
 		changes := fake.inputs()
 		if !strings.Contains(request, "POST") {

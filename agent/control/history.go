@@ -52,7 +52,8 @@ func NewHistory(v agent.View) History {
 }
 
 func newPastPlan(v *agent.PlanView) PastPlan {
-	p := PastPlan{ID: v.ID, Name: v.Name, Attempt: v.Attempt, Answer: v.Answer, Local: v.Local, Taken: optional(v.Taken), Components: []PastPart{}}
+	p := PastPlan{ID: v.ID, Name: v.Name, Attempt: v.Attempt, Answer: v.Answer, Local: v.Local, Taken: optional(v.Taken),
+		Components: []PastPart{}}
 	for _, c := range v.Components {
 		p.Components = append(p.Components, PastPart{ID: c.ID, From: c.From, Target: c.Target, Status: c.Status.String(),
 			At: optional(c.At), Failure: newFailure(c.Failure)})

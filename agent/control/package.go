@@ -30,7 +30,8 @@ type Rehearsal struct {
 	FetchBytes int64     `json:"fetch_bytes"`          // to be read from the file
 	WriteBytes int64     `json:"write_bytes"`          // to be written, unpacked
 	FreeBytes  *int64    `json:"free_bytes,omitempty"` // where they are written; of a slot, all of it
-	Restart    string    `json:"restart"`              // none, process, system, or unknown where the installer says it only then
+	// none, process, system, or unknown where the installer says it only then
+	Restart string `json:"restart"`
 }
 
 // Blocker is one thing that holds the device back at the moment.

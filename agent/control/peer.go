@@ -104,7 +104,8 @@ func (s *Server) admit(p *peer) error {
 	if group, err := groupOf(s.Path); err == nil && slices.Contains(p.groups, group) {
 		return nil
 	}
-	return fmt.Errorf("user %d may look and change nothing: be root, the agent's user, or a member of the group of %s", p.uid, s.Path)
+	return fmt.Errorf("user %d may look and change nothing: be root, the agent's user, or a member of the group of %s",
+		p.uid, s.Path)
 }
 
 // trusted reports whether a peer is root or the agent's own user.

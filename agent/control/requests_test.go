@@ -22,12 +22,16 @@ import (
 var (
 	ten     = time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
 	waiting = agent.View{
-		Explained: agent.Explanation{State: "window", Sentence: "component app is downloaded", Since: ten, Again: ten.Add(time.Hour), Remedy: "wait",
+		Explained: agent.Explanation{State: "window", Sentence: "component app is downloaded", Since: ten,
+			Again: ten.Add(time.Hour), Remedy: "wait",
 			Checks: []agent.Check{{Name: "battery", Holds: true, Have: "80 %", Need: "30 %"}, {Name: "pause", Holds: true}}},
-		Past: []agent.PlanView{{ID: "p-16", Name: "winter", Attempt: 2, Answer: "accepted", Taken: ten, Components: []agent.PartView{
-			{ID: "app", Status: ota.UpgradeFailed, From: "1", Target: "2", At: ten, Failure: &ota.Failure{Code: ota.BootFailed, Detail: "fell back"}}}}},
-		Plan: &agent.PlanView{ID: "local-1", Attempt: 1, Answer: "accepted", Local: "/media/usb/app.ota", Components: []agent.PartView{
-			{ID: "app", Status: ota.DownloadSucceeded, Target: "2"}}},
+		Past: []agent.PlanView{{ID: "p-16", Name: "winter", Attempt: 2, Answer: "accepted", Taken: ten,
+			Components: []agent.PartView{
+				{ID: "app", Status: ota.UpgradeFailed, From: "1", Target: "2", At: ten,
+					Failure: &ota.Failure{Code: ota.BootFailed, Detail: "fell back"}}}}},
+		Plan: &agent.PlanView{ID: "local-1", Attempt: 1, Answer: "accepted", Local: "/media/usb/app.ota",
+			Components: []agent.PartView{
+				{ID: "app", Status: ota.DownloadSucceeded, Target: "2"}}},
 	}
 )
 
@@ -37,8 +41,10 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	written, err := json.Marshal(e)
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"state":"window","sentence":"component app is downloaded","since":"2026-11-25T10:00:00Z","again":"2026-11-25T11:00:00Z","remedy":"wait",
- "checks":[{"name":"battery","holds":true,"have":"80 %","need":"30 %"},{"name":"pause","holds":true}]}`, string(written))
+	assert.JSONEq(t, `{"state":"window","sentence":"component app is downloaded",
+ "since":"2026-11-25T10:00:00Z","again":"2026-11-25T11:00:00Z","remedy":"wait",
+ "checks":[{"name":"battery","holds":true,"have":"80 %","need":"30 %"},
+  {"name":"pause","holds":true}]}`, string(written))
 }
 
 func TestHistory(t *testing.T) {
@@ -49,8 +55,10 @@ func TestHistory(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"plans":[
  {"id":"p-16","name":"winter","attempt":2,"answer":"accepted","taken":"2026-11-25T10:00:00Z","components":[
-  {"id":"app","from":"1","target":"2","status":"upgrade_failed","at":"2026-11-25T10:00:00Z","failure":{"code":"boot_failed","detail":"fell back"}}]},
- {"id":"local-1","name":"","attempt":1,"answer":"accepted","local":"/media/usb/app.ota","components":[{"id":"app","target":"2","status":"download_succeeded"}]}]}`, string(written))
+  {"id":"app","from":"1","target":"2","status":"upgrade_failed","at":"2026-11-25T10:00:00Z",
+   "failure":{"code":"boot_failed","detail":"fell back"}}]},
+ {"id":"local-1","name":"","attempt":1,"answer":"accepted","local":"/media/usb/app.ota",
+  "components":[{"id":"app","target":"2","status":"download_succeeded"}]}]}`, string(written))
 
 	empty, err := serve(t, server(socket(t), &fakeAgent{})).History(t.Context())
 	require.NoError(t, err)
@@ -98,13 +106,15 @@ func assertRefused(t *testing.T, err error, code int, says string) {
 
 func TestRehearse(t *testing.T) {
 	f := &fakeAgent{}
-	envelope := ota.Envelope{PayloadType: "application/vnd.ota.manifest.v1+json", Payload: []byte("{}"), Signatures: []ota.Signature{{KeyID: "a", Sig: []byte("b")}}}
+	envelope := ota.Envelope{PayloadType: "application/vnd.ota.manifest.v1+json", Payload: []byte("{}"),
+		Signatures: []ota.Signature{{KeyID: "a", Sig: []byte("b")}}}
 	result, err := serve(t, server(socket(t), f)).Rehearse(t.Context(), envelope)
 	require.NoError(t, err)
 	assert.Equal(t, control.Rehearsal{Component: "app", Blocked: []control.Blocker{}}, result)
 	assert.Equal(t, envelope, f.rehearsed)
 
-	_, err = serve(t, server(socket(t), &fakeAgent{err: errors.New("cannot read the manifest")})).Rehearse(t.Context(), envelope)
+	_, err = serve(t, server(socket(t), &fakeAgent{err: errors.New("cannot read the manifest")})).Rehearse(t.Context(),
+		envelope)
 	assertRefused(t, err, http.StatusUnprocessableEntity, "cannot read the manifest")
 }
 
@@ -163,15 +173,21 @@ func TestInstall(t *testing.T) {
 		code int // of the refusal; 0 if it is carried out
 		says string
 	}{
-		"taken":         {"/media/usb/app.ota", nil, 0, ""},
-		"relative":      {"app.ota", nil, http.StatusBadRequest, "no absolute path"},
-		"blocked":       {"/media/usb/app.ota", &control.Blocked{Why: "plan p1 is in progress"}, http.StatusConflict, "cannot be installed now: plan p1 is in progress"},
-		"rejected":      {"/media/usb/app.ota", &control.Rejected{Failure: &ota.Failure{Code: ota.KeyUntrusted}}, http.StatusUnprocessableEntity, "the package is refused: key_untrusted"},
-		"not a package": {"/media/usb/app.ota", errors.New("cannot read the package"), http.StatusUnprocessableEntity, "cannot read the package"},
+		"taken":    {"/media/usb/app.ota", nil, 0, ""},
+		"relative": {"app.ota", nil, http.StatusBadRequest, "no absolute path"},
+		"blocked": {"/media/usb/app.ota", &control.Blocked{Why: "plan p1 is in progress"}, http.StatusConflict,
+			"cannot be installed now: plan p1 is in progress"},
+		"rejected": {"/media/usb/app.ota", &control.Rejected{Failure: &ota.Failure{Code: ota.KeyUntrusted}},
+			http.StatusUnprocessableEntity, "the package is refused: key_untrusted"},
+		"not a package": {"/media/usb/app.ota", errors.New("cannot read the package"), http.StatusUnprocessableEntity,
+			"cannot read the package"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := ""
-			client := serve(t, server(socket(t), &fakeAgent{installs: func(path string) (string, error) { asked = path; return "local-1", test.err }}))
+			client := serve(t, server(socket(t), &fakeAgent{installs: func(path string) (string, error) {
+				asked = path
+				return "local-1", test.err
+			}}))
 			done, err := client.Install(t.Context(), test.path)
 			if test.code != 0 {
 				assertRefused(t, err, test.code, test.says)

@@ -254,7 +254,8 @@ func decide(d Subject, w http.ResponseWriter, r *http.Request, accept bool) {
 	case !why.meant(status.Plan):
 		refuse(w, http.StatusConflict, "another question waits now: "+status.Plan.question())
 	default:
-		d.Agent.Post(agent.Decided{Accept: accept, Detail: why.Detail, Plan: status.Plan.ID, Attempt: status.Plan.Attempt, Targets: status.Plan.targets()})
+		d.Agent.Post(agent.Decided{Accept: accept, Detail: why.Detail, Plan: status.Plan.ID, Attempt: status.Plan.Attempt,
+			Targets: status.Plan.targets()})
 		answer(w, http.StatusAccepted, done{verb(accept) + " " + status.Plan.question()})
 	}
 }

@@ -120,7 +120,8 @@ func NewStatus(v agent.View) Status {
 	versions := make(map[string]string, len(v.Components))
 	for _, c := range v.Components {
 		versions[c.ID] = c.Version
-		s.Components = append(s.Components, Component{ID: c.ID, Type: string(c.Type), Version: c.Version, Silent: c.Silent, Release: c.Release})
+		s.Components = append(s.Components, Component{ID: c.ID, Type: string(c.Type), Version: c.Version, Silent: c.Silent,
+			Release: c.Release})
 	}
 	if v.Plan != nil {
 		s.Plan = newPlan(v.Plan, versions)
@@ -135,8 +136,9 @@ func newPlan(v *agent.PlanView, versions map[string]string) *Plan {
 	}
 	for _, c := range v.Components {
 		p.Components = append(p.Components, Part{
-			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], From: c.From, Target: c.Target, At: optional(c.At), OnTrial: c.OnTrial,
-			Done: c.Done, Total: c.Total, Failure: newFailure(c.Failure),
+			ID: c.ID, Status: c.Status.String(), Version: versions[c.ID], From: c.From, Target: c.Target, At: optional(c.At),
+			OnTrial: c.OnTrial,
+			Done:    c.Done, Total: c.Total, Failure: newFailure(c.Failure),
 		})
 	}
 	return p

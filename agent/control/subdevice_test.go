@@ -15,8 +15,10 @@ import (
 
 // A request is about the device that it names, and no other.
 func TestSubDevices(t *testing.T) {
-	own := &fakeAgent{status: control.Status{Device: "gw-0001", SubDevices: []control.Status{{Device: "meter-1"}, {Device: "meter-2"}}}}
-	asking := control.Status{Device: "meter-2", Connected: true, Plan: &control.Plan{ID: "p-17", Answer: control.AnswerAsking}}
+	own := &fakeAgent{status: control.Status{Device: "gw-0001",
+		SubDevices: []control.Status{{Device: "meter-1"}, {Device: "meter-2"}}}}
+	asking := control.Status{Device: "meter-2", Connected: true,
+		Plan: &control.Plan{ID: "p-17", Answer: control.AnswerAsking}}
 	subs := map[string]*fakeAgent{"meter-1": {status: control.Status{Device: "meter-1"}}, "meter-2": {status: asking}}
 	srv := server(socket(t), own)
 	srv.SubDevice = func(key string) (control.Subject, error) {
@@ -39,7 +41,8 @@ func TestSubDevices(t *testing.T) {
 	assert.Equal(t, "confirmed plan p-17, attempt 0: ", done)
 	_, err = client.Refuse(t.Context(), control.Question{}, "dark")
 	require.NoError(t, err)
-	assert.Equal(t, []agent.Input{agent.CheckRequested{}, agent.Decided{Accept: true, Plan: "p-17", Targets: []string{}}, agent.Decided{Detail: "dark", Plan: "p-17", Targets: []string{}}}, subs["meter-2"].inputs())
+	assert.Equal(t, []agent.Input{agent.CheckRequested{}, agent.Decided{Accept: true, Plan: "p-17", Targets: []string{}},
+		agent.Decided{Detail: "dark", Plan: "p-17", Targets: []string{}}}, subs["meter-2"].inputs())
 
 	subs["meter-2"].view.Paused = &agent.Pause{}
 	_, err = client.Resume(t.Context())
@@ -65,7 +68,8 @@ func TestSubDeviceThatIsNotThere(t *testing.T) {
 	another.SubDevice = func(key string) (control.Subject, error) {
 		return control.Subject{}, fmt.Errorf("there is no %q", key)
 	}
-	for want, server := range map[string]*control.Server{"this agent speaks for no sub-device": none, `there is no "a b&c"`: another} {
+	for want, server := range map[string]*control.Server{"this agent speaks for no sub-device": none,
+		`there is no "a b&c"`: another} {
 		client := serve(t, server)
 		client.Device = "a b&c"
 		_, statusErr := client.Status(t.Context())
@@ -78,7 +82,8 @@ func TestSubDeviceThatIsNotThere(t *testing.T) {
 		_, pauseErr := client.Pause(t.Context(), "")
 		_, resumeErr := client.Resume(t.Context())
 		_, installErr := client.Install(t.Context(), "/x")
-		for _, err := range []error{statusErr, explainErr, historyErr, eventsErr, checkErr, confirmErr, refuseErr, pauseErr, resumeErr, installErr} {
+		for _, err := range []error{statusErr, explainErr, historyErr, eventsErr, checkErr, confirmErr, refuseErr, pauseErr,
+			resumeErr, installErr} {
 			var refused *control.Refused
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, http.StatusNotFound, refused.Code)

@@ -30,7 +30,8 @@ func TestParseContentRange(t *testing.T) {
 		assert.Equal(t, want, [3]int64{first, last, total}, text)
 	}
 	for _, text := range []string{
-		"", "bytes", "bytes ", "bytes */10", "bytes 0-9", "bytes 0-9/", "bytes -9/10", "bytes 0-/10", "bytes 9-0/10", "bytes 0-10/10",
+		"", "bytes", "bytes ", "bytes */10", "bytes 0-9", "bytes 0-9/", "bytes -9/10", "bytes 0-/10", "bytes 9-0/10",
+		"bytes 0-10/10",
 		"items 0-9/10", "bytes +0-9/10", "bytes 0--9/10", "bytes 0-9/-1", "bytes 0x0-9/10", "bytes 0-9, 20-29/30",
 		"bytes 0-9223372036854775808/*", "bytes=0-9/10", "bytes 1_0-11/20",
 	} {
@@ -83,7 +84,8 @@ func FuzzAnswer(f *testing.F) {
 		for _, url := range []string{"http://host/x", "s3://firmware/x"} {
 			config := quick()
 			config.StallTimeout = time.Minute
-			config.Transport, config.Storage = answer, &download.Storage{Endpoint: "http://oss.test", AccessKey: "a", SecretKey: "b"}
+			config.Transport, config.Storage = answer,
+				&download.Storage{Endpoint: "http://oss.test", AccessKey: "a", SecretKey: "b"}
 			fetcher, err := download.New(config)
 			if err != nil {
 				t.Fatal(err)

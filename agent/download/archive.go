@@ -30,7 +30,8 @@ const maxWindow = 64 << 20
 // as a plain tar through a pipe: what is compressed is read here, within limits.
 func (u Unpacker) extract(archive, format, dir string) error {
 	if format == "zip" {
-		return (&getter.ZipDecompressor{FileSizeLimit: u.MaxBytes, FilesLimit: u.MaxFiles}).Decompress(dir, archive, true, 0o022)
+		return (&getter.ZipDecompressor{FileSizeLimit: u.MaxBytes, FilesLimit: u.MaxFiles}).Decompress(dir, archive, true,
+			0o022)
 	}
 	f, err := files.Open(archive)
 	if err != nil {
@@ -114,7 +115,8 @@ func (u Unpacker) decompress(r io.Reader, format string) (io.ReadCloser, error) 
 	case strings.HasSuffix(format, "gz"):
 		return gzip.NewReader(r)
 	case strings.HasSuffix(format, "zst"):
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}

@@ -264,7 +264,8 @@ func TestCacheRemovesWhatIsNotItsOwn(t *testing.T) {
 	require.Len(t, found, 1)
 	assert.Equal(t, name, found[0].Name())
 
-	for _, bad := range []download.CacheConfig{{Limit: 1}, {Dir: dir}, {Dir: dir, Limit: 1, Keep: -1}, {Dir: filepath.Join(dir, name), Limit: 1}} {
+	for _, bad := range []download.CacheConfig{{Limit: 1}, {Dir: dir}, {Dir: dir, Limit: 1, Keep: -1},
+		{Dir: filepath.Join(dir, name), Limit: 1}} {
 		_, err := download.NewCache(bad)
 		assert.ErrorContains(t, err, "cannot open the cache: ", "%+v", bad)
 	}
@@ -354,7 +355,8 @@ func TestCacheHasNoDeadlock(t *testing.T) {
 	a, b := image(9000, 1), image(7000, 2)
 	fileA, fileB, again := describe("a", a, 1024), describe("b", b, 1024), describe("again", a, 1024)
 	urlA, urlB := newServer(t, a).URL, newServer(t, b).URL
-	address := []ota.FileAddress{{Name: "a", URLs: []string{urlA}}, {Name: "again", URLs: []string{urlA}}, {Name: "b", URLs: []string{urlB}}}
+	address := []ota.FileAddress{{Name: "a", URLs: []string{urlA}}, {Name: "again", URLs: []string{urlA}},
+		{Name: "b", URLs: []string{urlB}}}
 	f := newCache(t, download.CacheConfig{Dir: t.TempDir(), Limit: 1 << 20}).Fetcher(newFetcher(t, quick()))
 	var all sync.WaitGroup
 	for _, files := range [][]ota.File{{fileA, fileB}, {fileB, fileA}, {fileA, again, fileB}, {fileB}} {

@@ -101,7 +101,8 @@ func (c Config) Validate() error {
 	problems = append(problems, c.Allow.Validate(), c.Deny.Validate())
 	if c.Storage != nil {
 		problems = append(problems, c.Storage.Validate())
-		refuse(c.HTTPSOnly && strings.HasPrefix(c.Storage.Endpoint, "http:"), "storage endpoint: is not encrypted, and only https is wanted")
+		refuse(c.HTTPSOnly && strings.HasPrefix(c.Storage.Endpoint, "http:"),
+			"storage endpoint: is not encrypted, and only https is wanted")
 	}
 	return errors.Join(problems...)
 }
@@ -152,7 +153,8 @@ func (s *Storage) Validate() error {
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
 		problems = append(problems, fmt.Errorf("storage endpoint %q: must be https://host or http://host", u.Redacted()))
 	case u.User != nil, strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
-		problems = append(problems, fmt.Errorf("storage endpoint %q: must have nothing beside scheme, host and port", u.Redacted()))
+		problems = append(problems, fmt.Errorf("storage endpoint %q: must have nothing beside scheme, host and port",
+			u.Redacted()))
 	}
 	if (s.AccessKey == "") == (s.AccessKeyFile == "") {
 		problems = append(problems, errors.New("storage access key: give either the key or its file"))

@@ -243,7 +243,8 @@ func (d *download) judge(as *addresses, i int, o outcome) policy.Verdict {
 	from := as.list[i]
 	d.gained = d.gained || o.Gained > 0
 	d.last = ""
-	r := policy.Result{Gained: o.Gained > 0, Spoilt: o.Spoilt > 0, Slow: o.slow, Offline: d.job.Online != nil && !d.job.Online()}
+	r := policy.Result{Gained: o.Gained > 0, Spoilt: o.Spoilt > 0, Slow: o.slow, Offline: d.job.Online != nil &&
+		!d.job.Online()}
 	if o.refused != nil {
 		as.nameTheClock(o.refused, d.fetcher.config.Now())
 		d.log.Info("a request was cut short", "step", "download", "address", from.name,

@@ -191,7 +191,8 @@ func TestAddressesThatAreSkipped(t *testing.T) {
 			})
 		})
 	}
-	for _, bad := range []string{"file:///etc/passwd", "ftp://host/x", "s3://bucket/key", "s3://bucket", "http://", "://", "", "https:opaque"} {
+	for _, bad := range []string{"file:///etc/passwd", "ftp://host/x", "s3://bucket/key", "s3://bucket", "http://", "://",
+		"", "https:opaque"} {
 		t.Run("address "+bad, func(t *testing.T) {
 			t.Parallel()
 			place, open := newPlace(t, file), newServer(t, data)
@@ -239,12 +240,14 @@ func TestOnlyTheStoreKnowsWhetherAnAddressHasExpired(t *testing.T) {
 	}
 	result := fetcher.Fetch(t.Context(), job)
 	failedWith(t, result, ota.URLExpired)
-	assert.Contains(t, result.Failure.Detail, "it expired at 2026-11-23T08:00:00Z, and this device's clock says 2026-11-23T10:00:00Z")
+	assert.Contains(t, result.Failure.Detail,
+		"it expired at 2026-11-23T08:00:00Z, and this device's clock says 2026-11-23T10:00:00Z")
 
 	at = "Mon, 23 Nov 2026 08:00:00 GMT"
 	result = fetcher.Fetch(t.Context(), job)
 	failedWith(t, result, ota.URLExpired)
-	assert.Contains(t, result.Failure.Detail, "this device's clock says 2026-11-23T10:00:00Z, and the server's 2026-11-23T08:00:00Z")
+	assert.Contains(t, result.Failure.Detail,
+		"this device's clock says 2026-11-23T10:00:00Z, and the server's 2026-11-23T08:00:00Z")
 }
 
 func TestMirrorsFailed(t *testing.T) {
@@ -278,7 +281,8 @@ func TestSecretsStayInside(t *testing.T) {
 	file := describe("fw", image(1000, 1), 512)
 	closed := newServer(t, nil)
 	closed.Close()
-	job := jobOf(file, newPlace(t, file), closed.URL+"/x?X-Amz-Signature=SECRET", "http://user:SECRET@"+strings.TrimPrefix(closed.URL, "http://"))
+	job := jobOf(file, newPlace(t, file), closed.URL+"/x?X-Amz-Signature=SECRET",
+		"http://user:SECRET@"+strings.TrimPrefix(closed.URL, "http://"))
 	job.Setbacks.Renewed = true
 	result := newFetcher(t, quick()).Fetch(t.Context(), job)
 	failedWith(t, result, ota.NetworkTimeout)

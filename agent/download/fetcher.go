@@ -74,7 +74,8 @@ func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Di
 	if need == "" && err == nil {
 		return agent.FetchResult{}
 	}
-	return agent.FetchResult{Need: need, Failure: agent.AsFailure(err, ota.Internal), Gained: d.gained, Setbacks: d.setbacks()}
+	return agent.FetchResult{Need: need, Failure: agent.AsFailure(err, ota.Internal), Gained: d.gained,
+		Setbacks: d.setbacks()}
 }
 
 // rules are the limits of every download.

@@ -44,7 +44,8 @@ func ValidHost(entry string) error {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
 	})
 	if bad || strings.Trim(name, "0123456789.") == "" {
-		return fmt.Errorf("%q is neither a host nor a network; want oss.example.com, *.example.com, 10.1.2.3 or 10.1.0.0/16", entry)
+		return fmt.Errorf("%q is neither a host nor a network; want oss.example.com, *.example.com, 10.1.2.3 or 10.1.0.0/16",
+			entry)
 	}
 	return nil
 }
@@ -205,7 +206,8 @@ func public(address netip.Addr) bool {
 		return false
 	}
 	for _, network := range []string{
-		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", // this network, carriers, protocols, benchmarks, reserved
+		// this network, carriers, protocols, benchmarks, reserved
+		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4",
 		"::/96", "fec0::/10", // IPv4 written in full, site-local
 	} {
 		if netip.MustParsePrefix(network).Contains(address) {
@@ -218,7 +220,8 @@ func public(address netip.Addr) bool {
 // embeds reports whether an IPv6 address carries one of IPv4 to which a gateway
 // may lead: NAT64 and 6to4.
 func embeds(address netip.Addr) bool {
-	return netip.MustParsePrefix("64:ff9b::/96").Contains(address) || netip.MustParsePrefix("64:ff9b:1::/48").Contains(address) ||
+	return netip.MustParsePrefix("64:ff9b::/96").Contains(address) ||
+		netip.MustParsePrefix("64:ff9b:1::/48").Contains(address) ||
 		netip.MustParsePrefix("2002::/16").Contains(address)
 }
 
@@ -232,7 +235,9 @@ func embedded(address netip.Addr) netip.Addr {
 
 // refused is the same whatever is there: nobody learns from it what is.
 func refused() *refusal {
-	return gonef(ota.HTTPError, "the address leads to this device, to a private network or to a host that download.deny names, and download.allow does not name it")
+	return gonef(ota.HTTPError,
+		"the address leads to this device, to a private network or to a host that download.deny names, and download.allow "+
+			"does not name it")
 }
 
 // scheme refuses what is not encrypted where that is not wanted.

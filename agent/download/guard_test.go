@@ -17,13 +17,16 @@ import (
 
 func TestPublic(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"8.8.8.8", "1.1.1.1", "100.63.255.255", "172.32.0.1", "2600::1", "2002:808:808::1", "64:ff9b::808:808"} {
+	for _, address := range []string{"8.8.8.8", "1.1.1.1", "100.63.255.255", "172.32.0.1", "2600::1", "2002:808:808::1",
+		"64:ff9b::808:808"} {
 		assert.True(t, download.Public(netip.MustParseAddr(address)), address)
 	}
 	for _, address := range []string{
-		"127.0.0.1", "127.8.9.10", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+		"127.0.0.1", "127.8.9.10", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+		"169.254.169.254", "100.64.0.1",
 		"192.0.0.8", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-		"::", "::1", "fe80::1", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1", "::7f00:1", "2002:7f00:1::1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
+		"::", "::1", "fe80::1", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1", "::7f00:1", "2002:7f00:1::1",
+		"64:ff9b::7f00:1", "64:ff9b::a00:1",
 	} {
 		assert.False(t, download.Public(netip.MustParseAddr(address)), address)
 	}
@@ -48,7 +51,8 @@ func TestAddressesThatLeadInside(t *testing.T) {
 	port := open.URL[strings.LastIndex(open.URL, ":"):]
 	f := refusing(t, func(*download.Config) {})
 	var said []string
-	for _, url := range []string{open.URL, closed.URL, "http://localhost" + port, "http://0.0.0.0" + port, "http://[::1]" + port, "http://[::ffff:127.0.0.1]" + port,
+	for _, url := range []string{open.URL, closed.URL, "http://localhost" + port, "http://0.0.0.0" + port,
+		"http://[::1]" + port, "http://[::ffff:127.0.0.1]" + port,
 		"http://user@127.0.0.1" + port, "http://10.255.255.1:1/x", "http://169.254.169.254/latest/meta-data"} {
 		job := jobOf(file, newPlace(t, file), url)
 		job.Setbacks.Wrong = 4
@@ -64,7 +68,8 @@ func TestAddressesThatLeadInside(t *testing.T) {
 	}
 
 	place := newPlace(t, file)
-	succeeded(t, refusing(t, func(c *download.Config) { c.Allow = download.Hosts{"localhost"} }).Fetch(t.Context(), jobOf(file, place, open.URL, "http://LOCALHOST"+port)))
+	succeeded(t, refusing(t, func(c *download.Config) { c.Allow = download.Hosts{"localhost"} }).Fetch(t.Context(),
+		jobOf(file, place, open.URL, "http://LOCALHOST"+port)))
 	place.holds(data)
 	assert.Equal(t, 1, open.count(), "the one that is named")
 }
@@ -91,12 +96,14 @@ func TestAllowDenyAndHTTPSOnly(t *testing.T) {
 		change  func(*download.Config)
 		allowed bool
 	}{
-		"network":             {func(c *download.Config) { c.Allow = download.Hosts{"127.0.0.0/8"} }, true},
-		"address":             {func(c *download.Config) { c.Allow = download.Hosts{"127.0.0.1"} }, true},
-		"another address":     {func(c *download.Config) { c.Allow = download.Hosts{"127.0.0.2"} }, false},
-		"everything":          {func(c *download.Config) { c.Allow = download.Hosts{"0.0.0.0/0", "::/0"} }, true},
-		"denied all the same": {func(c *download.Config) { c.Allow, c.Deny = download.Hosts{"127.0.0.1"}, download.Hosts{"127.0.0.0/8"} }, false},
-		"https only":          {func(c *download.Config) { c.Allow, c.HTTPSOnly = download.Hosts{"127.0.0.1"}, true }, false},
+		"network":         {func(c *download.Config) { c.Allow = download.Hosts{"127.0.0.0/8"} }, true},
+		"address":         {func(c *download.Config) { c.Allow = download.Hosts{"127.0.0.1"} }, true},
+		"another address": {func(c *download.Config) { c.Allow = download.Hosts{"127.0.0.2"} }, false},
+		"everything":      {func(c *download.Config) { c.Allow = download.Hosts{"0.0.0.0/0", "::/0"} }, true},
+		"denied all the same": {func(c *download.Config) {
+			c.Allow, c.Deny = download.Hosts{"127.0.0.1"}, download.Hosts{"127.0.0.0/8"}
+		}, false},
+		"https only": {func(c *download.Config) { c.Allow, c.HTTPSOnly = download.Hosts{"127.0.0.1"}, true }, false},
 		"the storage's": {func(c *download.Config) {
 			c.Storage = &download.Storage{Endpoint: "http://127.0.0.1:9", AccessKey: "a", SecretKey: "b"}
 		}, true},
@@ -132,7 +139,8 @@ func TestBehindAProxy(t *testing.T) {
 		}
 		return at, nil
 	})
-	for _, address := range []string{"http://127.0.0.1:1/x", "http://localhost/x", "http://a.localhost/x", "http://10.0.0.1/x", "http://[fe80::1]/x", proxy.URL} {
+	for _, address := range []string{"http://127.0.0.1:1/x", "http://localhost/x", "http://a.localhost/x",
+		"http://10.0.0.1/x", "http://[fe80::1]/x", proxy.URL} {
 		assert.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), address)).Need, address)
 	}
 	assert.Zero(t, proxy.count())
@@ -146,10 +154,12 @@ func TestBehindAProxy(t *testing.T) {
 
 func TestValidHost(t *testing.T) {
 	t.Parallel()
-	for _, good := range []string{"oss.example.com", "*.example.com", "localhost", "oss_1", "10.1.2.3", "10.1.0.0/16", "::1", "fd00::/8"} {
+	for _, good := range []string{"oss.example.com", "*.example.com", "localhost", "oss_1", "10.1.2.3", "10.1.0.0/16",
+		"::1", "fd00::/8"} {
 		assert.NoError(t, download.ValidHost(good), good)
 	}
-	for _, bad := range []string{"", "*", "*.", "https://x", "x:80", "10.1.2.300", "10.1.0.0/33", "x y", "a/b", "127.1", "2130706433"} {
+	for _, bad := range []string{"", "*", "*.", "https://x", "x:80", "10.1.2.300", "10.1.0.0/33", "x y", "a/b", "127.1",
+		"2130706433"} {
 		assert.Error(t, download.ValidHost(bad), bad)
 	}
 }
@@ -169,7 +179,9 @@ func TestNoWordsOfTheOtherEnd(t *testing.T) {
 			location(w, "http://[::1/x?X-Amz-Signature=SECRET")
 		},
 		"redirect to another": func(w http.ResponseWriter, _ *http.Request, _ []byte) { location(w, "secret://x/SECRET") },
-		"redirect to a name":  func(w http.ResponseWriter, _ *http.Request, _ []byte) { location(w, "http://secret.invalid/SECRET") },
+		"redirect to a name": func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+			location(w, "http://secret.invalid/SECRET")
+		},
 		"redirect to a bad port": func(w http.ResponseWriter, _ *http.Request, _ []byte) {
 			location(w, "http://127.0.0.1:99999/SECRET")
 		},

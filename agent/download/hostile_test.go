@@ -104,7 +104,8 @@ func TestXZOfEveryKind(t *testing.T) {
 	content := tarOf(t, entry{name: "f", mode: 0o644, data: strings.Repeat("abcdefghij", 10_000)})
 	archives := map[string][]byte{}
 	for name, config := range map[string]xz.WriterConfig{
-		"none": {NoCheckSum: true}, "crc32": {CheckSum: xz.CRC32}, "crc64": {CheckSum: xz.CRC64}, "sha256": {CheckSum: xz.SHA256},
+		"none": {NoCheckSum: true}, "crc32": {CheckSum: xz.CRC32}, "crc64": {CheckSum: xz.CRC64},
+		"sha256": {CheckSum: xz.SHA256},
 		"blocks": {BlockSize: 16 << 10, CheckSum: xz.CRC64},
 	} {
 		var b bytes.Buffer
@@ -116,7 +117,8 @@ func TestXZOfEveryKind(t *testing.T) {
 		archives[name] = b.Bytes()
 	}
 	half := len(content) / 2
-	archives["streams"] = append(append(xzFile(t, []byte{2}, content[:half]), 0, 0, 0, 0), xzFile(t, []byte{2}, content[half:], nil)...)
+	archives["streams"] = append(append(xzFile(t, []byte{2}, content[:half]), 0, 0, 0, 0),
+		xzFile(t, []byte{2}, content[half:], nil)...)
 	for name, archive := range archives {
 		dir, err := unpack(t, download.Unpacker{}, "a.tar.xz", archive)
 		require.NoError(t, err, name)
@@ -174,7 +176,8 @@ func TestHeadersOfTarAreBounded(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for range 30 {
-		require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "x"}}))
+		require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader,
+			PAXRecords: map[string]string{"comment": "x"}}))
 	}
 	require.NoError(t, w.Close())
 	_, err = unpack(t, download.Unpacker{MaxFiles: 20}, "a.tar", b.Bytes())
@@ -188,7 +191,8 @@ func TestHeadersOfTarAreBounded(t *testing.T) {
 func sparseTar(t *testing.T) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	records := "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n25 GNU.sparse.name=holes\n34 GNU.sparse.realsize=1073741824\n"
+	records :=
+		"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n25 GNU.sparse.name=holes\n34 GNU.sparse.realsize=1073741824\n"
 	head := &tar.Header{Name: "pax", Typeflag: 'x', Size: int64(len(records)), Mode: 0o644}
 	raw := make([]byte, 512)
 	copy(raw, head.Name)

@@ -37,9 +37,12 @@ func (d *download) copy(ctx context.Context) error {
 	}
 	d.progress()
 	for _, t := range d.targets {
-		i := slices.IndexFunc(b.Manifest.Files, func(f ota.File) bool { return f.Name == t.file.Name && f.Size == t.file.Size })
+		i := slices.IndexFunc(b.Manifest.Files, func(f ota.File) bool {
+			return f.Name == t.file.Name && f.Size == t.file.Size
+		})
 		if i < 0 {
-			return &ota.Failure{Code: ota.ManifestMismatch, Detail: fmt.Sprintf("%s holds no file %s of %d bytes any more", d.job.Local, t.file.Name, t.file.Size)}
+			return &ota.Failure{Code: ota.ManifestMismatch,
+				Detail: fmt.Sprintf("%s holds no file %s of %d bytes any more", d.job.Local, t.file.Name, t.file.Size)}
 		}
 		if err := d.copyFile(ctx, t, b.File(i)); err != nil {
 			return err
@@ -61,10 +64,12 @@ func (d *download) copyFile(ctx context.Context, t *target, from io.ReaderAt) er
 		offset, length := t.file.ChunkAt(i)
 		data := d.buf[:length]
 		if n, err := from.ReadAt(data, offset); int64(n) < length {
-			return &ota.Failure{Code: ota.StorageUnavailable, Detail: fmt.Sprintf("cannot read %s of %s: %v", t.file.Name, d.job.Local, err)}
+			return &ota.Failure{Code: ota.StorageUnavailable,
+				Detail: fmt.Sprintf("cannot read %s of %s: %v", t.file.Name, d.job.Local, err)}
 		}
 		if !t.matches(i, data) {
-			return &ota.Failure{Code: ota.DigestMismatch, Detail: fmt.Sprintf("file %s of %s: chunk %d is not the signed one", t.file.Name, d.job.Local, i)}
+			return &ota.Failure{Code: ota.DigestMismatch,
+				Detail: fmt.Sprintf("file %s of %s: chunk %d is not the signed one", t.file.Name, d.job.Local, i)}
 		}
 		if err := t.write(i, data); err != nil {
 			return err

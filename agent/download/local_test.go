@@ -32,8 +32,9 @@ func packageFile(t *testing.T, data []byte) (path string, file ota.File) {
 	path = filepath.Join(dir, "usb stick", "app.ota")
 	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
 	manifest, err := bundle.Create(path, bundle.Release{
-		Manifest: ota.Manifest{Product: "gw-200", Component: "app", Type: ota.Module, Package: ota.Full, Target: "2", Release: 1},
-		Files:    []string{write(t, filepath.Join(dir, "app.bin"), data)}, Chunk: 4096, Keys: []ed25519.PrivateKey{key},
+		Manifest: ota.Manifest{Product: "gw-200", Component: "app", Type: ota.Module, Package: ota.Full, Target: "2",
+			Release: 1},
+		Files: []string{write(t, filepath.Join(dir, "app.bin"), data)}, Chunk: 4096, Keys: []ed25519.PrivateKey{key},
 	})
 	require.NoError(t, err)
 	return path, manifest.Files[0]
@@ -90,7 +91,8 @@ func TestPackageFileThatIsOfNoUse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, err := download.New(download.Config{})
 			require.NoError(t, err)
-			result := f.Fetch(t.Context(), agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Target{newPlace(t, file)}, Local: row.path})
+			result := f.Fetch(t.Context(), agent.FetchJob{Files: []ota.File{file}, Places: []firmware.Target{newPlace(t, file)},
+				Local: row.path})
 			require.NotNil(t, result.Failure)
 			assert.Equal(t, row.code, result.Failure.Code)
 			assert.Contains(t, result.Failure.Detail, row.says)

@@ -97,7 +97,9 @@ func TestTenMinutesWithoutStorage(t *testing.T) {
 				renewed := persist(t, newFetcher(t, download.Config{Transport: o}), job)
 				assert.NotEmpty(t, told, "the operator can read what is waited for")
 				for why := range told {
-					assert.Regexp(t, `^http://oss\.test/fw: (HTTP status 503: the storage is away or busy|the connection broke off|too little arrived)`, why)
+					assert.Regexp(t,
+						`^http://oss\.test/fw: (HTTP status 503: the storage is away or busy|`+
+							`the connection broke off|too little arrived)`, why)
 				}
 				place.holds(data)
 				assert.LessOrEqual(t, renewed, 1, "other addresses are asked for once")
@@ -129,7 +131,8 @@ func TestADayWithoutALine(t *testing.T) {
 	data := image(1<<20, 1)
 	file := describe("fw", data, 64<<10)
 	synctest.Test(t, func(t *testing.T) {
-		o := &outage{data: data, lasts: 24 * time.Hour, away: func(*http.Request) (*http.Response, error) { return nil, io.EOF }}
+		o := &outage{data: data, lasts: 24 * time.Hour,
+			away: func(*http.Request) (*http.Response, error) { return nil, io.EOF }}
 		place := newPlace(t, file)
 		job := jobOf(file, place, "http://oss.test/fw")
 		job.Online = func() bool { return time.Since(o.since) >= o.lasts }
@@ -195,7 +198,8 @@ func TestContentEncoding(t *testing.T) {
 	t.Parallel()
 	data := image(10_000, 1)
 	file := describe("fw", data, 4096)
-	for _, encoding := range []string{"aws-chunked", "gzip", "utf-8", "binary", "Identity", "identity, aws-chunked", "br"} {
+	for _, encoding := range []string{"aws-chunked", "gzip", "utf-8", "binary", "Identity", "identity, aws-chunked",
+		"br"} {
 		s := newLiar(t, data, always, func(w http.ResponseWriter, r *http.Request, data []byte) {
 			w.Header().Set("Content-Encoding", encoding)
 			first, last := asked(r)
@@ -227,18 +231,21 @@ func TestASlowAddressIsLeft(t *testing.T) {
 		})
 		place := newPlace(t, file)
 		began := time.Now()
-		succeeded(t, newFetcher(t, download.Config{Transport: transport}).Fetch(t.Context(), jobOf(file, place, "http://slow.test/fw", "http://fast.test/fw")))
+		succeeded(t, newFetcher(t, download.Config{Transport: transport}).Fetch(t.Context(),
+			jobOf(file, place, "http://slow.test/fw", "http://fast.test/fw")))
 		place.holds(data)
 		assert.Equal(t, map[string]int{"slow.test": 1, "fast.test": 1}, asks)
 		assert.Less(t, time.Since(began), time.Minute)
 
 		clear(asks)
 		place = newPlace(t, file)
-		succeeded(t, newFetcher(t, download.Config{Transport: transport}).Fetch(t.Context(), jobOf(file, place, "http://slow.test/fw")))
+		succeeded(t, newFetcher(t, download.Config{Transport: transport}).Fetch(t.Context(),
+			jobOf(file, place, "http://slow.test/fw")))
 		assert.Equal(t, map[string]int{"slow.test": 1}, asks)
 
 		place = newPlace(t, file)
-		result := newFetcher(t, download.Config{Transport: transport, Deadline: time.Minute}).Fetch(t.Context(), jobOf(file, place, "http://slow.test/fw"))
+		result := newFetcher(t, download.Config{Transport: transport, Deadline: time.Minute}).Fetch(t.Context(),
+			jobOf(file, place, "http://slow.test/fw"))
 		failedWith(t, result, ota.NetworkTimeout)
 		assert.Contains(t, result.Failure.Detail, "the file has not come within 1m0s")
 	})

@@ -30,7 +30,8 @@ func image(size int, seed uint64) []byte {
 
 // describe makes the signed description of data.
 func describe(name string, data []byte, chunk int) ota.File {
-	f := ota.File{Name: name, Size: int64(len(data)), SHA256: sha256.Sum256(data), Chunk: int64(chunk), Encoding: ota.Plain}
+	f := ota.File{Name: name, Size: int64(len(data)), SHA256: sha256.Sum256(data), Chunk: int64(chunk),
+		Encoding: ota.Plain}
 	for rest := data; len(rest) > 0; {
 		n := min(chunk, len(rest))
 		f.Chunks = append(f.Chunks, sha256.Sum256(rest[:n]))

@@ -76,7 +76,8 @@ func send(client *http.Client, request *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: response.Body}, nil
+	return &answer{status: response.StatusCode, header: response.Header, length: response.ContentLength,
+		body: response.Body}, nil
 }
 
 // explain turns the error that ended a request into the refusal to count.

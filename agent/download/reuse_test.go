@@ -46,9 +46,10 @@ func TestFetchTakesWhatTheRunningVersionHas(t *testing.T) {
 		running io.ReaderAt
 		asked   []string
 	}{
-		"the same version":  {bytes.NewReader(data), nil},
-		"the same, longer":  {bytes.NewReader(append(bytes.Clone(data), 7)), []string{"bytes=10000-10499"}},
-		"at other places":   {bytes.NewReader(bytes.Join([][]byte{piece(9), other, piece(0), piece(4), piece(10)}, nil)), []string{"bytes=1000-3999", "bytes=5000-8999"}},
+		"the same version": {bytes.NewReader(data), nil},
+		"the same, longer": {bytes.NewReader(append(bytes.Clone(data), 7)), []string{"bytes=10000-10499"}},
+		"at other places": {bytes.NewReader(bytes.Join([][]byte{piece(9), other, piece(0), piece(4), piece(10)}, nil)),
+			[]string{"bytes=1000-3999", "bytes=5000-8999"}},
 		"not at chunks":     {bytes.NewReader(append([]byte{7}, data...)), []string{"bytes=0-10499"}},
 		"nothing":           {bytes.NewReader(nil), []string{"bytes=0-10499"}},
 		"cannot be opened":  {nil, []string{"bytes=0-10499"}},

@@ -42,7 +42,8 @@ func (o *objectStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	data, ok := o.objects[key]
 	switch authorization := r.Header.Get("Authorization"); {
-	case !strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=KEY/"), !strings.Contains(authorization, "/eu-1/s3/"):
+	case !strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=KEY/"),
+		!strings.Contains(authorization, "/eu-1/s3/"):
 		w.WriteHeader(http.StatusForbidden)
 	case !ok:
 		w.Header().Set("Content-Type", "application/xml")
@@ -166,9 +167,11 @@ func TestStoreAddressesThatAreSkipped(t *testing.T) {
 		url     string
 		storage *download.Storage
 	}{
-		"no such key":       {"s3://firmware/other", storage()},
-		"wrong credentials": {"s3://firmware/fw", &download.Storage{Endpoint: "http://oss.test", Region: "eu-1", AccessKey: "OTHER", SecretKey: "x"}},
-		"no key file":       {"s3://firmware/fw", &download.Storage{Endpoint: "http://oss.test", AccessKeyFile: "/nonexistent", SecretKey: "x"}},
+		"no such key": {"s3://firmware/other", storage()},
+		"wrong credentials": {"s3://firmware/fw", &download.Storage{Endpoint: "http://oss.test", Region: "eu-1",
+			AccessKey: "OTHER", SecretKey: "x"}},
+		"no key file": {"s3://firmware/fw", &download.Storage{Endpoint: "http://oss.test",
+			AccessKeyFile: "/nonexistent", SecretKey: "x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -194,7 +197,8 @@ func TestStoreNamesThatLeadElsewhere(t *testing.T) {
 		hosts.Store(r.URL.Host, true)
 		return nil, errors.New("no answer")
 	})
-	for _, address := range []string{"s3://evil.test#/fw", "s3://evil.test?/fw", "s3://evil.test:80/fw", "s3://user@evil/fw", "s3://a/fw", "s3://firmware/a\xff"} {
+	for _, address := range []string{"s3://evil.test#/fw", "s3://evil.test?/fw", "s3://evil.test:80/fw",
+		"s3://user@evil/fw", "s3://a/fw", "s3://firmware/a\xff"} {
 		result := newFetcher(t, config).Fetch(t.Context(), jobOf(file, newPlace(t, file), address))
 		assert.Equal(t, ota.AddressExpired, result.Need, address)
 	}
@@ -214,13 +218,15 @@ func TestStoreKeysFromFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(secret, []byte("SECRET\n"), 0o600))
 	config := quick()
 	config.Transport = transport
-	config.Storage = &download.Storage{Endpoint: "http://oss.test", Region: "eu-1", AccessKeyFile: access, SecretKeyFile: secret}
+	config.Storage = &download.Storage{Endpoint: "http://oss.test", Region: "eu-1", AccessKeyFile: access,
+		SecretKeyFile: secret}
 	f := newFetcher(t, config)
 	require.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), "s3://firmware/fw")).Need)
 
 	require.NoError(t, os.Remove(access))
 	require.NoError(t, syscall.Mkfifo(access, 0o600))
-	require.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), "s3://firmware/fw")).Need, "a pipe is not waited for")
+	require.Equal(t, ota.AddressExpired, f.Fetch(t.Context(), jobOf(file, newPlace(t, file), "s3://firmware/fw")).Need,
+		"a pipe is not waited for")
 
 	require.NoError(t, os.Remove(access))
 	require.NoError(t, os.WriteFile(access, []byte("KEY\n"), 0o600))

@@ -163,7 +163,8 @@ func (c *contents) add(name string, mode fs.FileMode, size int64) error {
 	c.bytes += size
 	c.room += (size + block) / block * block
 	if c.text += len(name); len(name) > maxName || c.text > maxText {
-		return fmt.Errorf("entry %.100q has a name of %d bytes, at most %d and %d for all of them are allowed", name, len(name), maxName, maxText)
+		return fmt.Errorf("entry %.100q has a name of %d bytes, at most %d and %d for all of them are allowed", name,
+			len(name), maxName, maxText)
 	}
 	if err := checkName(name); err != nil {
 		return err

@@ -49,7 +49,8 @@ func tarOf(t testing.TB, entries ...entry) []byte {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, e := range entries {
-		header := &tar.Header{Name: e.name, Size: int64(len(e.data)), Typeflag: e.kind, Linkname: e.link, Mode: int64(e.mode.Perm())}
+		header := &tar.Header{Name: e.name, Size: int64(len(e.data)), Typeflag: e.kind, Linkname: e.link,
+			Mode: int64(e.mode.Perm())}
 		if e.mode&fs.ModeSetuid != 0 {
 			header.Mode |= 0o4000
 		}
@@ -178,8 +179,10 @@ var hostile = map[string][]entry{
 	"the same file twice":   {{name: "f", mode: 0o644, data: "a"}, {name: "./f", mode: 0o644, data: "b"}},
 	"file, then directory":  {{name: "f", mode: 0o644}, {name: "f/", mode: fs.ModeDir | 0o755}},
 	"file as a directory":   {{name: "f", mode: 0o644}, {name: "f/g", mode: 0o644}},
-	"too many files":        {{name: "1", mode: 0o644}, {name: "2", mode: 0o644}, {name: "3", mode: 0o644}, {name: "4", mode: 0o644}},
-	"too many bytes":        {{name: "1", mode: 0o644, data: strings.Repeat("x", 60)}, {name: "2", mode: 0o644, data: strings.Repeat("x", 41)}},
+	"too many files": {{name: "1", mode: 0o644}, {name: "2", mode: 0o644}, {name: "3", mode: 0o644},
+		{name: "4", mode: 0o644}},
+	"too many bytes": {{name: "1", mode: 0o644, data: strings.Repeat("x", 60)},
+		{name: "2", mode: 0o644, data: strings.Repeat("x", 41)}},
 }
 
 var hostileTar = map[string][]entry{
@@ -216,7 +219,8 @@ func TestUnpackRefuses(t *testing.T) {
 	}
 	plain := tarOf(t, tree[2])
 	for name, archive := range map[string][]byte{
-		"a.tar": plain[:515], "a.tar.gz": compressed(t, "gz", plain)[:40], "a.tar.zst": []byte("no"), "a.tar.xz": []byte("no"),
+		"a.tar": plain[:515], "a.tar.gz": compressed(t, "gz", plain)[:40], "a.tar.zst": []byte("no"),
+		"a.tar.xz":  []byte("no"),
 		"a.tar.bz2": []byte("no"), "a.zip": plain, "a.rar": plain, "tar": plain, "empty.tar": nil,
 	} {
 		t.Run("broken "+name, func(t *testing.T) { refused(t, name, archive) })
@@ -267,7 +271,8 @@ func TestUnpackNeedsAFile(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	for _, name := range []string{"a.tar", "a.zip", "a.tar.xz"} {
 		for _, path := range []string{pipe, t.TempDir()} {
-			assert.ErrorContains(t, download.Unpacker{}.Unpack(t.Context(), path, name, filepath.Join(t.TempDir(), "new")), "is not a file")
+			assert.ErrorContains(t, download.Unpacker{}.Unpack(t.Context(), path, name, filepath.Join(t.TempDir(), "new")),
+				"is not a file")
 		}
 	}
 }
@@ -295,7 +300,8 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(compressed(f, "zst", tarOf(f, tree...)), "a.tar.zst")
 	f.Add(compressed(f, "xz", tarOf(f, tree...)), "a.tar.xz")
 	f.Add(xzFile(f, []byte{2}, tarOf(f, tree...), nil), "a.txz")
-	f.Add(append(xzFile(f, []byte{2, 40}, tarOf(f, tree...), []byte("more")), xzFile(f, []byte{39}, []byte("and more"))...), "a.tar.xz")
+	f.Add(append(xzFile(f, []byte{2, 40}, tarOf(f, tree...), []byte("more")),
+		xzFile(f, []byte{39}, []byte("and more"))...), "a.tar.xz")
 	f.Fuzz(func(t *testing.T, archive []byte, name string) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

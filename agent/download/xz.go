@@ -122,7 +122,8 @@ func (x *xzReader) beginStream() error {
 	if _, err := io.ReadFull(x.r, head[4:]); err != nil {
 		return short(err)
 	}
-	if string(head[:6]) != xzMagic || head[6] != 0 || crc32.ChecksumIEEE(head[6:8]) != binary.LittleEndian.Uint32(head[8:]) {
+	if string(head[:6]) != xzMagic || head[6] != 0 ||
+		crc32.ChecksumIEEE(head[6:8]) != binary.LittleEndian.Uint32(head[8:]) {
 		return errXZ
 	}
 	x.flags = [2]byte(head[6:8])

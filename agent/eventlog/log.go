@@ -122,7 +122,8 @@ func (l *Log) open() error {
 // Record adds an event. It implements agent.Recorder.
 func (l *Log) Record(e agent.Event) {
 	e.Detail = ota.Clip(e.Detail, maxDetail)
-	line, err := json.Marshal(Line{Time: e.Time.UTC().Truncate(time.Millisecond), Kind: e.Kind, Plan: e.Plan, Attempt: e.Attempt,
+	line, err := json.Marshal(Line{Time: e.Time.UTC().Truncate(time.Millisecond), Kind: e.Kind, Plan: e.Plan,
+		Attempt:   e.Attempt,
 		Component: e.Component, Step: e.Step, Code: e.Code, Detail: e.Detail, TookMS: e.Took.Milliseconds()})
 	l.mu.Lock()
 	defer l.mu.Unlock()

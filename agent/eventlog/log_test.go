@@ -33,13 +33,15 @@ func details(t *testing.T, l *Log) (all []string) {
 func TestLines(t *testing.T) {
 	dir := t.TempDir()
 	l := Open(Config{Dir: dir})
-	e := agent.Event{Time: noon, Kind: agent.EventEnded, Plan: "p-17", Attempt: 2, Component: "app", Step: "download", Code: "http_error", Detail: "500", Took: 1500 * time.Millisecond}
+	e := agent.Event{Time: noon, Kind: agent.EventEnded, Plan: "p-17", Attempt: 2, Component: "app", Step: "download",
+		Code: "http_error", Detail: "500", Took: 1500 * time.Millisecond}
 	l.Record(e)
 	l.Record(agent.Event{Time: noon.Add(time.Second), Kind: agent.EventConnected})
 	require.NoError(t, l.Close())
 	content, err := os.ReadFile(filepath.Join(dir, Name))
 	require.NoError(t, err)
-	assert.Equal(t, `{"time":"2026-11-25T12:00:00Z","kind":"ended","plan":"p-17","attempt":2,"component":"app","step":"download","code":"http_error","detail":"500","took_ms":1500}
+	assert.Equal(t, `{"time":"2026-11-25T12:00:00Z","kind":"ended","plan":"p-17","attempt":2,"component":"app",`+
+		`"step":"download","code":"http_error","detail":"500","took_ms":1500}
 {"time":"2026-11-25T12:00:01Z","kind":"connected"}
 `, string(content))
 
@@ -48,7 +50,8 @@ func TestLines(t *testing.T) {
 	lines, err := l.Read()
 	require.NoError(t, err)
 	assert.Equal(t, []Line{
-		{Time: noon, Kind: agent.EventEnded, Plan: "p-17", Attempt: 2, Component: "app", Step: "download", Code: "http_error", Detail: "500", TookMS: 1500},
+		{Time: noon, Kind: agent.EventEnded, Plan: "p-17", Attempt: 2, Component: "app", Step: "download",
+			Code: "http_error", Detail: "500", TookMS: 1500},
 		{Time: noon.Add(time.Second), Kind: agent.EventConnected},
 	}, lines)
 }
@@ -95,7 +98,8 @@ func TestDetailsAreBounded(t *testing.T) {
 
 func TestTornLine(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, Name), []byte(`{"time":"2026-11-25T12:00:00Z","kind":"step","detail":"whole"}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, Name),
+		[]byte(`{"time":"2026-11-25T12:00:00Z","kind":"step","detail":"whole"}
 {"time":"2026-11-25T12:00:00Z","ki`), 0o600))
 	l := Open(Config{Dir: dir})
 	defer l.Close()

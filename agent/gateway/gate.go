@@ -77,7 +77,8 @@ func (i *Installer) Activate(ctx context.Context, job firmware.Job) (firmware.Re
 		restart, err := i.Installer.Activate(ctx, job)
 		if err == nil && restart != firmware.RestartNone {
 			err = firmware.Failf(ota.InstallerFailed,
-				"asks for restart %s of the gateway; a sub-device's handler restarts the sub-device by itself, and answers none", restart)
+				"asks for restart %s of the gateway; a sub-device's handler restarts the sub-device by itself, and answers none",
+				restart)
 		}
 		return err
 	})

@@ -25,7 +25,8 @@ type Approver struct {
 // Confirm runs the program: exit code 0 approves, 75 wants to be asked again,
 // anything else declines with its last words.
 func (a *Approver) Confirm(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
-	program := firmware.Program{Args: a.Args, Limit: approveLimit, Env: append(planEnvironment(plan), "OTA_DEVICE="+a.Device)}
+	program := firmware.Program{Args: a.Args, Limit: approveLimit,
+		Env: append(planEnvironment(plan), "OTA_DEVICE="+a.Device)}
 	outcome, err := program.Run(ctx)
 	switch {
 	case err != nil:

@@ -58,7 +58,8 @@ func (s *Sensors) Read(ctx context.Context) agent.Readings {
 	}
 	if len(s.config.RSSICommand) > 0 {
 		r.RSSI = s.number("rssi", func() (string, error) {
-			outcome, err := firmware.Program{Args: s.config.RSSICommand, Env: []string{"OTA_DEVICE=" + s.config.Device}, Limit: sensorLimit}.Run(ctx)
+			outcome, err := firmware.Program{Args: s.config.RSSICommand, Env: []string{"OTA_DEVICE=" + s.config.Device},
+				Limit: sensorLimit}.Run(ctx)
 			if err == nil && outcome.Exit != 0 {
 				err = fmt.Errorf("exit code %d", outcome.Exit)
 			}

@@ -27,7 +27,8 @@ type Damaged struct {
 // Error says what was found and what to do about it.
 func (d *Damaged) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the saved state is damaged (%s); the device starts without it and reports its inventory", joined(d.Causes))
+	fmt.Fprintf(&b, "the saved state is damaged (%s); the device starts without it and reports its inventory",
+		joined(d.Causes))
 	if len(d.Kept) > 0 {
 		fmt.Fprintf(&b, "; copies are kept as %s: check the storage for faults, then remove them", strings.Join(d.Kept, ", "))
 	}
@@ -76,7 +77,9 @@ func (s *Store) Load(usable func(state []byte) error) ([]byte, error) {
 		return nil, s.keepAside(found)
 	}
 	if s.worn != nil {
-		s.log.Warn("one of the two saved states cannot be read, most likely cut off while it was written; the other one is used", "error", s.worn)
+		s.log.Warn(
+			"one of the two saved states cannot be read, most likely cut off while it was written; the other one is used",
+			"error", s.worn)
 	}
 	return found[s.latest].payload, nil
 }

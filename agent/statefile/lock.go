@@ -25,7 +25,8 @@ func (b *Busy) Error() string {
 	if b.PID == 0 {
 		return fmt.Sprintf("the state directory %s is in use by another process", b.Dir)
 	}
-	return fmt.Sprintf("the state directory %s is in use by process %d: stop it, or configure another state_dir", b.Dir, b.PID)
+	return fmt.Sprintf("the state directory %s is in use by process %d: stop it, or configure another state_dir", b.Dir,
+		b.PID)
 }
 
 // lock takes the directory for this process until the file is closed. The

@@ -68,7 +68,8 @@ func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Equipme
 	d.subs.equip(d.config, d.link, fetcher)
 	e := d.equipment(installers)
 	e.Link, e.Fetcher, e.Power = d.link, fetcher, &host.Power{Program: restart, System: d.config.System}
-	e.Health, e.TakenBack = &host.Health{Checks: d.config.Health, Device: d.config.Device, Broken: trouble.Broken, Logger: d.log}, trouble.RolledBack
+	e.Health, e.TakenBack = &host.Health{Checks: d.config.Health, Device: d.config.Device, Broken: trouble.Broken,
+		Logger: d.log}, trouble.RolledBack
 	e.Unreached = func() string { return d.link.Health().Trouble }
 	if d.config.Confirm == config.ConfirmByCommand {
 		e.Confirmer = &host.Approver{Args: d.config.ConfirmCommand, Device: d.config.Device}
@@ -80,7 +81,8 @@ func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Equipme
 func (d *device) knownTime() time.Time { return d.runner.KnownTime() }
 
 // newSensors makes the sensors of a device: of the agent's own, or of a sub-device.
-func newSensors(device string, c *config.Conditions, dir string, components []config.Component, log *slog.Logger) *host.Sensors {
+func newSensors(device string, c *config.Conditions, dir string, components []config.Component,
+	log *slog.Logger) *host.Sensors {
 	space := host.Space{State: dir}
 	for i := range components {
 		switch c := &components[i]; {
@@ -91,7 +93,8 @@ func newSensors(device string, c *config.Conditions, dir string, components []co
 		}
 	}
 	return host.NewSensors(host.SensorConfig{
-		BatteryFile: c.BatteryFile, RSSICommand: c.RSSICommand, BusyFile: c.BusyFile, Space: space, Device: device, Logger: log,
+		BatteryFile: c.BatteryFile, RSSICommand: c.RSSICommand, BusyFile: c.BusyFile, Space: space, Device: device,
+		Logger: log,
 	})
 }
 
@@ -131,8 +134,9 @@ func newInstaller(device string, c *config.Component, dir string, log *slog.Logg
 		return newLineInstaller(c, dir, log)
 	}
 	return file.New(file.Config{
-		Device: device, Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack, Unpacker: download.Unpacker{},
-		After: c.File.After, Check: check(c.File), Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
+		Device: device, Path: c.File.Path, Version: c.Version, StateDir: dir, Unpack: c.File.Unpack,
+		Unpacker: download.Unpacker{},
+		After:    c.File.After, Check: check(c.File), Mode: c.File.Mode, Restart: c.File.Restart, Logger: log,
 	})
 }
 
@@ -147,7 +151,8 @@ func check(f *config.FileInstaller) []string {
 
 func slotConfig(c *config.Component, dir string, log *slog.Logger) slot.Config {
 	s := c.Slot
-	cfg := slot.Config{Devices: s.Devices, Tries: s.Tries, Version: c.Version, VersionFile: s.VersionFile, StateDir: dir, Logger: log}
+	cfg := slot.Config{Devices: s.Devices, Tries: s.Tries, Version: c.Version, VersionFile: s.VersionFile, StateDir: dir,
+		Logger: log}
 	switch s.Boot {
 	case config.BootUBoot:
 		cfg.Boot = slot.UBoot{Config: s.BootFile, Dir: dir}

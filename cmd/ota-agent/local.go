@@ -38,7 +38,8 @@ func localPlan(envelope ota.Envelope, manifest *ota.Manifest, path string, now t
 	for i := range manifest.Files {
 		// The form of a package wants an address. This one leads nowhere (RFC 6761)
 		// and is not asked: the bytes are in the package file.
-		p.Files = append(p.Files, ota.FileAddress{Name: manifest.Files[i].Name, URLs: []string{"http://package-file.invalid/"}})
+		p.Files = append(p.Files, ota.FileAddress{Name: manifest.Files[i].Name,
+			URLs: []string{"http://package-file.invalid/"}})
 	}
 	return agent.Install{Plan: plan, Package: p, Path: path}
 }
@@ -104,7 +105,8 @@ func (u *unit) rehearseComponent(ctx context.Context, c *config.Component, resul
 	result.FreeBytes = host.FreeBytes(place)
 	if result.FreeBytes != nil && *result.FreeBytes < result.WriteBytes {
 		result.Blocked = append(result.Blocked, control.Blocker{Reason: string(ota.ReasonSpace),
-			Detail: fmt.Sprintf("%s free in %s, %s too few", ota.FormatSize(*result.FreeBytes), place, ota.FormatSize(result.WriteBytes-*result.FreeBytes))})
+			Detail: fmt.Sprintf("%s free in %s, %s too few", ota.FormatSize(*result.FreeBytes), place,
+				ota.FormatSize(result.WriteBytes-*result.FreeBytes))})
 	}
 }
 
@@ -119,7 +121,8 @@ func (u *unit) rehearseSlot(ctx context.Context, c *config.Component, result *co
 	result.FreeBytes = &found.Capacity
 	if result.Refused == nil && found.Capacity < result.WriteBytes {
 		result.Refused = &control.Failure{Code: string(ota.TooLarge),
-			Detail: fmt.Sprintf("the slot takes %s, %s too few", ota.FormatSize(found.Capacity), ota.FormatSize(result.WriteBytes-found.Capacity))}
+			Detail: fmt.Sprintf("the slot takes %s, %s too few", ota.FormatSize(found.Capacity),
+				ota.FormatSize(result.WriteBytes-found.Capacity))}
 	}
 }
 

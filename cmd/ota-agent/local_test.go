@@ -30,7 +30,8 @@ func TestRehearseComponent(t *testing.T) {
 	require.NoError(t, os.WriteFile(path("running"), []byte("a"), 0o600))
 	slot := func(running string) config.Component {
 		return config.Component{ID: "rootfs", Version: "1.0.0", Slot: &config.SlotInstaller{
-			Devices: [2]string{path("a.img"), path("b.img")}, Boot: config.BootFlag, BootFile: path("flag"), Running: path(running), Tries: 3}}
+			Devices: [2]string{path("a.img"), path("b.img")}, Boot: config.BootFlag, BootFile: path("flag"),
+			Running: path(running), Tries: 3}}
 	}
 	file := config.Component{ID: "app", File: &config.FileInstaller{Path: path("app"), Restart: firmware.RestartProcess}}
 	onLine := func(l config.LineInstallers) config.Component { return config.Component{LineInstallers: l} }
@@ -42,13 +43,14 @@ func TestRehearseComponent(t *testing.T) {
 		refused, blocked string
 		room             bool // is known
 	}{
-		"slot":              {slot("running"), capacity, "system", "", "", true},
-		"slot, too small":   {slot("running"), capacity + 1, "system", "the slot takes 1.0 MiB, 1 B too few", "", true},
-		"slot, unknown":     {slot("absent"), capacity + 1, "system", "", "", false},
-		"file":              {file, capacity, "process", "", "", true},
-		"file, too large":   {file, huge, "process", "", "iB free in " + dir, true},
-		"MCU":               {onLine(config.LineInstallers{Serial: &serial.Config{}}), capacity, "none", "", "", true},
-		"MCU, too large":    {onLine(config.LineInstallers{Serial: &serial.Config{}}), huge, "none", "", "iB free in " + dir, true},
+		"slot":            {slot("running"), capacity, "system", "", "", true},
+		"slot, too small": {slot("running"), capacity + 1, "system", "the slot takes 1.0 MiB, 1 B too few", "", true},
+		"slot, unknown":   {slot("absent"), capacity + 1, "system", "", "", false},
+		"file":            {file, capacity, "process", "", "", true},
+		"file, too large": {file, huge, "process", "", "iB free in " + dir, true},
+		"MCU":             {onLine(config.LineInstallers{Serial: &serial.Config{}}), capacity, "none", "", "", true},
+		"MCU, too large": {onLine(config.LineInstallers{Serial: &serial.Config{}}), huge, "none", "", "iB free in " + dir,
+			true},
 		"cellular module":   {onLine(config.LineInstallers{Modem: &modem.Config{}}), capacity, "none", "", "", true},
 		"what a handler is": {config.Component{Command: &config.CommandInstaller{}}, capacity, "unknown", "", "", true},
 	} {

@@ -20,13 +20,16 @@ const manual = "../../docs/ota-agent.1"
 func TestManualPage(t *testing.T) {
 	page := program().Manual(cli.Manual{
 		Date: "2026-11-25",
-		Description: "The agent keeps the firmware and software of a device up to date: it takes upgrade plans from a platform, agrees or refuses, " +
+		Description: "The agent keeps the firmware and software of a device up to date: it takes upgrade plans from a " +
+			"platform, agrees or refuses, " +
 			"downloads signed packages, installs them, checks that the device is healthy and takes back what is not. " +
 			"Run with another verb, the same program talks to the running agent over its control socket.",
 		Files: []cli.ManualFile{
 			{Path: defaultConfig, Meaning: "The configuration, in YAML. ota-agent validate --keys lists its keys."},
 			{Path: "/var/lib/ota-agent", Meaning: "The state of the agent, and its event log (events.jsonl)."},
-			{Path: "/run/ota-agent.sock", Meaning: "The control socket: HTTP with JSON. Whoever may open it may look; root, the agent's user and the members of its group may change something."},
+			{Path: "/run/ota-agent.sock",
+				Meaning: "The control socket: HTTP with JSON. Whoever may open it may look; root, the agent's user and the " +
+					"members of its group may change something."},
 		},
 		SeeAlso: "The guide for operators, OPERATOR.md, and the handler's contract, HANDLER.md.",
 	})

@@ -35,7 +35,9 @@ func listenMetrics(address string) (*metrics, error) {
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, cli.Exitf(cli.Usage, "cannot serve metrics at %s: %w; want a free address of this device, such as 127.0.0.1:9464", address, err)
+		return nil,
+			cli.Exitf(cli.Usage, "cannot serve metrics at %s: %w; want a free address of this device, such as 127.0.0.1:9464",
+				address, err)
 	}
 	return &metrics{listener}, nil
 }
@@ -50,7 +52,8 @@ func (m *metrics) serve(ctx context.Context, d *device) error {
 		w.Header().Set("Content-Type", exposition.ContentType)
 		_, _ = fmt.Fprint(w, p.Text())
 	})
-	server := &http.Server{Handler: mux, ReadTimeout: metricsLimit, WriteTimeout: metricsLimit, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
+	server := &http.Server{Handler: mux, ReadTimeout: metricsLimit, WriteTimeout: metricsLimit, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 8 << 10}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	d.log.Info("metrics are served", "address", m.listener.Addr().String())
 	if err := server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -87,8 +90,10 @@ func (d *device) writeMetrics(p *exposition.Page) {
 	}
 	d.writePlan(p, v.Plan)
 	p.Single("ota_agent_pending_reports", "gauge", "Reports that the platform has not acknowledged.", float64(v.Pending))
-	p.Single("ota_agent_journal_saves_total", "counter", "Saves of the state since the state directory was new.", float64(d.state.Health().Saves))
-	p.Single("ota_agent_trouble", "gauge", "1 while the state cannot be saved, or the device not restarted.", truth(v.Trouble != ""))
+	p.Single("ota_agent_journal_saves_total", "counter", "Saves of the state since the state directory was new.",
+		float64(d.state.Health().Saves))
+	p.Single("ota_agent_trouble", "gauge", "1 while the state cannot be saved, or the device not restarted.",
+		truth(v.Trouble != ""))
 	writeReadings(p, &v.Readings)
 }
 
@@ -100,7 +105,8 @@ func (d *device) writePlan(p *exposition.Page, plan *agent.PlanView) {
 	p.Family("ota_agent_plan_status", "gauge", "1 for the status of each component of the plan in hand, 0 for the others.")
 	for _, c := range plan.Components {
 		for _, s := range ota.Statuses() {
-			p.Sample("ota_agent_plan_status", truth(c.Status.String() == s.Wire), "plan", plan.ID, "component", c.ID, "status", s.Wire)
+			p.Sample("ota_agent_plan_status", truth(c.Status.String() == s.Wire), "plan", plan.ID, "component", c.ID, "status",
+				s.Wire)
 		}
 	}
 	p.Family("ota_agent_download_bytes", "gauge", "Verified bytes of the running download of each component.")

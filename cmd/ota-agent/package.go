@@ -257,7 +257,8 @@ func follow(ctx context.Context, client *control.Client, id string, out io.Write
 				return p, err
 			}
 		case ctx.Err() != nil:
-			return nil, &cli.Exit{Code: cli.Interrupted, Err: fmt.Errorf("the installation goes on as plan %s: see 'ota-agent status'", id)}
+			return nil, &cli.Exit{Code: cli.Interrupted,
+				Err: fmt.Errorf("the installation goes on as plan %s: see 'ota-agent status'", id)}
 		case time.Since(f.heard) > followPatience:
 			return nil, talk(err)
 		}
@@ -294,7 +295,8 @@ func (f *follower) hear(plans []control.PastPlan) (*control.PastPlan, error) {
 	p, c := &plans[i], &plans[i].Components[0]
 	if c.Status != f.last {
 		f.last = c.Status
-		terminal.Fprintf(f.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), c.ID, strings.ReplaceAll(c.Status, "_", " "))
+		terminal.Fprintf(f.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), c.ID,
+			strings.ReplaceAll(c.Status, "_", " "))
 	}
 	if ended(p) {
 		return p, nil

@@ -25,7 +25,8 @@ func patiently(ctx context.Context, log *slog.Logger, start func() error) error 
 		}
 		if text := err.Error(); text != told {
 			told = text
-			log.Error("cannot start without the saved state; trying again until the storage gives it", "error", err, "every", storageAgain)
+			log.Error("cannot start without the saved state; trying again until the storage gives it", "error", err, "every",
+				storageAgain)
 		}
 		select {
 		case <-tick.C:

@@ -47,6 +47,7 @@ func TestPatientStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, end := context.WithTimeout(t.Context(), time.Hour)
 		defer end()
-		assert.NoError(t, patiently(ctx, slog.New(slog.DiscardHandler), func() error { return syscall.EROFS }), "the agent is stopped")
+		assert.NoError(t, patiently(ctx, slog.New(slog.DiscardHandler), func() error { return syscall.EROFS }),
+			"the agent is stopped")
 	})
 }

@@ -71,7 +71,8 @@ func (r *rescue) retry(ctx context.Context, start func() error) error {
 
 // wait starts the agent again and again, until that works or patience ends.
 func (r *rescue) wait(ctx context.Context, err error, start func() error) error {
-	r.log.Error("the agent cannot start in a system on trial; it tries again, then takes the system back", "error", err, "patience", r.patience)
+	r.log.Error("the agent cannot start in a system on trial; it tries again, then takes the system back", "error", err,
+		"patience", r.patience)
 	limit, end := context.WithTimeout(ctx, r.patience)
 	defer end()
 	tick := time.NewTicker(r.again)
@@ -174,8 +175,9 @@ func (r *rescue) forget() {
 // newRescue makes the rescue of the device that a configuration at path describes,
 // also of one that cannot be read otherwise.
 func newRescue(path, stateDir string, system host.System, log *slog.Logger) *rescue {
-	return &rescue{stateDir: stateDir, bootID: system.BootID(), patience: rescuePatience, again: rescueAgain, log: log, begin: host.BeginAgain,
-		dirs: func() []string { return config.StateDirs(path) },
+	return &rescue{stateDir: stateDir, bootID: system.BootID(), patience: rescuePatience, again: rescueAgain, log: log,
+		begin: host.BeginAgain,
+		dirs:  func() []string { return config.StateDirs(path) },
 		restart: func() error {
 			if err := system.Reboot(context.Background()); err != nil {
 				return fmt.Errorf("cannot restart: %w", err)

@@ -33,7 +33,8 @@ func saved(t *testing.T, part agent.Part) string {
 	require.NoError(t, memory.Save(&agent.State{
 		Components: []agent.Component{{ID: "rootfs", Version: "1.0.0"}},
 		Run: &agent.Run{Attempt: 1, LastSeq: 6, Answer: agent.Accepted, Parts: []agent.Part{part}, Plan: &ota.Plan{
-			Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), ID: "p1", Name: "p1", Attempt: 1, Mode: ota.Silent, OnFailure: ota.Stop, Ends: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+			Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), ID: "p1", Name: "p1", Attempt: 1, Mode: ota.Silent,
+			OnFailure: ota.Stop, Ends: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
 			Components: []ota.PlanComponent{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Size: 1}},
 		}},
 	}))
@@ -51,13 +52,20 @@ func TestAgentThatCannotStartInASystemOnTrial(t *testing.T) {
 		ends   error
 		asked  int // restarts of the system
 	}{
-		"first boot":           {part: agent.Part{Step: agent.StepRestart, Owed: firmware.RestartSystem, BootID: "old"}, after: "1", ends: broken, asked: 1},
-		"on trial":             {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"}, before: "1", after: "2", ends: broken, asked: 1},
-		"mounted late":         {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"}, mended: 3},
-		"that did not help":    {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"}, before: "10", after: "10", ends: broken},
-		"a damaged count":      {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"}, before: "\x00", after: "\x00", ends: broken},
-		"not restarted yet":    {part: agent.Part{Step: agent.StepRestart, Owed: firmware.RestartSystem, BootID: "new"}, ends: broken},
-		"the agent's own":      {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartProcess, BootID: "old"}, ends: broken},
+		"first boot": {part: agent.Part{Step: agent.StepRestart, Owed: firmware.RestartSystem, BootID: "old"},
+			after: "1", ends: broken, asked: 1},
+		"on trial": {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"},
+			before: "1", after: "2", ends: broken, asked: 1},
+		"mounted late": {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"},
+			mended: 3},
+		"that did not help": {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"},
+			before: "10", after: "10", ends: broken},
+		"a damaged count": {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem, BootID: "old"},
+			before: "\x00", after: "\x00", ends: broken},
+		"not restarted yet": {part: agent.Part{Step: agent.StepRestart, Owed: firmware.RestartSystem, BootID: "new"},
+			ends: broken},
+		"the agent's own": {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartProcess, BootID: "old"},
+			ends: broken},
 		"a file, switched":     {part: agent.Part{Step: agent.StepTrial, Owed: firmware.RestartNone}, ends: broken},
 		"not yet the next one": {part: agent.Part{Step: agent.StepActivate}, ends: broken},
 	} {
@@ -90,7 +98,8 @@ func TestAgentThatCannotStartInASystemOnTrial(t *testing.T) {
 // Whoever stops the agent meanwhile does not want a restart.
 func TestRescueEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRescue("", saved(t, agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem}), host.System{}, slog.New(slog.DiscardHandler))
+		r := newRescue("", saved(t, agent.Part{Step: agent.StepTrial, Owed: firmware.RestartSystem}), host.System{},
+			slog.New(slog.DiscardHandler))
 		r.restart = func() error { panic("restarted") }
 		ctx, cancel := context.WithTimeout(t.Context(), rescueAgain)
 		defer cancel()

@@ -37,7 +37,8 @@ Examples:
   ota-agent validate --config agent.yaml && ota-agent run --config agent.yaml`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			path := flags.String("config", defaultConfig, "the configuration `FILE`")
-			address := flags.String("metrics", "", "serve figures to Prometheus at `ADDR`: [host]:port, of this machine alone unless a host is given")
+			address := flags.String("metrics", "",
+				"serve figures to Prometheus at `ADDR`: [host]:port, of this machine alone unless a host is given")
 			return func(ctx context.Context, streams cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -136,7 +137,8 @@ type device struct {
 // serve runs the parts until ctx ends, or until one fails and ends it.
 func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	opened := make(chan struct{})
-	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, SubDevice: d.subs.find, Logger: d.log,
+	server := control.Server{Path: d.config.ControlSocket, Agent: d, Records: d, Packages: d, SubDevice: d.subs.find,
+		Logger: d.log,
 		Opened: func() { close(opened) }}
 	var parts, tasks sync.WaitGroup
 	d.runner.Start(ctx, &tasks, d.bootID)
@@ -159,7 +161,8 @@ func (d *device) serve(ctx context.Context, end context.CancelCauseFunc) error {
 	}
 	serve("service manager", func(ctx context.Context) error {
 		waiting := func() string { return d.runner.View().Waiting }
-		return host.NewServiceManager(os.Getenv).Watch(ctx, host.Service{Opened: opened, Answers: d.runner.Answers, Waiting: waiting, Logger: d.log})
+		return host.NewServiceManager(os.Getenv).Watch(ctx,
+			host.Service{Opened: opened, Answers: d.runner.Answers, Waiting: waiting, Logger: d.log})
 	})
 	platform, where := platformName(d.config)
 	d.log.Info("agent started", "version", version, "device", d.config.Device, "product", d.config.Product,

@@ -21,7 +21,8 @@ func statusVerb() cli.Verb {
 
 func printStatus(w io.Writer, s *control.Status) error {
 	var b strings.Builder
-	terminal.Fprintf(&b, "%s of product %s, %s, up %s\n", s.Device, s.Product, s.Agent, time.Duration(s.Uptime)*time.Second)
+	terminal.Fprintf(&b, "%s of product %s, %s, up %s\n", s.Device, s.Product, s.Agent,
+		time.Duration(s.Uptime)*time.Second)
 	switch {
 	case s.Connected && s.Since != nil:
 		fmt.Fprintf(&b, "connected since %s\n", at(s.Since))

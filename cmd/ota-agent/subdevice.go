@@ -59,7 +59,8 @@ func (s *subDevices) openCache(cfg *config.Config, log *slog.Logger) {
 	if !shared || cfg.Download.Cache == 0 {
 		return
 	}
-	cache, err := download.NewCache(download.CacheConfig{Dir: filepath.Join(cfg.StateDir, "cache"), Limit: cfg.Download.Cache, Log: log})
+	cache, err := download.NewCache(download.CacheConfig{Dir: filepath.Join(cfg.StateDir, "cache"),
+		Limit: cfg.Download.Cache, Log: log})
 	if err != nil {
 		log.Error("each sub-device downloads for itself", "error", err)
 		return
@@ -83,7 +84,8 @@ func (s *subDevices) equip(cfg *config.Config, l link.Session, fetcher *download
 }
 
 // prepare makes the parts of one sub-device.
-func (s *subDevices) prepare(d *subDevice, cfg *config.Config, session agent.Link, fetcher agent.Fetcher, unreached func() string) error {
+func (s *subDevices) prepare(d *subDevice, cfg *config.Config, session agent.Link, fetcher agent.Fetcher,
+	unreached func() string) error {
 	saved, err := d.open()
 	if err != nil {
 		return err

@@ -42,8 +42,9 @@ func newAuthority(t *testing.T) *authority {
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	a := &authority{t: t, key: private}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
 	require.NoError(t, err)
 	a.certificate, err = x509.ParseCertificate(der)
@@ -55,7 +56,8 @@ func newAuthority(t *testing.T) *authority {
 func (a *authority) issue() (certificate, key []byte) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(a.t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, private.Public(), a.key)
 	require.NoError(a.t, err)
@@ -103,7 +105,8 @@ func (memory) Close() error                              { return nil }
 // each request; suites in CBC mode are not spoken.
 func TestCertificatesOfDownloads(t *testing.T) {
 	dir := t.TempDir()
-	c := host.Certificates{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "own.pem"), KeyFile: filepath.Join(dir, "own.key")}
+	c := host.Certificates{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "own.pem"),
+		KeyFile: filepath.Join(dir, "own.key")}
 	write := func(path string, content []byte) { require.NoError(t, os.WriteFile(path, content, 0o600)) }
 	use := func(a *authority) {
 		certificate, key := a.issue()
@@ -124,8 +127,10 @@ func TestCertificatesOfDownloads(t *testing.T) {
 		sum := sha256.Sum256(content)
 		place := make(memory, len(content))
 		result := f.Fetch(t.Context(), agent.FetchJob{
-			Files:     []ota.File{{Name: "f", Size: int64(len(content)), SHA256: sum, Chunk: ota.MinChunk, Chunks: []ota.Digest{sum}, Encoding: ota.Plain}},
-			Addresses: []ota.FileAddress{{Name: "f", URLs: []string{url}}}, Places: []firmware.Target{place}, Started: func() {}, Progress: func(int64, int64) {},
+			Files: []ota.File{{Name: "f", Size: int64(len(content)), SHA256: sum, Chunk: ota.MinChunk,
+				Chunks: []ota.Digest{sum}, Encoding: ota.Plain}},
+			Addresses: []ota.FileAddress{{Name: "f", URLs: []string{url}}}, Places: []firmware.Target{place},
+			Started: func() {}, Progress: func(int64, int64) {},
 		})
 		if result.Failure != nil {
 			return result.Failure.Detail
@@ -140,7 +145,8 @@ func TestCertificatesOfDownloads(t *testing.T) {
 	with := fetcher(c)
 	assert.Empty(t, fetch(with, first.store(content, onlyKnown)))
 	assert.Contains(t, fetch(fetcher(host.Certificates{}), first.store(content, nil)), "not one that this device trusts")
-	assert.NotEmpty(t, fetch(fetcher(host.Certificates{CAFile: c.CAFile}), first.store(content, onlyKnown)), "without a certificate of its own")
+	assert.NotEmpty(t, fetch(fetcher(host.Certificates{CAFile: c.CAFile}), first.store(content, onlyKnown)),
+		"without a certificate of its own")
 	assert.Contains(t, fetch(with, second.store(content, nil)), "not one that this device trusts")
 
 	old := func(suite uint16) func(*tls.Config) {
@@ -155,7 +161,8 @@ func TestCertificatesOfDownloads(t *testing.T) {
 	use(second) // while the agent runs
 	assert.Empty(t, fetch(with, second.store(content, nil)))
 	write(c.CAFile, []byte("half a fi"))
-	assert.Contains(t, fetch(with, second.store(content, nil)), "this device's certificates for downloads cannot be used: storage.ca_file")
+	assert.Contains(t, fetch(with, second.store(content, nil)),
+		"this device's certificates for downloads cannot be used: storage.ca_file")
 	use(first)
 	assert.Empty(t, fetch(with, first.store(content, onlyKnown)))
 }

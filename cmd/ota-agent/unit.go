@@ -68,7 +68,8 @@ func (u *unit) close() error {
 // equipment is the parts that a unit has in its own directory.
 func (u *unit) equipment(installers map[string]firmware.Installer) agent.Equipment {
 	return agent.Equipment{
-		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, Desk: &u.memory, Events: u.events, Sensors: u.sensors, Logger: u.log,
+		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, Desk: &u.memory, Events: u.events, Sensors: u.sensors,
+		Logger:    u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },
 	}
 }

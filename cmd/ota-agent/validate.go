@@ -25,7 +25,9 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 			path := flags.String("config", defaultConfig, "the configuration `FILE`")
 			asJSON := jsonFlag(flags)
 			keys := flags.Bool("keys", false, "list the keys of a configuration")
-			staged := flags.String("staged", "", "read `FILE`, which ends with .ota-next, in the place of the one without that: a new version of the configuration, or of what it names")
+			staged := flags.String("staged", "",
+				"read `FILE`, which ends with .ota-next, in the place of the one without that: a new version of the "+
+					"configuration, or of what it names")
 			return func(_ context.Context, streams cli.Streams, args []string) error {
 				if err := cli.NoArgs(args); err != nil {
 					return err
@@ -47,7 +49,8 @@ Warnings are about what works and is unwise; they do not change the exit code. W
 				for _, warning := range cfg.Warnings {
 					_ = cli.Show(streams.Err, "warning: "+terminal.Escape(warning)+"\n")
 				}
-				said := terminal.Sprintf("%s: valid: device %s of product %s, %s%s\n", *path, cfg.Device, cfg.Product, ota.Counted(len(cfg.Components), "component"), behind(cfg))
+				said := terminal.Sprintf("%s: valid: device %s of product %s, %s%s\n", *path, cfg.Device, cfg.Product,
+					ota.Counted(len(cfg.Components), "component"), behind(cfg))
 				for _, line := range ownTrust(cfg) {
 					said += terminal.Escape(line) + "\n"
 				}
@@ -74,7 +77,8 @@ func ownTrust(cfg *config.Config) []string {
 		case t.AllowUnsigned && len(t.Keys) == 0:
 			lines = append(lines, what+": takes unsigned packages only")
 		default:
-			lines = append(lines, fmt.Sprintf("%s: %s of its own, %s needed", what, ota.Counted(len(t.Keys), "key"), ota.Counted(t.Threshold, "signature")))
+			lines = append(lines, fmt.Sprintf("%s: %s of its own, %s needed", what, ota.Counted(len(t.Keys), "key"),
+				ota.Counted(t.Threshold, "signature")))
 		}
 	}
 	addAll := func(before string, components []config.Component) {

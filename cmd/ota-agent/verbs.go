@@ -27,7 +27,8 @@ func newTarget(flags *pflag.FlagSet) *target {
 	t := &target{}
 	flags.StringVar(&t.config, "config", defaultConfig, "the configuration `FILE` of the agent, which names its socket")
 	flags.StringVar(&t.socket, "socket", "", "the `PATH` of the agent's control socket; overrides --config")
-	flags.StringVar(&t.device, "device", "", "the sub-device that it is about, by its `KEY`; without it, the agent's own device")
+	flags.StringVar(&t.device, "device", "",
+		"the sub-device that it is about, by its `KEY`; without it, the agent's own device")
 	return t
 }
 
@@ -75,7 +76,8 @@ func printJSON(w io.Writer, document any) error {
 }
 
 // look makes a verb that shows a document of the running agent.
-func look[T any](name, summary, help string, get func(*control.Client, context.Context) (T, error), show func(io.Writer, *T) error) cli.Verb {
+func look[T any](name, summary, help string, get func(*control.Client, context.Context) (T, error),
+	show func(io.Writer, *T) error) cli.Verb {
 	return cli.Verb{
 		Name: name, Summary: summary, Help: help,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
@@ -167,29 +169,39 @@ func (o order) verb() cli.Verb {
 
 // orders are the verbs by which an operator answers and steers.
 func orders() []order {
-	plain := func(do func(*control.Client, context.Context) (string, error)) func(context.Context, *control.Client, words) (string, error) {
+	plain := func(do func(*control.Client, context.Context) (string, error)) func(context.Context, *control.Client,
+		words) (string, error) {
 		return func(ctx context.Context, c *control.Client, _ words) (string, error) { return do(c, ctx) }
 	}
 	return []order{
 		{name: "check", summary: "ask the platform for a plan now", do: plain((*control.Client).Check),
-			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in 'ota-agent status'."},
+			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in " +
+				"'ota-agent status'."},
 		{name: "confirm", summary: "agree to the plan that waits for an answer", about: theQuestion,
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Confirm(ctx, w.Question)
 			},
-			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the upgrade goes on to its end.\nThe flags, as 'ota-agent status' prints them, make the answer count only for what you\nhave read. Without them it is for whatever waits, and says what that was."},
-		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log", about: theQuestion,
-			help: "The platform is told, and may send the plan again later. The flags are those of confirm.",
+			help: "Only where the configuration says confirm: ask or confirm: command. The answer is\nkept: a plan that a " +
+				"condition or a maintenance window holds back is taken up later\nwithout another question. Once it is, the " +
+				"upgrade goes on to its end.\nThe flags, as 'ota-agent status' prints them, make the answer count only for " +
+				"what you\nhave read. Without them it is for whatever waits, and says what that was."},
+		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log",
+			about: theQuestion,
+			help:  "The platform is told, and may send the plan again later. The flags are those of confirm.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Refuse(ctx, w.Question, w.reason)
 			}},
-		{name: "abandon", summary: "end the current plan before it switches anything", reason: "a `SENTENCE` for the platform's log", about: thePlan,
-			help: "Components that wait or are being downloaded end as failed, with code plan_terminated,\nand the device is free for another plan. What is being switched already goes on to\nits end; the verb is refused then.",
+		{name: "abandon", summary: "end the current plan before it switches anything",
+			reason: "a `SENTENCE` for the platform's log", about: thePlan,
+			help: "Components that wait or are being downloaded end as failed, with code plan_terminated,\nand the device is " +
+				"free for another plan. What is being switched already goes on to\nits end; the verb is refused then.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Abandon(ctx, w.Plan, w.reason)
 			}},
 		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
-			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are paused with it; with --device, one\nof them alone.",
+			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already " +
+				"goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are " +
+				"paused with it; with --device, one\nof them alone.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Pause(ctx, w.reason)
 			}},

@@ -130,9 +130,11 @@ func TestPatches(t *testing.T) {
 	from, to, out := filepath.Join(dir, "old"), filepath.Join(dir, "app.bin"), filepath.Join(dir, "app.ota")
 	require.NoError(t, os.WriteFile(from, old, 0o600))
 	require.NoError(t, os.WriteFile(to, new, 0o600))
-	r := bundle.Release{Files: []string{to}, From: []string{from}, Keys: []ed25519.PrivateKey{private}, Manifest: ota.Manifest{
-		Product: "gw-200", Component: "app", Type: ota.Module, Package: ota.Delta, Source: "1.0.0", Target: "1.1.0", Release: 3,
-	}}
+	r := bundle.Release{Files: []string{to}, From: []string{from}, Keys: []ed25519.PrivateKey{private},
+		Manifest: ota.Manifest{
+			Product: "gw-200", Component: "app", Type: ota.Module, Package: ota.Delta, Source: "1.0.0", Target: "1.1.0",
+			Release: 3,
+		}}
 	made, err := bundle.Create(out, r)
 	require.NoError(t, err)
 	f := made.Files[0]
@@ -160,12 +162,16 @@ func TestPatches(t *testing.T) {
 	r.Patches = nil
 
 	for want, change := range map[string]func(*bundle.Release){
-		"which does not lead from":                   func(r *bundle.Release) { r.Patches, r.From = []string{given}, []string{given} },
-		"give one for each of":                       func(r *bundle.Release) { r.Patches = []string{given, given} },
-		"each needs the one that runs before":        func(r *bundle.Release) { r.From = []string{from, from} },
-		"MiB of memory, and 0 MiB are allowed":       func(r *bundle.Release) { r.Memory = 1000 },
-		"cannot read the file to pack":               func(r *bundle.Release) { r.From = []string{from + ".none"} },
-		"encoding: must not be bsdiff in a full pac": func(r *bundle.Release) { r.Manifest.Package, r.Manifest.Source = ota.Full, "" },
+		"which does not lead from": func(r *bundle.Release) {
+			r.Patches, r.From = []string{given}, []string{given}
+		},
+		"give one for each of":                 func(r *bundle.Release) { r.Patches = []string{given, given} },
+		"each needs the one that runs before":  func(r *bundle.Release) { r.From = []string{from, from} },
+		"MiB of memory, and 0 MiB are allowed": func(r *bundle.Release) { r.Memory = 1000 },
+		"cannot read the file to pack":         func(r *bundle.Release) { r.From = []string{from + ".none"} },
+		"encoding: must not be bsdiff in a full pac": func(r *bundle.Release) {
+			r.Manifest.Package, r.Manifest.Source = ota.Full, ""
+		},
 	} {
 		bad := r
 		change(&bad)

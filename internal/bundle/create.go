@@ -81,10 +81,12 @@ func (r *Release) check(path string) error {
 		return fmt.Errorf("cannot make a package of %d files: it has 1 to %d", n, ota.MaxFiles)
 	}
 	if len(r.From) > 0 && len(r.From) != len(r.Files) {
-		return fmt.Errorf("cannot make patches of %d files from %d: each needs the one that runs before", len(r.Files), len(r.From))
+		return fmt.Errorf("cannot make patches of %d files from %d: each needs the one that runs before", len(r.Files),
+			len(r.From))
 	}
 	if n := len(r.Patches); n > 0 && n != len(r.From) {
-		return fmt.Errorf("cannot pack %d patches of %d files: give one for each of the files that run before", n, len(r.From))
+		return fmt.Errorf("cannot pack %d patches of %d files: give one for each of the files that run before", n,
+			len(r.From))
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("cannot write the package: %s is a directory; give the name of a file", path)
@@ -137,7 +139,11 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 		chunk = DefaultChunk
 	}
 	if info.Size()/maxChunks > chunk {
-		return ota.File{}, fmt.Errorf("cannot pack %s: it has more than %d chunks of %d bytes, whose hashes do not fit into a manifest: use larger chunks", path, maxChunks, chunk)
+		return ota.File{},
+			fmt.Errorf(
+				"cannot pack %s: it has more than %d chunks of %d bytes, whose hashes do not fit into a manifest: use larger "+
+					"chunks", path, maxChunks,
+				chunk)
 	}
 	return Describe(name, f, chunk)
 }

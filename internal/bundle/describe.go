@@ -24,7 +24,8 @@ func Describe(name string, r io.Reader, chunk int64) (ota.File, error) {
 		return ota.File{}, fmt.Errorf("cannot use chunks of %d bytes: they have %d to %d", chunk, ota.MinChunk, ota.MaxChunk)
 	}
 	if !ota.ValidFileName(name) {
-		return ota.File{}, fmt.Errorf("cannot name a file %q: use up to %d letters, digits, '_', '-' and '.'", name, ota.MaxFileName)
+		return ota.File{}, fmt.Errorf("cannot name a file %q: use up to %d letters, digits, '_', '-' and '.'", name,
+			ota.MaxFileName)
 	}
 	f := ota.File{Name: name, Chunk: chunk, Encoding: ota.Plain}
 	whole, buffer := sha256.New(), make([]byte, chunk)

@@ -68,7 +68,8 @@ func (b *Bundle) read() error {
 			return fmt.Errorf("file %s is missing: %w", want.Name, err)
 		}
 		if member.Name != want.Name || member.Size != want.Size || member.Typeflag != tar.TypeReg {
-			return fmt.Errorf("it holds %.128q with %d bytes where the manifest says %s with %d", member.Name, member.Size, want.Name, want.Size)
+			return fmt.Errorf("it holds %.128q with %d bytes where the manifest says %s with %d", member.Name, member.Size,
+				want.Name, want.Size)
 		}
 		at, err := b.file.Seek(0, io.SeekCurrent)
 		if err != nil {

@@ -43,7 +43,8 @@ func rules(components []ota.ComponentState) ota.DeviceStatus {
 func TestTheDeviceStatusFollowsTheRules(t *testing.T) {
 	var states []ota.ComponentState
 	for _, row := range ota.Statuses() {
-		states = append(states, ota.ComponentState{Status: row.Status}, ota.ComponentState{Status: row.Status, RetryLeft: true})
+		states = append(states, ota.ComponentState{Status: row.Status},
+			ota.ComponentState{Status: row.Status, RetryLeft: true})
 	}
 	devices := 0
 	var judge func(components []ota.ComponentState)

@@ -35,7 +35,8 @@ func TestIDsAndNames(t *testing.T) {
 				assert.Equal(t, w.dots, w.valid(dotted), dotted)
 			}
 			for _, bad := range []string{
-				"", ".", "..", "/", "a/b", "../a", `a\b`, "a b", "a\n", "a\x00", "a:b", "a*", "a+", "a#", "ä", "а" /* Cyrillic */, "\xff",
+				"", ".", "..", "/", "a/b", "../a", `a\b`, "a b", "a\n", "a\x00", "a:b", "a*", "a+", "a#", "ä", "а", /* Cyrillic */
+				"\xff",
 				strings.Repeat("x", w.longest+1), strings.Repeat("x", 1<<20),
 			} {
 				assert.False(t, w.valid(bad), "%.40q", bad)
@@ -51,7 +52,8 @@ func TestVersions(t *testing.T) {
 	for name, bad := range map[string]string{
 		"empty": "", "line end": "1\n", "tab": "1\t2", "end of string": "1\x00", "delete": "1\x7f", "C1 control": "1\u0085",
 		"line separator": "1\u2028", "writing backwards": "1\u202e2", "byte order mark": "\ufeff1", "no width": "1\u200b",
-		"not UTF-8": "1\xff", "replacement": "1\uFFFD", "too long": strings.Repeat("é", 65), "far too long": strings.Repeat("1", 1<<20),
+		"not UTF-8": "1\xff", "replacement": "1\uFFFD", "too long": strings.Repeat("é", 65),
+		"far too long": strings.Repeat("1", 1<<20),
 	} {
 		assert.False(t, ota.ValidVersion(bad), name)
 	}

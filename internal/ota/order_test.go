@@ -11,7 +11,8 @@ import (
 )
 
 func TestCompareKeys(t *testing.T) {
-	sorted := []string{"", "1", "01", "2", "10", "99999999999999999999", "100000000000000000000", "dev", "dev-", "dev-2", "dev-2-a1", "dev-2-a10",
+	sorted := []string{"", "1", "01", "2", "10", "99999999999999999999", "100000000000000000000", "dev", "dev-", "dev-2",
+		"dev-2-a1", "dev-2-a10",
 		"dev-02", "dev-2b", "dev-10", "dev-A", "dev2", "gw_1"}
 	slices.SortFunc(sorted, ota.CompareKeys)
 	for i, a := range sorted {

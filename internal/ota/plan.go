@@ -83,7 +83,8 @@ func (p *Plan) Same(other *Plan) bool {
 			return false
 		}
 	}
-	return len(p.Components) == len(other.Components) && p.ID == other.ID && p.Name == other.Name && p.Attempt == other.Attempt && p.Mode == other.Mode &&
+	return len(p.Components) == len(other.Components) && p.ID == other.ID && p.Name == other.Name &&
+		p.Attempt == other.Attempt && p.Mode == other.Mode &&
 		p.Ends.Equal(other.Ends) && p.Conditions.same(other.Conditions) && p.OnFailure == other.OnFailure
 }
 

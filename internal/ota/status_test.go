@@ -160,11 +160,16 @@ func TestLegal(t *testing.T) {
 func TestLegalSaysWhatIsWrong(t *testing.T) {
 	digest := &ota.Failure{Code: ota.DigestMismatch}
 	for want, err := range map[string]error{
-		"downloading may not follow plan_received":                            ota.Legal(ota.PlanReceived, ota.Downloading, nil),
-		"download_failed needs an error code":                                 ota.Legal(ota.Downloading, ota.DownloadFailed, nil),
-		"upgrading carries the error code digest_mismatch":                    ota.Legal(ota.DownloadSucceeded, ota.Upgrading, digest),
-		"upgrade_failed may follow upgrade_succeeded only with code reverted": ota.Legal(ota.UpgradeSucceeded, ota.UpgradeFailed, digest),
-		"no_update_required may not follow no_update_required":                ota.Legal(ota.NoUpdateRequired, ota.NoUpdateRequired, nil),
+		"downloading may not follow plan_received": ota.Legal(ota.PlanReceived, ota.Downloading,
+			nil),
+		"download_failed needs an error code": ota.Legal(ota.Downloading, ota.DownloadFailed,
+			nil),
+		"upgrading carries the error code digest_mismatch": ota.Legal(ota.DownloadSucceeded,
+			ota.Upgrading, digest),
+		"upgrade_failed may follow upgrade_succeeded only with code reverted": ota.Legal(ota.UpgradeSucceeded,
+			ota.UpgradeFailed, digest),
+		"no_update_required may not follow no_update_required": ota.Legal(ota.NoUpdateRequired,
+			ota.NoUpdateRequired, nil),
 	} {
 		assert.EqualError(t, err, want)
 	}

@@ -22,7 +22,8 @@ func TestCodes(t *testing.T) {
 			transient++
 		}
 	}
-	for _, code := range []ota.Code{ota.HTTPError, ota.NetworkTimeout, ota.StorageUnavailable, ota.DigestMismatch, ota.SizeMismatch} {
+	for _, code := range []ota.Code{ota.HTTPError, ota.NetworkTimeout, ota.StorageUnavailable, ota.DigestMismatch,
+		ota.SizeMismatch} {
 		assert.True(t, code.Transient(), code)
 	}
 	assert.Equal(t, 5, transient)
@@ -40,10 +41,12 @@ func TestFailureIsAnError(t *testing.T) {
 }
 
 func TestWordsOfTheProtocol(t *testing.T) {
-	for _, r := range []ota.Reason{"battery_low", "signal_weak", "space_low", "busy", "outside_window", "declined", "expired", "incompatible", "invalid_plan"} {
+	for _, r := range []ota.Reason{"battery_low", "signal_weak", "space_low", "busy", "outside_window", "declined",
+		"expired", "incompatible", "invalid_plan"} {
 		assert.True(t, r.Valid(), r)
 	}
-	for _, r := range []ota.NoPlanReason{"up_to_date", "no_plan", "not_listed", "suspended", "outside_push_period", "awaiting_user", "ended"} {
+	for _, r := range []ota.NoPlanReason{"up_to_date", "no_plan", "not_listed", "suspended", "outside_push_period",
+		"awaiting_user", "ended"} {
 		assert.True(t, r.Valid(), r)
 	}
 	for _, r := range []ota.AddressReason{"url_expired", "mirrors_failed", "missing", "delta_unusable"} {

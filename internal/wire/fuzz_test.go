@@ -37,7 +37,8 @@ func seeds(f *testing.F, kinds []string) {
 }
 
 func FuzzDecodeUp(f *testing.F) {
-	kinds := []string{wire.KindInventory, wire.KindDecision, wire.KindStatus, wire.KindProgress, wire.KindFetch, wire.KindOffline}
+	kinds := []string{wire.KindInventory, wire.KindDecision, wire.KindStatus, wire.KindProgress, wire.KindFetch,
+		wire.KindOffline}
 	seeds(f, kinds)
 	f.Fuzz(func(t *testing.T, n byte, payload []byte) {
 		kind := kinds[int(n)%len(kinds)]

@@ -116,7 +116,8 @@ func address(t testing.TB) *ota.Package {
 	return &ota.Package{
 		Time: at(3), Plan: "p-17", Attempt: 1, Component: "rootfs", Envelope: envelope(t, key(1)),
 		Files: []ota.FileAddress{
-			{Name: "rootfs.img", URLs: []string{"https://oss.example.com/rootfs.img?X-Amz-Date=1&X-Amz-Signature=2", "s3://bucket/key"}, Expires: at(50)},
+			{Name: "rootfs.img", URLs: []string{"https://oss.example.com/rootfs.img?X-Amz-Date=1&X-Amz-Signature=2",
+				"s3://bucket/key"}, Expires: at(50)},
 			{Name: "app.zst", URLs: []string{"http://127.0.0.1:8080/app.zst"}},
 		},
 	}
@@ -137,8 +138,10 @@ func upMessages() []golden[ota.Up] {
 		{"decision_invalid", "decision", &ota.Decision{Time: at(1), Plan: "p-17", Reason: ota.ReasonInvalidPlan}},
 		{"status", "status", report()},
 		{"status_failed", "status", failedReport()},
-		{"progress", "progress", &ota.Progress{Time: at(4), Plan: "p-17", Component: "rootfs", Phase: ota.PhaseDownloading, Done: 1048576, Total: 10485760}},
-		{"fetch", "fetch", &ota.AddressRequest{Time: at(5), Plan: "p-17", Attempt: 1, Component: "rootfs", Reason: ota.AddressExpired}},
+		{"progress", "progress", &ota.Progress{Time: at(4), Plan: "p-17", Component: "rootfs", Phase: ota.PhaseDownloading,
+			Done: 1048576, Total: 10485760}},
+		{"fetch", "fetch", &ota.AddressRequest{Time: at(5), Plan: "p-17", Attempt: 1, Component: "rootfs",
+			Reason: ota.AddressExpired}},
 		{"offline", "offline", &ota.Offline{}},
 	}
 }

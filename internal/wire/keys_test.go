@@ -44,7 +44,8 @@ func TestKeyFilesAreReadBack(t *testing.T) {
 }
 
 func TestPublicKeysInBase64(t *testing.T) {
-	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding,
+		base64.RawURLEncoding} {
 		got, err := wire.ParsePublicKey([]byte("\n " + encoding.EncodeToString(public(4)) + "\r\n"))
 		require.NoError(t, err)
 		assert.Equal(t, public(4), got)

@@ -112,7 +112,8 @@ func (b *manifestBody) check(c *checker) {
 	c.must(ota.ValidComponentID(b.Component), "component", ruleComponentID)
 	c.must(b.Type.Valid(), "type", ruleType)
 	c.must(b.Package.Valid(), "package", rulePackageKind)
-	c.must(b.Package != ota.Delta || ota.ValidVersion(b.Source), "source", "must be the version that the delta starts from")
+	c.must(b.Package != ota.Delta || ota.ValidVersion(b.Source), "source",
+		"must be the version that the delta starts from")
 	c.must(b.Package != ota.Full || b.Source == "", "source", "must be empty for a full package")
 	c.must(ota.ValidVersion(b.Target), "target", ruleVersion)
 	c.must(b.Release >= 0, "release", "must not be negative")

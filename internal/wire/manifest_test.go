@@ -63,20 +63,23 @@ func TestManifestIsChecked(t *testing.T) {
 		{"no output", `"output":`, `"input":`, "files[1].output: must be given"},
 		{"output of plain bytes", `"encoding":"zstd"`, `"encoding":"identity"`, "files[1].output: must be left out"},
 		{"output size", `"size":400`, `"size":-400`, "files[1].output.size: must be"},
-		{"base of what is no patch", `"encoding":"zstd"`, `"base":{"size":1,"sha256":""},"encoding":"zstd"`, "files[1].base: must be left out"},
+		{"base of what is no patch", `"encoding":"zstd"`, `"base":{"size":1,"sha256":""},"encoding":"zstd"`,
+			"files[1].base: must be left out"},
 		{"output digest", `83055ac7`, `83055AC7`, "files[1].output.sha256: must be"},
 	})
 }
 
 func TestHashesMustBeWhole(t *testing.T) {
 	file := func(chunks string) []byte {
-		return fmt.Appendf(nil, `{"product":"p","component":"c","type":"mcu","package":"full","target":"1","created":"2026-11-23T10:00:00Z",
+		return fmt.Appendf(nil, `{"product":"p","component":"c","type":"mcu","package":"full","target":"1",
+			"created":"2026-11-23T10:00:00Z",
 			"files":[{"name":"f","size":1,"sha256":"%064d","chunk":512,"chunks":%q,"encoding":"identity"}]}`, 0, chunks)
 	}
 	whole := strings.Repeat("A", 43) + "="
 	_, err := wire.DecodeManifest(file(whole))
 	require.NoError(t, err)
-	for _, chunks := range []string{"", "AAAA", whole + whole, strings.Repeat("A", 44), strings.Repeat("-", 43) + "=", "§"} {
+	for _, chunks := range []string{"", "AAAA", whole + whole, strings.Repeat("A", 44), strings.Repeat("-", 43) + "=",
+		"§"} {
 		_, err := wire.DecodeManifest(file(chunks))
 		requireInvalid(t, err, "files[0].chunks: must be the base64")
 	}

@@ -108,7 +108,8 @@ func TestEveryKindBearsWrongTypes(t *testing.T) {
 		"battery", "rssi", "free_bytes", "running", "phase", "done", "conditions", "ends", "files", "manifest", "payload",
 		"signatures", "hardware", "created", "release", "product",
 	}
-	values := []string{`null`, `true`, `-1`, `1e999`, `0.5`, `""`, `"\ud800"`, `[]`, `[1,"x",null,{}]`, `{}`, `{"plan":{}}`}
+	values := []string{`null`, `true`, `-1`, `1e999`, `0.5`, `""`, `"\ud800"`, `[]`, `[1,"x",null,{}]`, `{}`,
+		`{"plan":{}}`}
 	for kind, decode := range decoders() {
 		for _, field := range fields {
 			for _, value := range values {
@@ -181,7 +182,8 @@ func TestWhatIsRefusedIsNotSentEither(t *testing.T) {
 }
 
 func TestUnknownFieldsAndRepeatedFieldsAreBorne(t *testing.T) {
-	got, err := wire.DecodeDown("ack", []byte(` {"plan":"p-1","later":{"a":[1,{"b":"\"}]"}]},"seq":4,"plan":"p-2","seq":5} `))
+	got, err := wire.DecodeDown(
+		"ack", []byte(` {"plan":"p-1","later":{"a":[1,{"b":"\"}]"}]},"seq":4,"plan":"p-2","seq":5} `))
 	require.NoError(t, err)
 	assert.Equal(t, &ota.Ack{Plan: "p-2", Seq: 5}, got)
 }
@@ -197,8 +199,10 @@ func TestTimesBecomeUTCWithMilliseconds(t *testing.T) {
 		assert.Equal(t, &ota.NoPlan{Time: want, Reason: ota.NoPlanEnded}, got)
 	}
 	for _, text := range []string{
-		"", "now", "2026-11-23", "2026-11-23 10:00:00Z", "2026-11-23T10:00:00", "2026-02-30T10:00:00Z", "2026-11-23T24:00:00Z",
-		"1969-12-31T23:59:59Z", "1970-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00Z", "12026-11-23T10:00:00Z",
+		"", "now", "2026-11-23", "2026-11-23 10:00:00Z", "2026-11-23T10:00:00", "2026-02-30T10:00:00Z",
+		"2026-11-23T24:00:00Z",
+		"1969-12-31T23:59:59Z", "1970-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00Z",
+		"12026-11-23T10:00:00Z",
 	} {
 		_, err := wire.DecodeDown("none", fmt.Appendf(nil, `{"time":%q,"reason":"ended"}`, text))
 		requireInvalid(t, err, "time: must be an RFC 3339 time")
@@ -207,7 +211,8 @@ func TestTimesBecomeUTCWithMilliseconds(t *testing.T) {
 
 func TestTimesOfOtherZonesAreWrittenInUTC(t *testing.T) {
 	zone := time.FixedZone("east", 2*60*60)
-	_, payload, err := wire.EncodeDown(&ota.NoPlan{Time: at(0).Add(999 * time.Microsecond).In(zone), Reason: ota.NoPlanEnded})
+	_, payload, err := wire.EncodeDown(&ota.NoPlan{Time: at(0).Add(999 * time.Microsecond).In(zone),
+		Reason: ota.NoPlanEnded})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"time":"2026-11-23T10:00:00.250Z","reason":"ended"}`, string(payload))
 }

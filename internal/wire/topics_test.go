@@ -42,11 +42,14 @@ func TestParseTakesTopicsApart(t *testing.T) {
 func TestParseRefusesEveryOtherTopic(t *testing.T) {
 	for _, topic := range []string{
 		"", "/", "ota/v1", "ota/v1/", "ota/v1/p", "ota/v1/p/d", "ota/v1/p/d/up", "ota/v1/p/d/up/", "ota/v1/p/d/up/status/",
-		"ota/v1/p/d/up/status/x", "/ota/v1/p/d/up/status", "ota/v2/p/d/up/status", "ota/v1x/p/d/up/status", "ota/v1//d/up/status",
-		"ota/v1/p//up/status", "ota/v1/p/d//status", "ota/v1/p/d/sideways/status", "ota/v1/p/d/up/plan", "ota/v1/p/d/down/status",
+		"ota/v1/p/d/up/status/x", "/ota/v1/p/d/up/status", "ota/v2/p/d/up/status", "ota/v1x/p/d/up/status",
+		"ota/v1//d/up/status",
+		"ota/v1/p//up/status", "ota/v1/p/d//status", "ota/v1/p/d/sideways/status", "ota/v1/p/d/up/plan",
+		"ota/v1/p/d/down/status",
 		"ota/v1/p/d/UP/status", "ota/v1/p/d/up/Status", "ota/v1/p/d/up/unknown", "ota/v1/+/d/up/status", "ota/v1/p/#",
 		"ota/v1/p/../up/status", "ota/v1/p/d.d/up/status", "ota/v1/p/d\x00/up/status", "ota/v1/p/\xff/up/status",
-		"ota/v1/" + strings.Repeat("p", 65) + "/d/up/status", "$share/g/ota/v1/p/d/up/status", strings.Repeat("ota/v1/", 10000),
+		"ota/v1/" + strings.Repeat("p", 65) + "/d/up/status", "$share/g/ota/v1/p/d/up/status",
+		strings.Repeat("ota/v1/", 10000),
 	} {
 		id, direction, kind, ok := wire.Topics{}.Parse(topic)
 		assert.False(t, ok, topic)

@@ -36,9 +36,11 @@ func (t *Trust) Validate() error {
 	case t.Threshold < 0:
 		problems = append(problems, errors.New("the threshold must not be negative"))
 	case len(t.Keys) == 0 && !t.AllowUnsigned:
-		problems = append(problems, errors.New("without a key every package is refused: give one, or allow unsigned packages"))
+		problems = append(
+			problems, errors.New("without a key every package is refused: give one, or allow unsigned packages"))
 	case len(t.Keys) > 0 && t.Threshold > len(t.Keys):
-		problems = append(problems, fmt.Errorf("the threshold is %d, more than there are keys (%d)", t.Threshold, len(t.Keys)))
+		problems = append(problems, fmt.Errorf("the threshold is %d, more than there are keys (%d)", t.Threshold,
+			len(t.Keys)))
 	}
 	return errors.Join(problems...)
 }

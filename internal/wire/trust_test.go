@@ -72,7 +72,8 @@ func TestOpen(t *testing.T) {
 		{"unsigned, and that is allowed", unsigned, either, true, ""},
 		{"a stranger", stranger, either, false, ota.KeyUntrusted},
 		{"a stranger where unsigned is allowed", stranger, either, true, ota.KeyUntrusted},
-		{"a stranger in a trusted key's name", withKeyID(stranger, wire.KeyID(public(1))), either, false, ota.SignatureInvalid},
+		{"a stranger in a trusted key's name", withKeyID(stranger, wire.KeyID(public(1))), either, false,
+			ota.SignatureInvalid},
 		{"a stranger beside a trusted key", join(stranger, one), either, false, ""},
 		{"a trusted key in nobody's name", withKeyID(one, ""), either, false, ""},
 		{"a trusted key in a stranger's name", withKeyID(one, "stranger"), either, false, ""},
@@ -160,7 +161,8 @@ func TestEnvelopesAreReadInEitherBase64(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := encoding.EncodeToString(data)
-			got, err := wire.DecodeEnvelope(fmt.Appendf(nil, `{"payloadType":"t","payload":%q,"signatures":[{"keyid":"k","sig":%q}]}`, text, text))
+			got, err := wire.DecodeEnvelope(fmt.Appendf(nil,
+				`{"payloadType":"t","payload":%q,"signatures":[{"keyid":"k","sig":%q}]}`, text, text))
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 		})
@@ -179,7 +181,8 @@ func TestEnvelopeIsChecked(t *testing.T) {
 		{"type with a line end", `application/`, `application\n`, "payloadType: must be"},
 		{"payload is a list", `"payload":"`, `"payload":[],"other":"`, "payload: must not be of the JSON type array"},
 		{"signature is empty", `"sig":"`, `"sig":"","other":"`, "signatures[0].sig: must be base64"},
-		{"signatures are an object", `"signatures":[`, `"signatures":{},"others":[`, "signatures: must not be of the JSON type object"},
+		{"signatures are an object", `"signatures":[`, `"signatures":{},"others":[`,
+			"signatures: must not be of the JSON type object"},
 		{"no key id", `"keyid"`, `"key"`, ""},
 	})
 }

@@ -55,7 +55,8 @@ func TestInventoryIsChecked(t *testing.T) {
 		{"battery a fraction", `"battery":87`, `"battery":87.5`, "battery: must not be of the JSON type number"},
 		{"signal beyond physics", `"rssi":-71`, `"rssi":-9000`, "rssi: must be"},
 		{"free bytes negative", `73400320`, `-1`, "free_bytes: must not be negative"},
-		{"free bytes too large a number", `73400320`, `99999999999999999999`, "free_bytes: must not be of the JSON type number"},
+		{"free bytes too large a number", `73400320`, `99999999999999999999`,
+			"free_bytes: must not be of the JSON type number"},
 		{"running plan outside", `"plan":"p-17"`, `"plan":".."`, "running.plan: must be"},
 		{"running without attempt", `"attempt":1`, `"attempt":0`, "running.attempt: must be"},
 		{"running before the first report", `"seq":6`, `"seq":0`, ""},
@@ -67,8 +68,10 @@ func TestInventoryIsChecked(t *testing.T) {
 		{"component is silent", `,"version":"3_1"`, ``, ""},
 		{"version with a line end", `"3_1"`, `"3\n1"`, "components[1].version: must be"},
 		{"half a character", `"3_1"`, `"\ud83d"`, "components[1].version: must be"},
-		{"too many components", `"components":[`, `"components":[` + strings.Repeat(`{},`, ota.MaxInventory), "components: must have 0 to 64 items"},
-		{"components are an object", `"components":[`, `"components":{},"other":[`, "components: must not be of the JSON type object"},
+		{"too many components", `"components":[`, `"components":[` + strings.Repeat(`{},`, ota.MaxInventory),
+			"components: must have 0 to 64 items"},
+		{"components are an object", `"components":[`, `"components":{},"other":[`,
+			"components: must not be of the JSON type object"},
 	})
 }
 
@@ -83,8 +86,10 @@ func TestDecisionIsChecked(t *testing.T) {
 		{"agreement with a reason", `"accept":false`, `"accept":true`, "reason: must not stand"},
 		{"retry at no time", `"retry_at":"`, `"retry_at":"soon `, "retry_at: must be"},
 		{"retry not named", `"retry_at"`, `"retry_when"`, ""},
-		{"invalid plan without attempt", `1,"accept":false,"reason":"battery_low"`, `0,"accept":false,"reason":"invalid_plan"`, ""},
-		{"invalid plan with a bad attempt", `1,"accept":false,"reason":"battery_low"`, `-1,"accept":false,"reason":"invalid_plan"`, "attempt: must be"},
+		{"invalid plan without attempt", `1,"accept":false,"reason":"battery_low"`,
+			`0,"accept":false,"reason":"invalid_plan"`, ""},
+		{"invalid plan with a bad attempt", `1,"accept":false,"reason":"battery_low"`,
+			`-1,"accept":false,"reason":"invalid_plan"`, "attempt: must be"},
 	})
 }
 
@@ -136,7 +141,8 @@ func TestEveryStatusThatADeviceReportsTravels(t *testing.T) {
 }
 
 func TestProgressIsChecked(t *testing.T) {
-	progress := &ota.Progress{Time: at(4), Plan: "p-17", Component: "rootfs", Phase: ota.PhaseUpgrading, Done: 10, Total: 20}
+	progress := &ota.Progress{Time: at(4), Plan: "p-17", Component: "rootfs", Phase: ota.PhaseUpgrading, Done: 10,
+		Total: 20}
 	checkEdits(t, "progress", up(t, progress), []edit{
 		{"unknown phase", `upgrading`, `resting`, "phase: must be"},
 		{"done negative", `"done":10`, `"done":-10`, "done: must be"},

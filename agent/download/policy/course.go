@@ -168,12 +168,15 @@ func (c *Course) exhausted() *ota.Failure {
 	switch {
 	case s.Wrong >= c.rules.Attempts:
 		return &ota.Failure{Code: c.last.Code,
-			Detail: fmt.Sprintf("%s in a row brought no new chunk, the last one: %s", ota.Counted(s.Fruitless, "request"), c.last.Detail)}
+			Detail: fmt.Sprintf("%s in a row brought no new chunk, the last one: %s", ota.Counted(s.Fruitless, "request"),
+				c.last.Detail)}
 	case s.Waited >= c.rules.Patience && s.Fruitless >= c.rules.Attempts:
 		return &ota.Failure{Code: c.last.Code,
-			Detail: fmt.Sprintf("no new chunk came for %s, %s in a row, the last one: %s", s.Waited.Round(time.Second), ota.Counted(s.Fruitless, "request"), c.last.Detail)}
+			Detail: fmt.Sprintf("no new chunk came for %s, %s in a row, the last one: %s", s.Waited.Round(time.Second),
+				ota.Counted(s.Fruitless, "request"), c.last.Detail)}
 	case s.Spent >= c.rules.Deadline:
-		return &ota.Failure{Code: ota.NetworkTimeout, Detail: fmt.Sprintf("the file has not come within %s", c.rules.Deadline)}
+		return &ota.Failure{Code: ota.NetworkTimeout,
+			Detail: fmt.Sprintf("the file has not come within %s", c.rules.Deadline)}
 	}
 	return nil
 }

@@ -247,8 +247,10 @@ func TestDeadline(t *testing.T) {
 
 func TestStatusKind(t *testing.T) {
 	t.Parallel()
-	for status, kind := range map[int]policy.Kind{401: policy.Gone, 403: policy.Gone, 404: policy.Gone, 408: policy.Away, 429: policy.Away,
-		500: policy.Away, 502: policy.Away, 503: policy.Away, 504: policy.Away, 410: policy.Wrong, 416: policy.Wrong, 302: policy.Wrong, 204: policy.Wrong} {
+	for status, kind := range map[int]policy.Kind{401: policy.Gone, 403: policy.Gone, 404: policy.Gone, 408: policy.Away,
+		429: policy.Away,
+		500: policy.Away, 502: policy.Away, 503: policy.Away, 504: policy.Away, 410: policy.Wrong, 416: policy.Wrong,
+		302: policy.Wrong, 204: policy.Wrong} {
 		assert.Equal(t, kind, policy.StatusKind(status), status)
 	}
 }

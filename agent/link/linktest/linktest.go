@@ -372,7 +372,8 @@ func end(t *testing.T, b *bench) {
 	assert.Equal(t, []int{1}, b.reports(d), "what waited has left")
 	assert.True(t, offline(d) && offline(member))
 	for _, one := range []*device{d, member} {
-		assert.Equal(t, []agent.Input{agent.Connected{}, agent.Disconnected{}, agent.Connected{}, agent.Disconnected{}}, one.inputs())
+		assert.Equal(t, []agent.Input{agent.Connected{}, agent.Disconnected{}, agent.Connected{}, agent.Disconnected{}},
+			one.inputs())
 	}
 }
 
@@ -388,7 +389,8 @@ func members(t *testing.T, b *bench) {
 	}
 	settle()
 	for i, d := range all {
-		assert.Equal(t, []agent.Input{agent.Connected{}, agent.Received{Message: &ota.Ack{Plan: "p", Seq: i + 1}}}, d.inputs())
+		assert.Equal(t, []agent.Input{agent.Connected{}, agent.Received{Message: &ota.Ack{Plan: "p", Seq: i + 1}}},
+			d.inputs())
 		assert.Equal(t, []int{i + 1}, b.reports(d))
 	}
 	stop(context.Canceled)

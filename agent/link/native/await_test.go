@@ -199,7 +199,8 @@ func TestHalfARecord(t *testing.T) {
 	require.NoError(t, err)
 	all, want := many(3)
 	url := serve(t, func(p *peer) {
-		secure := tls.Server(halting{p.Conn, slow}, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+		secure := tls.Server(halting{p.Conn, slow},
+			&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
 		q := &peer{Conn: secure}
 		q.welcome(&packets.Properties{})
 		slow.Store(true)

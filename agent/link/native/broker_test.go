@@ -68,7 +68,8 @@ func (p *peer) welcome(properties *packets.Properties) *packets.Connect {
 
 // down sends a message of the platform.
 func (p *peer) down(id uint16, topic, payload string) {
-	p.send(&packets.Publish{QoS: 1, PacketID: id, Topic: topic, Payload: []byte(payload), Properties: &packets.Properties{}})
+	p.send(&packets.Publish{QoS: 1, PacketID: id, Topic: topic, Payload: []byte(payload),
+		Properties: &packets.Properties{}})
 }
 
 func (p *peer) acknowledge(publish *packets.Publish) {
@@ -181,7 +182,8 @@ func report(seq int) *ota.Report {
 }
 
 func progress() *ota.Progress {
-	return &ota.Progress{Time: time.Now(), Plan: "p-17", Component: "rootfs", Phase: ota.PhaseDownloading, Done: 1, Total: 2}
+	return &ota.Progress{Time: time.Now(), Plan: "p-17", Component: "rootfs", Phase: ota.PhaseDownloading, Done: 1,
+		Total: 2}
 }
 
 func assertTopics(t *testing.T, want []string, published []*packets.Publish) {

@@ -120,10 +120,12 @@ func (c *Config) validateTimes() []error {
 		problems = append(problems, fmt.Errorf("goodbye time-out %v must not be negative", c.GoodbyeTimeout))
 	}
 	if c.FirstDelay < 0 || c.FirstDelay > DefaultFirstDelay {
-		problems = append(problems, fmt.Errorf("first reconnect delay %v must be at most %v", c.FirstDelay, DefaultFirstDelay))
+		problems = append(problems, fmt.Errorf("first reconnect delay %v must be at most %v", c.FirstDelay,
+			DefaultFirstDelay))
 	}
 	if c.MaxDelay < 0 || (c.MaxDelay > 0 && c.MaxDelay < c.FirstDelay) {
-		problems = append(problems, fmt.Errorf("longest reconnect delay %v must not be shorter than the first one", c.MaxDelay))
+		problems = append(problems, fmt.Errorf("longest reconnect delay %v must not be shorter than the first one",
+			c.MaxDelay))
 	}
 	return problems
 }

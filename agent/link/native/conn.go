@@ -103,7 +103,8 @@ func (c *conn) next() (packets.Packet, error) {
 	}
 	// The length is checked before memory is taken for it.
 	if header+length > ota.MaxPacket {
-		return nil, fmt.Errorf("the broker sent a packet of %d bytes, at most %d were announced", header+length, ota.MaxPacket)
+		return nil, fmt.Errorf("the broker sent a packet of %d bytes, at most %d were announced", header+length,
+			ota.MaxPacket)
 	}
 	body := make([]byte, length)
 	if err := c.fill(body); err != nil {

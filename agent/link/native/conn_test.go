@@ -39,7 +39,8 @@ func (l *line) Close() error { return nil }
 func TestPacketsAreOneWrite(t *testing.T) {
 	l := &line{}
 	c := newConn(l)
-	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: []byte("hello"), Properties: &packets.Properties{}}
+	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: []byte("hello"),
+		Properties: &packets.Properties{}}
 	require.NoError(t, c.send(publish))
 	assert.Equal(t, 1, l.writes)
 	back, err := packets.ReadPacket(&l.out)
@@ -54,7 +55,8 @@ func TestPacketsAreOneWrite(t *testing.T) {
 }
 
 func TestPacketsInPieces(t *testing.T) {
-	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: bytes.Repeat([]byte("x"), ota.MaxPayload), Properties: &packets.Properties{}}
+	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: bytes.Repeat([]byte("x"), ota.MaxPayload),
+		Properties: &packets.Properties{}}
 	var b bytes.Buffer
 	for range 2 {
 		_, err := publish.WriteTo(&b)
@@ -100,7 +102,8 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 func FuzzConn(f *testing.F) {
 	for _, p := range []io.WriterTo{
 		&packets.Connack{Properties: &packets.Properties{ReasonString: "x"}},
-		&packets.Publish{QoS: 1, PacketID: 1, Topic: "a/b", Payload: []byte("{}"), Properties: &packets.Properties{ContentType: "x"}},
+		&packets.Publish{QoS: 1, PacketID: 1, Topic: "a/b", Payload: []byte("{}"),
+			Properties: &packets.Properties{ContentType: "x"}},
 		&packets.Suback{PacketID: 1, Reasons: []byte{1}, Properties: &packets.Properties{}},
 		&packets.Disconnect{ReasonCode: 0x8e, Properties: &packets.Properties{}},
 	} {

@@ -110,12 +110,14 @@ func (l *Session) connect(ctx context.Context, rawURL string) (*live, error) {
 	defer stop()
 	if err := l.login(s, packet); err != nil {
 		s.end(err)
-		return nil, fmt.Errorf("cannot log in to the broker: %w", hungUp(err, "it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5?"))
+		return nil, fmt.Errorf("cannot log in to the broker: %w",
+			hungUp(err, "it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5?"))
 	}
 	if err := l.subscribe(s); err != nil {
 		s.end(err)
 		l.forget(s)
-		return nil, fmt.Errorf("cannot subscribe to the device's topics: %w", hungUp(err, "the broker ends the connection instead of an answer: may the device use them?"))
+		return nil, fmt.Errorf("cannot subscribe to the device's topics: %w",
+			hungUp(err, "the broker ends the connection instead of an answer: may the device use them?"))
 	}
 	return s, nil
 }
@@ -209,7 +211,8 @@ func (l *Session) login(s *live, packet *packets.Connect) error {
 // long for the broker. Without any the platform would hear nothing of a device that
 // says it is connected.
 func (l *Session) takesReports(s *live) bool {
-	kind, payload, err := wire.EncodeUp(&ota.Report{Time: time.Unix(0, 0), Plan: "p", Attempt: 1, Seq: 1, Component: "c", Status: ota.UpgradeFailed,
+	kind, payload, err := wire.EncodeUp(&ota.Report{Time: time.Unix(0, 0), Plan: "p", Attempt: 1, Seq: 1, Component: "c",
+		Status:  ota.UpgradeFailed,
 		Version: "1", Failure: &ota.Failure{Code: ota.Internal}})
 	return err == nil && l.excess(s, &l.cfg.Identity, kind, payload) == 0
 }
@@ -280,10 +283,12 @@ const noRetained = 2
 // the answer. A broker that has kept the session may send messages before it.
 func (l *Session) subscribe(s *live) error {
 	subscribe := &packets.Subscribe{PacketID: subscription, Properties: &packets.Properties{},
-		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1, RetainHandling: noRetained}}}
+		Subscriptions: []packets.SubOptions{{Topic: l.topics.DeviceFilter(l.cfg.Identity), QoS: 1,
+			RetainHandling: noRetained}}}
 	for i := range l.cfg.Members {
 		filter := l.topics.DeviceFilter(l.cfg.Members[i].Identity)
-		subscribe.Subscriptions = append(subscribe.Subscriptions, packets.SubOptions{Topic: filter, QoS: 1, RetainHandling: noRetained})
+		subscribe.Subscriptions = append(subscribe.Subscriptions,
+			packets.SubOptions{Topic: filter, QoS: 1, RetainHandling: noRetained})
 	}
 	if err := s.conn.send(subscribe); err != nil {
 		return err

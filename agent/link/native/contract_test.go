@@ -126,7 +126,8 @@ func (b *broker) answer(c *connection, packet *packets.ControlPacket) {
 			id, _, _, _ := wire.Topics{}.Parse(s.Topic[:len(s.Topic)-1] + wire.KindAck)
 			c.subscribed[id] = true
 		}
-		c.out <- &packets.Suback{PacketID: p.PacketID, Reasons: make([]byte, len(p.Subscriptions)), Properties: &packets.Properties{}}
+		c.out <- &packets.Suback{PacketID: p.PacketID, Reasons: make([]byte, len(p.Subscriptions)),
+			Properties: &packets.Properties{}}
 	case *packets.Publish:
 		id, _, kind, _ := wire.Topics{}.Parse(p.Topic)
 		message, err := wire.DecodeUp(kind, p.Payload)
@@ -157,7 +158,8 @@ func (b *broker) push(c *connection) {
 			if g.sent != c && c.credit > 0 {
 				g.sent = c
 				c.credit--
-				c.out <- &packets.Publish{QoS: 1, PacketID: g.id, Topic: g.topic, Payload: g.payload, Properties: &packets.Properties{}}
+				c.out <- &packets.Publish{QoS: 1, PacketID: g.id, Topic: g.topic, Payload: g.payload,
+					Properties: &packets.Properties{}}
 			}
 		}
 	}

@@ -40,7 +40,8 @@ func (l *Session) admit(s *live, p *packets.Publish) (taken bool, err error) {
 	}
 	l.complaints.say(l.log, "more messages come than the device handles; one is dropped", "for", id.Device, "qos", p.QoS)
 	if p.QoS > 0 {
-		_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, ReasonCode: packets.PubackQuotaExceeded, Properties: &packets.Properties{}})
+		_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, ReasonCode: packets.PubackQuotaExceeded,
+			Properties: &packets.Properties{}})
 	}
 	return false, nil
 }
@@ -106,7 +107,8 @@ func (l *Session) deliver(to link.Device, kind string, payload []byte) {
 	case invalid.Kind == wire.KindPlan:
 		to.Deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: clip(err.Error())})
 	case invalid.Kind == wire.KindPackage && invalid.Component != "":
-		to.Deliver(agent.BadPackage{Plan: invalid.Plan, Attempt: invalid.Attempt, Component: invalid.Component, Detail: clip(err.Error())})
+		to.Deliver(agent.BadPackage{Plan: invalid.Plan, Attempt: invalid.Attempt, Component: invalid.Component,
+			Detail: clip(err.Error())})
 	}
 }
 

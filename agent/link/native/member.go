@@ -30,20 +30,24 @@ type outgoing struct {
 func (c *Config) validateMembers() []error {
 	var problems []error
 	if len(c.Members) > link.MaxMembers {
-		problems = append(problems, fmt.Errorf("the link speaks for %d other devices, at most %d are possible", len(c.Members), link.MaxMembers))
+		problems = append(problems, fmt.Errorf("the link speaks for %d other devices, at most %d are possible",
+			len(c.Members), link.MaxMembers))
 	}
 	seen := map[ota.Identity]bool{c.Identity: true}
 	for i := range c.Members {
 		m := &c.Members[i]
 		if !ota.ValidKey(m.Identity.Product) || !ota.ValidKey(m.Identity.Device) {
-			problems = append(problems, fmt.Errorf("member %q of product %q: both must be 1 to 64 characters of [A-Za-z0-9_-]", m.Identity.Device, m.Identity.Product))
+			problems = append(problems, fmt.Errorf("member %q of product %q: both must be 1 to 64 characters of [A-Za-z0-9_-]",
+				m.Identity.Device, m.Identity.Product))
 		}
 		if seen[m.Identity] {
-			problems = append(problems, fmt.Errorf("member %q of product %q is spoken for twice", m.Identity.Device, m.Identity.Product))
+			problems = append(problems, fmt.Errorf("member %q of product %q is spoken for twice", m.Identity.Device,
+				m.Identity.Product))
 		}
 		seen[m.Identity] = true
 		if m.Deliver == nil {
-			problems = append(problems, fmt.Errorf("member %q of product %q has nobody to deliver to", m.Identity.Device, m.Identity.Product))
+			problems = append(problems, fmt.Errorf("member %q of product %q has nobody to deliver to", m.Identity.Device,
+				m.Identity.Product))
 		}
 	}
 	return problems

@@ -75,7 +75,8 @@ func TestMemberIsNotAllowed(t *testing.T) {
 		if subscribe == nil {
 			return // the test is over
 		}
-		p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{1, 0x87, 1}, Properties: &packets.Properties{}})
+		p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{1, 0x87, 1},
+			Properties: &packets.Properties{}})
 		published <- p.behave()
 	})
 	own, first, second := newInbox(), newInbox(), newInbox()
@@ -88,7 +89,8 @@ func TestMemberIsNotAllowed(t *testing.T) {
 	for _, in := range []inbox{own, second} {
 		assert.Equal(t, agent.Disconnected{}, in.next(t))
 	}
-	assertTopics(t, []string{"ota/v1/sensor/s-2/up/status", "ota/v1/sensor/s-2/up/offline", topics + "up/offline"}, published.wait(t))
+	assertTopics(t, []string{"ota/v1/sensor/s-2/up/status", "ota/v1/sensor/s-2/up/offline", topics + "up/offline"},
+		published.wait(t))
 	assert.Empty(t, first)
 }
 

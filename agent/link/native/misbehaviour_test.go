@@ -64,7 +64,8 @@ func TestStrangeMessages(t *testing.T) {
 	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 6}}, in.next(t))
 	assert.Equal(t, len(messages), acked.wait(t))
 	stop()
-	assert.LessOrEqual(t, strings.Count(log.String(), "level=WARN"), 1+int(time.Since(began)/time.Second), "one a second at most")
+	assert.LessOrEqual(t, strings.Count(log.String(), "level=WARN"), 1+int(time.Since(began)/time.Second),
+		"one a second at most")
 }
 
 // misbehaviours are what brokers do on a first connection that none should.
@@ -108,15 +109,19 @@ func misbehaviours() map[string]func(*peer) {
 		"speaks HTTP":                     raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...),
 		"refuses": func(p *peer) {
 			p.until(packets.CONNECT)
-			p.send(&packets.Connack{ReasonCode: packets.ConnackNotAuthorized, Properties: &packets.Properties{ReasonString: "go away"}})
+			p.send(&packets.Connack{ReasonCode: packets.ConnackNotAuthorized,
+				Properties: &packets.Properties{ReasonString: "go away"}})
 		},
 		"starts an authentication":   raw(0xf0, 0x02, 0x18, 0x00),
 		"pretends an authentication": raw(connack(&packets.Properties{AuthMethod: "x"})...),
 		"knows no QoS 1":             raw(connack(&packets.Properties{MaximumQOS: &none})...),
 		"a length that never ends":   raw(0x20, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
 		"a packet of 256 MiB":        raw(0x20, 0xff, 0xff, 0xff, 0x7f),
-		"closes before SUBACK":       func(p *peer) { p.until(packets.CONNECT); p.send(&packets.Connack{Properties: &packets.Properties{}}) },
-		"refuses the subscription":   refuseSubscription,
+		"closes before SUBACK": func(p *peer) {
+			p.until(packets.CONNECT)
+			p.send(&packets.Connack{Properties: &packets.Properties{}})
+		},
+		"refuses the subscription": refuseSubscription,
 		"messages before SUBACK": func(p *peer) {
 			p.until(packets.CONNECT)
 			p.send(&packets.Connack{Properties: &packets.Properties{}})
@@ -188,23 +193,29 @@ func refuseSubscription(p *peer) {
 	if subscribe == nil {
 		return // it was too slow
 	}
-	p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{packets.SubackNotauthorized}, Properties: &packets.Properties{}})
+	p.send(&packets.Suback{PacketID: subscribe.PacketID(), Reasons: []byte{packets.SubackNotauthorized},
+		Properties: &packets.Properties{}})
 	_ = p.until(packets.DISCONNECT)
 }
 
 // A broker that closes without a word is told in words, whenever it does.
 func TestWhatSilentBrokersMean(t *testing.T) {
 	for want, treat := range map[string]func(*peer){
-		"cannot log in to the broker: it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5? (EOF)": func(p *peer) {
+		"cannot log in to the broker: it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5? " +
+			"(EOF)": func(
+			p *peer) {
 			p.until(packets.CONNECT)
 		},
-		"cannot subscribe to the device's topics: the broker ends the connection instead of an answer: may the device use them? (EOF)": func(p *peer) {
+		"cannot subscribe to the device's topics: the broker ends the connection instead of an answer: may the device use " +
+			"them? (EOF)": func(
+			p *peer) {
 			p.until(packets.CONNECT)
 			p.send(&packets.Connack{Properties: &packets.Properties{}})
 			p.until(packets.SUBSCRIBE)
 		},
 		// Connected, it would hear nothing of what the device does.
-		"cannot log in to the broker: it takes packets of at most 200 bytes, and no report fits: raise its limit": func(p *peer) {
+		"cannot log in to the broker: it takes packets of at most 200 bytes, and no report fits: raise its limit": func(
+			p *peer) {
 			limit := uint32(200)
 			p.welcome(&packets.Properties{MaximumPacketSize: &limit})
 		},

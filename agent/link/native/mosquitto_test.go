@@ -61,7 +61,8 @@ func platform(t *testing.T, at string) *peer {
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	p := &peer{Conn: conn}
-	p.send(&packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "platform", CleanStart: true, Properties: &packets.Properties{}})
+	p.send(&packets.Connect{ProtocolName: "MQTT", ProtocolVersion: 5, ClientID: "platform", CleanStart: true,
+		Properties: &packets.Properties{}})
 	require.NotNil(t, p.until(packets.CONNACK))
 	p.send(&packets.Subscribe{
 		PacketID: 1, Properties: &packets.Properties{},
@@ -150,7 +151,8 @@ func TestTLSWithClientCertificate(t *testing.T) {
 		cfg := config("mqtts://"+at, newInbox())
 		cfg.TLS = always(newAuthority(t).client(t, "gw-0001"))
 		l, _ := start(t, cfg)
-		assert.Eventually(t, func() bool { return strings.Contains(l.Health().Trouble, "certificate") }, patience, time.Millisecond)
+		assert.Eventually(t, func() bool { return strings.Contains(l.Health().Trouble, "certificate") }, patience,
+			time.Millisecond)
 	})
 	t.Run("without the certificate", func(t *testing.T) {
 		cfg := config("mqtts://"+at, newInbox())
@@ -198,7 +200,8 @@ func idle(t testing.TB, at string, n int) (goroutines, heap, stack, resident flo
 		<-up
 	}
 	// The last ones have connected, but may still be on their way to rest.
-	for deadline := time.Now().Add(patience); float64(runtime.NumGoroutine()) > float64(g0)+1.1*float64(n) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); float64(runtime.NumGoroutine()) > float64(g0)+1.1*float64(n) &&
+		time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	g1, m1, r1 := measure()
@@ -207,7 +210,8 @@ func idle(t testing.TB, at string, n int) (goroutines, heap, stack, resident flo
 		require.NoError(t, <-ended)
 	}
 	each := func(v float64) float64 { return v / float64(n) }
-	return each(float64(g1 - g0)), each(float64(m1.HeapAlloc) - float64(m0.HeapAlloc)), each(float64(m1.StackInuse) - float64(m0.StackInuse)), each(r1 - r0)
+	return each(float64(g1 - g0)), each(float64(m1.HeapAlloc) - float64(m0.HeapAlloc)),
+		each(float64(m1.StackInuse) - float64(m0.StackInuse)), each(r1 - r0)
 }
 
 // rss is the resident memory of this process in bytes.

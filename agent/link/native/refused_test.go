@@ -11,14 +11,19 @@ import (
 
 // What a broker says is told in words, its own included.
 func TestWhatBrokersSay(t *testing.T) {
-	for want, err := range map[string]error{
-		"the broker refused the connection: bad user name or password (no such device)":                                 &Refused{Code: 0x86, Reason: "no such device"},
-		"the broker refused the connection: reason code 0xa2":                                                           &Refused{Code: 0xa2},
-		"the broker refused the subscription of a/down/+: not authorized":                                               &Refused{Code: 0x87, topic: "a/down/+"},
-		"the broker ended the connection: another client has taken over the session: do two devices have one identity?": unexpected(&packets.Disconnect{ReasonCode: 0x8e}),
-		"the broker ended the connection: a quota is exceeded (too much)":                                               unexpected(&packets.Disconnect{ReasonCode: 0x97, Properties: &packets.Properties{ReasonString: "too much"}}),
+	taken := unexpected(&packets.Disconnect{ReasonCode: 0x8e})
+	full := unexpected(&packets.Disconnect{ReasonCode: 0x97, Properties: &packets.Properties{ReasonString: "too much"}})
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&Refused{Code: 0x86, Reason: "no such device"}, "refused the connection: bad user name or password (no such device)"},
+		{&Refused{Code: 0xa2}, "refused the connection: reason code 0xa2"},
+		{&Refused{Code: 0x87, topic: "a/down/+"}, "refused the subscription of a/down/+: not authorized"},
+		{taken, "ended the connection: another client has taken over the session: do two devices have one identity?"},
+		{full, "ended the connection: a quota is exceeded (too much)"},
 	} {
-		assert.EqualError(t, err, want)
+		assert.EqualError(t, c.err, "the broker "+c.want)
 	}
 	_, err := parse(packets.CONNACK<<4, []byte{0, 1})
 	assert.EqualError(t, err, "the broker refused the connection: it does not speak MQTT 5 (it answers in MQTT 3.1.1)")
@@ -26,7 +31,8 @@ func TestWhatBrokersSay(t *testing.T) {
 		"TP/1.1 400 Bad Request\r\nServer: x": "400", "TP/1.0 503 \x1b[2J": "503", "TP/1.1 4\x1b\x1b cut\x00\x00": "4",
 	} {
 		_, err := parse('H', []byte(body))
-		assert.EqualError(t, err, "the broker refused the connection: it does not speak MQTT 5 (it answers in HTTP, with status "+want+")")
+		assert.EqualError(t, err,
+			"the broker refused the connection: it does not speak MQTT 5 (it answers in HTTP, with status "+want+")")
 	}
 	var refused *Refused
 	require.ErrorAs(t, err, &refused)
@@ -39,11 +45,15 @@ func TestWhatBrokersSay(t *testing.T) {
 func TestReasonsOfOneTrouble(t *testing.T) {
 	for want, texts := range map[string][2]string{
 		"lookup ota.example.com: dial udp 127.0.0.1:53: refused; dial tcp 10.0.0.2:1883: reset": {
-			"lookup ota.example.com: dial udp 127.0.0.1:40001->127.0.0.1:53: refused\ndial tcp [fe80::1]:40002->10.0.0.2:1883: reset",
-			"lookup ota.example.com: dial udp 127.0.0.1:50001->127.0.0.1:53: refused\ndial tcp [fe80::1]:50002->10.0.0.2:1883: reset"},
+			"lookup ota.example.com: dial udp 127.0.0.1:40001->127.0.0.1:53: refused\ndial tcp " +
+				"[fe80::1]:40002->10.0.0.2:1883: reset",
+			"lookup ota.example.com: dial udp 127.0.0.1:50001->127.0.0.1:53: refused\ndial tcp " +
+				"[fe80::1]:50002->10.0.0.2:1883: reset"},
 		"x509: certificate has expired or is not yet valid: the current time is before 2026-01-01T00:00:00Z": {
-			"x509: certificate has expired or is not yet valid: current time 1970-01-01T00:00:07Z is before 2026-01-01T00:00:00Z",
-			"x509: certificate has expired or is not yet valid: current time 1970-01-01T00:00:37Z is before 2026-01-01T00:00:00Z"},
+			"x509: certificate has expired or is not yet valid: current time 1970-01-01T00:00:07Z is before " +
+				"2026-01-01T00:00:00Z",
+			"x509: certificate has expired or is not yet valid: current time 1970-01-01T00:00:37Z is before " +
+				"2026-01-01T00:00:00Z"},
 	} {
 		for _, text := range texts {
 			assert.Equal(t, want, reason(errors.New(text)))

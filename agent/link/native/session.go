@@ -217,7 +217,8 @@ func (l *Session) publish(s *live, m outgoing) (id uint16, err error) {
 	p := &packets.Publish{Topic: l.topics.Up(*m.id, kind), QoS: wire.QoS(kind), Payload: payload,
 		Properties: &packets.Properties{ContentType: wire.ContentType}}
 	if l.excess(s, m.id, kind, payload) > 0 {
-		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes", len(payload), "limit", s.maxPacket)
+		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes",
+			len(payload), "limit", s.maxPacket)
 		return 0, nil
 	}
 	if p.QoS > 0 {

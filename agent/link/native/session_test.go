@@ -77,7 +77,8 @@ func TestSession(t *testing.T) {
 	assert.EqualValues(t, 1, c.WillQOS)
 
 	sent := published.wait(t)
-	assertTopics(t, []string{topics + "up/status", topics + "up/status", topics + "up/status", topics + "up/progress", topics + "up/offline"}, sent)
+	assertTopics(t, []string{topics + "up/status", topics + "up/status", topics + "up/status", topics + "up/progress",
+		topics + "up/offline"}, sent)
 	for i, p := range sent {
 		assert.Equal(t, "application/json", p.Properties.ContentType)
 		assert.Equal(t, i != 3, p.QoS == 1, "only progress may be lost")
@@ -160,7 +161,8 @@ func TestReceiveMaximumOfTheBroker(t *testing.T) {
 	early, rest := make(later[int], 1), make(later[[]*packets.Publish], 1)
 	url := serve(t, func(p *peer) {
 		p.welcome(&packets.Properties{ReceiveMaximum: &few})
-		first := []*packets.Publish{p.until(packets.PUBLISH).Content.(*packets.Publish), p.until(packets.PUBLISH).Content.(*packets.Publish)}
+		first := []*packets.Publish{p.until(packets.PUBLISH).Content.(*packets.Publish),
+			p.until(packets.PUBLISH).Content.(*packets.Publish)}
 		// A third one would be there at once. That none comes can only be
 		// waited for.
 		_ = p.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
@@ -274,7 +276,8 @@ func TestDetailsAreCutToWhatTheBrokerTakes(t *testing.T) {
 	l, stop := start(t, config(url, in))
 	in.next(t)
 	large := report(1)
-	large.Status, large.Failure = ota.DownloadFailed, &ota.Failure{Code: ota.HTTPError, Detail: "stage: " + strings.Repeat("x", 500) + " no valve"}
+	large.Status, large.Failure = ota.DownloadFailed,
+		&ota.Failure{Code: ota.HTTPError, Detail: "stage: " + strings.Repeat("x", 500) + " no valve"}
 	l.Send(large)
 	l.Send(report(2))
 	l.Send(&ota.Report{})                                                         // cannot be encoded
@@ -364,7 +367,8 @@ func TestConfigProblemsAreSaidTogether(t *testing.T) {
 		Identity: ota.Identity{Product: "a/b"}, Prefix: "ota/#", KeepAlive: time.Millisecond, SessionExpiry: -1,
 		ConnectTimeout: -1, GoodbyeTimeout: -1, FirstDelay: time.Minute, MaxDelay: time.Second,
 	})
-	for _, part := range []string{`product "a/b"`, `device ""`, "no broker URL", "prefix", "nobody", "keep-alive", "session expiry", "connect time-out", "goodbye time-out", "first reconnect", "longest reconnect"} {
+	for _, part := range []string{`product "a/b"`, `device ""`, "no broker URL", "prefix", "nobody", "keep-alive",
+		"session expiry", "connect time-out", "goodbye time-out", "first reconnect", "longest reconnect"} {
 		assert.ErrorContains(t, err, part)
 	}
 	for url, part := range map[string]string{

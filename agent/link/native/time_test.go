@@ -26,7 +26,8 @@ type event struct {
 
 // history runs a link for a time that passes at once, against a broker on a
 // pipe, and gives what happened.
-func history(t *testing.T, cfg native.Config, during time.Duration, treat func(p *peer, saw func(string))) (events []event) {
+func history(t *testing.T, cfg native.Config, during time.Duration,
+	treat func(p *peer, saw func(string))) (events []event) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

@@ -77,7 +77,8 @@ func TestBrokersThatSendAheadOfAcknowledgements(t *testing.T) {
 			if qos == 1 {
 				assert.Zero(t, <-ended, "the connection is left")
 			} else {
-				require.Eventually(t, func() bool { return len(device.waiting) == native.DefaultReceiveMaximum }, patience, time.Millisecond)
+				require.Eventually(t, func() bool { return len(device.waiting) == native.DefaultReceiveMaximum }, patience,
+					time.Millisecond)
 			}
 			stop()
 		})
@@ -194,16 +195,19 @@ func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
 	dropped := make(later[int], 1)
 	url := serve(t, func(p *peer) {
 		subscribed := p.until(packets.CONNECT)
-		assert.EqualValues(t, 2*native.DefaultReceiveMaximum, *subscribed.Content.(*packets.Connect).Properties.ReceiveMaximum)
+		assert.EqualValues(t, 2*native.DefaultReceiveMaximum,
+			*subscribed.Content.(*packets.Connect).Properties.ReceiveMaximum)
 		p.send(&packets.Connack{Properties: &packets.Properties{}})
-		p.send(&packets.Suback{PacketID: p.until(packets.SUBSCRIBE).PacketID(), Reasons: []byte{1, 1, 1}, Properties: &packets.Properties{}})
+		p.send(&packets.Suback{PacketID: p.until(packets.SUBSCRIBE).PacketID(), Reasons: []byte{1, 1, 1},
+			Properties: &packets.Properties{}})
 		for id := range uint16(many) {
 			p.send(none(1, 2*id+1, "ota/v1/sensor/s-1/down/none"))
 			p.send(none(1, 2*id+2, "ota/v1/sensor/s-2/down/none"))
 		}
 		refused := 0
 		for range 2*many - native.DefaultReceiveMaximum/2 {
-			if ack := p.until(packets.PUBACK); ack != nil && ack.Content.(*packets.Puback).ReasonCode == packets.PubackQuotaExceeded {
+			if ack := p.until(packets.PUBACK); ack != nil &&
+				ack.Content.(*packets.Puback).ReasonCode == packets.PubackQuotaExceeded {
 				refused++
 			}
 		}

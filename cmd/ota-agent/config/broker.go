@@ -49,7 +49,8 @@ func warnPlain(m *yamlform.Map, urls []*url.URL) {
 	for _, u := range urls {
 		encrypted = encrypted || u.Scheme == "mqtts"
 		if u.Scheme == "mqtt" && !loopback(u.Hostname()) {
-			m.Warnf("urls", "the connection to %s is not encrypted: name, password and plans can be read on the way; want mqtts", u.Host)
+			m.Warnf("urls",
+				"the connection to %s is not encrypted: name, password and plans can be read on the way; want mqtts", u.Host)
 		}
 	}
 	for _, key := range []string{"ca_file", "cert_file"} {
@@ -96,12 +97,14 @@ func parseBrokerURL(text string) (*url.URL, error) {
 
 // topicPrefix checks that all topics below a prefix are topics.
 func topicPrefix(text string) error {
-	bad := yamlform.Line(text) != nil || len(text) > 128 || strings.HasPrefix(text, "$") || strings.ContainsAny(text, "+# ")
+	bad := yamlform.Line(text) != nil || len(text) > 128 || strings.HasPrefix(text, "$") ||
+		strings.ContainsAny(text, "+# ")
 	for _, level := range strings.Split(text, "/") {
 		bad = bad || level == ""
 	}
 	if bad {
-		return fmt.Errorf("%q is not a topic prefix; want levels such as ota/v1, without + # $ and without an empty level", text)
+		return fmt.Errorf("%q is not a topic prefix; want levels such as ota/v1, without + # $ and without an empty level",
+			text)
 	}
 	return nil
 }

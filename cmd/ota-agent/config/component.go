@@ -112,7 +112,8 @@ func parseInstaller(text string) (Installer, error) {
 	case InstallerFile, InstallerSlot, InstallerCommand, InstallerSerial, InstallerModem:
 		return i, nil
 	}
-	return "", fmt.Errorf("%q is not an installer%s", text, yamlform.Suggest(text, []string{"file", "slot", "command", "serial", "modem"}))
+	return "", fmt.Errorf("%q is not an installer%s", text,
+		yamlform.Suggest(text, []string{"file", "slot", "command", "serial", "modem"}))
 }
 
 // readFileInstaller gives nil where the component has no such settings.

@@ -64,22 +64,26 @@ func TestEveryKey(t *testing.T) {
 		Product: "gw-200", Device: "gw-0001", Hardware: "rev-b",
 		Broker: config.Broker{
 			URLs:     []*url.URL{{Scheme: "mqtts", Host: "ota.example.com:8883"}, {Scheme: "mqtt", Host: "127.0.0.1:1884"}},
-			Username: "gw-0001", PasswordFile: at("password"), Certificates: host.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")},
-			Prefix: "ota/staging", KeepAlive: 30 * time.Second, SessionExpiry: time.Hour,
+			Username: "gw-0001", PasswordFile: at("password"),
+			Certificates: host.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")},
+			Prefix:       "ota/staging", KeepAlive: 30 * time.Second, SessionExpiry: time.Hour,
 		},
 		StateDir: at("state"), ControlSocket: at("run/agent.sock"),
 		Trust: config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
-		Storage: &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"), SecretKeyFile: at("secret"), PathStyle: true,
+		Storage: &config.Storage{Endpoint: "https://oss.example.com", Region: "eu-1", AccessKeyFile: at("access"),
+			SecretKeyFile: at("secret"), PathStyle: true,
 			Certificates: host.Certificates{CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem")}},
-		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3, Cache: 64 << 20, LowestRate: 2 << 10, Patience: time.Hour, Deadline: 24 * time.Hour,
+		Download: config.Download{RateLimit: 1 << 20, StallTimeout: 10 * time.Second, Attempts: 7, Parallel: 3,
+			Cache: 64 << 20, LowestRate: 2 << 10, Patience: time.Hour, Deadline: 24 * time.Hour,
 			Allow: []string{"oss.lan"}, Deny: []string{"10.0.0.0/8"}, HTTPSOnly: true},
 		Confirm: config.ConfirmByCommand, ConfirmCommand: []string{at("handler"), "--plan"},
 		Windows: []agent.Window{
 			{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
 			{Days: [7]bool{0: true, 6: true}, From: 1320, To: 360, Zone: time.UTC},
 		},
-		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/busy",
-			Least: ota.Conditions{MinBattery: new(30), MinRSSI: new(-95), Space: 10 << 20}},
+		Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"},
+			BusyFile: "/run/busy",
+			Least:    ota.Conditions{MinBattery: new(30), MinRSSI: new(-95), Space: 10 << 20}},
 		Components: []config.Component{
 			{ID: "app", Type: ota.Module, Installer: config.InstallerFile, Version: "1.10", File: &config.FileInstaller{
 				Path: at("app.bin"), After: []string{"sh", "-c", "true"}, Mode: 0o750, Restart: firmware.RestartProcess,
@@ -91,40 +95,54 @@ func TestEveryKey(t *testing.T) {
 				Devices: [2]string{at("slot-a"), at("slot-b")}, Boot: config.BootFlag, BootFile: at("flag"),
 				Running: "/run/slot", Tries: 2, VersionFile: "/etc/version",
 			}},
-			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Release: 7, Trust: &config.Trust{Keys: []string{at("spare.pub")}, Threshold: 1}, Command: &config.CommandInstaller{
-				Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
-			}},
-			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{
-				Port: port.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
-				Version: port.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second, Attempts: 2},
-				Enter: []port.Exchange{
-					{Send: "update\r", Expect: regexp.MustCompile("ready"), Timeout: 2 * time.Second, Attempts: 3},
-					{Send: "yes\r", Timeout: 2 * time.Second, Attempts: 3},
-				},
-				Start:   []port.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
-				Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
-				Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
-			}}},
-			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial, LineInstallers: config.LineInstallers{Serial: &serial.Config{
-				Port: port.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP, Version: port.Exchange{Timeout: 2 * time.Second, Attempts: 3},
-			}}},
-			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
-				Port: port.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute, StartLimit: 5 * time.Minute, UpgradeLimit: time.Hour,
-				Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
-				Profile: modem.Profile{
-					Version:  port.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`), Timeout: 2 * time.Second, Attempts: 3},
-					Prepare:  []port.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 3}},
-					Upload:   port.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second, Attempts: 1},
-					Uploaded: regexp.MustCompile(`UP: (\d+)`),
-					Trigger:  port.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second, Attempts: 1},
-					Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`), Failed: regexp.MustCompile(`\+FAIL`),
-				},
-			}}},
-			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem, LineInstallers: config.LineInstallers{Modem: &modem.Config{
-				Port: port.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
-			}}},
+			{ID: "motor", Type: ota.MCU, Installer: config.InstallerCommand, Irreversible: true, Release: 7,
+				Trust: &config.Trust{Keys: []string{at("spare.pub")}, Threshold: 1}, Command: &config.CommandInstaller{
+					Path: at("handler"), ApplyDeltas: true, Timeout: 5 * time.Minute,
+				}},
+			{ID: "pump", Type: ota.MCU, Installer: config.InstallerSerial,
+				LineInstallers: config.LineInstallers{Serial: &serial.Config{
+					Port: port.Config{Path: at("tty"), Baud: 57600}, Protocol: serial.Pull,
+					Version: port.Exchange{Send: "version\r", Expect: regexp.MustCompile(`version (\S+)`), Timeout: 3 * time.Second,
+						Attempts: 2},
+					Enter: []port.Exchange{
+						{Send: "update\r", Expect: regexp.MustCompile("ready"), Timeout: 2 * time.Second, Attempts: 3},
+						{Send: "yes\r", Timeout: 2 * time.Second, Attempts: 3},
+					},
+					Start:   []port.Exchange{{Expect: regexp.MustCompile("boot ok"), Timeout: 20 * time.Second, Attempts: 3}},
+					Timeout: 5 * time.Second, Attempts: 4, Tries: 2, StartLimit: time.Minute, Block: 64 << 10, Capacity: 1 << 20,
+					Factory: transfer.Factory{Version: "3_0", Path: at("app.bin")},
+				}}},
+			{ID: "fan", Type: ota.MCU, Installer: config.InstallerSerial,
+				LineInstallers: config.LineInstallers{Serial: &serial.Config{
+					Port: port.Config{Path: "/dev/ttyS1", Baud: 115200}, Protocol: serial.SMP,
+					Version: port.Exchange{Timeout: 2 * time.Second, Attempts: 3},
+				}}},
+			{ID: "modem", Type: ota.Module, Installer: config.InstallerModem,
+				LineInstallers: config.LineInstallers{Modem: &modem.Config{
+					Port: port.Config{Path: "/dev/ttyUSB2", Baud: 921600}, Full: true, Tries: 1, StallTimeout: 15 * time.Minute,
+					StartLimit: 5 * time.Minute, UpgradeLimit: time.Hour,
+					Capacity: 64 << 20, Factory: transfer.Factory{Version: "R1", Path: at("app.bin")},
+					Profile: modem.Profile{
+						Version: port.Exchange{Send: "AT+CGMR\r", Expect: regexp.MustCompile(`(\S+)\r\n\r\nOK`),
+							Timeout: 2 * time.Second, Attempts: 3},
+						Prepare: []port.Exchange{{Send: "ATE0\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second,
+							Attempts: 3}},
+						Upload: port.Exchange{Send: "AT+UP={size}\r", Expect: regexp.MustCompile("CONNECT"), Timeout: 2 * time.Second,
+							Attempts: 1},
+						Uploaded: regexp.MustCompile(`UP: (\d+)`),
+						Trigger: port.Exchange{Send: "AT+GO={name}\r", Expect: regexp.MustCompile("OK"), Timeout: 2 * time.Second,
+							Attempts: 1},
+						Progress: regexp.MustCompile(`\+GO: (\d+)%`), End: regexp.MustCompile(`\+END: (\d+)`),
+						Failed: regexp.MustCompile(`\+FAIL`),
+					},
+				}}},
+			{ID: "radio", Type: ota.Module, Installer: config.InstallerModem,
+				LineInstallers: config.LineInstallers{Modem: &modem.Config{
+					Port: port.Config{Path: "/dev/ttyUSB3", Baud: 115200}, Profile: radio,
+				}}},
 		},
-		Health:            []host.Check{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"}, {Command: []string{"sh", "-c", "exit 0"}}},
+		Health: []host.Check{{HTTP: "http://127.0.0.1:8080/healthz"}, {Unit: "app.service"},
+			{Command: []string{"sh", "-c", "exit 0"}}},
 		SubDeviceParallel: 1,
 		SubDevices:        subDevices(at),
 		ContactTimeout:    10 * time.Minute,
@@ -153,7 +171,8 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 1, c.Trust.Threshold)
 	assert.False(t, c.Trust.AllowUnsigned)
 	assert.Nil(t, c.Storage)
-	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20, LowestRate: 4 << 10, Patience: 30 * time.Minute, Deadline: 168 * time.Hour}, c.Download)
+	assert.Equal(t, config.Download{StallTimeout: 30 * time.Second, Attempts: 5, Parallel: 2, Cache: 256 << 20,
+		LowestRate: 4 << 10, Patience: 30 * time.Minute, Deadline: 168 * time.Hour}, c.Download)
 	assert.Empty(t, c.SubDevices)
 	assert.Equal(t, 2, c.SubDeviceParallel)
 	assert.Equal(t, config.ConfirmAuto, c.Confirm)
@@ -198,7 +217,8 @@ func TestWarnings(t *testing.T) {
 
 // Whoever can change one of these files owns the device.
 func TestFilesThatEveryUserCanChange(t *testing.T) {
-	for name, key := range map[string]string{"agent.yaml": "", "release.pub": "trust.keys", "handler": "components[1].command.path"} {
+	for name, key := range map[string]string{"agent.yaml": "", "release.pub": "trust.keys",
+		"handler": "components[1].command.path"} {
 		path := place(t, "full.yaml")
 		file := filepath.Join(filepath.Dir(path), name)
 		require.NoError(t, os.Chmod(file, 0o777))
@@ -334,7 +354,8 @@ func FuzzLoad(f *testing.F) {
 		assert.NotEmpty(t, c.Broker.URLs)
 		for _, component := range c.Components {
 			given := 0
-			for _, is := range []bool{component.File != nil, component.Slot != nil, component.Command != nil, component.Serial != nil, component.Modem != nil} {
+			for _, is := range []bool{component.File != nil, component.Slot != nil, component.Command != nil,
+				component.Serial != nil, component.Modem != nil} {
 				if is {
 					given++
 				}
@@ -347,7 +368,8 @@ func FuzzLoad(f *testing.F) {
 // The system is found in a configuration that cannot be used.
 func TestSystemOfAFileWithMistakes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.yaml")
-	require.NoError(t, os.WriteFile(path, []byte("restart_command: [sh, -c, exit]\nboot_id_file: id\nunknown: 1\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("restart_command: [sh, -c, exit]\nboot_id_file: id\nunknown: 1\n"),
+		0o600))
 	want := host.System{RestartCommand: []string{"sh", "-c", "exit"}, BootIDFile: filepath.Join(filepath.Dir(path), "id")}
 	assert.Equal(t, want, config.SystemOf(path))
 	assert.Zero(t, config.SystemOf(path+".none"))

@@ -62,7 +62,9 @@ func (c *Config) markOwn(in base, entries []*yamlform.Map) {
 			f.Own = filepath.Join(in.dir, filepath.Base(in.name)) // the check runs elsewhere
 		}
 		if isRead && f.Restart == firmware.RestartNone {
-			entries[i].Warnf("file", "is read by the agent at its start, without a restart: want restart: process, so that a version with which it cannot start is taken back")
+			entries[i].Warnf("file",
+				"is read by the agent at its start, without a restart: want restart: process, so that a version with which it "+
+					"cannot start is taken back")
 		}
 	}
 }

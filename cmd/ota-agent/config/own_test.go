@@ -12,7 +12,8 @@ import (
 	"otafleet/cmd/ota-agent/config"
 )
 
-const ownHead = "product: gw-200\ndevice: gw-0001\nbroker: {urls: [\"mqtts://ota.example.com\"], ca_file: ca.pem}\ntrust: {keys: [web/release.pub]}\n"
+const ownHead = "product: gw-200\ndevice: gw-0001\nbroker: {urls: [\"mqtts://ota.example.com\"], ca_file: ca.pem}\n" +
+	"trust: {keys: [web/release.pub]}\n"
 
 // A component that the agent reads is known as one, and warned of where nothing
 // would try a new version.
@@ -38,8 +39,10 @@ func TestComponentsThatTheAgentReads(t *testing.T) {
 		require.NoError(t, os.Symlink("web", filepath.Join(dir, "linked")))
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "handlers"), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "handlers/motor"), nil, 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(ownHead+"components:\n  - {id: conf, type: module, installer: file, version: 1, file: "+file+
-			"}\n  - {id: motor, type: mcu, installer: command, command: {path: handlers/motor}}\n"), 0o600))
+		require.NoError(t,
+			os.WriteFile(path,
+				[]byte(ownHead+"components:\n  - {id: conf, type: module, installer: file, version: 1, file: "+file+
+					"}\n  - {id: motor, type: mcu, installer: command, command: {path: handlers/motor}}\n"), 0o600))
 		c, err := config.Load(path)
 		require.NoError(t, err, file)
 		assert.Equal(t, want.own, c.Components[0].File.Own == path, file)

@@ -148,7 +148,8 @@ func readTrust(m *yamlform.Map, in base, t *Trust) {
 	case m.Given() && !m.Has("keys"):
 		m.Problemf("keys", "is missing; without a key the device can accept no package")
 	case t.Threshold > len(t.Keys) && len(t.Keys) > 0:
-		m.Problemf("threshold", "wants %s of %s; no package can have them", ota.Counted(t.Threshold, "signature"), ota.Counted(len(t.Keys), "key"))
+		m.Problemf("threshold", "wants %s of %s; no package can have them", ota.Counted(t.Threshold, "signature"),
+			ota.Counted(len(t.Keys), "key"))
 	}
 }
 
@@ -178,7 +179,8 @@ func readStorage(m *yamlform.Map, in base) *Storage {
 
 func endpoint(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return errors.New("is not an endpoint; want https://host[:port] or http://host[:port]")
 	}
 	return nil
@@ -240,7 +242,8 @@ func readLeast(m *yamlform.Map, key string, lo, hi int, measure string) *int {
 
 func readLog(m *yamlform.Map, l *Log) {
 	yamlform.Value(m, "level", &l.Level, func(text string) (slog.Level, error) {
-		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn,
+			"error": slog.LevelError}
 		level, ok := levels[text]
 		if !ok {
 			return 0, fmt.Errorf("%q is not a level%s", text, yamlform.Suggest(text, []string{"debug", "info", "warn", "error"}))

@@ -109,7 +109,10 @@ func (in base) device(m *yamlform.Map, path string) {
 	}
 	kernelName := regexp.MustCompile(`^/dev/((sd|hd|vd|xvd)[a-z]+|(nvme\d+n|mmcblk)\d+p?)\d*$`)
 	if kernelName.MatchString(path) {
-		m.Warnf("devices", "%s may be another disk after a restart: the kernel counts disks as it finds them; want a link such as one of /dev/disk/by-partuuid", path)
+		m.Warnf("devices",
+			"%s may be another disk after a restart: the kernel counts disks as it finds them; want a link such as one of "+
+				"/dev/disk/by-partuuid",
+			path)
 	}
 }
 

@@ -26,7 +26,8 @@ func loadSlots(t *testing.T, settings string) (c *config.Config, dir string, err
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("image"), 0o600))
 	}
 	require.NoError(t, os.Symlink("a.img", filepath.Join(dir, "root-b")))
-	text := before + "components:\n  - {id: rootfs, type: module, installer: slot, version: 1.0.0, slot: {" + settings + "}}\n"
+	text := before + "components:\n  - {id: rootfs, type: module, installer: slot, version: 1.0.0, slot: {" + settings +
+		"}}\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	c, err = config.Load(path)
 	return c, dir, err
@@ -47,11 +48,13 @@ func TestWarningsOfSlots(t *testing.T) {
 	block := filepath.Join(t.TempDir(), "grubenv")
 	require.NoError(t, os.WriteFile(block, []byte("# GRUB Environment Block\nmine="+strings.Repeat("x", 993)+"\n"), 0o600))
 	for settings, want := range map[string]string{
-		"devices: [/dev/nvme0n1p2, /dev/nvme1n1p2], boot: flag, boot_file: flag": "/dev/nvme0n1p2 may be another disk after a restart",
-		"devices: [/dev/sda2, a.img], boot: flag, boot_file: flag":               "/dev/sda2 may be another disk after a restart",
-		"devices: [a.img, b.img], boot: flag, boot_file: none/flag":              "slot.boot_file: cannot be upgraded now: ",
-		"devices: [a.img, b.img], boot: grub, boot_file: agent.yaml":             "does not begin with GRUB's signature",
-		"devices: [a.img, b.img], boot: grub, boot_file: " + block:               "its 1024 bytes are full",
+		"devices: [/dev/nvme0n1p2, /dev/nvme1n1p2], boot: flag, boot_file: flag": "/dev/nvme0n1p2 may be another disk " +
+			"after a restart",
+		"devices: [/dev/sda2, a.img], boot: flag, boot_file: flag": "/dev/sda2 may be another disk after a " +
+			"restart",
+		"devices: [a.img, b.img], boot: flag, boot_file: none/flag":  "slot.boot_file: cannot be upgraded now: ",
+		"devices: [a.img, b.img], boot: grub, boot_file: agent.yaml": "does not begin with GRUB's signature",
+		"devices: [a.img, b.img], boot: grub, boot_file: " + block:   "its 1024 bytes are full",
 	} {
 		c, _, err := loadSlots(t, settings)
 		require.NoError(t, err)

@@ -90,7 +90,8 @@ func checkSubComponent(m *yamlform.Map, c *Component, n int) {
 		}
 	}
 	if c.File != nil && c.File.Restart != firmware.RestartNone {
-		m.Problemf("file", "has restart: %s, which would restart the gateway; a sub-device is restarted by file.after", c.File.Restart)
+		m.Problemf("file", "has restart: %s, which would restart the gateway; a sub-device is restarted by file.after",
+			c.File.Restart)
 	}
 }
 

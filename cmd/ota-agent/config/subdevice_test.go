@@ -19,17 +19,20 @@ import (
 // subDevices are those of full.yaml.
 func subDevices(at func(string) string) []config.SubDevice {
 	meter := config.SubDevice{Device: "meter-1", Product: "meter", Components: []config.Component{
-		{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler")}},
+		{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand,
+			Command: &config.CommandInstaller{Path: at("handler")}},
 	}}
 	twin := meter
 	twin.Device = "meter-2"
 	return []config.SubDevice{
 		{
 			Device: "valve-1", Product: "valve", Hardware: "rev-a",
-			Trust:      &config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
-			Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"}, BusyFile: "/run/valve-1.busy", Least: ota.Conditions{MinBattery: new(0)}},
+			Trust: &config.Trust{Keys: []string{at("release.pub"), at("spare.pub")}, Threshold: 2},
+			Conditions: config.Conditions{BatteryFile: at("capacity"), RSSICommand: []string{at("handler"), "rssi"},
+				BusyFile: "/run/valve-1.busy", Least: ota.Conditions{MinBattery: new(0)}},
 			Components: []config.Component{
-				{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand, Command: &config.CommandInstaller{Path: at("handler"), Timeout: 2 * time.Minute}},
+				{ID: "fw", Type: ota.Module, Installer: config.InstallerCommand,
+					Command: &config.CommandInstaller{Path: at("handler"), Timeout: 2 * time.Minute}},
 				{ID: "table", Type: ota.Module, Installer: config.InstallerFile, Version: "1", File: &config.FileInstaller{
 					Path: at("valve-1.tbl"), After: []string{at("handler"), "push"}, Restart: firmware.RestartNone,
 				}},
@@ -49,8 +52,9 @@ func TestTwins(t *testing.T) {
 
 func TestSubDevicesAreBounded(t *testing.T) {
 	for n, want := range map[int]string{
-		config.MaxSubDevices:     "",
-		config.MaxSubDevices + 2: fmt.Sprintf("sub_devices: are %d devices; at most %d are possible", config.MaxSubDevices+2, config.MaxSubDevices),
+		config.MaxSubDevices: "",
+		config.MaxSubDevices + 2: fmt.Sprintf("sub_devices: are %d devices; at most %d are possible", config.MaxSubDevices+2,
+			config.MaxSubDevices),
 	} {
 		path := place(t, "least.yaml")
 		data, err := os.ReadFile(path)
@@ -61,7 +65,8 @@ func TestSubDevicesAreBounded(t *testing.T) {
 			for i := range n / 2 {
 				names = append(names, fmt.Sprintf("m-%d-%d", half, i))
 			}
-			text += "  - {devices: [" + strings.Join(names, ", ") + "], product: m, components: [{id: fw, type: module, installer: command, command: {path: handler}}]}\n"
+			text += "  - {devices: [" + strings.Join(names, ", ") +
+				"], product: m, components: [{id: fw, type: module, installer: command, command: {path: handler}}]}\n"
 		}
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 		c, err := config.Load(path)
@@ -91,7 +96,9 @@ func TestSubDeviceThatIsTheGateway(t *testing.T) {
 	path := place(t, "least.yaml")
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	text := string(data) + "\nsub_devices: [{device: gw-0001, product: m, components: [{id: fw, type: module, installer: command, command: {path: handler}}]}]\n"
+	text := string(data) +
+		"\nsub_devices: [{device: gw-0001, product: m, components: [{id: fw, type: module, installer: command, command: " +
+		"{path: handler}}]}]\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	_, err = config.Load(path)
 	assert.ErrorContains(t, err, `sub_devices[0].device: "gw-0001" is there already`)

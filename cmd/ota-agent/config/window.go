@@ -125,7 +125,10 @@ type unknownZone struct {
 
 // Error says what to do about it.
 func (u *unknownZone) Error() string {
-	return fmt.Sprintf("the time zone %q is not known on this device (%v): check its name, or install the zone data (Debian: tzdata, OpenWrt: zoneinfo-all); UTC and Local need none", u.name, u.err)
+	return fmt.Sprintf(
+		"the time zone %q is not known on this device (%v): check its name, or install the zone data (Debian: tzdata, "+
+			"OpenWrt: zoneinfo-all); UTC and Local need none", u.name,
+		u.err)
 }
 
 // loadZone finds a time zone in the system's data: the program brings none, for
@@ -150,7 +153,8 @@ func checkZone(name string) error {
 	if !filepath.IsLocal(name) {
 		return nil // it is refused without a look at any place
 	}
-	for _, dir := range []string{os.Getenv("ZONEINFO"), "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/usr/lib/locale/TZ", "/etc/zoneinfo"} {
+	for _, dir := range []string{os.Getenv("ZONEINFO"), "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo",
+		"/usr/lib/locale/TZ", "/etc/zoneinfo"} {
 		f, err := files.Open(filepath.Join(dir, name))
 		if files.NoFile(err) {
 			return err

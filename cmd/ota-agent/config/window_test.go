@@ -16,10 +16,12 @@ func TestParseWindow(t *testing.T) {
 	require.NoError(t, err)
 	every := [7]bool{true, true, true, true, true, true, true}
 	for text, want := range map[string]agent.Window{
-		"mon-fri 01:00-05:00 Europe/Berlin": {Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300, Zone: berlin},
-		"22:00-04:30 UTC":                   {Days: every, From: 1320, To: 270, Zone: time.UTC},
-		"SAT,sun 00:00-24:00 UTC":           {Days: [7]bool{0: true, 6: true}, From: 0, To: 1440, Zone: time.UTC},
-		"fri-mon,wed 00:00-00:01 Local":     {Days: [7]bool{0: true, 1: true, 3: true, 5: true, 6: true}, From: 0, To: 1, Zone: time.Local},
+		"mon-fri 01:00-05:00 Europe/Berlin": {Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, From: 60, To: 300,
+			Zone: berlin},
+		"22:00-04:30 UTC":         {Days: every, From: 1320, To: 270, Zone: time.UTC},
+		"SAT,sun 00:00-24:00 UTC": {Days: [7]bool{0: true, 6: true}, From: 0, To: 1440, Zone: time.UTC},
+		"fri-mon,wed 00:00-00:01 Local": {Days: [7]bool{0: true, 1: true, 3: true, 5: true, 6: true}, From: 0, To: 1,
+			Zone: time.Local},
 	} {
 		w, err := parseWindow(text)
 		require.NoError(t, err, text)
