@@ -12,7 +12,7 @@
 // is fetched.
 //
 // A file that the agent itself runs from (Restart is RestartProcess) is more: the
-// new version may be unable to take itself back. So from the switch until Commit
+// new version may be unable to roll itself back. So from the switch until Commit
 // or Revert the old one has a second name, "<path>.ota-trial". Whoever starts the
 // agent counts in "<path>.ota-starts" and, when it has started too often, gives
 // that file the name of the live one: a rename, which the old version then finds.

@@ -104,7 +104,7 @@ func TestNamesOnTheDisk(t *testing.T) {
 	assert.FileExists(t, a.Path+".ota-previous")
 	assert.NoFileExists(t, a.Path+".ota-next")
 	require.NoError(t, a.installer.Commit(t.Context(), a.job))
-	assert.FileExists(t, a.Path+".ota-previous", "confirm must leave a way back")
+	assert.FileExists(t, a.Path+".ota-previous", "confirm must leave a rollback")
 	a.revert(t)
 	assert.NoFileExists(t, a.Path+".ota-previous")
 	assert.NoFileExists(t, a.Path+".ota-next")
@@ -212,7 +212,7 @@ func TestRevertWithoutThePreviousVersion(t *testing.T) {
 	require.NoError(t, os.Remove(a.Path+".ota-previous"))
 	_, err := a.installer.Revert(t.Context(), a.job)
 	failure := requireCode(t, ota.InstallerFailed, err)
-	assert.Contains(t, failure.Detail, "cannot go back to 1.0.0")
+	assert.Contains(t, failure.Detail, "cannot roll back to 1.0.0")
 	assert.Equal(t, "1.1.0", a.version(t))
 
 	next := a.job

@@ -51,8 +51,8 @@ func rollBack(ctx context.Context, stateDir string, log *slog.Logger) (string, e
 	if err != nil || !live {
 		return "", err
 	}
-	if err := in.goBack(ctx, rec); err != nil {
+	if err := in.rollBack(ctx, rec); err != nil {
 		return "", err
 	}
-	return in.cfg.Path, in.noteBack(rec)
+	return in.cfg.Path, in.noteRollback(rec)
 }

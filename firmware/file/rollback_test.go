@@ -16,17 +16,17 @@ import (
 	"otafleet/internal/ota"
 )
 
-// takeBack takes back what is on trial, as an agent does that cannot start.
-func (a *app) takeBack(t *testing.T) []string {
+// rollBack rolls back what is on trial, as an agent does that cannot start.
+func (a *app) rollBack(t *testing.T) []string {
 	t.Helper()
 	taken, err := file.RollBack(t.Context(), filepath.Dir(a.StateDir), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return taken
 }
 
-// TestTakeBackAtAnyMoment cuts the power at every change of Activate. What is live
-// then can be taken back, and the installer finds that out.
-func TestTakeBackAtAnyMoment(t *testing.T) {
+// TestRollBackAtAnyMoment cuts the power at every change of Activate. What is live
+// then can be rolled back, and the installer finds that out.
+func TestRollBackAtAnyMoment(t *testing.T) {
 	for _, scope := range []firmware.Restart{firmware.RestartProcess, firmware.RestartSystem} {
 		for n := 1; ; n++ {
 			breaker := &firmwaretest.Breaker{}
@@ -42,11 +42,11 @@ func TestTakeBackAtAnyMoment(t *testing.T) {
 			live, err := os.ReadFile(a.Path)
 			require.NoError(t, err)
 			switched := string(live) != "the old one"
-			assert.Equal(t, switched, len(a.takeBack(t)) == 1, "at change %d", n)
+			assert.Equal(t, switched, len(a.rollBack(t)) == 1, "at change %d", n)
 			live, err = os.ReadFile(a.Path)
 			require.NoError(t, err)
 			assert.Equal(t, "the old one", string(live))
-			assert.Empty(t, a.takeBack(t), "it is back already")
+			assert.Empty(t, a.rollBack(t), "it is back already")
 			a.restart(t)
 			assert.Equal(t, "1.0.0", a.version(t))
 			if _, err := a.installer.Activate(t.Context(), a.job); err != nil { // after a cut the image may still wait
@@ -55,7 +55,7 @@ func TestTakeBackAtAnyMoment(t *testing.T) {
 			}
 			a.revert(t)
 			assert.Equal(t, "1.0.0", a.version(t))
-			assert.Empty(t, a.takeBack(t))
+			assert.Empty(t, a.rollBack(t))
 			if !cut {
 				break
 			}
@@ -76,7 +76,7 @@ func TestWhatIsTakenBack(t *testing.T) {
 		"confirmed": {nil, func(t *testing.T, a *app) {
 			require.NoError(t, a.installer.Commit(t.Context(), a.job))
 		}, "", false},
-		"gone back": {nil, func(t *testing.T, a *app) { a.revert(t) }, "the old one", false},
+		"rolled back": {nil, func(t *testing.T, a *app) { a.revert(t) }, "the old one", false},
 		"mended by hand": {nil, func(t *testing.T, a *app) {
 			require.NoError(t, os.WriteFile(a.Path, []byte("mended"), 0o600))
 		}, "mended", false},
@@ -94,7 +94,7 @@ func TestWhatIsTakenBack(t *testing.T) {
 			if want == "" {
 				want = string(a.content)
 			}
-			assert.Equal(t, test.taken, len(a.takeBack(t)) == 1)
+			assert.Equal(t, test.taken, len(a.rollBack(t)) == 1)
 			live, err := os.ReadFile(a.Path)
 			require.NoError(t, err)
 			assert.Equal(t, want, string(live))

@@ -208,8 +208,8 @@ func (in *Installer) noteRead(ctx context.Context, i *image) (bool, error) {
 	return true, nil
 }
 
-// noteBack notes the old version as it is after going back.
-func (in *Installer) noteBack(rec *record) error {
+// noteRollback notes the old version as it is after a rollback.
+func (in *Installer) noteRollback(rec *record) error {
 	noted, err := in.noteAt(in.cfg.Path, rec.Source)
 	if err != nil || !noted && rec.Trial == "" {
 		return err
@@ -231,7 +231,7 @@ func (in *Installer) notReady(ctx context.Context, rec *record) error {
 }
 
 // beginTrial gives the old version the name under which whoever starts the agent
-// finds it. Other components are taken back by the agent.
+// finds it. Other components are rolled back by the agent.
 func (in *Installer) beginTrial() error {
 	if err := in.endTrial(); err != nil || in.cfg.Restart != firmware.RestartProcess || in.cfg.Unpack {
 		return err
@@ -309,10 +309,10 @@ func (in *Installer) Revert(ctx context.Context, job firmware.Job) (firmware.Res
 		return firmware.RestartNone, in.abandon(ctx, rec, job)
 	}
 	if rec.Activated {
-		if err := in.goBack(ctx, rec); err != nil {
+		if err := in.rollBack(ctx, rec); err != nil {
 			return "", firmware.WriteFailure(err)
 		}
-		if err := in.noteBack(rec); err != nil {
+		if err := in.noteRollback(rec); err != nil {
 			return "", firmware.WriteFailure(err)
 		}
 	}
@@ -336,14 +336,14 @@ func (in *Installer) abandon(ctx context.Context, rec *record, job firmware.Job)
 	}
 	version, err := in.version(ctx, rec)
 	if err == nil && version == job.Target && version != job.Source {
-		return fmt.Errorf("cannot go back from %s: the previous version is not kept any more", version)
+		return fmt.Errorf("cannot roll back from %s: the previous version is not kept any more", version)
 	}
 	return err
 }
 
-// goBack finds the old version under the names that it may have, and makes it
+// rollBack finds the old version under the names that it may have, and makes it
 // live.
-func (in *Installer) goBack(ctx context.Context, rec *record) error {
+func (in *Installer) rollBack(ctx context.Context, rec *record) error {
 	back, err := in.holds(ctx, in.cfg.Path, rec.Source, rec.Target)
 	if err != nil || back {
 		return err
@@ -361,7 +361,7 @@ func (in *Installer) goBack(ctx context.Context, rec *record) error {
 		}
 	}
 	return firmware.Failf(
-		ota.InstallerFailed, "cannot go back to %s: it is neither at %s nor at %s", rec.Source.Version, in.previous,
+		ota.InstallerFailed, "cannot roll back to %s: it is neither at %s nor at %s", rec.Source.Version, in.previous,
 		in.next,
 	)
 }

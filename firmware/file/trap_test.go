@@ -100,7 +100,7 @@ func trapped(t *testing.T, n int, unpack bool, set func(name, outside string) er
 	}
 	require.Equal(t, before, portrait(t, outside), "change %d", n)
 	_, _ = a.installer.Revert(t.Context(), a.job)
-	require.Equal(t, before, portrait(t, outside), "going back after change %d", n)
+	require.Equal(t, before, portrait(t, outside), "the rollback after change %d", n)
 	return left <= 0
 }
 

@@ -36,7 +36,7 @@ func TestWayBackOfAProgramOnTrial(t *testing.T) {
 		if _, err := os.Stat(way); err == nil {
 			require.NoError(t, os.Rename(way, a.Path))
 		} else {
-			require.Equal(t, "the old one", string(live), "the new program without a way back from it, at change %d", n)
+			require.Equal(t, "the old one", string(live), "the new program without a rollback from it, at change %d", n)
 		}
 		a.restart(t)
 		assert.Equal(t, "1.0.0", a.version(t))
@@ -71,7 +71,7 @@ func TestWayBackEndsWithTheTrial(t *testing.T) {
 		require.NoError(t, os.WriteFile(names[1], []byte("\n"), 0o600))
 		a.revert(t)
 		for _, name := range names {
-			assert.NoFileExists(t, name, "taken back")
+			assert.NoFileExists(t, name, "rolled back")
 		}
 	}
 	a.Restart = firmware.RestartNone

@@ -37,7 +37,7 @@ func (b *bench) cutEverywhere(then func(interrupted int)) {
 	}
 }
 
-// testCutInRevert cuts the way back from every step, and goes on with it.
+// testCutInRevert cuts the rollback from every step, and goes on with it.
 func testCutInRevert(b *bench) {
 	for done := range len(steps()) + 1 {
 		prepare := func() { b.renew(); b.take(0, done) }

@@ -111,7 +111,7 @@ type Config struct {
 	// Tries is how often the upgrade is begun; 0 for 2.
 	Tries int
 	// Full says that packages do not depend on the version that runs, so that the
-	// one before can be sent again to go back. Else there is no way back.
+	// one before can be sent again to roll back. Else there is no rollback.
 	Full bool
 	// Factory is what runs before the first upgrade, with Full.
 	Factory transfer.Factory

@@ -230,7 +230,7 @@ func TestPackageInUseIsLeftAlone(t *testing.T) {
 	})
 }
 
-// Neither is the package before, when the way back was cut.
+// Neither is the package before, when the rollback was cut.
 func TestPackageInUseIsLeftAloneOnTheWayBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "1.0.0")
@@ -307,7 +307,7 @@ func TestNoWayBackFromDeltas(t *testing.T) {
 		installer, job, err := upgrade(t, w)
 		require.NoError(t, err)
 		_, err = installer.Revert(t.Context(), job)
-		require.ErrorContains(t, err, "the component cannot be taken back")
+		require.ErrorContains(t, err, "the component cannot be rolled back")
 
 		w = newWorld(t, "1.0.0")
 		w.cfg.Full, w.cfg.Factory = false, transfer.Factory{}

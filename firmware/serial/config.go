@@ -9,7 +9,7 @@
 // staged file, and waits until the MCU says what it runs; Revert sends the image
 // before. Package transfer does what these have in common. With SMP the MCU has
 // two places: Stage uploads into the inactive one, Activate has it tested,
-// Commit keeps it, and Revert lets MCUboot go back.
+// Commit keeps it, and Revert makes MCUboot roll back.
 //
 // An MCU that does not answer is component_silent. Memory is bounded: a block of
 // the image, and what an answer may have.

@@ -253,7 +253,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Nothing was sent, so there is nothing to take back: the MCU is not asked.
+// Nothing was sent, so there is nothing to roll back: the MCU is not asked.
 func TestRevertOfWhatWasNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpgrade(t, byXModem, func(w *world) {

@@ -21,7 +21,7 @@ type twoSlots struct {
 	workspace firmware.Workspace
 }
 
-// maxRounds bounds the way back: into a pending test, out of it, and the confirmation
+// maxRounds bounds the rollback: into a pending test, out of it, and the confirmation
 // of the old image.
 const maxRounds = 5
 
@@ -293,16 +293,16 @@ func (in *twoSlots) Revert(ctx context.Context, job firmware.Job) (firmware.Rest
 		return "", err
 	}
 	if known != nil {
-		if err := in.speak(ctx, in.cfg.StartLimit, func(m *manager) error { return in.goBack(ctx, m, known) }); err != nil {
+		if err := in.speak(ctx, in.cfg.StartLimit, func(m *manager) error { return in.rollBack(ctx, m, known) }); err != nil {
 			return "", err
 		}
 	}
 	return firmware.RestartNone, in.workspace.DropOf(job)
 }
 
-// goBack looks what the MCU runs and is about to run, and takes one step after
+// rollBack looks what the MCU runs and is about to run, and takes one step after
 // the other until it runs the old image for good.
-func (in *twoSlots) goBack(ctx context.Context, m *manager, known *mark) error {
+func (in *twoSlots) rollBack(ctx context.Context, m *manager, known *mark) error {
 	oldHash := string(known.Old)
 	for range maxRounds {
 		slots, err := m.slots()
@@ -329,7 +329,7 @@ func (in *twoSlots) goBack(ctx context.Context, m *manager, known *mark) error {
 			return err
 		}
 	}
-	return firmware.Failf(ota.InstallerFailed, "the MCU does not go back to its old image")
+	return firmware.Failf(ota.InstallerFailed, "the MCU does not roll back to its old image")
 }
 
 // leave leaves the image a for the old one.
@@ -338,7 +338,7 @@ func (in *twoSlots) leave(ctx context.Context, m *manager, slots []slot, a slot,
 	if !there {
 		return firmware.Failf(ota.InstallerFailed, "the MCU does not have its old image any more")
 	}
-	if a.confirmed && !before.pending { // else the next start goes back by itself
+	if a.confirmed && !before.pending { // else the next start rolls back by itself
 		if err := m.test(oldHash); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (in *Installer) forgetChanged(ctx context.Context, rec *record, slot Slot) 
 	return ctx.Err()
 }
 
-// canStart says why a slot cannot be gone back to: it is not there, is the running
+// canStart says why a slot cannot be rolled back to: it is not there, is the running
 // one too, begins with nothing, or is not what it was when it ran.
 func (in *Installer) canStart(ctx context.Context, rec *record, slot Slot) error {
 	if err := Apart(in.cfg.Devices); err != nil {
@@ -71,14 +71,14 @@ func (in *Installer) canStart(ctx context.Context, rec *record, slot Slot) error
 	return in.matches(ctx, slot, rec.Slots[slot])
 }
 
-// stay keeps the running slot for good, since the other one cannot be gone back to:
+// stay keeps the running slot for good, since the other one cannot be rolled back to:
 // when the trial's starts are used up the boot loader would start that one.
 func (in *Installer) stay(ctx context.Context, running Slot, reason error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	err := firmware.Failf(
-		ota.InstallerFailed, "cannot go back to slot %s, so slot %s stays: %v", running.Other(), running, reason,
+		ota.InstallerFailed, "cannot roll back to slot %s, so slot %s stays: %v", running.Other(), running, reason,
 	)
 	if failed := in.choose(ctx, Choice{Slot: running}); failed != nil {
 		return firmware.Failf(ota.InstallerFailed, "%v; %v", err, failed)

@@ -44,7 +44,7 @@ func TestOtherSlotIsNotNeeded(t *testing.T) {
 	d.requireChoice(t, slot.Choice{Slot: slot.B})
 }
 
-// The way back leads only to a slot that is there; else the running one stays, for
+// The rollback leads only to a slot that is there; else the running one stays, for
 // good, since the boot loader would go there too.
 func TestNoWayBackToASlotThatIsNotThere(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -68,7 +68,7 @@ func TestNoWayBackToASlotThatIsNotThere(t *testing.T) {
 			test.change(t, d, old)
 			_, err := d.Revert(t.Context(), d.job)
 			failure := requireCode(t, ota.InstallerFailed, err)
-			assert.Contains(t, failure.Detail, "cannot go back to slot b, so slot a stays: ")
+			assert.Contains(t, failure.Detail, "cannot roll back to slot b, so slot a stays: ")
 			assert.Contains(t, failure.Detail, test.detail)
 			d.requireChoice(t, slot.Choice{Slot: slot.A})
 			d.requireVersion(t, "1.2.0")
@@ -91,7 +91,7 @@ func write(t *testing.T, path string, data []byte) {
 }
 
 // A file system that is mounted for writing is not as it was installed, and can be
-// gone back to.
+// rolled back to.
 func TestWayBackToARootThatChanges(t *testing.T) {
 	d := newDevice(t, world{})
 	d.activate(t)
@@ -180,7 +180,7 @@ func TestMemoryThatTakesNothing(t *testing.T) {
 	assert.NoDirExists(t, cfg.StateDir)
 }
 
-// A memory that breaks within the trial can neither confirm nor go back. Nothing else
+// A memory that breaks within the trial can neither confirm nor roll back. Nothing else
 // is changed by that, and each can be done when it works again.
 func TestMemoryThatBreaksInTheTrial(t *testing.T) {
 	for _, confirm := range []bool{false, true} {
@@ -224,7 +224,7 @@ func TestFullBlockIsFoundAtOnce(t *testing.T) {
 	assert.Equal(t, "1.2.0", d.holds(slot.B))
 	d.requireChoice(t, slot.Choice{Slot: slot.A})
 
-	// The way back needs no room for a trial.
+	// The rollback needs no room for a trial.
 	require.NoError(t, d.loader().Choose(t.Context(), slot.Choice{Slot: slot.B}))
 }
 

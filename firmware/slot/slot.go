@@ -7,7 +7,7 @@
 // reads the whole image back, verifies it and puts the first bytes in. Activate
 // tells the boot loader to start that slot on trial, a few times at most, and
 // asks for a restart of the system. Commit makes the choice permanent. When
-// the trial's starts are used up the boot loader goes back by itself: the agent
+// the trial's starts are used up the boot loader rolls back by itself: the agent
 // then finds the old version running, and reports it. Revert chooses the old
 // slot, which nothing has touched.
 //
@@ -69,7 +69,7 @@ type Config struct {
 	// Running finds the slot that runs.
 	Running Finder
 	// Tries is how often a new version may start on trial before the boot
-	// loader goes back, 1 to MaxTries.
+	// loader rolls back, 1 to MaxTries.
 	Tries int
 	// Version is what the component is said to run until the first job is
 	// opened; needed without VersionFile.

@@ -97,7 +97,7 @@ func TestTrialRunsOut(t *testing.T) {
 	requireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
 	restart, err := d.Revert(t.Context(), d.job)
 	require.NoError(t, err)
-	assert.Equal(t, firmware.RestartNone, restart, "the boot loader has gone back already")
+	assert.Equal(t, firmware.RestartNone, restart, "the boot loader has rolled back already")
 	d.requireVersion(t, "1.0.0")
 }
 
@@ -153,7 +153,7 @@ func TestHalfAnImageIsNotBootable(t *testing.T) {
 	requireCode(t, ota.InstallerFailed, err)
 }
 
-// While a version is on trial, the other slot is what the boot loader goes back
+// While a version is on trial, the other slot is what the boot loader rolls back
 // to. A job that is to overwrite it takes the running version for good first.
 func TestNothingFallsBackToASlotInWork(t *testing.T) {
 	d := newDevice(t, world{tries: 3})

@@ -194,7 +194,7 @@ func (in *Installer) giveUp(rec *record) error {
 func (in *Installer) abandon(rec *record, running Slot, job firmware.Job) error {
 	version, err := in.version(rec, running)
 	if err == nil && version == job.Target && version != job.Source {
-		return fmt.Errorf("cannot go back from %s: the previous version is not kept any more", version)
+		return fmt.Errorf("cannot roll back from %s: the previous version is not kept any more", version)
 	}
 	return err
 }

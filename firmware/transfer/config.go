@@ -4,13 +4,13 @@
 //
 // One flow through it: the image comes to the state directory; Stage verifies
 // and decodes it; Activate sends it and waits until the component says what it
-// runs. The way back is the same way: the image of the version that ran before
+// runs. The rollback is the same way: the image of the version that ran before
 // is kept, and Revert sends it again. So an image stays on the device until
 // another job has taken its place.
 //
 // The image of the version that a component runs when it comes from the factory
 // is the device builder's to supply (Factory); without it the first upgrade
-// cannot be taken back. After a cut in the middle of a transfer nobody knows
+// cannot be rolled back. After a cut in the middle of a transfer nobody knows
 // what the component holds, so the transfer begins anew, whatever it says it
 // runs.
 //
@@ -37,7 +37,7 @@ type Driver interface {
 	Version(ctx context.Context) (string, error)
 	// Send gives the component an image and makes it run it. It may return
 	// before the component has started. begin is called before the first thing
-	// that cannot be taken back by leaving it at that; its error ends the call.
+	// that cannot be rolled back by leaving it at that; its error ends the call.
 	Send(ctx context.Context, image Image, begin func() error) error
 }
 
@@ -64,7 +64,7 @@ type Config struct {
 	// Factory is what runs before the first upgrade; the zero Factory is
 	// unknown.
 	Factory Factory
-	// OneWay says that an image cannot be sent again to go back, because it is
+	// OneWay says that an image cannot be sent again to roll back, because it is
 	// made for one version to start from. None is kept then.
 	OneWay bool
 	// Tries is how often an image is sent if sending fails; 0 for 3.

@@ -146,7 +146,7 @@ func (in *Installer) restore(ctx context.Context, r record, job firmware.Job) er
 		if runs, err := in.cfg.Driver.Version(ctx); err == nil && runs == job.Source {
 			return nil
 		}
-		return firmware.Failf(ota.InstallerFailed, "no image of %s is kept: the component cannot be taken back", job.Source)
+		return firmware.Failf(ota.InstallerFailed, "no image of %s is kept: the component cannot be rolled back", job.Source)
 	}
 	begin := func() error {
 		r.Back = true

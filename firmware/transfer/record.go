@@ -72,7 +72,7 @@ func (in *Installer) loadFor(job firmware.Job) (r record, is bool, err error) {
 }
 
 // settle ends the job before: if the component has taken its image, that image
-// is what job may have to go back to. source is what runs now, as far as is
+// is what job may have to roll back to. source is what runs now, as far as is
 // known: if it is not of this installer's doing, no image of it is kept.
 func (in *Installer) settle(ctx context.Context, source string) error {
 	r, err := in.load()
@@ -115,10 +115,10 @@ func (in *Installer) keep(ctx context.Context, image *stored) (*stored, error) {
 	case firmware.VerifyFile(ctx, kept.Name, kept.Path, kept.output()) == nil:
 		return &kept, nil
 	}
-	return nil, ctx.Err() // lost: there is no way back to it
+	return nil, ctx.Err() // lost: there is no rollback to it
 }
 
-// back finds the image to which a job goes back; nil if there is none.
+// back finds the image to which a job rolls back; nil if there is none.
 func (in *Installer) back(r record, job firmware.Job) *stored {
 	if r.Kept != nil || in.cfg.OneWay {
 		return r.Kept
