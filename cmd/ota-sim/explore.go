@@ -50,8 +50,10 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f exploreFlags
 			flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
-			flags.IntVar(&f.pairs, "pairs", explore.DefaultPairs, "pairs that are tried at most, spread evenly over all; 0 for none")
-			flags.StringVar(&f.cut, "cut", "", "play this trial alone and show it: DEVICE:OUTPUT:TROUBLE, several separated by commas")
+			flags.IntVar(&f.pairs, "pairs", explore.DefaultPairs,
+				"pairs that are tried at most, spread evenly over all; 0 for none")
+			flags.StringVar(&f.cut, "cut", "",
+				"play this trial alone and show it: DEVICE:OUTPUT:TROUBLE, several separated by commas")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -103,7 +105,8 @@ func (f *exploreFlags) explore(ctx context.Context, streams cli.Streams, name st
 			fmt.Fprintf(w, "  ✗ %s\n", broken)
 		}
 	}
-	fmt.Fprintf(w, "\nNOT HELD: %d of %s broke what must hold; the shortest are above\n", r.Failed, ota.Counted(r.Trials, "trial"))
+	fmt.Fprintf(w, "\nNOT HELD: %d of %s broke what must hold; the shortest are above\n", r.Failed,
+		ota.Counted(r.Trials, "trial"))
 	return &cli.Exit{Code: cli.Failed}
 }
 

@@ -13,7 +13,8 @@ func readGateways(texts []string) (map[string][]string, error) {
 	for _, text := range texts {
 		name, devices, ok := strings.Cut(text, "=")
 		if !ok || name == "" || devices == "" {
-			return nil, fmt.Errorf("--gateway %s: want GATEWAY=PRODUCT.DEVICE,…, such as gw-0001=meter.meter-1,meter.meter-2", text)
+			return nil, fmt.Errorf("--gateway %s: want GATEWAY=PRODUCT.DEVICE,…, such as gw-0001=meter.meter-1,meter.meter-2",
+				text)
 		}
 		gateways[name] = append(gateways[name], strings.Split(devices, ",")...)
 	}

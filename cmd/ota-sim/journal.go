@@ -43,7 +43,8 @@ func (j *eventPrinter) observe(_ time.Time, fact engine.Output) {
 		if fact.Decision.Accept {
 			j.printf("%s  accepts plan %s", fact.Device.Device, fact.Decision.Plan)
 		} else {
-			j.printf("%s  refuses plan %s: %s %s", fact.Device.Device, fact.Decision.Plan, fact.Decision.Reason, fact.Decision.Detail)
+			j.printf("%s  refuses plan %s: %s %s", fact.Device.Device, fact.Decision.Plan, fact.Decision.Reason,
+				fact.Decision.Detail)
 		}
 	case engine.Issue:
 		j.printf("%s  %s  address issued (%s, attempt %d)", fact.Device.Device, fact.Component, fact.Reason, fact.Attempt)

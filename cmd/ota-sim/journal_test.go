@@ -39,7 +39,8 @@ func TestManyFirstContacts(t *testing.T) {
 	}
 	assert.Equal(t, firstContacts, strings.Count(out.String(), "first contact"))
 	assert.Equal(t, firstContacts+8, strings.Count(out.String(), "\n"))
-	assert.Contains(t, out.String(), "10000 devices have made contact, the last one is gw-10000; the page Devices lists them")
+	assert.Contains(t, out.String(), "10000 devices have made contact, the last one is gw-10000; the page Devices "+
+		"lists them")
 }
 
 // TestTakenAddress: who cannot have an address learns the flag for another one.

@@ -55,7 +55,8 @@ func keygen(_ context.Context, streams cli.Streams, args []string) error {
 	if err := writeNew(name+".pub", open, 0o644); err != nil {
 		return errors.Join(err, os.Remove(name+".key"))
 	}
-	fmt.Fprintf(streams.Out, "%s.key  sign packages with it; keep it secret\n%s.pub  let devices trust it\nkey id   %s\n", name, name, wire.KeyID(public))
+	fmt.Fprintf(streams.Out, "%s.key  sign packages with it; keep it secret\n%s.pub  let devices trust it\nkey id   %s\n",
+		name, name, wire.KeyID(public))
 	return nil
 }
 

@@ -61,7 +61,8 @@ func list(_ context.Context, streams cli.Streams, args []string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "%-20s %15s  %-13s  %s\n", name, ota.Counted(s.Devices(), "device"), worlds, strings.TrimSpace(s.Description))
+		fmt.Fprintf(&b, "%-20s %15s  %-13s  %s\n", name, ota.Counted(s.Devices(), "device"), worlds,
+			strings.TrimSpace(s.Description))
 	}
 	return cli.Show(streams.Out, b.String())
 }
@@ -109,7 +110,8 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 			continue
 		}
 		s.warn(streams.Err)
-		said := terminal.Sprintf("%s: valid: %s, %s, %s\n", name, ota.Counted(s.Devices(), "device"), ota.Counted(len(s.Plans), "plan"), ota.Counted(len(s.Faults), "fault"))
+		said := terminal.Sprintf("%s: valid: %s, %s, %s\n", name, ota.Counted(s.Devices(), "device"),
+			ota.Counted(len(s.Plans), "plan"), ota.Counted(len(s.Faults), "fault"))
 		if err := cli.Show(streams.Out, said); err != nil {
 			return err
 		}

@@ -31,7 +31,8 @@ func program() *cli.Program {
 			cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
-			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, the verb failed, or not everything could be written"},
+			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, the verb failed, or not everything " +
+				"could be written"},
 			{Code: cli.Usage, Meaning: "a flag, an argument or the scenario is wrong"},
 			{Code: exitPreflight, Meaning: "the scenario does not fit this machine"},
 			{Code: exitUnreachable, Meaning: "the broker cannot be reached, refuses the devices, or does not speak MQTT 5"},

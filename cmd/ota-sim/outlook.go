@@ -21,7 +21,8 @@ func writeOutlook(b *strings.Builder, c *choice) {
 	if !c.selected.Whole() {
 		part = fmt.Sprintf(" (%s, of %d)", c.selected, s.Devices())
 	}
-	fmt.Fprintf(b, "%s: %s%s, seed %d, at most %s\n", s.Name, ota.Counted(c.selected.Devices(), "device"), part, c.seed, yamlform.FormatDuration(s.Duration))
+	fmt.Fprintf(b, "%s: %s%s, seed %d, at most %s\n", s.Name, ota.Counted(c.selected.Devices(), "device"), part, c.seed,
+		yamlform.FormatDuration(s.Duration))
 	if s.Description != "" {
 		fmt.Fprintf(b, "%s\n", terminal.EscapeLines(strings.TrimSpace(s.Description)))
 	}
@@ -39,7 +40,8 @@ func writeOutlook(b *strings.Builder, c *choice) {
 	if len(s.Events) > 0 {
 		fmt.Fprintf(b, "\nEvents\n")
 	}
-	for _, e := range slices.SortedStableFunc(slices.Values(s.Events), func(a, b scenario.Event) int { return cmp.Compare(a.At, b.At) }) {
+	for _, e := range slices.SortedStableFunc(slices.Values(s.Events),
+		func(a, b scenario.Event) int { return cmp.Compare(a.At, b.At) }) {
 		fmt.Fprintf(b, "  %-16s %s\n", yamlform.FormatDuration(e.At), eventLine(&e))
 	}
 	c.writeDraws(b)
@@ -69,7 +71,8 @@ func planLine(p *scenario.Plan) string {
 		c := &p.Components[i]
 		steps = append(steps, fmt.Sprintf("%s to %s (%s, %s)", c.ID, c.Target, c.Package, ota.FormatSize(c.Size)))
 	}
-	text := fmt.Sprintf("%s: %s; %s, %s", p.Product, strings.Join(steps, ", then "), p.Mode, ota.Counted(p.Retries, "retry"))
+	text := fmt.Sprintf("%s: %s; %s, %s", p.Product, strings.Join(steps, ", then "), p.Mode,
+		ota.Counted(p.Retries, "retry"))
 	text = strings.Replace(text, "retrys", "retries", 1)
 	if p.Conditions.MinBattery != nil {
 		text += fmt.Sprintf(", battery from %d%%", *p.Conditions.MinBattery)
@@ -127,7 +130,8 @@ func (c *choice) writeArrivals(b *strings.Builder) {
 	for _, n := range buckets {
 		most = max(most, n)
 	}
-	fmt.Fprintf(b, "  0s %s %s, at most %d within a second\n", spark(buckets[:], most), yamlform.FormatDuration(last.Round(100*time.Millisecond)), c.busiest())
+	fmt.Fprintf(b, "  0s %s %s, at most %d within a second\n", spark(buckets[:], most),
+		yamlform.FormatDuration(last.Round(100*time.Millisecond)), c.busiest())
 }
 
 func (c *choice) arrival(fleet, n int) time.Duration {
@@ -203,7 +207,8 @@ func writeDraw(b *strings.Builder, s *scenario.Scenario, f *scenario.Fault, byFl
 			covered++
 		}
 	}
-	fmt.Fprintf(b, "  %-26s %-36s %-14s %10d %10d\n", f.Name, string(f.Kind)+" at "+string(f.At), how, all.devices, all.strikes)
+	fmt.Fprintf(b, "  %-26s %-36s %-14s %10d %10d\n", f.Name, string(f.Kind)+" at "+string(f.At), how, all.devices,
+		all.strikes)
 	if covered < 2 {
 		return
 	}

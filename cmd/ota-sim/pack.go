@@ -70,7 +70,8 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f packFlags
 			flags.StringVar(&f.out, "out", "", "the package file to write, or with --sidecar the directory (needed)")
-			flags.BoolVar(&f.sidecar, "sidecar", false, "write a directory with the files and their signed manifest, for platforms that keep files as they are")
+			flags.BoolVar(&f.sidecar, "sidecar", false,
+				"write a directory with the files and their signed manifest, for platforms that keep files as they are")
 			flags.StringVar(&f.product, "product", "", "product key (needed)")
 			flags.StringVar(&f.component, "component", "", "component id (needed)")
 			flags.StringVar(&f.kind, "type", string(ota.Module), "type of the component: module or mcu")
@@ -80,7 +81,8 @@ Examples:
 			flags.BoolVar(&f.delta, "delta", false, "the files are a delta already, which the component's handler applies")
 			flags.StringVar(&f.source, "source", "", "version that a delta starts from")
 			flags.StringArrayVar(&f.from, "from", nil, "file of that version, to make a patch from; may be repeated")
-			flags.StringArrayVar(&f.patches, "patch", nil, "patch from that file, made by the bsdiff command, instead of making one; may be repeated")
+			flags.StringArrayVar(&f.patches, "patch", nil,
+				"patch from that file, made by the bsdiff command, instead of making one; may be repeated")
 			flags.StringVar(&f.memory, "memory", "4GiB", "how much memory making a patch may take")
 			flags.StringSliceVar(&f.hardware, "hardware", nil, "hardware revisions that the package fits; none means all")
 			flags.DurationVar(&f.valid, "valid", 0, "how long devices may install the package; without it, for ever")
@@ -107,22 +109,25 @@ func (f *packFlags) run(_ context.Context, streams cli.Streams, args []string) e
 		return err
 	}
 	if f.valid == 0 {
-		fmt.Fprintln(streams.Err, "warning: the package is valid for ever: whoever has it can offer it to devices again, when a newer one is kept from them; --valid sets an end")
+		fmt.Fprintln(streams.Err, "warning: the package is valid for ever: whoever has it can offer it to devices again, "+
+			"when a newer one is kept from them; --valid sets an end")
 	}
 	fmt.Fprintf(streams.Out, "%s: %s %s %s, release %d, %s to transfer\n", filepath.Base(f.out), manifest.Product,
 		manifest.Component, manifest.Target, manifest.Release, ota.FormatSize(manifest.TransferSize()))
 	for i := range manifest.Files {
 		file := &manifest.Files[i]
-		fmt.Fprintf(streams.Out, "  %s  %s in %s  sha256 %x\n", file.Name, ota.FormatSize(file.Size), ota.Counted(len(file.Chunks), "chunk"), file.SHA256)
+		fmt.Fprintf(streams.Out, "  %s  %s in %s  sha256 %x\n", file.Name, ota.FormatSize(file.Size),
+			ota.Counted(len(file.Chunks), "chunk"), file.SHA256)
 	}
 	return nil
 }
 
 func (f *packFlags) releaseOf(files []string) (bundle.Release, error) {
-	r := bundle.Release{Files: files, From: f.from, Patches: f.patches, Chunk: f.chunk, Zstd: f.zstd, Manifest: ota.Manifest{
-		Product: f.product, Component: f.component, Type: ota.ComponentType(f.kind), Package: ota.Full,
-		Target: f.target, Release: f.release, AllowDowngrade: f.allowDowngrade, Hardware: f.hardware, Created: time.Now(),
-	}}
+	r := bundle.Release{Files: files, From: f.from, Patches: f.patches, Chunk: f.chunk, Zstd: f.zstd,
+		Manifest: ota.Manifest{
+			Product: f.product, Component: f.component, Type: ota.ComponentType(f.kind), Package: ota.Full,
+			Target: f.target, Release: f.release, AllowDowngrade: f.allowDowngrade, Hardware: f.hardware, Created: time.Now(),
+		}}
 	if f.delta || len(f.from) > 0 {
 		r.Manifest.Package, r.Manifest.Source = ota.Delta, f.source
 	}
@@ -166,7 +171,8 @@ func (f *packFlags) checkEnd() error {
 	case f.valid < 0:
 		return fmt.Errorf("--valid must not be negative")
 	case f.allowDowngrade && f.valid == 0:
-		return fmt.Errorf("--allow-downgrade needs --valid: a package that may roll back for ever could be sent again at any time")
+		return fmt.Errorf("--allow-downgrade needs --valid: a package that may roll back for ever could be sent again at " +
+			"any time")
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ func TestPack(t *testing.T) {
 	require.NoError(t, err)
 	pack := func(args ...string) *ota.Manifest {
 		out := path("app.ota")
-		o := sim(t, append([]string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2", "--out", out, path("app.bin")}, args...)...)
+		o := sim(t, append([]string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release",
+			"2", "--out", out, path("app.bin")}, args...)...)
 		require.Equal(t, cli.OK, o.code, o.err)
 		assert.Equal(t, !slices.Contains(args, "--valid"), strings.Contains(o.err, "warning: the package is valid for ever"))
 		assert.Contains(t, o.out, "app.ota: gw-200 app 1.1.0, release 2")
@@ -80,7 +81,8 @@ func TestPack(t *testing.T) {
 	require.Len(t, m.Files, 1)
 	assert.Equal(t, int64(15000), m.Files[0].Size)
 
-	m = pack(append(signed, "--type", "mcu", "--delta", "--source", "1.0.0", "--hardware", "rev-b,rev-c", "--valid", "24h", "--chunk", "1024", "--allow-downgrade")...)
+	m = pack(append(signed, "--type", "mcu", "--delta", "--source", "1.0.0", "--hardware", "rev-b,rev-c", "--valid", "24h",
+		"--chunk", "1024", "--allow-downgrade")...)
 	assert.Equal(t, ota.MCU, m.Type)
 	assert.Equal(t, ota.Delta, m.Package)
 	assert.Equal(t, "1.0.0", m.Source)
@@ -106,7 +108,8 @@ func TestPackRefuses(t *testing.T) {
 	dir := t.TempDir()
 	image, out := file(t, "app.bin", "new"), filepath.Join(dir, "app.ota")
 	good := func(change ...string) []string {
-		args := []string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2", "--unsigned", "--out", out}
+		args := []string{"pack", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2",
+			"--unsigned", "--out", out}
 		return append(args, change...)
 	}
 	tests := []struct {
@@ -158,7 +161,8 @@ func TestPackSidecar(t *testing.T) {
 	require.Equal(t, 0, sim(t, "keygen", key).code)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.bin"), []byte("new"), 0o644))
 	out := filepath.Join(dir, "app-1.1.0")
-	args := []string{"pack", "--key", key + ".key", "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2",
+	args := []string{"pack", "--key", key + ".key", "--product", "gw-200", "--component", "app", "--target", "1.1.0",
+		"--release", "2",
 		"--valid", "1h", "--sidecar", "--out", out, filepath.Join(dir, "app.bin")}
 	require.Equal(t, cli.OK, sim(t, args...).code)
 	content, err := os.ReadFile(filepath.Join(out, "app.bin"))

@@ -32,8 +32,10 @@ type pageFlags struct {
 
 func (f *pageFlags) define(flags *pflag.FlagSet, address, usage string) {
 	flags.StringVar(&f.address, "page", address, usage)
-	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token that the pages and the API ask for; needed beyond the loopback")
-	flags.StringSliceVar(&f.fileTypes, "file-types", nil, "further endings that files of uploaded packages may have, such as .img,.squashfs")
+	flags.StringVar(&f.tokenFile, "token-file", "",
+		"file with the token that the pages and the API ask for; needed beyond the loopback")
+	flags.StringSliceVar(&f.fileTypes, "file-types", nil,
+		"further endings that files of uploaded packages may have, such as .img,.squashfs")
 }
 
 // listen opens the address of the pages; nil if there shall be none.
@@ -51,7 +53,8 @@ func (f *pageFlags) listen(log *slog.Logger) (*page.Server, error) {
 	s, err := page.Listen(page.Config{Address: f.address, Token: string(token), FileTypes: f.fileTypes, Logger: log})
 	var failed *net.OpError
 	if errors.As(err, &failed) {
-		err = fmt.Errorf("%w: --page takes another address, such as 127.0.0.1:0 for a free port; --page \"\" serves none", err)
+		err = fmt.Errorf("%w: --page takes another address, such as 127.0.0.1:0 for a free port; --page \"\" serves none",
+			err)
 	}
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
@@ -85,7 +88,8 @@ func uploadBundle(ctx context.Context, s *platform.Service, m *ota.Manifest, pat
 	var known *engine.PackageView
 	s.View(func(e *engine.Engine) {
 		for _, p := range e.Packages() {
-			if p.Product == m.Product && p.Component == m.Component && p.Type == m.Type && p.Source == m.Source && p.Target == m.Target {
+			if p.Product == m.Product && p.Component == m.Component && p.Type == m.Type && p.Source == m.Source &&
+				p.Target == m.Target {
 				known = &p
 			}
 		}
@@ -94,7 +98,8 @@ func uploadBundle(ctx context.Context, s *platform.Service, m *ota.Manifest, pat
 		return nil
 	}
 	if known != nil {
-		return fmt.Errorf("%s: the state directory has another package of %s %s already, and devices may run it: build with a new version, or delete the old one (page Version packages) first",
+		return fmt.Errorf("%s: the state directory has another package of %s %s already, and devices may run it: build "+
+			"with a new version, or delete the old one (page Version packages) first",
 			path, m.Component, m.Target)
 	}
 	f, err := files.Open(path)

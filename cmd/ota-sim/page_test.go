@@ -27,13 +27,17 @@ func TestPageOfNoRun(t *testing.T) {
 		args []string
 		want string
 	}{
-		"the port is taken":         {[]string{"--page", taken.Addr().String()}, "cannot serve the pages: listen tcp " + taken.Addr().String()},
-		"the host is another one's": {[]string{"--page", "192.0.2.1:8080", "--token-file", token}, "cannot serve the pages: listen tcp 192.0.2.1:8080"},
-		"no token beyond loopback":  {[]string{"--page", "0.0.0.0:0"}, "give a token, or listen on 127.0.0.1"},
-		"no address":                {[]string{"--page", "nonsense"}, "want an address such as 127.0.0.1:8080"},
-		"the token is short":        {[]string{"--page", "127.0.0.1:0", "--token-file", file(t, "short", "guess\n")}, "want at least 16 characters"},
+		"the port is taken": {[]string{"--page", taken.Addr().String()}, "cannot serve the pages: listen tcp " +
+			taken.Addr().String()},
+		"the host is another one's": {[]string{"--page", "192.0.2.1:8080", "--token-file", token},
+			"cannot serve the pages: listen tcp 192.0.2.1:8080"},
+		"no token beyond loopback": {[]string{"--page", "0.0.0.0:0"}, "give a token, or listen on 127.0.0.1"},
+		"no address":               {[]string{"--page", "nonsense"}, "want an address such as 127.0.0.1:8080"},
+		"the token is short": {[]string{"--page", "127.0.0.1:0", "--token-file", file(t, "short", "guess\n")},
+			"want at least 16 characters"},
 		"the token file is missing": {[]string{"--page", "127.0.0.1:0", "--token-file", "/nonexistent"}, "no such file"},
-		"the platform is another's": {[]string{"--page", "127.0.0.1:0", "--broker", "mqtt://127.0.0.1:1", "--trust", file(t, "key.pub", base64.StdEncoding.EncodeToString(make([]byte, 32)))}, "--page shows the fake platform"},
+		"the platform is another's": {[]string{"--page", "127.0.0.1:0", "--broker", "mqtt://127.0.0.1:1", "--trust",
+			file(t, "key.pub", base64.StdEncoding.EncodeToString(make([]byte, 32)))}, "--page shows the fake platform"},
 		"the world has no platform": {[]string{"--page", "127.0.0.1:0", "--virtual"}, "--page is for the real world"},
 	} {
 		o := sim(t, append([]string{"run", path}, c.args...)...)

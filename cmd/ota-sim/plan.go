@@ -79,7 +79,8 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	result := preflight.Examine(c.needs(&f.worldFlags, len(world.Sources)), machine)
 	fmt.Fprintf(&b, "\nThis machine\n")
 	writeChecks(&b, result)
-	fmt.Fprintf(&b, "    %-14s %d; at most %s in a second\n\n", "processors", machine.Processors, ota.Counted(c.busiest(), "arrival"))
+	fmt.Fprintf(&b, "    %-14s %d; at most %s in a second\n\n", "processors", machine.Processors,
+		ota.Counted(c.busiest(), "arrival"))
 	if result.Fits() {
 		fmt.Fprintf(&b, "It fits:\n\n  %s\n", command.inFile(&b))
 	} else {

@@ -64,7 +64,8 @@ Events
 `
 	head, rest, _ := strings.Cut(o.out, "Faults ")
 	assert.Equal(t, want, head)
-	assert.Regexp(t, `\n  lossy +drop at downloading +chance 50% +(\d+) +(\d+)\n    gateways +\d+ +\d+\n    cameras +\d+ +\d+\n`, rest)
+	assert.Regexp(t,
+		`\n  lossy +drop at downloading +chance 50% +(\d+) +(\d+)\n    gateways +\d+ +\d+\n    cameras +\d+ +\d+\n`, rest)
 	assert.Regexp(t, `\n  dark +power_cut at upgrading +exactly 10% +5 +5\n\n`, rest)
 	assert.Contains(t, rest, "  ✓ open files     900 of ")
 	assert.Contains(t, rest, "  ✓ ports          150 of ", "probes have none of their own")
@@ -81,7 +82,8 @@ func TestPlanIsWhatHappens(t *testing.T) {
 `
 	path := file(t, "small.yaml", text)
 	drawn := regexp.MustCompile(`(?m)^  (ill|broken) .* (\d+) +\d+$`)
-	for _, flags := range [][]string{nil, {"--seed", "9"}, {"--shard", "2/3"}, {"--only", "gw-000007", "--only", "gw-000008"}} {
+	for _, flags := range [][]string{nil, {"--seed", "9"}, {"--shard", "2/3"},
+		{"--only", "gw-000007", "--only", "gw-000008"}} {
 		planned := sim(t, append([]string{"plan", path}, flags...)...)
 		require.Equal(t, cli.OK, planned.code, planned.err)
 		want := map[string]string{}

@@ -89,25 +89,34 @@ Examples:
 			var f platformFlags
 			flags.StringVar(&f.listen, "listen", "127.0.0.1:1883", "where the embedded broker listens")
 			flags.StringVar(&f.storeListen, "store-listen", "127.0.0.1:9000", "where the embedded object store listens")
-			flags.StringVar(&f.devices, "credentials", "", "file of username:password lines for the embedded broker; empty lets everybody in")
-			flags.StringArrayVar(&f.gateways, "gateway", nil, "let a gateway speak for devices behind it: GATEWAY=PRODUCT.DEVICE,…; may be repeated")
-			flags.StringVar(&f.broker, "broker", "", "broker to use instead of the embedded one: mqtt://host:port or mqtts://host:port")
+			flags.StringVar(&f.devices, "credentials", "",
+				"file of username:password lines for the embedded broker; empty lets everybody in")
+			flags.StringArrayVar(&f.gateways, "gateway", nil,
+				"let a gateway speak for devices behind it: GATEWAY=PRODUCT.DEVICE,…; may be repeated")
+			flags.StringVar(&f.broker, "broker", "",
+				"broker to use instead of the embedded one: mqtt://host:port or mqtts://host:port")
 			flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
 			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
 			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
-			flags.StringVar(&f.storeAddress, "store-address", "", "host, or host:port, at which devices reach the embedded object store; needed where it listens on all addresses (0.0.0.0)")
+			flags.StringVar(&f.storeAddress, "store-address", "",
+				"host, or host:port, at which devices reach the embedded object store; needed where it listens on all addresses "+
+					"(0.0.0.0)")
 			f.store.define(flags)
-			flags.StringVar(&f.addresses, "addresses", presigned, "what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
+			flags.StringVar(&f.addresses, "addresses", presigned,
+				"what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
 			flags.StringArrayVar(&f.upgrades, "upgrade", nil, "package to upgrade to; may be repeated, in the order of upgrade")
 			flags.StringVar(&f.name, "plan", "plan-1", "id of the plan")
 			flags.IntVar(&f.retries, "retries", 5, "automatic retries of each component, 0 to 5")
-			flags.StringVar(&f.onFailure, "on-failure", string(ota.Stop), "what a failed component means for the others: stop, continue or revert")
+			flags.StringVar(&f.onFailure, "on-failure", string(ota.Stop),
+				"what a failed component means for the others: stop, continue or revert")
 			flags.IntVar(&f.minBattery, "min-battery", 0, "percent that a device's battery needs; 0 asks for none")
 			flags.IntVar(&f.minRSSI, "min-rssi", 0, "dBm that a device's signal needs; 0 asks for none")
 			flags.DurationVar(&f.validity, "validity", platform.DefaultValidity, "how long package addresses work")
-			flags.IntVar(&f.untilDone, "until-done", 0, "end when so many devices are upgraded or failed; exit code 1 if one failed")
+			flags.IntVar(&f.untilDone, "until-done", 0,
+				"end when so many devices are upgraded or failed; exit code 1 if one failed")
 			flags.StringVar(&f.state, "state", "", "directory in which plans, packages and reports are kept")
-			f.page.define(flags, "127.0.0.1:8080", "where the pages and the API are served; port 0 is a free one, empty serves none")
+			f.page.define(flags, "127.0.0.1:8080",
+				"where the pages and the API are served; port 0 is a free one, empty serves none")
 			return f.run
 		},
 	}
@@ -135,7 +144,8 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	}
 	events.printf("broker %s, object store %s", fakePlatform.BrokerURL(), fakePlatform.StoreURL())
 	if f.open() {
-		config.Logger.Warn("the broker is reachable from other machines and lets everybody in: give --credentials, or --listen 127.0.0.1:1883")
+		config.Logger.Warn("the broker is reachable from other machines and lets everybody in: give --credentials, or " +
+			"--listen 127.0.0.1:1883")
 	}
 	plan, err := f.prepare(ctx, fakePlatform)
 	if err != nil {
@@ -170,7 +180,8 @@ func (f *platformFlags) open() bool {
 }
 
 // serve runs the platform and its pages until ctx ends or the goal is reached.
-func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, events *eventPrinter, fakePlatform *platform.Service, pages *page.Server) error {
+func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, events *eventPrinter,
+	fakePlatform *platform.Service, pages *page.Server) error {
 	var ready sync.WaitGroup
 	ready.Go(func() {
 		if fakePlatform.Hears(ctx) == nil {
@@ -218,7 +229,8 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, ev
 func (f *platformFlags) config(j *eventPrinter) (platform.Config, error) {
 	c := platform.Config{
 		BrokerAddress: f.listen, BrokerURL: f.broker, BrokerUser: f.username, Prefix: f.prefix,
-		StoreAddress: f.storeListen, StoreAdvertised: f.storeAddress, Validity: f.validity, Observe: j.observe, State: f.state,
+		StoreAddress: f.storeListen, StoreAdvertised: f.storeAddress, Validity: f.validity, Observe: j.observe,
+		State: f.state,
 	}
 	password, err := readSecret(f.secretFile)
 	if err != nil {
@@ -275,7 +287,8 @@ func (f *platformFlags) prepare(ctx context.Context, s *platform.Service) (strin
 			return "", err
 		}
 		if spec.Product != "" && spec.Product != m.Product {
-			return "", fmt.Errorf("%s is for product %s, the packages before it for %s: a plan has one product", path, m.Product, spec.Product)
+			return "", fmt.Errorf("%s is for product %s, the packages before it for %s: a plan has one product", path, m.Product,
+				spec.Product)
 		}
 		spec.Product = m.Product
 		if addComponent(&spec, m) {
@@ -305,7 +318,8 @@ func (f *platformFlags) known(s *platform.Service, spec *engine.PlanSpec) (text 
 		for _, c := range spec.Components {
 			same := func(o engine.ComponentSpec) bool { return o.ID == c.ID && o.Target == c.Target }
 			if fields.Product != spec.Product || !slices.ContainsFunc(fields.Components, same) {
-				err = fmt.Errorf("plan %s of the state directory does not offer %s %s of product %s: give --plan another id, such as --plan %s-%s",
+				err = fmt.Errorf("plan %s of the state directory does not offer %s %s of product %s: give --plan another id, "+
+					"such as --plan %s-%s",
 					f.name, c.ID, c.Target, spec.Product, f.name, "2")
 				return
 			}

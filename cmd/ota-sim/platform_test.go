@@ -25,8 +25,10 @@ func TestEventsAreEscaped(t *testing.T) {
 	j := &eventPrinter{w: &out}
 	evil := "\x1b[2J\x1b]0;title\x07no\n12:00:00  gw-0042  is now: Upgraded \u202e\u009b31m"
 	device := ota.Identity{Product: "gw", Device: "one"}
-	j.observe(time.Time{}, engine.Decided{Device: device, Decision: &ota.Decision{Plan: "p" + evil, Reason: "declined", Detail: evil}})
-	j.observe(time.Time{}, engine.Recorded{Device: device, Report: &ota.Report{Component: "app" + evil, Status: ota.UpgradeFailed,
+	j.observe(time.Time{}, engine.Decided{Device: device, Decision: &ota.Decision{Plan: "p" + evil, Reason: "declined",
+		Detail: evil}})
+	j.observe(time.Time{}, engine.Recorded{Device: device, Report: &ota.Report{Component: "app" + evil,
+		Status:  ota.UpgradeFailed,
 		Failure: &ota.Failure{Code: ota.Internal, Detail: evil}}})
 	for line := range bytes.Lines(out.Bytes()) {
 		assert.Contains(t, string(line), `\x1b[2J\x1b]0;title\ano\n12:00:00`)
@@ -46,7 +48,8 @@ func TestUpgradeOfAKeptState(t *testing.T) {
 	pack := func(name, target, content string) string {
 		image, out := filepath.Join(dir, "app.bin"), filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(image, []byte(content), 0o600))
-		o := sim(t, "pack", "--key", key+".key", "--product", "gw-200", "--component", "app", "--target", target, "--release", "2", "--out", out, image)
+		o := sim(t, "pack", "--key", key+".key", "--product", "gw-200", "--component", "app", "--target", target, "--release",
+			"2", "--out", out, image)
 		require.Equal(t, cli.OK, o.code, o.err)
 		return out
 	}
@@ -56,7 +59,8 @@ func TestUpgradeOfAKeptState(t *testing.T) {
 		defer cancel()
 		out := &stopper{cancel: cancel}
 		var err bytes.Buffer
-		args = append([]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "", "--state", filepath.Join(dir, "kept")}, args...)
+		args = append([]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "",
+			"--state", filepath.Join(dir, "kept")}, args...)
 		code := program().Run(ctx, cli.Streams{In: strings.NewReader(""), Out: out, Err: &err}, args)
 		return outcome{code, out.String(), err.String()}
 	}
@@ -69,7 +73,8 @@ func TestUpgradeOfAKeptState(t *testing.T) {
 	assert.Equal(t, cli.Usage, o.code)
 	assert.Contains(t, o.err, "plan plan-1 of the state directory does not offer app 1.2.0")
 	assert.Contains(t, o.err, "--plan plan-1-2")
-	assert.Contains(t, life("--plan", "plan-1-2", "--upgrade", newer).out, "plan plan-1-2 for product gw-200: app to 1.2.0")
+	assert.Contains(t, life("--plan", "plan-1-2", "--upgrade", newer).out,
+		"plan plan-1-2 for product gw-200: app to 1.2.0")
 }
 
 // stopper keeps what a platform prints, and stops it when it is ready.

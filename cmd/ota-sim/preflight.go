@@ -63,7 +63,8 @@ func writeChecks(w io.Writer, result preflight.Result) {
 			mark = "✗"
 		}
 		amount := func(n int64) string { return fmt.Sprint(n) }
-		name := map[preflight.Resource]string{preflight.Files: "open files", preflight.Ports: "ports", preflight.Memory: "memory"}[c.Resource]
+		name := map[preflight.Resource]string{preflight.Files: "open files", preflight.Ports: "ports",
+			preflight.Memory: "memory"}[c.Resource]
 		if c.Resource == preflight.Memory {
 			amount = ota.FormatSize
 		}
@@ -138,14 +139,16 @@ func (c runCommand) inFile(w io.Writer) runCommand {
 // from is the command line from so many source addresses. It says which ones: all
 // of a loopback are this machine's, elsewhere those must be named that are.
 func (c runCommand) from(w io.Writer, sources int) runCommand {
-	fmt.Fprintf(w, "Sessions with one broker need a port each, so they must come from %s of this machine.\n", ota.Counted(sources, "address"))
+	fmt.Fprintf(w, "Sessions with one broker need a port each, so they must come from %s of this machine.\n",
+		ota.Counted(sources, "address"))
 	addresses := "FIRST-LAST"
 	if u, err := url.Parse(c.broker); err == nil && loopback(u.Hostname()) {
 		addresses = fmt.Sprintf("127.0.0.1-127.0.%d.%d", sources>>8, sources&0xff)
 	} else {
 		fmt.Fprintf(w, "Put the first and the last of them for FIRST and LAST.\n")
 	}
-	c.flags = slices.DeleteFunc(slices.Clone(c.flags), func(flag string) bool { return strings.HasPrefix(flag, "--source-addresses=") })
+	c.flags = slices.DeleteFunc(slices.Clone(c.flags),
+		func(flag string) bool { return strings.HasPrefix(flag, "--source-addresses=") })
 	c.flags = append(c.flags, "--source-addresses="+addresses)
 	return c
 }
@@ -209,5 +212,6 @@ func (c runCommand) shards(m preflight.Mend) string {
 		dirs[i] = fmt.Sprint(out, "-", i+1)
 	}
 	return fmt.Sprintf("  for i in $(seq %d); do ota-sim run --quiet --shard=$i/%d %s %s %s\n  %s\n",
-		m.Shards, m.Shards, each, shell.Line(c.scenario), end, shell.Line(slices.Concat([]string{"ota-sim", "merge"}, outputs, dirs)...))
+		m.Shards, m.Shards, each, shell.Line(c.scenario), end,
+		shell.Line(slices.Concat([]string{"ota-sim", "merge"}, outputs, dirs)...))
 }

@@ -21,7 +21,8 @@ import (
 func many(n int) string {
 	return strings.NewReplacer("scenario: small", "scenario: many", "count: 3", fmt.Sprint("count: ", n)).Replace(small) +
 		"faults: [{name: sick, at: health, do: unhealthy, exactly: 10%}]\n" +
-		fmt.Sprintf("expect: {devices: {upgraded: %d, unaccounted: 0}, reports: {lost: 0}, faults: {fired: all, sick: %d}}\n", n, n/10)
+		fmt.Sprintf("expect: {devices: {upgraded: %d, unaccounted: 0}, reports: {lost: 0}, faults: {fired: all, sick: %d}}\n",
+			n, n/10)
 }
 
 // limited runs a line in a directory, as a user who may open so many files.
@@ -103,7 +104,8 @@ func TestOneEndOfASession(t *testing.T) {
 	path := file(t, "many.yaml", many(100))
 	o := limited(t, ".", 700, self+" run --quiet --broker mqtt://127.0.0.1:1 --fake-platform "+path)
 	assert.Equal(t, exitUnreachable, o.code, "it fits: %s", o.err)
-	assert.Equal(t, exitPreflight, limited(t, ".", 699, self+" run --quiet --broker mqtt://127.0.0.1:1 --fake-platform "+path).code)
+	assert.Equal(t, exitPreflight, limited(t, ".", 699, self+" run --quiet --broker mqtt://127.0.0.1:1 --fake-platform "+
+		path).code)
 	assert.Equal(t, exitPreflight, limited(t, ".", 700, self+" run --quiet "+path).code)
 	assert.Equal(t, cli.OK, limited(t, ".", 700, self+" plan --shard 1/2 "+path).code)
 }
@@ -117,12 +119,15 @@ func TestCommands(t *testing.T) {
 		{nil, preflight.Mend{Shards: 3},
 			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=many-shard-$i 'my many.yaml' & done; wait\n" +
 				"  ota-sim merge many-shard-1 many-shard-2 many-shard-3\n"},
-		{[]string{"--seed=7", "--quiet=true", "--metrics=127.0.0.1:1", "--html=r.html", "--shard=1/2", "--out=kept", "--broker=mqtt://b:1883", "--fake-platform=true"},
+		{[]string{"--seed=7", "--quiet=true", "--metrics=127.0.0.1:1", "--html=r.html", "--shard=1/2", "--out=kept",
+			"--broker=mqtt://b:1883", "--fake-platform=true"},
 			preflight.Mend{Shards: 3, InTurn: true},
-			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=kept-$i --seed=7 --broker=mqtt://b:1883 --fake-platform=true --prefix=ota/v1/$i 'my many.yaml' ; done\n" +
+			"  for i in $(seq 3); do ota-sim run --quiet --shard=$i/3 --out=kept-$i --seed=7 --broker=mqtt://b:1883 " +
+				"--fake-platform=true --prefix=ota/v1/$i 'my many.yaml' ; done\n" +
 				"  ota-sim merge --html=r.html kept-1 kept-2 kept-3\n"},
 		{[]string{"--prefix=test", "--trust=it's.pub"}, preflight.Mend{Shards: 2},
-			"  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i '--trust=it'\\''s.pub' --prefix=test/$i 'my many.yaml' & done; wait\n" +
+			"  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i '--trust=it'\\''s.pub' " +
+				"--prefix=test/$i 'my many.yaml' & done; wait\n" +
 				"  ota-sim merge many-shard-1 many-shard-2\n"},
 	} {
 		c := runCommand{scenario: "my many.yaml", name: "many", flags: tt.flags}
@@ -137,19 +142,26 @@ func TestWhatHelps(t *testing.T) {
 		embedded bool
 		want     string
 	}{
-		"files":  {preflight.Machine{Files: 20000}, true, "In 3 processes at once it fits:\n\n  for i in"},
-		"root":   {preflight.Machine{Files: 20000}, true, "\nFor one process, root would have to raise the limit of open files:\nulimit -n 50600\n"},
+		"files": {preflight.Machine{Files: 20000}, true, "In 3 processes at once it fits:\n\n  for i in"},
+		"root": {preflight.Machine{Files: 20000}, true,
+			"\nFor one process, root would have to raise the limit of open files:\nulimit -n 50600\n"},
 		"memory": {preflight.Machine{Memory: 2 << 30}, true, "In 2 processes one after the other it fits:"},
-		"ports":  {preflight.Machine{Ports: 20000}, false, "must come from 2 addresses of this machine.\nSo it fits:\n\n  ota-sim run --broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.0.2 many\n"},
-		"range":  {preflight.Machine{Ports: 20000}, false, "\nOr root gives each address more ports:\nsysctl -w net.ipv4.ip_local_port_range"},
-		"both":   {preflight.Machine{Ports: 90, Files: 20000}, false, "In 2 processes at once it fits:\n\n  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i --broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.1.22 many & done"},
-		"all":    {preflight.Machine{Memory: 1 << 20}, true, "No number of processes would help"},
+		"ports": {preflight.Machine{Ports: 20000}, false,
+			"must come from 2 addresses of this machine.\nSo it fits:\n\n  ota-sim run --broker=mqtt://127.0.0.1 " +
+				"--source-addresses=127.0.0.1-127.0.0.2 many\n"},
+		"range": {preflight.Machine{Ports: 20000}, false,
+			"\nOr root gives each address more ports:\nsysctl -w net.ipv4.ip_local_port_range"},
+		"both": {preflight.Machine{Ports: 90, Files: 20000}, false,
+			"In 2 processes at once it fits:\n\n  for i in $(seq 2); do ota-sim run --quiet --shard=$i/2 --out=many-shard-$i " +
+				"--broker=mqtt://127.0.0.1 --source-addresses=127.0.0.1-127.0.1.22 many & done"},
+		"all": {preflight.Machine{Memory: 1 << 20}, true, "No number of processes would help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			run := preflight.Run{Devices: 25000, Sessions: []int{25000}, Embedded: tt.embedded}
 			writeMend(&b, preflight.Examine(run, tt.machine), runCommand{scenario: "many", name: "many",
-				broker: "mqtt://127.0.0.1", flags: []string{"--broker=mqtt://127.0.0.1", "--source-addresses=127.0.0.9"}[:map[bool]int{true: 0, false: 2}[tt.embedded]]})
+				broker: "mqtt://127.0.0.1", flags: []string{"--broker=mqtt://127.0.0.1",
+					"--source-addresses=127.0.0.9"}[:map[bool]int{true: 0, false: 2}[tt.embedded]]})
 			assert.Contains(t, b.String(), tt.want)
 		})
 	}
@@ -159,9 +171,12 @@ func TestWhatHelps(t *testing.T) {
 // knows.
 func TestExternalAddresses(t *testing.T) {
 	var b bytes.Buffer
-	command := runCommand{scenario: "many", name: "many", broker: "mqtt://staging", flags: []string{"--broker=mqtt://staging"}}
-	writeMend(&b, preflight.Examine(preflight.Run{Devices: 25000, Sessions: []int{25000}}, preflight.Machine{Ports: 20000}), command)
-	assert.Contains(t, b.String(), "Put the first and the last of them for FIRST and LAST.\nSo it fits:\n\n  ota-sim run --broker=mqtt://staging --source-addresses=FIRST-LAST many\n")
+	command := runCommand{scenario: "many", name: "many", broker: "mqtt://staging",
+		flags: []string{"--broker=mqtt://staging"}}
+	writeMend(&b, preflight.Examine(preflight.Run{Devices: 25000, Sessions: []int{25000}},
+		preflight.Machine{Ports: 20000}), command)
+	assert.Contains(t, b.String(), "Put the first and the last of them for FIRST and LAST.\nSo it fits:\n\n"+
+		"  ota-sim run --broker=mqtt://staging --source-addresses=FIRST-LAST many\n")
 }
 
 // TestSourceAddressesFit follows the advice to the planning of a run that has them.

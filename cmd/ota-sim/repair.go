@@ -97,7 +97,8 @@ func free(path string) bool {
 // run is the command line that runs a shard again.
 func (r *repair) run(shard int, dir string) string {
 	info := &r.kept[0].Info
-	words := []string{"ota-sim", "run", "--quiet", fmt.Sprintf("--shard=%d/%d", shard, info.Shards), fmt.Sprint("--seed=", info.Seed)}
+	words := []string{"ota-sim", "run", "--quiet", fmt.Sprintf("--shard=%d/%d", shard, info.Shards),
+		fmt.Sprint("--seed=", info.Seed)}
 	if info.World == "virtual" {
 		words = append(words, "--virtual")
 	}

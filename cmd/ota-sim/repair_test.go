@@ -30,7 +30,8 @@ func repairs(t *testing.T, text string) (commands []string) {
 // typed runs a command line as a shell takes it apart, with this ota-sim.
 func typed(t *testing.T, command string) outcome {
 	t.Helper()
-	words, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", `ota_sim() { printf '%s\n' "$@"; }; ota_sim `+strings.TrimPrefix(command, "ota-sim ")).Output()
+	words, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", `ota_sim() { printf '%s\n' "$@"; }; ota_sim `+
+		strings.TrimPrefix(command, "ota-sim ")).Output()
 	require.NoError(t, err, command)
 	return sim(t, strings.Split(strings.TrimSuffix(string(words), "\n"), "\n")...)
 }
@@ -46,13 +47,14 @@ func TestRepairsWork(t *testing.T) {
 		killed bool   // the lost shard has a record, without an end
 		dirs   []string
 	}{
-		"virtual":          {world: []string{"--virtual"}, dirs: []string{"1", "3"}},
-		"real":             {dirs: []string{"1", "3"}},
-		"absent":           {world: []string{"--virtual"}, dirs: []string{"1", "gone away", "3"}},
-		"killed":           {world: []string{"--virtual"}, killed: true, dirs: []string{"1", "2", "3"}},
-		"two of them":      {world: []string{"--virtual"}, dirs: []string{"2"}},
-		"changed scenario": {world: []string{"--virtual"}, gone: small + "expect: {devices: {upgraded: 1}}\n", dirs: []string{"2", "3"}},
-		"lost scenario":    {world: []string{"--virtual"}, gone: "remove", dirs: []string{"2", "3"}},
+		"virtual":     {world: []string{"--virtual"}, dirs: []string{"1", "3"}},
+		"real":        {dirs: []string{"1", "3"}},
+		"absent":      {world: []string{"--virtual"}, dirs: []string{"1", "gone away", "3"}},
+		"killed":      {world: []string{"--virtual"}, killed: true, dirs: []string{"1", "2", "3"}},
+		"two of them": {world: []string{"--virtual"}, dirs: []string{"2"}},
+		"changed scenario": {world: []string{"--virtual"}, gone: small + "expect: {devices: {upgraded: 1}}\n",
+			dirs: []string{"2", "3"}},
+		"lost scenario": {world: []string{"--virtual"}, gone: "remove", dirs: []string{"2", "3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

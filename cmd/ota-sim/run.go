@@ -82,8 +82,10 @@ Examples:
 			f.worldFlags.define(flags)
 			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
 			f.outputFlags.define(flags)
-			flags.StringVar(&f.metrics, "metrics", "", "serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
-			f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as 127.0.0.1:8080")
+			flags.StringVar(&f.metrics, "metrics", "",
+				"serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
+			f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as "+
+				"127.0.0.1:8080")
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -149,7 +151,8 @@ func (f *runFlags) outApart() error {
 	}
 	for _, path := range f.files() {
 		if filepath.Dir(resolved(path)) == resolved(f.out) || filepath.Dir(path) == filepath.Clean(f.out) {
-			return cli.Exitf(cli.Usage, "%s would lie in %s, which the history has to itself: give the verdict another place", path, f.out)
+			return cli.Exitf(cli.Usage, "%s would lie in %s, which the history has to itself: give the verdict another place",
+				path, f.out)
 		}
 	}
 	return nil
@@ -180,7 +183,8 @@ func (f *runFlags) fits(s *source, c *choice, sources int) error {
 }
 
 // play runs the scenario, with its history if it is to be kept.
-func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice, world *real.World) (v *verdict.Verdict, err error) {
+func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choice,
+	world *real.World) (v *verdict.Verdict, err error) {
 	// A page has the steps of devices, which only a history has, or the judges of
 	// the virtual world.
 	page := f.html != "" && !f.virtual
@@ -206,7 +210,8 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 }
 
 // simulate runs the scenario in its world, with a live view and metrics.
-func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options, sockets *real.World) (*verdict.Verdict, error) {
+func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options,
+	sockets *real.World) (*verdict.Verdict, error) {
 	metrics, err := startMetrics(f.metrics)
 	if err != nil {
 		return nil, err

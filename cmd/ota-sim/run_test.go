@@ -51,7 +51,8 @@ func TestVerdictInEveryForm(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	scenario := file(t, "small.yaml", small+"expect: {devices: {upgraded: 3}}\n")
-	o := sim(t, "run", scenario, "--json", filepath.Join(dir, "v.json"), "--junit", filepath.Join(dir, "v.xml"), "--seed", "7")
+	o := sim(t, "run", scenario, "--json", filepath.Join(dir, "v.json"), "--junit", filepath.Join(dir, "v.xml"), "--seed",
+		"7")
 	require.Equal(t, cli.OK, o.code, o.err)
 	assert.Regexp(t, `^small: 3 devices, broker mqtt://127\.0\.0\.1:\d+, at most 10m0s\n`, o.out)
 	assert.Contains(t, o.out, "arrived 3  connected ", "the live view, as lines")
@@ -134,7 +135,8 @@ func TestAgainstTheFakePlatformOfAnotherProcess(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.WriteFile(path("app.bin"), bytes.Repeat([]byte("new"), 5000), 0o600))
 	require.Equal(t, cli.OK, sim(t, "keygen", path("release")).code)
-	o := sim(t, "pack", "--key", path("release.key"), "--product", "gw-200", "--component", "app", "--target", "1.1.0", "--release", "2",
+	o := sim(t, "pack", "--key", path("release.key"), "--product", "gw-200", "--component", "app", "--target", "1.1.0",
+		"--release", "2",
 		"--out", path("app.ota"), path("app.bin"))
 	require.Equal(t, cli.OK, o.code, o.err)
 
@@ -144,7 +146,8 @@ func TestAgainstTheFakePlatformOfAnotherProcess(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, serving.Start())
 	url := firstURL(t, output)
-	o = sim(t, "run", "--quiet", "--broker", url, "--trust", path("release.pub"), file(t, "small.yaml", small+"expect: {devices: {upgraded: 3}}\n"))
+	o = sim(t, "run", "--quiet", "--broker", url, "--trust", path("release.pub"),
+		file(t, "small.yaml", small+"expect: {devices: {upgraded: 3}}\n"))
 	assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
 	log, err := io.ReadAll(output)
 	require.NoError(t, err)

@@ -52,7 +52,8 @@ func scenarioText(name string) ([]byte, error) {
 func readScenario(name string) (*source, error) {
 	text, err := scenarioText(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, cli.Exitf(cli.Usage, "there is no scenario %s: neither a file nor a bundled one%s\n'ota-sim list' shows the bundled ones",
+		return nil, cli.Exitf(cli.Usage,
+			"there is no scenario %s: neither a file nor a bundled one%s\n'ota-sim list' shows the bundled ones",
 			name, yamlform.Suggest(name, scenarios.Names()))
 	}
 	if err != nil {

@@ -38,7 +38,8 @@ func (f *storeFlags) remote() (*platform.RemoteStore, error) {
 	s := &platform.RemoteStore{URL: f.url, Bucket: f.bucket,
 		Credentials: objectstore.Credentials{AccessKey: f.accessKey, SecretKey: string(secret), Region: f.region}}
 	if err := s.Credentials.Validate(); err != nil {
-		return nil, fmt.Errorf("--store needs --store-access-key and --store-secret-file, a file with the secret key:\n%w", err)
+		return nil, fmt.Errorf("--store needs --store-access-key and --store-secret-file, a file with the secret key:\n%w",
+			err)
 	}
 	return s, nil
 }

@@ -20,7 +20,8 @@ func (r virtualRun) line() string {
 func (r virtualRun) block(x *screen, width int) []string {
 	s := r.run.Snapshot()
 	tail := fmt.Sprintf("  %3d%%  %s", percent(s.Ended, s.Devices), s.Elapsed.Round(time.Second))
-	bar := x.bar([]share{{"", s.Ended, "█", green}, {"", s.Devices - s.Ended, "░", dim}}, min(longestBar, max(leastBar, width-2-len(tail))))
+	bar := x.bar([]share{{"", s.Ended, "█", green}, {"", s.Devices - s.Ended, "░", dim}},
+		min(longestBar, max(leastBar, width-2-len(tail))))
 	rate := x.paint(dim, shortRate(rate(int64(s.Ended), 0, s.Elapsed)))
 	return []string{
 		"  " + bar + tail,

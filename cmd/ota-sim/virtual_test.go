@@ -34,7 +34,8 @@ func TestVirtualHistoryIsTheSame(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
-	text := file(t, "sick.yaml", strings.NewReplacer("count: 3", "count: 300", "upgraded: 2, upgrade_failed: 1", "upgraded: 198, upgrade_failed: 102").Replace(sick))
+	text := file(t, "sick.yaml", strings.NewReplacer("count: 3", "count: 300", "upgraded: 2, upgrade_failed: 1",
+		"upgraded: 198, upgrade_failed: 102").Replace(sick))
 	steps := [][]string{
 		{"run", "--virtual", text},
 		{"run", "--virtual", text, "--out", path("kept")},
@@ -98,7 +99,8 @@ func TestVirtualWorld(t *testing.T) {
 // their way are not lost, and are kept apart.
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
-	text := strings.NewReplacer("count: 3", "count: 60, arrive: {over: 2s}, link: {latency: 400ms}", "duration: 10m", "duration: 4s").Replace(small)
+	text := strings.NewReplacer("count: 3", "count: 60, arrive: {over: 2s}, link: {latency: 400ms}", "duration: 10m",
+		"duration: 4s").Replace(small)
 	require.Contains(t, text, "count: 60")
 	require.Contains(t, text, "duration: 4s")
 	path := file(t, "up.yaml", text)

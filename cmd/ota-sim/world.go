@@ -32,15 +32,21 @@ type worldFlags struct {
 
 func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(currentName)
-	flags.BoolVar(&f.virtual, "virtual", false, "run in virtual time: no sockets, no waiting, the same history for the same seed")
-	flags.StringVar(&f.broker, "broker", "", "broker of the platform to run against: mqtt://host:port or mqtts://host:port")
-	flags.StringVar(&f.caFile, "ca-file", "", "with mqtts: file with the certificates of who may have signed the broker's; empty means the system's")
-	flags.StringSliceVar(&f.sources, "source-addresses", nil, "addresses of this machine that sessions come from, in turns: a list of addresses, first-last and address/bits")
+	flags.BoolVar(&f.virtual, "virtual", false,
+		"run in virtual time: no sockets, no waiting, the same history for the same seed")
+	flags.StringVar(&f.broker, "broker", "",
+		"broker of the platform to run against: mqtt://host:port or mqtts://host:port")
+	flags.StringVar(&f.caFile, "ca-file", "",
+		"with mqtts: file with the certificates of who may have signed the broker's; empty means the system's")
+	flags.StringSliceVar(&f.sources, "source-addresses", nil,
+		"addresses of this machine that sessions come from, in turns: a list of addresses, first-last and address/bits")
 	flags.BoolVar(&f.fakePlatform, "fake-platform", false, "with --broker: run the fake platform through that broker")
 	flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
 	flags.StringVar(&f.passwordFile, "password-file", "", "file with the password of every device at the broker")
-	flags.StringVar(&f.platformUser, "platform-username", "", "with --fake-platform: user name of the platform at the broker")
-	flags.StringVar(&f.platformFile, "platform-password-file", "", "with --fake-platform: file with the password of the platform at the broker")
+	flags.StringVar(&f.platformUser, "platform-username", "",
+		"with --fake-platform: user name of the platform at the broker")
+	flags.StringVar(&f.platformFile, "platform-password-file", "",
+		"with --fake-platform: file with the password of the platform at the broker")
 	flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
 	flags.StringArrayVar(&f.trust, "trust", nil, "public key that the platform signs packages with; may be repeated")
 	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "let devices take unsigned packages")
@@ -81,7 +87,8 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 	var problems []error
 	given.Visit(func(flag *pflag.Flag) {
 		if f.virtual && slices.Contains(socketFlags(), flag.Name) {
-			problems = append(problems, fmt.Errorf("--%s is for the real world: the virtual one has neither sockets nor a platform of yours", flag.Name))
+			problems = append(problems, fmt.Errorf(
+				"--%s is for the real world: the virtual one has neither sockets nor a platform of yours", flag.Name))
 		}
 	})
 	return errors.Join(problems...)
@@ -89,7 +96,8 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 
 // real is the real world with that platform, for the chosen devices.
 func (f *worldFlags) real(c *choice) (*real.World, error) {
-	w := &real.World{BrokerURL: f.broker, FakePlatform: f.fakePlatform, Username: f.username, PlatformUser: f.platformUser, Prefix: f.prefix}
+	w := &real.World{BrokerURL: f.broker, FakePlatform: f.fakePlatform, Username: f.username, PlatformUser: f.platformUser,
+		Prefix: f.prefix}
 	var err error
 	if w.Password, err = readSecret(f.passwordFile); err != nil {
 		return nil, err

@@ -181,7 +181,8 @@ func (s *script) missed() error {
 		case what == nil:
 			return fmt.Errorf("there is no output %d: in this trial %s has %d, 0 to %d", c.Output, c.Device, n, n-1)
 		case c.Trouble == virtual.FailWrite && !writes(what):
-			return fmt.Errorf("output %d of %s writes nothing, so no write can fail: it is to %s", c.Output, c.Device, (&Step{What: what}).String())
+			return fmt.Errorf("output %d of %s writes nothing, so no write can fail: it is to %s", c.Output, c.Device,
+				(&Step{What: what}).String())
 		}
 	}
 	return nil

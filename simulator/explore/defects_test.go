@@ -195,7 +195,8 @@ var defects = []defect{
 
 // swap replaces effects by others, and their results by those of the effects that
 // they stand for.
-func swap(say func(agent.Output) (agent.Output, agent.Op), hear func(agent.Input, map[agent.Op]bool) agent.Input) func(*spoilt) {
+func swap(say func(agent.Output) (agent.Output, agent.Op),
+	hear func(agent.Input, map[agent.Op]bool) agent.Input) func(*spoilt) {
 	return func(s *spoilt) {
 		s.swapped = map[agent.Op]bool{}
 		each(func(o agent.Output) agent.Output {
@@ -211,11 +212,12 @@ func TestDefectsAreCaught(t *testing.T) {
 	s := bundled(t)
 	for _, d := range defects {
 		t.Run(d.name, func(t *testing.T) {
-			r, err := explore.Explore(t.Context(), explore.Options{Scenario: s, Pairs: -1, Mind: func(m *agent.Machine) virtual.Brain {
-				mind := &spoilt{machine: m}
-				d.plant(mind)
-				return mind
-			}})
+			r, err := explore.Explore(t.Context(),
+				explore.Options{Scenario: s, Pairs: -1, Mind: func(m *agent.Machine) virtual.Brain {
+					mind := &spoilt{machine: m}
+					d.plant(mind)
+					return mind
+				}})
 			if err != nil {
 				t.Log(err)
 				return // it shows without any trouble

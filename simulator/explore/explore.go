@@ -144,11 +144,13 @@ type baseline struct {
 func (b *baseline) has(cuts []Cut) error {
 	for i, c := range cuts {
 		if !slices.Contains(b.devices, c.Device) {
-			return fmt.Errorf("device %s is not in one world with %s: the cuts of a trial are of one device, or of a gateway and those behind it", c.Device, cuts[0].Device)
+			return fmt.Errorf("device %s is not in one world with %s: the cuts of a trial are of one device, or of a gateway "+
+				"and those behind it", c.Device, cuts[0].Device)
 		}
 		for _, other := range cuts[:i] {
 			if other.Device == c.Device && other.Output == c.Output {
-				return fmt.Errorf("output %d of %s has two troubles, %s and %s: want one", c.Output, c.Device, other.Trouble, c.Trouble)
+				return fmt.Errorf("output %d of %s has two troubles, %s and %s: want one", c.Output, c.Device, other.Trouble,
+					c.Trouble)
 			}
 		}
 	}

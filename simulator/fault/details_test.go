@@ -148,7 +148,8 @@ func TestDowngradeNeedsSomethingThatRan(t *testing.T) {
 
 func TestWrongKeyIsTheSameForTheSameSeed(t *testing.T) {
 	envelope := func(seed uint64) ota.Envelope {
-		f := scenario.Fault{Name: "f", Kind: scenario.WrongKey, At: scenario.At(ota.UpgradeConfirmed), Chance: 100, Times: times(1)}
+		f := scenario.Fault{Name: "f", Kind: scenario.WrongKey, At: scenario.At(ota.UpgradeConfirmed), Chance: 100,
+			Times: times(1)}
 		s := layout(f, 1)
 		var got ota.Envelope
 		set := fault.NewSet(s, seed, func(string, string) {})

@@ -21,7 +21,8 @@ func layout(f scenario.Fault, sizes ...int) *scenario.Scenario {
 			id = "motor"
 		}
 		s.Fleets = append(s.Fleets, scenario.Fleet{Name: fmt.Sprint("fleet-", i), Count: n, Product: "p",
-			Components: []scenario.Installed{{ComponentVersion: ota.ComponentVersion{ID: id}}, {ComponentVersion: ota.ComponentVersion{ID: "common"}}}})
+			Components: []scenario.Installed{{ComponentVersion: ota.ComponentVersion{ID: id}},
+				{ComponentVersion: ota.ComponentVersion{ID: "common"}}}})
 	}
 	return s
 }
@@ -51,7 +52,8 @@ func TestExactly(t *testing.T) {
 				f.Name, f.Kind, f.Exactly, f.Times = "f", scenario.Drop, percent, times(1)
 				s := layout(f, sizes...)
 				for seed := range uint64(3) {
-					assert.Len(t, drawAll(s, seed), percent.Of(s.Reach(&f)), "%v %s of fleet %q component %q", sizes, percent, f.Fleet, f.Component)
+					assert.Len(t, drawAll(s, seed), percent.Of(s.Reach(&f)), "%v %s of fleet %q component %q", sizes, percent, f.Fleet,
+						f.Component)
 				}
 			}
 		}
@@ -131,7 +133,8 @@ func TestDrawsDependOnNothingElse(t *testing.T) {
 
 // TestTimesAreDrawn spreads the strikes over the range.
 func TestTimesAreDrawn(t *testing.T) {
-	f := scenario.Fault{Name: "mishap", Kind: scenario.Unhealthy, At: scenario.AtHealth, Chance: 100, Times: scenario.Range[int]{Lo: 1, Hi: 3}}
+	f := scenario.Fault{Name: "mishap", Kind: scenario.Unhealthy, At: scenario.AtHealth, Chance: 100,
+		Times: scenario.Range[int]{Lo: 1, Hi: 3}}
 	s := layout(f, 300)
 	fired := 0
 	set := fault.NewSet(s, 1, func(string, string) { fired++ })

@@ -25,8 +25,9 @@ func TestEveryKindStrikesAtEveryPlace(t *testing.T) {
 				if !row.Takes(scenario.ParamTimes) {
 					strikes = 1
 				}
-				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Times: times(strikes), Status: http.StatusServiceUnavailable,
-					By: scenario.Range[time.Duration]{Lo: time.Second, Hi: scenario.MaxSkew}})
+				b := newBench(t, scenario.Fault{Kind: row.Kind, At: at, Times: times(strikes),
+					Status: http.StatusServiceUnavailable,
+					By:     scenario.Range[time.Duration]{Lo: time.Second, Hi: scenario.MaxSkew}})
 				left := strikes
 				if at == scenario.AtBoot || row.Kind == scenario.NeverOnline {
 					b.wait() // the first boot has come
@@ -125,7 +126,8 @@ func TestRefusal(t *testing.T) {
 		ota.ReasonBusy:    {Battery: new(80), Busy: true},
 	}
 	for _, reason := range scenario.Reasons() {
-		b := newBench(t, scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived), Reason: reason, For: lasting(time.Second)})
+		b := newBench(t, scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived), Reason: reason,
+			For: lasting(time.Second)})
 		read := func() agent.Readings { return b.hooks.Sensors.Read(t.Context()) }
 		healthy := agent.Readings{Battery: new(80)}
 		assert.Equal(t, healthy, read())

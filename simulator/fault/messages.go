@@ -46,7 +46,8 @@ func (in *Injection) onReceive(h Hooks, act post) Hooks {
 func (in *Injection) means(m ota.Down) bool {
 	switch m := m.(type) {
 	case *ota.Plan:
-		return in.fault.At == scenario.At(ota.PlanReceived) && (in.fault.Component == "" || m.Component(in.fault.Component) >= 0)
+		return in.fault.At == scenario.At(ota.PlanReceived) &&
+			(in.fault.Component == "" || m.Component(in.fault.Component) >= 0)
 	case *ota.Package:
 		return in.fault.At == scenario.At(ota.UpgradeConfirmed) && in.about(m.Component)
 	}

@@ -76,7 +76,8 @@ func (in *Injection) refuseAnswer(h Hooks, status int) Hooks {
 		switch {
 		case !ok:
 		case in.fault.After.ByShare():
-			x.Moments = append(x.Moments, Moment{At: in.offset(occurrence, x.Length), Fire: func() { begin(occurrence) }, Refund: in.refund})
+			x.Moments = append(x.Moments, Moment{At: in.offset(occurrence, x.Length), Fire: func() { begin(occurrence) },
+				Refund: in.refund})
 		default:
 			begin(occurrence)
 			refuses()

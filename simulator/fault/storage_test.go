@@ -16,7 +16,8 @@ import (
 // TestShareOfADownload breaks off where the share of the bytes has come.
 func TestShareOfADownload(t *testing.T) {
 	for _, percent := range []scenario.Percent{0.01, 10, 50, 99.9, 100} {
-		b := newBench(t, scenario.Fault{Kind: scenario.Drop, At: scenario.At(ota.Downloading), After: share(percent), For: lasting(time.Second)})
+		b := newBench(t, scenario.Fault{Kind: scenario.Drop, At: scenario.At(ota.Downloading), After: share(percent),
+			For: lasting(time.Second)})
 		b.report("app", ota.Downloading) // the bytes count, not the report
 		assert.Empty(t, b.drops)
 		_, body, err := b.download()
@@ -74,7 +75,8 @@ func TestCorruptFlipsOneBit(t *testing.T) {
 }
 
 func TestStorageRefuses(t *testing.T) {
-	b := newBench(t, scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading), Status: http.StatusTooManyRequests})
+	b := newBench(t, scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading),
+		Status: http.StatusTooManyRequests})
 	status, _, err := b.download()
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusTooManyRequests, status)

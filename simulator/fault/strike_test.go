@@ -86,9 +86,15 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 		scenario.DelayMessage:     carry(func(_, _ int, late bool) bool { return late }),
 		scenario.Stall:            download(func(x *fault.Exchange, _ bool, _ error) bool { return x.Moments != nil }),
 		scenario.Truncate:         download(func(_ *fault.Exchange, _ bool, err error) bool { return err != nil }),
-		scenario.Corrupt:          download(func(_ *fault.Exchange, whole bool, err error) bool { return !whole && err == nil }),
-		scenario.WrongRange:       download(func(x *fault.Exchange, _ bool, _ error) bool { return x.Shift > 0 && x.Shift < x.Length }),
-		scenario.WrongDigest:      download(func(x *fault.Exchange, _ bool, _ error) bool { return x.OtherObject }),
+		scenario.Corrupt: download(func(_ *fault.Exchange, whole bool, err error) bool {
+			return !whole &&
+				err == nil
+		}),
+		scenario.WrongRange: download(func(x *fault.Exchange, _ bool, _ error) bool {
+			return x.Shift > 0 &&
+				x.Shift < x.Length
+		}),
+		scenario.WrongDigest: download(func(x *fault.Exchange, _ bool, _ error) bool { return x.OtherObject }),
 		scenario.ObjectChanged: func(b *bench, _ scenario.Place) bool {
 			_, _, err := b.exchange()
 			x, _, again := b.exchange()
@@ -145,7 +151,9 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 			assert.NoError(b.t, b.hooks.Operate("app", op), "it is no MCU")
 			return codeOf(b.hooks.Operate("motor", op)) == ota.ComponentSilent
 		},
-		scenario.Unhealthy: func(b *bench, _ scenario.Place) bool { return b.hooks.Health.Check(context.Background()) != nil },
+		scenario.Unhealthy: func(b *bench, _ scenario.Place) bool {
+			return b.hooks.Health.Check(context.Background()) != nil
+		},
 	}
 }
 

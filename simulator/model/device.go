@@ -56,7 +56,8 @@ type Device struct {
 
 // NewDevice makes a device that has never run.
 func NewDevice(m Member, seed uint64, x *Settings, faults *fault.Set) Device {
-	d := Device{Member: m, ID: m.Fleet.Identity(m.N), Config: x.of(m), Faults: faults.Draw(m.Fleet, m.N), Memory: NewMemory(m.Fleet)}
+	d := Device{Member: m, ID: m.Fleet.Identity(m.N), Config: x.of(m), Faults: faults.Draw(m.Fleet, m.N),
+		Memory: NewMemory(m.Fleet)}
 	d.readings = Readings(m.Fleet, seed, d.ID.Device)
 	return d
 }

@@ -11,7 +11,8 @@ import (
 // Readings are what a device measures. Like every draw they depend on the seed and
 // the device alone.
 func Readings(f *scenario.Fleet, seed uint64, device string) agent.Readings {
-	return agent.Readings{Battery: reading(f.Battery, seed, device, "battery"), RSSI: reading(f.RSSI, seed, device, "rssi")}
+	return agent.Readings{Battery: reading(f.Battery, seed, device, "battery"),
+		RSSI: reading(f.RSSI, seed, device, "rssi")}
 }
 
 func reading(r *scenario.Range[int], seed uint64, device, purpose string) *int {

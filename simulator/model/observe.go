@@ -50,7 +50,8 @@ func Overreach(ack *ota.Ack, made int) string {
 	if ack.Seq <= made {
 		return ""
 	}
-	return fmt.Sprintf("the platform acknowledges report %d of plan %s, and the device has made %d: the platform counts wrongly, or knows the device from another run",
+	return fmt.Sprintf("the platform acknowledges report %d of plan %s, and the device has made %d: the platform "+
+		"counts wrongly, or knows the device from another run",
 		ack.Seq, ack.Plan, made)
 }
 
@@ -92,7 +93,8 @@ func Violations(saved *agent.State, runs func(component string) (version string,
 		case part.Status == ota.UpgradeSucceeded && version != c.Target:
 			wrong = append(wrong, fmt.Sprintf("component %s was reported upgraded to %s and runs %s", c.ID, c.Target, version))
 		case part.Status.Failed() && !part.Again && part.From != "" && version != part.From:
-			wrong = append(wrong, fmt.Sprintf("component %s was reported failed and runs %s instead of %s", c.ID, version, part.From))
+			wrong = append(wrong, fmt.Sprintf("component %s was reported failed and runs %s instead of %s", c.ID, version,
+				part.From))
 		}
 	}
 	return wrong

@@ -39,7 +39,8 @@ func TestEvent(t *testing.T) {
 
 func TestViolations(t *testing.T) {
 	state := func(part agent.Part) *agent.State {
-		return &agent.State{Run: &agent.Run{Plan: &ota.Plan{Components: []ota.PlanComponent{{ID: "app", Target: "2"}}}, Parts: []agent.Part{part}}}
+		return &agent.State{Run: &agent.Run{Plan: &ota.Plan{Components: []ota.PlanComponent{{ID: "app", Target: "2"}}},
+			Parts: []agent.Part{part}}}
 	}
 	runs := func(version string) func(string) (string, bool) {
 		return func(component string) (string, bool) { return version, component == "app" }
@@ -51,9 +52,11 @@ func TestViolations(t *testing.T) {
 		want []string
 	}{
 		{"upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "2", nil},
-		{"not upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "1", []string{"component app was reported upgraded to 2 and runs 1"}},
+		{"not upgraded", agent.Part{Status: ota.UpgradeSucceeded, From: "1"}, "1",
+			[]string{"component app was reported upgraded to 2 and runs 1"}},
 		{"failed", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "1", nil},
-		{"did not roll back", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "2", []string{"component app was reported failed and runs 2 instead of 1"}},
+		{"did not roll back", agent.Part{Status: ota.UpgradeFailed, From: "1"}, "2",
+			[]string{"component app was reported failed and runs 2 instead of 1"}},
 		{"will be tried again", agent.Part{Status: ota.UpgradeFailed, From: "1", Again: true}, "2", nil},
 		{"failed before anything ran", agent.Part{Status: ota.UpgradeFailed}, "2", nil},
 		{"on its way", agent.Part{Status: ota.UpgradeSucceeded, Step: agent.StepRevert, From: "1"}, "1", nil},
@@ -63,12 +66,14 @@ func TestViolations(t *testing.T) {
 	}
 	assert.Nil(t, model.Violations(nil, runs("1")))
 	assert.Nil(t, model.Violations(&agent.State{}, runs("1")))
-	assert.Nil(t, model.Violations(state(agent.Part{Status: ota.UpgradeSucceeded}), func(string) (string, bool) { return "", false }))
+	assert.Nil(t, model.Violations(state(agent.Part{Status: ota.UpgradeSucceeded}),
+		func(string) (string, bool) { return "", false }))
 }
 
 // TestLie looks at a report when it is made, whatever the device does later.
 func TestLie(t *testing.T) {
-	saved := &agent.State{Run: &agent.Run{Plan: &ota.Plan{ID: "spring", Components: []ota.PlanComponent{{ID: "app", Target: "2"}}}, Parts: []agent.Part{{From: "1"}}}}
+	saved := &agent.State{Run: &agent.Run{Plan: &ota.Plan{ID: "spring",
+		Components: []ota.PlanComponent{{ID: "app", Target: "2"}}}, Parts: []agent.Part{{From: "1"}}}}
 	report := func(plan, component string, status ota.Status) *ota.Report {
 		return &ota.Report{Plan: plan, Component: component, Status: status}
 	}
@@ -96,7 +101,8 @@ func TestLie(t *testing.T) {
 func TestOverreach(t *testing.T) {
 	assert.Empty(t, model.Overreach(&ota.Ack{Plan: "spring", Seq: 7}, 7))
 	assert.Empty(t, model.Overreach(&ota.Ack{Plan: "spring", Seq: 3}, 7))
-	assert.Equal(t, "the platform acknowledges report 9007 of plan spring, and the device has made 7: the platform counts wrongly, or knows the device from another run",
+	assert.Equal(t, "the platform acknowledges report 9007 of plan spring, and the device has made 7: the platform "+
+		"counts wrongly, or knows the device from another run",
 		model.Overreach(&ota.Ack{Plan: "spring", Seq: 9007}, 7))
 }
 
@@ -104,7 +110,9 @@ func TestOverreach(t *testing.T) {
 func TestUnacknowledged(t *testing.T) {
 	assert.Empty(t, model.Unacknowledged(nil))
 	assert.Empty(t, model.Unacknowledged(&agent.State{}))
-	saved := &agent.State{Reports: []ota.Report{{Plan: "spring", Seq: 6}, {Plan: "autumn", Seq: 1}, {Plan: "spring", Seq: 7}}}
-	assert.Equal(t, []verdict.Event{{Kind: verdict.Unacknowledged, Plan: "spring", N: 2}, {Kind: verdict.Unacknowledged, Plan: "autumn", N: 1}},
+	saved := &agent.State{Reports: []ota.Report{{Plan: "spring", Seq: 6}, {Plan: "autumn", Seq: 1},
+		{Plan: "spring", Seq: 7}}}
+	assert.Equal(t, []verdict.Event{{Kind: verdict.Unacknowledged, Plan: "spring", N: 2},
+		{Kind: verdict.Unacknowledged, Plan: "autumn", N: 1}},
 		model.Unacknowledged(saved))
 }

@@ -55,7 +55,8 @@ func MakePackages(s *scenario.Scenario, seed uint64, key ed25519.PrivateKey, cre
 // scenario goes on.
 const downgradeValid = 10 * 365 * 24 * time.Hour
 
-func makeOne(p *scenario.Plan, c *scenario.Component, seed uint64, release int64, key ed25519.PrivateKey, created time.Time) (Package, error) {
+func makeOne(p *scenario.Plan, c *scenario.Component, seed uint64, release int64, key ed25519.PrivateKey,
+	created time.Time) (Package, error) {
 	image := randomImage(seed, p.Name+"/"+c.ID, c.Size)
 	file, transferred, err := describe(c, image)
 	if err != nil {

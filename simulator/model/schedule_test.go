@@ -71,7 +71,8 @@ events:
 		d.lines[before] = strings.TrimSpace(fmt.Sprint(step.At, " ", d.lines[before]))
 	}
 	assert.Equal(t, []string{
-		"0s Activate{Plan:night}", "10s broker stops", "12s store stops", "14s platform stops", "15s broker starts", "17s store starts",
+		"0s Activate{Plan:night}", "10s broker stops", "12s store stops", "14s platform stops", "15s broker starts",
+		"17s store starts",
 		"19s platform starts", `20s partition of "gw" for 5s`, "21s connections of \"\" drop", "22s URLs are revoked", "25s",
 		"1m0s Activate{Plan:day}", "2m0s Suspend{Plan:day}", "3m0s Resume{Plan:day}", "4m0s Suspend{Plan:night}",
 		"10m1s", "12m0s Resume{Plan:night}", "20m1s", "30m0s RetryDevices{Plan:day Devices:[]}",

@@ -11,7 +11,8 @@ import (
 // UserOf is what the user of a device says to a manual plan, and how long after
 // the plan is active and the device has been connected; false for nothing. Like
 // every draw it depends on the seed, the device and the plan alone.
-func UserOf(p *scenario.Plan, f *scenario.Fleet, device string, seed uint64) (operation engine.UserOperation, after time.Duration, answers bool) {
+func UserOf(p *scenario.Plan, f *scenario.Fleet, device string, seed uint64) (operation engine.UserOperation,
+	after time.Duration, answers bool) {
 	if p.Users == nil || !p.Covers(f) {
 		return "", 0, false
 	}

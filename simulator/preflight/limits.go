@@ -22,7 +22,8 @@ func groupsLeft(root, membership string, read func(string) string) (left []int64
 			left = append(left, chain(root, fields[2], "memory.max", "memory.current", read)...)
 			left = append(left, chain(path.Join(root, "unified"), fields[2], "memory.max", "memory.current", read)...)
 		case hasMemory(fields[1]):
-			left = append(left, chain(path.Join(root, "memory"), fields[2], "memory.limit_in_bytes", "memory.usage_in_bytes", read)...)
+			left = append(left, chain(path.Join(root, "memory"), fields[2], "memory.limit_in_bytes", "memory.usage_in_bytes",
+				read)...)
 		}
 	}
 	return left

@@ -112,7 +112,8 @@ func TestWhatTheSystemSays(t *testing.T) {
 	for _, text := range []string{"", "1", "a b", "1 2 3"} {
 		assert.LessOrEqual(t, portsIn(text), int64(0), text)
 	}
-	assert.Equal(t, int64(23598<<20), availableIn("MemTotal:       24683000 kB\nMemAvailable:   24164352 kB\nBuffers: 1 kB\n"))
+	assert.Equal(t, int64(23598<<20),
+		availableIn("MemTotal:       24683000 kB\nMemAvailable:   24164352 kB\nBuffers: 1 kB\n"))
 	assert.Zero(t, availableIn("MemTotal: 1 kB\n"))
 	assert.Equal(t, int64(700), leftIn("1000\n", "300\n"))
 	assert.Equal(t, int64(1), leftIn("1000\n", "3000\n"))
@@ -129,12 +130,16 @@ func TestGroups(t *testing.T) {
 		files      map[string]string
 		want       []int64
 	}{
-		"none":       {"0::/\n", nil, nil},
-		"v2 nested":  {"0::/a/b\n", map[string]string{root + "/a/memory.max": "1000\n", root + "/a/memory.current": "300\n", root + "/a/b/memory.max": "max\n"}, []int64{700}},
-		"v2 both":    {"0::/a/b\n", map[string]string{root + "/a/memory.max": "1000", root + "/a/b/memory.max": "600"}, []int64{600, 1000}},
-		"v2 inside":  {"0::/../x\n", map[string]string{root + "/memory.max": "500"}, []int64{500}},
-		"v1":         {"4:memory:/a\n3:cpuset:/\n", map[string]string{root + "/memory/a/memory.limit_in_bytes": "262144000", root + "/memory/a/memory.usage_in_bytes": "44000"}, []int64{262100000}},
-		"v1 shared":  {"4:cpu,memory:/\n", map[string]string{root + "/memory/memory.limit_in_bytes": "9223372036854771712"}, nil},
+		"none": {"0::/\n", nil, nil},
+		"v2 nested": {"0::/a/b\n", map[string]string{root + "/a/memory.max": "1000\n", root + "/a/memory.current": "300\n",
+			root + "/a/b/memory.max": "max\n"}, []int64{700}},
+		"v2 both": {"0::/a/b\n", map[string]string{root + "/a/memory.max": "1000", root + "/a/b/memory.max": "600"},
+			[]int64{600, 1000}},
+		"v2 inside": {"0::/../x\n", map[string]string{root + "/memory.max": "500"}, []int64{500}},
+		"v1": {"4:memory:/a\n3:cpuset:/\n", map[string]string{root + "/memory/a/memory.limit_in_bytes": "262144000",
+			root + "/memory/a/memory.usage_in_bytes": "44000"}, []int64{262100000}},
+		"v1 shared": {"4:cpu,memory:/\n", map[string]string{root + "/memory/memory.limit_in_bytes": "9223372036854771712"},
+			nil},
 		"hybrid":     {"4:memory:/\n0::/a\n", map[string]string{root + "/unified/a/memory.max": "800"}, []int64{800}},
 		"no process": {"gone", nil, nil},
 	} {

@@ -48,11 +48,13 @@ func (d *device) boot() *boot {
 	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
 	l.runner = agent.NewRunner(agent.New(d.ID, d.Config, d.Memory.State), agent.Equipment{
 		Link: hooks.Link, Store: store{d, hooks.Reported}, Desk: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
-		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d, Sensors: hooks.Sensors,
-		Now: func() time.Time { return hooks.Clock(time.Now()) },
+		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d,
+		Sensors: hooks.Sensors,
+		Now:     func() time.Time { return hooks.Clock(time.Now()) },
 	})
 	d.current = l
-	l.runner.Start(withTransport(d.world.ctx, storage{d.link, d.Busy, hooks.Exchange}), &l.tasks, fmt.Sprint("boot-", d.boots))
+	l.runner.Start(withTransport(d.world.ctx, storage{d.link, d.Busy, hooks.Exchange}), &l.tasks,
+		fmt.Sprint("boot-", d.boots))
 	if d.member == nil {
 		l.session = d.newSession(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)

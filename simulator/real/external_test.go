@@ -35,7 +35,8 @@ func serve(t *testing.T, run func(context.Context) error) {
 
 // realPlatform is a platform that the simulator cannot look into, with a plan
 // of its own for the product gw-200. observe sees what it knows.
-func realPlatform(t *testing.T, change func(*engine.PlanSpec), observe func(time.Time, engine.Output)) (url string, trust *wire.Trust) {
+func realPlatform(t *testing.T, change func(*engine.PlanSpec), observe func(time.Time, engine.Output)) (url string,
+	trust *wire.Trust) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
@@ -44,14 +45,16 @@ func realPlatform(t *testing.T, change func(*engine.PlanSpec), observe func(time
 	content := bytes.Repeat([]byte("new system "), 10_000)
 	file, err := bundle.Describe("rootfs.bin", bytes.NewReader(content), 16<<10)
 	require.NoError(t, err)
-	manifest := ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0", Release: 1,
+	manifest := ota.Manifest{Product: "gw-200", Component: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0",
+		Release: 1,
 		Created: time.Now(), Files: []ota.File{file}}
 	envelope, err := bundle.Seal(&manifest, private)
 	require.NoError(t, err)
 	require.NoError(t, s.AddPackage(t.Context(), envelope, &manifest, []io.ReaderAt{bytes.NewReader(content)}))
 	battery := 30
-	plan := engine.PlanSpec{ID: "theirs", Name: "theirs", Product: "gw-200", Zone: time.UTC, Start: time.Now().Add(-time.Minute),
-		End: time.Now().Add(time.Hour), Mode: ota.Silent, Retries: 2, MinBattery: &battery,
+	plan := engine.PlanSpec{ID: "theirs", Name: "theirs", Product: "gw-200", Zone: time.UTC,
+		Start: time.Now().Add(-time.Minute),
+		End:   time.Now().Add(time.Hour), Mode: ota.Silent, Retries: 2, MinBattery: &battery,
 		Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"}}}
 	if change != nil {
 		change(&plan)
@@ -135,7 +138,8 @@ func TestRealPlatformOtherEnds(t *testing.T) {
 			if tt.trust != nil {
 				trust = tt.trust
 			}
-			v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: url, Trust: trust}, simulator.Options{Scenario: parse(t, tt.text)})
+			v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: url, Trust: trust},
+				simulator.Options{Scenario: parse(t, tt.text)})
 			require.NoError(t, err)
 			held(t, v)
 			assert.Equal(t, verdict.Counts{tt.want: 20}, ended(v))
@@ -162,11 +166,14 @@ func TestFakePlatformBehindAnotherBroker(t *testing.T) {
 	stranger := parse(t, edit(t, "duration: 20m", "duration: 4s", "name: gw", "name: stranger", "count: 20", "count: 2"))
 	var others sync.WaitGroup
 	others.Go(func() {
-		_, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), Trust: anybody()}, simulator.Options{Scenario: stranger})
+		_, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: b.URL(), Trust: anybody()},
+			simulator.Options{Scenario: stranger})
 		assert.NoError(t, err)
 	})
 	world := &real.World{BrokerURL: b.URL(), FakePlatform: true, PlatformUser: "staff", PlatformPassword: []byte("secret")}
-	v, err := simulator.Simulate(t.Context(), world, simulator.Options{Scenario: parse(t, base+"expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, conflicting: 0}}")})
+	v, err := simulator.Simulate(t.Context(), world,
+		simulator.Options{Scenario: parse(t, base+
+			"expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, conflicting: 0}}")})
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)

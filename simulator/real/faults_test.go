@@ -82,19 +82,25 @@ func sufferings() []suffering {
 		{kind: scenario.DiskFull, fault: "at: plan_received, do: disk_full, for: 1s"},
 		{kind: scenario.DiskFull, fault: "at: downloading, do: disk_full, after: 50%, for: 20ms", code: "space_low"},
 		{kind: scenario.WriteError, fault: "at: downloading, do: write_error", code: "write_failed"},
-		{kind: scenario.WriteError, fault: "at: download_succeeded, do: write_error", edit: noRetry, ended: failed, code: "write_failed"},
+		{kind: scenario.WriteError, fault: "at: download_succeeded, do: write_error", edit: noRetry, ended: failed,
+			code: "write_failed"},
 		{kind: scenario.Crash, fault: "at: downloading, do: crash, after: 50%, for: 100ms"},
 		{kind: scenario.Crash, fault: "at: upgrading, do: crash, after: 50%, times: 2"},
 		{kind: scenario.PowerCut, fault: "at: upgrading, do: power_cut, after: 50%, for: 100ms"},
-		{kind: scenario.Vanish, fault: "at: downloading, do: vanish, after: 50%", ended: verdict.Counts{scenario.Unfinished: 5}},
+		{kind: scenario.Vanish, fault: "at: downloading, do: vanish, after: 50%",
+			ended: verdict.Counts{scenario.Unfinished: 5}},
 		{kind: scenario.ClockSkew, fault: "at: boot, do: clock_skew, by: -100h"},
 		{kind: scenario.ClockSkew, fault: "at: connect, do: clock_skew, by: 5m, times: 2"},
 		{kind: scenario.BootLoop, fault: "at: upgrading, do: boot_loop, component: rootfs, times: 5"},
-		{kind: scenario.BootLoop, fault: "at: upgrading, do: boot_loop, component: motor, times: 11", edit: noRetry, ended: failed, code: "interrupted"},
-		{kind: scenario.WrongVersion, fault: "at: upgrading, do: wrong_version, component: rootfs", code: "verify_failed", edit: process},
-		{kind: scenario.WrongVersion, fault: "at: upgrading, do: wrong_version, component: motor", edit: noRetry, ended: failed, code: "verify_failed"},
+		{kind: scenario.BootLoop, fault: "at: upgrading, do: boot_loop, component: motor, times: 11", edit: noRetry,
+			ended: failed, code: "interrupted"},
+		{kind: scenario.WrongVersion, fault: "at: upgrading, do: wrong_version, component: rootfs", code: "verify_failed",
+			edit: process},
+		{kind: scenario.WrongVersion, fault: "at: upgrading, do: wrong_version, component: motor", edit: noRetry,
+			ended: failed, code: "verify_failed"},
 		{kind: scenario.SilentMCU, fault: "at: upgrading, do: silent_mcu", code: "component_silent"},
-		{kind: scenario.SilentMCU, fault: "at: download_succeeded, do: silent_mcu", edit: noRetry, ended: failed, code: "component_silent"},
+		{kind: scenario.SilentMCU, fault: "at: download_succeeded, do: silent_mcu", edit: noRetry, ended: failed,
+			code: "component_silent"},
 		{kind: scenario.Unhealthy, fault: "at: health, do: unhealthy", code: "health_check_failed"},
 	}
 }
@@ -118,7 +124,8 @@ func TestEveryKindOfFault(t *testing.T) {
 			if s.disorder {
 				disorder = `">= 0"`
 			}
-			text += "expect: {reports: {lost: 0, conflicting: 0, illegal: 0, out_of_order: " + disorder + "}, faults: {fired: all}}\n"
+			text += "expect: {reports: {lost: 0, conflicting: 0, illegal: 0, out_of_order: " + disorder +
+				"}, faults: {fired: all}}\n"
 			v := simulate(t, text)
 			held(t, v)
 			if s.ended == nil {
@@ -126,7 +133,8 @@ func TestEveryKindOfFault(t *testing.T) {
 			}
 			assert.Equal(t, s.ended, ended(v))
 			codes := slices.Collect(maps.Keys(v.Figures.Codes))
-			codes = slices.DeleteFunc(codes, func(code string) bool { return code == string(ota.Skipped) }) // because of the other
+			// because of the other
+			codes = slices.DeleteFunc(codes, func(code string) bool { return code == string(ota.Skipped) })
 			if s.code != "" {
 				assert.Equal(t, []string{string(s.code)}, codes)
 			} else {

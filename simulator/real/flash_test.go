@@ -207,7 +207,8 @@ func TestFlashRefusesWrongBytes(t *testing.T) {
 	for _, write := range []struct {
 		length int
 		at     int64
-	}{{1, 0}, {testChunk, 1}, {2 * testChunk, 0}, {testChunk, 10 * testChunk}, {testChunk, 11 * testChunk}, {testChunk, -testChunk}, {100, 10*testChunk - 1}} {
+	}{{1, 0}, {testChunk, 1}, {2 * testChunk, 0}, {testChunk, 10 * testChunk}, {testChunk, 11 * testChunk},
+		{testChunk, -testChunk}, {100, 10*testChunk - 1}} {
 		_, err := place.WriteAt(make([]byte, write.length), write.at)
 		require.ErrorContains(t, err, "whole chunks", "%v", write)
 	}

@@ -39,12 +39,17 @@ plans:
 func TestGateways(t *testing.T) {
 	t.Parallel()
 	for name, more := range map[string]string{
-		"in peace":                        "",
-		"the gateway loses its power":     "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, for: 500ms, chance: 100%, times: 2}]\n",
-		"the gateway's line is cut":       "faults: [{name: f, fleet: gw, at: connect, do: drop, after: 10ms..300ms, for: 100ms, chance: 100%, times: 3}]\n",
-		"the sensors lose their power":    "faults: [{name: f, fleet: sensor, at: upgrading, do: power_cut, after: 0%..100%, for: 100ms, chance: 100%, times: 2}]\n",
-		"the sensors' downloads break":    "faults: [{name: f, fleet: sensor, at: downloading, do: corrupt, chance: 100%, times: 2}]\n",
-		"the sensors' agents die":         "faults: [{name: f, fleet: sensor, at: boot, do: crash, after: 10ms..300ms, chance: 100%, times: 2}]\n",
+		"in peace": "",
+		"the gateway loses its power": "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, " +
+			"for: 500ms, chance: 100%, times: 2}]\n",
+		"the gateway's line is cut": "faults: [{name: f, fleet: gw, at: connect, do: drop, after: 10ms..300ms, for: " +
+			"100ms, chance: 100%, times: 3}]\n",
+		"the sensors lose their power": "faults: [{name: f, fleet: sensor, at: upgrading, do: power_cut, after: " +
+			"0%..100%, for: 100ms, chance: 100%, times: 2}]\n",
+		"the sensors' downloads break": "faults: [{name: f, fleet: sensor, at: downloading, do: corrupt, chance: 100%, " +
+			"times: 2}]\n",
+		"the sensors' agents die": "faults: [{name: f, fleet: sensor, at: boot, do: crash, after: 10ms..300ms, " +
+			"chance: 100%, times: 2}]\n",
 		"the broker forgets all sessions": "events: [{at: 200ms, do: kill_broker, for: 500ms}]\n",
 		"all gateways connect again":      "events: [{at: 200ms, do: reconnect_storm, fleet: gw}]\n",
 	} {
@@ -54,7 +59,8 @@ func TestGateways(t *testing.T) {
 			if strings.HasPrefix(more, "faults:") {
 				fired = ", faults: {fired: all}"
 			}
-			v := simulate(t, site+more+"expect: {devices: {upgraded: 100%}, reports: {lost: 0, out_of_order: 0, conflicting: 0, illegal: 0}"+fired+"}\n")
+			v := simulate(t, site+more+"expect: {devices: {upgraded: 100%}, reports: {lost: 0, out_of_order: 0, conflicting: "+
+				"0, illegal: 0}"+fired+"}\n")
 			held(t, v)
 		})
 	}
@@ -64,7 +70,8 @@ func TestGateways(t *testing.T) {
 // the same.
 func TestGatewayVanishes(t *testing.T) {
 	t.Parallel()
-	v := simulate(t, site+"faults: [{name: f, fleet: gw, at: downloading, do: vanish, after: 50%, chance: 100%}]\nexpect: {reports: {conflicting: 0}}\n")
+	v := simulate(t, site+"faults: [{name: f, fleet: gw, at: downloading, do: vanish, after: 50%, chance: 100%}]\n"+
+		"expect: {reports: {conflicting: 0}}\n")
 	held(t, v)
 	assert.Equal(t, verdict.Counts{scenario.Unfinished: 2}, nonzero(v.Figures.Fleets[1].Classes))
 	assert.Zero(t, v.Figures.Fleets[0].Classes[scenario.Unaccounted])
@@ -73,9 +80,11 @@ func TestGatewayVanishes(t *testing.T) {
 // TestOnlyBehindAGateway: a sensor that is run by itself has its gateway.
 func TestOnlyBehindAGateway(t *testing.T) {
 	t.Parallel()
-	text := site + "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, chance: 100%}]\nexpect: {devices: {upgraded: 2}, reports: {lost: 0}}\n"
+	text := site + "faults: [{name: f, fleet: gw, at: downloading, do: power_cut, after: 50%, chance: 100%}]\n" +
+		"expect: {devices: {upgraded: 2}, reports: {lost: 0}}\n"
 	s := parse(t, text)
-	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{}, "sensor-000003")})
+	v, err := simulator.Simulate(t.Context(), &real.World{},
+		simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{}, "sensor-000003")})
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)
@@ -88,7 +97,8 @@ func TestTooManyBehindAGateway(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(site, "count: 7", "count: 2001", 1)
 	_, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: parse(t, text)})
-	require.EqualError(t, err, "device gw-000001 would speak for 1001 devices; at most 1000 are possible: give fleet gw more devices")
+	require.EqualError(t, err, "device gw-000001 would speak for 1001 devices; at most 1000 are possible: give fleet "+
+		"gw more devices")
 }
 
 func nonzero(c verdict.Counts) verdict.Counts {

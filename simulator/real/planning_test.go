@@ -58,7 +58,8 @@ fleet:
 	for _, a := range w.arrivals {
 		order = append(order, a.At.String()+" "+a.Gateway().Fleet.Device(a.Gateway().N))
 	}
-	assert.Equal(t, []string{"0s even-000001", "2s herd-000001", "2s herd-000002", "2s even-000002", "4s even-000003", "6s even-000004",
+	assert.Equal(t, []string{"0s even-000001", "2s herd-000001", "2s herd-000002", "2s even-000002", "4s even-000003",
+		"6s even-000004",
 		"10s rate-000001", "10.5s rate-000002", "11s rate-000003"}, order)
 	require.NoError(t, w.close())
 }

@@ -20,7 +20,8 @@ type progress struct {
 }
 
 func newProgress(devices int, faults []string) progress {
-	return progress{Snapshot: simulator.Snapshot{Devices: devices}, names: faults, faults: map[string]int{}, failures: map[string]int{}}
+	return progress{Snapshot: simulator.Snapshot{Devices: devices}, names: faults, faults: map[string]int{},
+		failures: map[string]int{}}
 }
 
 func faultNames(s *scenario.Scenario) []string {

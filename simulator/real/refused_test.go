@@ -40,5 +40,6 @@ events:
 	operator.Wait()
 	require.NoError(t, err)
 	require.Len(t, v.Figures.Refused, 1)
-	assert.Regexp(t, `^suspend_plan at \d.*s: cannot suspend plan "spring": it is Forced Terminated$`, v.Figures.Refused[0])
+	assert.Regexp(t, `^suspend_plan at \d.*s: cannot suspend plan "spring": it is Forced Terminated$`,
+		v.Figures.Refused[0])
 }

@@ -78,7 +78,8 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 	case err == nil || ctx.Err() != nil:
 		return nil
 	case patience.Err() == nil:
-		return fmt.Errorf("%w: %w: are --platform-username and --platform-password-file right, and may it read and write every device's topics?", ErrRefused, err)
+		return fmt.Errorf("%w: %w: are --platform-username and --platform-password-file right, and may it read and write "+
+			"every device's topics?", ErrRefused, err)
 	}
 	return fmt.Errorf("%w with %s after %s: are its user name and password right?", ErrRefused, w.brokerURL, platformWait)
 }

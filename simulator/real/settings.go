@@ -69,18 +69,23 @@ func (w *World) external() bool { return w.BrokerURL != "" && !w.FakePlatform }
 func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) error {
 	problems := w.checkScenario(s)
 	if w.FakePlatform && w.BrokerURL == "" {
-		problems = append(problems, errors.New("the fake platform needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
+		problems = append(problems, errors.New(
+			"the fake platform needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
 	}
 	if w.Store != nil && w.BrokerURL != "" && !w.FakePlatform {
-		problems = append(problems, errors.New("a real platform has a store of its own: --store goes with --fake-platform only"))
+		problems = append(problems, errors.New(
+			"a real platform has a store of its own: --store goes with --fake-platform only"))
 	}
 	if w.FakePlatform && w.Prefix == "" && !devices.Shard().Whole() {
-		problems = append(problems, errors.New("every shard's fake platform would answer every device at that broker: give each shard a prefix of its own (--prefix), or a broker"))
+		problems = append(problems, errors.New(
+			"every shard's fake platform would answer every device at that broker: give each shard a prefix of its own "+
+				"(--prefix), or a broker"))
 	}
 	problems = append(problems, w.checkLink())
 	if w.external() {
 		if w.Trust == nil {
-			problems = append(problems, errors.New("a real platform signs with its own keys: give them (--trust), or allow unsigned packages (--allow-unsigned)"))
+			problems = append(problems, errors.New(
+				"a real platform signs with its own keys: give them (--trust), or allow unsigned packages (--allow-unsigned)"))
 		} else if err := w.Trust.Validate(); err != nil {
 			problems = append(problems, err)
 		}
@@ -103,12 +108,15 @@ func (w *World) checkScenario(s *scenario.Scenario) (problems []error) {
 			part = "object store"
 		}
 		if part != "" {
-			problems = append(problems, fmt.Errorf("event %s at %s needs the simulator's own %s: leave yours out, or remove the event", e.Do, e.At, part))
+			problems = append(problems, fmt.Errorf(
+				"event %s at %s needs the simulator's own %s: leave yours out, or remove the event", e.Do, e.At, part))
 		}
 	}
 	for i := range s.Faults {
 		if f := &s.Faults[i]; w.external() && f.Kind == scenario.Downgrade {
-			problems = append(problems, fmt.Errorf("fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove the fault", f.Name, f.Kind))
+			problems = append(problems, fmt.Errorf(
+				"fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove the fault", f.Name,
+				f.Kind))
 		}
 	}
 	return problems
@@ -136,8 +144,9 @@ func (w *World) Probe(ctx context.Context, s *scenario.Scenario, devices *select
 				continue
 			}
 			id := s.Fleets[i].Identity(n)
-			return native.Probe(ctx, native.Config{Identity: id, URLs: []string{w.BrokerURL}, Username: w.username(id), Password: w.password(),
-				Prefix: w.Prefix, TLS: w.secure(), Deliver: func(agent.Input) {}})
+			return native.Probe(ctx, native.Config{Identity: id, URLs: []string{w.BrokerURL}, Username: w.username(id),
+				Password: w.password(),
+				Prefix:   w.Prefix, TLS: w.secure(), Deliver: func(agent.Input) {}})
 		}
 	}
 	return nil

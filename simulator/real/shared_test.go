@@ -14,7 +14,8 @@ import (
 func TestPlansAreShared(t *testing.T) {
 	var s shared
 	plan := func(id string, attempt int) *ota.Plan {
-		return &ota.Plan{Time: time.Now(), ID: id, Attempt: attempt, Components: []ota.PlanComponent{{ID: "rootfs", Target: "1.1.0"}}}
+		return &ota.Plan{Time: time.Now(), ID: id, Attempt: attempt,
+			Components: []ota.PlanComponent{{ID: "rootfs", Target: "1.1.0"}}}
 	}
 	first := s.plan(plan("spring", 1))
 	assert.Same(t, first, s.plan(plan("spring", 1)), "whenever it was sent")

@@ -150,12 +150,14 @@ expect:
 `
 	s := parse(t, text)
 	var run simulator.Run
-	v, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{Scenario: s, Started: func(r simulator.Run) { run = r }})
+	v, err := simulator.Simulate(t.Context(), &real.World{},
+		simulator.Options{Scenario: s, Started: func(r simulator.Run) { run = r }})
 	require.NoError(t, err)
 	held(t, v)
 	checkSums(t, v)
 	assert.Equal(t, 4+2*4, v.Figures.PowerCuts)
-	assert.Equal(t, map[string]map[string]int{"rootfs": {"upgrade_succeeded": 20}, "motor": {"upgrade_succeeded": 20}}, v.Figures.Components)
+	assert.Equal(t, map[string]map[string]int{"rootfs": {"upgrade_succeeded": 20}, "motor": {"upgrade_succeeded": 20}},
+		v.Figures.Components)
 
 	last := run.Snapshot()
 	assert.Equal(t, [5]int{ota.DeviceUpgraded: 20}, last.Statuses)
@@ -224,7 +226,8 @@ func TestExpectationFails(t *testing.T) {
 			failed = append(failed, e.Name)
 		}
 	}
-	assert.Equal(t, []string{"devices.upgraded < 5%", "time.upgrade.p50 < 0s", "faults.fired: all"}, failed, "there is no fault")
+	assert.Equal(t, []string{"devices.upgraded < 5%", "time.upgrade.p50 < 0s", "faults.fired: all"}, failed,
+		"there is no fault")
 }
 
 func TestInterrupted(t *testing.T) {
@@ -268,7 +271,8 @@ func TestNoDeviceIsReachable(t *testing.T) {
 	}()
 	s := parse(t, edit(t, "duration: 20m", "duration: 3s")+"expect: {devices: {unreachable: 20, upgraded: 0}}")
 	began := time.Now()
-	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: "mqtt://" + listener.Addr().String(), Trust: anybody()}, simulator.Options{Scenario: s})
+	v, err := simulator.Simulate(t.Context(), &real.World{BrokerURL: "mqtt://" + listener.Addr().String(),
+		Trust: anybody()}, simulator.Options{Scenario: s})
 	require.NoError(t, err)
 	held(t, v)
 	assert.GreaterOrEqual(t, time.Since(began), 3*time.Second, "a device might have come yet")
@@ -290,12 +294,17 @@ func TestRunsEndWhenNothingMoves(t *testing.T) {
 		{"low battery", edit(t, "40..90", "10..20"), verdict.Counts{scenario.Refused: 20}},
 		{"weak signal", edit(t, "-100..-60", "-130..-120"), verdict.Counts{scenario.Refused: 20}},
 		{"no plan", withoutPlans, verdict.Counts{scenario.NotUpgraded: 20}},
-		{"other versions", edit(t, "size: 130000", "sources: [0.9.0], size: 130000"), verdict.Counts{scenario.NotUpgraded: 20}},
-		{"nothing to do", edit(t, "target: 1.1.0", "target: 1.0.0", "target: 3_1", "target: 3_0"), verdict.Counts{scenario.NoUpdateRequired: 20}},
-		{"no user asked", edit(t, "size: 20000, encoding: zstd, chunk: 4KiB}", "size: 20000}\n    mode: manual"), verdict.Counts{scenario.NotUpgraded: 20}},
+		{"other versions", edit(t, "size: 130000", "sources: [0.9.0], size: 130000"),
+			verdict.Counts{scenario.NotUpgraded: 20}},
+		{"nothing to do", edit(t, "target: 1.1.0", "target: 1.0.0", "target: 3_1", "target: 3_0"),
+			verdict.Counts{scenario.NoUpdateRequired: 20}},
+		{"no user asked", edit(t, "size: 20000, encoding: zstd, chunk: 4KiB}", "size: 20000}\n    mode: manual"),
+			verdict.Counts{scenario.NotUpgraded: 20}},
 		{"one component is up to date", edit(t, "target: 3_1", "target: 3_0"), verdict.Counts{scenario.Upgraded: 20}},
-		{"never healthy", base + "faults: [{name: sick, at: health, do: unhealthy, chance: 100%, times: 100}]\n", verdict.Counts{scenario.UpgradeFailed: 20}},
-		{"refused for a while", base + "faults: [{name: busy, at: plan_received, do: refuse, chance: 100%, for: 2s}]\n", verdict.Counts{scenario.Upgraded: 20}},
+		{"never healthy", base + "faults: [{name: sick, at: health, do: unhealthy, chance: 100%, times: 100}]\n",
+			verdict.Counts{scenario.UpgradeFailed: 20}},
+		{"refused for a while", base + "faults: [{name: busy, at: plan_received, do: refuse, chance: 100%, for: 2s}]\n",
+			verdict.Counts{scenario.Upgraded: 20}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -380,7 +389,8 @@ func TestBadOptions(t *testing.T) {
 		{real.World{BrokerURL: "mqtt://127.0.0.1", Trust: &wire.Trust{}}, "key"},
 		{real.World{BrokerURL: "http://127.0.0.1", Trust: anybody()}, "must be mqtt or mqtts"},
 		{real.World{BrokerURL: "nonsense", Trust: anybody()}, "must be mqtt or mqtts"},
-		{real.World{BrokerURL: "mqtt://127.0.0.1:1", FakePlatform: true, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
+		{real.World{BrokerURL: "mqtt://127.0.0.1:1", FakePlatform: true,
+			Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")}}, "cannot use the source address 192.0.2.7"},
 		{real.World{Prefix: "a/#"}, "prefix"},
 	}
 	for _, tt := range tests {
@@ -393,5 +403,6 @@ func TestBadOptions(t *testing.T) {
 	err = shards.Validate(s, pick(t, s, selection.Shard{Index: 1, Of: 2}))
 	require.ErrorContains(t, err, "a prefix of its own")
 	err = (&real.World{FakePlatform: true, Prefix: "+"}).Validate(s, pick(t, s, selection.Shard{}))
-	assert.Len(t, slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return line == "" }), 2, "all at once: %s", err)
+	assert.Len(t, slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return line == "" }), 2,
+		"all at once: %s", err)
 }

@@ -25,7 +25,8 @@ fleet: [{name: gw, count: 1, product: gw-200, components: [{id: app, type: modul
 	require.NoError(t, err)
 	w := &world{scenario: s, recorder: newRecorder(s, 1, nil)}
 	member := model.Member{Fleet: &s.Fleets[0], N: 1}
-	d := &device{Device: model.NewDevice(member, s.Seed, model.NewSettings(s, nil), fault.NewSet(s, s.Seed, nil)), world: w, flashes: []*flash{{}}}
+	d := &device{Device: model.NewDevice(member, s.Seed, model.NewSettings(s, nil), fault.NewSet(s, s.Seed, nil)),
+		world: w, flashes: []*flash{{}}}
 	d.flashes[0].slots.Running = "1.0.0"
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: "gw"})
 	d.record(verdict.Event{Kind: verdict.Connected})
@@ -61,7 +62,8 @@ func TestLateAcks(t *testing.T) {
 		{ota.UpgradeSucceeded, ota.Upgrading, scenario.Unfinished},
 	} {
 		d := lone(t)
-		first := []ota.Report{report("plan-1", 1, ota.PlanReceived), report("plan-1", 2, ota.Upgrading), report("plan-1", 3, tt.first)}
+		first := []ota.Report{report("plan-1", 1, ota.PlanReceived), report("plan-1", 2, ota.Upgrading),
+			report("plan-1", 3, tt.first)}
 		second := []ota.Report{report("plan-2", 1, ota.PlanReceived), report("plan-2", 2, tt.second)}
 		save(t, d, reporting("plan-1", first[:1]...))
 		d.hear(&ota.Ack{Plan: "plan-1", Seq: 1})
@@ -85,6 +87,7 @@ func TestAckOfWhatWasNeverMade(t *testing.T) {
 	d.hear(&ota.Ack{Plan: "plan-3", Seq: 1})
 	f := d.world.recorder.figures([]verdict.FleetSize{{Name: "gw", Devices: 1}})
 	assert.Equal(t, 2, f.Violations)
-	assert.Contains(t, f.FirstViolations()[0], "the platform acknowledges report 9007 of plan plan-1, and the device has made 1")
+	assert.Contains(t, f.FirstViolations()[0],
+		"the platform acknowledges report 9007 of plan plan-1, and the device has made 1")
 	assert.False(t, verdict.Held(verdict.Expect(d.world.scenario, f)))
 }

@@ -71,7 +71,8 @@ func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*worl
 	if err := settings.Validate(o.Scenario, o.Devices); err != nil {
 		return nil, err
 	}
-	w := &world{settings: settings, scenario: o.Scenario, selected: o.Devices, seed: o.Seed, log: settings.Logger, activated: map[string]chan struct{}{}}
+	w := &world{settings: settings, scenario: o.Scenario, selected: o.Devices, seed: o.Seed, log: settings.Logger,
+		activated: map[string]chan struct{}{}}
 	for i := range w.scenario.Plans {
 		w.activated[w.scenario.Plans[i].Name] = make(chan struct{})
 	}
@@ -144,8 +145,10 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	}
 	w.faults.Sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
 	w.platform, err = platform.New(platform.Config{
-		BrokerURL: w.settings.BrokerURL, BrokerUser: w.settings.PlatformUser, BrokerPassword: string(w.settings.PlatformPassword), BrokerTLS: w.settings.TLS,
-		Gateways: gateways(w.arrivals), Prefix: w.settings.Prefix, Store: w.settings.Store, Observe: w.recorder.observe, Logger: w.log,
+		BrokerURL: w.settings.BrokerURL, BrokerUser: w.settings.PlatformUser,
+		BrokerPassword: string(w.settings.PlatformPassword), BrokerTLS: w.settings.TLS,
+		Gateways: gateways(w.arrivals), Prefix: w.settings.Prefix, Store: w.settings.Store, Observe: w.recorder.observe,
+		Logger: w.log,
 	})
 	if err != nil {
 		return nil, err

@@ -70,7 +70,8 @@ func TestQuantilesOfShapes(t *testing.T) {
 // never leave the bounds, of the key and of the range that says so.
 func TestShapesKeepTheirBounds(t *testing.T) {
 	const greatest = 1 - 1.0/(1<<53)
-	for _, text := range []string{"normal(0s, 1h)", "normal(1h, 1ms)", "normal(1s, 10s)", "exp(1h)", "exp(1ns)", "lognormal(1h, 3)", "lognormal(1s, 0.001)"} {
+	for _, text := range []string{"normal(0s, 1h)", "normal(1h, 1ms)", "normal(1s, 10s)", "exp(1h)", "exp(1ns)",
+		"lognormal(1h, 3)", "lognormal(1s, 0.001)"} {
 		drawn := install(t, text)
 		assert.LessOrEqual(t, time.Duration(0), drawn.Lo, text)
 		assert.Less(t, drawn.Lo, drawn.Hi, text)

@@ -7,7 +7,9 @@ import (
 
 // Event is something that happens once, at a time, to the world or to a plan.
 type Event struct {
-	At    time.Duration // after the start of the run, before its end; a plan that starts or a thing that comes back then does so before
+	// after the start of the run, before its end; a plan that starts or a thing that comes back then
+	// does so before
+	At    time.Duration
 	Do    Action
 	For   time.Duration // then it is undone; 0 for at once or for good, as the action says
 	Fleet string        // the devices that it is about; empty for all
@@ -52,10 +54,12 @@ func Actions() []ActionRow {
 		{KillBroker, "the broker dies with every session, and comes back after a time", lasting, nil},
 		{KillStore, "the object store dies with every download, and comes back after a time", lasting, nil},
 		{KillPlatform, "the platform dies, comes back after a time, and goes on from what it has stored", lasting, nil},
-		{Partition, "devices reach neither broker nor storage, and nothing tells them, until it ends after a time", lasting, []string{ParamFleet}},
+		{Partition, "devices reach neither broker nor storage, and nothing tells them, until it ends after a time", lasting,
+			[]string{ParamFleet}},
 		{ExpireAddresses, "every package address that was issued before is refused from now on", nil, nil},
 		{ReconnectStorm, "sessions are cut, all at the same moment", nil, []string{ParamFleet}},
-		{SuspendPlan, "the plan is held back from devices that have not confirmed it; after a time, if given, it is resumed", plan, lasting},
+		{SuspendPlan, "the plan is held back from devices that have not confirmed it; after a time, if given, it is resumed",
+			plan, lasting},
 		{ResumePlan, "the suspended plan goes on", plan, nil},
 		{TerminatePlan, "the plan ends for good for devices that have not confirmed it", plan, nil},
 		{RetryPlan, "each device that failed under the plan gets another try, with all its retries", plan, nil},

@@ -75,11 +75,13 @@ func TestEveryKeyOfPlans(t *testing.T) {
 	assert.Equal(t, []scenario.Plan{{
 		Name: "spring", Product: "gw-200", Push: true,
 		Components: []scenario.Component{{
-			PlanComponent: ota.PlanComponent{ID: "rootfs", Type: ota.Module, Package: ota.Full, Sources: []string{"1.10", "1.9"}, Target: "1.11", Size: 10 << 20},
-			Encoding:      ota.Zstd, Chunk: 4 << 10, Hardware: []string{"rev-a", "rev-b"}, Release: 5,
+			PlanComponent: ota.PlanComponent{ID: "rootfs", Type: ota.Module, Package: ota.Full, Sources: []string{"1.10", "1.9"},
+				Target: "1.11", Size: 10 << 20},
+			Encoding: ota.Zstd, Chunk: 4 << 10, Hardware: []string{"rev-a", "rev-b"}, Release: 5,
 		}, {
-			PlanComponent: ota.PlanComponent{ID: "motor", Type: ota.MCU, Package: ota.Delta, Sources: []string{"3_0"}, Target: "3_1", Size: 64 << 10},
-			Encoding:      ota.Plain, Chunk: 64 << 10, AllowDowngrade: true,
+			PlanComponent: ota.PlanComponent{ID: "motor", Type: ota.MCU, Package: ota.Delta, Sources: []string{"3_0"},
+				Target: "3_1", Size: 64 << 10},
+			Encoding: ota.Plain, Chunk: 64 << 10, AllowDowngrade: true,
 		}},
 		Mode: ota.Manual, Users: &scenario.Users{Confirm: 90, Cancel: 5, After: seconds(1, 30)},
 		Conditions: scenario.Conditions{MinBattery: pointer(30), MinRSSI: pointer(-113)},
@@ -92,9 +94,11 @@ func TestEveryKeyOfPlans(t *testing.T) {
 		}},
 		Mode: ota.Silent, Retries: 5, OnFailure: ota.Stop,
 	}, {
-		Name: "probes", Product: "sense", Only: []string{"sensors", "meters"}, Except: []string{"sensors"}, Components: probe("2"),
-		Starts: 30 * time.Second, Ends: 5 * time.Minute, Push: true, Window: &scenario.Window{From: 22, To: 6}, Rejection: 10 * time.Minute,
-		Mode: ota.Silent, Retries: 5, OnFailure: ota.Stop,
+		Name: "probes", Product: "sense", Only: []string{"sensors", "meters"}, Except: []string{"sensors"},
+		Components: probe("2"),
+		Starts:     30 * time.Second, Ends: 5 * time.Minute, Push: true, Window: &scenario.Window{From: 22, To: 6},
+		Rejection: 10 * time.Minute,
+		Mode:      ota.Silent, Retries: 5, OnFailure: ota.Stop,
 	}, {
 		Name: "ask", Product: "sense", Components: probe("3"),
 		Mode: ota.Silent, Retries: 5, OnFailure: ota.Stop,
@@ -143,10 +147,13 @@ func TestFaultsByDefaultAndNot(t *testing.T) {
 			Times: scenario.Range[int]{Lo: 1, Hi: 3}, After: share(20, 80), For: seconds(5, 10)},
 		{Name: "brown-out", At: scenario.At(ota.Upgrading), Kind: scenario.PowerCut, Exactly: 0.5, Times: once,
 			After: scenario.After{Delay: seconds(3, 3)}, For: seconds(30, 30)},
-		{Name: "overload", At: downloading, Kind: scenario.HTTPStatus, Chance: 1, Times: scenario.Range[int]{Lo: 2, Hi: 2}, Status: 429},
+		{Name: "overload", At: downloading, Kind: scenario.HTTPStatus, Chance: 1, Times: scenario.Range[int]{Lo: 2, Hi: 2},
+			Status: 429},
 		{Name: "gone", At: downloading, Kind: scenario.HTTPStatus, Chance: 1, Times: once, Status: 503},
-		{Name: "shy", At: received, Kind: scenario.Refuse, Chance: 5, Times: once, For: seconds(1, 2), Reason: ota.ReasonBattery},
-		{Name: "moody", At: received, Kind: scenario.Refuse, Chance: 5, Times: once, For: seconds(5, 5), Reason: ota.ReasonBusy},
+		{Name: "shy", At: received, Kind: scenario.Refuse, Chance: 5, Times: once, For: seconds(1, 2),
+			Reason: ota.ReasonBattery},
+		{Name: "moody", At: received, Kind: scenario.Refuse, Chance: 5, Times: once, For: seconds(5, 5),
+			Reason: ota.ReasonBusy},
 	}, s.Faults[:6])
 	assert.Equal(t, 5000, s.Reach(&s.Faults[0]))
 	assert.Equal(t, 17113, s.Reach(&s.Faults[1]))
@@ -175,12 +182,16 @@ func TestEveryExpectation(t *testing.T) {
 		lines = append(lines, r.Name)
 	}
 	assert.Equal(t, []string{
-		"devices.upgraded >= 99%", "devices.upgrade_failed <= 1%", "devices.no_update_required == 0", "devices.not_upgraded == 0",
+		"devices.upgraded >= 99%", "devices.upgrade_failed <= 1%", "devices.no_update_required == 0",
+		"devices.not_upgraded == 0",
 		"devices.refused == 0", "devices.unfinished == 0", "devices.unreachable == 0", "devices.unaccounted == 0",
 		"devices.cameras.upgraded > 8", "devices.cameras.unreachable < 1",
-		"components.motor.upgrade_succeeded >= 99%", "components.motor.upgrade_failed <= 10", "components.app.no_update_required == 0",
-		"reports.lost == 0", "reports.out_of_order == 0", "reports.conflicting == 0", "reports.illegal == 0", "reports.duplicate <= 5%",
-		"time.upgrade.p50 < 1m", "time.upgrade.p90 < 1m30s", "time.upgrade.p95 <= 2m", "time.upgrade.p99 < 5m", "time.upgrade.p999 < 8m",
+		"components.motor.upgrade_succeeded >= 99%", "components.motor.upgrade_failed <= 10",
+		"components.app.no_update_required == 0",
+		"reports.lost == 0", "reports.out_of_order == 0", "reports.conflicting == 0", "reports.illegal == 0",
+		"reports.duplicate <= 5%",
+		"time.upgrade.p50 < 1m", "time.upgrade.p90 < 1m30s", "time.upgrade.p95 <= 2m", "time.upgrade.p99 < 5m",
+		"time.upgrade.p999 < 8m",
 		"time.upgrade.max < 10m", "time.decide.p50 < 1s", "time.download.max < 1m", "time.install.p99 > 5s",
 		"faults.brown-out >= 10",
 		"never stored downloading of rootfs after stored upgrade_failed signature_invalid of rootfs",
@@ -197,7 +208,8 @@ func TestEveryKeyOfRules(t *testing.T) {
 	assert.Equal(t, scenario.Rule{
 		Name: "never stored downloading of rootfs after stored upgrade_failed signature_invalid of rootfs", Never: true,
 		Match: scenario.Pattern{Event: scenario.EventStored, Component: "rootfs", Status: pointer(ota.Downloading)},
-		After: &scenario.Pattern{Event: scenario.EventStored, Component: "rootfs", Status: pointer(ota.UpgradeFailed), Code: ota.SignatureInvalid},
+		After: &scenario.Pattern{Event: scenario.EventStored, Component: "rootfs", Status: pointer(ota.UpgradeFailed),
+			Code: ota.SignatureInvalid},
 	}, rules[0])
 	assert.Equal(t, scenario.Rule{
 		Name: "no camera loses its power", Never: true, Fleet: "cameras",
@@ -218,7 +230,8 @@ func TestWhenDevicesArrive(t *testing.T) {
 	}{
 		{"gateways", 1, "10s"}, {"gateways", 2501, "40s"}, {"gateways", 5000, "1m9.988s"},
 		{"cameras", 1, "0s"}, {"cameras", 10, "18s"},
-		{"meters", 1, "0s"}, {"meters", 20, "9.5s"}, {"meters", 21, "40s"}, {"meters", 25, "40s"}, {"meters", 26, "40s"}, {"meters", 100, "1m39.2s"},
+		{"meters", 1, "0s"}, {"meters", 20, "9.5s"}, {"meters", 21, "40s"}, {"meters", 25, "40s"}, {"meters", 26, "40s"},
+		{"meters", 100, "1m39.2s"},
 		{"herds", 3, "0s"},
 		{"sensors", 1, "10s"}, {"sensors", 2501, "40s"}, {"sensors", 7501, "40s"}, {"sensors", 10001, "10s"},
 	} {

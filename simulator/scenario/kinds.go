@@ -89,9 +89,11 @@ func lineKinds() []KindRow {
 	places := append([]Place{AtConnect, AtReport}, statusPlaces()...)
 	moment := []string{ParamComponent, ParamTimes, ParamAfter}
 	return []KindRow{
-		{Drop, "the device's connections are cut, and stay so for a time", places, slices.Concat(moment, []string{ParamFor}), nil},
+		{Drop, "the device's connections are cut, and stay so for a time", places, slices.Concat(moment, []string{ParamFor}),
+			nil},
 		{Reset, "the device's connections are reset; new ones come up at once", places, moment, nil},
-		{HalfOpen, "the device's connections carry nothing any more for a time, and nothing tells either end", places, moment, []string{ParamFor}},
+		{HalfOpen, "the device's connections carry nothing any more for a time, and nothing tells either end", places, moment,
+			[]string{ParamFor}},
 		{Latency, "the device's line has so much more latency for a time", places, moment, []string{ParamBy, ParamFor}},
 		{Slow, "the device's line carries no more than this for a time", places, moment, []string{ParamRate, ParamFor}},
 		{NeverOnline, "the device never gets a session with the platform", []Place{AtConnect}, nil, nil},
@@ -119,8 +121,10 @@ func storageKinds() []KindRow {
 		{WrongRange, "the storage sends another range than the one asked for", download, answer, nil},
 		{WrongDigest, "the storage sends another object of the same size", download, answer, nil},
 		{ObjectChanged, "the storage's object is replaced by another one while it is being fetched", download, answer, nil},
-		{HTTPStatus, "the storage answers with an HTTP status of failure, once or for a time", download, slices.Concat(part, []string{ParamFor, ParamStatus}), nil},
-		{URLExpired, "the storage answers that the address has expired", []Place{At(ota.ReadyToDownload), At(ota.Downloading)}, part, nil},
+		{HTTPStatus, "the storage answers with an HTTP status of failure, once or for a time", download,
+			slices.Concat(part, []string{ParamFor, ParamStatus}), nil},
+		{URLExpired, "the storage answers that the address has expired",
+			[]Place{At(ota.ReadyToDownload), At(ota.Downloading)}, part, nil},
 	}
 }
 
@@ -129,7 +133,8 @@ func signedKinds() []KindRow {
 	return []KindRow{
 		{BadSignature, "the manifest is signed with a signature that does not verify", confirmed, about, nil},
 		{WrongKey, "the manifest is signed with a key that the device does not trust", confirmed, about, nil},
-		{Downgrade, "the manifest is an older one, validly signed, of a release below the one that has run", confirmed, about, nil},
+		{Downgrade, "the manifest is an older one, validly signed, of a release below the one that has run", confirmed, about,
+			nil},
 	}
 }
 
@@ -139,20 +144,26 @@ func deviceKinds() []KindRow {
 	moment := []string{ParamComponent, ParamTimes, ParamAfter}
 	lasting := slices.Concat(moment, []string{ParamFor})
 	return []KindRow{
-		{Refuse, "the device finds a reason to refuse the plan, which passes after a time", []Place{received}, []string{ParamTimes, ParamFor, ParamReason}, nil},
+		{Refuse, "the device finds a reason to refuse the plan, which passes after a time", []Place{received},
+			[]string{ParamTimes, ParamFor, ParamReason}, nil},
 		{DiskFull, "the device's disk is full for a time", []Place{received, download}, moment, []string{ParamFor}},
-		{WriteError, "the device cannot write a part of the new version", []Place{download, At(ota.DownloadSucceeded)}, moment, nil},
-		{Crash, "the agent dies without warning, and starts again after a time; the device keeps its power", anywhere, lasting, nil},
+		{WriteError, "the device cannot write a part of the new version", []Place{download, At(ota.DownloadSucceeded)},
+			moment, nil},
+		{Crash, "the agent dies without warning, and starts again after a time; the device keeps its power", anywhere,
+			lasting, nil},
 		{PowerCut, "the device loses its power without warning, and starts again after a time", anywhere, lasting, nil},
-		{Vanish, "the device loses its power for good", append([]Place{AtConnect}, anywhere...), []string{ParamComponent, ParamAfter}, nil},
-		{ClockSkew, "the device's clock is wrong by so much from now on", []Place{AtBoot, AtConnect}, []string{ParamTimes}, []string{ParamBy}},
+		{Vanish, "the device loses its power for good", append([]Place{AtConnect}, anywhere...),
+			[]string{ParamComponent, ParamAfter}, nil},
+		{ClockSkew, "the device's clock is wrong by so much from now on", []Place{AtBoot, AtConnect}, []string{ParamTimes},
+			[]string{ParamBy}},
 	}
 }
 
 func componentKinds() []KindRow {
 	upgrading, about := []Place{At(ota.Upgrading)}, []string{ParamComponent, ParamTimes}
 	return []KindRow{
-		{BootLoop, "the device restarts again and again before the new version is up, so many times in a row", upgrading, about, nil},
+		{BootLoop, "the device restarts again and again before the new version is up, so many times in a row", upgrading,
+			about, nil},
 		{WrongVersion, "the component runs another version than the target when it is up again", upgrading, about, nil},
 		{SilentMCU, "the MCU does not answer", []Place{At(ota.DownloadSucceeded), At(ota.Upgrading)}, about, nil},
 		{Unhealthy, "the new version does not pass its health check", []Place{AtHealth}, about, nil},

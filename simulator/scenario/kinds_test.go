@@ -14,7 +14,8 @@ import (
 // TestTableOfFaults holds that every kind is said in full, that every place is
 // one, and that no line stands twice.
 func TestTableOfFaults(t *testing.T) {
-	params := []string{scenario.ParamComponent, scenario.ParamTimes, scenario.ParamAfter, scenario.ParamFor, scenario.ParamBy,
+	params := []string{scenario.ParamComponent, scenario.ParamTimes, scenario.ParamAfter, scenario.ParamFor,
+		scenario.ParamBy,
 		scenario.ParamRate, scenario.ParamStatus, scenario.ParamReason}
 	seen := map[scenario.Kind]bool{}
 	for _, row := range scenario.Kinds() {
@@ -82,8 +83,10 @@ func TestEveryKindOfFault(t *testing.T) {
 		byName[s.Faults[i].Name] = s.Faults[i]
 	}
 	once := scenario.Range[int]{Lo: 1, Hi: 1}
-	assert.Equal(t, scenario.Fault{Name: "latency", Kind: scenario.Latency, At: scenario.At(ota.Downloading), Component: "app", Chance: 1,
-		Times: scenario.Range[int]{Lo: 2, Hi: 2}, After: share(10, 10), By: seconds(1, 2), For: seconds(60, 60)}, byName["latency"])
+	assert.Equal(t, scenario.Fault{Name: "latency", Kind: scenario.Latency, At: scenario.At(ota.Downloading),
+		Component: "app", Chance: 1,
+		Times: scenario.Range[int]{Lo: 2, Hi: 2}, After: share(10, 10), By: seconds(1, 2), For: seconds(60, 60)},
+		byName["latency"])
 	assert.Equal(t, int64(1024), byName["slow"].Rate)
 	assert.Equal(t, seconds(-3600, -3600), byName["clock_skew"].By)
 	assert.Equal(t, scenario.Fault{Name: "vanish", Kind: scenario.Vanish, At: scenario.AtConnect, Exactly: 1, Times: once,
@@ -95,7 +98,8 @@ func TestEveryKindOfFault(t *testing.T) {
 // TestEveryPlaceOfEveryKind reads each line of the table at each of its places,
 // and at no other.
 func TestEveryPlaceOfEveryKind(t *testing.T) {
-	more := map[string]string{scenario.ParamFor: ", for: 1s", scenario.ParamBy: ", by: 1s", scenario.ParamRate: ", rate: 1KiB/s"}
+	more := map[string]string{scenario.ParamFor: ", for: 1s", scenario.ParamBy: ", by: 1s",
+		scenario.ParamRate: ", rate: 1KiB/s"}
 	for _, row := range scenario.Kinds() {
 		needs := ""
 		for _, param := range row.Needs {

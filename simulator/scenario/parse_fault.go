@@ -100,7 +100,8 @@ func list[T ~string](words []T) string {
 // checkReach reports a fault that no device can have.
 func checkReach(m *yamlform.Map, f *Fault, s *Scenario) {
 	if fleet := s.Fleet(f.Fleet); fleet != nil && fleet.Behind != "" && f.onLine() {
-		m.Problemf(ParamFleet, "devices of %q have no line of their own; name %q, which speaks for them", fleet.Name, fleet.Behind)
+		m.Problemf(ParamFleet, "devices of %q have no line of their own; name %q, which speaks for them", fleet.Name,
+			fleet.Behind)
 	}
 	if f.Kind != SilentMCU {
 		return
@@ -209,8 +210,10 @@ func checkReason(m *yamlform.Map, f *Fault, s *Scenario) {
 	}
 	switch {
 	case f.Kind != Refuse:
-	case f.Reason == ota.ReasonBattery && !asks(func(c *Conditions) bool { return c.MinBattery != nil && *c.MinBattery > 0 }):
-		m.Problemf(ParamReason, "no plan asks for a battery, so none is refused for it; give a plan the condition min_battery")
+	case f.Reason == ota.ReasonBattery &&
+		!asks(func(c *Conditions) bool { return c.MinBattery != nil && *c.MinBattery > 0 }):
+		m.Problemf(ParamReason,
+			"no plan asks for a battery, so none is refused for it; give a plan the condition min_battery")
 	case f.Reason == ota.ReasonSignal && !asks(func(c *Conditions) bool { return c.MinRSSI != nil }):
 		m.Problemf(ParamReason, "no plan asks for a signal, so none is refused for it; give a plan the condition min_rssi")
 	}
@@ -228,6 +231,7 @@ func checkReleases(m *yamlform.Map, f *Fault, s *Scenario) {
 		})
 	}
 	if !slices.ContainsFunc(s.Fleets, ran) {
-		m.Problemf("do", "no device in reach has run a release above 0, so none is older; give a component of the fleet a release")
+		m.Problemf("do", "no device in reach has run a release above 0, so none is older; give a component of the fleet a "+
+			"release")
 	}
 }

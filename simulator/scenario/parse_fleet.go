@@ -87,7 +87,8 @@ func (t componentTypes) agree(m *yamlform.Map, f *Fleet) {
 	for _, c := range f.Components {
 		key := [2]string{f.Product, c.ID}
 		if first, known := t[key]; known && first != c.Type && c.Type != "" {
-			m.Problemf("components", "%s is of type %s here and of type %s in an earlier fleet of product %s", c.ID, c.Type, first, f.Product)
+			m.Problemf("components", "%s is of type %s here and of type %s in an earlier fleet of product %s", c.ID, c.Type,
+				first, f.Product)
 		} else if c.Type != "" {
 			t[key] = c.Type
 		}
@@ -106,11 +107,13 @@ func checkBehind(m *yamlform.Map, f *Fleet, s *Scenario) {
 	case f.Behind == f.Name:
 		m.Problemf("behind", "a fleet cannot be behind itself")
 	case gateways.Behind != "":
-		m.Problemf("behind", "%q is behind %q itself; want a fleet whose devices have a line of their own", f.Behind, gateways.Behind)
+		m.Problemf("behind", "%q is behind %q itself; want a fleet whose devices have a line of their own", f.Behind,
+			gateways.Behind)
 	}
 	for _, c := range f.Components {
 		if c.Type == ota.MCU {
-			m.Warnf("components", "%s is never upgraded behind a gateway: platforms upgrade only the modules of sub-devices; want module", c.ID)
+			m.Warnf("components", "%s is never upgraded behind a gateway: platforms upgrade only the modules of sub-devices; "+
+				"want module", c.ID)
 		}
 	}
 	if m.Has("link") {
@@ -202,7 +205,8 @@ func readStages(m *yamlform.Map, count int) []Stage {
 		stages = append(stages, stage)
 	}
 	if len(maps) > 0 && good && count > 0 && sum != count {
-		m.Problemf("stages", "have %d devices in all, the fleet has %d; leave devices out of the last stage to give it the rest", sum, count)
+		m.Problemf("stages", "have %d devices in all, the fleet has %d; leave devices out of the last stage to give it "+
+			"the rest", sum, count)
 	}
 	return stages
 }

@@ -30,7 +30,8 @@ func readPlans(root *yamlform.Map, s *Scenario) {
 		}
 	}
 	if n := packages.size(); n > MaxPackages {
-		root.Problemf("plans", "have packages of %s in all; want at most %s", yamlform.FormatSize(n), yamlform.FormatSize(MaxPackages))
+		root.Problemf("plans", "have packages of %s in all; want at most %s", yamlform.FormatSize(n),
+			yamlform.FormatSize(MaxPackages))
 	}
 }
 
@@ -44,7 +45,8 @@ func (p packages) add(m *yamlform.Map, product string, c *Component) {
 	same := first.Size == c.Size && first.Encoding == c.Encoding && first.Chunk == c.Chunk &&
 		first.Release == c.Release && first.AllowDowngrade == c.AllowDowngrade && slices.Equal(first.Hardware, c.Hardware)
 	if known && !same {
-		m.Problemf("target", "this package is described otherwise in an earlier plan; want the same size, encoding, chunk, release, allow_downgrade and hardware")
+		m.Problemf("target", "this package is described otherwise in an earlier plan; want the same size, encoding, "+
+			"chunk, release, allow_downgrade and hardware")
 	}
 	p[name] = *c
 }

@@ -174,7 +174,8 @@ fleet: [{name: a, count: 1, product: p, components: [{id: app, type: module, ver
 plans:
 `
 	plan := func(name, target, size string) string {
-		return "  - {name: " + name + ", product: p, components: [{id: app, package: full, sources: [\"" + name + "\"], target: \"" + target +
+		return "  - {name: " + name + ", product: p, components: [{id: app, package: full, sources: [\"" + name +
+			"\"], target: \"" + target +
 			"\", size: " + size + ", chunk: 4MiB}]}\n"
 	}
 	_, err := scenario.Parse("s.yaml", []byte(fleet+plan("a", "2", "1GiB")+plan("b", "2", "1GiB")))

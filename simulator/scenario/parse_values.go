@@ -34,7 +34,8 @@ func ranged[T int | time.Duration | Percent](lo, hi T, parse func(string) (T, er
 
 // shaped reads what follows the opening bracket of normal(10s, 2s), exp(10s) and
 // lognormal(10s, 0.5).
-func shaped[T int | time.Duration | Percent](shape Shape, rest string, lo, hi T, parse func(string) (T, error)) (r Range[T], err error) {
+func shaped[T int | time.Duration | Percent](shape Shape, rest string, lo, hi T,
+	parse func(string) (T, error)) (r Range[T], err error) {
 	inner, closed := strings.CutSuffix(rest, ")")
 	values, wanted := strings.Split(inner, ","), 2
 	if shape == Exp {
@@ -44,9 +45,11 @@ func shaped[T int | time.Duration | Percent](shape Shape, rest string, lo, hi T,
 	case shape != Normal && shape != Exp && shape != LogNormal:
 		return r, fmt.Errorf("%q is not a distribution%s", shape, yamlform.Suggest(string(shape), shapes()))
 	case !closed:
-		return r, fmt.Errorf("%q lacks its closing bracket; inside of { } and [ ], a value with a comma needs quotes around it", string(shape)+"("+rest)
+		return r, fmt.Errorf("%q lacks its closing bracket; inside of { } and [ ], a value with a comma needs quotes "+
+			"around it", string(shape)+"("+rest)
 	case len(values) != wanted:
-		return r, fmt.Errorf("%s(%s) has the wrong number of values; want normal(mean, deviation), exp(mean) or lognormal(median, sigma)", shape, inner)
+		return r, fmt.Errorf("%s(%s) has the wrong number of values; want normal(mean, deviation), exp(mean) or "+
+			"lognormal(median, sigma)", shape, inner)
 	}
 	centre, err := yamlform.Between(lo, hi, parse, show[T])(strings.TrimSpace(values[0]))
 	if err == nil && shape != Normal && centre <= 0 {
@@ -79,7 +82,8 @@ func (r Range[T]) extremes(lo, hi T) (least, greatest T) {
 
 // parseDeviation reads a standard deviation, which is no more than the width of
 // what is allowed.
-func parseDeviation[T int | time.Duration | Percent](text string, width T, parse func(string) (T, error)) (float64, error) {
+func parseDeviation[T int | time.Duration | Percent](text string, width T, parse func(string) (T, error)) (float64,
+	error) {
 	d, err := parse(text)
 	if err == nil && (d <= 0 || d > width) {
 		err = fmt.Errorf("%s is no deviation here; want more than 0, and at most %s", text, show(width))
@@ -130,7 +134,8 @@ func parseComparison(text string) (Comparison, error) {
 	}
 	n, err := strconv.ParseUint(value, 10, 32)
 	if err != nil {
-		return Comparison{}, fmt.Errorf(`%q is not a comparison; want a number or a share, such as 0, "<= 10" or ">= 99%%"`, text)
+		return Comparison{}, fmt.Errorf(`%q is not a comparison; want a number or a share, such as 0, "<= 10" or ">= 99%%"`,
+			text)
 	}
 	return Comparison{Op: op, Value: float64(n)}, nil
 }

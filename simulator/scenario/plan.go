@@ -17,10 +17,14 @@ type Plan struct {
 	Mode       ota.Mode
 	Starts     time.Duration // when it is activated, after the start of the run
 	Ends       time.Duration // when it ends, after the start of the run; 0 for after the run
-	Push       bool          // whether the platform sends a silent plan by itself; else the device must ask. True for manual plans
-	Window     *Window       // when a silent plan is pushed; nil for the whole day
-	Rejection  time.Duration // after a refusal a silent plan is not pushed for so long: whole minutes; 0 for a plan that is not pushed
-	Users      *Users        // of a manual plan; nil if no one answers it
+	// whether the platform sends a silent plan by itself; else the device must ask. True for manual
+	// plans
+	Push   bool
+	Window *Window // when a silent plan is pushed; nil for the whole day
+	// after a refusal a silent plan is not pushed for so long: whole minutes; 0 for a plan that is not
+	// pushed
+	Rejection  time.Duration
+	Users      *Users // of a manual plan; nil if no one answers it
 	Conditions Conditions
 	Retries    int // attempts of the platform after the first, 0 to MaxRetries
 	OnFailure  ota.OnFailure

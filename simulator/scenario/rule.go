@@ -69,7 +69,8 @@ type EventKindRow struct {
 // EventKinds returns the table of events, the device's first and then the
 // platform's.
 func EventKinds() []EventKindRow {
-	report, plan, fault := []string{ParamPlan, ParamComponent, ParamStatus, ParamCode}, []string{ParamPlan}, []string{ParamFault}
+	report, plan, fault := []string{ParamPlan, ParamComponent, ParamStatus, ParamCode}, []string{ParamPlan},
+		[]string{ParamFault}
 	return []EventKindRow{
 		{EventArrived, "the device was switched on for the first time", nil},
 		{EventConnected, "a session with the platform was opened", nil},

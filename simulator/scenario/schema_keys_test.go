@@ -63,11 +63,13 @@ func text(maxLength int) node {
 }
 
 func word(maxLength int, more string) node {
-	return node{"type": []string{"string", "number", "boolean"}, "pattern": "^[A-Za-z0-9_" + more + "-]+$", "maxLength": maxLength}
+	return node{"type": []string{"string", "number", "boolean"}, "pattern": "^[A-Za-z0-9_" + more + "-]+$",
+		"maxLength": maxLength}
 }
 
 func whole(least, most int) node {
-	return node{"type": []string{"integer", "string"}, "minimum": least, "maximum": most, "pattern": "^" + signed + wholePattern + "$"}
+	return node{"type": []string{"integer", "string"}, "minimum": least, "maximum": most, "pattern": "^" + signed +
+		wholePattern + "$"}
 }
 
 // orNumber adds numbers to a form of text, from least to most.
@@ -84,7 +86,8 @@ func boolean() node  { return node{"type": "boolean"} }
 
 // ranged is a range, or a distribution, of what one pattern fits.
 func ranged(one string) node {
-	return pattern(one + `(\.\.` + one + `)?|normal\( *` + one + ` *, *` + one + ` *\)|exp\( *` + one + ` *\)|lognormal\( *` + one + ` *, *` + numberPattern + ` *\)`)
+	return pattern(one + `(\.\.` + one + `)?|normal\( *` + one + ` *, *` + one + ` *\)|exp\( *` + one +
+		` *\)|lognormal\( *` + one + ` *, *` + numberPattern + ` *\)`)
 }
 
 func durations() node { return orNumber(ranged(signed+durationPattern), 0, 0) }
@@ -161,13 +164,14 @@ func documentKeys() keys {
 	return keys{
 		"scenario!":   {"The scenario's name: 1 to 64 characters of A-Z a-z 0-9 _ -", word(64, "")},
 		"description": {"A sentence on what it proves", node{"type": "string"}},
-		"seed":        {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0, "pattern": "^[0-9]+$"}},
-		"duration!":   {"Then the run ends, finished or not: 1s to 24h", duration()},
-		"fleet!":      {"What devices there are", list(ref("fleet"), 1, scenario.MaxFleets)},
-		"plans":       {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
-		"events":      {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
-		"faults":      {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
-		"expect":      {"What must hold in the end", ref("expect")},
+		"seed": {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0,
+			"pattern": "^[0-9]+$"}},
+		"duration!": {"Then the run ends, finished or not: 1s to 24h", duration()},
+		"fleet!":    {"What devices there are", list(ref("fleet"), 1, scenario.MaxFleets)},
+		"plans":     {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
+		"events":    {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
+		"faults":    {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
+		"expect":    {"What must hold in the end", ref("expect")},
 	}
 }
 
@@ -210,8 +214,9 @@ func arrive() node {
 		"over": {"Evenly within this time", duration()},
 		"rate": {"Devices a second: 100/s", pattern(numberPattern + "/s")},
 		"stages": {"One after the other", list(mapping(keys{
-			"over!":   {"How long the stage takes; 0s for all at once", duration()},
-			"devices": {"A number or a share; the last stage takes the rest", orNumber(pattern(percentPattern+"|"+wholePattern), 0, scenario.MaxDevices)},
+			"over!": {"How long the stage takes; 0s for all at once", duration()},
+			"devices": {"A number or a share; the last stage takes the rest", orNumber(pattern(percentPattern+"|"+wholePattern),
+				0, scenario.MaxDevices)},
 		}), 1, scenario.MaxStages)},
 		"after": {"The first device, from the start of the run", duration()},
 	})
@@ -241,9 +246,10 @@ func plan() node {
 		"starts":      {"When it becomes active, after the start of the run", duration()},
 		"ends":        {"When it ends, after the start of the run; after the run if it is not given", duration()},
 		"push":        {"Whether the platform sends it by itself; true if it is not given", boolean()},
-		"window":      {"Hours of the day in which it is pushed, by a clock that shows midnight when the run starts: 1-5", pattern("([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-4])")},
-		"rejection":   {"How long it is not pushed after a refusal: 10m to 24h, 2h if it is not given", duration()},
-		"users":       {"Who answers a manual plan", users},
+		"window": {"Hours of the day in which it is pushed, by a clock that shows midnight when the run starts: 1-5",
+			pattern("([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-4])")},
+		"rejection": {"How long it is not pushed after a refusal: 10m to 24h, 2h if it is not given", duration()},
+		"users":     {"Who answers a manual plan", users},
 		"conditions": {"What it asks of a device", mapping(keys{
 			"min_battery": {"Percent", whole(0, 100)},
 			"min_rssi":    {"dBm", whole(-113, 0)},
@@ -264,16 +270,19 @@ func plan() node {
 
 func packageOf() node {
 	form := mapping(keys{
-		"id!":             {"A component of the product's fleets", word(ota.MaxComponentID, ".")},
-		"type":            {"The fleet's if it is not given", choice(ota.Module, ota.MCU)},
-		"package!":        {"", choice(ota.Full, ota.Delta)},
-		"sources":         {"Versions of which the device must run one; a delta has exactly one", list(text(ota.MaxVersion), 1, ota.MaxSources)},
-		"target!":         {"The version to install", text(ota.MaxVersion)},
-		"size!":           {"Of the image: 64KiB, 1MiB", size()},
-		"encoding":        {"identity if it is not given", choice(ota.Plain, ota.Zstd)},
-		"chunk":           {"512 to 4MiB; 64KiB if it is not given", size()},
-		"hardware":        {"Revisions that the package fits; any if it is not given", list(text(ota.MaxVersion), 1, ota.MaxHardware)},
-		"release":         {"The package's release counter; the number of the plan if it is not given", whole(0, scenario.MaxRelease)},
+		"id!":      {"A component of the product's fleets", word(ota.MaxComponentID, ".")},
+		"type":     {"The fleet's if it is not given", choice(ota.Module, ota.MCU)},
+		"package!": {"", choice(ota.Full, ota.Delta)},
+		"sources": {"Versions of which the device must run one; a delta has exactly one",
+			list(text(ota.MaxVersion), 1, ota.MaxSources)},
+		"target!":  {"The version to install", text(ota.MaxVersion)},
+		"size!":    {"Of the image: 64KiB, 1MiB", size()},
+		"encoding": {"identity if it is not given", choice(ota.Plain, ota.Zstd)},
+		"chunk":    {"512 to 4MiB; 64KiB if it is not given", size()},
+		"hardware": {"Revisions that the package fits; any if it is not given",
+			list(text(ota.MaxVersion), 1, ota.MaxHardware)},
+		"release": {"The package's release counter; the number of the plan if it is not given",
+			whole(0, scenario.MaxRelease)},
 		"allow_downgrade": {"Whether the package may go below the release that the device has run", boolean()},
 	})
 	form["allOf"] = []node{when("package", []ota.PackageKind{ota.Delta}, node{
@@ -284,8 +293,11 @@ func packageOf() node {
 
 func event() node {
 	form := mapping(keys{
-		"at!":   {"After the start of the run", duration()},
-		"do!":   {"What happens", each(scenario.Actions(), func(r scenario.ActionRow) (scenario.Action, string) { return r.Action, r.Sentence })},
+		"at!": {"After the start of the run", duration()},
+		"do!": {"What happens", each(scenario.Actions(), func(r scenario.ActionRow) (scenario.Action,
+			string) {
+			return r.Action, r.Sentence
+		})},
 		"for":   {"How long it lasts", duration()},
 		"fleet": {"Only the devices of this fleet", word(ota.MaxKey, "")},
 		"plan":  {"The plan that it is about", word(ota.MaxKey, ".")},
@@ -307,20 +319,25 @@ func fault() node {
 	name := word(64, "")
 	name["not"] = node{"const": "fired"}
 	form := mapping(keys{
-		"name!":     {"Unique", name},
-		"do!":       {"What happens", each(scenario.Kinds(), func(r scenario.KindRow) (scenario.Kind, string) { return r.Kind, r.Sentence })},
+		"name!": {"Unique", name},
+		"do!": {"What happens", each(scenario.Kinds(), func(r scenario.KindRow) (scenario.Kind, string) {
+			return r.Kind,
+				r.Sentence
+		})},
 		"at!":       {"Where in its life it strikes the device", choice(scenario.Places()...)},
 		"chance":    {"The probability with which each device has it", percent()},
 		"exactly":   {"The share of the devices that have it, chosen by the seed", percent()},
 		"fleet":     {"Only devices of this fleet", word(ota.MaxKey, "")},
 		"component": {"Only while this component is in work, or about it", word(ota.MaxComponentID, ".")},
-		"times":     {"How often it strikes a device that has it; once if it is not given", orNumber(ranged(wholePattern), 1, 1000)},
-		"after":     {"When within the step: a share or a duration", orNumber(node{"type": "string", "anyOf": []node{ranged(percentPattern), durations()}}, 0, 0)},
-		"for":       {"How long it lasts", durations()},
-		"by":        {"By how much", durations()},
-		"rate":      {"Bytes a second that are left: 16KiB/s", pattern(sizePattern + "/s")},
-		"status":    {"HTTP status; 503 if it is not given", whole(400, 599)},
-		"reason":    {"Of the refusal; busy if it is not given", choice(scenario.Reasons()...)},
+		"times": {"How often it strikes a device that has it; once if it is not given",
+			orNumber(ranged(wholePattern), 1, 1000)},
+		"after": {"When within the step: a share or a duration",
+			orNumber(node{"type": "string", "anyOf": []node{ranged(percentPattern), durations()}}, 0, 0)},
+		"for":    {"How long it lasts", durations()},
+		"by":     {"By how much", durations()},
+		"rate":   {"Bytes a second that are left: 16KiB/s", pattern(sizePattern + "/s")},
+		"status": {"HTTP status; 503 if it is not given", whole(400, 599)},
+		"reason": {"Of the refusal; busy if it is not given", choice(scenario.Reasons()...)},
 	})
 	form["anyOf"] = oneRequired("chance", "exactly")
 	form["dependentSchemas"] = node{"chance": node{"properties": node{"exactly": false}}}
@@ -366,7 +383,8 @@ func expect() node {
 		ends[status] = key{"", comparison()}
 	}
 	return mapping(keys{
-		"devices":    {"Devices by the class in which they end, of all and below the name of a fleet", byName(mapping(classes), classes)},
+		"devices": {"Devices by the class in which they end, of all and below the name of a fleet",
+			byName(mapping(classes), classes)},
 		"components": {"Devices by their component's last status, below its id", byName(mapping(ends), nil)},
 		"reports":    {"Reports of which something is wrong", mapping(figures)},
 		"time":       {"How long things take", mapping(spans)},
@@ -391,7 +409,10 @@ func patternKeys() keys {
 }
 
 func eventKinds() node {
-	return each(scenario.EventKinds(), func(r scenario.EventKindRow) (scenario.EventKind, string) { return r.Kind, r.Sentence })
+	return each(scenario.EventKinds(), func(r scenario.EventKindRow) (scenario.EventKind, string) {
+		return r.Kind,
+			r.Sentence
+	})
 }
 
 func codes() node {
@@ -406,7 +427,8 @@ func eventForm(more keys) node {
 	form := mapping(all)
 	var rules []node
 	for _, row := range scenario.EventKinds() {
-		then := node{"properties": only([]string{scenario.ParamPlan, scenario.ParamComponent, scenario.ParamFault, scenario.ParamStatus, scenario.ParamCode}, row.Params)}
+		then := node{"properties": only([]string{scenario.ParamPlan, scenario.ParamComponent, scenario.ParamFault,
+			scenario.ParamStatus, scenario.ParamCode}, row.Params)}
 		rules = append(rules, when("event", []scenario.EventKind{row.Kind}, then))
 	}
 	form["allOf"] = rules

@@ -227,7 +227,8 @@ func parserKeys(t *testing.T, doc, mapping *yaml.Node) []string {
 	kept := mapping.Content
 	defer func() { mapping.Content = kept }()
 	const strange = "zzzzzzzzzzzzzzzz"
-	mapping.Content = append(slices.Clone(kept), &yaml.Node{Kind: yaml.ScalarNode, Value: strange}, &yaml.Node{Kind: yaml.ScalarNode, Value: "1"})
+	mapping.Content = append(slices.Clone(kept), &yaml.Node{Kind: yaml.ScalarNode, Value: strange},
+		&yaml.Node{Kind: yaml.ScalarNode, Value: "1"})
 	text, err := yaml.Marshal(doc)
 	require.NoError(t, err)
 	_, err = scenario.Parse("s.yaml", text)

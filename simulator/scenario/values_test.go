@@ -48,9 +48,11 @@ func TestValuesPrintAsTheyAreGiven(t *testing.T) {
 	assert.Equal(t, "0.5%", scenario.Percent(0.5).String())
 	assert.Equal(t, "20%..80%", scenario.After{Share: scenario.Range[scenario.Percent]{Lo: 20, Hi: 80}}.String())
 	assert.Equal(t, "5s", scenario.After{Delay: seconds(5, 5)}.String())
-	assert.Equal(t, "normal(10s, 1.5s)", scenario.Range[time.Duration]{Shape: scenario.Normal, Centre: 10e9, Spread: 15e8}.String())
+	assert.Equal(t, "normal(10s, 1.5s)", scenario.Range[time.Duration]{Shape: scenario.Normal, Centre: 10e9,
+		Spread: 15e8}.String())
 	assert.Equal(t, "exp(3)", scenario.Range[int]{Shape: scenario.Exp, Centre: 3}.String())
-	assert.Equal(t, "lognormal(5%, 0.5)", scenario.Range[scenario.Percent]{Shape: scenario.LogNormal, Centre: 5, Spread: 0.5}.String())
+	assert.Equal(t, "lognormal(5%, 0.5)", scenario.Range[scenario.Percent]{Shape: scenario.LogNormal, Centre: 5,
+		Spread: 0.5}.String())
 	assert.Equal(t, ">= 99.9%", scenario.Comparison{Op: scenario.AtLeast, Value: 99.9, Percent: true}.String())
 }
 

@@ -96,7 +96,8 @@ func (x *Selection) pick(keys []string) error {
 func find(s *scenario.Scenario, key string) (place, error) {
 	dash := strings.LastIndexByte(key, '-')
 	if dash < 0 {
-		return place{}, fmt.Errorf("there is no device %s; want a fleet's name and a number, such as %s", key, s.Fleets[0].Device(1))
+		return place{}, fmt.Errorf("there is no device %s; want a fleet's name and a number, such as %s", key,
+			s.Fleets[0].Device(1))
 	}
 	var names []string
 	for i := range s.Fleets {
@@ -108,9 +109,11 @@ func find(s *scenario.Scenario, key string) (place, error) {
 		if n, err := strconv.Atoi(key[dash+1:]); err == nil && n >= 1 && n <= f.Count && f.Device(n) == key {
 			return place{i, n}, nil
 		}
-		return place{}, fmt.Errorf("there is no device %s; fleet %s has %s to %s", key, f.Name, f.Device(1), f.Device(f.Count))
+		return place{}, fmt.Errorf("there is no device %s; fleet %s has %s to %s", key, f.Name, f.Device(1),
+			f.Device(f.Count))
 	}
-	return place{}, fmt.Errorf("there is no device %s: no fleet is called %q%s", key, key[:dash], yamlform.Suggest(key[:dash], names))
+	return place{}, fmt.Errorf("there is no device %s: no fleet is called %q%s", key, key[:dash],
+		yamlform.Suggest(key[:dash], names))
 }
 
 // speaker is the device that speaks for a device: its gateway, or itself.

@@ -13,7 +13,8 @@ import (
 
 // fleets is a scenario of two fleets.
 func fleets(gateways, trackers int) *scenario.Scenario {
-	return &scenario.Scenario{Fleets: []scenario.Fleet{{Name: "gateways", Count: gateways}, {Name: "trackers", Count: trackers}}}
+	return &scenario.Scenario{Fleets: []scenario.Fleet{{Name: "gateways", Count: gateways},
+		{Name: "trackers", Count: trackers}}}
 }
 
 // devices lists what a selection has.
@@ -38,8 +39,10 @@ func TestParseShard(t *testing.T) {
 		assert.Equal(t, text, s.String())
 	}
 	for text, want := range map[string]string{
-		"": `"" is not a shard`, "1": "want i/N", "1/": "want i/N", "/4": "want i/N", "a/b": "want i/N", "1/2/3": "want i/N", "1 / 2": "want i/N",
-		"0/0": "i from 1 to N", "0/4": "only the shards 1/4 to 4/4", "5/4": "only the shards 1/4 to 4/4", "-1/4": "only the shards", "1/-4": "want 1 to 1000000 shards",
+		"": `"" is not a shard`, "1": "want i/N", "1/": "want i/N", "/4": "want i/N", "a/b": "want i/N", "1/2/3": "want i/N",
+		"1 / 2": "want i/N",
+		"0/0":   "i from 1 to N", "0/4": "only the shards 1/4 to 4/4", "5/4": "only the shards 1/4 to 4/4",
+		"-1/4": "only the shards", "1/-4": "want 1 to 1000000 shards",
 		"1/1000001": "want 1 to 1000000 shards", "1/99999999999999999999": "is not a shard",
 	} {
 		_, err := selection.ParseShard(text)

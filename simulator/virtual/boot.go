@@ -39,7 +39,8 @@ func (d *device) powerOn() {
 		version, _ := d.inspect(c.ID)
 		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.Memory.KeptPackage(c.ID)}
 	}
-	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found, Readings: d.hooks.Sensors.Read(context.Background())})
+	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found,
+		Readings: d.hooks.Sensors.Read(context.Background())})
 	if d.current != l {
 		return
 	}

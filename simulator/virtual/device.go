@@ -36,12 +36,14 @@ type device struct {
 
 // newDevice makes a device, without power.
 func newDevice(w *world, m model.Member) *device {
-	d := &device{Device: model.NewDevice(m, w.run.seed, w.run.machines, w.faults), world: w, flashes: make([]flash, len(m.Fleet.Components))}
+	d := &device{Device: model.NewDevice(m, w.run.seed, w.run.machines, w.faults), world: w,
+		flashes: make([]flash, len(m.Fleet.Components))}
 	d.random = newRandom(w.run.seed, d.ID.Device)
 	d.link = &link{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
 	for i := range m.Fleet.Components {
-		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, i), install: model.InstallTime(m.Fleet, w.run.seed, d.ID.Device, i)}
+		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, i), install: model.InstallTime(m.Fleet, w.run.seed,
+			d.ID.Device, i)}
 	}
 	return d
 }
@@ -123,7 +125,8 @@ func (d *device) settled() bool {
 	if d.gone || d.link.dead == never {
 		return d.waiting == 0
 	}
-	return d.waiting == 0 && d.alive() && d.link.up && d.Memory.State != nil && len(d.Memory.Reports()) == 0 && ended(d.Memory.State)
+	return d.waiting == 0 && d.alive() && d.link.up && d.Memory.State != nil && len(d.Memory.Reports()) == 0 &&
+		ended(d.Memory.State)
 }
 
 // ended reports whether the device is at the end of its plan, and no retry can

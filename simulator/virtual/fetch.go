@@ -281,7 +281,8 @@ func (f *fetch) match(changed bool) bool {
 // or because the URL was revoked.
 func (f *fetch) expired(file int) bool {
 	w := f.device.world
-	return f.job.Package.Time.Before(w.run.epoch.Add(w.platform.revoked)) || !w.clock().Before(f.job.Package.Files[file].Expires)
+	return f.job.Package.Time.Before(w.run.epoch.Add(w.platform.revoked)) ||
+		!w.clock().Before(f.job.Package.Files[file].Expires)
 }
 
 // flow lets bytes come until the next moment or the end, and tells now and then
@@ -422,7 +423,8 @@ func (f *fetch) put(a *answer) {
 			a.another = a.score.Wrong(have, i)
 			continue
 		}
-		if a.broken = agent.AsFailure(f.device.hooks.Operate(f.job.Job.Component, fault.Write), ota.WriteFailed); a.broken == nil {
+		if a.broken = agent.AsFailure(f.device.hooks.Operate(f.job.Job.Component, fault.Write),
+			ota.WriteFailed); a.broken == nil {
 			have.Keep(i)
 			a.score.Right()
 			f.gained += length

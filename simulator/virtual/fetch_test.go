@@ -76,7 +76,8 @@ faults:
   - {name: cut, at: downloading, do: power_cut, chance: 100%, after: 18s, for: 1s}
 `)
 	took = f.Times.Of(scenario.DownloadSpan)
-	assert.InDelta(t, 18+1+8, took.At(scenario.Max).Seconds(), 1, "half of it had come, and half was missing after the cut")
+	assert.InDelta(t, 18+1+8, took.At(scenario.Max).Seconds(), 1,
+		"half of it had come, and half was missing after the cut")
 }
 
 // TestFreezeWhileItStalls takes the longer of the two.
@@ -143,7 +144,9 @@ func TestAnObjectThatHasChangedIsAskedForByItsTag(t *testing.T) {
 // TestAnHTTPStatusHasItsErrorCode: the one that the agent's own downloads give it.
 func TestAnHTTPStatusHasItsErrorCode(t *testing.T) {
 	for status, code := range map[string]ota.Code{"416": ota.SizeMismatch, "410": ota.HTTPError} {
-		f := figures(t, one+"    retries: 0\nfaults:\n  - {name: no, at: downloading, do: http_status, chance: 100%, status: "+status+", times: 20}\n")
+		f := figures(t, one+
+			"    retries: 0\nfaults:\n  - {name: no, at: downloading, do: http_status, chance: 100%, status: "+status+
+			", times: 20}\n")
 		assert.Equal(t, 5, f.Codes[string(code)], "%s: %v", status, f.Codes)
 	}
 }

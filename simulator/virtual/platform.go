@@ -113,7 +113,8 @@ func (p *platform) address(out engine.Issue) *ota.Package {
 	m := &ota.Package{Time: now, Plan: out.Plan, Attempt: out.Attempt, Component: out.Component, Envelope: made.Envelope,
 		Files: make([]ota.FileAddress, len(made.Manifest.Files))}
 	for i := range m.Files {
-		m.Files[i] = ota.FileAddress{Name: made.Manifest.Files[i].Name, URLs: made.urls[i : i+1], Expires: now.Add(engine.URLValidity)}
+		m.Files[i] = ota.FileAddress{Name: made.Manifest.Files[i].Name, URLs: made.urls[i : i+1],
+			Expires: now.Add(engine.URLValidity)}
 	}
 	return m
 }

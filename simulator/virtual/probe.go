@@ -67,5 +67,6 @@ func (t Trouble) after(d *device) {
 
 // String names the trouble as the command line does.
 func (t Trouble) String() string {
-	return [...]string{"none", "power-before", "power-after", "crash-before", "crash-after", "drop-before", "drop-after", "fail-write"}[t]
+	return [...]string{"none", "power-before", "power-after", "crash-before", "crash-after", "drop-before", "drop-after",
+		"fail-write"}[t]
 }

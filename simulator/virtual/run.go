@@ -68,7 +68,8 @@ func (r *run) tryPlatform() error {
 		}
 	}
 	for i := range r.scenario.Plans {
-		if _, err := e.Command(r.epoch, engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch, nil)}); err != nil {
+		if _, err := e.Command(r.epoch, engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch,
+			nil)}); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,8 @@ func (v World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result
 	if err != nil {
 		return nil, err
 	}
-	c := &workers{began: time.Now(), history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices), devices: o.Devices.Devices()}
+	c := &workers{began: time.Now(), history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices),
+		devices: o.Devices.Devices()}
 	if o.Started != nil {
 		o.Started(c)
 	}

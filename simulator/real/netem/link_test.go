@@ -118,7 +118,10 @@ func TestLinkIsCutInABody(t *testing.T) {
 // TestLinkTakesItsTime measures lower bounds only: a loaded machine is slower.
 func TestLinkTakesItsTime(t *testing.T) {
 	const size = 64 << 10
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = w.Write(make([]byte, size))
+	}))
 	defer server.Close()
 	fetch := func(spec scenario.Link) time.Duration {
 		began := time.Now()
@@ -240,7 +243,10 @@ func TestLinkIsSilent(t *testing.T) {
 
 // TestLinkIsSilentInABody: a download goes on where it was.
 func TestLinkIsSilentInABody(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = w.Write(make([]byte, 1<<20))
+	}))
 	defer server.Close()
 	l := newLink(t, scenario.Link{})
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)

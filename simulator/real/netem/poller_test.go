@@ -62,7 +62,11 @@ func comes(t *testing.T, ready <-chan struct{}) {
 func TestPollerWakes(t *testing.T) {
 	p := startPoller(t)
 	for name, wake := range map[string]func(c *polledConn, other *net.TCPConn) error{
-		"there is something to read": func(_ *polledConn, other *net.TCPConn) error { _, err := other.Write([]byte("x")); return err },
+		"there is something to read": func(_ *polledConn, other *net.TCPConn) error {
+			_,
+				err := other.Write([]byte("x"))
+			return err
+		},
 		"the other end closes":       func(_ *polledConn, other *net.TCPConn) error { return other.Close() },
 		"the other end says no more": func(_ *polledConn, other *net.TCPConn) error { return other.CloseWrite() },
 		"it is closed":               func(c *polledConn, _ *net.TCPConn) error { return c.Close() },

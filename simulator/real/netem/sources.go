@@ -37,7 +37,8 @@ func ParseSources(texts []string) ([]netip.Addr, error) {
 
 // sourceRange is the first and the last address of a text.
 func sourceRange(text string) (first, last netip.Addr, err error) {
-	wrong := fmt.Errorf("%q is no address; want one such as 10.0.0.2, several as 10.0.0.2-10.0.0.9, or a network as 10.0.0.0/28", text)
+	wrong := fmt.Errorf("%q is no address; want one such as 10.0.0.2, several as 10.0.0.2-10.0.0.9, or a network as "+
+		"10.0.0.0/28", text)
 	if strings.Contains(text, "/") {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -84,7 +85,8 @@ func CheckSources(sources []netip.Addr) error {
 	for _, source := range sources {
 		listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0)))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("cannot use the source address %s, give one that this machine has: %w", source, err))
+			problems = append(problems, fmt.Errorf("cannot use the source address %s, give one that this machine has: %w",
+				source, err))
 			continue
 		}
 		problems = append(problems, listener.Close())

@@ -51,7 +51,8 @@ func split(text string) []string {
 }
 
 func FuzzParseSources(f *testing.F) {
-	for _, text := range []string{"10.0.0.2", "10.0.0.2-10.0.0.9", "10.0.0.0/28", "::1", "fe80::1%eth0-fe80::2", "::ffff:1.2.3.4/100"} {
+	for _, text := range []string{"10.0.0.2", "10.0.0.2-10.0.0.9", "10.0.0.0/28", "::1", "fe80::1%eth0-fe80::2",
+		"::ffff:1.2.3.4/100"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
