@@ -6,7 +6,7 @@ import (
 	"otafleet/internal/ota"
 )
 
-// checks lists what a plan depends on, for the plan in hand.
+// checks lists what a plan depends on, for the current plan.
 func (m *Machine) checks() []Check {
 	need := m.config.Conditions
 	if run := m.state.Run; run != nil {

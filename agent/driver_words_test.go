@@ -106,7 +106,7 @@ func (d *driver) fromPlatform(name, value, plan string, attempt int) {
 	}
 }
 
-// answer is the operator's to the plan in hand, or to PLAN or PLAN+ATTEMPT.
+// answer is the operator's to the current plan, or to PLAN or PLAN+ATTEMPT.
 func (d *driver) answer(accept bool, value string) agent.Decided {
 	in := agent.Decided{Accept: accept, Attempt: 1, Targets: []string{}}
 	if plan := d.machine.View().Plan; plan != nil {

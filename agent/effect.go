@@ -39,12 +39,12 @@ func (r *Runner) startEffect(out Output) {
 		if before != nil {
 			<-before
 		}
-		began := r.equipment.Now()
+		began := r.ports.Now()
 		name, component := effectOf(out)
 		defer r.silent.take(component)()
 		r.record(Event{Kind: EventBegun, Step: name, Component: component})
 		if result := r.perform(ctx, out); ctx.Err() == nil {
-			r.recordEnd(out, result, r.equipment.Now().Sub(began))
+			r.recordEnd(out, result, r.ports.Now().Sub(began))
 			r.Post(result)
 		}
 	})
@@ -85,7 +85,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	}
 	var places []firmware.Target
 	failure := r.attempt(ctx, out.Job, "open", func(i firmware.Installer) (err error) {
-		if err := r.equipment.Desk.KeepPackage(out.Package); err != nil {
+		if err := r.ports.Desk.KeepPackage(out.Package); err != nil {
 			return firmware.WriteFailure(err)
 		}
 		places, err = i.Open(ctx, out.Job)
@@ -100,7 +100,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 		}
 	}()
 	var pace reporter.Pace
-	result := r.equipment.Fetcher.Fetch(ctx, FetchJob{
+	result := r.ports.Fetcher.Fetch(ctx, FetchJob{
 		Files: out.Job.Files, Addresses: out.Package.Files, Places: places, Local: out.Local,
 		Setbacks: out.Setbacks, Online: r.connected.Load,
 		Started: func() { r.Post(FetchStarted{out.Op}) },
@@ -142,13 +142,13 @@ func (r *Runner) lookAgain(ctx context.Context, job firmware.Job) *ota.Failure {
 // health.
 func (r *Runner) checkHealth(ctx context.Context, out CheckHealth) Input {
 	version, failure := r.inspectOnTrial(ctx, out.Job)
-	switch taken := r.equipment.TakenBack; {
+	switch taken := r.ports.TakenBack; {
 	case failure != nil:
 	case version != out.Job.Target && taken != "":
-		r.equipment.TakenBack = "" // it is about one upgrade
+		r.ports.TakenBack = "" // it is about one upgrade
 		failure = &ota.Failure{Code: ota.BootFailed, Detail: taken}
 	case version == out.Job.Target:
-		if err := r.equipment.Health.Check(ctx); err != nil {
+		if err := r.ports.Health.Check(ctx); err != nil {
 			failure = AsFailure(err, ota.HealthCheckFailed)
 		}
 	}
@@ -218,7 +218,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string,
 }
 
 func (r *Runner) installer(component string) (firmware.Installer, error) {
-	if find := r.equipment.Installer; find != nil {
+	if find := r.ports.Installer; find != nil {
 		if i := find(component); i != nil {
 			return i, nil
 		}
@@ -232,7 +232,7 @@ func (r *Runner) inspectAll() []Found {
 	found := make([]Found, len(r.machine.config.Components))
 	var asked sync.WaitGroup
 	for i, c := range r.machine.config.Components {
-		found[i] = Found{ID: c.ID, Package: r.equipment.Desk.KeptPackage(c.ID)}
+		found[i] = Found{ID: c.ID, Package: r.ports.Desk.KeptPackage(c.ID)}
 		asked.Go(func() {
 			var err error
 			if found[i].Version, err = r.inspect(r.ctx, c.ID); err != nil {

@@ -97,7 +97,7 @@ func (m *Machine) givesWay(to *ota.Plan) bool {
 	return true
 }
 
-// age is how long the plan in hand has been there. A clock that is set while the
+// age is how long the current plan has been there. A clock that is set while the
 // agent runs changes nothing. Of what was before its start only the clock knows,
 // and is believed where it has not gone back, and was set at all.
 func (m *Machine) age() time.Duration {

@@ -56,15 +56,15 @@ func newBench(t *testing.T) *bench {
 // start boots the device in a bubble whose time is played too.
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
-	equipment := agent.Equipment{
+	ports := agent.Ports{
 		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer,
 		Unreached: b.unreached, Now: b.now, Unsaved: b.unsaved,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
 	}
 	if b.events != nil {
-		equipment.Events = b.events
+		ports.Events = b.events
 	}
-	b.runner = agent.NewRunner(machine, equipment)
+	b.runner = agent.NewRunner(machine, ports)
 	b.runner.Start(b.t.Context(), &b.tasks, "boot-1")
 }
 

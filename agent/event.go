@@ -50,13 +50,13 @@ type Recorder interface{ Record(e Event) }
 
 // record hands an event to the recorder, if there is one.
 func (r *Runner) record(e Event) {
-	if r.equipment.Events == nil {
+	if r.ports.Events == nil {
 		return
 	}
 	if e.Time.IsZero() {
-		e.Time = r.equipment.Now()
+		e.Time = r.ports.Now()
 	}
-	r.equipment.Events.Record(e)
+	r.ports.Events.Record(e)
 }
 
 // recordInput records what comes from outside.

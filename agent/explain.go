@@ -130,7 +130,7 @@ func (m *Machine) situation() (situation, int) {
 	return m.answered(), 0
 }
 
-// answered is the situation of a plan in hand that is not in progress.
+// answered is the situation of a current plan that is not in progress.
 func (m *Machine) answered() situation {
 	run := m.state.Run
 	switch {
@@ -361,7 +361,7 @@ func (m *Machine) named(text string) string {
 	return text
 }
 
-// answering is what to type to answer the plan in hand as it is now: an answer to
+// answering is what to type to answer the current plan as it is now: an answer to
 // another attempt, or to other versions, does not count.
 func (r *Run) answering() string {
 	flags := " " + shell.Line("--plan", r.Plan.ID, "--attempt", strconv.Itoa(r.Attempt), "--targets",

@@ -6,7 +6,7 @@ import (
 	"otafleet/internal/ota"
 )
 
-// objection says why the device cannot agree to the plan in hand now; nil if it
+// objection says why the device cannot agree to the current plan now; nil if it
 // can.
 func (m *Machine) objection() *refusal {
 	plan := m.state.Run.Plan

@@ -113,7 +113,7 @@ func (m *Machine) outsideWindow() *refusal {
 	return &refusal{reason: ota.ReasonWindow, retryAt: opens, detail: openingSentence(opens)}
 }
 
-// obstacle says why the device cannot agree to the plan in hand now, apart from
+// obstacle says why the device cannot agree to the current plan now, apart from
 // the operator; nil if it can.
 func (m *Machine) obstacle() *refusal {
 	if r := m.objection(); r != nil {

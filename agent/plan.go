@@ -156,7 +156,7 @@ func (m *Machine) takeUpAgain(run *Run, plan *ota.Plan) {
 	m.evaluate()
 }
 
-// evaluate answers the plan in hand, or leaves the answer to the operator.
+// evaluate answers the current plan, or leaves the answer to the operator.
 func (m *Machine) evaluate() {
 	switch r := m.objection(); {
 	case r != nil:
@@ -196,7 +196,7 @@ func (m *Machine) refuse(r *refusal) {
 	m.answer(r)
 }
 
-// answer tells the platform what the device says to the plan in hand. Of a local
+// answer tells the platform what the device says to the current plan. Of a local
 // one it knows nothing.
 func (m *Machine) answer(r *refusal) {
 	if run := m.state.Run; run.Local == "" {

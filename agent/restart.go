@@ -34,7 +34,7 @@ func (r *Runner) restart(out Restart) {
 func (r *Runner) awaitRestart(out Restart) error {
 	told := ""
 	for began, wait := time.Now(), time.Second; ; wait = min(2*wait, restartAgain) {
-		err := r.equipment.Power.Restart(r.ctx, out.Scope)
+		err := r.ports.Power.Restart(r.ctx, out.Scope)
 		if err != nil {
 			err = fmt.Errorf("cannot restart: %w", err)
 		} else if wait = restartAgain; time.Since(began) >= restartLate {

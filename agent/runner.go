@@ -14,9 +14,9 @@ import (
 	"otafleet/internal/ota"
 )
 
-// Equipment is the real parts of a device. Every field is needed but those that
+// Ports is the real parts of a device. Every field is needed but those that
 // say otherwise.
-type Equipment struct {
+type Ports struct {
 	Link    Link
 	Store   Store
 	Desk    Desk
@@ -42,14 +42,14 @@ type Equipment struct {
 	Logger *slog.Logger
 }
 
-// Runner executes the outputs of a Machine on the equipment of one device. Its
+// Runner executes the outputs of a Machine on the ports of one device. Its
 // methods may be called from any goroutine.
 //
 // It needs no goroutine while nothing happens, but for a silent component: an
 // input that is posted to an idle Runner starts one, which ends when the inputs
 // are used up. That is what lets one process hold a hundred thousand of them.
 type Runner struct {
-	equipment Equipment
+	ports     Ports
 	log       *slog.Logger
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -79,17 +79,17 @@ type Runner struct {
 }
 
 // NewRunner returns the runner of a machine that has handled nothing yet.
-func NewRunner(machine *Machine, equipment Equipment) *Runner {
-	if equipment.Now == nil {
-		equipment.Now = time.Now
+func NewRunner(machine *Machine, ports Ports) *Runner {
+	if ports.Now == nil {
+		ports.Now = time.Now
 	}
-	if equipment.Logger == nil {
-		equipment.Logger = slog.New(slog.DiscardHandler)
+	if ports.Logger == nil {
+		ports.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{equipment: equipment, log: equipment.Logger, machine: machine, draining: true,
+	r := &Runner{ports: ports, log: ports.Logger, machine: machine, draining: true,
 		kept: machine.state.Run.running()}
-	r.steps = newStepLog(equipment.Logger, machine.state.Run)
-	if equipment.Events != nil {
+	r.steps = newStepLog(ports.Logger, machine.state.Run)
+	if ports.Events != nil {
 		r.steps.keep = r.recordReport
 	}
 	return r
@@ -115,7 +115,7 @@ func (r *Runner) Start(ctx context.Context, tasks *sync.WaitGroup, bootID string
 	r.tasks = tasks
 	r.tasks.Go(func() {
 		found := r.inspectAll()
-		readings := r.equipment.Sensors.Read(r.ctx)
+		readings := r.ports.Sensors.Read(r.ctx)
 		r.mu.Lock()
 		r.queue = append(queue{Booted{BootID: bootID, Components: found, Readings: readings}}, r.queue...)
 		r.mu.Unlock()
@@ -211,9 +211,9 @@ func (r *Runner) handle(in Input) {
 	}
 	r.machineMu.Lock()
 	if _, start := in.(Booted); start {
-		r.machine.dirty = r.equipment.Unsaved
+		r.machine.dirty = r.ports.Unsaved
 	}
-	outputs := r.machine.Handle(r.equipment.Now(), in)
+	outputs := r.machine.Handle(r.ports.Now(), in)
 	open := r.machine.asks(r.question.plan)
 	r.machineMu.Unlock()
 	if !open {
@@ -236,7 +236,7 @@ func (r *Runner) execute(out Output) {
 		if d, is := out.Message.(*ota.Decision); is && r.steps.decision(d) {
 			r.recordDecision(d)
 		}
-		r.equipment.Link.Send(out.Message)
+		r.ports.Link.Send(out.Message)
 	case Note:
 		r.steps.report(&out.Report)
 	case SetTimer:
@@ -248,7 +248,7 @@ func (r *Runner) execute(out Output) {
 	case Cancel:
 		r.cancelOp()
 	case Forget:
-		r.equipment.Desk.ForgetPackage(out.Component)
+		r.ports.Desk.ForgetPackage(out.Component)
 	case Broken:
 		r.log.Error("the agent has made a mistake, and ended what it was about; please report it", "error", out.Err)
 		r.record(Event{Kind: EventTrouble, Detail: out.Err.Error()})
@@ -262,7 +262,7 @@ func (r *Runner) execute(out Output) {
 // measure reads the sensors for a plan. The readings go before all that waits.
 func (r *Runner) measure(plan *ota.Plan) {
 	r.silent.named(plan)
-	readings := r.equipment.Sensors.Read(r.ctx)
+	readings := r.ports.Sensors.Read(r.ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = append(queue{Measured{readings}}, r.queue...)
@@ -273,7 +273,7 @@ func (r *Runner) measure(plan *ota.Plan) {
 func (r *Runner) delayed(why string, pause time.Duration) {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
-	r.delay = delay{why: why, again: r.equipment.Now().Add(pause)}
+	r.delay = delay{why: why, again: r.ports.Now().Add(pause)}
 }
 
 func (r *Runner) setTimer(at time.Time) {
@@ -284,7 +284,7 @@ func (r *Runner) setTimer(at time.Time) {
 		r.timer = nil
 	}
 	if !at.IsZero() && r.ctx.Err() == nil {
-		wait := min(max(0, at.Sub(r.equipment.Now())), lookAgain)
+		wait := min(max(0, at.Sub(r.ports.Now())), lookAgain)
 		r.timer = time.AfterFunc(wait, func() { r.Post(Tick{}) })
 	}
 }
@@ -295,16 +295,16 @@ const lookAgain = time.Minute
 
 // ask puts a plan to the confirm command, if there is one.
 func (r *Runner) ask(plan *ota.Plan) {
-	worth := r.steps.worth(r.equipment.Now())
+	worth := r.steps.worth(r.ports.Now())
 	if worth {
 		r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
 	}
-	if r.equipment.Confirmer == nil && worth {
+	if r.ports.Confirmer == nil && worth {
 		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device,
 			"plan", plan.ID)
 	}
 	q := &r.question
-	if r.equipment.Confirmer == nil || q.plan != nil && q.ctx.Err() == nil {
+	if r.ports.Confirmer == nil || q.plan != nil && q.ctx.Err() == nil {
 		return // it is being asked: a connection that comes back asks nothing new
 	}
 	ctx, end := context.WithCancel(r.ctx)
@@ -330,7 +330,7 @@ const confirmAgain = time.Minute
 func (r *Runner) putQuestion(ctx context.Context, plan *ota.Plan) (accept bool, detail string, err error) {
 	defer r.delayed("", 0)
 	for {
-		accept, detail, err = r.equipment.Confirmer.Confirm(ctx, plan)
+		accept, detail, err = r.ports.Confirmer.Confirm(ctx, plan)
 		if !errors.Is(err, firmware.ErrRetry) {
 			return accept, detail, err
 		}
@@ -361,7 +361,7 @@ func (q *question) end() {
 func (r *Runner) KnownTime() time.Time {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
-	return r.machine.KnownTime(r.equipment.Now())
+	return r.machine.KnownTime(r.ports.Now())
 }
 
 // View is what the device is doing, for people.
@@ -369,8 +369,8 @@ func (r *Runner) View() View {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
 	v := r.machine.View()
-	if !v.Connected && r.equipment.Unreached != nil {
-		v.Unreached = r.equipment.Unreached()
+	if !v.Connected && r.ports.Unreached != nil {
+		v.Unreached = r.ports.Unreached()
 	}
 	for i := range v.Components {
 		if q := r.silent.find(v.Components[i].ID); q != nil {
@@ -386,7 +386,7 @@ func (r *Runner) View() View {
 // Rehearse says what would become of a package if it were installed now. The
 // machine goes on while the package is verified.
 func (r *Runner) Rehearse(in Install) Rehearsal {
-	readings := r.equipment.Sensors.Read(r.ctx)
+	readings := r.ports.Sensors.Read(r.ctx)
 	opened := r.machine.Open(in)
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()

@@ -140,7 +140,7 @@ func TestRunnerHaltsAtRestart(t *testing.T) {
 		// The next start takes up what was saved; the boot is another one.
 		b.restart = firmware.RestartNone
 		machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
-		b.runner = agent.NewRunner(machine, agent.Equipment{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
+		b.runner = agent.NewRunner(machine, agent.Ports{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
 			Sensors:   b,
 			Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} }})
 		b.runner.Start(t.Context(), &b.tasks, "boot-2")
@@ -218,7 +218,7 @@ func TestRunnerRunReturnsAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, nil)
-		runner := agent.NewRunner(machine, agent.Equipment{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
+		runner := agent.NewRunner(machine, agent.Ports{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
 			Sensors: b})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()

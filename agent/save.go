@@ -11,7 +11,7 @@ const SaveRetry = time.Second
 func (r *Runner) save(state *State) {
 	told, session := "", 0
 	for wait := SaveRetry; ; wait = min(2*wait, time.Minute) {
-		err := r.equipment.Store.Save(state)
+		err := r.ports.Store.Save(state)
 		r.setTrouble(&r.unsaved, err)
 		if err == nil || r.ctx.Err() != nil {
 			r.kept = state.Run.running()
@@ -48,8 +48,8 @@ func (r *Runner) tell(trouble string) {
 	r.machineMu.Lock()
 	inv := r.machine.stock(trouble == "" && !r.machine.working())
 	r.machineMu.Unlock()
-	inv.Time, inv.Running, inv.Trouble = r.equipment.Now(), r.kept, trouble
-	r.equipment.Link.Send(inv)
+	inv.Time, inv.Running, inv.Trouble = r.ports.Now(), r.kept, trouble
+	r.ports.Link.Send(inv)
 }
 
 // setTrouble notes in one of the Runner's troubles what is wrong; nil for nothing.

@@ -45,7 +45,7 @@ func (l *stepLog) reports(s *State) {
 	l.seq = s.Run.LastSeq
 }
 
-// unacknowledged counts the reports of the plan in hand that are kept.
+// unacknowledged counts the reports of the current plan that are kept.
 func unacknowledged(s *State) int {
 	n := 0
 	for i := range s.Reports {

@@ -32,7 +32,7 @@ type ComponentView struct {
 	Release int64
 }
 
-// PlanView is the plan in hand.
+// PlanView is the current plan.
 type PlanView struct {
 	ID, Name   string
 	Attempt    int
@@ -45,7 +45,7 @@ type PlanView struct {
 	Components []PartView
 }
 
-// PartView is one component's part of the plan in hand.
+// PartView is one component's part of the current plan.
 type PartView struct {
 	ID      string
 	Status  ota.Status
@@ -77,7 +77,7 @@ func (m *Machine) View() View {
 	return v
 }
 
-// planView is the plan in hand.
+// planView is the current plan.
 func (m *Machine) planView() *PlanView {
 	run := m.state.Run
 	p := newPlanView(run)

@@ -47,7 +47,7 @@ type Component struct {
 // AnswerAsking is the Answer of a plan that waits for confirm or refuse.
 const AnswerAsking = "asking"
 
-// Plan is the plan in hand.
+// Plan is the current plan.
 type Plan struct {
 	ID         string     `json:"id"`
 	Name       string     `json:"name"`
@@ -78,7 +78,7 @@ func (p *Plan) question() string {
 	return fmt.Sprintf("plan %s, attempt %d: %s", p.ID, p.Attempt, strings.Join(changes, ", "))
 }
 
-// Part is one component's part of the plan in hand.
+// Part is one component's part of the current plan.
 type Part struct {
 	ID      string     `json:"id"`
 	Status  string     `json:"status"`         // by its name in messages

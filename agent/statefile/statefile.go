@@ -14,7 +14,7 @@ import (
 )
 
 // DefaultReserve is the size of each of the two files at their creation, in
-// bytes: room for a plan in hand, the plans before it and some hundred reports.
+// bytes: room for a current plan, the plans before it and some hundred reports.
 const DefaultReserve = 128 << 10
 
 // Config says where a state is kept.

@@ -38,11 +38,11 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble hos
 	if err := d.state.Health().Failure; err != nil && saved.SystemOnTrial(d.bootID) {
 		return nil, errors.Join(fmt.Errorf("what comes of a system on trial cannot be saved: %w", err), d.close())
 	}
-	equipment, err := d.equip(restart, trouble)
+	ports, err := d.equip(restart, trouble)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	d.runner = agent.NewRunner(agent.New(d.id, machine, saved), equipment)
+	d.runner = agent.NewRunner(agent.New(d.id, machine, saved), ports)
 	return d, nil
 }
 
@@ -52,21 +52,21 @@ func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close
 func agentName() string { return "ota-agent/" + version }
 
 // equip makes the real parts, those of the sub-devices too.
-func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Equipment, error) {
+func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Ports, error) {
 	fetcher, err := newFetcher(d.config, d.knownTime, d.log)
 	if err != nil {
-		return agent.Equipment{}, err
+		return agent.Ports{}, err
 	}
 	installers, err := d.installers()
 	if err != nil {
-		return agent.Equipment{}, err
+		return agent.Ports{}, err
 	}
 	if d.link, err = d.newSession(); err != nil {
-		return agent.Equipment{}, err
+		return agent.Ports{}, err
 	}
 	d.subs.openCache(d.config, d.log)
 	d.subs.equip(d.config, d.link, fetcher)
-	e := d.equipment(installers)
+	e := d.ports(installers)
 	e.Link, e.Fetcher, e.Power = d.link, fetcher, &host.Power{Program: restart, System: d.config.System}
 	e.Health, e.TakenBack = &host.Health{Checks: d.config.Health, Device: d.config.Device, Broken: trouble.Broken,
 		Logger: d.log}, trouble.RolledBack

@@ -97,7 +97,7 @@ func (d *device) writeMetrics(p *exposition.Page) {
 	writeReadings(p, &v.Readings)
 }
 
-// writePlan adds the plan in hand.
+// writePlan adds the current plan.
 func (d *device) writePlan(p *exposition.Page, plan *agent.PlanView) {
 	if plan == nil {
 		return

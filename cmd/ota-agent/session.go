@@ -12,7 +12,8 @@ import (
 
 // newSession makes the session with the platform that the configuration names.
 func (d *device) newSession() (link.Session, error) {
-	own := link.Device{Identity: d.id, Deliver: func(in agent.Input) { d.runner.Post(in) }, After: func(then func()) { d.runner.After(then) }}
+	own := link.Device{Identity: d.id, Deliver: func(in agent.Input) { d.runner.Post(in) },
+		After: func(then func()) { d.runner.After(then) }}
 	if d.config.HawkBit != nil {
 		return d.newHawkBit(own)
 	}

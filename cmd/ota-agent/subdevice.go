@@ -97,7 +97,7 @@ func (s *subDevices) prepare(d *subDevice, cfg *config.Config, session agent.Lin
 	for component, i := range installers {
 		installers[component] = &gateway.Installer{Installer: i, Gate: s.gate, Cache: s.cache}
 	}
-	e := d.equipment(installers)
+	e := d.ports(installers)
 	e.Link, e.Fetcher, e.Power, e.Unreached = session, fetcher, gateway.NoPower{}, unreached
 	e.Health = &host.Health{Checks: d.config.Health, Device: d.id.Device, Logger: d.log}
 	if cfg.Confirm == config.ConfirmByCommand {

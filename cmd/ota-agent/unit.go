@@ -65,9 +65,9 @@ func (u *unit) close() error {
 	return errors.Join(u.events.Close(), u.state.Close())
 }
 
-// equipment is the parts that a unit has in its own directory.
-func (u *unit) equipment(installers map[string]firmware.Installer) agent.Equipment {
-	return agent.Equipment{
+// ports is the parts that a unit has in its own directory.
+func (u *unit) ports(installers map[string]firmware.Installer) agent.Ports {
+	return agent.Ports{
 		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, Desk: &u.memory, Events: u.events, Sensors: u.sensors,
 		Logger:    u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },

@@ -85,7 +85,7 @@ type live struct {
 	inflight  inflight
 	keepAlive keepAlive
 	maxPacket int                // bytes that the broker takes; 0 without limit
-	mute      map[int]bool       // members that the broker does not let it hear
+	rejected  map[int]bool       // members that the broker does not let it hear
 	counts    counts             // of what has come on it and is not handled yet
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue

@@ -31,7 +31,7 @@ func (l *Session) receive(s *live, p *packets.Publish) error {
 // acknowledged, too, if the device cannot keep up: its places are the others'. The
 // device asks the platform when it has caught up.
 func (l *Session) admit(s *live, p *packets.Publish) (taken bool, err error) {
-	if s.inflight.hushed() {
+	if s.inflight.acksStopped() {
 		return false, nil
 	}
 	id, _, _, _ := l.topics.Parse(p.Topic)
@@ -71,7 +71,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 		// disk. What must not be lost is saved before this point, since the device saves
 		// before it goes on; of the rest (a package before its download) the device asks
 		// the platform again after a restart. So nothing needs a second delivery.
-		if qos > 0 && !s.inflight.hushed() {
+		if qos > 0 && !s.inflight.acksStopped() {
 			// An error closes the connection.
 			_ = s.conn.send(&packets.Puback{PacketID: packet, Properties: &packets.Properties{}})
 		}

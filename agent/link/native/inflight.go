@@ -93,15 +93,15 @@ func (f *inflight) end() {
 	f.changed.Broadcast()
 }
 
-// hush leaves what comes from now on with the broker, which sends it again in
+// stopAcks leaves what comes from now on with the broker, which sends it again in
 // the next session.
-func (f *inflight) hush() {
+func (f *inflight) stopAcks() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.quiet = true
 }
 
-func (f *inflight) hushed() bool {
+func (f *inflight) acksStopped() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.quiet

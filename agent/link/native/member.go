@@ -9,16 +9,16 @@ import (
 )
 
 // Member is the link of the i-th of Config.Members.
-func (l *Session) Member(i int) agent.Link { return voice{l, &l.cfg.Members[i].Identity} }
+func (l *Session) Member(i int) agent.Link { return memberLink{l, &l.cfg.Members[i].Identity} }
 
-// voice sends in the name of a member.
-type voice struct {
+// memberLink sends in the name of a member.
+type memberLink struct {
 	link *Session
 	id   *ota.Identity
 }
 
 // Send sends like Link.Send.
-func (v voice) Send(m ota.Up) { v.link.send(v.id, m) }
+func (v memberLink) Send(m ota.Up) { v.link.send(v.id, m) }
 
 // outgoing is a message and in whose name it leaves.
 type outgoing struct {
@@ -61,7 +61,7 @@ func (c *Config) queueLimit() int { return link.MaxQueue + len(c.Members)*link.M
 func (l *Session) deliverAll(s *live, in agent.Input) {
 	l.cfg.Deliver(in)
 	for i := range l.cfg.Members {
-		if !s.mute[i] {
+		if !s.rejected[i] {
 			l.cfg.Members[i].Deliver(in)
 		}
 	}
@@ -71,10 +71,10 @@ func (l *Session) deliverAll(s *live, in agent.Input) {
 // no reason to leave the others alone: the member stays without a connection
 // until the broker thinks better of it at a later connect.
 func (l *Session) refused(s *live, member int, code byte, why string) {
-	if s.mute == nil {
-		s.mute = make(map[int]bool)
+	if s.rejected == nil {
+		s.rejected = make(map[int]bool)
 	}
-	s.mute[member] = true
+	s.rejected[member] = true
 	id := l.cfg.Members[member].Identity
 	l.log.Warn("the broker does not let this device speak for another one", "member", id.Device, "product", id.Product,
 		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))

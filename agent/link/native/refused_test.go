@@ -17,7 +17,8 @@ func TestWhatBrokersSay(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&Refused{Code: 0x86, Reason: "no such device"}, "refused the connection: bad user name or password (no such device)"},
+		{&Refused{Code: 0x86, Reason: "no such device"},
+			"refused the connection: bad user name or password (no such device)"},
 		{&Refused{Code: 0xa2}, "refused the connection: reason code 0xa2"},
 		{&Refused{Code: 0x87, topic: "a/down/+"}, "refused the subscription of a/down/+: not authorized"},
 		{taken, "ended the connection: another client has taken over the session: do two devices have one identity?"},

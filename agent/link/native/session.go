@@ -282,7 +282,7 @@ var errSlow = errors.New("the broker did not take the goodbye in time")
 // goodbye sends what is still in the queue and what else the will would have
 // said, and disconnects. What arrives meanwhile stays with the broker.
 func (l *Session) goodbye(ctx context.Context, s *live) {
-	s.inflight.hush()
+	s.inflight.stopAcks()
 	l.detach(ctx.Err())
 	s.senders.Wait()
 	id, err := l.publishOffline(s)
@@ -300,7 +300,7 @@ func (l *Session) goodbye(ctx context.Context, s *live) {
 // publishOffline says that the members are gone, and last the device itself.
 func (l *Session) publishOffline(s *live) (id uint16, err error) {
 	for i := range l.cfg.Members {
-		if s.mute[i] {
+		if s.rejected[i] {
 			continue
 		}
 		if _, err := l.publish(s, outgoing{&l.cfg.Members[i].Identity, &ota.Offline{}}); err != nil {
