@@ -9,8 +9,9 @@ cd "$(dirname "$0")/.."
 go=${GO:-go}
 
 # Packages whose tests take more than a few seconds of a processor.
-slow=(agent agent/download cmd/ota-sim firmware/command firmware/file firmware/modem firmware/serial firmware/slot
-	simulator/explore simulator/real)
+slow=(agent agent/download agent/host cmd/ota-sim firmware firmware/command firmware/file firmware/modem
+	firmware/serial firmware/slot simulator/explore simulator/platform simulator/real simulator/report
+	simulator/scenario simulator/virtual)
 
 step() {
 	local began=$SECONDS
