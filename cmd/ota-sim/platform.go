@@ -99,8 +99,7 @@ Examples:
 			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
 			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
 			flags.StringVar(&f.storeAddress, "store-address", "",
-				"host, or host:port, at which devices reach the embedded object store; needed where it listens on all addresses "+
-					"(0.0.0.0)")
+				"host, or host:port, of the embedded object store for devices; needed where it listens on all addresses (0.0.0.0)")
 			f.store.define(flags)
 			flags.StringVar(&f.addresses, "addresses", presigned,
 				"what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
