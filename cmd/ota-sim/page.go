@@ -62,14 +62,6 @@ func (f *pageFlags) listen(log *slog.Logger) (*page.Server, error) {
 	return s, nil
 }
 
-// closePages lets go of the address of the pages, if there are any.
-func closePages(pages *page.Server) error {
-	if pages == nil {
-		return nil
-	}
-	return pages.Close()
-}
-
 // checkToken refuses a token that no request can carry.
 func checkToken(path string, token []byte) error {
 	switch {

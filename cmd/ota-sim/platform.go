@@ -24,7 +24,6 @@ import (
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
-	"otafleet/simulator/platform/page"
 )
 
 // strangersAway is how many sessions wait for devices that are not connected where
@@ -56,6 +55,7 @@ type platformFlags struct {
 	untilDone            int
 	state                string
 	page                 pageFlags
+	dialect              dialectFlags
 }
 
 func platformVerb() cli.Verb {
@@ -75,6 +75,8 @@ the last one was; without it everything is in memory.
 With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
 
+With --dialect hawkbit devices may speak Eclipse hawkBit's device API, too.
+
 The fake platform listens on the loopback and lets every device in, unless
 --credentials names a file with a line "username:password" for each of them. A
 device hears and speaks for itself alone, but for those that --gateway names.
@@ -84,7 +86,8 @@ Examples:
   ota-sim platform --page 127.0.0.1:8090 --state kept
   ota-sim platform --listen 0.0.0.0:1883 --store-listen 0.0.0.0:9000 \
     --store-address 192.0.2.10 --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
-  ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota`,
+  ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota
+  ota-sim platform --dialect native,hawkbit --upgrade app-1.1.0.ota`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f platformFlags
 			flags.StringVar(&f.listen, "listen", "127.0.0.1:1883", "where the embedded broker listens")
@@ -116,6 +119,7 @@ Examples:
 			flags.StringVar(&f.state, "state", "", "directory in which plans, packages and reports are kept")
 			f.page.define(flags, "127.0.0.1:8080",
 				"where the pages and the API are served; port 0 is a free one, empty serves none")
+			f.dialect.define(flags)
 			return f.run
 		},
 	}
@@ -133,27 +137,29 @@ func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []str
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	pages, err := f.page.listen(config.Logger)
+	beside, err := f.services(&config, config.Logger)
 	if err != nil {
 		return err
 	}
 	fakePlatform, err := platform.New(config)
 	if err != nil {
-		return errors.Join(f.explain(err), closePages(pages))
+		return errors.Join(f.explain(err), beside.Close())
 	}
-	events.printf("broker %s, object store %s", fakePlatform.BrokerURL(), fakePlatform.StoreURL())
+	if f.dialect.speaks(nativeDialect) {
+		events.printf("broker %s, object store %s", fakePlatform.BrokerURL(), fakePlatform.StoreURL())
+	}
 	if f.open() {
 		config.Logger.Warn("the broker is reachable from other machines and lets everybody in: give --credentials, or " +
 			"--listen 127.0.0.1:1883")
 	}
 	plan, err := f.prepare(ctx, fakePlatform)
 	if err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, fakePlatform.Close(), closePages(pages))}
+		return &cli.Exit{Code: cli.Usage, Err: errors.Join(err, fakePlatform.Close(), beside.Close())}
 	}
 	if plan != "" {
 		events.printf("%s", plan)
 	}
-	return f.serve(ctx, cancel, events, fakePlatform, pages)
+	return f.serve(ctx, cancel, events, fakePlatform, beside)
 }
 
 // explain adds the flag by which an address that cannot be had is changed.
@@ -173,14 +179,19 @@ func (f *platformFlags) explain(err error) error {
 
 // open reports whether the embedded broker lets everybody in from other machines.
 func (f *platformFlags) open() bool {
-	host, _, err := net.SplitHostPort(f.listen)
+	return f.broker == "" && f.devices == "" && f.dialect.speaks(nativeDialect) && !onLoopback(f.listen)
+}
+
+// onLoopback reports whether only this machine reaches an address, or it is none.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
-	return f.broker == "" && f.devices == "" && err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
+	return err != nil || host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // serve runs the platform and its pages until ctx ends or the goal is reached.
 func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, events *eventPrinter,
-	fakePlatform *platform.Service, pages *page.Server) error {
+	fakePlatform *platform.Service, beside services) error {
 	var ready sync.WaitGroup
 	ready.Go(func() {
 		if fakePlatform.Hears(ctx) == nil {
@@ -195,11 +206,11 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, ev
 		case <-ctx.Done():
 		}
 	})
-	broken := make(chan error, 1)
-	if pages != nil {
-		events.printf("pages %s/", pages.URL())
+	broken := make(chan error, len(beside))
+	for _, one := range beside {
+		events.printf("%s %s/", one.name, one.URL())
 		ready.Go(func() {
-			if err := pages.Run(ctx, fakePlatform); err != nil {
+			if err := one.Run(ctx, fakePlatform); err != nil {
 				broken <- err
 				cancel()
 			}
@@ -260,7 +271,10 @@ func (f *platformFlags) config(j *eventPrinter) (platform.Config, error) {
 	default:
 		c.Store.DeviceKeys = true
 	}
-	return c, nil
+	if !f.dialect.speaks(nativeDialect) {
+		c.BrokerAddress = "" // a free port that nobody is told of
+	}
+	return c, f.dialect.check(&c)
 }
 
 // prepare puts the packages into the catalog and one plan for all of them into

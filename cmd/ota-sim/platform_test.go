@@ -14,6 +14,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 )
 
@@ -106,6 +107,32 @@ func TestOpenBroker(t *testing.T) {
 		{platformFlags{listen: "0.0.0.0:1883", devices: "devices.txt"}, false},
 		{platformFlags{listen: "0.0.0.0:1883", broker: "mqtt://host"}, false},
 	} {
+		c.flags.dialect.dialects = []string{nativeDialect}
 		assert.Equal(t, c.open, c.flags.open(), c.flags.listen)
+		c.flags.dialect.dialects = []string{hawkBitDialect}
+		assert.False(t, c.flags.open(), "nobody is told of the broker")
+	}
+}
+
+func TestDialects(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		dialects []string
+		config   platform.Config
+		want     string // in the refusal; empty for none
+	}{
+		{[]string{"native"}, platform.Config{}, ""},
+		{[]string{"native", "hawkbit"}, platform.Config{BrokerURL: "mqtt://host"}, ""},
+		{nil, platform.Config{}, "want native or hawkbit"},
+		{[]string{"mender"}, platform.Config{}, "--dialect mender: want native or hawkbit"},
+		{[]string{"hawkbit"}, platform.Config{Store: &platform.RemoteStore{}}, "does not go with --store"},
+		{[]string{"hawkbit"}, platform.Config{BrokerURL: "mqtt://host"}, "--broker is for --dialect native"},
+	} {
+		err := (&dialectFlags{dialects: c.dialects}).check(&c.config)
+		if c.want == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.ErrorContains(t, err, c.want)
 	}
 }

@@ -2,6 +2,10 @@ package platform
 
 import (
 	"context"
+	"crypto/md5" // old devices know no better
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +38,7 @@ type catalog struct {
 type artifact struct {
 	envelope ota.Envelope
 	files    []ota.File
+	read     func() ([]File, error) // reads the files once, for their digests
 }
 
 // key is where an object lies in the bucket.
@@ -55,7 +60,33 @@ func (s *catalog) add(
 
 // know takes in a package whose files lie in the store.
 func (s *catalog) know(envelope ota.Envelope, manifest *ota.Manifest, reference string) {
-	s.packages.Store(reference, &artifact{envelope: envelope, files: manifest.Files})
+	files := manifest.Files
+	s.packages.Store(reference, &artifact{envelope: envelope, files: files, read: sync.OnceValues(func() ([]File, error) {
+		return s.digest(reference, files)
+	})})
+}
+
+// digest reads the files of a package for their digests.
+func (s *catalog) digest(reference string, files []ota.File) ([]File, error) {
+	if s.store == nil {
+		return nil, ErrRemote
+	}
+	var all []File
+	for i := range files {
+		content, found := s.store.Open(s.bucket, s.key(path.Join(reference, files[i].Name)))
+		if !found {
+			return nil, fmt.Errorf("file %s: %w", files[i].Name, engine.ErrUnknown)
+		}
+		weak, weaker, strong := sha1.New(), md5.New(), sha256.New()
+		if _, err := io.Copy(io.MultiWriter(weak, weaker, strong), content); err != nil {
+			return nil, fmt.Errorf("file %s: %w", files[i].Name, err)
+		}
+		all = append(all, File{
+			Name: files[i].Name, Size: content.Size(), SHA1: hex.EncodeToString(weak.Sum(nil)),
+			MD5: hex.EncodeToString(weaker.Sum(nil)), SHA256: hex.EncodeToString(strong.Sum(nil)),
+		})
+	}
+	return all, nil
 }
 
 // remove takes a package from the catalog, and its files out of the store.

@@ -43,10 +43,12 @@ cp app-1.0.0.bin out/device/app.bin
 cp app-1.1.0.bin app.bin
 cp app.bin motor.img
 cp app.bin update.raucb
+cp app.bin update.swu
 for name in rootfs-1.1.0.squashfs motor-1.1.0.bin modem-R1-R2.bin fw-1.1.0.bin; do cp app.bin $name; done
 pack() { ota-sim pack --product gw-200 --release 2 "$@"; }
 pack --key release.key --key staging.key --component app --target 1.1.0 --out app-1.1.0.ota app.bin
 pack --key release.key --component rootfs --target 2 --out rootfs-2.ota app.bin
+cp rootfs-2.ota rootfs-2.0.ota
 pack --key release.key --component motor --type mcu --target 3_1 --out motor-3_1.ota motor.img
 cp app-1.1.0.ota app.bin out
 echo 'gw-0001:secret' >devices.txt
@@ -196,7 +198,7 @@ func openBroker(t *testing.T) string {
 // serves.
 func (k *checker) servePlatform(t *testing.T, dir, line string) string {
 	t.Helper()
-	line += " --listen 127.0.0.1:0 --store-listen 127.0.0.1:0 --page 127.0.0.1:0"
+	line += " --listen 127.0.0.1:0 --store-listen 127.0.0.1:0 --page 127.0.0.1:0 --hawkbit-listen 127.0.0.1:0"
 	if strings.Contains(line, "--broker") {
 		write(t, dir, "secret", "secret")
 		line = regexp.MustCompile(

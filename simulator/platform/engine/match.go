@@ -65,7 +65,7 @@ func (p *plan) openAt(now time.Time) bool {
 
 // mayHave is empty if the plan may go to the device now, whether it asks or
 // not; else it is why not.
-func (e *Engine) mayHave(p *plan, d *device) ota.NoPlanReason {
+func (p *plan) mayHave(now time.Time, d *device) ota.NoPlanReason {
 	if !p.admits(d) {
 		return ota.NoPlanNotListed
 	}
@@ -80,15 +80,15 @@ func (e *Engine) mayHave(p *plan, d *device) ota.NoPlanReason {
 		return ota.NoPlanUpToDate
 	}
 	switch {
-	case p.status.closed() || !e.now.Before(p.spec.End):
+	case p.status.closed() || !now.Before(p.spec.End):
 		return ota.NoPlanEnded
 	case p.status == Suspended:
 		return ota.NoPlanSuspended
-	case e.now.Before(p.spec.Start):
+	case now.Before(p.spec.Start):
 		return ota.NoPlanOutsideHours
 	case p.spec.Mode == ota.Manual:
-		return p.agreement(e.now, d, t)
-	case !p.spec.OnRequest && !p.pushesAt(e.now):
+		return p.agreement(now, d, t)
+	case !p.spec.OnRequest && !p.pushesAt(now):
 		return ota.NoPlanOutsideHours
 	}
 	return ""
@@ -143,7 +143,7 @@ func (e *Engine) answer(d *device) {
 		if d.active != nil {
 			break
 		}
-		reason := e.mayHave(p, d)
+		reason := p.mayHave(e.now, d)
 		if reason == "" {
 			e.offer(e.taskFor(p, d), logAsked)
 			return

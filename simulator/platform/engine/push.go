@@ -41,7 +41,7 @@ func (e *Engine) push(pr *product) {
 // back; one that was refused lately does not.
 func (e *Engine) pushTo(d *device) {
 	for _, p := range d.product.active {
-		if p.nextPush.IsZero() || d.task(p).quiet(e.now) || e.mayHave(p, d) != "" {
+		if p.nextPush.IsZero() || d.task(p).quiet(e.now) || p.mayHave(e.now, d) != "" {
 			continue
 		}
 		if p.due(e.now) {

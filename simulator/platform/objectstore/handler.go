@@ -81,6 +81,14 @@ func (s *Store) serveObject(w http.ResponseWriter, r *http.Request, at place, cl
 	return notImplemented
 }
 
+// Serve answers a GET or HEAD of an object whose sender the caller has let in.
+func (s *Store) Serve(w http.ResponseWriter, r *http.Request, bucket, key string) {
+	at := place{bucket, key}
+	if err := s.get(w, r, at); err != nil {
+		s.fail(w, r, at, err)
+	}
+}
+
 // get leaves ranges and conditions to net/http.
 func (s *Store) get(w http.ResponseWriter, r *http.Request, at place) error {
 	o := s.find(at.bucket, at.key)

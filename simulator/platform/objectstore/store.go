@@ -236,6 +236,15 @@ func (s *Store) Stat(bucket, key string) (Object, bool) {
 	return Object{}, false
 }
 
+// Open reads an object.
+func (s *Store) Open(bucket, key string) (*io.SectionReader, bool) {
+	o := s.find(bucket, key)
+	if o == nil {
+		return nil, false
+	}
+	return io.NewSectionReader(o.content, 0, o.size), true
+}
+
 // Served tells what has been sent of an object; zero if there is none.
 func (s *Store) Served(bucket, key string) Served {
 	o := s.find(bucket, key)

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"otafleet/internal/cli"
+	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/hawkbit"
+)
+
+// What --dialect may say.
+const (
+	nativeDialect  = "native"
+	hawkBitDialect = "hawkbit"
+)
+
+// dialectFlags say by which protocols devices speak with the platform.
+type dialectFlags struct {
+	dialects     []string
+	hawkBit      string // where its API is served
+	gatewayToken string // file
+	product      string
+	sleep        time.Duration
+}
+
+func (f *dialectFlags) define(flags *pflag.FlagSet) {
+	flags.StringSliceVar(
+		&f.dialects,
+		"dialect",
+		[]string{nativeDialect},
+		"protocols that devices speak: native, hawkbit, or both",
+	)
+	flags.StringVar(&f.hawkBit, "hawkbit-listen", "127.0.0.1:8081", "where hawkBit's device API is served")
+	flags.StringVar(
+		&f.gatewayToken,
+		"hawkbit-gateway-token-file",
+		"",
+		"file with hawkBit's gateway token, which may act for every device",
+	)
+	flags.StringVar(
+		&f.product,
+		"hawkbit-product",
+		"",
+		"product of devices that tell hawkBit none; empty means the tenant that they name",
+	)
+	flags.DurationVar(&f.sleep, "hawkbit-sleep", hawkbit.DefaultSleep, "pause between two polls of a device")
+}
+
+// speaks reports whether a dialect is wanted.
+func (f *dialectFlags) speaks(dialect string) bool { return slices.Contains(f.dialects, dialect) }
+
+// check says what is wrong with the dialects.
+func (f *dialectFlags) check(config *platform.Config) error {
+	for _, d := range f.dialects {
+		if d != nativeDialect && d != hawkBitDialect {
+			return fmt.Errorf("--dialect %s: want %s or %s", d, nativeDialect, hawkBitDialect)
+		}
+	}
+	switch {
+	case len(f.dialects) == 0:
+		return fmt.Errorf("--dialect: want %s or %s", nativeDialect, hawkBitDialect)
+	case f.speaks(hawkBitDialect) && config.Store != nil:
+		return fmt.Errorf(
+			"--dialect %s does not go with --store: the platform tells devices digests of files that it has itself",
+			hawkBitDialect,
+		)
+	case !f.speaks(nativeDialect) && config.BrokerURL != "":
+		return fmt.Errorf("--broker is for --dialect %s", nativeDialect)
+	}
+	return nil
+}
+
+// listen opens the address of hawkBit's API; nil if it is not wanted.
+func (f *dialectFlags) listen(config *platform.Config) (*hawkbit.Server, error) {
+	if !f.speaks(hawkBitDialect) {
+		return nil, nil
+	}
+	token, err := readSecret(f.gatewayToken)
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	server, err := hawkbit.Listen(f.hawkBit, hawkbit.Config{
+		Credentials: config.Credentials, GatewayToken: string(token), Product: f.product, Sleep: f.sleep, Logger: config.Logger,
+	})
+	var failed *net.OpError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%w: --hawkbit-listen takes another address, such as 127.0.0.1:0 for a free port", err)
+	}
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if config.Credentials == nil && len(token) == 0 && !onLoopback(f.hawkBit) {
+		config.Logger.Warn(
+			"hawkBit's API is reachable from other machines and lets everybody in: give --credentials or --hawkbit-gateway-token-file",
+		)
+	}
+	return server, nil
+}
+
+// service is something beside the platform that shows it, and runs as long as it.
+type service interface {
+	URL() string
+	Run(ctx context.Context, shown *platform.Service) error
+	Close() error
+}
+
+// services are those of the platform, by the words in which they are announced.
+type services []struct {
+	name string
+	service
+}
+
+func (s *services) add(name string, one service) {
+	*s = append(*s, struct {
+		name string
+		service
+	}{name, one})
+}
+
+// Close lets go of the addresses of services that do not run.
+func (s *services) Close() error {
+	var all error
+	for _, one := range *s {
+		all = errors.Join(all, one.Close())
+	}
+	return all
+}
+
+// services opens the addresses of what is served beside broker and object store.
+func (f *platformFlags) services(config *platform.Config, log *slog.Logger) (all services, err error) {
+	pages, err := f.page.listen(log)
+	if err != nil {
+		return nil, err
+	}
+	if pages != nil {
+		all.add("pages", pages)
+	}
+	hawkBit, err := f.dialect.listen(config)
+	if err != nil {
+		return nil, errors.Join(err, all.Close())
+	}
+	if hawkBit != nil {
+		all.add("hawkBit", hawkBit)
+	}
+	return all, nil
+}

@@ -1,0 +1,88 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"time"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/platform/engine"
+)
+
+// Talk is what a device of another dialect and the platform say to each other in one
+// go, while nothing else happens.
+type Talk struct {
+	Now time.Time
+	s   *Service
+}
+
+// Engine gives the views.
+func (t *Talk) Engine() *engine.Engine { return t.s.engine }
+
+// Hear takes a message as if the device had sent it over the broker.
+func (t *Talk) Hear(id ota.Identity, message ota.Up) {
+	t.s.take(engine.Message{Device: id, Message: message})
+}
+
+// Command carries out an order, or says why it may not.
+func (t *Talk) Command(cmd engine.Command) error {
+	outputs, err := t.s.engine.Command(t.Now, cmd)
+	t.s.execute(t.Now, outputs)
+	return err
+}
+
+// Converse lets a dialect talk. When it returns, what came of it is kept, if anything
+// is. It is ErrDown while the platform is killed.
+func (s *Service) Converse(talk func(*Talk)) error {
+	if err := s.converse(talk); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+func (s *Service) converse(talk func(*Talk)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return ErrDown
+	}
+	talk(&Talk{Now: time.Now(), s: s})
+	s.rearm()
+	return nil
+}
+
+// File is a file of a package, with the digests that dialects ask for.
+type File struct {
+	Name              string
+	Size              int64
+	SHA1, MD5, SHA256 string // hexadecimal
+}
+
+// ErrRemote is why the files of packages cannot be read here.
+var ErrRemote = errors.New("packages lie in an external object store")
+
+// Files gives a package's signed manifest, and its files in the order of that.
+// The first call for a package reads them.
+func (s *Service) Files(reference string) (ota.Envelope, []File, error) {
+	found, ok := s.catalog.packages.Load(reference)
+	if !ok {
+		return ota.Envelope{}, nil, fmt.Errorf("package %s: %w", reference, engine.ErrUnknown)
+	}
+	p := found.(*artifact)
+	files, err := p.read()
+	if err != nil {
+		return ota.Envelope{}, nil, fmt.Errorf("cannot read package %s: %w", reference, err)
+	}
+	return p.envelope, files, nil
+}
+
+// ServeFile answers a request for a file of a package, by range if that is asked for.
+func (s *Service) ServeFile(w http.ResponseWriter, r *http.Request, reference, name string) {
+	if s.store == nil {
+		http.Error(w, ErrRemote.Error(), http.StatusNotFound)
+		return
+	}
+	s.store.Serve(w, r, s.catalog.bucket, s.catalog.key(path.Join(reference, name)))
+}
