@@ -58,7 +58,7 @@ var spoken = map[string]string{"OPERATOR.md": "ota-agent", "SCENARIOS.md": "ota-
 var others = []string{
 	"thousand: 1000 devices, broker",
 	"Plan Received",
-	"cmd/ota-agent/          flags",
+	"cmd/ota-agent/          verbs and flags",
 	"GRUB takes",
 	"good image",
 	"upgrade                      writes",

@@ -25,7 +25,7 @@ func manifestOf(c *chunk) (*artifact, error) {
 	}
 	switch {
 	case found == nil:
-		return nil, fmt.Errorf("module %q %s has no artifact *%s: upload the signed manifest that 'ota-sim pack --sidecar' writes beside its file",
+		return nil, fmt.Errorf("module %q %s has no artifact *%s: upload it beside the package's files (docs/PLATFORMS.md)",
 			c.Name, c.Version, wire.SidecarSuffix)
 	case found.Size > maxManifest:
 		return nil, fmt.Errorf("the signed manifest %s has %d bytes: at most %d are read", found.Name, found.Size, maxManifest)
