@@ -116,7 +116,7 @@ func (s *Space) readSymbols(in *bitReader, b *block, front []byte, groups, limit
 		}
 		symbol, ok := s.tables[s.selectors[k/groupSize]].read(in)
 		if !ok {
-			return ErrMalformed
+			return errNoCode
 		}
 		if symbol <= runB {
 			run += digit << symbol

@@ -123,6 +123,8 @@ func FuzzReader(f *testing.F) {
 		f.Add(pack(f, 1, []byte(text)))
 	}
 	// A block of more than a megabyte whose codes and checksum are wrong.
+	// Bits that stand for no symbol of an incomplete code.
+	f.Add([]byte("BZh11AY&SY=\x89\x10\xfb\x00\x00\x95\x81\x000\x00 \x00#\xa4\b1H\xc5#\x8b\xb9\"\x9c(H\x1e\xc4\x88}\x80"))
 	f.Add([]byte("BZh11AY&SY0000\x0000\x81\x000\x00 \x00 \xa40\x9c(H&07"))
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		const most = 8 << 20
@@ -130,6 +132,9 @@ func FuzzReader(f *testing.F) {
 		theirs, stdErr := io.ReadAll(io.LimitReader(stdlib.NewReader(bytes.NewReader(packed)), most))
 		if stdErr != nil || len(theirs) == most {
 			return
+		}
+		if err != nil && strings.Contains(err.Error(), "bits that stand for no symbol") {
+			return // the bzip2 command refuses them as well; the standard library takes them for others
 		}
 		// The standard library reads streams that follow one another.
 		if err != nil || !bytes.HasPrefix(theirs, ours) {

@@ -15,10 +15,16 @@
 // stream: what is read here is signed, and its result too.
 package bzip2
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrMalformed says that a stream breaks a rule of the format.
 var ErrMalformed = errors.New("malformed bzip2 stream")
+
+// errNoCode says that a block holds bits for which its code has no symbol.
+var errNoCode = fmt.Errorf("%w: bits that stand for no symbol", ErrMalformed)
 
 const (
 	blockUnit    = 100_000 // bytes of a block for each level
