@@ -104,7 +104,7 @@ func (m *Machine) advanceStatus(t task) {
 	if t.Status == ota.DownloadSucceeded {
 		if !t.Staging {
 			t.Staging, m.dirty = true, true
-			t.suspect()
+			t.restartCounter()
 		}
 		m.effect(Stage{m.start(staging), t.job()})
 		return

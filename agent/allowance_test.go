@@ -14,7 +14,7 @@ import (
 )
 
 // pusher is a platform that sends faster than anything changes, and a device that
-// does what it is told at once.
+// does what it has to at once.
 type pusher struct {
 	t       *testing.T
 	machine *agent.Machine
@@ -48,7 +48,7 @@ func (p *pusher) handle(in agent.Input) {
 	p.now = p.now.Add(time.Millisecond)
 }
 
-// plan is one that the device agrees to, or refuses because it is for a component
+// plan is one that the device accepts, or refuses because it is for a component
 // that it has not.
 func (p *pusher) plan(id string, attempt int, component string) *ota.Plan {
 	return &ota.Plan{Time: p.now, ID: id, Attempt: attempt, Mode: ota.Silent, Ends: epoch.AddDate(1, 0, 0),

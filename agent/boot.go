@@ -107,7 +107,7 @@ func (m *Machine) dropPart(t task) {
 }
 
 // restarted settles a restart in the middle of an upgrade, its staging included:
-// the one that was owed, or one that nobody asked for, which is counted.
+// the one that was owed, or an unasked one, which is counted.
 func (m *Machine) restarted(t task) {
 	owed := t.Step == StepRestart || t.Step == StepReturn
 	happened := owed && (t.Owed != firmware.RestartSystem || t.BootID != m.bootID)
@@ -121,20 +121,20 @@ func (m *Machine) restarted(t task) {
 	}
 }
 
-// countRestart breaks loops: after too many restarts the device goes back, and
-// if it restarts as often on the way back it reports where it stands.
+// countRestart breaks loops: after too many restarts the device rolls back, and
+// if it restarts as often in the rollback it reports where it stands.
 func (m *Machine) countRestart(t task) {
 	m.dirty = true
 	if t.rollingBack() {
 		t.Restarts++
 		if t.Restarts > m.maxRestarts() {
 			t.Failure = &ota.Failure{Code: t.Failure.Code,
-				Detail: t.Failure.Detail + "; going back was given up after too many restarts"}
+				Detail: t.Failure.Detail + "; the rollback was given up after too many restarts"}
 			m.rolledBack(t)
 		}
 		return
 	}
-	s := t.suspect()
+	s := t.restartCounter()
 	s.Restarts++
 	switch {
 	case s.Restarts > m.maxRestarts():

@@ -68,7 +68,7 @@ func TestConfirmCommandIsAskedAgain(t *testing.T) {
 		began, asked := time.Now(), []time.Duration{}
 		b.confirmer = confirmFunc(func(context.Context, *ota.Plan) (bool, string, error) {
 			if asked = append(asked, time.Since(began)); len(asked) < 3 {
-				return false, "", fmt.Errorf("%w: exit status 75: nobody is here", firmware.ErrRetry)
+				return false, "", fmt.Errorf("%w: exit status 75: no one is here", firmware.ErrRetry)
 			}
 			return true, "", nil
 		})
@@ -76,7 +76,7 @@ func TestConfirmCommandIsAskedAgain(t *testing.T) {
 		b.post(agent.Connected{}, b.plan("app"))
 		e := b.runner.View().Explained
 		assert.Contains(t, e.Sentence,
-			"; the confirm command wants another try (try again later: exit status 75: nobody is here)")
+			"; the confirm command wants another try (try again later: exit status 75: no one is here)")
 		assert.Equal(t, time.Minute, time.Until(e.Again))
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()

@@ -35,7 +35,7 @@ type driver struct {
 	versions  map[string]string // what the components run
 	next      map[string]string // what they run after the restart that is owed
 	owed      firmware.Restart
-	desk      map[string]*ota.Package
+	urlCache  map[string]*ota.Package
 	effects   effects
 	started   bool // the running Fetch has asked for its first byte
 	connected bool
@@ -64,7 +64,7 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 //	stop, continue, revert, ask, timers
 //	window:1-5       every day between these hours the device may be changed
 //	delta            the components that follow get deltas
-//	irreversible:app the component cannot go back
+//	irreversible:app the component cannot roll back
 //	battery:20       a reading; needs:30 the plan's condition on it
 //	least:20         what the device asks of the battery, whatever the plan does
 //	factory:7        the release that the components that follow were made with
@@ -75,7 +75,7 @@ var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 func newDriver(t *testing.T, setup string) *driver {
 	d := &driver{
 		t: t, policy: ota.Stop, restart: map[string]firmware.Restart{}, now: epoch, attempt: 1,
-		versions: map[string]string{}, next: map[string]string{}, desk: map[string]*ota.Package{}, ledger: ledger{},
+		versions: map[string]string{}, next: map[string]string{}, urlCache: map[string]*ota.Package{}, ledger: ledger{},
 	}
 	d.config = agent.Config{Agent: "ota-agent/test", Open: openText, MaxRestarts: 2}
 	words := strings.Fields(setup)
@@ -241,7 +241,7 @@ func (d *driver) boot() {
 	d.effects, d.timer, d.connected = effects{}, time.Time{}, false
 	booted := agent.Booted{BootID: strconv.Itoa(d.boots), Readings: d.readings}
 	for _, c := range d.config.Components {
-		booted.Components = append(booted.Components, agent.Found{ID: c.ID, Version: d.versions[c.ID], Package: d.desk[c.ID]})
+		booted.Components = append(booted.Components, agent.Found{ID: c.ID, Version: d.versions[c.ID], Package: d.urlCache[c.ID]})
 	}
 	d.input(booted)
 }
@@ -291,9 +291,9 @@ func (d *driver) execute(out agent.Output) {
 	case agent.SetTimer:
 		d.timer = out.At
 	case agent.Fetch:
-		d.desk[out.Package.Component], d.started = out.Package, false
+		d.urlCache[out.Package.Component], d.started = out.Package, false
 	case agent.Forget:
-		delete(d.desk, out.Component)
+		delete(d.urlCache, out.Component)
 	case agent.Restart:
 		d.owed = out.Scope
 	case agent.Send:

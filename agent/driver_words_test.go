@@ -34,7 +34,7 @@ import (
 //	pause, resume    the operator wants nothing new, and takes it back
 //	install:app      the operator installs a package file, with the twists of openText
 //	late             every result of an effect that was cancelled
-//	again            the agent is told once more that it has started
+//	again            the agent hears once more that it has started
 //	lose:app         the kept address of a component is damaged
 func (d *driver) play(script string) {
 	for _, word := range strings.Split(script, ";") {
@@ -187,13 +187,13 @@ func (d *driver) withDisk(name, value string) {
 		d.config.Components = slices.DeleteFunc(d.config.Components,
 			func(c agent.ComponentConfig) bool { return c.ID == value })
 	case "lose":
-		delete(d.desk, value)
+		delete(d.urlCache, value)
 	case "keep":
 		id, twist, _ := strings.Cut(value, "+")
 		if twist != "" {
 			twist = "+" + twist
 		}
-		d.desk[id] = d.pkg("p1", id, twist, 1)
+		d.urlCache[id] = d.pkg("p1", id, twist, 1)
 	case "add":
 		d.config.Components = append(d.config.Components, agent.ComponentConfig{ID: value, Type: ota.Module})
 		d.versions[value] = "1"

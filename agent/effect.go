@@ -85,7 +85,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	}
 	var places []firmware.Target
 	failure := r.attempt(ctx, out.Job, "open", func(i firmware.Installer) (err error) {
-		if err := r.ports.Desk.KeepPackage(out.Package); err != nil {
+		if err := r.ports.URLCache.KeepPackage(out.Package); err != nil {
 			return firmware.WriteFailure(err)
 		}
 		places, err = i.Open(ctx, out.Job)
@@ -142,10 +142,10 @@ func (r *Runner) lookAgain(ctx context.Context, job firmware.Job) *ota.Failure {
 // health.
 func (r *Runner) checkHealth(ctx context.Context, out CheckHealth) Input {
 	version, failure := r.inspectOnTrial(ctx, out.Job)
-	switch taken := r.ports.TakenBack; {
+	switch taken := r.ports.RolledBack; {
 	case failure != nil:
 	case version != out.Job.Target && taken != "":
-		r.ports.TakenBack = "" // it is about one upgrade
+		r.ports.RolledBack = "" // it is about one upgrade
 		failure = &ota.Failure{Code: ota.BootFailed, Detail: taken}
 	case version == out.Job.Target:
 		if err := r.ports.Health.Check(ctx); err != nil {
@@ -232,7 +232,7 @@ func (r *Runner) inspectAll() []Found {
 	found := make([]Found, len(r.machine.config.Components))
 	var asked sync.WaitGroup
 	for i, c := range r.machine.config.Components {
-		found[i] = Found{ID: c.ID, Package: r.ports.Desk.KeptPackage(c.ID)}
+		found[i] = Found{ID: c.ID, Package: r.ports.URLCache.KeptPackage(c.ID)}
 		asked.Go(func() {
 			var err error
 			if found[i].Version, err = r.inspect(r.ctx, c.ID); err != nil {

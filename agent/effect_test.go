@@ -105,7 +105,7 @@ func TestEffectRevertFails(t *testing.T) {
 		}
 		b.upgrade(2 * time.Minute) // it is tried five times
 		assert.True(t, b.has("app=upgrade_failed(write_failed)"))
-		assert.Equal(t, "bad block; going back failed: installer_failed: bad block too",
+		assert.Equal(t, "bad block; the rollback failed: installer_failed: bad block too",
 			b.runner.View().Plan.Components[0].Failure.Detail)
 	})
 }
@@ -251,7 +251,7 @@ func TestEffectFetch(t *testing.T) {
 	}
 }
 
-// What a download is told: the files, the places, and the budget that is left.
+// What a download receives: the files, the places, and the budget that is left.
 func TestEffectFetchJob(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		var jobs []agent.FetchJob

@@ -35,7 +35,7 @@ func (m *Machine) abandon(in Abandon) {
 }
 
 // end stops a plan as far as it has not begun to switch: a component in the
-// middle of its switch, or on its way back, goes on to its end, since a device
+// middle of its switch, or in the rollback, goes on to its end, since a device
 // must not stay between two versions.
 func (m *Machine) end(run *Run, failure *ota.Failure) {
 	switch {
@@ -99,7 +99,7 @@ func (m *Machine) givesWay(to *ota.Plan) bool {
 
 // age is how long the current plan has been there. A clock that is set while the
 // agent runs changes nothing. Of what was before its start only the clock knows,
-// and is believed where it has not gone back, and was set at all.
+// and is believed where it has not rolled back, and was set at all.
 func (m *Machine) age() time.Duration {
 	if m.took.After(m.now) {
 		m.took = m.now

@@ -34,18 +34,18 @@ type bench struct {
 	events    *events
 	now       func() time.Time
 
-	mu      sync.Mutex // guards the following
-	save    func() error
-	log     []string
-	runs    map[string]string
-	saved   *agent.State
-	desk    map[string]*ota.Package
-	restart firmware.Restart // that an activation asks for
+	mu       sync.Mutex // guards the following
+	save     func() error
+	log      []string
+	runs     map[string]string
+	saved    *agent.State
+	urlCache map[string]*ota.Package
+	restart  firmware.Restart // that an activation asks for
 }
 
 // newBench gives a device with the components app and motor, which both run 1.
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, runs: map[string]string{"app": "1", "motor": "1"}, desk: map[string]*ota.Package{},
+	b := &bench{t: t, runs: map[string]string{"app": "1", "motor": "1"}, urlCache: map[string]*ota.Package{},
 		restart: firmware.RestartNone}
 	b.config = agent.Config{Agent: "ota-agent/test", Open: openText, Components: []agent.ComponentConfig{
 		{ID: "app", Type: ota.Module}, {ID: "motor", Type: ota.Module},
@@ -57,7 +57,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) start() {
 	machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
 	ports := agent.Ports{
-		Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer,
+		Link: b, Store: b, URLCache: b, Fetcher: b, Health: b, Power: b, Sensors: b, Confirmer: b.confirmer,
 		Unreached: b.unreached, Now: b.now, Unsaved: b.unsaved,
 		Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} },
 	}
@@ -169,21 +169,21 @@ func (b *bench) KeepPackage(p *ota.Package) error {
 	b.note("keep:" + p.Component)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.desk[p.Component] = p
+	b.urlCache[p.Component] = p
 	return nil
 }
 
 func (b *bench) KeptPackage(component string) *ota.Package {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.desk[component]
+	return b.urlCache[component]
 }
 
 func (b *bench) ForgetPackage(component string) {
 	b.note("forget:" + component)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.desk, component)
+	delete(b.urlCache, component)
 }
 
 func (b *bench) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {

@@ -19,18 +19,18 @@ const (
 	unconnected   // no plan, and no platform
 	idle          // no plan
 	inPause       // the operator wants nothing new
-	asked         // the plan in hand waits for the operator
-	refusedNow    // the plan in hand was refused, and is looked at again
+	asked         // the current plan waits for the operator
+	refusedNow    // the current plan was refused, and is looked at again
 	declined      // the operator has refused it
-	unanswered    // the plan in hand was not answered before a restart
-	refusedBefore // the plan in hand was refused before a restart
+	unanswered    // the current plan was not answered before a restart
+	refusedBefore // the current plan was refused before a restart
 	soaking
 	waitsForContact
 	waitsForQuiet
 	waitsForWindow
 	waitsForAddress
 	waitsForLink // for an address, without a connection
-	waitsToGoBack
+	waitsToRollBack
 	inStep // within the upgrade proper
 	staged
 	downloading
@@ -41,7 +41,7 @@ const (
 // wait is a situation, with what tells two of them apart and since when it lasts.
 type wait struct {
 	situation situation
-	part      int // of the plan in hand, where it is about one
+	part      int // of the current plan, where it is about one
 	since     time.Time
 }
 
@@ -72,18 +72,18 @@ var situationTable = [...]struct{ word, remedy string }{
 	unconnected:     {"unconnected", "the agent tries again at least once a minute"},
 	idle:            {"idle", ""},
 	inPause:         {"paused", "ota-agent resume"},
-	asked:           {"asking", ""}, // with what is agreed to: answering
+	asked:           {"asking", ""}, // with what is accepted: answering
 	refusedNow:      {"refused", "the plan is looked at again when the reason has gone, or when it comes again"},
 	declined:        {"declined", "ota-agent check asks for the plan again"},
 	unanswered:      {"unanswered", "ota-agent check asks for the plan again"},
 	refusedBefore:   {"unanswered", "ota-agent check asks for the plan again"},
 	soaking:         {"soaking", "the new version is made permanent when it has run for its time"},
-	waitsForContact: {"contact", "the new version goes back if the platform is not reached in time"},
+	waitsForContact: {"contact", "the new version rolls back if the platform is not reached in time"},
 	waitsForQuiet:   {"busy", "the switch begins when the busy file is gone"},
 	waitsForWindow:  {"window", "the switch begins when the window opens"},
 	waitsForAddress: {"address", "the platform sends the address of the package; the agent asks for it again"},
 	waitsForLink:    {"address", "the agent tries to connect at least once a minute"},
-	waitsToGoBack:   {"working", "going back has failed and is tried again"},
+	waitsToRollBack: {"working", "the rollback has failed and is tried again"},
 	inStep:          {"working", ""},
 	staged:          {"working", ""},
 	downloading:     {"working", ""},
@@ -112,8 +112,8 @@ func (m *Machine) notice() {
 	}
 }
 
-// situation says what the device does or waits for, and which part of the plan
-// in hand that is about.
+// situation says what the device does or waits for, and which part of the current
+// plan that is about.
 func (m *Machine) situation() (situation, int) {
 	switch run := m.state.Run; {
 	case !m.booted:
@@ -157,7 +157,7 @@ func (m *Machine) doing() (situation, int) {
 	case t.Step == StepTrial && t.healthy:
 		return m.proving(), t.i
 	case t.Step == StepRevert && m.running == 0 && t.failed > 0:
-		return waitsToGoBack, t.i
+		return waitsToRollBack, t.i
 	case t.Step != StepNone:
 		return inStep, t.i
 	case t.pkg == nil && !m.connected:
@@ -189,7 +189,7 @@ var stepSentences = [...]string{
 	StepRestart:  "needs a restart, which is under way",
 	StepTrial:    "runs on trial: its health is being checked",
 	StepConfirm:  "is being made permanent",
-	StepRevert:   "is going back to its previous version",
+	StepRevert:   "is being rolled back to its previous version",
 	StepReturn:   "needs a restart into its previous version, which is under way",
 }
 
@@ -237,8 +237,8 @@ func (m *Machine) partSentence(s situation, t task) string {
 		return "is healthy and waits for contact to the platform"
 	case soaking:
 		return "is healthy, and runs on trial for a while"
-	case waitsToGoBack:
-		return "cannot go back to its previous version, and tries again"
+	case waitsToRollBack:
+		return "cannot roll back to its previous version, and tries again"
 	case inStep:
 		return stepSentences[t.Step]
 	case waitsForLink:
@@ -290,7 +290,7 @@ func (m *Machine) explain() Explanation {
 		e.Deadline = m.contact
 	case soaking:
 		e.Again = m.soaks
-	case waitsToGoBack:
+	case waitsToRollBack:
 		e.Again = m.task(i).reverts.at
 	case waitsForAddress:
 		e.Again, e.Deadline = m.address.at, m.address.since.Add(refreshGiveUp)

@@ -6,7 +6,7 @@ import "time"
 // that has expired. What it knows for certain is that no time comes again: it is
 // not before the program was made, nor before a manifest was signed that the
 // device has taken, nor before the platform sent a message. The first two are
-// kept for ever. The third is only believed until the next start, since nobody
+// kept for ever. The third is only believed until the next start, since no one
 // signs it: a platform whose clock was wrong once must not lock the device out.
 // A time that is far ahead of all that is known is a mistake, and not believed.
 

@@ -21,7 +21,7 @@ func FuzzMachine(f *testing.F) {
 	f.Add([]byte{0, 2, 2, 1, 3, 2, 1, 0, 1, 3, 2, 0, 1, 1, 12, 1, 3, 2, 0, 0, 2, 15, 2, 12, 0, 14, 0, 0, 0, 17, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		data = data[:min(len(data), 300)] // longer lives find nothing new
-		c := &chaos{data: data, now: epoch, ledger: ledger{}, desk: map[string]*ota.Package{}}
+		c := &chaos{data: data, now: epoch, ledger: ledger{}, urlCache: map[string]*ota.Package{}}
 		c.config = agent.Config{Agent: "ota-agent/test", Open: openText, MaxRestarts: 1, Hardware: "b"}
 		c.config.Components = []agent.ComponentConfig{{ID: "app", Type: ota.Module}, {ID: "motor", Type: ota.Module},
 			{ID: "rootfs", Type: ota.Module}}
@@ -34,15 +34,15 @@ func FuzzMachine(f *testing.F) {
 
 // chaos is a device in a world without sense.
 type chaos struct {
-	data    []byte
-	config  agent.Config
-	machine *agent.Machine
-	saved   *agent.State
-	now     time.Time
-	desk    map[string]*ota.Package
-	effects effects
-	ledger  ledger
-	cut     int // outputs that are still executed; 0 for all
+	data     []byte
+	config   agent.Config
+	machine  *agent.Machine
+	saved    *agent.State
+	now      time.Time
+	urlCache map[string]*ota.Package
+	effects  effects
+	ledger   ledger
+	cut      int // outputs that are still executed; 0 for all
 }
 
 // pick takes the next byte as a number below n.
@@ -214,7 +214,7 @@ func (c *chaos) boot(bootID string) error {
 	booted := agent.Booted{BootID: bootID}
 	for _, component := range c.config.Components {
 		found := agent.Found{ID: component.ID, Version: chaosVersions[c.pick(len(chaosVersions))],
-			Package: c.desk[component.ID]}
+			Package: c.urlCache[component.ID]}
 		if c.pick(8) == 1 {
 			found.Package = c.pkg()
 		}
@@ -238,9 +238,9 @@ func (c *chaos) handle(in agent.Input) error {
 		case agent.Save:
 			c.saved = out.State
 		case agent.Fetch:
-			c.desk[out.Package.Component] = out.Package
+			c.urlCache[out.Package.Component] = out.Package
 		case agent.Forget:
-			delete(c.desk, out.Component)
+			delete(c.urlCache, out.Component)
 		case agent.Restart:
 			switch c.pick(8) {
 			case 6:

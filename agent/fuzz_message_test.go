@@ -25,7 +25,7 @@ var moments = []string{"app:1>2 motor:1>2", "app:1>2 motor:1>2 to accept", "app:
 const nextGood = "the-next-good-one"
 
 // FuzzMessages lets a platform say anything on any of a device's topics. When
-// the device is through with what it may have agreed to, the next good plan
+// the device is through with what it may have accepted, the next good plan
 // upgrades it.
 func FuzzMessages(f *testing.F) {
 	kinds := []string{wire.KindPlan, wire.KindPackage, wire.KindAck, wire.KindNone, wire.KindTerminate}

@@ -233,7 +233,7 @@ type Confirm struct {
 	Job firmware.Job
 }
 
-// Revert goes back to the version that ran before.
+// Revert rolls back to the version that ran before.
 type Revert struct {
 	Op  Op
 	Job firmware.Job

@@ -45,7 +45,7 @@ func (m *Machine) install(in Install) {
 // local reports whether the current plan is the operator's.
 func (m *Machine) local() bool { return m.state.Run != nil && m.state.Run.Local != "" }
 
-// lost ends a local plan whose package was not kept before a cut: nobody sends
+// lost ends a local plan whose package was not kept before a cut: no platform sends
 // it again.
 func (m *Machine) lost() {
 	t, found := m.active()

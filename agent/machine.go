@@ -26,7 +26,7 @@ type Config struct {
 	// AskFirst leaves the answer to a plan to the operator (Decided).
 	AskFirst bool
 	// ContactTimeout is how long a healthy new version may stay without
-	// contact to the platform before it is taken back; 0 means 30 min.
+	// contact to the platform before it is rolled back; 0 means 30 min.
 	ContactTimeout time.Duration
 	// Soak is how long a new version runs, healthy and in contact, before it is made
 	// permanent; a restart begins the time anew, and the checks are made once more at
@@ -51,7 +51,7 @@ type Config struct {
 type ComponentConfig struct {
 	ID   string
 	Type ota.ComponentType
-	// Irreversible says that the component cannot go back once it has been
+	// Irreversible says that the component cannot roll back once it has been
 	// upgraded. A plan that could ask for that is refused.
 	Irreversible bool
 	// Release is the release counter of the version that the device was made
@@ -79,8 +79,8 @@ type Machine struct {
 	heard     time.Time // the newest time in a message of the platform
 	connected bool
 	readings  Readings
-	asking    bool     // the plan in hand waits for the operator
-	refusal   *refusal // why the plan in hand was refused
+	asking    bool     // the current plan waits for the operator
+	refusal   *refusal // why the current plan was refused
 	work      []work   // one for each part of the run
 	op        Op       // the last effect's number
 	running   Op       // the effect in progress; 0 if none
@@ -91,7 +91,7 @@ type Machine struct {
 	unasked   ota.AddressReason // a question for an address that had no connection to go out on
 	resend    backoff           // sending unacknowledged reports again
 	changes   allowance         // of the saved state, by the platform
-	contact   time.Time         // when a healthy version without contact is taken back
+	contact   time.Time         // when a healthy version without contact is rolled back
 	soaks     time.Time         // when a healthy version in contact has run long enough
 	progress  FetchProgressed
 	timer     time.Time // of the last SetTimer
@@ -99,7 +99,7 @@ type Machine struct {
 	// A plan that waits for new readings; nil if none does. It is on no disk: the
 	// platform's is not acknowledged yet.
 	unmeasured Input
-	took       time.Time // when the plan in hand was taken up, on a clock that nobody sets
+	took       time.Time // when the current plan was taken up, on a clock that is never set
 	waits      wait      // what the device does, for people
 
 	// What one Handle gathers.
@@ -117,8 +117,8 @@ type work struct {
 	setbacks Setbacks      // of the download
 	healthy  bool          // the new version has passed its checks since the start
 	soaked   bool          // and has run for its time
-	reverts  backoff       // trying to go back again, after that has failed
-	failed   int           // times that going back has failed since the start
+	reverts  backoff       // trying to roll back again, after that has failed
+	failed   int           // times that the rollback has failed since the start
 }
 
 // New returns the machine of a device with the state that it last saved; nil
@@ -301,7 +301,7 @@ func (m *Machine) send(message ota.Up) {
 	}
 }
 
-// job is what an installer is told of a part.
+// job is what an installer receives of a part.
 func (t task) job() firmware.Job {
 	job := firmware.Job{Component: t.wants.ID, Source: t.From, Target: t.wants.Target}
 	if t.manifest != nil {

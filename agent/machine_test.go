@@ -14,7 +14,7 @@ import (
 	"otafleet/internal/ota"
 )
 
-// A device whose reports nobody stores takes no new plans, and does again when
+// A device whose reports are not stored takes no new plans, and does again when
 // they are stored.
 func TestMachineBoundsItsReports(t *testing.T) {
 	d := newDriver(t, "app:1>2 ask to inventory?")
@@ -120,7 +120,7 @@ func TestMachineView(t *testing.T) {
 		{"app:1>2 to health:app", "disconnect; ok", "accepted",
 			"component app is healthy and waits for contact to the platform"},
 		{"app:1>2 to confirm:app", "", "accepted", "component app is being made permanent"},
-		{"app:1>2 to confirm:app", "fail:write_failed", "accepted", "component app is going back to its previous version"},
+		{"app:1>2 to confirm:app", "fail:write_failed", "accepted", "component app is being rolled back to its previous version"},
 		{"app:1>2 to app=upgrade_succeeded", "", "accepted", "idle: plan p1 is at its end on this device"},
 		{"app:1>2 to app=downloading", "fail:http_error", "accepted",
 			"idle: plan p1 has failed on this device; it may be retried, or another one may come"},

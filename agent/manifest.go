@@ -150,7 +150,7 @@ func (m *Machine) checkImage(t task, _ *ota.Package, manifest *ota.Manifest) *ot
 
 // checkLoop refuses an image that has kept restarting the device.
 func (m *Machine) checkLoop(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
-	s := t.has.Suspect
+	s := t.has.RestartCounter
 	if s.Restarts > m.maxRestarts() && s.Image == imageOf(manifest) {
 		return &ota.Failure{Code: ota.Interrupted, Detail: fmt.Sprintf("this image was given up after %d restarts",
 			s.Restarts)}

@@ -29,7 +29,7 @@ type StateFile interface {
 	Drop(name string) error
 }
 
-// Memory is what a device remembers in a StateFile. It implements Store and Desk: it
+// Memory is what a device remembers in a StateFile. It implements Store and URLCache: it
 // encodes and decodes, and the file stores bytes.
 type Memory struct {
 	File   StateFile
@@ -74,7 +74,7 @@ func (m *Memory) Save(state *State) error {
 }
 
 // KeepPackage makes the download URLs of a component's package survive a power cut, in
-// the place of those kept before (Desk).
+// the place of those kept before (URLCache).
 func (m *Memory) KeepPackage(p *ota.Package) error {
 	name, err := packageFile(p.Component)
 	if err != nil {
@@ -94,7 +94,7 @@ func (m *Memory) KeepPackage(p *ota.Package) error {
 	return nil
 }
 
-// KeptPackage returns what KeepPackage has kept; nil if there is nothing (Desk). What
+// KeptPackage returns what KeepPackage has kept; nil if there is nothing (URLCache). What
 // cannot be read is removed: the device then asks the platform again.
 func (m *Memory) KeptPackage(component string) *ota.Package {
 	name, err := packageFile(component)
@@ -117,7 +117,7 @@ func (m *Memory) KeptPackage(component string) *ota.Package {
 	return p
 }
 
-// ForgetPackage drops what KeepPackage has kept (Desk).
+// ForgetPackage drops what KeepPackage has kept (URLCache).
 func (m *Memory) ForgetPackage(component string) {
 	name, err := packageFile(component)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"otafleet/internal/ota"
 )
 
-// objection says why the device cannot agree to the current plan now; nil if it
+// objection says why the device cannot accept the current plan now; nil if it
 // can.
 func (m *Machine) objection() *refusal {
 	plan := m.state.Run.Plan
@@ -50,7 +50,7 @@ func (t task) incompatible() *refusal {
 	return no("component %s: runs %s, the package starts from %v", c.ID, version, c.Sources)
 }
 
-// irrevocable says which component could be asked to go back and cannot: under
+// irrevocable says which component could be asked to roll back and cannot: under
 // on_failure revert each one can, but the last that is upgraded.
 func (m *Machine) irrevocable() *refusal {
 	run := m.state.Run
@@ -65,7 +65,7 @@ func (m *Machine) irrevocable() *refusal {
 		}
 		if first != "" {
 			return &refusal{reason: ota.ReasonIncompatible, detail: fmt.Sprintf(
-				"component %s: cannot go back if %s fails after it; put it last, or use another on_failure than revert", first,
+				"component %s: cannot roll back if %s fails after it; put it last, or use another on_failure than revert", first,
 				t.wants.ID)}
 		}
 		if t.irreversible() {

@@ -9,7 +9,7 @@ import (
 )
 
 // PauseRequested is the operator's wish that nothing new begins: no plan is
-// agreed to, no download goes on, nothing is switched. What is being switched
+// accepted, no download goes on, nothing is switched. What is being switched
 // already goes on to its end, since a device must not stay between two versions.
 type PauseRequested struct{ Reason string }
 
@@ -55,7 +55,7 @@ func (m *Machine) resume() {
 func (m *Machine) stamp() time.Time {
 	at := m.now.UTC().Truncate(time.Millisecond)
 	if at.Year() < 1970 || at.Year() > 9999 {
-		return time.Time{} // a clock that nobody has set
+		return time.Time{} // a clock that was never set
 	}
 	return at
 }
@@ -113,7 +113,7 @@ func (m *Machine) outsideWindow() *refusal {
 	return &refusal{reason: ota.ReasonWindow, retryAt: opens, detail: openingSentence(opens)}
 }
 
-// obstacle says why the device cannot agree to the current plan now, apart from
+// obstacle says why the device cannot accept the current plan now, apart from
 // the operator; nil if it can.
 func (m *Machine) obstacle() *refusal {
 	if r := m.objection(); r != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // maxPending is how many unacknowledged reports a device bears before it
-// refuses new plans: the platform does not store what it is told, and the
-// journal is bounded.
+// refuses new plans: the platform does not store what it receives, and the
+// state file is bounded.
 const maxPending = 256
 
 // maxAttemptStep is by how much an attempt may be higher than the one that the
@@ -170,7 +170,7 @@ func (m *Machine) evaluate() {
 	}
 }
 
-// acceptInWindow agrees, or refuses until the next maintenance window opens.
+// acceptInWindow accepts, or refuses until the next maintenance window opens.
 func (m *Machine) acceptInWindow() {
 	if r := m.outsideWindow(); r != nil {
 		m.refuse(r)
@@ -218,7 +218,7 @@ func (m *Machine) accept() {
 		case t.Status == ota.PlanReceived:
 			m.report(t, ota.UpgradeConfirmed, nil)
 		case t.Status.Failed():
-			// If somebody else brought the target in the meantime the part stays
+			// If another program brought the target in the meantime the part stays
 			// failed: the status table has no way from there to an end without a
 			// package, and the device must not wait for one.
 			t.Again = !upToDate
@@ -237,7 +237,7 @@ func (m *Machine) decide(plan string, attempt int, r *refusal) {
 	m.send(d)
 }
 
-// badPlan refuses a plan that cannot be read, unless the device has agreed to
+// badPlan refuses a plan that cannot be read, unless the device has accepted
 // it when it could.
 func (m *Machine) badPlan(in BadPlan) {
 	if run := m.state.find(in.Plan); run != nil && run.Answer == Accepted && in.Attempt <= run.Attempt {

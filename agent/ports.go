@@ -41,7 +41,7 @@ type FetchJob struct {
 	// Progress is called from time to time with the verified bytes in place.
 	Progress func(done, total int64)
 	// Delayed is called before a pause with why the last request brought too little,
-	// and how long the pause is; nil if nobody wants to know.
+	// and how long the pause is; nil if no one listens.
 	Delayed func(why string, pause time.Duration)
 }
 
@@ -83,9 +83,9 @@ type Power interface {
 	Restart(ctx context.Context, scope firmware.Restart) error
 }
 
-// Desk keeps package addresses over restarts, since they do not fit into the
+// URLCache keeps package addresses over restarts, since they do not fit into the
 // small state. Memory implements it.
-type Desk interface {
+type URLCache interface {
 	// KeepPackage makes the address of a component's package durable.
 	KeepPackage(p *ota.Package) error
 	// KeptPackage returns it, or nil if there is none that can be read.

@@ -15,7 +15,7 @@ func (probe) input() {}
 // waiting, and a probe behind them, have passed through the machine; or what
 // keeps them (a state that cannot be saved, a restart that is refused) is known
 // and tried again, where beginning anew would help nothing. It waits until ctx
-// ends. Effects run beside the machine, so that a long one keeps nobody waiting.
+// ends. Effects run beside the machine, so that a long one keeps no other waiting.
 func (r *Runner) Answers(ctx context.Context) error {
 	select {
 	case <-r.sendProbe():

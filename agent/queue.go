@@ -4,14 +4,14 @@ package agent
 const maxOrders = 64
 
 // queue is what has happened to the device and is not handled yet. A save may take
-// hours, on a disk that is full or a server that is away, and what goes on happening
+// hours, on a disk that is full or a server that is away, and what goes on arriving
 // meanwhile must not fill the memory: what is superseded does not wait. Messages of
 // the platform are bounded by the link, which acknowledges them when they have been
 // handled, and results of effects by the one effect that runs. The zero value is
 // empty.
 type queue []Input
 
-// kind is what inputs have in common that stand in for each other in the queue.
+// kind is what inputs have in common that replace each other in the queue.
 type kind uint8
 
 const (
@@ -68,7 +68,7 @@ func (q *queue) add(in Input) bool {
 		q.drop(isResume)
 	case isDisconnected:
 		if q.drop(isConnected) > 0 {
-			return true // a connection that nobody has heard of
+			return true // a connection that was not delivered
 		}
 	case isOrder:
 		if q.count(isOrder) >= maxOrders {

@@ -33,7 +33,7 @@ func TestQueueWhileASaveHangs(t *testing.T) {
 		h := &hung{mended: make(chan struct{})}
 		m := New(ota.Identity{Product: "gw-200", Device: "gw-0001"},
 			&Config{Components: []ComponentConfig{{ID: "app", Type: ota.Module}}}, nil)
-		r := NewRunner(m, Ports{Link: h, Store: h, Desk: h, Fetcher: h, Sensors: h})
+		r := NewRunner(m, Ports{Link: h, Store: h, URLCache: h, Fetcher: h, Sensors: h})
 		var tasks sync.WaitGroup
 		r.Start(t.Context(), &tasks, "boot-1")
 		r.Post(PauseRequested{Reason: "first"})

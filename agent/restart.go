@@ -30,9 +30,9 @@ func (r *Runner) restart(out Restart) {
 }
 
 // awaitRestart returns why there was no restart, when it is given up. What keeps it
-// is told once, and again when that changes.
+// is logged once, and again when that changes.
 func (r *Runner) awaitRestart(out Restart) error {
-	told := ""
+	heard := ""
 	for began, wait := time.Now(), time.Second; ; wait = min(2*wait, restartAgain) {
 		err := r.ports.Power.Restart(r.ctx, out.Scope)
 		if err != nil {
@@ -45,10 +45,10 @@ func (r *Runner) awaitRestart(out Restart) error {
 			return err
 		case err != nil && time.Since(began) >= restartGiveUp:
 			return fmt.Errorf("%w; that was tried for %s", err, restartGiveUp)
-		case err != nil && err.Error() != told:
-			told = err.Error()
+		case err != nil && err.Error() != heard:
+			heard = err.Error()
 			r.log.Error("cannot restart the "+string(out.Scope)+"; trying again", "error", err)
-			r.record(Event{Kind: EventTrouble, Detail: told})
+			r.record(Event{Kind: EventTrouble, Detail: heard})
 			r.setTrouble(&r.unrestarted, err)
 		}
 		if sleep(r.ctx, wait) != nil {

@@ -39,7 +39,7 @@ func (e *events) troubles() []string {
 	return details
 }
 
-// A restart that does not come is said, keeps nobody waiting for an answer, and
+// A restart that does not come is said, holds up no answer, and
 // ends after half an hour.
 func TestRestartThatDoesNotCome(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
@@ -70,7 +70,7 @@ func TestRestartThatDoesNotCome(t *testing.T) {
 		assert.Empty(t, b.runner.View().Trouble)
 		assert.Equal(t, []string{missing}, b.events.troubles(), "it is said once")
 		time.Sleep(time.Hour)
-		assert.NotContains(t, b.noted(), "restart:system", "nobody asks any more")
+		assert.NotContains(t, b.noted(), "restart:system", "it is not asked for any more")
 	})
 }
 
@@ -84,10 +84,10 @@ func TestRestartThatIsRefused(t *testing.T) {
 		b.saving(func() error { return nil })
 		b.post(agent.PauseRequested{})
 		assert.Equal(t, "cannot restart: not permitted", b.runner.View().Trouble, "a save does not end it")
-		time.Sleep(2 * time.Hour) // going back needs a restart too
+		time.Sleep(2 * time.Hour) // the rollback needs a restart too
 		assert.Contains(t, b.noted(), "app=upgrade_failed(installer_failed)")
 		const given = "cannot restart: not permitted; that was tried for 30m0s"
-		assert.Equal(t, given+"; going back: "+given, b.runner.View().Plan.Components[0].Failure.Detail)
+		assert.Equal(t, given+"; the rollback: "+given, b.runner.View().Plan.Components[0].Failure.Detail)
 		assert.Equal(t, []string{"cannot restart: not permitted", "cannot restart: not permitted"}, b.events.troubles())
 	})
 }

@@ -12,7 +12,7 @@ func newRun(plan *ota.Plan) *Run {
 }
 
 // resume goes on with the numbers of a plan that was received long ago and never
-// agreed to: each of its components was reported then.
+// accepted: each of its components was reported then.
 func (r *Run) resume(ended *Ended) {
 	r.LastSeq = ended.LastSeq
 	for i := range r.Parts[:min(len(r.Parts), ended.LastSeq)] {
@@ -20,7 +20,7 @@ func (r *Run) resume(ended *Ended) {
 	}
 }
 
-// awaits reports whether the device has agreed to work on part i and has not
+// awaits reports whether the device has accepted work on part i and has not
 // begun, or is to begin again after a failure.
 func (r *Run) awaits(i int) bool {
 	part := &r.Parts[i]
@@ -28,12 +28,12 @@ func (r *Run) awaits(i int) bool {
 		(part.Status == ota.UpgradeConfirmed || part.Status.Failed() && part.Again)
 }
 
-// inProgress reports whether the device has agreed and still has work that it
+// inProgress reports whether the device has accepted and still has work that it
 // can go on with.
 func (r *Run) inProgress() bool { return r.active(nil) >= 0 }
 
 // active returns the part that the device works on: the last one in the middle
-// of a step (components go back in reverse order), else the one whose package
+// of a step (components roll back in reverse order), else the one whose package
 // is being brought, else the one whose turn it is. It is -1 when there is none.
 func (r *Run) active(work []work) int {
 	for i := len(r.Parts) - 1; i >= 0; i-- {
@@ -49,8 +49,8 @@ func (r *Run) active(work []work) int {
 	return r.next(work)
 }
 
-// switching reports whether a part is in the middle of its switch, or on its way
-// back.
+// switching reports whether a part is in the middle of its switch, or in the
+// rollback.
 func (r *Run) switching() bool {
 	return slices.ContainsFunc(r.Parts, func(p Part) bool { return p.Step != StepNone })
 }
@@ -118,7 +118,7 @@ func (r *Run) failed() bool {
 func (r *Run) adopt(plan *ota.Plan) *Run {
 	again := newRun(plan)
 	again.LastSeq = r.LastSeq
-	// The operator has agreed to what the plan said then.
+	// The operator has accepted what the plan said then.
 	again.Agreed = r.Agreed && plan.Attempt == r.Attempt && slices.EqualFunc(plan.Components, r.Plan.Components,
 		func(a, b ota.PlanComponent) bool {
 			return a.ID == b.ID && a.Target == b.Target && a.Package == b.Package

@@ -17,24 +17,24 @@ import (
 // Ports is the real parts of a device. Every field is needed but those that
 // say otherwise.
 type Ports struct {
-	Link    Link
-	Store   Store
-	Desk    Desk
-	Fetcher Fetcher
+	Link     Link
+	Store    Store
+	URLCache URLCache
+	Fetcher  Fetcher
 	// Installer finds the installer of a component; nil if it has none.
 	Installer func(component string) firmware.Installer
 	Health    Health
 	Power     Power
 	Sensors   Sensors
-	// TakenBack says why the version of a component on trial was taken back before
+	// RolledBack says why the version of a component on trial was rolled back before
 	// this start; empty if none was.
-	TakenBack string
-	Confirmer Confirmer // answers plans when the machine asks first; nil leaves it to Post(Decided)
-	Events    Recorder  // keeps what happened, for technicians; nil keeps nothing
+	RolledBack string
+	Confirmer  Confirmer // answers plans when the machine asks first; nil leaves it to Post(Decided)
+	Events     Recorder  // keeps what happened, for technicians; nil keeps nothing
 	// Unsaved says that the store took nothing when it was opened: the state is saved
 	// before anything is done.
 	Unsaved bool
-	// Unreached says why there is no connection; nil if nobody knows.
+	// Unreached says why there is no connection; nil if that is unknown.
 	Unreached func() string
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
@@ -61,7 +61,7 @@ type Runner struct {
 	queue    queue
 	probe    chan struct{} // closed when the probe in the queue is answered; nil without one
 	sessions int           // connections so far
-	draining bool          // somebody works on the queue; true from the start until Booted is in it
+	draining bool          // a goroutine works on the queue; true from the start until Booted is in it
 	timer    *time.Timer
 
 	machineMu sync.Mutex // guards the following; held only while the machine thinks
@@ -248,7 +248,7 @@ func (r *Runner) execute(out Output) {
 	case Cancel:
 		r.cancelOp()
 	case Forget:
-		r.ports.Desk.ForgetPackage(out.Component)
+		r.ports.URLCache.ForgetPackage(out.Component)
 	case Broken:
 		r.log.Error("the agent has made a mistake, and ended what it was about; please report it", "error", out.Err)
 		r.record(Event{Kind: EventTrouble, Detail: out.Err.Error()})

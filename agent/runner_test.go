@@ -57,11 +57,11 @@ func TestRunnerWaitsForSave(t *testing.T) {
 		b.saving(func() error { return full })
 		b.post(b.plan("app"), b.pkg("app"), agent.CheckRequested{})
 		time.Sleep(10 * time.Minute)
-		told := b.noted()
-		for _, what := range told {
+		heard := b.noted()
+		for _, what := range heard {
 			assert.Contains(t, []string{"read", "save fails", "inventory!" + full.Error()}, what, "nothing else happens")
 		}
-		assert.Contains(t, told, "inventory!"+full.Error(), "the platform is told")
+		assert.Contains(t, heard, "inventory!"+full.Error(), "the platform hears of it")
 		b.post(agent.Disconnected{}, agent.Connected{})
 		time.Sleep(time.Minute)
 		assert.Contains(t, b.noted(), "inventory!"+full.Error(), "on a new connection, too")
@@ -104,7 +104,7 @@ func TestRunnerCancels(t *testing.T) {
 		b.fetch = func(ctx context.Context, _ agent.FetchJob) agent.FetchResult {
 			if calls++; calls == 1 {
 				<-ctx.Done()
-				b.note("fetch is told to stop")
+				b.note("fetch has to stop")
 				release.Wait()
 				b.note("fetch ends")
 				return agent.FetchResult{Failure: &ota.Failure{Code: ota.Internal}}
@@ -115,7 +115,7 @@ func TestRunnerCancels(t *testing.T) {
 		b.post(agent.Connected{}, b.plan("app"), b.pkg("app"))
 		b.noted()
 		b.post(b.pkg("app"))
-		assert.Equal(t, []string{"fetch is told to stop"}, b.noted())
+		assert.Equal(t, []string{"fetch has to stop"}, b.noted())
 		release.Done()
 		log := b.noted()
 		assert.Equal(t, []string{"close:app", "keep:app", "open:app", "fetch"}, log[1:5],
@@ -140,7 +140,7 @@ func TestRunnerHaltsAtRestart(t *testing.T) {
 		// The next start takes up what was saved; the boot is another one.
 		b.restart = firmware.RestartNone
 		machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, b.saved)
-		b.runner = agent.NewRunner(machine, agent.Ports{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
+		b.runner = agent.NewRunner(machine, agent.Ports{Link: b, Store: b, URLCache: b, Fetcher: b, Health: b, Power: b,
 			Sensors:   b,
 			Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} }})
 		b.runner.Start(t.Context(), &b.tasks, "boot-2")
@@ -218,7 +218,7 @@ func TestRunnerRunReturnsAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		machine := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, &b.config, nil)
-		runner := agent.NewRunner(machine, agent.Ports{Link: b, Store: b, Desk: b, Fetcher: b, Health: b, Power: b,
+		runner := agent.NewRunner(machine, agent.Ports{Link: b, Store: b, URLCache: b, Fetcher: b, Health: b, Power: b,
 			Sensors: b})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -368,7 +368,7 @@ func TestRunnerAsksOnce(t *testing.T) {
 		assert.Equal(t, []int32{2, 1}, []int32{asked.Load(), open.Load()}, "another attempt is another question")
 		b.post(agent.Received{Message: &ota.Termination{Time: again.Time, Plan: "p1", Reason: ota.Terminated}})
 		synctest.Wait()
-		assert.Equal(t, []int32{2, 0}, []int32{asked.Load(), open.Load()}, "nobody asks about a plan that has ended")
+		assert.Equal(t, []int32{2, 0}, []int32{asked.Load(), open.Load()}, "a plan that has ended is not asked about")
 	})
 }
 
@@ -431,7 +431,7 @@ func TestRehearsalsDoNotStopTheDevice(t *testing.T) {
 	})
 }
 
-// A component with keys of its own asks nobody else's.
+// A component with keys of its own asks no other.
 func TestComponentsOpenTheirOwnPackages(t *testing.T) {
 	d := newDriver(t, "app:1 motor:1")
 	d.config.Components[1].Open = func(ota.Envelope) (*ota.Manifest, error) {

@@ -7,27 +7,27 @@ const SaveRetry = time.Second
 
 // save does not return before the state is durable, because nothing that comes
 // after may happen without it. A full disk stops the device's upgrade, not the
-// device: inputs wait, nothing is lost, and the platform is told.
+// device: inputs wait, nothing is lost, and the platform hears of it.
 func (r *Runner) save(state *State) {
-	told, session := "", 0
+	heard, session := "", 0
 	for wait := SaveRetry; ; wait = min(2*wait, time.Minute) {
 		err := r.ports.Store.Save(state)
 		r.setTrouble(&r.unsaved, err)
 		if err == nil || r.ctx.Err() != nil {
 			r.kept = state.Run.running()
-			if told != "" {
+			if heard != "" {
 				r.tell("")
 			}
 			return
 		}
 		text := "cannot save the state: " + err.Error()
-		if told != text { // once, and again when the reason changes
+		if heard != text { // once, and again when the reason changes
 			r.log.Error("cannot save the state; trying again", "error", err)
 			r.record(Event{Kind: EventTrouble, Detail: text})
 		}
-		if now := r.session(); told != text || session != now {
+		if now := r.session(); heard != text || session != now {
 			r.tell(text)
-			told, session = text, now
+			heard, session = text, now
 		}
 		if sleep(r.ctx, wait) != nil {
 			return
@@ -43,7 +43,7 @@ func (r *Runner) session() int {
 }
 
 // tell says to the platform what keeps the device, or that it is over. The machine
-// cannot: it waits. Of the plan in progress only what was saved is told.
+// cannot: it waits. Of the plan in progress only what was saved is reported.
 func (r *Runner) tell(trouble string) {
 	r.machineMu.Lock()
 	inv := r.machine.stock(trouble == "" && !r.machine.working())

@@ -137,7 +137,7 @@ func (m *Machine) lastSeq(plan string) int {
 // write, since sending a report again is harmless; one that becomes empty is.
 func (m *Machine) acked(a *ota.Ack) {
 	if a.Seq > m.lastSeq(a.Plan) {
-		return // of reports that the device never made: nobody has stored them
+		return // of reports that the device never made: none has stored them
 	}
 	if m.outbox.Ack(a.Plan, a.Seq) == 0 {
 		return

@@ -101,7 +101,7 @@ func (r *Runner) inspect(ctx context.Context, component string) (string, error) 
 func (r *Runner) silence(component string, why error) {
 	r.log.Warn("component does not say what it runs", "component", component, "error", why)
 	if _, err := r.installer(component); err != nil {
-		return // there is nobody to ask
+		return // there is none to ask
 	}
 	q := r.silent.begin(component, why)
 	if q == nil {

@@ -135,8 +135,8 @@ func TestSilentIsNotDisturbed(t *testing.T) {
 	})
 }
 
-// A component that does not answer after it went back is asked again too.
-func TestSilentAfterGoingBack(t *testing.T) {
+// A component that does not answer after it rolled back is asked again too.
+func TestSilentAfterARollback(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		began := time.Now()
 		b.inspect = func(context.Context, string) (string, error) {

@@ -14,7 +14,7 @@ type State struct {
 	Components []Component // one for each configured component, in configuration order
 	// ID, Release and Content of those that are not configured any more, oldest first, at most MaxGone
 	Gone    []Component
-	Run     *Run         // the plan in hand; nil before the first
+	Run     *Run         // the current plan; nil before the first
 	Past    []*Run       // plans before it, oldest first, at most MaxPast
 	Ended   []Ended      // plans before those of Past, oldest first, at most MaxEnded
 	Floor   time.Time    // no signed manifest that the device took was made later; zero before the first
@@ -42,7 +42,7 @@ type Ended struct {
 	Plan    string
 	Attempt int // the last one that it knew
 	LastSeq int // the last report number used
-	// Accepted says that it was agreed to, or ended by the platform: it never
+	// Accepted says that it was accepted, or ended by the platform: it never
 	// runs again.
 	Accepted bool
 }
@@ -53,16 +53,16 @@ const MaxGone = 64
 
 // Component is what the device remembers of a component over all plans.
 type Component struct {
-	ID      string
-	Version string     // last known
-	Release int64      // highest release counter that has run
-	Content ota.Digest // of what ran with it, after decoding; zero if that is not known
-	Suspect Suspect
+	ID             string
+	Version        string     // last known
+	Release        int64      // highest release counter that has run
+	Content        ota.Digest // of what ran with it, after decoding; zero if that is not known
+	RestartCounter RestartCounter
 }
 
-// Suspect counts the restarts within an upgrade to one image, over all plans
+// RestartCounter counts the restarts within an upgrade to one image, over all plans
 // and attempts, until the image runs or another one is tried: the loop breaker.
-type Suspect struct {
+type RestartCounter struct {
 	Image    ota.Digest
 	Restarts int
 }
@@ -88,7 +88,7 @@ type Run struct {
 	// Taken is when the device took the plan up: when it came first, or with a
 	// higher attempt. Zero in states of older programs.
 	Taken  time.Time
-	Agreed bool   // the operator has agreed, and a condition held the device back
+	Agreed bool   // the operator has accepted, and a condition held the device back
 	Local  string // path of the package file that the operator installs; empty for a plan of the platform
 }
 
@@ -133,7 +133,7 @@ func (s *State) SystemOnTrial(bootID string) bool {
 	})
 }
 
-// find returns the run of a plan, in hand or past; nil if there is none.
+// find returns the run of a plan, current or past; nil if there is none.
 func (s *State) find(plan string) *Run {
 	if s.Run != nil && s.Run.Plan.ID == plan {
 		return s.Run
@@ -154,7 +154,7 @@ func (s *State) retire() {
 	past := append(make([]*Run, 0, MaxPast+1), s.Past...)
 	past = append(past, s.Run)
 	if len(past) > MaxPast {
-		// The oldest goes. A local one goes first: nobody sends it again.
+		// The oldest goes. A local one goes first: it is not sent again.
 		oldest := max(0, slices.IndexFunc(past, func(r *Run) bool { return r.Local != "" }))
 		s.remember(past[oldest])
 		past = slices.Delete(past, oldest, oldest+1)
@@ -225,8 +225,8 @@ func (s *State) component(id string) int {
 type Part struct {
 	Status   ota.Status
 	Step     Step
-	FailedIn int              // the attempt in which it failed, or began to go back; 0 if it did not
-	Again    bool             // it failed, or goes back, and is to be tried again
+	FailedIn int              // the attempt in which it failed, or began to roll back; 0 if it did not
+	Again    bool             // it failed, or rolls back, and is to be tried again
 	Full     bool             // a delta was of no use: the full package is wanted, in every attempt
 	Staging  bool             // its staging has begun, so that a start finds it cut off; of status download_succeeded
 	Renewed  bool             // addresses were asked for because all mirrors had failed, since the last new chunk
@@ -234,9 +234,9 @@ type Part struct {
 	Image    ota.Digest       // of the package in work, for the loop breaker
 	Release  int64            // of the package in work
 	Content  ota.Digest       // of the package in work, after decoding; zero if that is not known
-	Failure  *ota.Failure     // why the device goes back, or why the part failed
+	Failure  *ota.Failure     // why the device rolls back, or why the part failed
 	Owed     firmware.Restart // the restart of StepRestart and StepReturn
 	BootID   string           // the boot in which a system restart became owed
-	Restarts int              // unasked restarts on the way back
+	Restarts int              // unasked restarts in the rollback
 	At       time.Time        // of the last change of Status; zero in states of older programs
 }

@@ -12,10 +12,10 @@ import (
 )
 
 // stateFormat numbers the form on disk. Of a higher number than the program knows
-// it reads what it understands: a new agent that is taken back may have left it.
+// it reads what it understands: a new agent that is rolled back may have left it.
 const stateFormat = 1
 
-// The form of a State on disk. Plans and reports stand in it as the messages
+// The form of a State on disk. Plans and reports are kept in it as the messages
 // that they came or leave as. Names here lie on disks in the field: they may be
 // added to, and never change their meaning.
 type stateRecord struct {
@@ -31,12 +31,12 @@ type stateRecord struct {
 }
 
 type componentRecord struct {
-	ID       string `json:"id"`
-	Version  string `json:"version,omitempty"`
-	Release  int64  `json:"release,omitempty"`
-	Content  string `json:"content,omitempty"` // hex
-	Suspect  string `json:"suspect,omitempty"` // image, hex
-	Restarts int    `json:"restarts,omitempty"`
+	ID             string `json:"id"`
+	Version        string `json:"version,omitempty"`
+	Release        int64  `json:"release,omitempty"`
+	Content        string `json:"content,omitempty"` // hex
+	RestartCounter string `json:"suspect,omitempty"` // image, hex
+	Restarts       int    `json:"restarts,omitempty"`
 }
 
 type endedRecord struct {
@@ -93,7 +93,7 @@ var stepNames = [...]string{
 
 // format is the form in which a state is written. While a component is being
 // switched, which may be the agent itself, that is the form in which it was read:
-// an older agent that is taken back must find what it can read.
+// an older agent that is rolled back must find what it can read.
 func (s *State) format() int {
 	if s.Older > 0 && s.Run != nil && s.Run.switching() {
 		return s.Older
@@ -106,7 +106,7 @@ func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: s.format(), Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
 		record.Components[i] = componentRecord{ID: c.ID, Version: c.Version, Release: c.Release,
-			Content: encodeDigest(c.Content), Suspect: encodeDigest(c.Suspect.Image), Restarts: c.Suspect.Restarts}
+			Content: encodeDigest(c.Content), RestartCounter: encodeDigest(c.RestartCounter.Image), Restarts: c.RestartCounter.Restarts}
 	}
 	for _, c := range s.Gone {
 		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release, Content: encodeDigest(c.Content)})
@@ -169,7 +169,7 @@ func tail(detail string) string {
 	return strings.ToValidUTF8(detail[max(0, len(detail)-ota.MaxDetail):], "")
 }
 
-// timeForm is how times stand in the state: in UTC, with milliseconds.
+// timeForm is how times are written in the state: in UTC, with milliseconds.
 const timeForm = "2006-01-02T15:04:05.000Z"
 
 func encodeTime(t time.Time) string {

@@ -42,7 +42,7 @@ func fullState() *agent.State {
 		Floor: epoch.Add(-time.Hour),
 		Components: []agent.Component{
 			{ID: "app", Version: "2", Release: 41},
-			{ID: "motor", Version: "3_2", Release: 7, Suspect: agent.Suspect{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
+			{ID: "motor", Version: "3_2", Release: 7, RestartCounter: agent.RestartCounter{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
 			{ID: "rootfs"},
 		},
 		Gone:   []agent.Component{{ID: "modem", Release: 12}},
@@ -100,8 +100,8 @@ func TestStateForm(t *testing.T) {
 	assert.Equal(t, fullState(), read)
 }
 
-// A state that a newer agent has left is read as far as it is understood: going
-// back to this agent must not forget which plan is in progress.
+// A state that a newer agent has left is read as far as it is understood: the
+// rollback to this agent must not forget which plan is in progress.
 func TestDecodeStateOfNewerAgent(t *testing.T) {
 	form, err := agent.EncodeState(fullState())
 	require.NoError(t, err)
@@ -187,7 +187,7 @@ func FuzzDecodeState(f *testing.F) {
 		}
 		_, err = agent.EncodeState(state)
 		require.NoError(t, err)
-		c := &chaos{now: epoch, ledger: ledger{}, desk: map[string]*ota.Package{}, saved: state}
+		c := &chaos{now: epoch, ledger: ledger{}, urlCache: map[string]*ota.Package{}, saved: state}
 		c.config = agent.Config{Agent: "ota-agent/test", Open: openText}
 		for _, id := range []string{"app", "motor"} {
 			c.config.Components = append(c.config.Components, agent.ComponentConfig{ID: id, Type: ota.Module})

@@ -97,7 +97,7 @@ func decodeRecord(record *stateRecord) (*State, error) {
 }
 
 func decodeComponent(record *componentRecord) (Component, error) {
-	image, err := decodeDigest(record.Suspect)
+	image, err := decodeDigest(record.RestartCounter)
 	if err != nil {
 		return Component{}, err
 	}
@@ -106,7 +106,7 @@ func decodeComponent(record *componentRecord) (Component, error) {
 		err = fmt.Errorf("id %q, %d restarts", record.ID, record.Restarts)
 	}
 	return Component{ID: record.ID, Version: record.Version, Release: record.Release, Content: content,
-		Suspect: Suspect{image, record.Restarts}}, err
+		RestartCounter: RestartCounter{image, record.Restarts}}, err
 }
 
 func decodeRuns(s *State, record *stateRecord) (err error) {

@@ -12,9 +12,9 @@ const (
 	requestWaitCap = time.Hour
 	resendWait     = time.Minute // for an acknowledgement, before sending again
 	resendWaitCap  = 10 * time.Minute
-	revertWait     = 5 * time.Second // before a try to go back that failed is repeated
+	revertWait     = 5 * time.Second // before a try to roll back that failed is repeated
 	revertWaitCap  = time.Minute
-	maxReverts     = 5 // tries to go back before the device reports where it stands
+	maxReverts     = 5 // tries to roll back before the device reports where it stands
 )
 
 // backoff is a time that moves away: each call of next doubles the wait.
@@ -83,7 +83,7 @@ func (m *Machine) schedule() {
 	}
 }
 
-// retryAt is when a plan that was refused may be agreed to; zero if that is not
+// retryAt is when a plan that was refused may be accepted; zero if that is not
 // known, or passed.
 func (m *Machine) retryAt() time.Time {
 	if m.refusal == nil || !m.refusal.retryAt.After(m.now) {

@@ -30,5 +30,5 @@ func TestKnownTime(t *testing.T) {
 	assert.Equal(t, epoch.Add(40*day), d.machine.KnownTime(epoch.Add(40*day)))
 }
 
-// TestIrreversible plays plans for components that cannot go back.
+// TestIrreversible plays plans for components that cannot roll back.
 func TestIrreversible(t *testing.T) { runTraces(t, "irreversible") }

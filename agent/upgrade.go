@@ -56,12 +56,12 @@ func (m *Machine) fetched(in Fetched) {
 	}
 }
 
-// suspect lets the loop breaker count for the image of a part: from the start, or on
+// restartCounter lets the loop breaker count for the image of a part: from the start, or on
 // if it was tried before.
-func (t task) suspect() *Suspect {
-	s := &t.has.Suspect
+func (t task) restartCounter() *RestartCounter {
+	s := &t.has.RestartCounter
 	if s.Image != t.Image {
-		*s = Suspect{Image: t.Image}
+		*s = RestartCounter{Image: t.Image}
 	}
 	return s
 }
@@ -75,7 +75,7 @@ func (m *Machine) staged(in Staged) {
 		m.rollBack(t, in.Failure)
 		return
 	}
-	t.suspect()
+	t.restartCounter()
 	m.step(t, StepActivate)
 	m.report(t, ota.Upgrading, nil)
 }
@@ -131,7 +131,7 @@ func (m *Machine) confirmed(in Confirmed) {
 	if t.Release >= t.has.Release {
 		t.has.Release, t.has.Content = t.Release, t.Content
 	}
-	t.has.Suspect = Suspect{}
+	t.has.RestartCounter = RestartCounter{}
 	m.step(t, StepNone)
 	m.runs(t, t.wants.Target)
 	m.report(t, ota.UpgradeSucceeded, nil)
@@ -150,7 +150,7 @@ func (m *Machine) rollBack(t task, failure *ota.Failure) {
 // rollingBack reports whether the previous version is being brought back.
 func (p *Part) rollingBack() bool { return p.Step == StepRevert || p.Step == StepReturn }
 
-// revertDone ends a try to go back. One that fails is repeated for some minutes:
+// revertDone ends a try to roll back. One that fails is repeated for some minutes:
 // a device that reports a failure should run what it ran before.
 func (m *Machine) revertDone(in RevertDone) {
 	t, _ := m.active()
@@ -164,7 +164,7 @@ func (m *Machine) revertDone(in RevertDone) {
 	}
 	if in.Failure != nil {
 		t.Failure = &ota.Failure{Code: t.Failure.Code,
-			Detail: t.Failure.Detail + "; going back failed: " + in.Failure.Error()}
+			Detail: t.Failure.Detail + "; the rollback failed: " + in.Failure.Error()}
 	}
 	if in.Restart == firmware.RestartProcess || in.Restart == firmware.RestartSystem {
 		m.owe(t, StepReturn, in.Restart)
@@ -177,20 +177,20 @@ func (m *Machine) revertDone(in RevertDone) {
 	m.rolledBack(t)
 }
 
-// restartMissed goes back from a switch whose restart does not come. On the way
-// back nothing more can be done: the device says so, and what it runs.
+// restartMissed rolls back from a switch whose restart does not come. In a
+// rollback nothing more can be done: the device says so, and what it runs.
 func (m *Machine) restartMissed(in RestartMissed) {
 	t, _ := m.active()
 	if t.Step == StepRestart {
 		m.rollBack(t, &ota.Failure{Code: ota.InstallerFailed, Detail: in.Detail})
 		return
 	}
-	t.Failure = &ota.Failure{Code: t.Failure.Code, Detail: t.Failure.Detail + "; going back: " + in.Detail}
+	t.Failure = &ota.Failure{Code: t.Failure.Code, Detail: t.Failure.Detail + "; the rollback: " + in.Detail}
 	m.rolledBack(t)
 }
 
 // rolledBack reports the failure of a part whose previous version runs again. One
-// that had been upgraded goes back only because another failed, which the
+// that had been upgraded rolls back only because another failed, which the
 // others know.
 func (m *Machine) rolledBack(t task) {
 	m.step(t, StepNone)
@@ -203,7 +203,7 @@ func (m *Machine) rolledBack(t task) {
 }
 
 // fail reports the end of an attempt and lets the plan's other components know:
-// later ones are skipped or go on, earlier ones stay or go back.
+// later ones are skipped or go on, earlier ones stay or roll back.
 func (m *Machine) fail(cause task, status ota.Status, failure *ota.Failure) {
 	m.failPart(cause, status, failure)
 	run := m.state.Run
@@ -228,7 +228,7 @@ func (m *Machine) fail(cause task, status ota.Status, failure *ota.Failure) {
 }
 
 // failPart reports a failed part. Whether it is to be tried again is known
-// already if the plan was retried while the part went back.
+// already if the plan was retried while the part rolled back.
 func (m *Machine) failPart(t task, status ota.Status, failure *ota.Failure) {
 	t.Failure = failure
 	if t.FailedIn == 0 {

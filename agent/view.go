@@ -40,7 +40,7 @@ type PlanView struct {
 	Taken      time.Time // when the device took it up; zero if that is not known
 	Ends       time.Time
 	Open       bool   // it is in progress, or waits for an answer
-	Switching  bool   // a component is in the middle of its switch, or on its way back
+	Switching  bool   // a component is in the middle of its switch, or in the rollback
 	Answer     string // unanswered, asking, refused, accepted or closed
 	Components []PartView
 }

@@ -86,7 +86,7 @@ func (f *fault) failure(component, step string, code ota.Code) *ota.Failure {
 // fetch downloads a package at once.
 func (w *world) fetch(out agent.Fetch) {
 	id, f := out.Job.Component, w.flashes[out.Job.Component]
-	w.desk[id] = out.Package
+	w.urlCache[id] = out.Package
 	result := agent.Fetched{Op: out.Op}
 	switch {
 	case out.Job.Files[0].SHA256[0] == 3 && w.fault.strikes(id, "base"): // a delta, see openText

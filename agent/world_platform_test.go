@@ -103,7 +103,7 @@ func (p *platform) next() (component, target string) {
 // dead reports whether a failure that is not retried holds back all others.
 func (p *platform) dead() bool { return len(p.exhausted) > 0 && p.plan.OnFailure != ota.Continue }
 
-// reverting reports whether upgraded components are on their way back.
+// reverting reports whether upgraded components are in the rollback.
 func (p *platform) reverting() bool {
 	upgraded, failed := false, false
 	for _, c := range p.plan.Components {

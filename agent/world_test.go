@@ -25,7 +25,7 @@ type world struct {
 
 	// The device; lost at a cut are the machine, the inbox and what follows.
 	saved     *agent.State // the disk
-	desk      map[string]*ota.Package
+	urlCache  map[string]*ota.Package
 	now       time.Time
 	boots     int
 	machine   *agent.Machine
@@ -106,7 +106,7 @@ func (w *world) start() {
 	booted := agent.Booted{BootID: strconv.Itoa(w.boots)}
 	for _, c := range w.config.Components {
 		booted.Components = append(booted.Components,
-			agent.Found{ID: c.ID, Version: w.flashes[c.ID].runs, Package: w.desk[c.ID]})
+			agent.Found{ID: c.ID, Version: w.flashes[c.ID].runs, Package: w.urlCache[c.ID]})
 	}
 	w.inbox = []agent.Input{booted}
 	if !w.late {
@@ -211,7 +211,7 @@ func (w *world) execute(out agent.Output) {
 		w.inbox = append([]agent.Input{agent.Measured{}}, w.inbox...)
 	case agent.Cancel: // its result is in the inbox, where the machine ignores it
 	case agent.Forget:
-		delete(w.desk, out.Component)
+		delete(w.urlCache, out.Component)
 	case agent.Restart:
 		w.mustBeIn("", agent.StepRestart, agent.StepReturn)
 	case agent.Fetch:

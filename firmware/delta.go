@@ -23,7 +23,7 @@ type Base struct {
 // OpenBase opens the file or block device that holds what runs. A device may be
 // larger than the image on it.
 func OpenBase(path string) (*Base, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // waits for nobody at a pipe
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // does not wait at a pipe
 	if err != nil {
 		return nil, Failf(ota.DeltaFailed, "cannot open the image that runs: %v", err)
 	}

@@ -106,7 +106,7 @@ func own(s *unix.Stat_t) bool {
 }
 
 // CheckOwn fails with ErrNotOwn unless an open file is one that the agent has made,
-// and to which nobody else can write.
+// and to which no other user can write.
 func CheckOwn(f *os.File) error {
 	var s unix.Stat_t
 	err := unix.Fstat(int(f.Fd()), &s)

@@ -96,13 +96,13 @@ func trustedLink(dir int, name string) (string, error) {
 	case s.Mode&unix.S_IFMT != unix.S_IFLNK:
 		return "", unix.ENOTDIR
 	case s.Uid != 0 && int(s.Uid) != os.Geteuid():
-		return "", errForeignLink
+		return "", errOthersLink
 	}
 	return readlinkat(fd, "")
 }
 
-// errForeignLink says why a link on a path is not followed.
-var errForeignLink = errors.New("a link on the way belongs to another user, and is not followed")
+// errOthersLink says why a link on a path is not followed.
+var errOthersLink = errors.New("a link on the way belongs to another user, and is not followed")
 
 func readlinkat(dir int, name string) (string, error) {
 	text := make([]byte, unix.PathMax)
@@ -126,7 +126,7 @@ func openat(dir int, name string, flags int, mode uint32) (int, error) {
 // openFile opens a name in the directory, and does not follow a link there.
 func (d folder) openFile(name string, flags int, mode uint32) (*os.File, error) {
 	path := filepath.Join(d.path, name)
-	// Nobody writes to a pipe that was put in the place of a file.
+	// Nothing writes to a pipe that was put in the place of a file.
 	fd, err := openat(d.fd, name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, mode)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -168,7 +168,7 @@ func (d folder) failed(op, name string, err error) error {
 }
 
 // OpenRead opens the file or directory at path for reading. It follows no link
-// at the path's end, and waits for nobody at a pipe.
+// at the path's end, and does not wait at a pipe.
 func OpenRead(path string) (*os.File, error) {
 	d, name, err := parentOf(path)
 	if err != nil {

@@ -86,7 +86,7 @@ func (p Program) Run(ctx context.Context) (Outcome, error) {
 	}
 	outcome, err = p.judge(ctx, limited, outcome, err)
 	if err != nil || outcome.Exit != 0 {
-		_ = syscall.Kill(-command.Process.Pid, syscall.SIGTERM) // there may be nobody left
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGTERM) // all may have ended
 		if left := r.end(grace); left != nil {
 			// The trace stays: the next run tries again, and does not begin beside it.
 			return outcome, errors.Join(err, fmt.Errorf("%s: %w", p.Args[0], left))

@@ -11,7 +11,7 @@ import (
 )
 
 // Workspace keeps the files of one job in a directory of its own, so that a
-// cut download goes on where it stopped and another job never finds foreign
+// cut download goes on where it stopped and another job never finds its
 // bytes. It is for installers whose inactive place is a plain file.
 type Workspace struct {
 	// Dir is the directory of the component's state. The workspace owns

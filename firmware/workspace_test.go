@@ -56,7 +56,7 @@ func TestWorkspaceKeepsBytesOfItsJob(t *testing.T) {
 
 	fill()
 	require.NoError(t, os.WriteFile(filepath.Join(w.Dir, "job.json"), []byte("{torn"), 0o600))
-	require.NoError(t, w.Begin(job, elsewhere), "a damaged marker is nobody's")
+	require.NoError(t, w.Begin(job, elsewhere), "a damaged marker belongs to no job")
 	assert.NoFileExists(t, w.Path("one"))
 
 	fill()

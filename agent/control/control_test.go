@@ -267,7 +267,7 @@ func TestRawRequests(t *testing.T) {
 	}
 }
 
-func TestNobodyAnswers(t *testing.T) {
+func TestNoAgentAnswers(t *testing.T) {
 	path := socket(t)
 	_, err := (&control.Client{Path: path}).Status(t.Context())
 	var unreachable *control.Unreachable

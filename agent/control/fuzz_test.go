@@ -48,7 +48,7 @@ func FuzzControl(f *testing.F) {
 		if key == "meter-1" {
 			return control.Subject{Agent: fake, Records: fake, Packages: fake}, nil
 		}
-		return control.Subject{}, errors.New("there is no such sub-device")
+		return control.Subject{}, errors.New("sub-device not found")
 	}
 	serve(f, srv)
 	f.Fuzz(func(t *testing.T, method, path, header string, body []byte) {

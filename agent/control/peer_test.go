@@ -34,7 +34,7 @@ func TestWhoMayChangeSomething(t *testing.T) {
 		})
 	}
 	require.NoError(t, os.Remove(path))
-	assert.Error(t, s.admit(&peer{12345, []uint32{group}}), "without a socket nobody is of its group")
+	assert.Error(t, s.admit(&peer{12345, []uint32{group}}), "without a socket no user is of its group")
 }
 
 // The kernel tells all groups of a peer, as they were when it connected.

@@ -118,7 +118,7 @@ func TestRehearse(t *testing.T) {
 	assertRefused(t, err, http.StatusUnprocessableEntity, "cannot read the manifest")
 }
 
-// Eight clients that rehearse, one after the other, keep nobody from looking.
+// Eight clients that rehearse, one after the other, keep no other from looking.
 func TestRehearsalsAreServedOneAtATime(t *testing.T) {
 	const clients = 8
 	var underWay, most, served atomic.Int32

@@ -66,7 +66,7 @@ func (s *Server) Validate() error {
 		problems = append(problems, errors.New("the control socket has no agent"))
 	}
 	if s.Records == nil || s.Packages == nil {
-		problems = append(problems, errors.New("the control socket has no records, or nobody that installs packages"))
+		problems = append(problems, errors.New("the control socket has no records, or nothing that installs packages"))
 	}
 	return errors.Join(problems...)
 }
@@ -120,7 +120,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // listen opens the socket. What a killed agent has left is removed, but only a
-// socket on which nobody answers.
+// socket on which no agent answers.
 func (s *Server) listen() (net.Listener, error) {
 	if err := removeStale(s.Path); err != nil {
 		return nil, fmt.Errorf("cannot open the control socket: %w", err)

@@ -68,7 +68,7 @@ func (p *Plan) targets() []string {
 	return targets
 }
 
-// question is what an operator is asked to agree to: "plan p-17, attempt 2: rootfs
+// question is what an operator is asked to accept: "plan p-17, attempt 2: rootfs
 // 1.0.0 to 1.1.0, motor to 3_1".
 func (p *Plan) question() string {
 	changes := make([]string, len(p.Components))
@@ -92,7 +92,7 @@ type Part struct {
 	Failure *Failure   `json:"failure,omitempty"`
 }
 
-// Failure is why a component failed, or why it goes back.
+// Failure is why a component failed, or why it rolls back.
 type Failure struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail,omitempty"`

@@ -17,7 +17,7 @@ import (
 	"otafleet/internal/ota"
 )
 
-// DefaultKeep is how long a Cache keeps a file that nobody uses.
+// DefaultKeep is how long a Cache keeps an unused file.
 const DefaultKeep = time.Hour
 
 // CacheConfig says what a Cache may keep, and where.
@@ -115,7 +115,7 @@ func (s sharing) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResul
 	return s.fetcher.fetch(ctx, job, loan)
 }
 
-// Trim drops every file that nobody uses now, for somebody who needs the room.
+// Trim drops every file that is not in use, to make room.
 func (c *Cache) Trim() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +134,7 @@ func (c *Cache) Close() {
 }
 
 // borrow waits for the turn at each of the files and gives their entries by
-// digest. Turns are taken in one order, so that nobody waits for each other.
+// digest. Turns are taken in one order, so that no two wait for each other.
 // Files larger than the cache are left out.
 func (c *Cache) borrow(ctx context.Context, files []ota.File) (map[ota.Digest]*entry, error) {
 	loan := map[ota.Digest]*entry{}
@@ -189,7 +189,7 @@ func (c *Cache) giveBack(loan map[ota.Digest]*entry) {
 	}
 }
 
-// enter finds the entry of a digest, or makes one, for somebody who uses it.
+// enter finds the entry of a digest, or makes one, for a user of it.
 func (c *Cache) enter(digest ota.Digest) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,7 +202,7 @@ func (c *Cache) enter(digest ota.Digest) *entry {
 	return e
 }
 
-// leave is the end of somebody's use.
+// leave is the end of a use.
 func (c *Cache) leave(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -249,7 +249,7 @@ func (c *Cache) admit(e *entry, size, needs int64) bool {
 	return true
 }
 
-// makeRoom drops files that nobody uses, those not used for longest first, until
+// makeRoom drops unused files, those not used for longest first, until
 // so many more bytes are within the limit.
 func (c *Cache) makeRoom(grows int64) bool {
 	for _, e := range c.idle() {
@@ -261,7 +261,7 @@ func (c *Cache) makeRoom(grows int64) bool {
 	return c.held+grows <= c.config.Limit
 }
 
-// idle gives the entries that nobody uses, those not used for longest first.
+// idle gives the unused entries, those not used for longest first.
 func (c *Cache) idle() []*entry {
 	var idle []*entry
 	for _, e := range c.entries {
@@ -273,7 +273,7 @@ func (c *Cache) idle() []*entry {
 	return idle
 }
 
-// drop removes an entry that nobody uses.
+// drop removes an unused entry.
 func (c *Cache) drop(e *entry) {
 	delete(c.entries, e.digest)
 	c.held -= e.room

@@ -318,7 +318,7 @@ func TestCacheForgets(t *testing.T) {
 	})
 }
 
-// Who waits for a file that somebody else fetches takes no download's place, and
+// A download that waits for a file of another one takes no download's place, and
 // may stop waiting.
 func TestCacheLetsOthersPass(t *testing.T) {
 	t.Parallel()

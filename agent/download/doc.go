@@ -1,6 +1,6 @@
 // Package download brings a package's files into the inactive places of an
 // upgrade: verified chunk by chunk, resumable at any cut, from servers that
-// are not trusted with anything. It is the only door to minio-go and go-getter.
+// are not trusted with anything. It is the only adapter of minio-go and go-getter.
 //
 // One flow through it: Fetch reads back what its places hold already and keeps
 // every chunk whose hash is right (target). It asks the first usable address

@@ -13,7 +13,7 @@ import (
 // entry is one file of a Cache.
 type entry struct {
 	digest ota.Digest
-	turn   chan struct{} // holds one token while somebody reads or writes the file
+	turn   chan struct{} // holds one token while something reads or writes the file
 
 	// Guarded by the Cache's mu.
 	users int       // have the turn, or wait for it
@@ -59,7 +59,7 @@ func (e *entry) close(log *slog.Logger) {
 }
 
 // trade lets the place take from the cache the chunks that it lacks, and the
-// cache from the place: a cut may have cost either of them some. took is told
+// cache from the place: a cut may have cost either of them some. took hears
 // the bytes of each chunk that is now in the place.
 func (t *target) trade(ctx context.Context, buf []byte, took func(n int64)) error {
 	taken := false

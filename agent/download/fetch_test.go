@@ -51,7 +51,7 @@ func TestFetchBringsEveryFile(t *testing.T) {
 	assert.Equal(t, []string{"bytes=0-9999"}, first.ranges(), "one request for a contiguous run")
 }
 
-func TestFetchOfWhatIsThereAsksNobody(t *testing.T) {
+func TestFetchOfWhatIsThereAsksNoServer(t *testing.T) {
 	t.Parallel()
 	data := image(10_000, 1)
 	file := describe("fw", data, 4096)

@@ -233,7 +233,7 @@ func embedded(address netip.Addr) netip.Addr {
 	return netip.AddrFrom4([4]byte(b[12:16]))
 }
 
-// refused is the same whatever is there: nobody learns from it what is.
+// refused is the same whatever is there: no report says what is.
 func refused() *refusal {
 	return gonef(ota.HTTPError,
 		"the address leads to this device, to a private network or to a host that download.deny names, and download.allow "+
@@ -249,7 +249,7 @@ func (g *guard) scheme(u *url.URL) error {
 }
 
 // checkRedirect allows five redirects that do not leave http and https, and
-// never from https to http. The address left is not told to the next server:
+// never from https to http. The address left is kept from the next server:
 // its query may be a signature.
 func (g *guard) checkRedirect(next *http.Request, via []*http.Request) error {
 	next.Header.Del("Referer")

@@ -40,7 +40,7 @@ func refusing(t *testing.T, change func(*download.Config)) *download.Fetcher {
 	return newFetcher(t, config)
 }
 
-// TestAddressesThatLeadInside are refused however they are written, and nobody
+// TestAddressesThatLeadInside are refused however they are written, and no one
 // learns what is there.
 func TestAddressesThatLeadInside(t *testing.T) {
 	t.Parallel()

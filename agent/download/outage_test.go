@@ -89,14 +89,14 @@ func TestTenMinutesWithoutStorage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &outage{data: data, lasts: 10 * time.Minute, away: away}
 				place := newPlace(t, file)
-				job, told := jobOf(file, place, "http://oss.test/fw"), map[string]bool{}
+				job, heard := jobOf(file, place, "http://oss.test/fw"), map[string]bool{}
 				job.Delayed = func(why string, pause time.Duration) {
-					told[why] = true
+					heard[why] = true
 					assert.Positive(t, pause)
 				}
 				renewed := persist(t, newFetcher(t, download.Config{Transport: o}), job)
-				assert.NotEmpty(t, told, "the operator can read what is waited for")
-				for why := range told {
+				assert.NotEmpty(t, heard, "the operator can read what is waited for")
+				for why := range heard {
 					assert.Regexp(t,
 						`^http://oss\.test/fw: (HTTP status 503: the storage is away or busy|`+
 							`the connection broke off|too little arrived)`, why)
@@ -136,7 +136,7 @@ func TestADayWithoutALine(t *testing.T) {
 		place := newPlace(t, file)
 		job := jobOf(file, place, "http://oss.test/fw")
 		job.Online = func() bool { return time.Since(o.since) >= o.lasts }
-		assert.Zero(t, persist(t, newFetcher(t, download.Config{Transport: o}), job), "nobody could be asked")
+		assert.Zero(t, persist(t, newFetcher(t, download.Config{Transport: o}), job), "no server could be asked")
 		place.holds(data)
 	})
 }

@@ -34,7 +34,7 @@ func TestRedirects(t *testing.T) {
 			next := &http.Request{URL: parse(t, row.to), Header: http.Header{"Referer": {row.from}}}
 			err := download.CheckRedirect(next, via)
 			assert.Equal(t, row.allowed, err == nil, "%v", err)
-			assert.Empty(t, next.Header, "the signature of an address is not told to the next server")
+			assert.Empty(t, next.Header, "the signature of an address is kept from the next server")
 		})
 	}
 }

@@ -12,11 +12,11 @@ import (
 // show it: it is read once, chunk by chunk, and what has the hash of a missing
 // chunk is that chunk, wherever it lies. What cannot be read there is fetched.
 func (t *target) reuse(ctx context.Context, buf []byte) error {
-	donor, is := t.place.(firmware.Seed)
+	seed, is := t.place.(firmware.Seed)
 	if !is || t.chunks.Left() == 0 {
 		return nil
 	}
-	running := donor.Running()
+	running := seed.Running()
 	if running == nil {
 		return nil
 	}

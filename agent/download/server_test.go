@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// server serves one image under every path, and lies as it is told.
+// server serves one image under every path, and fails as its test says.
 type server struct {
 	*httptest.Server
 	data []byte

@@ -308,7 +308,7 @@ func short(err error) error {
 type counted struct {
 	r    *bufio.Reader
 	n    int64
-	also io.Writer // nil for nobody
+	also io.Writer // nil for none
 }
 
 func (c *counted) Read(p []byte) (int, error) {

@@ -161,7 +161,7 @@ func TestSomethingElseInAPlace(t *testing.T) {
 	}
 }
 
-// TestLongLine: what nobody of us has written hides nothing that comes after it.
+// TestLongLine: what the agent has not written hides nothing that comes after it.
 func TestLongLine(t *testing.T) {
 	dir := t.TempDir()
 	for _, size := range []int{maxLine - 1, maxLine, maxLine + 1, 3*maxLine + 7} {

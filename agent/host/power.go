@@ -15,7 +15,7 @@ import (
 // rebootLimit is how long a program that restarts the system may take.
 const rebootLimit = time.Minute
 
-// System is how the system is restarted, and how one of its starts is told from
+// System is how the system is restarted, and how one of its starts differs from
 // another.
 type System struct {
 	RestartCommand []string // a program and its arguments; empty for the init system

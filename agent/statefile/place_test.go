@@ -54,7 +54,7 @@ func TestSomethingElseInAStatesPlace(t *testing.T) {
 	}
 }
 
-// TestSomethingElseInBothPlaces: a device that had a state is told from a new one.
+// TestSomethingElseInBothPlaces: a device that had a state differs from a new one.
 func TestSomethingElseInBothPlaces(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"state.0", "state.1"} {

@@ -259,7 +259,7 @@ func TestOneLostFileIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestStateOfNewerAgent goes back to this agent from one that wrote a newer form,
+// TestStateOfNewerAgent rolls back to this agent from one that wrote a newer form,
 // goes on with what is understood of it, saves, and comes forward again: what the
 // newer agent had saved must not be taken for the latest.
 func TestStateOfNewerAgent(t *testing.T) {

@@ -38,7 +38,7 @@ func newDevice(cfg *config.Config, log *slog.Logger, restart func(), trouble hos
 	if err := d.state.Health().Failure; err != nil && saved.SystemOnTrial(d.bootID) {
 		return nil, errors.Join(fmt.Errorf("what comes of a system on trial cannot be saved: %w", err), d.close())
 	}
-	ports, err := d.equip(restart, trouble)
+	ports, err := d.makeParts(restart, trouble)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -51,8 +51,8 @@ func (d *device) close() error { return errors.Join(d.subs.close(), d.unit.close
 
 func agentName() string { return "ota-agent/" + version }
 
-// equip makes the real parts, those of the sub-devices too.
-func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Ports, error) {
+// makeParts makes the real parts, those of the sub-devices too.
+func (d *device) makeParts(restart func(), trouble host.StartTrouble) (agent.Ports, error) {
 	fetcher, err := newFetcher(d.config, d.knownTime, d.log)
 	if err != nil {
 		return agent.Ports{}, err
@@ -65,10 +65,10 @@ func (d *device) equip(restart func(), trouble host.StartTrouble) (agent.Ports, 
 		return agent.Ports{}, err
 	}
 	d.subs.openCache(d.config, d.log)
-	d.subs.equip(d.config, d.link, fetcher)
+	d.subs.makeParts(d.config, d.link, fetcher)
 	e := d.ports(installers)
 	e.Link, e.Fetcher, e.Power = d.link, fetcher, &host.Power{Program: restart, System: d.config.System}
-	e.Health, e.TakenBack = &host.Health{Checks: d.config.Health, Device: d.config.Device, Broken: trouble.Broken,
+	e.Health, e.RolledBack = &host.Health{Checks: d.config.Health, Device: d.config.Device, Broken: trouble.Broken,
 		Logger: d.log}, trouble.RolledBack
 	e.Unreached = func() string { return d.link.Health().Trouble }
 	if d.config.Confirm == config.ConfirmByCommand {

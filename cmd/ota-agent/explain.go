@@ -14,7 +14,7 @@ import (
 
 func explainVerb() cli.Verb {
 	return look("explain", "say what the agent waits for, since when, and when it looks again",
-		"It ends with what the device measures, beside what the plan in hand asks for.",
+		"It ends with what the device measures, beside what the current plan asks for.",
 		(*control.Client).Explain, printExplanation)
 }
 

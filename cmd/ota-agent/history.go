@@ -21,7 +21,7 @@ func historyVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "history",
 		Summary: "list the plans of the past, or everything that happened",
-		Help: `Lists the plan in hand and those before it that the device remembers, the newest
+		Help: `Lists the current plan and those before it that the device remembers, the newest
 last. With --events it prints the event log instead, for technicians: each step,
 how long it took, and why what failed did. With --json each event is one line.
 

@@ -14,7 +14,7 @@ import (
 	"otafleet/internal/cli"
 )
 
-// Who checks a configuration is told what who runs it would be told.
+// A check of a configuration says what a run would say.
 func TestWithoutLines(t *testing.T) {
 	for installer, settings := range map[string]string{
 		"serial": "{port: tty0, protocol: smp}",

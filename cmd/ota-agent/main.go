@@ -17,7 +17,7 @@ var version = "dev"
 // built is when the program was made, RFC 3339, set by the build as well.
 var built string
 
-// builtAt is the same; zero for a program that nobody told.
+// builtAt is the same; zero for a program built without it.
 func builtAt() time.Time {
 	at, err := time.Parse(time.RFC3339, built)
 	if err != nil {

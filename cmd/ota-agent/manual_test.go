@@ -21,8 +21,8 @@ func TestManualPage(t *testing.T) {
 	page := program().Manual(cli.Manual{
 		Date: "2026-11-25",
 		Description: "The agent keeps the firmware and software of a device up to date: it takes upgrade plans from a " +
-			"platform, agrees or refuses, " +
-			"downloads signed packages, installs them, checks that the device is healthy and takes back what is not. " +
+			"platform, accepts or refuses, " +
+			"downloads signed packages, installs them, checks that the device is healthy and rolls back what is not. " +
 			"Run with another verb, the same program talks to the running agent over its control socket.",
 		Files: []cli.ManualFile{
 			{Path: defaultConfig, Meaning: "The configuration, in YAML. ota-agent validate --keys lists its keys."},

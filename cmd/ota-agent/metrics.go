@@ -22,7 +22,7 @@ type metrics struct{ listener net.Listener }
 const metricsLimit = 10 * time.Second
 
 // listenMetrics listens at an address; nil without one. Without a host it is of
-// this machine alone: what runs on a device is nobody's business by default.
+// this machine alone: what runs on a device is private by default.
 func listenMetrics(address string) (*metrics, error) {
 	if address == "" {
 		return nil, nil
@@ -102,7 +102,7 @@ func (d *device) writePlan(p *exposition.Page, plan *agent.PlanView) {
 	if plan == nil {
 		return
 	}
-	p.Family("ota_agent_plan_status", "gauge", "1 for the status of each component of the plan in hand, 0 for the others.")
+	p.Family("ota_agent_plan_status", "gauge", "1 for the status of each component of the current plan, 0 for the others.")
 	for _, c := range plan.Components {
 		for _, s := range ota.Statuses() {
 			p.Sample("ota_agent_plan_status", truth(c.Status.String() == s.Wire), "plan", plan.ID, "component", c.ID, "status",

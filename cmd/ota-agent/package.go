@@ -170,7 +170,7 @@ func installVerb() cli.Verb {
 	return cli.Verb{
 		Name: "install", Args: "FILE", Summary: "install a signed package file, such as from a USB stick",
 		Help: `The running agent installs the file as it installs every package: signature, hashes,
-staging, switch, health checks, and the way back if they fail. It needs no
+staging, switch, health checks, and the rollback if they fail. It needs no
 connection; the platform hears of the new version afterwards. The file must stay
 where it is until its bytes are copied. The verb waits for the end, and prints each
 step: exit code 0 if the new version runs, 1 if it does not.

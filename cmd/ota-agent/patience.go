@@ -18,13 +18,13 @@ const storageAgain = 10 * time.Second
 func patiently(ctx context.Context, log *slog.Logger, start func() error) error {
 	tick := time.NewTicker(storageAgain)
 	defer tick.Stop()
-	for told := ""; ; {
+	for heard := ""; ; {
 		err := start()
 		if err == nil || !statefile.Passes(err) {
 			return err
 		}
-		if text := err.Error(); text != told {
-			told = text
+		if text := err.Error(); text != heard {
+			heard = text
 			log.Error("cannot start without the saved state; trying again until the storage gives it", "error", err, "every",
 				storageAgain)
 		}

@@ -20,7 +20,7 @@ import (
 	"otafleet/internal/files"
 )
 
-// rescue takes back what is on trial and keeps the agent from starting: nothing
+// rescue rolls back what is on trial and keeps the agent from starting: nothing
 // else would check its health, and the device would stay offline with it. A file,
 // such as a key, the configuration or the agent itself, is exchanged for the one
 // before. Of a system, a restart lets the boot loader count, and fall back to the
@@ -46,7 +46,7 @@ const (
 )
 
 // retry starts the agent. In a system on trial a start that fails is tried again
-// for a while, since a file system may be mounted late. What is on trial is taken
+// for a while, since a file system may be mounted late. What is on trial is rolled
 // back then, a file first. It returns start's error if nothing is.
 func (r *rescue) retry(ctx context.Context, start func() error) error {
 	err := start()
@@ -59,7 +59,7 @@ func (r *rescue) retry(ctx context.Context, start func() error) error {
 			return err
 		}
 	}
-	if taken := r.takeBack(ctx); len(taken) > 0 {
+	if taken := r.rollBack(ctx); len(taken) > 0 {
 		r.log.Error("the agent cannot start with what is on trial, and has taken it back", "error", err, "files", taken)
 		return errors.Join(err, r.begin(fmt.Sprintf("the agent could not start with the new version: %v", err)))
 	}
@@ -89,15 +89,15 @@ func (r *rescue) wait(ctx context.Context, err error, start func() error) error 
 	return err
 }
 
-// takeBack makes the versions before live again of all files on trial, and gives
+// rollBack makes the versions before live again of all files on trial, and gives
 // their paths. Nothing is changed under an agent that runs.
-func (r *rescue) takeBack(ctx context.Context) []string {
+func (r *rescue) rollBack(ctx context.Context) []string {
 	var taken []string
 	for _, dir := range r.dirs() {
 		if j := r.lock(dir); j != nil {
 			paths, err := file.RollBack(ctx, filepath.Join(dir, "components"), r.log)
 			if err != nil {
-				r.log.Error("cannot take back what is on trial", "error", err)
+				r.log.Error("cannot roll back what is on trial", "error", err)
 			}
 			taken = append(taken, paths...)
 			_ = j.Close() // nothing was written to it
@@ -106,7 +106,7 @@ func (r *rescue) takeBack(ctx context.Context) []string {
 	return taken
 }
 
-// lock opens the journal in a state directory, which no other agent does then; nil
+// lock opens the state files in a state directory, which no other agent does then; nil
 // if there is none that can be opened.
 func (r *rescue) lock(dir string) *statefile.Store {
 	if _, err := os.Stat(dir); err != nil {

@@ -32,7 +32,7 @@ type subDevices struct {
 	gate    gateway.Gate
 }
 
-// newSubDevices opens the states of the sub-devices. Equip comes next, when there
+// newSubDevices opens the states of the sub-devices. makeParts comes next, when there
 // is a session.
 func newSubDevices(cfg *config.Config, session func(*control.Status), log *slog.Logger) *subDevices {
 	s := &subDevices{gate: gateway.NewGate(cfg.SubDeviceParallel)}
@@ -68,9 +68,9 @@ func (s *subDevices) openCache(cfg *config.Config, log *slog.Logger) {
 	s.cache = cache
 }
 
-// equip makes the parts of every sub-device. One that cannot be served is logged
+// makeParts makes the parts of every sub-device. One that cannot be served is logged
 // and left out: the others are served all the same.
-func (s *subDevices) equip(cfg *config.Config, l link.Session, fetcher *download.Fetcher) {
+func (s *subDevices) makeParts(cfg *config.Config, l link.Session, fetcher *download.Fetcher) {
 	twins := cfg.Twins()
 	for i, d := range s.all {
 		var shared agent.Fetcher = fetcher

@@ -21,12 +21,12 @@ func (t *target) telling(asJSON *bool, act cli.Action) cli.Action {
 		if err == nil || flags == "" {
 			return err
 		}
-		told := &cli.Exit{Code: cli.Failed, Err: errors.New(program().Retell(err.Error(), cli.Streams{}, flags))}
+		heard := &cli.Exit{Code: cli.Failed, Err: errors.New(program().Retell(err.Error(), cli.Streams{}, flags))}
 		var exit *cli.Exit
 		if errors.As(err, &exit) {
-			told.Code = exit.Code
+			heard.Code = exit.Code
 		}
-		return told
+		return heard
 	}
 }
 

@@ -51,7 +51,7 @@ func (u *unit) open() (*agent.State, error) {
 		return nil, errors.Join(err, j.Close())
 	}
 	if err := j.Health().Failure; err != nil {
-		u.log.Error("the state cannot be saved; nothing is done until it can, and the platform is told", "error", err)
+		u.log.Error("the state cannot be saved; nothing is done until it can, and the platform hears of it", "error", err)
 	}
 	u.state, u.memory, u.events = j, memory, eventlog.Open(eventlog.Config{Dir: u.dir, Logger: u.log})
 	return saved, nil
@@ -68,7 +68,7 @@ func (u *unit) close() error {
 // ports is the parts that a unit has in its own directory.
 func (u *unit) ports(installers map[string]firmware.Installer) agent.Ports {
 	return agent.Ports{
-		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, Desk: &u.memory, Events: u.events, Sensors: u.sensors,
+		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, URLCache: &u.memory, Events: u.events, Sensors: u.sensors,
 		Logger:    u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },
 	}

@@ -177,7 +177,7 @@ func orders() []order {
 		{name: "check", summary: "ask the platform for a plan now", do: plain((*control.Client).Check),
 			help: "The agent asks by itself at every connection; this asks in between. The plan, if\nthere is one, shows in " +
 				"'ota-agent status'."},
-		{name: "confirm", summary: "agree to the plan that waits for an answer", about: theQuestion,
+		{name: "confirm", summary: "accept the plan that waits for an answer", about: theQuestion,
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Confirm(ctx, w.Question)
 			},
@@ -187,7 +187,7 @@ func orders() []order {
 				"what you\nhave read. Without them it is for whatever waits, and says what that was."},
 		{name: "refuse", summary: "decline the plan that waits for an answer", reason: "a `SENTENCE` for the platform's log",
 			about: theQuestion,
-			help:  "The platform is told, and may send the plan again later. The flags are those of confirm.",
+			help:  "The platform hears of it, and may send the plan again later. The flags are those of confirm.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {
 				return c.Refuse(ctx, w.Question, w.reason)
 			}},
@@ -199,7 +199,7 @@ func orders() []order {
 				return c.Abandon(ctx, w.Plan, w.reason)
 			}},
 		{name: "pause", summary: "let nothing new begin", reason: "a `SENTENCE` for whoever asks why",
-			help: "No plan is agreed to, a download stops where it is, nothing is switched. What is\nbeing switched already " +
+			help: "No plan is accepted, a download stops where it is, nothing is switched. What is\nbeing switched already " +
 				"goes on to its end. The pause lasts over restarts, until\n'ota-agent resume'. A gateway's sub-devices are " +
 				"paused with it; with --device, one\nof them alone.",
 			do: func(ctx context.Context, c *control.Client, w words) (string, error) {

@@ -47,8 +47,8 @@ func TestPageOfNoRun(t *testing.T) {
 	}
 }
 
-// TestPageOfAStandIn looks at the pages of a run, which end with it.
-func TestPageOfAStandIn(t *testing.T) {
+// TestPageWhileARunLasts looks at the pages of a run, which end with it.
+func TestPageWhileARunLasts(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

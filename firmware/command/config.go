@@ -59,7 +59,7 @@ type Config struct {
 	Patch bool
 	// Disk makes the installer's own changes; the zero Disk is the real one.
 	Disk firmware.Disk
-	// Logger is told of each call; nil discards.
+	// Logger receives a line for each call; nil discards.
 	Logger *slog.Logger
 }
 

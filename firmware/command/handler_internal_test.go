@@ -51,7 +51,7 @@ func TestParseRestart(t *testing.T) {
 		{activate, `{"restart":"reboot"}`, ""},
 		{activate, `done`, ""},
 		{revert, ``, firmware.RestartNone},
-		{revert, `went back`, firmware.RestartNone},
+		{revert, `rolled back`, firmware.RestartNone},
 		{revert, `{"restart":"system"}`, firmware.RestartSystem},
 		{revert, `{"restart":"reboot"}`, ""},
 		{revert, `{"restart"`, ""},

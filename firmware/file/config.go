@@ -25,7 +25,7 @@
 // matches no version that the record knows is reported as "unknown".
 //
 // A directory is known by its inode, so that an application may write into it;
-// a directory that somebody copied is known by its content.
+// a directory that was copied is known by its content.
 //
 // The package does not download, and does not unpack by itself: see Unpacker.
 package file
@@ -76,7 +76,7 @@ type Config struct {
 	Restart firmware.Restart
 	// Disk makes the changes; the zero Disk is the real one.
 	Disk firmware.Disk
-	// Logger is told what is unusual; nil discards.
+	// Logger receives what is unusual; nil discards.
 	Logger *slog.Logger
 }
 

@@ -19,7 +19,7 @@ type dress struct {
 	Mode fs.FileMode `json:"mode"`
 }
 
-// harmless reports whether nobody else could change a file dressed like that. It
+// harmless reports whether no other user could change a file dressed like that. It
 // is then dressed before it goes live, and needs nothing after.
 func (d dress) harmless() bool { return d.UID == os.Geteuid() && d.Mode&0o022 == 0 }
 
@@ -54,7 +54,7 @@ func (in *Installer) wanted() (*dress, error) {
 	return d, nil
 }
 
-// lent reports whether what is live may be the program of somebody else, to which
+// lent reports whether what is live may be the program of another user, to which
 // the owner of the directory has given a second name: what that one may do is not
 // for this application.
 func (in *Installer) lent(live *syscall.Stat_t) (bool, error) {
@@ -66,7 +66,7 @@ func (in *Installer) lent(live *syscall.Stat_t) (bool, error) {
 	return dir.Uid != 0 && int(dir.Uid) != os.Geteuid() || dir.Mode&0o022 != 0, err
 }
 
-// prepare does to the staged image what lets nobody in: it gets the attributes of
+// prepare does to the staged image what opens it to no one: it gets the attributes of
 // what it replaces, and what is inside a directory the owner. A file gets its own
 // owner and mode where they are harmless.
 func (in *Installer) prepare(next *os.File) error {

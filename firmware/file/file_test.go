@@ -193,7 +193,7 @@ func TestVersionsOfTheSameContent(t *testing.T) {
 	}
 }
 
-func TestRevertAfterSomebodyElsesChange(t *testing.T) {
+func TestRevertAfterAnExternalChange(t *testing.T) {
 	a := newApp(t, nil)
 	a.fetch(t)
 	require.NoError(t, a.installer.Stage(t.Context(), a.job))

@@ -63,7 +63,7 @@ func TestRollBackAtAnyMoment(t *testing.T) {
 	}
 }
 
-func TestWhatIsTakenBack(t *testing.T) {
+func TestWhatIsRolledBack(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*file.Config)
 		then   func(*testing.T, *app)

@@ -78,7 +78,7 @@ func (in *Installer) goLive(ctx context.Context, rec *record) error {
 }
 
 // openStaged opens the staged image; nil where it is not there any more. What it
-// gives is the image to the byte, and nobody else can write to it.
+// gives is the image to the byte, and no other user can write to it.
 func (in *Installer) openStaged(ctx context.Context, rec *record) (*os.File, error) {
 	next, err := firmware.OpenRead(in.next)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {

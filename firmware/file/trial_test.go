@@ -14,10 +14,10 @@ import (
 	"otafleet/internal/ota"
 )
 
-// TestWayBackOfAProgramOnTrial cuts the power at every change of Activate. From
+// TestRollbackOfAProgramOnTrial cuts the power at every change of Activate. From
 // then on one rename brings the old program back, which is all that an init
 // system does, and the old program finds out about it.
-func TestWayBackOfAProgramOnTrial(t *testing.T) {
+func TestRollbackOfAProgramOnTrial(t *testing.T) {
 	for n := 1; ; n++ {
 		breaker := &firmwaretest.Breaker{}
 		a := newApp(t, func(c *file.Config) { c.Restart, c.Disk = firmware.RestartProcess, breaker.Disk() })
@@ -55,7 +55,7 @@ func TestWayBackOfAProgramOnTrial(t *testing.T) {
 	}
 }
 
-func TestWayBackEndsWithTheTrial(t *testing.T) {
+func TestRollbackEndsWithTheTrial(t *testing.T) {
 	a := newApp(t, func(c *file.Config) { c.Restart = firmware.RestartProcess })
 	names := []string{a.Path + ".ota-trial", a.Path + ".ota-starts"}
 	for range 2 {

@@ -57,7 +57,7 @@ func (in *Installer) fill(ctx context.Context, next *os.File, job firmware.Job) 
 // partName is where an archive is unpacked, in the directory.
 const partName = ".ota-part"
 
-// openOwn opens a directory that the agent has made and nobody else can enter.
+// openOwn opens a directory that the agent has made and no other user can enter.
 func openOwn(path string) (*os.File, error) {
 	f, err := firmware.OpenRead(path)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestSuiteAcceptsAndRefuses(t *testing.T) {
 	for flaw, caughtBy := range map[string]string{
 		"":                "",
 		"skips verifying": "wrong_bytes_are_refused",
-		"keeps foreign":   "bytes_of_another_job_are_dropped",
+		"keeps leftovers": "bytes_of_another_job_are_dropped",
 		"loses bytes":     "a_cut_download_is_resumed",
 		"lies":            "upgrade",
 		"cannot repeat":   "every_step_twice",
@@ -117,7 +117,7 @@ func (c *chip) Open(_ context.Context, job firmware.Job) ([]firmware.Target, err
 		if err := c.change(); err != nil {
 			return nil, err
 		}
-		if c.flaw != "keeps foreign" {
+		if c.flaw != "keeps leftovers" {
 			*c.spare() = bank{}
 		}
 		c.job, c.staged, c.before = job.ID(), false, ""

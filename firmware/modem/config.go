@@ -1,5 +1,5 @@
 // Package modem installs the firmware of a cellular module by AT commands: the
-// module is given the package as a file, or told its address, is told to begin,
+// module is given the package as a file, or its address, and the command to begin,
 // and says by unsolicited result codes how far it is, through its own restarts.
 //
 // One flow through it: Activate asks for the version, uploads the file in a data
@@ -119,7 +119,7 @@ type Config struct {
 	Capacity int64
 	// Disk makes the installer's own changes; the zero Disk is the real one.
 	Disk firmware.Disk
-	// Logger is told of each step; nil discards.
+	// Logger receives a line for each step; nil discards.
 	Logger *slog.Logger
 }
 

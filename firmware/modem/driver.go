@@ -32,7 +32,7 @@ func (d *driver) Version(ctx context.Context) (string, error) {
 	return version, port.Failure(err)
 }
 
-// ask asks until two answers in a row are the same: a code that nobody has asked for
+// ask asks until two answers in a row are the same: an unasked code
 // may come between a question and its answer.
 func (d *driver) ask(l *port.Port) (string, error) {
 	const most = 6 // questions

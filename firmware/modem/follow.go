@@ -143,7 +143,7 @@ func (s *session) followTo(w *watch) error {
 			s.close()
 			w.restarts++
 		case errors.Is(err, port.ErrSilent):
-			// Its last code may have come while nobody listened.
+			// Its last code may have come while the port was closed.
 			if runs, asked := s.ask(s.port); asked == nil && runs == s.image.Version {
 				return nil
 			}

@@ -231,7 +231,7 @@ func TestPackageInUseIsLeftAlone(t *testing.T) {
 }
 
 // Neither is the package before, when the rollback was cut.
-func TestPackageInUseIsLeftAloneOnTheWayBack(t *testing.T) {
+func TestPackageInUseIsLeftAloneInARollback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "1.0.0")
 		_, job, err := upgrade(t, w)
@@ -272,7 +272,7 @@ func TestUpgradeThatDiedWithTheDevice(t *testing.T) {
 	})
 }
 
-// A code that nobody asked for is never the version.
+// An unasked code is never the version.
 func TestUnaskedCodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, code := range []string{"RING", "RDY", "+CREG:1", `+CMTI: "SM",3`, "^MODE:17", "SMS DONE", "POWERED DOWN"} {
@@ -300,7 +300,7 @@ func TestAddressInsteadOfUpload(t *testing.T) {
 	})
 }
 
-func TestNoWayBackFromDeltas(t *testing.T) {
+func TestNoRollbackFromDeltas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "1.0.0")
 		w.cfg.Full, w.cfg.Factory = false, transfer.Factory{}

@@ -130,9 +130,9 @@ func (p *Port) Write(b []byte) error {
 	return nil
 }
 
-// Farewell sends b, although the context may have ended, and ignores whether it
+// SendLast sends b, although the context may have ended, and ignores whether it
 // arrives. It is for the last word to a peer that would otherwise wait.
-func (p *Port) Farewell(b []byte) {
+func (p *Port) SendLast(b []byte) {
 	const limit = time.Second
 	if p.conn.SetWriteDeadline(time.Now().Add(limit)) == nil {
 		_, _ = p.conn.Write(b)

@@ -85,7 +85,7 @@ func TestEndedContext(t *testing.T) {
 	_, err := l.Next(long)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, l.Write([]byte("x")), context.Canceled)
-	l.Farewell([]byte("bye"))
+	l.SendLast([]byte("bye"))
 	room := make([]byte, 8)
 	n, err := far.Read(room)
 	require.NoError(t, err)

@@ -81,7 +81,7 @@ type Config struct {
 	Capacity int64
 	// Disk makes the installer's own changes; the zero Disk is the real one.
 	Disk firmware.Disk
-	// Logger is told of each transfer; nil discards.
+	// Logger receives a line for each transfer; nil discards.
 	Logger *slog.Logger
 }
 

@@ -278,11 +278,11 @@ func TestUploadThatIsLostEachTime(t *testing.T) {
 	})
 }
 
-// An MCU in its bootloader that was given nothing is told to go on.
+// An MCU in its bootloader that was given nothing gets the order to go on.
 func TestBootloaderThatAsksForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpgrade(t, byXModem, func(w *world) {
-			mcu(w).Mute = true
+			mcu(w).Silent = true
 			w.cfg.Timeout, w.cfg.Attempts, w.cfg.Tries = brief, 1, 2
 			w.cfg.Start = []port.Exchange{{Send: "boot\r", Expect: regexp.MustCompile("boot ok"), Timeout: long}}
 		})
@@ -378,7 +378,7 @@ func TestWrongVersionAfterwards(t *testing.T) {
 	}
 }
 
-func TestNoWayBackWithoutAnImage(t *testing.T) {
+func TestNoRollbackWithoutAnImage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpgrade(t, byXModem, func(w *world) { w.cfg.Factory = transfer.Factory{} })
 		require.NoError(t, u.stage())

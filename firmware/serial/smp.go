@@ -80,7 +80,7 @@ func (m *manager) answer(op byte, group uint16, id byte) (map[string]any, error)
 			return nil, err
 		}
 		if len(p) < smpHead || p[0]&7 != op || binary.BigEndian.Uint16(p[4:]) != group || p[6] != m.sequence || p[7] != id {
-			continue // of an earlier request, or of somebody else's
+			continue // of an earlier request, or of another program's
 		}
 		if int(binary.BigEndian.Uint16(p[2:])) != len(p)-smpHead {
 			continue

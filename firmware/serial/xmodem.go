@@ -112,7 +112,7 @@ func (m *modem) endBatch() error {
 func (m *modem) polite(send func() error) error {
 	err := send()
 	if err != nil {
-		m.port.Farewell(bytes.Repeat([]byte{can}, 8))
+		m.port.SendLast(bytes.Repeat([]byte{can}, 8))
 	}
 	return err
 }

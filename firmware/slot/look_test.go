@@ -46,7 +46,7 @@ func TestOtherSlotIsNotNeeded(t *testing.T) {
 
 // The rollback leads only to a slot that is there; else the running one stays, for
 // good, since the boot loader would go there too.
-func TestNoWayBackToASlotThatIsNotThere(t *testing.T) {
+func TestNoRollbackToASlotThatIsNotThere(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(t *testing.T, d *device, old string)
 		detail string
@@ -92,7 +92,7 @@ func write(t *testing.T, path string, data []byte) {
 
 // A file system that is mounted for writing is not as it was installed, and can be
 // rolled back to.
-func TestWayBackToARootThatChanges(t *testing.T) {
+func TestRollbackToARootThatChanges(t *testing.T) {
 	d := newDevice(t, world{})
 	d.activate(t)
 	d.reboot(t)

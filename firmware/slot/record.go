@@ -13,7 +13,7 @@ import (
 // record is what the installer must know besides the slots and the boot
 // loader's choice. It is replaced as a whole, before what it describes is done.
 type record struct {
-	Slots [2]*content `json:"slots"` // what each holds; nil where nobody knows
+	Slots [2]*content `json:"slots"` // what each holds; nil where that is unknown
 
 	// The job whose bytes are in the slot Target; empty for none.
 	Job     string `json:"job,omitempty"`

@@ -82,7 +82,7 @@ type Config struct {
 	StateDir string
 	// Disk makes the changes; the zero Disk is the real one.
 	Disk firmware.Disk
-	// Logger is told what is unusual; nil discards.
+	// Logger receives what is unusual; nil discards.
 	Logger *slog.Logger
 }
 

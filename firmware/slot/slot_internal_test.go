@@ -157,7 +157,7 @@ func TestBusyLoop(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(dev, "loop1"), busyLoop(sys, dev, info))
 	require.NoError(t, os.WriteFile(filepath.Join(dev, "loop1"), nil, 0o600))
-	assert.Empty(t, busyLoop(sys, dev, info), "it is there and nobody uses it")
+	assert.Empty(t, busyLoop(sys, dev, info), "it is there and not in use")
 }
 
 func TestMountedForWriting(t *testing.T) {

@@ -78,7 +78,7 @@ func requireCode(t *testing.T, want ota.Code, err error) *ota.Failure {
 	return failure
 }
 
-// A version on trial that nobody confirms is left by the boot loader when its
+// A version on trial that is not confirmed is left by the boot loader when its
 // starts are used up.
 func TestTrialRunsOut(t *testing.T) {
 	d := newDevice(t, world{tries: 2})
@@ -159,7 +159,7 @@ func TestNothingFallsBackToASlotInWork(t *testing.T) {
 	d := newDevice(t, world{tries: 3})
 	d.activate(t)
 	d.reboot(t)
-	require.NoError(t, os.RemoveAll(d.config().StateDir), "somebody loses the state")
+	require.NoError(t, os.RemoveAll(d.config().StateDir), "the state is lost")
 	d.job.Source, d.job.Target, d.job.Files = "1.1.0", "1.2.0", d.packages["1.2.0"].Files
 	d.fetch(t)
 	d.requireChoice(t, slot.Choice{Slot: slot.B})
@@ -180,10 +180,10 @@ func TestBlocksThatASlotHas(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(d.packages["1.1.0"].Data[0][:130<<10], found), "the inactive slot's, head and all")
 
-	donor, is := places[0].(firmware.Seed)
+	seed, is := places[0].(firmware.Seed)
 	require.True(t, is)
 	running := make([]byte, size)
-	_, err = donor.Running().ReadAt(running, 0)
+	_, err = seed.Running().ReadAt(running, 0)
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(d.packages["1.0.0"].Live[:size], running), "and the running one can be read")
 }

@@ -10,7 +10,7 @@
 //
 // The image of the version that a component runs when it comes from the factory
 // is the device builder's to supply (Factory); without it the first upgrade
-// cannot be rolled back. After a cut in the middle of a transfer nobody knows
+// cannot be rolled back. After a cut in the middle of a transfer it is unknown
 // what the component holds, so the transfer begins anew, whatever it says it
 // runs.
 //
@@ -78,7 +78,7 @@ type Config struct {
 	Capacity int64
 	// Disk makes the installer's own changes; the zero Disk is the real one.
 	Disk firmware.Disk
-	// Logger is told of each transfer; nil discards.
+	// Logger receives a line for each transfer; nil discards.
 	Logger *slog.Logger
 }
 

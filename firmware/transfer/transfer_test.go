@@ -99,7 +99,7 @@ func (d *device) revert(t *testing.T, job firmware.Job) error {
 	return err
 }
 
-func TestTheWayBackIsTheVersionBefore(t *testing.T) {
+func TestARollbackBringsTheVersionBefore(t *testing.T) {
 	d := newDevice(t)
 	require.NoError(t, d.activate(t, d.stage(t, "1.0.0", "1.1.0")))
 	second := d.stage(t, "1.1.0", "1.2.0")
@@ -110,9 +110,9 @@ func TestTheWayBackIsTheVersionBefore(t *testing.T) {
 	assert.Equal(t, firmwaretest.Content("1.1.0", 100), d.live)
 }
 
-// Somebody else has given the component another version: what is kept is not
+// The component was given another version by hand: what is kept is not
 // what has to come back.
-func TestNoWayBackToWhatDidNotRun(t *testing.T) {
+func TestNoRollbackToWhatDidNotRun(t *testing.T) {
 	d := newDevice(t)
 	require.NoError(t, d.activate(t, d.stage(t, "1.0.0", "1.1.0")))
 	d.live = []byte("by hand\n")
@@ -124,7 +124,7 @@ func TestNoWayBackToWhatDidNotRun(t *testing.T) {
 }
 
 // A component that says nothing may still be given what it ran last.
-func TestWayBackOfASilentComponent(t *testing.T) {
+func TestRollbackOfASilentComponent(t *testing.T) {
 	d := newDevice(t)
 	require.NoError(t, d.activate(t, d.stage(t, "1.0.0", "1.1.0")))
 	job := d.stage(t, "", "1.2.0")

@@ -54,7 +54,7 @@ func pairs() map[string][2][]byte {
 	return map[string][2][]byte{
 		"nothing": {}, "from nothing": {nil, random[:5000]}, "to nothing": {random[:5000], nil},
 		"equal": {old, old}, "moved": {old, grown}, "cut short": {grown, old[:37_501]},
-		"foreign": {random, old[:25_000]}, "swapped halves": {old, append(bytes.Clone(old[50_000:]), old[:50_000]...)},
+		"of another": {random, old[:25_000]}, "swapped halves": {old, append(bytes.Clone(old[50_000:]), old[:50_000]...)},
 		"zeros":        {append(bytes.Clone(zeros), old...), append(append(bytes.Clone(zeros[:1<<17]), grown...), zeros...)},
 		"twice":        {old[:12_500], append(bytes.Clone(old[:12_500]), old[:12_500]...)},
 		"one byte off": {old, append([]byte{1}, old...)},

@@ -16,7 +16,7 @@ import (
 // Bundle is an open package file.
 type Bundle struct {
 	Envelope ota.Envelope
-	// Manifest is what the envelope says. Nobody has verified who signed it.
+	// Manifest is what the envelope says. Who signed it is not verified.
 	Manifest *ota.Manifest
 
 	file    *os.File

@@ -62,7 +62,7 @@ var codes = map[Code]struct {
 	VerifyFailed:       {false, "the component runs another version than the target after the upgrade"},
 	BootFailed:         {false, "the device fell back to the previous version at boot"},
 	HealthCheckFailed:  {false, "the new version is not healthy or cannot reach the platform"},
-	Reverted:           {false, "the component was taken back because another one failed"},
+	Reverted:           {false, "the component was rolled back because another one failed"},
 	Interrupted:        {false, "the upgrade was given up after too many restarts"},
 	PlanTerminated:     {false, "the plan was terminated before its switch began, by the platform or at the device"},
 	PlanExpired:        {false, "the plan ended before its switch began"},

@@ -59,7 +59,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// What a validator lets through stays in its directory and can stand in a
+// What a validator lets through stays in its directory and can be used in a
 // topic, in an environment variable and in a line of a log.
 func FuzzValidators(f *testing.F) {
 	for _, s := range []string{"", ".", "..", "gw-200", "1.0.0", "../x", "a\x00b", "é", "\xff", strings.Repeat("a", 129)} {

@@ -38,12 +38,12 @@ const (
 // Valid reports whether k is one of the two kinds.
 func (k PackageKind) Valid() bool { return k == Full || k == Delta }
 
-// Mode says who agrees to a plan before the device does.
+// Mode says who accepts a plan before the device does.
 type Mode string
 
 // The two modes.
 const (
-	Silent Mode = "silent" // nobody
+	Silent Mode = "silent" // no user is asked
 	Manual Mode = "manual" // the device's user, before the plan reaches the device
 )
 
@@ -57,7 +57,7 @@ type OnFailure string
 const (
 	Stop     OnFailure = "stop"     // later components are not touched
 	Continue OnFailure = "continue" // later components are upgraded all the same
-	Revert   OnFailure = "revert"   // components already upgraded go back
+	Revert   OnFailure = "revert"   // components already upgraded roll back
 )
 
 // Valid reports whether f is one of the three answers.
@@ -216,7 +216,7 @@ type Manifest struct {
 	Source         string // the version a delta starts from
 	Target         string
 	Release        int64 // counter per product and component
-	AllowDowngrade bool  // the release counter may go back
+	AllowDowngrade bool  // the release counter may go down
 	Created        time.Time
 	Expires        time.Time // zero if it never does
 	Hardware       []string  // revisions it fits; empty means any

@@ -95,8 +95,8 @@ func TestEveryStatusIsReachedAndLeadsToAnEnd(t *testing.T) {
 }
 
 // Without its failures the life of an upgrade is a line: the bar of stages never
-// goes back, and every confirmed status has a failure to go to.
-func TestTheBarOfStagesNeverGoesBack(t *testing.T) {
+// rolls back, and every confirmed status has a failure to go to.
+func TestTheBarOfStagesNeverShrinks(t *testing.T) {
 	place := map[ota.Stage]int{
 		ota.StageStart: 0, ota.StageConfirm: 1, ota.StageDownload: 2, ota.StageUpgrade: 3, ota.StageEnd: 4,
 	}

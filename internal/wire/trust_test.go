@@ -51,8 +51,8 @@ func TestOpen(t *testing.T) {
 		return e
 	}
 	one, two, stranger, unsigned := envelope(t, key(1)), envelope(t, key(2)), envelope(t, key(9)), envelope(t)
-	crowd := unsigned
-	crowd.Signatures = make([]ota.Signature, ota.MaxSignatures+1)
+	many := unsigned
+	many.Signatures = make([]ota.Signature, ota.MaxSignatures+1)
 	const either = 0
 
 	cases := []struct {
@@ -75,7 +75,7 @@ func TestOpen(t *testing.T) {
 		{"a stranger in a trusted key's name", withKeyID(stranger, wire.KeyID(public(1))), either, false,
 			ota.SignatureInvalid},
 		{"a stranger beside a trusted key", join(stranger, one), either, false, ""},
-		{"a trusted key in nobody's name", withKeyID(one, ""), either, false, ""},
+		{"a trusted key in no key's name", withKeyID(one, ""), either, false, ""},
 		{"a trusted key in a stranger's name", withKeyID(one, "stranger"), either, false, ""},
 		{"a trusted key in another's name", withKeyID(one, wire.KeyID(public(2))), either, false, ""},
 		{"broken", broken(one), either, false, ota.SignatureInvalid},
@@ -85,7 +85,7 @@ func TestOpen(t *testing.T) {
 		{"broken by a stranger", broken(stranger), either, false, ota.KeyUntrusted},
 		{"an empty signature", ota.Envelope{PayloadType: wire.ManifestType, Payload: one.Payload,
 			Signatures: []ota.Signature{{KeyID: wire.KeyID(public(1))}}}, either, false, ota.SignatureInvalid},
-		{"too many signatures", crowd, either, false, ota.KeyUntrusted},
+		{"too many signatures", many, either, false, ota.KeyUntrusted},
 		{"changed payload", withPayload(one, "{}"), either, false, ota.SignatureInvalid},
 		{"signed as something else", signed("text/plain", string(one.Payload)), either, false, ota.ManifestMismatch},
 		{"signed, but no manifest", signed(wire.ManifestType, `{"product":"../gw"}`), either, false, ota.ManifestMismatch},

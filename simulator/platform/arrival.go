@@ -11,8 +11,8 @@ import (
 const lookAgain = 20 * time.Millisecond
 
 // AwaitArrival waits until everything that was said to some devices has arrived:
-// at the embedded broker when the devices have acknowledged it, at a broker of
-// others when that has, since it keeps what its clients have not read. It returns
+// at the embedded broker when the devices have acknowledged it, at an external
+// broker when that has, since it keeps what its clients have not read. It returns
 // ctx's error if that ends first. Run must have been called.
 func (s *Service) AwaitArrival(ctx context.Context, devices []ota.Identity) error {
 	if err := s.flush(); err != nil {

@@ -30,7 +30,7 @@ func TestArrival(t *testing.T) {
 			d := connect(t, s.BrokerURL(), "gw-1")
 			require.NoError(t, arrives(s, d, patience), "nothing was said")
 			d.deaf.Lock()
-			d.inventory("1.0.0") // it is told that there is no plan
+			d.inventory("1.0.0") // it hears that there is no plan
 			require.Eventually(t, func() bool { return arrives(s, d, time.Millisecond) != nil }, patience, time.Millisecond)
 			require.ErrorIs(t, arrives(s, d, 100*time.Millisecond), context.DeadlineExceeded)
 			other := connect(t, s.BrokerURL(), "gw-2")
@@ -42,8 +42,8 @@ func TestArrival(t *testing.T) {
 	}
 }
 
-// TestArrivalAtABrokerOfOthers: what that broker has taken has arrived.
-func TestArrivalAtABrokerOfOthers(t *testing.T) {
+// TestArrivalAtAnExternalBroker: what that broker has taken has arrived.
+func TestArrivalAtAnExternalBroker(t *testing.T) {
 	t.Parallel()
 	b, err := broker.New(broker.Config{PlatformUser: "staff", PlatformPassword: "secret"})
 	require.NoError(t, err)

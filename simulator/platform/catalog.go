@@ -27,7 +27,7 @@ type catalog struct {
 	base   string
 	bucket string
 	root   string             // begins every key, so that platforms in one bucket do not share objects; may be empty
-	store  *objectstore.Store // nil if it is somebody else's
+	store  *objectstore.Store // nil if it is external
 	plain  bool               // devices get s3:// addresses
 
 	credentials atomic.Pointer[objectstore.Credentials]

@@ -15,14 +15,14 @@ import (
 )
 
 // rootFile is the file of the state directory that keeps the beginning of the
-// objects' keys in a store of others. A state that is older has none: its keys
+// objects' keys in an external store. A state that is older has none: its keys
 // begin with the package.
 const rootFile = "objects"
 
 // clearTime is how long a platform that ends takes to remove its objects.
 const clearTime = 10 * time.Second
 
-// objectRoot is the beginning of every key in an object store of others. No other
+// objectRoot is the beginning of every key in an external object store. No other
 // platform has it, so two that use one bucket replace no object of each other; a
 // state directory keeps it.
 func (s *Service) objectRoot() (string, error) {
@@ -63,8 +63,8 @@ func writeRoot(path, root string) error {
 	return fmt.Errorf("cannot keep where the packages lie in the object store: %w", err)
 }
 
-// clearStore removes what a platform that keeps nothing has put into a store of
-// others: nothing names it any longer. The log says what stays.
+// clearStore removes what a platform that keeps nothing has put into an external
+// store: nothing names it any longer. The log says what stays.
 func (s *Service) clearStore() {
 	if s.config.Store == nil || s.config.State != "" {
 		return

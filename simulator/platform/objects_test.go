@@ -17,7 +17,7 @@ import (
 	"otafleet/simulator/platform/objectstore"
 )
 
-// bucketOf is a store of others that tells which objects lie in it.
+// bucketOf is an external store that tells which objects lie in it.
 func bucketOf(t *testing.T) (remote *platform.RemoteStore, keys func() []string) {
 	t.Helper()
 	credentials := objectstore.Credentials{AccessKey: "staff", SecretKey: "secret-of-the-store"}

@@ -19,7 +19,7 @@ var errNotOwn = errors.New("it is not a part of the fake platform")
 
 // KillBroker cuts every connection with the embedded broker and lets it forget
 // every session, until RestartBroker. Its address is kept meanwhile. A
-// broker of others cannot be killed.
+// external broker cannot be killed.
 func (s *Service) KillBroker() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *Service) RestartBroker() {
 }
 
 // KillStore cuts every download from the embedded object store, until
-// RestartStore. What is stored stays. A store of others cannot be killed.
+// RestartStore. What is stored stays. An external store cannot be killed.
 func (s *Service) KillStore() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *Service) Restart() {
 }
 
 // RevokeAddresses lets the store refuse every package address that has been
-// issued: they are signed with a key that it accepts no longer. A store of others
+// issued: they are signed with a key that it accepts no longer. An external store
 // knows only one key.
 func (s *Service) RevokeAddresses() error {
 	if s.store == nil {

@@ -16,7 +16,7 @@ import (
 	"otafleet/simulator/platform/engine"
 )
 
-// unreachable holds that nobody listens at a place, and that nobody else gets it.
+// unreachable holds that no server listens at an address, and that no other gets it.
 func unreachable(t *testing.T, url string) {
 	t.Helper()
 	_, address, _ := strings.Cut(url, "://")

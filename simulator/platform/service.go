@@ -66,7 +66,7 @@ type Config struct {
 	State string
 
 	Validity time.Duration // of package addresses; 0 means DefaultValidity
-	// Observe is told what happened, in order; nil for nobody. It is called with
+	// Observe hears what happened, in order; nil for none. It is called with
 	// the fake platform locked, and must neither keep the facts nor call back.
 	Observe func(now time.Time, fact engine.Output)
 	Logger  *slog.Logger // nil discards
@@ -98,7 +98,7 @@ type Service struct {
 	config  Config
 	log     *slog.Logger
 	topics  wire.Topics
-	store   *objectstore.Store // nil with a store of others
+	store   *objectstore.Store // nil with an external store
 	catalog catalog
 	keeping *keeping // nil without a state directory
 
@@ -109,8 +109,8 @@ type Service struct {
 	mu       sync.Mutex // guards the following
 	engine   *engine.Engine
 	pipe     pipe
-	embedded *broker.Broker      // nil with a broker of others
-	server   *objectstore.Server // nil with a store of others
+	embedded *broker.Broker      // nil with an external broker
+	server   *objectstore.Server // nil with an external store
 	down     bool
 	missed   []engine.Message // while down
 	watches  map[*Watch]struct{}
@@ -246,7 +246,7 @@ func (s *Service) carrier() pipe {
 func (s *Service) StoreURL() string { return s.catalog.base }
 
 // Hears waits until the fake platform hears what devices say, or ctx ends: what they
-// tell a broker of others before that is lost. Run must have been called.
+// tell an external broker before that is lost. Run must have been called.
 func (s *Service) Hears(ctx context.Context) error {
 	session, others := s.carrier().(*session)
 	if !others {

@@ -149,9 +149,9 @@ func TestCredentials(t *testing.T) {
 	require.Error(t, d.open(s.BrokerURL()))
 }
 
-// TestBrokerOfOthers runs the platform through another broker, which restarts
+// TestExternalBroker runs the platform through another broker, which restarts
 // and forgets everything.
-func TestBrokerOfOthers(t *testing.T) {
+func TestExternalBroker(t *testing.T) {
 	t.Parallel()
 	kept, err := address.Keep("127.0.0.1:0")
 	require.NoError(t, err)
@@ -186,7 +186,7 @@ func (d *device) awaitPlatform() {
 	}, patience, 100*time.Millisecond)
 }
 
-// addressOfAnOffer agrees to a plan that has been offered, perhaps several
+// addressOfAnOffer accepts a plan that has been offered, perhaps several
 // times.
 func (d *device) addressOfAnOffer() *ota.Package {
 	d.t.Helper()
@@ -230,7 +230,7 @@ func TestMessagesWaitForTheBroker(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-// TestWrongPassword keeps on trying, and ends when it is told to.
+// TestWrongPassword keeps on trying, and ends when it is asked to.
 func TestWrongPassword(t *testing.T) {
 	b, err := broker.New(broker.Config{PlatformUser: "staff", PlatformPassword: "secret"})
 	require.NoError(t, err)
@@ -242,9 +242,9 @@ func TestWrongPassword(t *testing.T) {
 	require.NoError(t, s.Run(ctx), "a deadline is an end like any other")
 }
 
-// TestStoreOfOthers uploads packages with presigned requests and lets devices
+// TestExternalStore uploads packages with presigned requests and lets devices
 // fetch them there.
-func TestStoreOfOthers(t *testing.T) {
+func TestExternalStore(t *testing.T) {
 	credentials := objectstore.Credentials{AccessKey: "staff", SecretKey: "secret-of-the-store"}
 	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"ota"}})
 	require.NoError(t, err)
@@ -260,9 +260,9 @@ func TestStoreOfOthers(t *testing.T) {
 	assert.Equal(t, image(), body)
 }
 
-// TestStoreOfOthersForgets: the files of a deleted package go from there too, and
-// what that store does not let go of is said and holds nobody up.
-func TestStoreOfOthersForgets(t *testing.T) {
+// TestExternalStoreForgets: the files of a deleted package go from there too, and
+// what that store does not let go of is said and holds no one up.
+func TestExternalStoreForgets(t *testing.T) {
 	credentials := objectstore.Credentials{AccessKey: "staff", SecretKey: "secret-of-the-store"}
 	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"ota"}})
 	require.NoError(t, err)
@@ -309,7 +309,7 @@ func TestStoreOfOthersForgets(t *testing.T) {
 	assert.NotContains(t, log.String(), "X-Amz-Signature")
 }
 
-func TestStoreOfOthersRefuses(t *testing.T) {
+func TestExternalStoreRefuses(t *testing.T) {
 	right := objectstore.Credentials{AccessKey: "staff", SecretKey: "secret-of-the-store"}
 	store, err := objectstore.New(objectstore.Config{Credentials: right, Buckets: []string{"ota"}})
 	require.NoError(t, err)

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// serving runs the parts of a fake platform, also those that take the place of others
+// serving runs the parts of a fake platform, also external ones in the place of embedded ones
 // while it runs. One that fails ends them all.
 type serving struct {
 	parts sync.WaitGroup

@@ -51,7 +51,7 @@ func (w window) ConAckReceived(conn io.Writer, connect *packets.Connect, ack *pa
 	return w.State.ConAckReceived(conn, connect, ack)
 }
 
-// session is the fake platform's connection to a broker of others.
+// session is the fake platform's connection to an external broker.
 type session struct {
 	// Immutable.
 	address  string
@@ -101,7 +101,7 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 		}, opened: make(chan struct{}), refused: make(chan error, 1), fresh: true}, nil
 }
 
-// clientID names the fake platform at a broker of others. A broker ends the older of two
+// clientID names the fake platform at an external broker. A broker ends the older of two
 // sessions of one name, so it has the prefix of the topics in it: two platforms that
 // share a broker by prefixes do not throw each other out, and one that is started
 // again takes the place of its last life.

@@ -124,7 +124,7 @@ func TestLeftOvers(t *testing.T) {
 	require.ErrorContains(t, err, "cannot open the package")
 }
 
-// TestWatch: who follows sees what happens, and who does not keep up is told how
+// TestWatch: who follows sees what happens, and who does not keep up learns how
 // much was missed.
 func TestWatch(t *testing.T) {
 	s := start(t, platform.Config{})

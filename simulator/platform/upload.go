@@ -95,7 +95,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// hidePath takes the place of a temporary file out of what somebody far away reads.
+// hidePath takes the place of a temporary file out of what a remote client reads.
 func hidePath(err error, path string) error {
 	return errors.New(strings.ReplaceAll(err.Error(), path, "upload"))
 }

@@ -14,7 +14,7 @@ type Fact struct {
 	What engine.Output
 }
 
-// Watch is somebody who follows what happens. One that does not keep up misses
+// Watch is a follower of what happens. One that does not keep up misses
 // facts, and never holds the platform up.
 type Watch struct {
 	// Facts gives the facts, in their order.
@@ -27,7 +27,7 @@ type Watch struct {
 // Missed is how many facts there was no room for since the last call.
 func (w *Watch) Missed() int64 { return w.missed.Swap(0) }
 
-// Watch lets somebody follow what happens from now on, with room for so many
+// Watch follows what happens from now on, with room for so many
 // facts that have not been taken yet. End it with Unwatch.
 func (s *Service) Watch(room int) *Watch {
 	w := &Watch{facts: make(chan Fact, room)}

@@ -63,7 +63,7 @@ func (w *world) tell(o *simulator.Options) {
 }
 
 // platformWait is how long the fake platform may take to open its session with a
-// broker of others.
+// external broker.
 const platformWait = 30 * time.Second
 
 // awaitPlatform lets no device arrive before the fake platform hears what it says.

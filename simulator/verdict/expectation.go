@@ -129,7 +129,7 @@ func (x *expecting) add(e Expectation, nothing string) {
 }
 
 // count adds an expectation on a number n out of the e.Occasions that these devices
-// have, of others in the whole run. others is negative if unknown. nothing is what
+// have, out of so many in the whole run. others is negative if unknown. nothing is what
 // was missing without an occasion; empty if it needs none.
 func (x *expecting) count(e Expectation, c scenario.Comparison, n, others int, nothing string) {
 	e.Measured, e.Held = count(n, e.Occasions, c.Percent), c.Holds(n, e.Occasions)

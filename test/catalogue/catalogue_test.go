@@ -118,5 +118,5 @@ func held(t *testing.T, v *verdict.Verdict) {
 	}
 }
 
-// longest is how long somebody may wait for a run on real sockets.
+// longest is how long a test may wait for a run on real sockets.
 const longest = 2 * time.Minute

@@ -20,7 +20,7 @@ func (s *spoilt) Handle(now time.Time, in agent.Input) []agent.Output {
 	return s.say(s.machine.Handle(now, in))
 }
 
-// defects are mistakes that somebody could make in the machine: each breaks a
+// defects are mistakes that are easily made in the machine: each breaks a
 // promise that scenarios rely on.
 func defects() []mutation {
 	defect := func(name string, say func([]agent.Output) []agent.Output) mutation {
@@ -54,8 +54,8 @@ func defects() []mutation {
 		})),
 		defect("an image that was given up is forgotten", states(func(s *agent.State) {
 			for i := range s.Components {
-				if s.Components[i].Suspect.Restarts > 10 {
-					s.Components[i].Suspect = agent.Suspect{}
+				if s.Components[i].RestartCounter.Restarts > 10 {
+					s.Components[i].RestartCounter = agent.RestartCounter{}
 				}
 			}
 		})),

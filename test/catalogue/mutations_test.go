@@ -30,7 +30,7 @@ func mutations() []mutation {
 // lessHappens takes away what the scenario is about.
 func lessHappens() []mutation {
 	return []mutation{
-		{name: "nobody arrives", world: fleets(func(f *scenario.Fleet, s *scenario.Scenario) {
+		{name: "no device arrives", world: fleets(func(f *scenario.Fleet, s *scenario.Scenario) {
 			f.Arrive = scenario.Arrive{After: s.Duration}
 		})},
 		{name: "there is no plan", world: func(s *scenario.Scenario) { s.Plans = nil }},

@@ -57,7 +57,7 @@ var order = regexp.MustCompile(
 		`curl|mosquitto|setcap|journalctl|modprobe|go run|go test) [-a-z%/0-9]|\bscripts/[a-z-]+\.sh`,
 )
 
-// advised are the commands that stand in texts of the source as they are typed.
+// advised are the commands that are in texts of the source as they are typed.
 // The texts of helps are looked at where they are printed.
 func advised(t *testing.T) (all []command) {
 	t.Helper()

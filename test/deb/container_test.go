@@ -104,8 +104,8 @@ func (c *container) do(args ...string) string {
 	c.t.Helper()
 	out, err := c.try(args...)
 	if err != nil {
-		journal, _ := c.try("journalctl", "--no-pager", "--lines=30")
-		require.NoError(c.t, err, "%q: %s\n%s", args, out, journal)
+		logs, _ := c.try("journalctl", "--no-pager", "--lines=30")
+		require.NoError(c.t, err, "%q: %s\n%s", args, out, logs)
 	}
 	return strings.TrimSpace(out)
 }

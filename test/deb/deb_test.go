@@ -163,7 +163,7 @@ control_socket: /run/ota-agent/agent.sock
 
 // The agent as a component of its own, by the lines of installers.conf: one that
 // ends a second after its start is rolled back under systemd and its sandbox.
-func TestNewAgentThatEndsGoesBack(t *testing.T) {
+func TestNewAgentThatEndsIsRolledBack(t *testing.T) {
 	c := boot(t)
 	c.install(build(t, "ota-agent", "v1.0.0"), build(t, "ota-sim", "v1.0.0"))
 	examples := c.read("usr/share/doc/ota-agent/examples/installers.conf")

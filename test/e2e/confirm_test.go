@@ -22,8 +22,8 @@ func TestConfirmByAsking(t *testing.T) {
 	s.awaitQuestion()
 	question := []string{"--plan", "p", "--attempt", "1", "--targets", "1.1.0"}
 	status := s.device.Do("status").Out
-	assert.Contains(t, status, "plan p waits for your answer: "+s.device.Told("confirm")+", or "+s.device.Told("refuse"))
-	assert.Contains(t, status, s.device.Told("confirm")+" "+strings.Join(question, " "), "what is read can be typed")
+	assert.Contains(t, status, "plan p waits for your answer: "+s.device.Shown("confirm")+", or "+s.device.Shown("refuse"))
+	assert.Contains(t, status, s.device.Shown("confirm")+" "+strings.Join(question, " "), "what is read can be typed")
 
 	for _, other := range [][]string{{"--plan", "q"}, {"--attempt", "2"}, {"--targets", "1.0.9"},
 		{"--targets", "1.1.0,2"}} {

@@ -54,7 +54,7 @@ func TestDelta(t *testing.T) {
 			s.device.Write("app.bin", test.live, 0o755)
 			s.device.Start()
 			if test.full {
-				s.platform.Shelve(harness.Pack(t, "app", "1.1.0", 7, image, nil, s.key))
+				s.platform.Upload(harness.Pack(t, "app", "1.1.0", 7, image, nil, s.key))
 			}
 			s.upgrade(harness.Plan{ID: "p"}, test.status, s.delta("1.1.0", 7, old, image))
 			assert.Equal(t, test.trail, s.platform.Trail("p", "app"))
@@ -77,7 +77,7 @@ func TestDeltaOfWhatChangesMeanwhile(t *testing.T) {
 	s.device.Write("app.bin", old, 0o755)
 	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "50KiB/s"
 	s.device.Start()
-	s.platform.Shelve(harness.Pack(t, "app", "1.1.0", 7, image, nil, s.key))
+	s.platform.Upload(harness.Pack(t, "app", "1.1.0", 7, image, nil, s.key))
 	s.platform.Offer(harness.Plan{ID: "p"}, s.delta("1.1.0", 7, old, image))
 	harness.Await(t, "the download", func() bool { return len(s.platform.Trail("p", "app")) == 4 })
 	s.device.Write("app.bin", append(old, 0), 0o755)

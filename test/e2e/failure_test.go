@@ -12,7 +12,7 @@ import (
 	"otafleet/test/harness"
 )
 
-func TestUnhealthyVersionGoesBack(t *testing.T) {
+func TestUnhealthyVersionIsRolledBack(t *testing.T) {
 	t.Parallel()
 	s := newSetting(t)
 	// The application says of itself whether it is healthy.
@@ -157,7 +157,7 @@ func TestOneOfThreeComponentsFails(t *testing.T) {
 
 // Two components whose health is one: when the second makes the device sick,
 // the first is rolled back with it.
-func TestUnhealthyPairGoesBackTogether(t *testing.T) {
+func TestUnhealthyPairIsRolledBackTogether(t *testing.T) {
 	t.Parallel()
 	s := newSetting(t)
 	s.device.Components(harness.FileComponent("app", "1.0.0", nil), harness.FileComponent("web", "1.0.0", nil))

@@ -44,7 +44,7 @@ func (s *setting) launch(packaged string) *harness.Process {
 
 // A new agent that starts, and ends before it could roll itself back, is rolled
 // back by what starts it. The old one reports that, and can be upgraded again.
-func TestNewAgentThatEndsGoesBack(t *testing.T) {
+func TestNewAgentThatEndsIsRolledBack(t *testing.T) {
 	for name, script := range map[string]string{
 		"at once":                "exit 1",
 		"at once when it runs":   `[ "$1" = version ]`,

@@ -110,7 +110,7 @@ func TestPauseLastsOverRestarts(t *testing.T) {
 	assert.Equal(t, 4, s.device.Do("resume").Code, "it is not paused")
 	assert.Equal(
 		t,
-		harness.Outcome{Out: "paused: nothing new begins before '" + s.device.Told("resume") + "'\n"},
+		harness.Outcome{Out: "paused: nothing new begins before '" + s.device.Shown("resume") + "'\n"},
 		s.device.Do("pause", "--reason", "line 3 runs"),
 	)
 	s.awaitState("paused")
@@ -183,7 +183,7 @@ func TestHistory(t *testing.T) {
 	assert.Contains(t, lines.Out, string(kept), "the file is what the verb prints")
 }
 
-// Nobody is there but an operator with a USB stick.
+// Only an operator with a USB stick is there.
 func TestInstallWithoutAnyPlatform(t *testing.T) {
 	t.Parallel()
 	s := &setting{t: t, key: harness.NewKey(t)}

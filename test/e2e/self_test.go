@@ -46,7 +46,7 @@ func TestAgentUpgradesItself(t *testing.T) {
 
 // A new agent that is none is rolled back: by the old one, which begins again when
 // it cannot start the new one, or by a command that tries the new one first.
-func TestAgentThatDoesNotRunGoesBack(t *testing.T) {
+func TestAgentThatDoesNotRunIsRolledBack(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		after []string

@@ -110,7 +110,7 @@ func TestBadFileOfTheAgentIsRefused(t *testing.T) {
 
 // Where it gets past the check all the same, an agent that cannot start with it
 // takes it back, whatever starts it: the device is never left without an agent.
-func TestBadFileOfTheAgentIsTakenBack(t *testing.T) {
+func TestBadFileOfTheAgentIsRolledBack(t *testing.T) {
 	for name, test := range componentsReadByAgent(t) {
 		for _, launched := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {

@@ -204,7 +204,7 @@ func (s *site) shows() {
 		s.t,
 		harness.Outcome{
 			Code: 4,
-			Err:  "ota-agent status: this agent speaks for no sub-device \"meter-9\": see '" + s.device.Told("status") + "'\n",
+			Err:  "ota-agent status: this agent speaks for no sub-device \"meter-9\": see '" + s.device.Shown("status") + "'\n",
 		},
 		s.device.Do("status", "--device", "meter-9"),
 	)
@@ -222,13 +222,13 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 		text := s.device.Do("status").Out
 		return strings.Contains(
 			text,
-			"waits for your answer: "+s.device.Told(
+			"waits for your answer: "+s.device.Shown(
 				"confirm",
-			)+" --device meter-1, or "+s.device.Told(
+			)+" --device meter-1, or "+s.device.Shown(
 				"refuse",
 			)+" --device meter-1",
 		) &&
-			strings.Contains(text, s.device.Told("confirm")+" --device meter-2")
+			strings.Contains(text, s.device.Shown("confirm")+" --device meter-2")
 	})
 	assert.Equal(t, 4, s.device.Do("confirm").Code, "the gateway has no plan")
 	assert.Equal(
@@ -269,7 +269,7 @@ func TestSubDeviceIsOperated(t *testing.T) {
 	}
 	assert.Equal(t, 0, s.device.Do("pause", "--device", "meter-1").Code)
 	paused("meter-1", true)
-	assert.Contains(t, explained("meter-1"), s.device.Told("resume")+" --device meter-1")
+	assert.Contains(t, explained("meter-1"), s.device.Shown("resume")+" --device meter-1")
 	paused("meter-2", false)
 	assert.Equal(t, 0, s.device.Do("resume", "--device", "meter-1").Code)
 	paused("meter-1", false)

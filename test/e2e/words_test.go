@@ -11,7 +11,7 @@ import (
 )
 
 // The last words of a handler say why it failed. They arrive wherever the failure
-// is told, however much was said before them.
+// is reported, however much was said before them.
 func TestLastWordsOfAHandlerArrive(t *testing.T) {
 	t.Parallel()
 	const last = "the valve is stuck"

@@ -113,8 +113,8 @@ func (d *Device) Configure() {
 	d.Write("agent.yaml", content, 0o644)
 }
 
-// Told is how the agent's answers to Do tell to type a verb.
-func (d *Device) Told(verb string) string {
+// Shown is how the agent's answers to Do tell to type a verb.
+func (d *Device) Shown(verb string) string {
 	return shell.Line(d.Programs.Agent, verb, "--socket", d.Path("agent.sock"))
 }
 

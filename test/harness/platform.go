@@ -34,21 +34,21 @@ func StartPlatform(t testing.TB, config platform.Config) *Platform {
 	t.Helper()
 	p := &Platform{t: t, arrivals: map[engine.Arrival]int{}, faults: map[string][]string{}}
 	config.Observe = p.observe
-	standIn, err := platform.New(config)
+	service, err := platform.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Service = standIn
+	p.Service = service
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- standIn.Run(ctx) }()
+	go func() { ended <- service.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the platform failed: %v", err)
 		}
 	})
-	if err := standIn.Hears(t.Context()); err != nil {
+	if err := service.Hears(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -95,7 +95,7 @@ func (p *Platform) Offer(plan Plan, packages ...*Package) {
 		Mode: ota.Silent, Retries: plan.Retries, OnFailure: plan.OnFailure,
 	}
 	for _, pkg := range packages {
-		p.Shelve(pkg)
+		p.Upload(pkg)
 		m := pkg.Manifest
 		c := engine.ComponentSpec{ID: m.Component, Type: m.Type, Package: m.Package, Sources: plan.Sources, Target: m.Target}
 		if m.Package == ota.Delta {
@@ -107,8 +107,8 @@ func (p *Platform) Offer(plan Plan, packages ...*Package) {
 	p.order(engine.Activate{Plan: plan.ID})
 }
 
-// Shelve makes a package available to plans.
-func (p *Platform) Shelve(pkg *Package) {
+// Upload makes a package available to plans.
+func (p *Platform) Upload(pkg *Package) {
 	p.t.Helper()
 	if err := p.AddPackage(context.Background(), pkg.Envelope, pkg.Manifest, pkg.readers()); err != nil {
 		p.t.Fatal(err)

@@ -96,7 +96,7 @@ func (d *device) handle(ctx context.Context, m message) (ended bool, err error) 
 	return false, nil
 }
 
-// accept agrees to the plan.
+// accept accepts the plan.
 func (d *device) accept(ctx context.Context) error {
 	d.left = len(d.plan.Components)
 	for _, c := range d.plan.Components {

@@ -16,19 +16,19 @@ import (
 type sent struct{ lines []string }
 
 func (s *sent) publish(_ context.Context, kind string, payload []byte) error {
-	var told struct {
+	var heard struct {
 		status
 		Request bool     `json:"request"`
 		Running *running `json:"running"`
 	}
-	if err := json.Unmarshal(payload, &told); err != nil {
+	if err := json.Unmarshal(payload, &heard); err != nil {
 		return err
 	}
 	switch kind {
 	case "status":
-		s.lines = append(s.lines, fmt.Sprintf("%d %s %s %s", told.Seq, told.Component, told.Status, told.Version))
+		s.lines = append(s.lines, fmt.Sprintf("%d %s %s %s", heard.Seq, heard.Component, heard.Status, heard.Version))
 	case "inventory":
-		s.lines = append(s.lines, fmt.Sprintf("inventory request=%t running=%t", told.Request, told.Running != nil))
+		s.lines = append(s.lines, fmt.Sprintf("inventory request=%t running=%t", heard.Request, heard.Running != nil))
 	default:
 		s.lines = append(s.lines, kind)
 	}

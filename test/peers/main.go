@@ -1,9 +1,9 @@
-// Command peers is what somebody writes in a day to load an OTA platform: a
+// Command peers is what a developer writes in a day to load an OTA platform: a
 // loop that plays the happy path of the native protocol for many devices, each
 // with a session of its own, on a common MQTT client as it comes. It is
 // measured beside ota-sim by scripts/peers.sh.
 //
-// Each device connects, tells what it runs, agrees to the plan, downloads each
+// Each device connects, tells what it runs, accepts the plan, downloads each
 // package with a plain GET, reports every status, waits for the
 // acknowledgement of the last one, and stays connected. The program prints how
 // many are upgraded and ends when all are, or is ended by a signal.

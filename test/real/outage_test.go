@@ -28,14 +28,14 @@ func TestBrokerOutages(t *testing.T) {
 	store, broker := startStore(t, false), startMosquitto(t)
 	front := store.front()
 	key := harness.NewKey(t)
-	desk := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url(), Store: store.remote(front.url)})
+	observer := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url(), Store: store.remote(front.url)})
 	device := harness.NewDevice(t, programs, broker.url(), key)
 	device.Settings["download"] = harness.Settings{"rate_limit": "512KiB/s"}
 	device.Components(harness.FileComponent("app", "1.0.0", nil), harness.FileComponent("tool", "1.0.0", nil))
 	device.Write("app.bin", []byte("old"), 0o755)
 	device.Write("tool.bin", []byte("old"), 0o755)
 	image := harness.Image(1, size)
-	desk.Offer(
+	observer.Offer(
 		harness.Plan{ID: "p"},
 		harness.Pack(t, "app", "1.1.0", 2, image, nil, key),
 		harness.Pack(t, "tool", "1.1.0", 2, []byte("new"), nil, key),
@@ -55,16 +55,16 @@ func TestBrokerOutages(t *testing.T) {
 		)
 	}
 	t.Logf("%d outages in %s", outages, time.Since(began).Round(time.Millisecond))
-	desk.AwaitStatus("p", device, ota.DeviceUpgraded)
-	t.Logf("upgraded in %s, reports %v", time.Since(began).Round(time.Millisecond), desk.Arrivals())
+	observer.AwaitStatus("p", device, ota.DeviceUpgraded)
+	t.Logf("upgraded in %s, reports %v", time.Since(began).Round(time.Millisecond), observer.Arrivals())
 
 	assert.True(t, bytes.Equal(image, device.Read("app.bin")))
 	assert.Len(t, front.asked(), 2, "one request for each file: a download needs no broker")
-	for i, r := range desk.Reports("p") {
+	for i, r := range observer.Reports("p") {
 		assert.Equal(t, i+1, r.Seq, "the numbers have no gap")
 	}
-	assert.Len(t, desk.Reports("p"), 2*7)
-	assert.Empty(t, desk.Faults("p"))
-	assert.Zero(t, desk.Arrivals()[engine.Early], "out of order")
+	assert.Len(t, observer.Reports("p"), 2*7)
+	assert.Empty(t, observer.Faults("p"))
+	assert.Zero(t, observer.Arrivals()[engine.Early], "out of order")
 	assert.Zero(t, agent.Stop())
 }

@@ -22,19 +22,19 @@ import (
 func TestWill(t *testing.T) {
 	t.Parallel()
 	broker := startMosquitto(t)
-	desk := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url()})
+	observer := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url()})
 	key := harness.NewKey(t)
 	device := harness.NewDevice(t, programs, broker.url(), key)
 	device.Components(harness.FileComponent("app", "1.0.0", nil))
 	device.Write("app.bin", []byte("old"), 0o755)
 	agent := device.Start()
-	desk.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, []byte("new"), nil, key))
-	desk.AwaitStatus("p", device, ota.DeviceUpgraded)
-	assert.True(t, desk.Online("p", device))
+	observer.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, []byte("new"), nil, key))
+	observer.AwaitStatus("p", device, ota.DeviceUpgraded)
+	assert.True(t, observer.Online("p", device))
 	agent.Kill()
-	harness.Await(t, "the platform hears that the device is offline", func() bool { return !desk.Online("p", device) })
+	harness.Await(t, "the platform hears that the device is offline", func() bool { return !observer.Online("p", device) })
 	device.Start()
-	harness.Await(t, "the platform hears the device again", func() bool { return desk.Online("p", device) })
+	harness.Await(t, "the platform hears the device again", func() bool { return observer.Online("p", device) })
 }
 
 // A plan for an agent that is away waits at the broker, over a restart of the
@@ -47,14 +47,14 @@ func TestPersistentSession(t *testing.T) {
 	device.Components(harness.FileComponent("app", "1.0.0", nil))
 	device.Write("app.bin", []byte("old"), 0o755)
 
-	desk := connectDesk(t, broker)
+	observer := connectObserver(t, broker)
 	agent := device.Start()
-	inventory := await[*ota.Inventory](desk)
+	inventory := await[*ota.Inventory](observer)
 	assert.True(t, inventory.Request, "it asks for a plan, and this platform does not answer")
 	agent.Kill()
-	await[*ota.Offline](desk)
+	await[*ota.Offline](observer)
 
-	desk.send(device, &ota.Plan{
+	observer.send(device, &ota.Plan{
 		Time:       time.Now(),
 		ID:         "p",
 		Name:       "p",
@@ -67,29 +67,29 @@ func TestPersistentSession(t *testing.T) {
 	require.Zero(t, broker.process.Stop())
 	broker.start()
 
-	desk = connectDesk(t, broker)
+	observer = connectObserver(t, broker)
 	agent = device.Start()
-	assert.True(t, await[*ota.Decision](desk).Accept)
+	assert.True(t, await[*ota.Decision](observer).Accept)
 	assert.Zero(t, agent.Stop())
-	await[*ota.Offline](desk)
+	await[*ota.Offline](observer)
 }
 
-// desk is a platform of which the test writes every word.
-type desk struct {
+// observer is a platform of which the test writes every word.
+type observer struct {
 	t      *testing.T
 	client *paho.Client
 	heard  chan ota.Up
 }
 
-func connectDesk(t *testing.T, broker *server) *desk {
+func connectObserver(t *testing.T, broker *server) *observer {
 	t.Helper()
-	d := &desk{t: t, heard: make(chan ota.Up, 100)}
+	d := &observer{t: t, heard: make(chan ota.Up, 100)}
 	conn, err := net.Dial("tcp", broker.address)
 	require.NoError(t, err)
 	d.client = paho.NewClient(
 		paho.ClientConfig{Conn: conn, OnPublishReceived: []func(paho.PublishReceived) (bool, error){d.hear}},
 	)
-	_, err = d.client.Connect(t.Context(), &paho.Connect{ClientID: "desk", CleanStart: true, KeepAlive: 30})
+	_, err = d.client.Connect(t.Context(), &paho.Connect{ClientID: "observer", CleanStart: true, KeepAlive: 30})
 	require.NoError(t, err)
 	_, err = d.client.Subscribe(t.Context(), &paho.Subscribe{
 		Subscriptions: []paho.SubscribeOptions{{Topic: wire.Topics{}.PlatformFilter(), QoS: 1}},
@@ -99,7 +99,7 @@ func connectDesk(t *testing.T, broker *server) *desk {
 	return d
 }
 
-func (d *desk) hear(p paho.PublishReceived) (bool, error) {
+func (d *observer) hear(p paho.PublishReceived) (bool, error) {
 	kind := p.Packet.Topic[strings.LastIndex(p.Packet.Topic, "/")+1:]
 	message, err := wire.DecodeUp(kind, p.Packet.Payload)
 	assert.NoError(d.t, err, p.Packet.Topic)
@@ -108,7 +108,7 @@ func (d *desk) hear(p paho.PublishReceived) (bool, error) {
 }
 
 // send publishes a message to a device and waits until the broker has it.
-func (d *desk) send(to *harness.Device, m ota.Down) {
+func (d *observer) send(to *harness.Device, m ota.Down) {
 	d.t.Helper()
 	kind, payload, err := wire.EncodeDown(m)
 	require.NoError(d.t, err)
@@ -120,7 +120,7 @@ func (d *desk) send(to *harness.Device, m ota.Down) {
 }
 
 // await passes over what else devices say until a message of a kind comes.
-func await[M ota.Up](d *desk) M {
+func await[M ota.Up](d *observer) M {
 	d.t.Helper()
 	timeout := time.After(harness.Patience)
 	for {

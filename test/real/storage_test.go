@@ -88,13 +88,13 @@ func TestResume(t *testing.T) {
 	store, broker := startStore(t, false), startMosquitto(t)
 	front := store.front()
 	key := harness.NewKey(t)
-	desk := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url(), Store: store.remote(front.url)})
+	observer := harness.StartPlatform(t, platform.Config{BrokerURL: broker.url(), Store: store.remote(front.url)})
 	device := harness.NewDevice(t, programs, broker.url(), key)
 	device.Settings["download"] = harness.Settings{"rate_limit": "4MiB/s"}
 	device.Components(harness.FileComponent("app", "1.0.0", nil))
 	device.Write("app.bin", []byte("old"), 0o755)
 	image := harness.Image(1, size)
-	desk.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, image, nil, key))
+	observer.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, image, nil, key))
 
 	// verified is the first byte that the inactive place does not hold yet.
 	verified := func() int64 {
@@ -119,7 +119,7 @@ func TestResume(t *testing.T) {
 		harness.Await(t, "the download goes on", func() bool { return len(front.asked()) > before })
 		assert.Equal(t, kept, front.asked()[before].from, "it goes on at the first byte that is missing")
 	}
-	desk.AwaitStatus("p", device, ota.DeviceUpgraded)
+	observer.AwaitStatus("p", device, ota.DeviceUpgraded)
 	t.Logf(
 		"upgraded in %s with %d kills and %d requests",
 		time.Since(began).Round(time.Millisecond),
@@ -128,6 +128,6 @@ func TestResume(t *testing.T) {
 	)
 	assert.Len(t, front.asked(), 1+kills, "no request but the first and one after each kill")
 	assert.True(t, bytes.Equal(image, device.Read("app.bin")))
-	assert.Empty(t, desk.Faults("p"))
+	assert.Empty(t, observer.Faults("p"))
 	assert.Zero(t, agent.Stop())
 }

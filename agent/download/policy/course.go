@@ -156,7 +156,7 @@ func (c *Course) fruitless(a *address, took time.Duration, r Result) {
 	c.score.Fruitless++
 	c.score.Waited += took
 	if r.Kind == Away {
-		c.score.Wrong = 0 // where somebody is away, patience decides
+		c.score.Wrong = 0 // where a server is away, patience decides
 	} else {
 		c.score.Wrong++
 	}

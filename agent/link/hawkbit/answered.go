@@ -38,7 +38,7 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	x.failures = 0
 	switch r.kind {
 	case tellingAttributes:
-		x.attributesTold(p)
+		x.attributesSent(p)
 	case readingAction:
 		x.actionRead(r.action, p)
 	case readingManifest:
@@ -172,10 +172,10 @@ func (x *Exchange) showAction(id, address, kind string) {
 	a.address, a.cancelled = address, notCancelled
 }
 
-// attributesTold notes what the server knows. One that takes none, as goosebit, is
+// attributesSent notes what the server knows. One that takes none, as goosebit, is
 // not asked again before it asks.
-func (x *Exchange) attributesTold(p Response) {
-	x.ask, x.told = false, x.attributes()
+func (x *Exchange) attributesSent(p Response) {
+	x.ask, x.heard = false, x.attributes()
 	if p.Status != http.StatusOK {
 		x.trouble = fmt.Errorf("hawkBit does not take the device's attributes (%d)", p.Status)
 	}

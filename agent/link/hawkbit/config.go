@@ -31,7 +31,7 @@ type Config struct {
 	Gateway bool // Token is the tenant's gateway token
 	// OnFailure says what a failed component means for the others of its action.
 	OnFailure ota.OnFailure
-	// Attributes are told beside the components' versions.
+	// Attributes are sent beside the components' versions.
 	Attributes map[string]string
 	UserAgent  string // empty for ota-agent
 	// Transport carries the requests; nil for a plain one.

@@ -20,7 +20,7 @@
 // hawkBit has one outcome for an action, and a plan has one for each component.
 // Therefore no report of an action is acknowledged before the action is closed: after
 // a restart the agent sends all of them again, and the Exchange knows what became of
-// every component. What is told twice are a few lines in the action's history.
+// every component. What is said twice are a few lines in the action's history.
 //
 // The package does not download: it says by Authorize which requests for artifacts
 // carry the device's token. Those that lead to another host do not.

@@ -22,7 +22,7 @@ type Settings struct {
 	Tenant string
 	// OnFailure says what a failed component means for the others: hawkBit does not.
 	OnFailure ota.OnFailure
-	// Attributes are told beside the components' versions, such as the hardware.
+	// Attributes are sent beside the components' versions, such as the hardware.
 	Attributes map[string]string
 	// Draw draws from [0, 1), so that the polls of a fleet spread.
 	Draw func() float64
@@ -32,7 +32,7 @@ type Settings struct {
 // concurrent use, and none of its methods blocks.
 //
 // Next gives one request at a time; its answer goes to Answered. Messages of the agent
-// go to Send. After each of them, Deliveries has what the agent is to be told.
+// go to Send. After each of them, Deliveries has what the agent has to receive.
 type Exchange struct {
 	settings Settings
 	base     *url.URL // of the device's root
@@ -48,7 +48,7 @@ type Exchange struct {
 
 	inventory *ota.Inventory    // the last one
 	wanted    bool              // the agent has asked for a plan, and waits for an answer
-	told      map[string]string // the attributes that the server has; nil for none
+	heard     map[string]string // the attributes that the server has; nil for none
 	ask       bool              // the server asks for them
 
 	actions []*action // those that are not done with, oldest first
@@ -103,7 +103,7 @@ type Response struct {
 	Err        error         // set if no whole answer came
 }
 
-// Deliveries takes out what the agent is to be told, in this order. If handled is
+// Deliveries takes out what the agent has to receive, in this order. If handled is
 // true, Handled must be called when the agent has handled all of it.
 func (x *Exchange) Deliveries() (inputs []agent.Input, handled bool) {
 	inputs, x.inbox = x.inbox, nil
@@ -201,7 +201,7 @@ func (x *Exchange) refuse(a *action, d *ota.Decision) {
 	}
 	a.answer = refused
 	if a.refused == string(d.Reason) {
-		return // it is known: hawkBit counts what it is told
+		return // it is known: hawkBit counts what it hears
 	}
 	a.refused = string(d.Reason)
 	switch final := finalRefusal(d.Reason); {

@@ -26,7 +26,7 @@ type bench struct {
 	server   *server
 	exchange *hawkbit.Exchange
 	now      time.Time
-	told     []agent.Input
+	heard    []agent.Input
 	seq      map[string]int
 	handle   bool // Handled is called at once
 }
@@ -40,7 +40,7 @@ func newBench(t *testing.T) *bench {
 // restart begins a new Exchange, as a process that has ended and begun does.
 func (b *bench) restart() {
 	b.exchange = hawkbit.NewExchange(hawkbit.Settings{Identity: identity, URL: parse(b.t, base), OnFailure: ota.Stop, Draw: func() float64 { return 0 }})
-	b.told = nil
+	b.heard = nil
 }
 
 // settle carries requests until none is due, and returns when one will be.
@@ -59,10 +59,10 @@ func (b *bench) settle() time.Time {
 	return time.Time{}
 }
 
-// take hears what the device is told.
+// take collects what the device receives.
 func (b *bench) take() {
 	inputs, handled := b.exchange.Deliveries()
-	b.told = append(b.told, inputs...)
+	b.heard = append(b.heard, inputs...)
 	if handled && b.handle {
 		b.exchange.Handled(b.now)
 	}
@@ -86,7 +86,7 @@ func hears[T ota.Down](b *bench) []T {
 	b.t.Helper()
 	b.take()
 	var found []T
-	b.told = slices.DeleteFunc(b.told, func(in agent.Input) bool {
+	b.heard = slices.DeleteFunc(b.heard, func(in agent.Input) bool {
 		if r, is := in.(agent.Received); is {
 			if m, is := r.Message.(T); is {
 				found = append(found, m)
@@ -104,7 +104,7 @@ func (b *bench) send(m ota.Up) { b.exchange.Send(b.now, m) }
 func (b *bench) start() {
 	b.t.Helper()
 	b.settle()
-	require.Contains(b.t, b.told, agent.Input(agent.Connected{}))
+	require.Contains(b.t, b.heard, agent.Input(agent.Connected{}))
 	b.send(&ota.Inventory{Agent: "ota-agent/1", Request: true, Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "1.0.0"}}})
 	b.settle()
 }
@@ -340,7 +340,7 @@ func TestTrouble(t *testing.T) {
 		}
 		assert.Less(t, asked, 60, "%d: the pauses grow", status)
 		assert.Greater(t, asked, 10, "%d", status)
-		assert.Equal(t, online, !slices.Contains(b.told, agent.Input(agent.Disconnected{})), "%d", status)
+		assert.Equal(t, online, !slices.Contains(b.heard, agent.Input(agent.Disconnected{})), "%d", status)
 		if !online {
 			assert.ErrorContains(t, b.exchange.Trouble(), http.StatusText(status)[:0], "%d", status)
 		}

@@ -49,7 +49,7 @@ func FuzzExchange(f *testing.F) {
 	})
 }
 
-// reply does what an agent does with what it is told.
+// reply does what an agent does with what it receives.
 func reply(x *hawkbit.Exchange, now time.Time, in agent.Input) {
 	switch in := in.(type) {
 	case agent.Connected:

@@ -56,11 +56,11 @@ func (x *Exchange) due() *Request {
 // attributesDue tells the server what the device runs, if it asks, or if that has
 // changed since it asked.
 func (x *Exchange) attributesDue() *Request {
-	if x.inventory == nil || !x.ask && x.told == nil {
+	if x.inventory == nil || !x.ask && x.heard == nil {
 		return nil
 	}
 	data := x.attributes()
-	if !x.ask && maps.Equal(data, x.told) {
+	if !x.ask && maps.Equal(data, x.heard) {
 		return nil
 	}
 	return &Request{Method: http.MethodPut, URL: x.base.JoinPath("configData").String(), Limit: maxRoot,

@@ -28,10 +28,10 @@ func serve(t *testing.T, handler http.Handler) *httptest.Server {
 	return h
 }
 
-// run keeps a session, and gives what its device is told.
+// run keeps a session, and gives what its device receives.
 func run(t *testing.T, cfg hawkbit.Config) (*hawkbit.Session, <-chan agent.Input) {
-	told := make(chan agent.Input, 64)
-	cfg.Device = link.Device{Identity: identity, Deliver: func(in agent.Input) { told <- in }}
+	heard := make(chan agent.Input, 64)
+	cfg.Device = link.Device{Identity: identity, Deliver: func(in agent.Input) { heard <- in }}
 	s, err := hawkbit.New(cfg)
 	require.NoError(t, err)
 	ctx, end := context.WithCancel(context.Background())
@@ -42,16 +42,16 @@ func run(t *testing.T, cfg hawkbit.Config) (*hawkbit.Session, <-chan agent.Input
 		end()
 		ended.Wait()
 	})
-	return s, told
+	return s, heard
 }
 
-func next(t *testing.T, told <-chan agent.Input) agent.Input {
+func next(t *testing.T, heard <-chan agent.Input) agent.Input {
 	t.Helper()
 	select {
-	case in := <-told:
+	case in := <-heard:
 		return in
 	case <-time.After(patience):
-		t.Fatal("the device is told nothing")
+		t.Fatal("the device receives nothing")
 		return nil
 	}
 }
@@ -61,18 +61,18 @@ func TestSession(t *testing.T) {
 	h := serve(t, server)
 	server.url = h.URL
 	a := server.assign("8", "1.1.0", "app")
-	s, told := run(t, hawkbit.Config{URL: parse(t, h.URL), Token: func() (string, error) { return "secret", nil }})
-	require.Equal(t, agent.Connected{}, next(t, told))
+	s, heard := run(t, hawkbit.Config{URL: parse(t, h.URL), Token: func() (string, error) { return "secret", nil }})
+	require.Equal(t, agent.Connected{}, next(t, heard))
 	assert.False(t, s.Health().Since.IsZero())
-	plan := next(t, told).(agent.Received).Message.(*ota.Plan)
+	plan := next(t, heard).(agent.Received).Message.(*ota.Plan)
 	report := func(seq int, status ota.Status) {
 		s.Send(&ota.Report{Plan: plan.ID, Attempt: 1, Seq: seq, Component: "app", Status: status, Version: "1.1.0"})
 	}
 	report(1, ota.PlanReceived)
 	s.Send(&ota.Decision{Plan: plan.ID, Attempt: 1, Accept: true})
-	assert.IsType(t, &ota.Package{}, next(t, told).(agent.Received).Message)
+	assert.IsType(t, &ota.Package{}, next(t, heard).(agent.Received).Message)
 	report(2, ota.NoUpdateRequired)
-	assert.Equal(t, &ota.Ack{Plan: "8", Seq: 2}, next(t, told).(agent.Received).Message)
+	assert.Equal(t, &ota.Ack{Plan: "8", Seq: 2}, next(t, heard).(agent.Received).Message)
 	server.mu.Lock()
 	defer server.mu.Unlock()
 	assert.Equal(t, "FINISHED", a.status)
@@ -96,8 +96,8 @@ func TestToken(t *testing.T) {
 	h := serve(t, server)
 	server.url = h.URL
 	cfg := hawkbit.Config{URL: parse(t, h.URL), Gateway: true, Token: func() (string, error) { return "secret", nil }}
-	_, told := run(t, cfg)
-	require.Equal(t, agent.Connected{}, next(t, told))
+	_, heard := run(t, cfg)
+	require.Equal(t, agent.Connected{}, next(t, heard))
 	assert.Zero(t, bare.Load())
 	r, err := http.NewRequest(http.MethodGet, other.URL, nil)
 	require.NoError(t, err)
@@ -127,14 +127,14 @@ func TestServerGone(t *testing.T) {
 	}
 	h := serve(t, server)
 	server.url = h.URL
-	s, told := run(t, hawkbit.Config{URL: parse(t, h.URL)})
-	require.Equal(t, agent.Connected{}, next(t, told))
+	s, heard := run(t, hawkbit.Config{URL: parse(t, h.URL)})
+	require.Equal(t, agent.Connected{}, next(t, heard))
 	down.Store(true)
-	require.Equal(t, agent.Disconnected{}, next(t, told))
+	require.Equal(t, agent.Disconnected{}, next(t, heard))
 	s.Send(&ota.Inventory{Request: true})
 	assert.Contains(t, s.Health().Trouble, "503")
 	down.Store(false)
-	require.Equal(t, agent.Connected{}, next(t, told))
+	require.Equal(t, agent.Connected{}, next(t, heard))
 	assert.Empty(t, s.Health().Trouble)
 }
 

@@ -76,7 +76,7 @@ type bench struct {
 	session  link.Session
 }
 
-// device is one of them. It handles each message at once, unless it is told to wait.
+// device is one of them. It handles each message at once, unless it has to wait.
 type device struct {
 	id  ota.Identity
 	mu  sync.Mutex // guards the following

@@ -12,7 +12,7 @@ import (
 type Awaiter interface {
 	// Await returns at once and calls ready once, on a goroutine of its own, when
 	// there is something to read or when the connection was closed, from
-	// whichever side. Nobody reads meanwhile.
+	// whichever side. Nothing reads meanwhile.
 	Await(ready func())
 }
 
@@ -50,7 +50,7 @@ func (c *conn) begin() error {
 	return err
 }
 
-// more reports whether a packet has begun to arrive that nobody would be told
+// more reports whether a packet has begun to arrive of which the poller would not hear
 // of: TLS reads whole records, and so more than it is asked for.
 func (c *conn) more() (bool, error) {
 	if _, ok := c.raw().(Awaiter); !ok || c.secure() == nil {

@@ -99,7 +99,7 @@ func (c *Config) Validate() error {
 		problems = append(problems, err)
 	}
 	if c.Deliver == nil {
-		wrong("the link has nobody to deliver to")
+		wrong("the link has no device to deliver to")
 	}
 	problems = append(problems, c.validateMembers()...)
 	return errors.Join(append(problems, c.validateTimes()...)...)

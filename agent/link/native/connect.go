@@ -193,7 +193,7 @@ func (l *Session) login(s *live, packet *packets.Connect) error {
 	case ack.ReasonCode >= 0x80:
 		return &Refused{Code: ack.ReasonCode, Reason: ack.Properties.ReasonString}
 	case ack.Properties.AuthMethod != "":
-		return errors.New("the broker wants an authentication that nobody asked for")
+		return errors.New("the broker wants an unasked authentication")
 	case ack.Properties.ReceiveMaximum != nil && *ack.Properties.ReceiveMaximum == 0,
 		ack.Properties.MaximumPacketSize != nil && *ack.Properties.MaximumPacketSize == 0:
 		return errNothing

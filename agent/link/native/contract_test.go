@@ -56,11 +56,11 @@ type connection struct {
 // ended is the session's end of a connection, which tells when it is closed.
 type ended struct {
 	net.Conn
-	told func()
+	heard func()
 }
 
 func (e *ended) Close() error {
-	e.told()
+	e.heard()
 	return e.Conn.Close()
 }
 
@@ -85,7 +85,7 @@ func (b *broker) dial(context.Context, string, string) (net.Conn, error) {
 		}
 	}()
 	go b.serve(c)
-	return &ended{Conn: ours, told: sync.OnceFunc(func() { close(c.hungUp) })}, nil
+	return &ended{Conn: ours, heard: sync.OnceFunc(func() { close(c.hungUp) })}, nil
 }
 
 // serve answers a session until its connection ends.

@@ -1,6 +1,6 @@
 // Package native is the MQTT session of one device with the platform, in the
 // project's own dialect (docs/PROTOCOL.md). It is the agent's
-// only door to paho.golang.
+// only adapter of paho.golang.
 //
 // One flow through it: Run connects to one of the brokers, subscribes to the
 // device's topics and delivers Connected; every message that arrives is decoded

@@ -78,7 +78,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 	}
 	switch {
 	case !ok || direction != wire.Down || to.Deliver == nil:
-		l.complaints.say(l.log, "a message on a foreign topic is ignored", "topic", clip(p.Topic))
+		l.complaints.say(l.log, "a message on an unknown topic is ignored", "topic", clip(p.Topic))
 	case p.Retain:
 		// Platforms retain nothing, and what has been retained once is not news.
 		l.complaints.say(l.log, "a retained message is ignored", "kind", kind)
@@ -131,7 +131,7 @@ func (c *complaints) say(log *slog.Logger, text string, args ...any) {
 	c.unsaid++
 }
 
-// maxText bounds a foreign text in a log or a message, in bytes.
+// maxText bounds a remote text in a log or a message, in bytes.
 const maxText = 300
 
 // clip bounds a text of another end, and makes it safe to show.

@@ -46,7 +46,7 @@ func (c *Config) validateMembers() []error {
 		}
 		seen[m.Identity] = true
 		if m.Deliver == nil {
-			problems = append(problems, fmt.Errorf("member %q of product %q has nobody to deliver to", m.Identity.Device,
+			problems = append(problems, fmt.Errorf("member %q of product %q has no device to deliver to", m.Identity.Device,
 				m.Identity.Product))
 		}
 	}
@@ -80,8 +80,8 @@ func (l *Session) refused(s *live, member int, code byte, why string) {
 		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))
 }
 
-// nobody is the listener of an unknown device.
-const nobody = -1
+// unknownListener is the listener of an unknown device.
+const unknownListener = -1
 
 // listener finds who takes the messages of a device: 0 is the session's own one,
 // and i+1 its i-th member.
@@ -94,14 +94,14 @@ func (l *Session) listener(id ota.Identity) int {
 			return i + 1
 		}
 	}
-	return nobody
+	return unknownListener
 }
 
-// member is a listener; the zero Device, which has nobody to deliver to, for
-// nobody.
+// member is a listener; the zero Device, which has no device to deliver to, for
+// unknownListener.
 func (l *Session) member(listener int) link.Device {
 	switch listener {
-	case nobody:
+	case unknownListener:
 		return link.Device{}
 	case 0:
 		return link.Device{Identity: l.cfg.Identity, Deliver: l.cfg.Deliver, After: l.cfg.After}

@@ -44,7 +44,7 @@ func TestMembers(t *testing.T) {
 		assert.Equal(t, agent.Connected{}, in.next(t))
 	}
 	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 5}}, second.next(t))
-	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 7}}, own.next(t), "a stranger's is nobody's")
+	assert.Equal(t, agent.Received{Message: &ota.Ack{Plan: "p-17", Seq: 7}}, own.next(t), "an unknown device's is dropped")
 	var names []string
 	for _, f := range filters.wait(t) {
 		names = append(names, f.Topic)
@@ -101,7 +101,7 @@ func TestBadMembers(t *testing.T) {
 	err := cfg.Validate()
 	require.ErrorContains(t, err, `member "gw-0001" of product "gw-200" is spoken for twice`)
 	require.ErrorContains(t, err, `member "c" of product "a/b": both must be`)
-	require.ErrorContains(t, err, `member "c" of product "a/b" has nobody to deliver to`)
+	require.ErrorContains(t, err, `member "c" of product "a/b" has no device to deliver to`)
 	cfg.Members = make([]link.Device, link.MaxMembers+1)
 	require.ErrorContains(t, cfg.Validate(), "speaks for 1001 other devices")
 }

@@ -198,7 +198,7 @@ func refuseSubscription(p *peer) {
 	_ = p.until(packets.DISCONNECT)
 }
 
-// A broker that closes without a word is told in words, whenever it does.
+// A broker that closes without a word is reported in words, whenever it does.
 func TestWhatSilentBrokersMean(t *testing.T) {
 	for want, treat := range map[string]func(*peer){
 		"cannot log in to the broker: it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5? " +

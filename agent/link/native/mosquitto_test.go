@@ -84,7 +84,7 @@ func (p *peer) kind(t *testing.T) string {
 
 func TestBrokerKeepsMessagesOfAnAbsentDevice(t *testing.T) {
 	at := mosquitto(t)
-	desk := platform(t, at)
+	urlCache := platform(t, at)
 	in := newInbox()
 	l, stop := start(t, config("mqtt://"+at, in))
 	require.Equal(t, agent.Connected{}, in.next(t))
@@ -92,15 +92,15 @@ func TestBrokerKeepsMessagesOfAnAbsentDevice(t *testing.T) {
 		l.Send(report(seq + 1))
 	}
 	for range 50 {
-		require.Equal(t, "status", desk.kind(t))
+		require.Equal(t, "status", urlCache.kind(t))
 	}
 	stop()
 	require.Equal(t, agent.Disconnected{}, in.next(t))
-	require.Equal(t, "offline", desk.kind(t))
+	require.Equal(t, "offline", urlCache.kind(t))
 
 	for seq := range 5 {
-		desk.down(uint16(seq+1), topics+"down/ack", fmt.Sprintf(`{"plan":"p-17","seq":%d}`, seq+1))
-		require.NotNil(t, desk.until(packets.PUBACK))
+		urlCache.down(uint16(seq+1), topics+"down/ack", fmt.Sprintf(`{"plan":"p-17","seq":%d}`, seq+1))
+		require.NotNil(t, urlCache.until(packets.PUBACK))
 	}
 	run(t, l)
 	require.Equal(t, agent.Connected{}, in.next(t))
@@ -111,7 +111,7 @@ func TestBrokerKeepsMessagesOfAnAbsentDevice(t *testing.T) {
 
 func TestWillAfterAPowerCut(t *testing.T) {
 	at := mosquitto(t)
-	desk := platform(t, at)
+	urlCache := platform(t, at)
 	in := newInbox()
 	l, err := native.New(config("mqtt://"+at, in))
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestWillAfterAPowerCut(t *testing.T) {
 	require.Equal(t, agent.Connected{}, in.next(t))
 	cut(link.ErrAbrupt)
 	assert.NoError(t, ended.wait(t))
-	assert.Equal(t, "offline", desk.kind(t))
+	assert.Equal(t, "offline", urlCache.kind(t))
 }
 
 // TestTakeover runs two devices of one identity: both go on, neither floods.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a broker says is told in words, its own included.
+// What a broker says is reported in words, its own included.
 func TestWhatBrokersSay(t *testing.T) {
 	taken := unexpected(&packets.Disconnect{ReasonCode: 0x8e})
 	full := unexpected(&packets.Disconnect{ReasonCode: 0x97, Properties: &packets.Properties{ReasonString: "too much"}})

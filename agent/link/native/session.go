@@ -39,7 +39,7 @@ type Session struct {
 	up    *live // nil without a connection
 	last  error // why there is no connection
 	queue []outgoing
-	// sending says that somebody empties the queue: an idle link has nobody.
+	// sending says that a goroutine empties the queue: an idle link has none.
 	sending bool
 }
 

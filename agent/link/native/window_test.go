@@ -14,7 +14,7 @@ import (
 	"otafleet/internal/ota"
 )
 
-// slowDevice handles what is delivered when it is told to.
+// slowDevice handles what is delivered when it has to.
 type slowDevice struct {
 	inbox
 	waiting chan func()
@@ -190,7 +190,7 @@ func TestUncountedMessagesAreBoundedByBytes(t *testing.T) {
 
 // A member that handles nothing takes a part of the session's places, and the
 // others go on. What is dropped meanwhile, it asks for when it has caught up.
-func TestBlockedMemberBlocksNobodyElse(t *testing.T) {
+func TestBlockedMemberBlocksNoOther(t *testing.T) {
 	const many = 50
 	dropped := make(later[int], 1)
 	url := serve(t, func(p *peer) {

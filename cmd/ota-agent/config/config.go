@@ -58,7 +58,7 @@ type Config struct {
 	// SubDeviceParallel is how many sub-devices are changed at once; default 2.
 	SubDeviceParallel int
 	// ContactTimeout is how long a new version may run without reaching the
-	// platform before it is taken back; default 30 min.
+	// platform before it is rolled back; default 30 min.
 	ContactTimeout time.Duration
 	// Soak is how long a healthy new version runs before it is made permanent, and
 	// RestartSoak the same of one that needed a restart. Default none, and 10 s.
@@ -116,7 +116,7 @@ type Download struct {
 	Cache        int64         // bytes for packages that sub-devices share; 0 for no sharing, default 256 MiB
 }
 
-// Confirm says who agrees to a plan for which the conditions hold.
+// Confirm says who accepts a plan for which the conditions hold.
 type Confirm string
 
 // The three ways.
@@ -152,7 +152,7 @@ type Component struct {
 	ID        string
 	Type      ota.ComponentType
 	Installer Installer
-	// Irreversible says that the component cannot go back once it is upgraded.
+	// Irreversible says that the component cannot roll back once it is upgraded.
 	Irreversible bool
 	// Release is the counter of the version that the device was made with; 0 for
 	// none.

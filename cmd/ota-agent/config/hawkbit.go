@@ -29,7 +29,7 @@ func readHawkBit(m *yamlform.Map, in base, c *Config) {
 	case own && m.Has("gateway_token_file"):
 		m.Problemf("token_file", "stands beside gateway_token_file; want the one that the device has")
 	case !own && !m.Has("gateway_token_file") && !m.Has("cert_file") && m.Given():
-		m.Problemf("token_file", "is missing; want it, gateway_token_file, or cert_file: hawkBit lets nobody in without")
+		m.Problemf("token_file", "is missing; want it, gateway_token_file, or cert_file: hawkBit accepts no device without")
 	}
 	if h.URL != nil && h.URL.Scheme == "http" && !loopback(h.URL.Hostname()) {
 		m.Warnf("url", "the connection to %s is not encrypted: the token can be read on the way; want https", h.URL.Host)

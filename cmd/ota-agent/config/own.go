@@ -43,7 +43,7 @@ func below(path, dir string) (rest string, is bool) {
 }
 
 // markOwn finds the components that the agent itself reads at its start: a bad one
-// would keep it from starting. entries are where they stand in the file.
+// would keep it from starting. entries are their lines of the file.
 func (c *Config) markOwn(in base, entries []*yamlform.Map) {
 	if in.named == nil {
 		return
@@ -64,7 +64,7 @@ func (c *Config) markOwn(in base, entries []*yamlform.Map) {
 		if isRead && f.Restart == firmware.RestartNone {
 			entries[i].Warnf("file",
 				"is read by the agent at its start, without a restart: want restart: process, so that a version with which it "+
-					"cannot start is taken back")
+					"cannot start is rolled back")
 		}
 	}
 }

@@ -253,7 +253,7 @@ func readLog(m *yamlform.Map, l *Log) {
 	yamlform.Enum(m, "format", &l.Format, LogText, LogJSON)
 }
 
-// loopback reports whether a host is this machine, where nobody listens in.
+// loopback reports whether a host is this machine, where no one listens in.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

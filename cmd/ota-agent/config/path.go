@@ -21,7 +21,7 @@ type base struct {
 	// staged is a file or directory that is read in the place of its name without
 	// file.NextSuffix; empty for none.
 	staged string
-	named  *named // what has been named so far; nil where nobody asks for it
+	named  *named // what has been named so far; nil where that is not asked for
 }
 
 // named are the paths without which the agent does not start.

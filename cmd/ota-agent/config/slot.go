@@ -38,7 +38,7 @@ const (
 const (
 	RunningAuto    = "auto"    // RunningRoot, else RunningCmdline; the default
 	RunningRoot    = "root"    // where the root file system is mounted from
-	RunningCmdline = "cmdline" // what the kernel was told
+	RunningCmdline = "cmdline" // what the kernel was given
 )
 
 const defaultGrubEnv = "/boot/grub/grubenv"

@@ -7,7 +7,7 @@ import (
 	"otafleet/internal/yamlform"
 )
 
-// MaxSubDevices bounds the devices behind a gateway: each has a journal of its
+// MaxSubDevices bounds the devices behind a gateway: each has a state file of its
 // own, which is open while the agent runs.
 const MaxSubDevices = 256
 

@@ -65,7 +65,7 @@ func FuzzParseWindow(f *testing.F) {
 }
 
 // A new system may lack the data of a zone that the configuration names. Its
-// agent starts all the same: it has an upgrade to prove, or to take back.
+// agent starts all the same: it has an upgrade to prove, or to roll back.
 func TestUnknownZoneAtTheStart(t *testing.T) {
 	const text = "windows: [\"01:00-05:00 Europe/Atlantis\", \"02:00-03:00 UTC\"]\n"
 	for _, run := range []bool{false, true} {

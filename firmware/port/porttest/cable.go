@@ -73,7 +73,7 @@ func (c *Cable) Close() {
 }
 
 // Replug makes the line anew, as Plug does, for a component that disconnects
-// itself. It fails if the line has been unplugged by somebody else.
+// itself. It fails if the line has been unplugged already.
 func (c *Cable) Replug(e *End) (*End, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

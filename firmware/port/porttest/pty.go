@@ -23,7 +23,7 @@ import (
 type Far struct {
 	*os.File
 	port string
-	near *os.File // held open, so that the far end can be read while nobody has the port
+	near *os.File // held open, so that the far end can be read while the port is closed
 }
 
 // Close hangs up: who has the port open gets an error. The name of the port

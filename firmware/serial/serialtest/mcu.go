@@ -48,8 +48,8 @@ type MCU struct {
 	ResetAt int
 	// Away makes it take its port away for so long when it enters its bootloader.
 	Away time.Duration
-	// Mute makes its bootloader ask for nothing.
-	Mute bool
+	// Silent makes its bootloader ask for nothing.
+	Silent bool
 	// Forgets makes it go on with the old image after it has taken a new one.
 	Forgets bool
 
@@ -153,9 +153,9 @@ func (m *MCU) update(end *porttest.End) (*porttest.End, error) {
 		m.boot = true
 		return m.Cable.Away(end, m.Away)
 	}
-	m.boot = m.Mute
+	m.boot = m.Silent
 	end.Say([]byte("update\r\nready\r\n")...)
-	if m.Mute {
+	if m.Silent {
 		return end, nil
 	}
 	return end, m.load(end)

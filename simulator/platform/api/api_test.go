@@ -149,7 +149,7 @@ func (s *stand) manualPlan() {
 	s.refused(409, "POST", "/plans/by-hand/devices/gw-6/answer", `{"operation":"dance"}`)
 }
 
-// deletions take away what nobody needs, and nothing else.
+// deletions take away what is not needed, and nothing else.
 func (s *stand) deletions(needed string) {
 	s.refused(409, "DELETE", "/packages/"+needed, "")
 	outside := s.refused(422, "POST", "/packages", packageFile(s.t, "B", "../../1"))

@@ -84,7 +84,7 @@ func TestEndOfOneDevice(t *testing.T) {
 	s.reports("p", "gone", ota.UpgradeConfirmed, ota.ReadyToDownload)
 	s.says("gone", &ota.Offline{})
 	must[api.PlanDetails](s, "POST", "/plans/p/terminate", "")
-	assert.Equal(t, 1, must[api.PlanDetails](s, "GET", "/plans/p", "").Devices.Upgrading, "it has agreed")
+	assert.Equal(t, 1, must[api.PlanDetails](s, "GET", "/plans/p", "").Devices.Upgrading, "it has accepted")
 
 	d := must[api.DeviceDetails](s, "POST", "/plans/p/devices/gone/end", "")
 	assert.Equal(t, "upgrade_failed", d.Status)

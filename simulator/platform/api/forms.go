@@ -129,7 +129,7 @@ func (f *PlanForm) times(spec *engine.PlanSpec) error {
 	return nil
 }
 
-// zone finds a time zone by its name. The machine's own is nobody else's.
+// zone finds a time zone by its name. The machine's own is not a name.
 func zone(name string) (*time.Location, error) {
 	z, err := time.LoadLocation(name)
 	if err != nil || name == "" || name == "Local" {

@@ -13,7 +13,7 @@ import (
 // cookie holds the proof that a browser has given the token.
 const cookie = "ota-sim-session"
 
-// MinToken is how short a token may be, in characters: one that nobody guesses.
+// MinToken is how short a token may be, in characters: one that cannot be guessed.
 const MinToken = 16
 
 // Guard decides who may talk to the platform. It asks every request for the
@@ -85,7 +85,7 @@ func (g *Guard) admitted(r *http.Request) error {
 }
 
 // try compares a token, unless the caller has given a wrong one a moment ago: so
-// nobody tries many.
+// no caller tries many.
 func (g *Guard) try(r *http.Request, token string) error {
 	now := time.Now()
 	switch {

@@ -51,7 +51,7 @@ func TestVisits(t *testing.T) {
 }
 
 // TestWrongTokens: whoever gives a wrong token has to wait, by header and by form,
-// and nobody else.
+// and no other visitor.
 func TestWrongTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, err := NewGuard("0.0.0.0:80", testToken)

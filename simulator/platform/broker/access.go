@@ -82,7 +82,7 @@ func (a *access) admit(id string, connect packets.ConnectParams) packets.Code {
 	case !a.authentic(who.user, string(connect.Password)):
 		return packets.ErrBadUsernameOrPassword
 	case a.platform(who) && (deviceID(id) || id == mqtt.InlineClientId):
-		return packets.ErrClientIdentifierNotValid // it would take over somebody else's session
+		return packets.ErrClientIdentifierNotValid // it would take over the session of another device
 	case !a.platform(who) && !deviceID(id):
 		return packets.ErrClientIdentifierNotValid
 	case !a.platform(who) && !a.named(who):
@@ -120,7 +120,7 @@ func (a *access) named(who caller) bool {
 
 // ofProduct reports whether a device that gives its key alone as user name is of a
 // product: the one that it was of when it first came. A key says nothing of the
-// product, and nobody may speak for the device of another one that has the same.
+// product, and no client may speak for the device of another one that has the same.
 func (a *access) ofProduct(user, product string) bool {
 	if a.credentials == nil {
 		return true // where everybody is let in, a name proves nothing

@@ -45,8 +45,8 @@ func TestSessionsOfThoseAwayAreBounded(t *testing.T) {
 	assert.True(t, named(t, b, "gw.stays").connack.SessionPresent)
 }
 
-// TestNobodyWaitsForEver: the broker says how long it keeps a session.
-func TestNobodyWaitsForEver(t *testing.T) {
+// TestNoSessionWaitsForEver: the broker says how long it keeps a session.
+func TestNoSessionWaitsForEver(t *testing.T) {
 	b, _ := start(t, broker.Config{})
 	ever := uint32(1<<32 - 1)
 	c, err := connect(t, b, func(p *paho.Connect) { p.Properties.SessionExpiryInterval = &ever })

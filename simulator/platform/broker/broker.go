@@ -99,7 +99,7 @@ func New(cfg Config) (*Broker, error) {
 }
 
 // newServer sets mochi up. Topic aliases are off because mochi checks access
-// before it resolves them; retained messages because nobody could bound them;
+// before it resolves them; retained messages because nothing could bound them;
 // the statistics topics because each round stops the world; its queue of
 // writes is as short as can be because sessions have their own; its log
 // because it would print packets, passwords included.
@@ -131,7 +131,7 @@ func (b *Broker) newServer() (*mqtt.Server, error) {
 }
 
 // Run serves until ctx ends or Close is called. It then cuts every connection
-// without a farewell, as a killed process would, forgets every session, and
+// without a goodbye, as a killed process would, forgets every session, and
 // returns when the last goroutine has ended; the address is free at once. A
 // Broker runs once.
 func (b *Broker) Run(ctx context.Context) error {
@@ -196,7 +196,7 @@ func (b *Broker) Publish(topic string, payload []byte, expiry time.Duration) err
 // acknowledged. One without a session is owed nothing.
 func (b *Broker) Owes(id ota.Identity) bool { return b.directory.owes(b.access.down(id)) }
 
-// Kick cuts the connection of a client without a farewell and reports whether
+// Kick cuts the connection of a client without a goodbye and reports whether
 // there was one. The client's session lives on.
 func (b *Broker) Kick(clientID string) bool { return b.directory.kick(clientID) }
 
@@ -310,7 +310,7 @@ func (b *Broker) route(pk packets.Packet) {
 }
 
 // cut closes conn with a reset where it can, so that neither side lingers and
-// a TLS farewell is not waited for.
+// a TLS goodbye is not waited for.
 func cut(conn net.Conn) {
 	raw := conn
 	if t, ok := conn.(*tls.Conn); ok {

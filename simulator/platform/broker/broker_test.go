@@ -59,7 +59,7 @@ func TestWill(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.Disconnect(&paho.Disconnect{}))
 	time.Sleep(pause)
-	assert.Empty(t, seen, "a farewell takes the will back")
+	assert.Empty(t, seen, "a goodbye cancels the will")
 }
 
 func TestKick(t *testing.T) {

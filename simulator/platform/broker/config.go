@@ -23,7 +23,7 @@ type Config struct {
 	Gateways map[string][]string
 
 	// PlatformUser may publish and subscribe everywhere under the prefix, as a
-	// platform in another process does. Empty means that nobody may.
+	// platform in another process does. Empty means that none may.
 	PlatformUser     string
 	PlatformPassword string
 

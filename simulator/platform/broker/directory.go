@@ -122,7 +122,7 @@ func (d *directory) leave(client *mqtt.Client, forget bool) {
 	s.away = d.away.PushBack(s)
 	for d.maxAway > 0 && d.away.Len() > d.maxAway {
 		longest := d.away.Front().Value.(*session)
-		// While mu is held nobody opens it: a client that returns finds nothing, or all.
+		// While mu is held it is not opened: a client that returns finds nothing, or all.
 		d.drop(longest.owner)
 		d.remove(longest)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // What mochi sees in place of a filter: that the directory knows it, or that it
-// is refused. Nobody may publish to either.
+// is refused. No client may publish to either.
 const (
 	routed  = "$routed"
 	refused = "$refused"
@@ -42,7 +42,7 @@ func (h *hook) Provides(method byte) bool {
 }
 
 // OnConnect admits or refuses a client. A topic alias would be resolved after
-// the access check and outlive its connection, so nobody has any.
+// the access check and outlive its connection, so no session has any.
 func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	cl.Properties.Props.TopicAliasMaximum = 0
 	code := h.broker.access.admit(cl.ID, pk.Connect)
@@ -54,7 +54,7 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	return code
 }
 
-// OnConnectAuthenticate agrees to what OnConnect has admitted.
+// OnConnectAuthenticate accepts what OnConnect has admitted.
 func (h *hook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
 
 // OnACLCheck decides about what mochi itself routes: publications on their way

@@ -68,7 +68,7 @@ type session struct {
 	filters []string      // what the client subscribed to
 
 	mu      sync.Mutex
-	client  *mqtt.Client // nil while nobody is connected
+	client  *mqtt.Client // nil while no client is connected
 	window  int          // Receive Maximum of the client
 	queue   []message    // to be sent, oldest first; those sent before keep their packet id
 	sent    []message    // sent and not acknowledged, oldest first
@@ -98,14 +98,14 @@ func (s *session) detach(client *mqtt.Client) {
 	}
 }
 
-// connection is the session's client; nil while nobody is connected.
+// connection is the session's client; nil while it is not connected.
 func (s *session) connection() *mqtt.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.client
 }
 
-// enqueue adds a message, or drops it: with QoS 0 when nobody is connected,
+// enqueue adds a message, or drops it: with QoS 0 when no client is connected,
 // otherwise when too much waits.
 func (s *session) enqueue(m message) {
 	s.mu.Lock()

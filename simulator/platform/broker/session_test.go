@@ -165,7 +165,7 @@ func TestUnsubscribe(t *testing.T) {
 	c.nothing(t)
 }
 
-func TestSlowConsumerHoldsNobodyUp(t *testing.T) {
+func TestSlowConsumerHoldsNoOtherUp(t *testing.T) {
 	b, _ := start(t, broker.Config{})
 	slow := dialBare(t, b, "gw.slow", 0) // never reads again
 	slow.subscribe(t, "ota/v1/gw/slow/down/+")

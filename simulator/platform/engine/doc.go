@@ -23,10 +23,10 @@
 //   - A rejection period holds pushes back, never the answer to a request.
 //   - A device that never received a plan is Upgrade Failed when the plan is
 //     terminated and when its time is up. One that has the plan and has not
-//     confirmed is told, and fails when it reports so. The log says which.
+//     confirmed gets a message, and fails when it reports so. The log says which.
 //   - The operator can end the plan for one device, also after its confirmation:
 //     what a device that was removed for good will never report.
-//   - A manual plan that its user has agreed to is delivered when the device
+//   - A manual plan that its user has accepted is delivered when the device
 //     is, or comes, online; a refusal by the device waits for the grid.
 //   - A version equal to the target counts as success unless the same inventory
 //     says that the plan is still running: then its report will follow, and

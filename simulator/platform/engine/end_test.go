@@ -71,7 +71,7 @@ func TestSentence(t *testing.T) {
 }
 
 // TestEndSaysWhy: devices that never got a plan end alike when it is terminated
-// and when its time is up, and so do others that have not agreed; details and log
+// and when its time is up, and so do others that have not accepted; details and log
 // say why.
 func TestEndSaysWhy(t *testing.T) {
 	for _, end := range []struct {
@@ -92,8 +92,8 @@ func TestEndSaysWhy(t *testing.T) {
 			"never":  {ota.DeviceUpgradeFailed, "Plan " + end.how + " before the device had it"},
 			"off":    {ota.DeviceUpgradeFailed, "Plan " + end.how + " before the device had it"},
 			"sent":   {ota.DeviceUpgradeFailed, "Plan " + end.how + " before the device had it"},
-			"got":    {ota.DeviceNotUpgraded, "Plan " + end.how + " before the device had agreed to it"},
-			"agreed": {ota.DeviceUpgrading, "Plan " + end.how + "; the device has agreed to it and goes on"},
+			"got":    {ota.DeviceNotUpgraded, "Plan " + end.how + " before the device had accepted it"},
+			"agreed": {ota.DeviceUpgrading, "Plan " + end.how + "; the device has accepted it and goes on"},
 			"done":   {ota.DeviceNoUpdateRequired, ""},
 		} {
 			view, found := s.engine.Device("p", key)

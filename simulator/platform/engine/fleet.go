@@ -30,7 +30,7 @@ func (e *Engine) meet(d *device, m ota.Up) {
 func (d *device) met() bool { return d.first != 0 || len(d.components) > 0 }
 
 // order gives the product's devices by their keys. Those that are new are sorted
-// in when somebody looks.
+// in when a view is asked for.
 func (p *product) order() []*device {
 	if len(p.ordered) == len(p.devices) {
 		return p.ordered

@@ -110,7 +110,7 @@ func (s *script) fuzzCommand(id ota.Identity, plan string, argument int) {
 	_, _ = s.engine.Command(s.now, commands[argument/4%len(commands)])
 }
 
-func TestForeignMessagesAreIgnored(t *testing.T) {
+func TestUnknownMessagesAreIgnored(t *testing.T) {
 	s := newScript(t)
 	for _, id := range []ota.Identity{{}, {Product: "a/b", Device: "d"}, {Product: "a", Device: "#"}} {
 		require.Empty(t, s.engine.Handle(s.now, engine.Message{Device: id, Message: &ota.Inventory{Request: true}}))

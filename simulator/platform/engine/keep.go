@@ -30,7 +30,7 @@ func (d *device) record() string     { return deviceRecords + d.product.key + "/
 
 // kept is what has changed since the last call of Changes.
 type kept struct {
-	on       bool // somebody keeps the state
+	on       bool // the state is kept
 	packages map[*versionPackage]struct{}
 	plans    map[*plan]struct{}
 	series   map[*plan]struct{}
@@ -45,7 +45,7 @@ func newKept() kept {
 	}
 }
 
-// Keep lets the engine note what changes, for Changes. An engine that nobody
+// Keep lets the engine note what changes, for Changes. An engine that no one
 // keeps spends nothing on it.
 func (e *Engine) Keep() {
 	if !e.kept.on {

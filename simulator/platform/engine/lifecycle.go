@@ -119,7 +119,7 @@ func (e *Engine) closePlan(p *plan, status PlanStatus) {
 		if ended(t.status) {
 			continue
 		}
-		e.note(t, entry{kind: t.farewell(), note: e.words.number(p.end())})
+		e.note(t, entry{kind: t.ending(), note: e.words.number(p.end())})
 		if !t.confirmed {
 			e.withdraw(t)
 			e.settle(t)
@@ -141,19 +141,19 @@ func (p *plan) end() string {
 	return "was terminated"
 }
 
-// farewell is what the end of its plan means for a device that is not at its own.
-func (t *task) farewell() logKind {
+// ending is what the end of its plan means for a device that is not at its own.
+func (t *task) ending() logKind {
 	switch {
 	case t.confirmed:
 		return logGoesOn
 	case t.unheard():
 		return logNeverHad
 	}
-	return logNotAgreed
+	return logNotAccepted
 }
 
 // abandon ends one device's part of a plan: of one that was removed for good, or
-// shall not go on. A device that has the plan is told; it ends what it has not
+// shall not go on. A device that has the plan gets a message; it ends what it has not
 // begun to switch, and what it has begun it may yet report a success of.
 func (e *Engine) abandon(cmd Abandon) error {
 	p := e.plans[cmd.Plan]

@@ -31,7 +31,7 @@ const (
 	logIllegal
 	logStartedOver
 	logNeverHad
-	logNotAgreed
+	logNotAccepted
 	logGoesOn
 	logAbandoned
 )
@@ -54,8 +54,8 @@ var sentences = [...]string{
 	logIllegal:     "Report out of order, not counted: %s",
 	logStartedOver: "Device has no memory of the plan and starts over",
 	logNeverHad:    "Plan %s before the device had it",
-	logNotAgreed:   "Plan %s before the device had agreed to it",
-	logGoesOn:      "Plan %s; the device has agreed to it and goes on",
+	logNotAccepted: "Plan %s before the device had accepted it",
+	logGoesOn:      "Plan %s; the device has accepted it and goes on",
 	logAbandoned:   "The operator ended the plan for this device",
 }
 
@@ -120,7 +120,7 @@ func (e *Engine) text(line entry) string {
 		return fmt.Sprintf(sentence, name)
 	case logOffered, logRetrying, logRetried:
 		return fmt.Sprintf(sentence, line.note)
-	case logAsked, logPushed, logRefused, logIssued, logWithdrawn, logUser, logNeverHad, logNotAgreed, logGoesOn:
+	case logAsked, logPushed, logRefused, logIssued, logWithdrawn, logUser, logNeverHad, logNotAccepted, logGoesOn:
 		return fmt.Sprintf(sentence, e.words.at(line.note))
 	}
 	return sentence

@@ -110,7 +110,7 @@ func (t *task) refusal() ota.NoPlanReason {
 	return ""
 }
 
-// agreement asks whether the user of a manual plan has agreed to it.
+// agreement asks whether the user of a manual plan has accepted it.
 func (p *plan) agreement(now time.Time, d *device, t *task) ota.NoPlanReason {
 	switch {
 	case t != nil && t.agreed:

@@ -49,7 +49,7 @@ const (
 	Conflicting                // its number is known with another content; it replaces nothing
 	Illegal                    // the status table forbids it here; acknowledged, not applied
 	Unknown                    // no such plan for this device; acknowledged, not kept
-	Dropped                    // too far ahead to keep, or its number is no number; not acknowledged
+	Dropped                    // too far ahead to keep, or with an invalid number; not acknowledged
 	arrivals
 )
 

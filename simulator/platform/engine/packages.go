@@ -29,7 +29,7 @@ type packageKey struct {
 type versionPackage struct {
 	view PackageView // but for what is in use, and the verification
 	size int64       // bytes to transfer
-	// largest is the size of the largest file in bytes: what a device is told to
+	// largest is the size of the largest file in bytes: what a device has to
 	// have free.
 	largest int64
 	check   *verification // the last one; nil without any

@@ -101,7 +101,7 @@ func (e *Engine) checked(spec *PlanSpec, old *plan) (*plan, error) {
 	return p, bad.join()
 }
 
-// draft makes a plan that nobody knows yet, and says which packages are missing.
+// draft makes a plan that is not known yet, and says which packages are missing.
 func (e *Engine) draft(spec PlanSpec) (*plan, problems) {
 	p := &plan{spec: spec, status: Inactivated, black: set(spec.Black), white: set(spec.White)}
 	var bad problems

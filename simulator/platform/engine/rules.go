@@ -144,7 +144,7 @@ func checkList(p *problems, field string, keys []string) {
 func (s *PlanSpec) checkTexts(p *problems) {
 	p.unless(
 		len(s.Texts) == 0 || s.Mode == ota.Manual, "texts",
-		"texts: are for manual plans; nobody is asked about a silent one",
+		"texts: are for manual plans; no user is asked about a silent one",
 	)
 	p.unless(len(s.Texts) <= MaxTexts, "texts", "texts: %d languages, at most %d", len(s.Texts), MaxTexts)
 	seen := map[string]bool{}

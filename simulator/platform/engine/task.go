@@ -31,11 +31,11 @@ type task struct {
 	status     ota.DeviceStatus
 	owed       debt
 
-	confirmed bool // the device has agreed to the offered attempt, or to one before it
+	confirmed bool // the device has accepted the offered attempt, or to one before it
 	agreed    bool // manual plans: the user has confirmed
 	cancelled bool // manual plans: the user has cancelled
 	abandoned bool // the operator has ended the device's part
-	reverting bool // upgraded components are on their way back; no address goes out until they are there
+	reverting bool // upgraded components are being rolled back; no address goes out until they are there
 	mayForget bool // the last inventory does not name the plan: if the reports start over, so does the ledger
 	ackDue    bool // reports wait for their acknowledgement
 	ackQueued bool // the task stands in the queue of acknowledgements

@@ -198,17 +198,17 @@ var traces = []struct{ rule, script, trace string }{
 		"d1<A/2:retry d1<B/2:next d1=UpgradeFailed",
 	},
 	{
-		"on failure go back, from the first again",
+		"on failure roll back, from the first again",
 		"plan p on=revert retries=1; d1 ask; d1 take; d1 A+ | d1 B!boot_failed; d1 A:fail:reverted; d1 A+; d1 B+",
 		"d1<A/2:retry d1<B/2:retry d1=Upgraded",
 	},
 	{
-		"the way back reported first",
+		"the rollback reported first",
 		"plan p on=revert retries=1; d1 ask; d1 take; d1 A+; d1 B:ready; d1 B:down | d1 A:fail:reverted; d1 B:dlfail:write_failed",
 		"d1<A/2:retry",
 	},
 	{
-		"on failure go back, for good", "plan p on=revert; d1 ask; d1 take; d1 A+ | d1 B!boot_failed; d1 A:fail:reverted",
+		"on failure roll back, for good", "plan p on=revert; d1 ask; d1 take; d1 A+ | d1 B!boot_failed; d1 A:fail:reverted",
 		"d1=UpgradeFailed",
 	},
 	{

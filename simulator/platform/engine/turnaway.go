@@ -9,7 +9,7 @@ import (
 // turnedAway counts what came from devices that are not taken in.
 type turnedAway struct {
 	messages int       // since told
-	told     time.Time // when the last fact of it was returned
+	heard    time.Time // when the last fact of it was returned
 }
 
 // LimitDevices sets how many devices the engine remembers; MaxDevices without it.
@@ -39,8 +39,8 @@ func (e *Engine) turnAway(in Message) {
 	}
 	t := &e.turnedAway
 	t.messages++
-	if t.told.IsZero() || e.now.Sub(t.told) >= between {
+	if t.heard.IsZero() || e.now.Sub(t.heard) >= between {
 		e.emit(TurnedAway{Device: in.Device, Messages: t.messages, MaxDevices: e.maxDevices})
-		t.messages, t.told = 0, e.now
+		t.messages, t.heard = 0, e.now
 	}
 }

@@ -78,7 +78,7 @@ func (e *Engine) userAppoint(p *plan, d *device, cmd UserAnswer) error {
 }
 
 // userCancel fails the plan for this device. One that has it and has not
-// confirmed is told so.
+// confirmed gets a message.
 func (e *Engine) userCancel(t *task) {
 	e.note(t, entry{kind: logUser, note: e.words.number(string(UserCancel))})
 	e.withdraw(t)

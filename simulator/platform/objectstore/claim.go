@@ -71,7 +71,7 @@ func claimOfHeader(header http.Header, authorization string) (claim, error) {
 func claimOfQuery(header http.Header, query url.Values) (claim, error) {
 	for _, name := range []string{"Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"} {
 		if len(query["X-Amz-"+name]) != 1 {
-			return claim{}, malformedQuery.saying("X-Amz-%s must stand in the query once.", name)
+			return claim{}, malformedQuery.saying("X-Amz-%s must be in the query once.", name)
 		}
 	}
 	c := claim{presigned: true, signature: query.Get("X-Amz-Signature"), payload: unsignedPayload}

@@ -209,7 +209,7 @@ func (s *Store) newObject(content io.ReaderAt, size int64, sum []byte) *object {
 	}
 }
 
-// replace puts o under a key; the caller holds mu. A file that nobody refers
+// replace puts o under a key; the caller holds mu. A file that nothing refers
 // to any longer is closed by the garbage collector, so a download that is
 // under way reads on.
 func (s *Store) replace(bucket, key string, o *object) {

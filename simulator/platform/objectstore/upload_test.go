@@ -118,7 +118,7 @@ func FuzzClaim(f *testing.F) {
 		r.Header.Set("X-Amz-Content-Sha256", unsignedPayload)
 		_, err := testKeys.verify(r, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC))
 		var failed *failure
-		require.ErrorAs(t, err, &failed, "nobody can guess a signature")
+		require.ErrorAs(t, err, &failed, "a signature cannot be guessed")
 		if values, err := url.ParseQuery(query); err == nil {
 			if c, err := parseClaim(r.Header, values); err == nil {
 				assert.Contains(t, c.signed, "host")

@@ -115,7 +115,7 @@ func TestEndForOneDevice(t *testing.T) {
 	assert.Contains(t, text, "its part is over")
 }
 
-// TestEarlierFailure: what has failed and was tried again with success is told as
+// TestEarlierFailure: what has failed and was tried again with success is shown as
 // what it is.
 func TestEarlierFailure(t *testing.T) {
 	s := open(t, "")

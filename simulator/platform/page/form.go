@@ -280,7 +280,7 @@ func (h *handler) planForm(p *formPage) *api.PlanForm {
 }
 
 // ofOneProduct refuses a package of another product than the plan's. Its component
-// and version alone could name a package that nobody has chosen.
+// and version alone could name a package that was not chosen.
 func (h *handler) ofOneProduct(p *formPage) (err error) {
 	h.platform.View(func(e *engine.Engine) {
 		for i, row := range p.Rows {

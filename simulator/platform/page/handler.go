@@ -203,7 +203,7 @@ func (h *handler) logout(w http.ResponseWriter, r *http.Request) error {
 	return back(w, r, "/login")
 }
 
-// inside keeps a way back within these pages.
+// inside keeps a link back within these pages.
 func inside(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||

@@ -326,7 +326,7 @@ func BenchmarkMonitoring(b *testing.B) {
 	}
 }
 
-// BenchmarkFollow is what one fact costs a platform of which somebody follows the
+// BenchmarkFollow is what one fact costs a platform whose events are followed; the
 // events.
 func BenchmarkFollow(b *testing.B) {
 	for _, followers := range []int{0, 1} {

@@ -1,4 +1,4 @@
-// The loop of test/peers once more, as somebody writes it who would rather
+// The loop of test/peers once more, as a developer writes it who would rather
 // script: JavaScript on MQTT.js, as it comes. It plays the same happy path, with
 // the same settings, and leaves out the same things.
 //
