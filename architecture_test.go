@@ -93,7 +93,8 @@ func TestArchitectureShowsEveryPackage(t *testing.T) {
 		if top == "test" || s.pkg == "." || strings.HasSuffix(last, "test") {
 			continue
 		}
-		assert.True(t, strings.Contains(layout, " "+last+"/") || strings.Contains(layout, "/"+last+"/") || strings.HasPrefix(layout, last+"/") || strings.Contains(layout, "\n"+last+"/"),
+		assert.True(t, strings.Contains(layout, " "+last+"/") || strings.Contains(layout, "/"+last+"/") ||
+			strings.HasPrefix(layout, last+"/") || strings.Contains(layout, "\n"+last+"/"),
 			"the layout of ARCHITECTURE.md does not show %s", s.pkg)
 	}
 }

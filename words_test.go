@@ -45,7 +45,8 @@ var released = []string{
 	"--stand-in", "stand-in=", `"stand-in"`, // a flag, beside --fake-platform
 	"ota_agent_journal_saves_total", `"journal":`, `json:"journal"`, // a metric, and a key of the socket
 	`"suspect`, "OTA_AGENT_TAKEN_BACK", // a key of the state file, and a variable of the launcher
-	"file system's journal", "file system's\njournal", "journal of ext4", "with a journal", "data=journal", // file systems'
+	// file systems'
+	"file system's journal", "file system's\njournal", "journal of ext4", "with a journal", "data=journal",
 	"has_journal", "journal commit", "knows no journal", "link-journal", "journalctl", // and systemd's
 	`"nobody"`, "/nobody/", "const nobody", "nobody, nobody", "Uid: nobody", "Gid: nobody", "{nobody", // a user of Unix
 	"AsNobody", "asNobody", "// nobody is the user", "(t, nobody,", " nobody: 0o755",

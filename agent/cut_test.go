@@ -46,8 +46,9 @@ func (s scenario) String() string {
 }
 
 func (s scenario) world(cuts ...cut) *world {
-	w := &world{fault: s.fault, cuts: cuts, late: s.late, flashes: map[string]*flash{}, urlCache: map[string]*ota.Package{},
-		now: epoch}
+	w := &world{fault: s.fault, cuts: cuts, late: s.late, flashes: map[string]*flash{},
+		urlCache: map[string]*ota.Package{},
+		now:      epoch}
 	w.config = agent.Config{Agent: "ota-agent/test", Open: openText}
 	plan := &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(30 * 24 * time.Hour),
 		OnFailure: s.policy}

@@ -241,7 +241,8 @@ func (d *driver) boot() {
 	d.effects, d.timer, d.connected = effects{}, time.Time{}, false
 	booted := agent.Booted{BootID: strconv.Itoa(d.boots), Readings: d.readings}
 	for _, c := range d.config.Components {
-		booted.Components = append(booted.Components, agent.Found{ID: c.ID, Version: d.versions[c.ID], Package: d.urlCache[c.ID]})
+		booted.Components = append(booted.Components, agent.Found{ID: c.ID, Version: d.versions[c.ID],
+			Package: d.urlCache[c.ID]})
 	}
 	d.input(booted)
 }

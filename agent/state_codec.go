@@ -106,7 +106,8 @@ func EncodeState(s *State) ([]byte, error) {
 	record := stateRecord{Format: s.format(), Components: make([]componentRecord, len(s.Components))}
 	for i, c := range s.Components {
 		record.Components[i] = componentRecord{ID: c.ID, Version: c.Version, Release: c.Release,
-			Content: encodeDigest(c.Content), RestartCounter: encodeDigest(c.RestartCounter.Image), Restarts: c.RestartCounter.Restarts}
+			Content: encodeDigest(c.Content), RestartCounter: encodeDigest(c.RestartCounter.Image),
+			Restarts: c.RestartCounter.Restarts}
 	}
 	for _, c := range s.Gone {
 		record.Gone = append(record.Gone, componentRecord{ID: c.ID, Release: c.Release, Content: encodeDigest(c.Content)})

@@ -42,7 +42,8 @@ func fullState() *agent.State {
 		Floor: epoch.Add(-time.Hour),
 		Components: []agent.Component{
 			{ID: "app", Version: "2", Release: 41},
-			{ID: "motor", Version: "3_2", Release: 7, RestartCounter: agent.RestartCounter{Image: ota.Digest{0xab, 0xcd}, Restarts: 3}},
+			{ID: "motor", Version: "3_2", Release: 7, RestartCounter: agent.RestartCounter{Image: ota.Digest{0xab, 0xcd},
+				Restarts: 3}},
 			{ID: "rootfs"},
 		},
 		Gone:   []agent.Component{{ID: "modem", Release: 12}},

@@ -82,7 +82,8 @@ func TestProgramIsEndedWithWhatItStarted(t *testing.T) {
 		set -m; (echo $$ >/dev/null; sh -c 'echo $$ >c; trap "" TERM; while :; do sleep 1; done') &
 		while [ ! -s a ] || [ ! -s b ] || [ ! -s c ]; do sleep 0.01; done
 		exec >/dev/null 2>&1; `
-	for name, end := range map[string]string{"fails by itself": "exit 1", "at its limit": "sleep 600", "ends well": "exit 0"} {
+	for name, end := range map[string]string{"fails by itself": "exit 1", "at its limit": "sleep 600",
+		"ends well": "exit 0"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := shell(started + end)

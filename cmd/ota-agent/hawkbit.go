@@ -21,10 +21,11 @@ func (d *device) newHawkBit(own link.Device) (link.Session, error) {
 	if d.config.Hardware != "" {
 		c.Attributes = map[string]string{"hardware": d.config.Hardware}
 	}
-	c.Transport = transport.New(host.TLS("platform.hawkbit", d.config.HawkBit.Certificates, d.knownTime), func(t *tls.Config) *http.Transport {
-		return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: t, MaxIdleConnsPerHost: 1,
-			IdleConnTimeout: 15 * time.Second, MaxResponseHeaderBytes: 64 << 10}
-	})
+	c.Transport = transport.New(host.TLS("platform.hawkbit", d.config.HawkBit.Certificates, d.knownTime),
+		func(t *tls.Config) *http.Transport {
+			return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: t, MaxIdleConnsPerHost: 1,
+				IdleConnTimeout: 15 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+		})
 	return hawkbit.New(*c)
 }
 

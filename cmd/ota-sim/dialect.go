@@ -88,7 +88,8 @@ func (f *dialectFlags) listen(config *platform.Config) (*hawkbit.Server, error) 
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	server, err := hawkbit.Listen(f.hawkBit, hawkbit.Config{
-		Credentials: config.Credentials, GatewayToken: string(token), Product: f.product, Sleep: f.sleep, Logger: config.Logger,
+		Credentials: config.Credentials, GatewayToken: string(token), Product: f.product, Sleep: f.sleep,
+		Logger: config.Logger,
 	})
 	var failed *net.OpError
 	if errors.As(err, &failed) {
@@ -99,7 +100,8 @@ func (f *dialectFlags) listen(config *platform.Config) (*hawkbit.Server, error) 
 	}
 	if config.Credentials == nil && len(token) == 0 && !onLoopback(f.hawkBit) {
 		config.Logger.Warn(
-			"hawkBit's API is reachable from other machines and lets everybody in: give --credentials or --hawkbit-gateway-token-file",
+			"hawkBit's API is reachable from other machines and lets everybody in: give --credentials or " +
+				"--hawkbit-gateway-token-file",
 		)
 	}
 	return server, nil

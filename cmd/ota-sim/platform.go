@@ -272,7 +272,7 @@ func (f *platformFlags) config(j *eventPrinter) (platform.Config, error) {
 		c.Store.DeviceKeys = true
 	}
 	if !f.dialect.speaks(nativeDialect) {
-		c.BrokerAddress = "" // a free port that nobody is told of
+		c.BrokerAddress = "" // a free port that is not announced
 	}
 	return c, f.dialect.check(&c)
 }

@@ -110,7 +110,7 @@ func TestOpenBroker(t *testing.T) {
 		c.flags.dialect.dialects = []string{nativeDialect}
 		assert.Equal(t, c.open, c.flags.open(), c.flags.listen)
 		c.flags.dialect.dialects = []string{hawkBitDialect}
-		assert.False(t, c.flags.open(), "nobody is told of the broker")
+		assert.False(t, c.flags.open(), "the broker is not announced")
 	}
 }
 

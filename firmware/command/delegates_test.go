@@ -176,7 +176,8 @@ const bus = `<busconfig><type>system</type><listen>unix:path=@DIR@/bus</listen><
 func TestToolsRAUC(t *testing.T) {
 	s := newSlots(
 		t, "rauc",
-		"export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@DIR@/bus\nversion_file=@DIR@/version\nrauc() { command rauc -c @DIR@/system.conf \"$@\"; }\n",
+		"export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@DIR@/bus\nversion_file=@DIR@/version\n"+
+			"rauc() { command rauc -c @DIR@/system.conf \"$@\"; }\n",
 	)
 	s.write("system.conf", raucSystem)
 	s.start("dbus-daemon", "--nofork", "--nopidfile", "--config-file="+s.write("bus.conf", bus))

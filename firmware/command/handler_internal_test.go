@@ -78,7 +78,8 @@ func TestFailure(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{``, "log\n{\"version\":\"1.0.0\"}\n", `{"restart":"system"}`, `{"version":`, "\n\n\n", `{"restart":null}`} {
+	for _, seed := range []string{``, "log\n{\"version\":\"1.0.0\"}\n", `{"restart":"system"}`, `{"version":`, "\n\n\n",
+		`{"restart":null}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, stdout []byte) {

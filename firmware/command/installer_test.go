@@ -25,7 +25,8 @@ func scripted(t *testing.T, script string, limits command.Limits) (firmware.Inst
 	path := filepath.Join(dir, "handler")
 	programtest.Write(t, path, []byte("#!/bin/sh\n"+script), 0o755)
 	installer, err := command.New(command.Config{
-		Device: "gw-0001", Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Limits: limits, Grace: 50 * time.Millisecond,
+		Device: "gw-0001", Component: "motor", Path: path, StateDir: filepath.Join(dir, "state"), Limits: limits,
+		Grace: 50 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	return installer, dir
@@ -262,7 +263,8 @@ func TestConfigValidate(t *testing.T) {
 		Component: "mo/tor", Path: "handler", StateDir: "state", Capacity: -1, Limits: command.Limits{Stage: -1},
 	})
 	require.Error(t, err)
-	for _, want := range []string{`component "mo/tor"`, `handler "handler"`, `state directory "state"`, "time limit", "capacity -1"} {
+	for _, want := range []string{`component "mo/tor"`, `handler "handler"`, `state directory "state"`, "time limit",
+		"capacity -1"} {
 		assert.Contains(t, err.Error(), want)
 	}
 	assert.Len(t, strings.Split(err.Error(), "\n"), 5)

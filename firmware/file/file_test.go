@@ -434,7 +434,8 @@ func TestDirectoryMayBeWrittenInto(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	_, err := file.New(file.Config{
-		Path: "app", StateDir: "state", Unpack: true, CommandLimit: -1, After: []string{""}, Mode: fs.ModeDir, Restart: "later",
+		Path: "app", StateDir: "state", Unpack: true, CommandLimit: -1, After: []string{""}, Mode: fs.ModeDir,
+		Restart: "later",
 	})
 	require.Error(t, err)
 	for _, want := range []string{

@@ -123,7 +123,8 @@ func TestRaces(t *testing.T) {
 		)
 		require.Equal(t, before, portrait(t, outside))
 		t.Logf(
-			"%d steps of an upgrade, unpack %v, raced by a user who owns the directory: %d went well, nothing outside has changed",
+			"%d steps of an upgrade, unpack %v, raced by a user who owns the directory: %d went well, nothing outside has "+
+				"changed",
 			steps, unpack, good,
 		)
 	}
@@ -170,7 +171,8 @@ func TestLinksAtEveryChange(t *testing.T) {
 
 // lead puts links of another user's in the place of directories.
 func lead(path, outside string) {
-	for _, name := range []string{path + ".ota-previous/sub", path + ".ota-next", path + ".ota-previous", path + "/sub", path} {
+	for _, name := range []string{path + ".ota-previous/sub", path + ".ota-next", path + ".ota-previous", path + "/sub",
+		path} {
 		// What is not there needs no link.
 		if os.Rename(name, name+"-gone") == nil && os.Symlink(outside, name) == nil {
 			_ = os.Lchown(name, nobody, nobody)

@@ -22,7 +22,8 @@ type record struct {
 	Target    *image `json:"target,omitempty"`    // what it staged
 	Activated bool   `json:"activated,omitempty"` // Target may be live
 	Dress     *dress `json:"dress,omitempty"`     // what Target gets when it is live
-	Trial     string `json:"trial,omitempty"`     // the component's path while Target waits to be confirmed after a restart
+	// the component's path while Target waits to be confirmed after a restart
+	Trial string `json:"trial,omitempty"`
 }
 
 // image is one version as it was seen on the disk.

@@ -70,9 +70,10 @@ func TestWhatIsRolledBack(t *testing.T) {
 		live   string // content after it
 		taken  bool
 	}{
-		"on trial":        {nil, func(*testing.T, *app) {}, "the old one", true},
-		"with the system": {func(c *file.Config) { c.Restart = firmware.RestartSystem }, func(*testing.T, *app) {}, "the old one", true},
-		"no restart":      {func(c *file.Config) { c.Restart = firmware.RestartNone }, func(*testing.T, *app) {}, "", false},
+		"on trial": {nil, func(*testing.T, *app) {}, "the old one", true},
+		"with the system": {func(c *file.Config) { c.Restart = firmware.RestartSystem }, func(*testing.T, *app) {},
+			"the old one", true},
+		"no restart": {func(c *file.Config) { c.Restart = firmware.RestartNone }, func(*testing.T, *app) {}, "", false},
 		"confirmed": {nil, func(t *testing.T, a *app) {
 			require.NoError(t, a.installer.Commit(t.Context(), a.job))
 		}, "", false},

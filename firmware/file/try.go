@@ -50,7 +50,8 @@ func (in *Installer) tryLink(cannotExchange error) error {
 	if err != nil {
 		return errors.Join(firmware.Failf(
 			ota.InstallerFailed,
-			"cannot switch %s here: its file system lacks what would leave no moment without a version: %v; want one such as ext4",
+			"cannot switch %s here: its file system lacks what would leave no moment without a version: %v; want one such as "+
+				"ext4",
 			in.cfg.Path, err,
 		), in.cfg.Disk.RemoveAll(in.next))
 	}

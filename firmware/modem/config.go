@@ -166,7 +166,8 @@ func New(cfg Config) (firmware.Installer, error) {
 	for _, t := range []struct {
 		value     *time.Duration
 		otherwise time.Duration
-	}{{&cfg.StallTimeout, defaultStall}, {&cfg.StartLimit, defaultStart}, {&cfg.UpgradeLimit, defaultLimit}, {&cfg.Pause, defaultPause}} {
+	}{{&cfg.StallTimeout, defaultStall}, {&cfg.StartLimit, defaultStart}, {&cfg.UpgradeLimit, defaultLimit},
+		{&cfg.Pause, defaultPause}} {
 		if *t.value == 0 {
 			*t.value = t.otherwise
 		}
@@ -175,7 +176,8 @@ func New(cfg Config) (firmware.Installer, error) {
 		cfg.Tries = defaultTries
 	}
 	return transfer.New(transfer.Config{
-		Component: cfg.Component, StateDir: cfg.StateDir, Driver: &driver{cfg}, Factory: cfg.Factory, OneWay: !cfg.Full, Tries: cfg.Tries,
+		Component: cfg.Component, StateDir: cfg.StateDir, Driver: &driver{cfg}, Factory: cfg.Factory, OneWay: !cfg.Full,
+		Tries:      cfg.Tries,
 		StartLimit: cfg.StartLimit, Pause: cfg.Pause, Capacity: cfg.Capacity, Disk: cfg.Disk, Logger: cfg.Logger,
 	})
 }

@@ -137,15 +137,18 @@ func TestUpgrades(t *testing.T) {
 		"port goes and comes":        {func(w *world) { w.module.Vanishes = true }, "", "", "1.1.0"},
 		"no last code":               {func(w *world) { w.module.NoEnd = true; w.cfg.StallTimeout = brief }, "", "", "1.1.0"},
 		"a byte is lost, then again": {func(w *world) { w.module.Loses = 77; w.cfg.Tries = 2 }, "", "", "1.1.0"},
-		"a byte is lost":             {func(w *world) { w.module.Loses = 77 }, ota.InstallerFailed, "the module has 9006 bytes of 9007", "1.0.0"},
-		"refused":                    {func(w *world) { w.module.Code = 504 }, ota.InstallerFailed, "ends its upgrade with code 504", "1.0.0"},
-		"stalls":                     {func(w *world) { w.module.Stalls = true; w.cfg.StallTimeout = brief }, ota.ComponentSilent, "says nothing new of its upgrade", "1.0.0"},
+		"a byte is lost": {func(w *world) { w.module.Loses = 77 }, ota.InstallerFailed,
+			"the module has 9006 bytes of 9007", "1.0.0"},
+		"refused": {func(w *world) { w.module.Code = 504 }, ota.InstallerFailed, "ends its upgrade with code 504", "1.0.0"},
+		"stalls": {func(w *world) { w.module.Stalls = true; w.cfg.StallTimeout = brief }, ota.ComponentSilent,
+			"says nothing new of its upgrade", "1.0.0"},
 		"comes and goes for ever": {func(w *world) { w.module.Flaps = true }, ota.ComponentSilent,
 			"its port has gone 11 times since", ""},
 		"says the same for ever": {func(w *world) {
 			w.module.Repeats, w.cfg.StallTimeout, w.cfg.Profile.Version.Timeout = true, brief, 5*brief
 		}, ota.ComponentSilent, "says nothing new of its upgrade", ""},
-		"takes too long":                 {func(w *world) { w.module.Stalls = true; w.cfg.UpgradeLimit = brief }, ota.ComponentSilent, "not at its end after 50ms", "1.0.0"},
+		"takes too long": {func(w *world) { w.module.Stalls = true; w.cfg.UpgradeLimit = brief },
+			ota.ComponentSilent, "not at its end after 50ms", "1.0.0"},
 		"ends well and runs what it ran": {func(w *world) { w.module.Stays = true }, "", "", "1.0.0"},
 		"silent": {func(w *world) {
 			w.module.Deaf = true

@@ -124,7 +124,8 @@ func FuzzUnframer(f *testing.F) {
 }
 
 func FuzzParseCommand(f *testing.F) {
-	for _, text := range []string{"AT", "AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,1024", `AT+QIOTMCUVER="motor","1.1.0"`, "AT+QIOTUPDATE=", "AT+QIOTOTARD=-1,2"} {
+	for _, text := range []string{"AT", "AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,1024", `AT+QIOTMCUVER="motor","1.1.0"`,
+		"AT+QIOTUPDATE=", "AT+QIOTOTARD=-1,2"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -134,19 +134,26 @@ func TestReceivers(t *testing.T) {
 		change func(*world)
 		filled bool // the receiver does not learn the size
 	}{
-		"XMODEM-1K":                      {byXModem, nil, true},
-		"XMODEM of 128 bytes":            {byXModem, func(w *world) { mcu(w).OldBlocks = true }, true},
-		"XMODEM with checksums":          {byXModem, func(w *world) { mcu(w).Checksum = true; mcu(w).OldBlocks = true }, true},
-		"XMODEM, one bank":               {byXModem, func(w *world) { mcu(w).OneBank = true }, true},
-		"YMODEM":                         {byYModem, nil, false},
-		"YMODEM, reset in the middle":    {byYModem, func(w *world) { mcu(w).ResetAt = 3; w.cfg.Timeout, w.cfg.Enter[0].Timeout = 20*brief, 20*brief }, false},
-		"pull":                           {byPull, nil, false},
-		"pull, the whole at once":        {byPull, func(w *world) { w.cfg.Block = 0 }, false},
-		"pull, reset in the middle":      {byPull, func(w *world) { mcu(w).ResetAt = 2; mcu(w).OneBank = true }, false},
-		"XMODEM, port goes and comes":    {byXModem, func(w *world) { mcu(w).Away = brief; w.cfg.StartLimit = long }, true},
-		"SMP, port goes and comes":       {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Away = brief; w.cfg.StartLimit = long }, false},
-		"SMP":                            {bySMP, nil, false},
-		"SMP, reset without an answer":   {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Abrupt = true; w.cfg.Timeout = 20 * brief }, false},
+		"XMODEM-1K":           {byXModem, nil, true},
+		"XMODEM of 128 bytes": {byXModem, func(w *world) { mcu(w).OldBlocks = true }, true},
+		"XMODEM with checksums": {byXModem, func(w *world) { mcu(w).Checksum = true; mcu(w).OldBlocks = true },
+			true},
+		"XMODEM, one bank": {byXModem, func(w *world) { mcu(w).OneBank = true }, true},
+		"YMODEM":           {byYModem, nil, false},
+		"YMODEM, reset in the middle": {byYModem, func(w *world) {
+			mcu(w).ResetAt = 3
+			w.cfg.Timeout,
+				w.cfg.Enter[0].Timeout = 20*brief, 20*brief
+		}, false},
+		"pull":                        {byPull, nil, false},
+		"pull, the whole at once":     {byPull, func(w *world) { w.cfg.Block = 0 }, false},
+		"pull, reset in the middle":   {byPull, func(w *world) { mcu(w).ResetAt = 2; mcu(w).OneBank = true }, false},
+		"XMODEM, port goes and comes": {byXModem, func(w *world) { mcu(w).Away = brief; w.cfg.StartLimit = long }, true},
+		"SMP, port goes and comes": {bySMP,
+			func(w *world) { w.mcu.(*serialtest.Board).Away = brief; w.cfg.StartLimit = long }, false},
+		"SMP": {bySMP, nil, false},
+		"SMP, reset without an answer": {bySMP,
+			func(w *world) { w.mcu.(*serialtest.Board).Abrupt = true; w.cfg.Timeout = 20 * brief }, false},
 		"SMP on a console that chatters": {bySMP, func(w *world) { w.mcu.(*serialtest.Board).Chatty = true }, false},
 	} {
 		t.Run(name, inBubble(func(t *testing.T) {
@@ -180,7 +187,8 @@ func TestHeaderOfABatch(t *testing.T) {
 
 // A line that loses, garbles and adds bytes costs time, and no wrong byte.
 func TestNoise(t *testing.T) {
-	for name, attach := range map[string]func(*world, []byte){"xmodem": byXModem, "ymodem": byYModem, "pull": byPull, "smp": bySMP} {
+	for name, attach := range map[string]func(*world, []byte){"xmodem": byXModem, "ymodem": byYModem, "pull": byPull,
+		"smp": bySMP} {
 		t.Run(name, inBubble(func(t *testing.T) {
 			u := newUpgrade(t, attach, func(w *world) {
 				w.cfg.Tries, w.cfg.Attempts, w.cfg.Timeout = 10, 10, 10*brief
@@ -312,10 +320,12 @@ func TestPullWithoutAStepForward(t *testing.T) {
 		asks []string // without end, one after the other
 		want string
 	}{
-		"greets":                 {[]string{"AT"}, "asks without a step forward; it has read 0 of"},
-		"does not understand":    {[]string{"AT+WHAT?"}, "asks without a step forward"},
-		"reads the same again":   {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10"}, "asks without a step forward; it has read 10 of"},
-		"begins again and again": {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10", "AT+QIOTOTAREQ"}, "has lost its way 2 times, the last time after 10 of"},
+		"greets":              {[]string{"AT"}, "asks without a step forward; it has read 0 of"},
+		"does not understand": {[]string{"AT+WHAT?"}, "asks without a step forward"},
+		"reads the same again": {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10"},
+			"asks without a step forward; it has read 10 of"},
+		"begins again and again": {[]string{"AT+QIOTUPDATE=1", "AT+QIOTOTARD=0,10", "AT+QIOTOTAREQ"},
+			"has lost its way 2 times, the last time after 10 of"},
 		"is asked for an answer": {[]string{"AT+QIOTOTAREQ"}, "asks without a step forward"},
 	} {
 		t.Run(name, inBubble(func(t *testing.T) {
@@ -449,16 +459,19 @@ func TestValidate(t *testing.T) {
 	_, err := serial.New(good)
 	require.NoError(t, err)
 	for want, change := range map[string]func(*serial.Config){
-		`protocol "zmodem" is not known`:            func(c *serial.Config) { c.Protocol = "zmodem" },
-		"there is no port":                          func(c *serial.Config) { c.Port.Path = "" },
-		"9 baud is not from 50 to 4000000":          func(c *serial.Config) { c.Port.Baud = 9 },
-		"version has no pattern with a group":       func(c *serial.Config) { c.Version.Expect = nil },
-		`component "" is not a component id`:        func(c *serial.Config) { c.Component = "" },
-		`state directory "x" is not an absolute`:    func(c *serial.Config) { c.StateDir = "x" },
-		"a time is negative":                        func(c *serial.Config) { c.Timeout = -1 },
-		"a count or size is negative":               func(c *serial.Config) { c.Attempts = -1 },
-		`factory version "" is not a version`:       func(c *serial.Config) { c.Factory.Path = "/x" },
-		`factory image "x" is not an absolute path`: func(c *serial.Config) { c.Factory = transfer.Factory{Version: "1", Path: "x"} },
+		`protocol "zmodem" is not known`:         func(c *serial.Config) { c.Protocol = "zmodem" },
+		"there is no port":                       func(c *serial.Config) { c.Port.Path = "" },
+		"9 baud is not from 50 to 4000000":       func(c *serial.Config) { c.Port.Baud = 9 },
+		"version has no pattern with a group":    func(c *serial.Config) { c.Version.Expect = nil },
+		`component "" is not a component id`:     func(c *serial.Config) { c.Component = "" },
+		`state directory "x" is not an absolute`: func(c *serial.Config) { c.StateDir = "x" },
+		"a time is negative":                     func(c *serial.Config) { c.Timeout = -1 },
+		"a count or size is negative":            func(c *serial.Config) { c.Attempts = -1 },
+		`factory version "" is not a version`:    func(c *serial.Config) { c.Factory.Path = "/x" },
+		`factory image "x" is not an absolute path`: func(c *serial.Config) {
+			c.Factory = transfer.Factory{Version: "1",
+				Path: "x"}
+		},
 	} {
 		bad := good
 		change(&bad)

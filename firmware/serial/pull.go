@@ -214,7 +214,8 @@ func (p *puller) accept() error {
 	if err := p.say("\r\nOK\r\n"); err != nil {
 		return err
 	}
-	if err := p.event(eventDigests, `%s,%d,"%X",%d,"%X"`, quoted(p.cfg.Component), p.image.Size, sums.md5, sums.crc, sums.sha256); err != nil {
+	if err := p.event(eventDigests, `%s,%d,"%X",%d,"%X"`, quoted(p.cfg.Component), p.image.Size, sums.md5, sums.crc,
+		sums.sha256); err != nil {
 		return err
 	}
 	return p.announce()

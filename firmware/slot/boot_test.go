@@ -204,7 +204,8 @@ func TestGrubKeepsWhatIsNotItsOwn(t *testing.T) {
 func TestGrubBlocksThatAreNone(t *testing.T) {
 	grub := slot.GRUB{Path: filepath.Join(t.TempDir(), "grub env")}
 	for text, want := range map[string]string{
-		"":                                   "does not begin with GRUB's signature; make a new one with grub-editenv '" + grub.Path + "' create",
+		"": "does not begin with GRUB's signature; make a new one with grub-editenv '" +
+			grub.Path + "' create",
 		"ota_slot=a\n":                       "does not begin with GRUB's signature",
 		"# GRUB Environment Block\nota_slot": "its last line has no end",
 		"# GRUB Environment Block\na=\\":     "its last line has no end",

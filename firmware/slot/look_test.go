@@ -51,14 +51,24 @@ func TestNoRollbackToASlotThatIsNotThere(t *testing.T) {
 		change func(t *testing.T, d *device, old string)
 		detail string
 	}{
-		"gone":             {func(*testing.T, *device, string) {}, "no such file"},
-		"empty":            {func(t *testing.T, d *device, old string) { write(t, old, make([]byte, d.capacity)) }, "begins with nothing"},
+		"gone": {func(*testing.T, *device, string) {}, "no such file"},
+		"empty": {func(t *testing.T, d *device, old string) { write(t, old, make([]byte, d.capacity)) },
+			"begins with nothing"},
 		"without any byte": {func(t *testing.T, _ *device, old string) { write(t, old, nil) }, "begins with nothing"},
-		"another image":    {func(t *testing.T, d *device, old string) { write(t, old, bytes.Repeat([]byte{7}, int(d.capacity))) }, "has another digest"},
-		"cut off":          {func(t *testing.T, _ *device, old string) { write(t, old, content("1.1.0")[:size/2]) }, "has not the"},
-		"a directory":      {func(t *testing.T, _ *device, old string) { require.NoError(t, os.Mkdir(old, 0o700)) }, "neither a block device nor a file"},
-		"a pipe":           {func(t *testing.T, _ *device, old string) { require.NoError(t, unix.Mkfifo(old, 0o600)) }, "neither a block device nor a file"},
-		"the running one":  {func(t *testing.T, d *device, old string) { require.NoError(t, os.Symlink(d.Devices[slot.A], old)) }, "are one device"},
+		"another image": {func(t *testing.T, d *device, old string) {
+			write(t, old,
+				bytes.Repeat([]byte{7}, int(d.capacity)))
+		}, "has another digest"},
+		"cut off": {func(t *testing.T, _ *device, old string) { write(t, old, content("1.1.0")[:size/2]) },
+			"has not the"},
+		"a directory": {func(t *testing.T, _ *device, old string) { require.NoError(t, os.Mkdir(old, 0o700)) },
+			"neither a block device nor a file"},
+		"a pipe": {func(t *testing.T, _ *device, old string) { require.NoError(t, unix.Mkfifo(old, 0o600)) },
+			"neither a block device nor a file"},
+		"the running one": {func(t *testing.T, d *device, old string) {
+			require.NoError(t,
+				os.Symlink(d.Devices[slot.A], old))
+		}, "are one device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -249,7 +259,8 @@ func TestTrailingBytesBehindABlock(t *testing.T) {
 func TestFlagThatIsALink(t *testing.T) {
 	dir := t.TempDir()
 	for _, link := range [][2]string{
-		{"absolute", filepath.Join(dir, "boot", "flag")}, {"relative", "boot/flag"}, {"two", "absolute"}, {"to nothing yet", "boot/new"},
+		{"absolute", filepath.Join(dir, "boot", "flag")}, {"relative", "boot/flag"}, {"two", "absolute"},
+		{"to nothing yet", "boot/new"},
 	} {
 		name, to := link[0], link[1]
 		path := filepath.Join(dir, name)

@@ -40,7 +40,8 @@ func TestWhichDevice(t *testing.T) {
 	found, err := whichDevice([2]string{"/absent", "/dev/null"}, sys, unix.Mkdev(254, 4), maxLayers)
 	require.NoError(t, err)
 	assert.Equal(t, B, found)
-	for minor, want := range map[uint32]string{1: "which is neither slot", 2: "is on device 254:2", 3: "cannot understand the number", 9: "neither slot"} {
+	for minor, want := range map[uint32]string{1: "which is neither slot", 2: "is on device 254:2",
+		3: "cannot understand the number", 9: "neither slot"} {
 		_, err := whichDevice(files, sys, unix.Mkdev(254, minor), maxLayers)
 		require.ErrorContains(t, err, want)
 	}
@@ -97,7 +98,8 @@ func TestWhatIsOneDevice(t *testing.T) {
 	}
 	image := filepath.Join(dir, "image")
 	require.NoError(t, os.WriteFile(image, nil, 0o600))
-	for name, values := range map[string][4]string{"7:0": {"0", "0"}, "7:1": {"0", "0"}, "7:2": {"0", "1024"}, "7:3": {"1024", "1024"}} {
+	for name, values := range map[string][4]string{"7:0": {"0", "0"}, "7:1": {"0", "0"}, "7:2": {"0", "1024"},
+		"7:3": {"1024", "1024"}} {
 		write(name+"/loop/backing_file", image+"\n")
 		write(name+"/loop/offset", values[0]+"\n")
 		write(name+"/loop/sizelimit", values[1]+"\n")

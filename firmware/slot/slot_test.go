@@ -193,7 +193,8 @@ func TestVersions(t *testing.T) {
 	d.activate(t)
 	d.reboot(t)
 	d.requireVersion(t, "1.1.0")
-	for text, want := range map[string]string{"1.1.0-dirty\nof today\n": "1.1.0-dirty", "": "unknown", " \n1.1.0": "unknown", "1.2\x00": "unknown"} {
+	for text, want := range map[string]string{"1.1.0-dirty\nof today\n": "1.1.0-dirty", "": "unknown",
+		" \n1.1.0": "unknown", "1.2\x00": "unknown"} {
 		require.NoError(t, os.WriteFile(d.path("version"), []byte(text), 0o600))
 		d.requireVersion(t, want)
 	}
@@ -212,7 +213,8 @@ func TestRecord(t *testing.T) {
 	require.NoError(t, os.WriteFile(d.path("running"), []byte("a"), 0o600))
 	d.requireVersion(t, "1.0.0")
 	record := filepath.Join(d.config().StateDir, "record.json")
-	for _, text := range []string{"", "{", `{"target":7}`, `{"slots":[{"version":""},null]}`, strings.Repeat(" ", 100<<10)} {
+	for _, text := range []string{"", "{", `{"target":7}`, `{"slots":[{"version":""},null]}`,
+		strings.Repeat(" ", 100<<10)} {
 		require.NoError(t, os.WriteFile(record, []byte(text), 0o600))
 		found, err := d.Inspect(t.Context())
 		require.NoError(t, err)

@@ -27,7 +27,8 @@ func TestDamagedFiles(t *testing.T) {
 		"a lost link":  func(path string) error { return os.Symlink("/absent/file", path) },
 		"a link round": func(path string) error { return os.Symlink(path, path) },
 	}
-	for _, file := range []string{"transfer.json", "transfer.json.tmp", "job.json", "files/motor.bin", "kept.img", "factory"} {
+	for _, file := range []string{"transfer.json", "transfer.json.tmp", "job.json", "files/motor.bin", "kept.img",
+		"factory"} {
 		for name, damage := range damages {
 			t.Run(file+" is "+name, func(t *testing.T) {
 				t.Parallel()

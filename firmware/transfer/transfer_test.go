@@ -63,7 +63,8 @@ func newDevice(t *testing.T) *device {
 	factory := filepath.Join(dir, "factory.bin")
 	require.NoError(t, os.WriteFile(factory, d.live, 0o600))
 	d.cfg = transfer.Config{
-		Component: "motor", StateDir: filepath.Join(dir, "state"), Driver: &d.component, Factory: transfer.Factory{Version: "1.0.0", Path: factory},
+		Component: "motor", StateDir: filepath.Join(dir, "state"), Driver: &d.component,
+		Factory:    transfer.Factory{Version: "1.0.0", Path: factory},
 		StartLimit: time.Millisecond, Pause: time.Millisecond,
 	}
 	return d

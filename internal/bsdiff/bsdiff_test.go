@@ -93,7 +93,8 @@ func TestPatchOfTheCommand(t *testing.T) {
 func TestLargeBlocks(t *testing.T) {
 	p := pairs()["moved"]
 	made := patch(t, p[0], p[1])
-	for _, at := range []int64{32, 32 + int64(made[8]) + int64(made[9])<<8, 32 + int64(made[8]) + int64(made[9])<<8 + int64(made[16]) + int64(made[17])<<8} {
+	for _, at := range []int64{32, 32 + int64(made[8]) + int64(made[9])<<8, 32 + int64(made[8]) + int64(made[9])<<8 +
+		int64(made[16]) + int64(made[17])<<8} {
 		require.Equal(t, "BZh2", string(made[at:at+4]))
 		made[at+3] = '9' // a block of level 2 is one of level 9 too
 	}
@@ -117,12 +118,16 @@ func TestMalformed(t *testing.T) {
 		return withTriples(t, 100, numbers)
 	}
 	for name, bad := range map[string][]byte{
-		"nothing": nil, "short": good[:31], "magic": change(0, 'X'), "header longer than the patch": change(8, 0xff, 0xff, 0xff),
-		"negative length": change(15, 0x80), "second stream too long": change(16, 0xff, 0xff, 0xff), "negative size": change(31, 0x80),
+		"nothing": nil, "short": good[:31], "magic": change(0, 'X'), "header longer than the patch": change(8, 0xff, 0xff,
+			0xff),
+		"negative length": change(15, 0x80), "second stream too long": change(16, 0xff, 0xff, 0xff),
+		"negative size":           change(31, 0x80),
 		"larger than its triples": change(24, 0xff, 0xff), "smaller than its triples": change(24, 5, 0),
 		"first stream": change(32, 'X'), "cut": good[:len(good)-40],
-		"adds too much": triple(101, 0, 0), "takes too much": triple(50, 51, 0), "adds a negative number": triple(1<<63|1, 0, 0),
-		"takes a negative number": triple(0, 1<<63|1, 0), "moves too far": triple(0, 0, 1<<62), "sum overflows": triple(1<<62, 1<<62, 0),
+		"adds too much": triple(101, 0, 0), "takes too much": triple(50, 51, 0), "adds a negative number": triple(1<<63|1, 0,
+			0),
+		"takes a negative number": triple(0, 1<<63|1, 0), "moves too far": triple(0, 0, 1<<62),
+		"sum overflows": triple(1<<62, 1<<62, 0),
 	} {
 		_, err := apply(old, bad)
 		require.Error(t, err, name)

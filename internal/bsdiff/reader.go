@@ -90,7 +90,8 @@ func (r *Reader) open(patch io.ReaderAt, bounds [spaces + 1]int64) error {
 	if need <= spaceBudget {
 		window = ahead
 	}
-	r.triples, r.added, r.extra = bufio.NewReaderSize(streams[0], window), streams[1], bufio.NewReaderSize(streams[2], window)
+	r.triples, r.added, r.extra = bufio.NewReaderSize(streams[0], window), streams[1],
+		bufio.NewReaderSize(streams[2], window)
 	return nil
 }
 

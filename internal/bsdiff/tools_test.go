@@ -20,7 +20,8 @@ func TestToolsUnderstandUsAndWeThem(t *testing.T) {
 			continue // the command refuses empty files
 		}
 		dir := t.TempDir()
-		old, new, made, got := filepath.Join(dir, "old"), filepath.Join(dir, "new"), filepath.Join(dir, "patch"), filepath.Join(dir, "got")
+		old, new, made, got := filepath.Join(dir, "old"), filepath.Join(dir, "new"), filepath.Join(dir, "patch"),
+			filepath.Join(dir, "got")
 		require.NoError(t, os.WriteFile(old, p[0], 0o600))
 		require.NoError(t, os.WriteFile(new, p[1], 0o600))
 		require.NoError(t, exec.Command("bsdiff", old, new, made).Run(), name)

@@ -40,8 +40,10 @@ func texts() map[string][]byte {
 	}
 	return map[string][]byte{
 		"empty": nil, "one byte": {7}, "two": []byte("ab"), "all bytes": random[:5000], "random": random,
-		"few letters": few, "zeros": make([]byte, 1_000_000), "one run": bytes.Repeat([]byte{9}, 259), "runs of four": bytes.Repeat([]byte("aaaab"), 30_000),
-		"runs":  []byte(strings.Repeat("a", 3) + strings.Repeat("b", 4) + strings.Repeat("c", 5) + strings.Repeat("d", 255) + strings.Repeat("e", 256) + strings.Repeat("f", 511)),
+		"few letters": few, "zeros": make([]byte, 1_000_000), "one run": bytes.Repeat([]byte{9}, 259),
+		"runs of four": bytes.Repeat([]byte("aaaab"), 30_000),
+		"runs": []byte(strings.Repeat("a", 3) + strings.Repeat("b", 4) + strings.Repeat("c", 5) +
+			strings.Repeat("d", 255) + strings.Repeat("e", 256) + strings.Repeat("f", 511)),
 		"words": bytes.Repeat([]byte("the quick brown fox jumps over the lazy dog\n"), 3000),
 	}
 }
@@ -64,7 +66,9 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestReadsAStreamOfTheCommand(t *testing.T) {
-	packed, err := hex.DecodeString("425a68393141592653592b2f4a2e000003510001004000340120002129a36a0c037199052b50f1772453850902b2f4a2e0")
+	packed,
+		err := hex.DecodeString(
+		"425a68393141592653592b2f4a2e000003510001004000340120002129a36a0c037199052b50f1772453850902b2f4a2e0")
 	require.NoError(t, err)
 	text, err := io.ReadAll(open(packed, &bzip2.Space{}))
 	require.NoError(t, err)
@@ -105,7 +109,8 @@ func TestMalformed(t *testing.T) {
 	good := pack(t, 1, []byte("some text, some text, some text"))
 	for name, packed := range map[string][]byte{
 		"nothing": nil, "not bzip2": []byte("BZx9........"), "level 0": []byte("BZh0........"),
-		"no block": []byte("BZh1\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "cut": good[:len(good)/2], "cut at the end": good[:len(good)-8],
+		"no block": []byte("BZh1\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "cut": good[:len(good)/2],
+		"cut at the end": good[:len(good)-8],
 	} {
 		_, err := io.ReadAll(open(packed, &bzip2.Space{}))
 		require.Error(t, err, name)

@@ -25,7 +25,8 @@ func TestToolsOutputIsRead(t *testing.T) {
 			ours, err := io.ReadAll(open(packed, &bzip2.Space{}))
 			require.NoError(t, err, name)
 			assert.True(t, bytes.Equal(text, ours), "%s %s", name, level)
-			assert.Less(t, float64(len(pack(t, int(level[1]-'0'), text))), 1.02*float64(len(packed))+20, "%s %s: ours is larger", name, level)
+			assert.Less(t, float64(len(pack(t, int(level[1]-'0'), text))), 1.02*float64(len(packed))+20, "%s %s: ours is larger",
+				name, level)
 		}
 	}
 }

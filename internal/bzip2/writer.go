@@ -38,7 +38,8 @@ func NewWriter(w io.Writer, level int) (*Writer, error) {
 		return nil, fmt.Errorf("cannot write bzip2 of level %d: it is 1 to %d", level, maxLevel)
 	}
 	limit := level*blockUnit - blockSpare
-	return &Writer{out: bitWriter{w: w}, level: level, limit: limit, block: make([]byte, 0, limit), sum: ^uint32(0), sums: checksums()}, nil
+	return &Writer{out: bitWriter{w: w}, level: level, limit: limit, block: make([]byte, 0, limit), sum: ^uint32(0),
+		sums: checksums()}, nil
 }
 
 // Write adds p to the stream.

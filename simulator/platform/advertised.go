@@ -23,7 +23,8 @@ func checkAdvertised(listen, given string) error {
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); listen != "" && err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		return fmt.Errorf(
-			"cannot give devices addresses of a store that listens on all of them (%s): say where they reach it, as --store-address HOST, or listen on one address",
+			"cannot give devices addresses of a store that listens on all of them (%s): say where they reach it, as "+
+				"--store-address HOST, or listen on one address",
 			listen,
 		)
 	}

@@ -87,8 +87,10 @@ func plan(t *testing.T, s *platform.Service) {
 	require.NoError(t, err)
 	require.NoError(t, s.AddPackage(t.Context(), envelope, &manifest, []io.ReaderAt{bytes.NewReader(image())}))
 	require.NoError(t, s.Command(engine.CreatePlan{Plan: engine.PlanSpec{
-		ID: "spring", Name: "spring", Product: "gw-200", Zone: time.UTC, Start: time.Now().Add(-time.Minute), End: time.Now().Add(time.Hour),
-		Mode: ota.Silent, Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"}},
+		ID: "spring", Name: "spring", Product: "gw-200", Zone: time.UTC, Start: time.Now().Add(-time.Minute),
+		End:  time.Now().Add(time.Hour),
+		Mode: ota.Silent, Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full,
+			Target: "1.1.0"}},
 	}}))
 	require.NoError(t, s.Command(engine.Activate{Plan: "spring"}))
 }
@@ -130,7 +132,8 @@ func (d *device) open(url string) error {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if _, err := client.Connect(ctx, &paho.Connect{ClientID: d.id.ClientID(), CleanStart: true, KeepAlive: 60}); err != nil {
+	if _, err := client.Connect(ctx, &paho.Connect{ClientID: d.id.ClientID(), CleanStart: true,
+		KeepAlive: 60}); err != nil {
 		conn.Close()
 		return err
 	}

@@ -132,7 +132,8 @@ func TestGarbage(t *testing.T) {
 	d := connect(t, s.BrokerURL(), "gw-1")
 	before := seen.count()
 	for _, kind := range []string{"inventory", "decision", "status", "progress", "fetch", "offline", "unheard-of"} {
-		for _, payload := range []string{"", "{", "null", "[]", `{"time":1}`, "\xff\xfe", `{"plan":"` + string(make([]byte, 1000)) + `"}`} {
+		for _, payload := range []string{"", "{", "null", "[]", `{"time":1}`, "\xff\xfe", `{"plan":"` +
+			string(make([]byte, 1000)) + `"}`} {
 			d.publish(kind, []byte(payload))
 		}
 	}

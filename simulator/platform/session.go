@@ -268,7 +268,8 @@ func (s *session) pump(ctx context.Context, client *paho.Client, lost <-chan err
 			}
 			continue
 		}
-		if _, err := client.PublishWithOptions(ctx, p, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend}); err != nil {
+		if _, err := client.PublishWithOptions(ctx, p,
+			paho.PublishOptions{Method: paho.PublishMethod_AsyncSend}); err != nil {
 			s.putBack(p)
 			return err
 		}

@@ -59,8 +59,10 @@ func TestStateOutlivesThePlatform(t *testing.T) {
 	id, err := s.Upload(t.Context(), bytes.NewReader(packageFile(t)), platform.Label{Name: "spring", Remarks: "kept"}, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Command(engine.CreatePlan{Plan: engine.PlanSpec{
-		ID: "spring", Name: "spring", Product: "gw-200", Zone: time.UTC, Start: time.Now().Add(-time.Minute), End: time.Now().Add(time.Hour),
-		Mode: ota.Silent, Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "1.1.0"}},
+		ID: "spring", Name: "spring", Product: "gw-200", Zone: time.UTC, Start: time.Now().Add(-time.Minute),
+		End:  time.Now().Add(time.Hour),
+		Mode: ota.Silent, Components: []engine.ComponentSpec{{ID: "rootfs", Type: ota.Module, Package: ota.Full,
+			Target: "1.1.0"}},
 	}}))
 	require.NoError(t, s.Command(engine.Activate{Plan: "spring"}))
 	_, err = platform.New(platform.Config{State: dir})

@@ -35,7 +35,8 @@ func lessHappens() []mutation {
 		})},
 		{name: "there is no plan", world: func(s *scenario.Scenario) { s.Plans = nil }},
 		{name: "no fault is drawn", world: faults(func(f *scenario.Fault) { f.Chance, f.Exactly = 0, 0 })},
-		{name: "every fault strikes once", world: faults(func(f *scenario.Fault) { f.Times = scenario.Range[int]{Lo: 1, Hi: 1} })},
+		{name: "every fault strikes once",
+			world: faults(func(f *scenario.Fault) { f.Times = scenario.Range[int]{Lo: 1, Hi: 1} })},
 		{name: "faults pass at once", world: faults(func(f *scenario.Fault) { f.For = scenario.Range[time.Duration]{} })},
 		{name: "faults last for an hour", world: faults(func(f *scenario.Fault) {
 			f.For = scenario.Range[time.Duration]{Lo: time.Hour, Hi: time.Hour}
@@ -72,7 +73,8 @@ func otherDevices() []mutation {
 				f.Components[i].Release = 1000
 			}
 		})},
-		{name: "they are there from the start", world: fleets(func(f *scenario.Fleet, _ *scenario.Scenario) { f.Arrive = scenario.Arrive{} })},
+		{name: "they are there from the start",
+			world: fleets(func(f *scenario.Fleet, _ *scenario.Scenario) { f.Arrive = scenario.Arrive{} })},
 		{name: "their line is a tin can on a string", world: fleets(func(f *scenario.Fleet, _ *scenario.Scenario) {
 			f.Link = scenario.Link{Bandwidth: 1 << 10, Latency: 20 * time.Second}
 		})},
@@ -96,7 +98,8 @@ func otherPlans() []mutation {
 		{name: "plans are pushed, at any hour, and never end", world: plans(func(p *scenario.Plan) {
 			p.Mode, p.Users, p.Push, p.Window, p.Starts, p.Ends = ota.Silent, nil, true, nil, 0, 0
 		})},
-		{name: "packages are of no release", world: packages(func(c *scenario.Component) { c.Release, c.AllowDowngrade = 1, false })},
+		{name: "packages are of no release",
+			world: packages(func(c *scenario.Component) { c.Release, c.AllowDowngrade = 1, false })},
 	}
 }
 
@@ -113,14 +116,19 @@ func moreGoesWrong() []mutation {
 		}
 		all = append(all, mutation{name: name, world: func(s *scenario.Scenario) { s.Faults = append(s.Faults, f) }})
 	}
-	add("everybody refuses", scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived), Reason: ota.ReasonBusy, For: hours})
-	add("the storage has nothing", scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading), Status: 410})
+	add("everybody refuses", scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived),
+		Reason: ota.ReasonBusy, For: hours})
+	add("the storage has nothing", scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading),
+		Status: 410})
 	add("no new version is healthy", scenario.Fault{Kind: scenario.Unhealthy, At: scenario.AtHealth})
 	add("new versions restart for ever", scenario.Fault{Kind: scenario.BootLoop, At: scenario.At(ota.Upgrading)})
-	add("the line breaks for good when a report leaves", scenario.Fault{Kind: scenario.Drop, At: scenario.AtReport, For: hours})
+	add("the line breaks for good when a report leaves", scenario.Fault{Kind: scenario.Drop, At: scenario.AtReport,
+		For: hours})
 	add("sessions break again and again", scenario.Fault{Kind: scenario.Reset, At: scenario.AtConnect,
-		After: scenario.After{Delay: scenario.Range[time.Duration]{Lo: time.Second, Hi: time.Second}}, Times: scenario.Range[int]{Lo: 10, Hi: 10}})
-	add("power fails in the middle of downloads", scenario.Fault{Kind: scenario.PowerCut, At: scenario.At(ota.Downloading), After: half,
+		After: scenario.After{Delay: scenario.Range[time.Duration]{Lo: time.Second, Hi: time.Second}},
+		Times: scenario.Range[int]{Lo: 10, Hi: 10}})
+	add("power fails in the middle of downloads", scenario.Fault{Kind: scenario.PowerCut, At: scenario.At(ota.Downloading),
+		After: half,
 		Times: scenario.Range[int]{Lo: 1, Hi: 1}, For: scenario.Range[time.Duration]{Lo: time.Second, Hi: time.Second}})
 	return all
 }

@@ -108,7 +108,8 @@ type outcome struct {
 func outcomeIn(t *testing.T, path, world string) (found outcome) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "verdict.json")
-	text, err := exec.CommandContext(t.Context(), programs.Sim, "run", "--quiet", world, "--json", file, path).CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), programs.Sim, "run", "--quiet", world, "--json", file,
+		path).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -75,7 +75,8 @@ func (c *comparer) disagreement(ctx context.Context, s *scenario.Scenario) (line
 			late++
 		default:
 			try++
-			first = fmt.Sprintf("%s (late by %s at most):\n%s\n%s", s.Name, worst.Round(time.Millisecond), strings.Join(lines, "\n"), first)
+			first = fmt.Sprintf("%s (late by %s at most):\n%s\n%s", s.Name, worst.Round(time.Millisecond),
+				strings.Join(lines, "\n"), first)
 		}
 	}
 	c.note(late, "")
@@ -117,6 +118,7 @@ func (c *comparer) note(late int, flaky string) {
 func (c *comparer) counts() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprintf("%d devices; timing decides %v; %d runs came too late, and left %d scenarios undecided %v; %d disagreements did not come again\n%s",
+	return fmt.Sprintf("%d devices; timing decides %v; %d runs came too late, and left %d scenarios undecided %v; %d "+
+		"disagreements did not come again\n%s",
 		c.devices, c.timed, c.late, len(c.left), c.left, len(c.flaky), strings.Join(c.flaky, "\n"))
 }

@@ -80,7 +80,8 @@ func (c *comparer) try(t *testing.T, seed uint64) {
 		lines = found
 		return true
 	})
-	t.Errorf("seed %d: the worlds disagree; to see it again: make differ SEED=%d\n%s\n\nThe scenario, shrunk:\n\n%s", seed, seed, strings.Join(lines, "\n"), least.text())
+	t.Errorf("seed %d: the worlds disagree; to see it again: make differ SEED=%d\n%s\n\nThe scenario, shrunk:\n\n%s", seed,
+		seed, strings.Join(lines, "\n"), least.text())
 }
 
 // TestWhatOnceDisagreed runs the shrunk scenarios of disagreements that were mended.

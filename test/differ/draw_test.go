@@ -102,7 +102,8 @@ func (d *dice) fleet(i int) object {
 			o.add("link", d.link())
 		}
 		if d.one(3) {
-			o.add("arrive", of(d, object{{"after", d.ms(500)}}, object{{"over", d.ms(500)}}, object{{"rate", fmt.Sprint(5+d.IntN(20), "/s")}}))
+			o.add("arrive", of(d, object{{"after", d.ms(500)}}, object{{"over", d.ms(500)}},
+				object{{"rate", fmt.Sprint(5+d.IntN(20), "/s")}}))
 		}
 	}
 	install := object{{"time", of(d, "0", d.ms(100), "10ms..300ms")}}

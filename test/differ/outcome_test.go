@@ -142,7 +142,8 @@ func variants() []variant {
 	return []variant{
 		{latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms}, {latency: 60 * ms}, {latency: 150 * ms},
 		{late: 60 * ms}, {late: 250 * ms}, {late: 600 * ms},
-		{events: 60 * ms}, {events: 250 * ms}, {events: 1000 * ms}, {ends: duration / 3}, {strikes: ms / 10}, {strikes: 4 * ms}, {strikes: 50 * ms},
+		{events: 60 * ms}, {events: 250 * ms}, {events: 1000 * ms}, {ends: duration / 3}, {strikes: ms / 10},
+		{strikes: 4 * ms}, {strikes: 50 * ms},
 		{late: 100 * ms, latency: 30 * ms, install: 30 * ms}, {late: 400 * ms, latency: 100 * ms, install: 300 * ms},
 	}
 }
@@ -174,7 +175,8 @@ func (v variant) of(s *scenario.Scenario) *scenario.Scenario {
 	for i := range other.Faults {
 		f := &other.Faults[i]
 		switch f.Kind {
-		case scenario.Drop, scenario.Reset, scenario.HalfOpen, scenario.Latency, scenario.Slow, scenario.Crash, scenario.PowerCut, scenario.Vanish:
+		case scenario.Drop, scenario.Reset, scenario.HalfOpen, scenario.Latency, scenario.Slow, scenario.Crash,
+			scenario.PowerCut, scenario.Vanish:
 			if !f.After.ByShare() && f.At != scenario.AtReport {
 				f.After.Delay.Lo += v.strikes
 				f.After.Delay.Hi += v.strikes
@@ -204,7 +206,8 @@ func (x *expected) judge(is outcome) []string {
 	for _, device := range slices.Sorted(maps.Keys(x.outcome)) {
 		for _, key := range differing(x.outcome[device], is[device]) {
 			if _, timing := x.timing[device][key]; !timing {
-				lines = append(lines, fmt.Sprintf("%s: %s\n    virtual: %s\n    real:    %s", device, key, x.outcome[device][key], is[device][key]))
+				lines = append(lines, fmt.Sprintf("%s: %s\n    virtual: %s\n    real:    %s", device, key, x.outcome[device][key],
+					is[device][key]))
 			}
 		}
 	}

@@ -167,9 +167,10 @@ func TestHawkBitManualPlan(t *testing.T) {
 	s := newHawkBit(t)
 	s.device.Start()
 	pkg := s.pack("1.1.0", 1, "new")
-	s.platform.Shelve(pkg)
+	s.platform.Upload(pkg)
 	require.NoError(t, s.platform.Command(engine.CreatePlan{Plan: engine.PlanSpec{
-		ID: "p", Name: "p", Product: harness.Product, Zone: time.UTC, Start: time.Now().Add(-time.Minute), End: time.Now().Add(time.Hour),
+		ID: "p", Name: "p", Product: harness.Product, Zone: time.UTC, Start: time.Now().Add(-time.Minute),
+		End:        time.Now().Add(time.Hour),
 		Mode:       ota.Manual,
 		Components: []engine.ComponentSpec{{ID: "app", Type: ota.Module, Package: ota.Full, Target: "1.1.0"}},
 	}}))

@@ -38,7 +38,8 @@ func connectV5(ctx context.Context, broker, device string, up func(), received f
 		WillMessage:           &paho.WillMessage{Topic: topic(device, "up", "offline"), Payload: []byte("{}"), QoS: 1},
 		OnConnectionUp: func(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 			go func() {
-				_, err := cm.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: topic(device, "down", "+"), QoS: 1}}})
+				_, err := cm.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: topic(device, "down",
+					"+"), QoS: 1}}})
 				if err == nil {
 					up()
 				}

@@ -116,7 +116,8 @@ func (a *action) note(r *ota.Report) {
 // are worth none: hawkBit keeps a thousand entries of an action, and refuses more.
 func intermediate(p *part) (post, bool) {
 	said := func(execution, format string, args ...any) (post, bool) {
-		return post{component: p.id, execution: execution, finished: "none", text: p.id + ": " + fmt.Sprintf(format, args...)}, true
+		return post{component: p.id, execution: execution, finished: "none", text: p.id + ": " +
+			fmt.Sprintf(format, args...)}, true
 	}
 	switch p.status {
 	case ota.Downloading:

@@ -134,7 +134,8 @@ func (x *Exchange) show(doc *root) {
 	for _, l := range []struct {
 		kind string
 		link *reference
-	}{{"cancelAction", doc.Links.Cancel}, {"confirmationBase", doc.Links.Confirmation}, {"deploymentBase", doc.Links.Deployment}} {
+	}{{"cancelAction", doc.Links.Cancel}, {"confirmationBase", doc.Links.Confirmation},
+		{"deploymentBase", doc.Links.Deployment}} {
 		if l.link == nil {
 			continue
 		}
@@ -205,7 +206,8 @@ func (x *Exchange) actionRead(a *action, p Response) {
 		x.nothing(ota.NoPlanOutsideHours)
 		return
 	case o.Update == "skip" && o.Window == "":
-		x.bad(a, errors.New("it is to be downloaded only, and this device downloads what it installs: assign it as soft or forced"))
+		x.bad(a, errors.New("it is to be downloaded only, and this device downloads what it installs: assign it as soft "+
+			"or forced"))
 		return
 	}
 	if a.wanted, p.Err = wanted(o.Chunks); p.Err != nil {

@@ -54,7 +54,8 @@ func (c *Config) Validate() error {
 		"the server's address must be https://host or http://host")
 	refuse(strings.ContainsAny(c.Tenant, "/?#"), "tenant %q: must be a name", c.Tenant)
 	refuse(len(c.Members) > 0 && !c.Gateway, "devices behind a gateway need the tenant's gateway token")
-	refuse(len(c.Members) > link.MaxMembers, "%d devices behind the gateway: at most %d are possible", len(c.Members), link.MaxMembers)
+	refuse(len(c.Members) > link.MaxMembers, "%d devices behind the gateway: at most %d are possible", len(c.Members),
+		link.MaxMembers)
 	refuse(c.Timeout < 0, "time-out %s: must not be negative", c.Timeout)
 	for _, d := range append([]link.Device{c.Device}, c.Members...) {
 		refuse(!ota.ValidKey(d.Identity.Device), "device %q must be 1 to 64 characters of [A-Za-z0-9_-]", d.Identity.Device)
@@ -100,7 +101,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c *Config) settings(id ota.Identity) Settings {
-	return Settings{Identity: id, URL: c.URL, Tenant: c.Tenant, OnFailure: c.OnFailure, Attributes: c.Attributes, Draw: c.Draw}
+	return Settings{Identity: id, URL: c.URL, Tenant: c.Tenant, OnFailure: c.OnFailure, Attributes: c.Attributes,
+		Draw: c.Draw}
 }
 
 var _ agent.Link = (*device)(nil)

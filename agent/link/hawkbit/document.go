@@ -137,7 +137,8 @@ func (x *Exchange) actionOf(l *reference, kind string) (id, address string, err 
 	}
 	u.RawQuery = ""
 	before, id := path.Split(u.Path)
-	if n, err := strconv.ParseUint(id, 10, 63); err != nil || id != strconv.FormatUint(n, 10) || !strings.HasSuffix(before, "/"+kind+"/") {
+	if n, err := strconv.ParseUint(id, 10, 63); err != nil || id != strconv.FormatUint(n, 10) ||
+		!strings.HasSuffix(before, "/"+kind+"/") {
 		return "", "", fmt.Errorf("the reference %s does not end with %s and the number of an action", kind, kind)
 	}
 	return id, u.String(), nil

@@ -66,7 +66,8 @@ func NewExchange(s Settings) *Exchange {
 	if s.Tenant == "" {
 		s.Tenant = "DEFAULT"
 	}
-	return &Exchange{settings: s, sleep: defaultSleep, base: s.URL.JoinPath(s.Tenant, "controller", "v1", s.Identity.Device)}
+	return &Exchange{settings: s, sleep: defaultSleep, base: s.URL.JoinPath(s.Tenant, "controller", "v1",
+		s.Identity.Device)}
 }
 
 // Request is what to ask the server for.
@@ -250,7 +251,10 @@ func (x *Exchange) find(id string) *action {
 }
 
 func (x *Exchange) add(id string, attempt int) *action {
-	x.actions = slices.DeleteFunc(x.actions, func(a *action) bool { return a.id != x.shown && (a.closed || len(a.parts) == 0) })
+	x.actions = slices.DeleteFunc(x.actions, func(a *action) bool {
+		return a.id != x.shown &&
+			(a.closed || len(a.parts) == 0)
+	})
 	a := &action{id: id, attempt: attempt}
 	x.actions = append(x.actions, a)
 	return a
@@ -329,7 +333,8 @@ func (x *Exchange) attributes() map[string]string {
 func (x *Exchange) unexpected(status int) error {
 	switch status {
 	case http.StatusUnauthorized:
-		return errors.New("hawkBit does not accept the device's token (401): is the device there, is the token its own, and does the tenant allow that kind of token?")
+		return errors.New("hawkBit does not accept the device's token (401): is the device there, is the token its own, " +
+			"and does the tenant allow that kind of token?")
 	case http.StatusForbidden:
 		return errors.New("hawkBit does not let the device in (403)")
 	case http.StatusNotFound:

@@ -32,14 +32,16 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, server: newServer(t), now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), seq: map[string]int{}, handle: true}
+	b := &bench{t: t, server: newServer(t), now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), seq: map[string]int{},
+		handle: true}
 	b.restart()
 	return b
 }
 
 // restart begins a new Exchange, as a process that has ended and begun does.
 func (b *bench) restart() {
-	b.exchange = hawkbit.NewExchange(hawkbit.Settings{Identity: identity, URL: parse(b.t, base), OnFailure: ota.Stop, Draw: func() float64 { return 0 }})
+	b.exchange = hawkbit.NewExchange(hawkbit.Settings{Identity: identity, URL: parse(b.t, base), OnFailure: ota.Stop,
+		Draw: func() float64 { return 0 }})
 	b.heard = nil
 }
 
@@ -105,7 +107,8 @@ func (b *bench) start() {
 	b.t.Helper()
 	b.settle()
 	require.Contains(b.t, b.heard, agent.Input(agent.Connected{}))
-	b.send(&ota.Inventory{Agent: "ota-agent/1", Request: true, Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "1.0.0"}}})
+	b.send(&ota.Inventory{Agent: "ota-agent/1", Request: true,
+		Components: []ota.ComponentVersion{{ID: "app", Type: ota.Module, Version: "1.0.0"}}})
 	b.settle()
 }
 
@@ -159,7 +162,8 @@ func TestUpgrade(t *testing.T) {
 		b.reports("8", c, ota.UpgradeSucceeded)
 		b.settle()
 	}
-	assert.Equal(t, []string{"deployment 8 scheduled/none", "deployment 8 downloaded/none", "deployment 8 proceeding/none", "deployment 8 proceeding/none",
+	assert.Equal(t, []string{"deployment 8 scheduled/none", "deployment 8 downloaded/none", "deployment 8 proceeding/none",
+		"deployment 8 proceeding/none",
 		"deployment 8 downloaded/none", "deployment 8 proceeding/none", "deployment 8 closed/success"}, b.server.said())
 	assert.Equal(t, []*ota.Ack{{Plan: "8", Seq: b.seq["8"]}}, hears[*ota.Ack](b))
 }
@@ -170,7 +174,8 @@ func TestFailure(t *testing.T) {
 	b.start()
 	b.offered("8")
 	b.accept("8")
-	b.reports("8", "app", ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed)
+	b.reports("8", "app", ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading,
+		ota.UpgradeFailed)
 	b.settle()
 	assert.Equal(t, "ERROR", a.status)
 	assert.Equal(t, []string{"app: upgrade_failed (health_check_failed: it does not answer); runs 1.0.0"}, a.details)
@@ -179,7 +184,8 @@ func TestFailure(t *testing.T) {
 // TestRestart at every step: the agent sends all of its reports again, and the action
 // ends as it would have.
 func TestRestart(t *testing.T) {
-	steps := []ota.Status{ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded}
+	steps := []ota.Status{ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading,
+		ota.UpgradeSucceeded}
 	for cut := range len(steps) + 1 {
 		b := newBench(t)
 		a := b.server.assign("8", "1.1.0", "app")
@@ -224,7 +230,8 @@ func TestConfirmation(t *testing.T) {
 
 func TestRefusal(t *testing.T) {
 	for reason, want := range map[ota.Reason]string{
-		ota.ReasonBusy: "deployment 8 rejected/none", ota.ReasonBattery: "deployment 8 rejected/none", ota.ReasonDeclined: "deployment 8 closed/failure",
+		ota.ReasonBusy: "deployment 8 rejected/none", ota.ReasonBattery: "deployment 8 rejected/none",
+		ota.ReasonDeclined:     "deployment 8 closed/failure",
 		ota.ReasonIncompatible: "deployment 8 closed/failure",
 	} {
 		b := newBench(t)
@@ -249,8 +256,10 @@ func TestCancel(t *testing.T) {
 		afterward []ota.Status
 	}{
 		{status: "CANCELED", afterward: []ota.Status{ota.UpgradeFailed}},
-		{[]ota.Status{ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading}, "CANCELED", false, []ota.Status{ota.DownloadFailed}},
-		{[]ota.Status{ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading}, "FINISHED", true, nil},
+		{[]ota.Status{ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading}, "CANCELED", false,
+			[]ota.Status{ota.DownloadFailed}},
+		{[]ota.Status{ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading},
+			"FINISHED", true, nil},
 	} {
 		b := newBench(t)
 		b.handle = false
@@ -323,7 +332,8 @@ func TestMaintenanceWindow(t *testing.T) {
 
 // TestTrouble that the server has: the device waits, longer each time, and says why.
 func TestTrouble(t *testing.T) {
-	for status, online := range map[int]bool{401: false, 403: false, 404: false, 409: true, 429: true, 500: false, 503: false, 302: false} {
+	for status, online := range map[int]bool{401: false, 403: false, 404: false, 409: true, 429: true, 500: false,
+		503: false, 302: false} {
 		b := newBench(t)
 		b.start()
 		b.now = b.now.Add(time.Hour)
@@ -366,13 +376,16 @@ func TestBadActions(t *testing.T) {
 		spoil func(a *serverAction)
 		want  string
 	}{
-		"no manifest":        {func(a *serverAction) { remove(a, 0, 1) }, "has no artifact *.ota-manifest: upload"},
-		"no file":            {func(a *serverAction) { remove(a, 0, 0) }, "has no artifact app.bin, of which its signed manifest speaks"},
-		"not a manifest":     {func(a *serverAction) { a.files["app.ota-manifest"] = []byte("{") }, "the signed manifest of module \"app\""},
-		"missing manifest":   {func(a *serverAction) { delete(a.files, "app.ota-manifest") }, "cannot be read (404)"},
-		"no modules":         {func(a *serverAction) { a.chunks = nil }, "it has 0 modules: want 1 to 20"},
-		"the same component": {func(a *serverAction) { a.chunks = append(a.chunks, a.chunks[0]) }, "the modules make no plan"},
-		"download only":      {func(a *serverAction) { a.update = "skip" }, "assign it as soft or forced"},
+		"no manifest": {func(a *serverAction) { remove(a, 0, 1) }, "has no artifact *.ota-manifest: upload"},
+		"no file": {func(a *serverAction) { remove(a, 0, 0) },
+			"has no artifact app.bin, of which its signed manifest speaks"},
+		"not a manifest": {func(a *serverAction) { a.files["app.ota-manifest"] = []byte("{") },
+			"the signed manifest of module \"app\""},
+		"missing manifest": {func(a *serverAction) { delete(a.files, "app.ota-manifest") }, "cannot be read (404)"},
+		"no modules":       {func(a *serverAction) { a.chunks = nil }, "it has 0 modules: want 1 to 20"},
+		"the same component": {func(a *serverAction) { a.chunks = append(a.chunks, a.chunks[0]) },
+			"the modules make no plan"},
+		"download only": {func(a *serverAction) { a.update = "skip" }, "assign it as soft or forced"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

@@ -77,7 +77,8 @@ func (x *Exchange) cancelDue(a *action) *Request {
 		if a.switching() {
 			body = a.feedback("rejected", "none", "a component is being switched already, which nothing stops")
 		}
-		return &Request{Method: http.MethodPost, URL: a.address + "/feedback", Limit: maxRoot, Body: body, kind: answeringCancel, action: a}
+		return &Request{Method: http.MethodPost, URL: a.address + "/feedback", Limit: maxRoot, Body: body,
+			kind: answeringCancel, action: a}
 	}
 	return nil
 }
@@ -93,7 +94,8 @@ func (x *Exchange) readingDue(a *action) *Request {
 		return &Request{Method: http.MethodGet, URL: a.address, Limit: maxDeployment, kind: readingAction, action: a}
 	case manifests:
 		i := len(a.found)
-		return &Request{Method: http.MethodGet, URL: a.wanted[i].manifest, Limit: maxManifest, kind: readingManifest, action: a, chunk: i}
+		return &Request{Method: http.MethodGet, URL: a.wanted[i].manifest, Limit: maxManifest, kind: readingManifest,
+			action: a, chunk: i}
 	}
 	return nil
 }

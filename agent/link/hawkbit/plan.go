@@ -28,7 +28,8 @@ func manifestOf(c *chunk) (*artifact, error) {
 		return nil, fmt.Errorf("module %q %s has no artifact *%s: upload it beside the package's files (docs/PLATFORMS.md)",
 			c.Name, c.Version, wire.SidecarSuffix)
 	case found.Size > maxManifest:
-		return nil, fmt.Errorf("the signed manifest %s has %d bytes: at most %d are read", found.Name, found.Size, maxManifest)
+		return nil, fmt.Errorf("the signed manifest %s has %d bytes: at most %d are read", found.Name, found.Size,
+			maxManifest)
 	case found.url() == "":
 		return nil, fmt.Errorf("the artifact %s has no reference for its download", found.Name)
 	}
@@ -79,11 +80,13 @@ func packageOf(now time.Time, a *action, c *chunk, envelope []byte) (*ota.Packag
 			}
 		}
 		if address == "" {
-			return nil, none, fmt.Errorf("module %q has no artifact %s, of which its signed manifest speaks: upload it", c.Name, m.Files[i].Name)
+			return nil, none, fmt.Errorf("module %q has no artifact %s, of which its signed manifest speaks: upload it", c.Name,
+				m.Files[i].Name)
 		}
 		p.Files = append(p.Files, ota.FileAddress{Name: m.Files[i].Name, URLs: []string{address}})
 	}
-	component := ota.PlanComponent{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target, Size: m.TransferSize()}
+	component := ota.PlanComponent{ID: m.Component, Type: m.Type, Package: m.Package, Target: m.Target,
+		Size: m.TransferSize()}
 	if m.Package == ota.Delta {
 		component.Sources = []string{m.Source}
 	}
@@ -92,8 +95,9 @@ func packageOf(now time.Time, a *action, c *chunk, envelope []byte) (*ota.Packag
 
 // newPlan makes the plan of an action from its components, in their order.
 func newPlan(now time.Time, a *action, components []ota.PlanComponent, mode ota.OnFailure) (*ota.Plan, error) {
-	plan := &ota.Plan{Time: now, ID: a.id, Name: "hawkBit action " + a.id, Attempt: a.attempt, Mode: ota.Silent, OnFailure: mode,
-		Ends: now.Add(planLasts), Components: components}
+	plan := &ota.Plan{Time: now, ID: a.id, Name: "hawkBit action " + a.id, Attempt: a.attempt, Mode: ota.Silent,
+		OnFailure: mode,
+		Ends:      now.Add(planLasts), Components: components}
 	_, _, err := wire.EncodeDown(plan) // it states what a plan may be
 	var invalid *wire.Invalid
 	if errors.As(err, &invalid) {

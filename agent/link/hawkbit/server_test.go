@@ -111,7 +111,8 @@ func (s *server) root() []byte {
 		}
 		links[kind] = map[string]string{"href": s.url + "/DEFAULT/controller/v1/gw-0001/" + kind + "/" + a.id + "?c=-1"}
 	}
-	text, err := json.Marshal(map[string]any{"config": map[string]any{"polling": map[string]string{"sleep": s.sleep}}, "_links": links})
+	text, err := json.Marshal(map[string]any{"config": map[string]any{"polling": map[string]string{"sleep": s.sleep}},
+		"_links": links})
 	require.NoError(s.t, err)
 	return text
 }
@@ -193,9 +194,11 @@ func (s *server) assign(id, version string, components ...string) *serverAction 
 
 func (a *serverAction) add(t *testing.T, at, component, version string, order int) {
 	text := []byte(component + " " + version)
-	manifest := &ota.Manifest{Product: "gw-200", Component: component, Type: ota.Module, Package: ota.Full, Target: version, Release: 1,
+	manifest := &ota.Manifest{Product: "gw-200", Component: component, Type: ota.Module, Package: ota.Full,
+		Target: version, Release: 1,
 		Created: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		Files:   []ota.File{{Name: component + ".bin", Size: int64(len(text)), SHA256: digest(text), Chunk: 512, Chunks: []ota.Digest{digest(text)}, Encoding: ota.Plain}}}
+		Files: []ota.File{{Name: component + ".bin", Size: int64(len(text)), SHA256: digest(text), Chunk: 512,
+			Chunks: []ota.Digest{digest(text)}, Encoding: ota.Plain}}}
 	payload, err := wire.EncodeManifest(manifest)
 	require.NoError(t, err)
 	envelope, err := wire.Sign(wire.ManifestType, payload, signer)

@@ -34,9 +34,10 @@ func New(cfg Config) (*Session, error) {
 		return nil, fmt.Errorf("cannot set up the session with hawkBit: %w", err)
 	}
 	s := &Session{cfg: cfg.withDefaults()}
-	s.client = &http.Client{Transport: s.cfg.Transport, Timeout: s.cfg.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // the token must not follow
-	}}
+	s.client = &http.Client{Transport: s.cfg.Transport, Timeout: s.cfg.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // the token must not follow
+		}}
 	for _, d := range append([]link.Device{s.cfg.Device}, s.cfg.Members...) {
 		s.devices = append(s.devices, &device{Device: d, session: s, kick: make(chan struct{}, 1),
 			log: s.cfg.Logger.With("device", d.Identity.Device), exchange: NewExchange(s.cfg.settings(d.Identity))})

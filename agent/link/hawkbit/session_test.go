@@ -154,7 +154,8 @@ func TestHugeAnswers(t *testing.T) {
 
 func TestConfigProblems(t *testing.T) {
 	_, err := hawkbit.New(hawkbit.Config{Tenant: "a/b", Members: []link.Device{{}}, Timeout: -1})
-	for _, want := range []string{"https://host or http://host", `tenant "a/b"`, "gateway token", "time-out", "its messages go nowhere"} {
+	for _, want := range []string{"https://host or http://host", `tenant "a/b"`, "gateway token", "time-out",
+		"its messages go nowhere"} {
 		assert.ErrorContains(t, err, want)
 	}
 }

@@ -367,7 +367,8 @@ func TestConfigProblemsAreSaidTogether(t *testing.T) {
 		Identity: ota.Identity{Product: "a/b"}, Prefix: "ota/#", KeepAlive: time.Millisecond, SessionExpiry: -1,
 		ConnectTimeout: -1, GoodbyeTimeout: -1, FirstDelay: time.Minute, MaxDelay: time.Second,
 	})
-	for _, part := range []string{`product "a/b"`, `device ""`, "no broker URL", "prefix", "no device to deliver", "keep-alive",
+	for _, part := range []string{`product "a/b"`, `device ""`, "no broker URL", "prefix", "no device to deliver",
+		"keep-alive",
 		"session expiry", "connect time-out", "goodbye time-out", "first reconnect", "longest reconnect"} {
 		assert.ErrorContains(t, err, part)
 	}

@@ -52,7 +52,8 @@ func TestWholeRollout(t *testing.T) {
 	must[api.PlanDetails](s, "POST", "/plans/spring-2026/suspend", "")
 	must[api.PlanDetails](s, "POST", "/plans/spring-2026/resume", "")
 
-	for key, end := range map[string]ota.Status{"gw-1": ota.UpgradeSucceeded, "gw-2": ota.UpgradeSucceeded, "gw-3": ota.UpgradeFailed} {
+	for key, end := range map[string]ota.Status{"gw-1": ota.UpgradeSucceeded, "gw-2": ota.UpgradeSucceeded,
+		"gw-3": ota.UpgradeFailed} {
 		s.upgrades("spring-2026", key, end)
 	}
 	s.asks("gw-4", "2")
@@ -255,8 +256,10 @@ func TestProblemsNameTheFields(t *testing.T) {
 		{planForm("x", `"id":"../x"`), 422, "id"},
 		{planForm("x", `"texts":[{"language":"en","text":"x"}]`), 422, "texts"},
 		{planForm("x", `"components":[]`), 422, "components"},
-		{planForm("x", `"components":[{"id":"A","type":"module","package":"full","target":"9"}]`), 422, "components[0].target"},
-		{planForm("x", `"components":[{"id":"A","type":"module","package":"delta","target":"2"}]`), 422, "components[0].sources"},
+		{planForm("x", `"components":[{"id":"A","type":"module","package":"full","target":"9"}]`), 422,
+			"components[0].target"},
+		{planForm("x", `"components":[{"id":"A","type":"module","package":"delta","target":"2"}]`), 422,
+			"components[0].sources"},
 		{planForm("x", `"retries":"five"`), 400, "retries"},
 		{planForm("x", `"components":[{"id":7}]`), 400, "components.id"},
 	} {
@@ -275,7 +278,8 @@ func TestProblemsNameTheFields(t *testing.T) {
 	s.refused(404, "GET", "/plans/x", "")
 	s.refused(422, "GET", "/events?kind=gossip", "")
 	must[api.PlanDetails](s, "POST", "/plans", planForm("p", ""))
-	for field, query := range map[string]string{"status": "status=odd", "online": "online=maybe", "limit": "limit=0", "offset": "offset=-1", "key": "key=" + strings.Repeat("x", 65)} {
+	for field, query := range map[string]string{"status": "status=odd", "online": "online=maybe", "limit": "limit=0",
+		"offset": "offset=-1", "key": "key=" + strings.Repeat("x", 65)} {
 		assert.Equal(t, field, s.refused(422, "GET", "/plans/p/devices?"+query, "").Errors[0].Field)
 	}
 	assert.Equal(
@@ -313,7 +317,8 @@ func TestUploadsAreChecked(t *testing.T) {
 }
 
 func TestGuard(t *testing.T) {
-	for address, token := range map[string]string{"0.0.0.0:80": "", "192.0.2.1:80": "", ":80": "", "127.0.0.1:80": "short", "nonsense": ""} {
+	for address, token := range map[string]string{"0.0.0.0:80": "", "192.0.2.1:80": "", ":80": "", "127.0.0.1:80": "short",
+		"nonsense": ""} {
 		_, err := api.NewGuard(address, token)
 		assert.Error(t, err, address)
 	}
@@ -339,7 +344,8 @@ func TestGuard(t *testing.T) {
 		{"reading from another site", open, "GET", "127.0.0.1:80", map[string]string{"Sec-Fetch-Site": "cross-site"}, true},
 		{"without the token", closed, "GET", "ota.example", nil, false},
 		{"with the token", closed, "GET", "ota.example", map[string]string{"Authorization": "Bearer " + token}, true},
-		{"with the scheme in lower case", closed, "GET", "ota.example", map[string]string{"Authorization": "bearer  " + token}, true},
+		{"with the scheme in lower case", closed, "GET", "ota.example", map[string]string{"Authorization": "bearer  " +
+			token}, true},
 		{"with another scheme", closed, "GET", "ota.example", map[string]string{"Authorization": "Basic " + token}, false},
 		{"with another", closed, "GET", "ota.example", map[string]string{"Authorization": "Bearer guess"}, false},
 		{"with a made-up cookie", closed, "GET", "ota.example", map[string]string{"Cookie": "ota-sim-session=x"}, false},

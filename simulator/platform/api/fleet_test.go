@@ -28,11 +28,13 @@ func (s *stand) fleet() {
 	assert.NotNil(s.t, valve.First)
 	assert.False(s.t, valve.Last.Before(*valve.First))
 	for query, want := range map[string]string{
-		"sort=-key&product=gw": "tester gw-6 gw-4 gw-3 gw-2 gw-1", "online=false": "gw-6", "search=7.1": "valve-1", "key=gw-&offset=2&limit=2": "gw-3 gw-4", "product=x": "",
+		"sort=-key&product=gw": "tester gw-6 gw-4 gw-3 gw-2 gw-1", "online=false": "gw-6", "search=7.1": "valve-1",
+		"key=gw-&offset=2&limit=2": "gw-3 gw-4", "product=x": "",
 	} {
 		assert.Equal(s.t, want, keysOf(must[api.Fleet](s, "GET", "/devices?"+query, "")), query)
 	}
-	for _, query := range []string{"sort=size", "sort=-", "online=x", "limit=0", "offset=-1", "key=" + strings.Repeat("k", 65), "product=" + strings.Repeat("p", 65),
+	for _, query := range []string{"sort=size", "sort=-", "online=x", "limit=0", "offset=-1", "key=" +
+		strings.Repeat("k", 65), "product=" + strings.Repeat("p", 65),
 		"search=" + strings.Repeat("s", 101)} {
 		name, _, _ := strings.Cut(query, "=")
 		assert.Equal(s.t, name, s.refused(422, "GET", "/devices?"+query, "").Errors[0].Field)

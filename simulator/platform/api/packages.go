@@ -27,8 +27,10 @@ type Packages struct {
 
 func packageOf(e *engine.Engine, v *engine.PackageView) Package {
 	p := Package{
-		ID: v.ID, Name: v.Name, Remarks: v.Remarks, Product: v.Product, Component: v.Component, Type: string(v.Type), Package: string(v.Package),
-		Source: v.Source, Target: v.Target, Verified: v.Verified, Created: v.Created.UTC(), Updated: v.Updated.UTC(), Files: []File{},
+		ID: v.ID, Name: v.Name, Remarks: v.Remarks, Product: v.Product, Component: v.Component, Type: string(v.Type),
+		Package: string(v.Package),
+		Source:  v.Source, Target: v.Target, Verified: v.Verified, Created: v.Created.UTC(), Updated: v.Updated.UTC(),
+		Files: []File{},
 	}
 	for _, f := range v.Files {
 		p.Files = append(p.Files, File{f.Name, f.Size, hex.EncodeToString(f.SHA256[:])})

@@ -72,7 +72,8 @@ func life(now time.Time) []ota.Up {
 		report("A", ota.UpgradeConfirmed), report("B", ota.UpgradeConfirmed),
 	}
 	for _, id := range []string{"A", "B"} {
-		for _, s := range []ota.Status{ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded} {
+		for _, s := range []ota.Status{ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading,
+			ota.UpgradeSucceeded} {
 			all = append(all, report(id, s))
 		}
 	}

@@ -104,7 +104,8 @@ func (t *task) component(i int) ComponentView {
 	p, c := &t.parts[i], &t.plan.components[i]
 	status := t.shown(i)
 	v := ComponentView{
-		ID: c.ID, Type: c.Type, Target: c.Target, Running: t.device.version(c.ID, c.Type), Status: status, Stage: status.Row().Stage,
+		ID: c.ID, Type: c.Type, Target: c.Target, Running: t.device.version(c.ID, c.Type), Status: status,
+		Stage:    status.Row().Stage,
 		Progress: int(p.percent), Times: int(p.times), Reached: p.reached,
 	}
 	earlier := p.earlier

@@ -35,7 +35,8 @@ func TestSteps(t *testing.T) {
 		{"downloaded", "plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; d1 A:got", "ddnll", "dnlll"},
 		{"upgrading", "plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; d1 A:got; d1 A:upg", "dddnl", "dnlll"},
 		{"upgraded", "plan p; d1 ask; d1 take; d1 A+", "ddddd", "dnlll"},
-		{"failed, and another one because of it", "plan p; d1 ask; d1 take; d1 A!boot_failed; d1 B:fail:skipped", "ddddf", "ddssf"},
+		{"failed, and another one because of it", "plan p; d1 ask; d1 take; d1 A!boot_failed; d1 B:fail:skipped", "ddddf",
+			"ddssf"},
 		{"a refused manifest", "plan p; d1 ask; d1 take; d1 A:fail:signature_invalid", "ddssf", "dnlll"},
 		{"a failed download", "plan p; d1 ask; d1 take; d1 A:ready; d1 A:dlfail:size_mismatch", "ddfss", "dnlll"},
 		{"tried again", "plan p retries=1; d1 ask; d1 take; d1 A!boot_failed; d1 A:ready", "ddnll", "dnlll"},
@@ -43,10 +44,12 @@ func TestSteps(t *testing.T) {
 		{"nothing to do, never asked", "plan p; d1 on A2 B2", "ssssd", "ssssd"},
 		{"the version alone", "plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; d1 on A2", "ddssd", "dnlll"},
 		{"terminated, never reached", "plan p; d1 on; terminate p", "ssssf", "ssssf"},
-		{"terminated, received", "plan p; d1 ask; d1 A:recv; d1 B:recv; terminate p; d1 A:fail:plan_terminated", "dsssf", "dnlll"},
+		{"terminated, received", "plan p; d1 ask; d1 A:recv; d1 B:recv; terminate p; d1 A:fail:plan_terminated", "dsssf",
+			"dnlll"},
 		{"ended, never reached", "plan p end=1h; d1 on; wait 1h", "ssssf", "ssssf"},
 		{"ended, sent and nothing heard", "plan p end=1h; d1 ask; wait 1h", "ssssf", "ssssf"},
-		{"the operator ends it in a download", "plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; abandon p d1", "ddfsf", "ddssf"},
+		{"the operator ends it in a download", "plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; abandon p d1", "ddfsf",
+			"ddssf"},
 	} {
 		s := newScript(t)
 		s.all(c.script)
@@ -58,10 +61,13 @@ func TestSteps(t *testing.T) {
 // TestSentence: the words beside a status tell of nothing that did not happen.
 func TestSentence(t *testing.T) {
 	for script, want := range map[string]string{
-		"plan p; d1 on; terminate p":                           "The upgrade ended before its switch began, and the component runs what it ran before.",
-		"plan p; d1 ask; d1 take; d1 A:fail:signature_invalid": "The upgrade ended before its switch began, and the component runs what it ran before.",
-		"plan p; d1 ask; d1 take; d1 A!boot_failed":            "The upgrade failed and the component runs its previous version again.",
-		"plan p; d1 ask; d1 take; d1 A+":                       "The component runs the target version, is healthy, and the device is connected.",
+		"plan p; d1 on; terminate p": "The upgrade ended before its switch began, and the " +
+			"component runs what it ran before.",
+		"plan p; d1 ask; d1 take; d1 A:fail:signature_invalid": "The upgrade ended before its switch began, and the " +
+			"component runs what it ran before.",
+		"plan p; d1 ask; d1 take; d1 A!boot_failed": "The upgrade failed and the component runs its previous version again.",
+		"plan p; d1 ask; d1 take; d1 A+": "The component runs the target version, is healthy, and the device " +
+			"is connected.",
 	} {
 		s := newScript(t)
 		s.all(script)
@@ -83,7 +89,8 @@ func TestEndSaysWhy(t *testing.T) {
 	} {
 		s := newScript(t)
 		s.all(
-			"plan p end=1h; never on; off on; off off; sent ask; got ask; got A:recv; got B:recv; got off; agreed ask; agreed take; done on A2 B2; " + end.script,
+			"plan p end=1h; never on; off on; off off; sent ask; got ask; got A:recv; got B:recv; got off; agreed ask; " +
+				"agreed take; done on A2 B2; " + end.script,
 		)
 		for key, want := range map[string]struct {
 			status ota.DeviceStatus

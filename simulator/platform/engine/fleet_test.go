@@ -143,7 +143,8 @@ func BenchmarkListOfTheFleet(b *testing.B) {
 		}
 		s.say("gw", fmt.Sprintf("dev-%d", i), via, "1.0.0")
 	}
-	for _, f := range []engine.FleetFilter{{Limit: 50}, {Limit: 50, Search: "99"}, {Limit: 50, Sort: engine.ByLast, Backwards: true}, {}} {
+	for _, f := range []engine.FleetFilter{{Limit: 50}, {Limit: 50, Search: "99"},
+		{Limit: 50, Sort: engine.ByLast, Backwards: true}, {}} {
 		b.Run(fmt.Sprintf("%+v", f), func(b *testing.B) {
 			for b.Loop() {
 				s.engine.Fleet(f)

@@ -129,7 +129,8 @@ func FuzzRestore(f *testing.F) {
 	s := newKeptScript(f)
 	s.all(everyTurn)
 	kept.write(s.engine.Changes())
-	for _, key := range []string{"plan/p", "device/gw/d1", "device/gw/d5", "series/p", "package/" + engine.PackageID("A-2")} {
+	for _, key := range []string{"plan/p", "device/gw/d1", "device/gw/d5", "series/p", "package/" +
+		engine.PackageID("A-2")} {
 		require.Contains(f, kept, key)
 		f.Add(key, string(kept[key]))
 	}

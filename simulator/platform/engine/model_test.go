@@ -215,7 +215,8 @@ func (w *world) take(out []engine.Output) {
 		case engine.Send:
 			w.to[o.Device.Device] = append(w.to[o.Device.Device], o.Message)
 		case engine.Issue:
-			w.to[o.Device.Device] = append(w.to[o.Device.Device], &ota.Package{Plan: o.Plan, Attempt: o.Attempt, Component: o.Component})
+			w.to[o.Device.Device] = append(w.to[o.Device.Device], &ota.Package{Plan: o.Plan, Attempt: o.Attempt,
+				Component: o.Component})
 		case engine.Recorded:
 			switch o.Arrival {
 			case engine.Stored:

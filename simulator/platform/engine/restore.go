@@ -30,7 +30,8 @@ func Restore(from Keeper) (*Engine, error) {
 		prefix string
 		take   func([]byte) error
 	}{
-		{packageRecords, r.takePackage}, {planRecords, r.takePlan}, {seriesRecords, r.takeSeries}, {deviceRecords, r.takeDevice},
+		{packageRecords, r.takePackage}, {planRecords, r.takePlan}, {seriesRecords, r.takeSeries},
+		{deviceRecords, r.takeDevice},
 	} {
 		err := from.Each(step.prefix, func(record Record) error {
 			if err := step.take(record.Value); err != nil {

@@ -42,8 +42,10 @@ func (r *restorer) takeTask(d *device, form *savedTask) error {
 	}
 	t := &task{
 		device: d, plan: p, seq: form.Seq, digests: form.Digests, attempt: form.Attempt, offered: form.Offered,
-		started: form.Started, finished: form.Finished, issued: form.Issued, quietUntil: form.QuietUntil, current: form.Current, owed: form.Owed,
-		confirmed: form.Confirmed, agreed: form.Agreed, cancelled: form.Cancelled, abandoned: form.Abandoned, reverting: form.Reverting, mayForget: form.MayForget,
+		started: form.Started, finished: form.Finished, issued: form.Issued, quietUntil: form.QuietUntil,
+		current: form.Current, owed: form.Owed,
+		confirmed: form.Confirmed, agreed: form.Agreed, cancelled: form.Cancelled, abandoned: form.Abandoned,
+		reverting: form.Reverting, mayForget: form.MayForget,
 	}
 	if a := form.Appointment; a != nil {
 		t.appointment = &appointment{a.Start, a.End}

@@ -177,8 +177,10 @@ func (e *Engine) encodeDevice(d *device) []byte {
 func (e *Engine) saveTask(t *task) savedTask {
 	form := savedTask{
 		Plan: t.plan.spec.ID, Seq: t.seq, Digests: t.digests, Attempt: t.attempt, Offered: t.offered,
-		Started: t.started, Finished: t.finished, Issued: t.issued, QuietUntil: t.quietUntil, Current: t.current, Owed: t.owed,
-		Confirmed: t.confirmed, Agreed: t.agreed, Cancelled: t.cancelled, Abandoned: t.abandoned, Reverting: t.reverting, MayForget: t.mayForget,
+		Started: t.started, Finished: t.finished, Issued: t.issued, QuietUntil: t.quietUntil, Current: t.current,
+		Owed:      t.owed,
+		Confirmed: t.confirmed, Agreed: t.agreed, Cancelled: t.cancelled, Abandoned: t.abandoned, Reverting: t.reverting,
+		MayForget: t.mayForget,
 	}
 	if a := t.appointment; a != nil {
 		form.Appointment = &savedAppointed{a.start, a.end}

@@ -43,7 +43,8 @@ var traces = []struct{ rule, script, trace string }{
 	{"until confirmed", "plan p; d1 on; at 10:10; d1 take | at 10:30", ""},
 	{"in the window", "plan p hours=11-12; d1 on | at 11:15", "11:00 d1<p/1 11:10 d1<p/1"},
 	{"in a window over midnight", "plan p hours=23-1; d1 on | at 22:59; at 23:00; at 00:55; wait 30m",
-		"23:00 d1<p/1 23:10 d1<p/1 23:20 d1<p/1 23:30 d1<p/1 23:40 d1<p/1 23:50 d1<p/1 00:00 d1<p/1 00:10 d1<p/1 00:20 d1<p/1 00:30 d1<p/1 00:40 d1<p/1 00:50 d1<p/1"},
+		"23:00 d1<p/1 23:10 d1<p/1 23:20 d1<p/1 23:30 d1<p/1 23:40 d1<p/1 23:50 d1<p/1 00:00 d1<p/1 00:10 d1<p/1 00:20 " +
+			"d1<p/1 00:30 d1<p/1 00:40 d1<p/1 00:50 d1<p/1"},
 	{"in the plan's zone", "plan p hours=11-12 zone=2h; d1 on | at 10:20; at 09:05", "09:00 d1<p/1"},
 	{"on the zone's own grid", "plan p zone=5h45m; d1 on | at 10:30", "10:05 d1<p/1 10:15 d1<p/1 10:25 d1<p/1"},
 	{"a request outside the window", "plan p hours=11-12 | d1 ask", "d1<none:outside_push_period"},
@@ -74,7 +75,8 @@ var traces = []struct{ rule, script, trace string }{
 		"d1<none:awaiting_user",
 	},
 	{"an appointment must be an hour long", "plan p manual; d1 on | user d1 p appoint 11:00 11:59",
-		"(cannot appoint plan \"p\" for device \"d1\": the window must lie ahead, at least 1h0m0s long and within the plan's period)"},
+		"(cannot appoint plan \"p\" for device \"d1\": the window must lie ahead, at least 1h0m0s long and within the " +
+			"plan's period)"},
 	{"the user cancels", "plan p manual; d1 on | user d1 p cancel; d1 ask", "d1=UpgradeFailed d1<none:no_plan"},
 	{
 		"the user cancels what the device has", "plan p manual; d1 on; user d1 p confirm; d1 A:recv | user d1 p cancel",
@@ -124,7 +126,8 @@ var traces = []struct{ rule, script, trace string }{
 	{"a refusal after the acceptance neither", "plan p; d1 ask; d1 take | d1 no; d1 A+", "d1<B/1:next"},
 	{
 		"the target reported by version",
-		"plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; d1 A:got; d1 A:upg | d1 on A2; d1 B:ready; d1 B:down; d1 B:got; d1 on B2",
+		"plan p; d1 ask; d1 take; d1 A:ready; d1 A:down; d1 A:got; d1 A:upg | d1 on A2; d1 B:ready; d1 B:down; d1 B:got; " +
+			"d1 on B2",
 		"d1<B/1:next d1=Upgraded",
 	},
 	{
@@ -161,7 +164,8 @@ var traces = []struct{ rule, script, trace string }{
 	{"back without memory", "plan p; d1 ask; d1 take; d1 A:ready | d1 ask", "d1<p/1"},
 	{
 		"without memory, from the first number on",
-		"show arrivals; plan p; d1 ask; d1 take; wait 1s; d1 ask | d1 #1 A:recv; d1 #2 B:recv; d1 yes; d1 #3 A:conf; d1 #4 B:conf",
+		"show arrivals; plan p; d1 ask; d1 take; wait 1s; d1 ask | d1 #1 A:recv; d1 #2 B:recv; d1 yes; d1 #3 A:conf; d1 " +
+			"#4 B:conf",
 		"d1=NotUpgraded d1?1:stored d1?2:stored d1<A/1:next d1?3:stored d1=Upgrading d1?4:stored",
 	},
 	{
@@ -204,7 +208,8 @@ var traces = []struct{ rule, script, trace string }{
 	},
 	{
 		"the rollback reported first",
-		"plan p on=revert retries=1; d1 ask; d1 take; d1 A+; d1 B:ready; d1 B:down | d1 A:fail:reverted; d1 B:dlfail:write_failed",
+		"plan p on=revert retries=1; d1 ask; d1 take; d1 A+; d1 B:ready; d1 B:down | d1 A:fail:reverted; d1 " +
+			"B:dlfail:write_failed",
 		"d1<A/2:retry",
 	},
 	{
@@ -229,7 +234,8 @@ var traces = []struct{ rule, script, trace string }{
 	},
 	{
 		"by hand, with fresh attempts",
-		"plan p retries=1 of=A; d1 ask; d1 A:recv; d1 A:conf; d1 A!boot_failed; d1 A!boot_failed; retry p; d1 yes | d1 A!boot_failed; d1 A!boot_failed",
+		"plan p retries=1 of=A; d1 ask; d1 A:recv; d1 A:conf; d1 A!boot_failed; d1 A!boot_failed; retry p; d1 yes | d1 " +
+			"A!boot_failed; d1 A!boot_failed",
 		"d1<A/4:retry d1=UpgradeFailed",
 	},
 	{
@@ -352,8 +358,10 @@ var traces = []struct{ rule, script, trace string }{
 	{
 		"abandoned, whoever it is",
 		"plan p black=d2; draft q; d1 on; d2 on | abandon p d9; abandon p d2; abandon x d1; abandon q d1",
-		"(cannot end plan \"p\" for device \"d9\": device not found in the plan) (cannot end plan \"p\" for device \"d2\": device not found in the plan) " +
-			"(cannot end plan \"x\" for device \"d1\": plan not found) (cannot end plan \"q\" for device \"d1\": it is Inactivated)",
+		"(cannot end plan \"p\" for device \"d9\": device not found in the plan) (cannot end plan \"p\" for device " +
+			"\"d2\": device not found in the plan) " +
+			"(cannot end plan \"x\" for device \"d1\": plan not found) (cannot end plan \"q\" for device \"d1\": it is " +
+			"Inactivated)",
 	},
 
 	// Several plans.

@@ -160,13 +160,19 @@ func TestEdit(t *testing.T) {
 	assert.Equal(t, "p", s.engine.Plans()[0].ID, "it keeps its place")
 
 	for wrong, spoil := range map[string]func(*engine.PlanSpec){
-		"keeps its product":         func(p *engine.PlanSpec) { p.Product = "other"; p.Components = p.Components[:1] },
-		`name "plan q" is taken`:    func(p *engine.PlanSpec) { p.Name = "plan q" },
-		"retries: 9":                func(p *engine.PlanSpec) { p.Retries = 9 },
-		"plan not found":            func(p *engine.PlanSpec) { p.ID = "x" },
-		"texts: are for manual":     func(p *engine.PlanSpec) { p.Texts = []engine.UpgradeText{{"en", "x"}} },
-		`the one in "en" is missin`: func(p *engine.PlanSpec) { p.Mode, p.Texts = ota.Manual, []engine.UpgradeText{{"zh", "x"}} },
-		"is not a language tag":     func(p *engine.PlanSpec) { p.Mode, p.Texts = ota.Manual, []engine.UpgradeText{{"e n", "x"}} },
+		"keeps its product":      func(p *engine.PlanSpec) { p.Product = "other"; p.Components = p.Components[:1] },
+		`name "plan q" is taken`: func(p *engine.PlanSpec) { p.Name = "plan q" },
+		"retries: 9":             func(p *engine.PlanSpec) { p.Retries = 9 },
+		"plan not found":         func(p *engine.PlanSpec) { p.ID = "x" },
+		"texts: are for manual":  func(p *engine.PlanSpec) { p.Texts = []engine.UpgradeText{{"en", "x"}} },
+		`the one in "en" is missin`: func(p *engine.PlanSpec) {
+			p.Mode, p.Texts = ota.Manual,
+				[]engine.UpgradeText{{"zh", "x"}}
+		},
+		"is not a language tag": func(p *engine.PlanSpec) {
+			p.Mode, p.Texts = ota.Manual,
+				[]engine.UpgradeText{{"e n", "x"}}
+		},
 	} {
 		other := spec
 		spoil(&other)

@@ -25,7 +25,8 @@ func TestSuccessRate(t *testing.T) {
 func monitored(t *testing.T) *script {
 	s := newScript(t)
 	s.all(
-		"plan p; d1 on; d2 on A2 B2; d3 ask; d4 ask; d5 ask; d3 take; d4 take; d5 take; d4 A+; d4 B+; d5 A!boot_failed; d5 B:fail:skipped; d5 off",
+		"plan p; d1 on; d2 on A2 B2; d3 ask; d4 ask; d5 ask; d3 take; d4 take; d5 take; d4 A+; d4 B+; d5 A!boot_failed; " +
+			"d5 B:fail:skipped; d5 off",
 	)
 	return s
 }
@@ -99,7 +100,8 @@ func TestStartAndEnd(t *testing.T) {
 func TestComponentDetails(t *testing.T) {
 	s := newScript(t)
 	s.all(
-		"plan p delta retries=2; d1 ask; d1 take; d1 A!boot_failed; d1 B:fail:skipped; d1 A:ready; d1 A:down; d1 progress A 42",
+		"plan p delta retries=2; d1 ask; d1 take; d1 A!boot_failed; d1 B:fail:skipped; d1 A:ready; d1 A:down; d1 progress " +
+			"A 42",
 	)
 	view, found := s.engine.Device("p", "d1")
 	require.True(t, found)
@@ -147,7 +149,8 @@ func TestWhiteListMakesDevicesKnown(t *testing.T) {
 func TestLog(t *testing.T) {
 	s := newScript(t)
 	s.all(
-		"plan p of=A retries=1; d1 ask; wait 1s; d1 A:recv; d1 no; wait 1s; d1 ask; d1 yes; d1 A:conf; d1 A:fail:space_low; d1 A:ok; d1 A:ready",
+		"plan p of=A retries=1; d1 ask; wait 1s; d1 A:recv; d1 no; wait 1s; d1 ask; d1 yes; d1 A:conf; d1 " +
+			"A:fail:space_low; d1 A:ok; d1 A:ready",
 	)
 	view, _ := s.engine.Device("p", "d1")
 	var lines []string

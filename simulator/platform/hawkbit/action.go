@@ -273,7 +273,7 @@ func (h *Handler) confirmation(r *request) error {
 	return err
 }
 
-// confirmed has the user agree to a plan, and the device accept it.
+// confirmed has the user accept a plan, and the device accept it.
 func (r *request) confirmed(t *platform.Talk, is *engine.Assignment) error {
 	if err := t.Command(engine.UserAnswer{Device: r.device.id, Plan: is.Plan, Operation: engine.UserConfirm}); err != nil {
 		return refusal(

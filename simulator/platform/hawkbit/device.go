@@ -21,10 +21,10 @@ const (
 	versionAttribute = "version." // and the id of a component
 )
 
-// mute is how many polls a device may leave the wish for its attributes unanswered
+// unansweredPolls is how many polls a device may leave the wish for its attributes unanswered
 // before it counts as one that has none, as swupdate without an identity in its
 // configuration.
-const mute = 2
+const unansweredPolls = 2
 
 // unknownVersion is what a device runs that says nothing of its versions.
 const unknownVersion = "unknown"
@@ -35,7 +35,7 @@ type device struct {
 
 	mu         sync.Mutex // guards the following, and one request at a time
 	id         ota.Identity
-	attributes map[string]string // nil before it has told them
+	attributes map[string]string // nil before it has sent them
 	ask        bool              // they are wanted
 	asked      int               // polls that have said so
 	online     bool
@@ -162,7 +162,7 @@ func (d *device) learn(messages []ota.Up) {
 		if !is || r.Version == "" {
 			continue
 		}
-		if _, told := d.attributes[versionAttribute+r.Component]; told {
+		if _, known := d.attributes[versionAttribute+r.Component]; known {
 			d.attributes[versionAttribute+r.Component] = r.Version
 		}
 		d.ask = d.ask || r.Status == ota.UpgradeSucceeded

@@ -1,7 +1,7 @@
 // Package hawkbit lets devices speak Eclipse hawkBit's Direct Device Integration API
 // with the fake platform: JSON documents that they poll over HTTP.
 //
-// One flow through it: a device polls its root document and is told to say what it
+// One flow through it: a device polls its root document and is asked what it
 // runs; its attributes become an inventory, and the engine offers it a plan; the next
 // poll shows an action, whose document names the files of every package with the
 // signed manifest beside them; feedback becomes a decision and reports, in steps that

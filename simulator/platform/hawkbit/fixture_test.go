@@ -152,7 +152,8 @@ func (f *fixture) links() map[string]string {
 func (f *fixture) says(action, execution, finished string, details ...string) int {
 	f.t.Helper()
 	body, err := json.Marshal(map[string]any{"id": "1", "time": "20260101T000000", "status": map[string]any{
-		"execution": execution, "result": map[string]any{"finished": finished, "progress": map[string]int{"cnt": 1, "of": 2}}, "details": details}})
+		"execution": execution, "result": map[string]any{"finished": finished, "progress": map[string]int{"cnt": 1, "of": 2}},
+		"details": details}})
 	require.NoError(f.t, err)
 	return f.ask(http.MethodPost, action+"/feedback", string(body)).Code
 }

@@ -20,21 +20,22 @@ func FuzzHandler(f *testing.F) {
 		words := strings.NewReplacer("%E", execution, "%F", finished, "%D", details)
 		return "POST " + action + words.Replace(feedback) + "\n"
 	}
-	const told = `PUT /configData {"data":{"product":"gw-200","version.app":"1.0","version.motor":"1.0"}}` + "\nGET \n"
+	const config = `PUT /configData {"data":{"product":"gw-200","version.app":"1.0","version.motor":"1.0"}}` + "\nGET \n"
 	const one, two = "/deploymentBase/1001", "/deploymentBase/1002"
-	f.Add(told + "GET " + one + "\n" + said(one, "closed", "success", ""))
-	f.Add(told + said(one, "download", "none", "app: downloading") + said(one, "proceeding", "none", "app: runs 2.0") +
+	f.Add(config + "GET " + one + "\n" + said(one, "closed", "success", ""))
+	f.Add(config + said(one, "download", "none", "app: downloading") + said(one, "proceeding", "none", "app: runs 2.0") +
 		said(one, "closed", "failure", "motor: upgrade_failed (boot_failed: no); runs 1.0"))
-	f.Add(told + said(one, "closed", "failure", "app: download_failed (http_error); runs 1.0") +
+	f.Add(config + said(one, "closed", "failure", "app: download_failed (http_error); runs 1.0") +
 		said(two, "closed", "failure", "refused: declined"))
-	f.Add(told + said(one, "closed", "failure", "app: upgrade_failed (reverted: x); runs 1.0") +
+	f.Add(config + said(one, "closed", "failure", "app: upgrade_failed (reverted: x); runs 1.0") +
 		said(two, "canceled", "none", ""))
-	f.Add(told + said(one, "rejected", "none", "refused: battery_low: 3") +
+	f.Add(config + said(one, "rejected", "none", "refused: battery_low: 3") +
 		"END\n" + said("/cancelAction/1001", "closed", "success", ""))
-	f.Add(told + said(one, "downloaded", "success", "motor: x") +
+	f.Add(config + said(one, "downloaded", "success", "motor: x") +
 		"END\n" + said("/cancelAction/1001", "rejected", "none", "") +
 		said(one, "proceeding", "none", "motor: installing") + said(one, "closed", "none", ""))
-	f.Add(`POST /confirmationBase/1001/feedback {"confirmation":"confirmed"}` + "\nGET /softwaremodules/a/artifacts/b.MD5SUM\n")
+	f.Add(`POST /confirmationBase/1001/feedback {"confirmation":"confirmed"}` +
+		"\nGET /softwaremodules/a/artifacts/b.MD5SUM\n")
 	f.Fuzz(func(t *testing.T, script string) {
 		if len(script) > 1<<13 {
 			return // it says nothing more

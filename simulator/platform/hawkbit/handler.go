@@ -77,7 +77,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		scheme = "https://"
 	}
 	return h.route(&request{
-		Request: r, w: w, base: scheme + r.Host + "/" + strings.Join(levels[:4], "/"), tenant: levels[0], device: d, rest: levels[4:],
+		Request: r, w: w, base: scheme + r.Host + "/" + strings.Join(levels[:4], "/"), tenant: levels[0], device: d,
+		rest: levels[4:],
 	})
 }
 

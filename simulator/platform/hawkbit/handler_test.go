@@ -18,7 +18,8 @@ import (
 	"otafleet/simulator/platform/hawkbit"
 )
 
-const success = "plan_received, upgrade_confirmed, ready_to_download, downloading, download_succeeded, upgrading, upgrade_succeeded"
+const success = "plan_received, upgrade_confirmed, ready_to_download, downloading, download_succeeded, upgrading, " +
+	"upgrade_succeeded"
 
 // of is the trail of one component.
 func (f *fixture) of(component string) string {
@@ -58,7 +59,8 @@ func TestStepsOfOurAgent(t *testing.T) {
 	f.offer(engine.PlanSpec{ID: "p"}, "2.0", "app", "motor")
 	action := f.begins()
 	for _, said := range [][]string{
-		{"scheduled", "none", "accepted"}, {"download", "none", "app: downloading"}, {"downloaded", "none", "app: downloaded and verified"},
+		{"scheduled", "none", "accepted"}, {"download", "none", "app: downloading"},
+		{"downloaded", "none", "app: downloaded and verified"},
 		{"proceeding", "none", "app: installing; 1.0 ran before"}, {"proceeding", "none", "app: runs 2.0"},
 		{"proceeding", "none", "motor: installing; 1.0 ran before"},
 		{"closed", "failure", "app: runs 2.0", "motor: upgrade_failed (health_check_failed: it said (no); runs 3); runs 1.0"},
@@ -273,8 +275,9 @@ func TestTokens(t *testing.T) {
 	f := newFixture(t, hawkbit.Config{
 		Credentials: func(device, token string) bool { return device == key && token == "own" }, GatewayToken: "all"})
 	for header, want := range map[string]int{
-		"": 401, "TargetToken own": 200, "targettoken own": 200, "TargetToken all": 401, "GatewayToken all": 200, "GatewayToken own": 401,
-		"GatewayToken ": 401, "Bearer own": 401,
+		"": 401, "TargetToken own": 200, "targettoken own": 200, "TargetToken all": 401, "GatewayToken all": 200,
+		"GatewayToken own": 401,
+		"GatewayToken ":    401, "Bearer own": 401,
 	} {
 		assert.Equal(t, want, f.ask(http.MethodGet, "", "", "Authorization", header).Code, header)
 	}
@@ -293,7 +296,8 @@ func TestBadRequests(t *testing.T) {
 		{http.MethodPost, "", "", 405},
 		{http.MethodGet, "/deploymentBase/x", "", 404},
 		{http.MethodGet, "/deploymentBase/7", "", 404},
-		{http.MethodPost, "/deploymentBase/7/feedback", `{"status":{"execution":"closed","result":{"finished":"none"}}}`, 404},
+		{http.MethodPost, "/deploymentBase/7/feedback", `{"status":{"execution":"closed","result":{"finished":"none"}}}`,
+			404},
 		{http.MethodPost, action + "/feedback", `{`, 400},
 		{http.MethodPost, action + "/feedback", `{}`, 400},
 		{http.MethodPost, action + "/feedback", `{"status":{"execution":"closed","result":{"finished":"maybe"}}}`, 400},

@@ -34,7 +34,7 @@ func (d *device) kind(a *engine.Assignment) string {
 
 // root answers a poll.
 func (h *Handler) root(r *request) error {
-	if r.device.attributes == nil && r.device.asked >= mute {
+	if r.device.attributes == nil && r.device.asked >= unansweredPolls {
 		if err := r.device.tell(map[string]string{}, h.product(r)); err != nil {
 			return err
 		}
@@ -61,11 +61,11 @@ func (h *Handler) root(r *request) error {
 
 // configData takes the device's attributes.
 func (h *Handler) configData(r *request) error {
-	var told attributes
-	if err := read(r.w, r.Request, &told); err != nil {
+	var sent attributes
+	if err := read(r.w, r.Request, &sent); err != nil {
 		return err
 	}
-	known, err := told.apply(r.device.attributes)
+	known, err := sent.apply(r.device.attributes)
 	if err != nil {
 		return err
 	}

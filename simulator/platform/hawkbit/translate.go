@@ -82,7 +82,7 @@ func (t *translation) feedback(f *feedback) {
 }
 
 // step takes an intermediate feedback: of the component that its lines name, or of
-// the only one. A failed component is told of when the action is closed: it may cost
+// the only one. A failed component is reported when the action is closed: it may cost
 // the plan another attempt, which is another action.
 func (t *translation) step(execution string, details []string) {
 	for i := range t.is.Parts {
@@ -237,6 +237,7 @@ func (t *translation) report(i int, status ota.Status, version string, failure *
 	t.is.Seq++
 	p.Status, p.Running = status, version
 	t.messages = append(t.messages, &ota.Report{
-		Time: t.now, Plan: t.is.Plan, Attempt: t.is.Attempt, Seq: t.is.Seq, Component: p.ID, Status: status, Version: version, Failure: failure,
+		Time: t.now, Plan: t.is.Plan, Attempt: t.is.Attempt, Seq: t.is.Seq, Component: p.ID, Status: status, Version: version,
+		Failure: failure,
 	})
 }

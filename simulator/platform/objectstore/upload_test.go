@@ -63,9 +63,10 @@ func TestUploadRefusals(t *testing.T) {
 		status        int
 		code          string
 	}{
-		"plain":               {unsignedPayload, "abc", nil, 200, ""},
-		"hash":                {fmt.Sprintf("%x", sha256.Sum256([]byte("abc"))), "abc", nil, 200, ""},
-		"wrong hash":          {fmt.Sprintf("%x", sha256.Sum256([]byte("abd"))), "abc", nil, 400, "XAmzContentSHA256Mismatch"},
+		"plain": {unsignedPayload, "abc", nil, 200, ""},
+		"hash":  {fmt.Sprintf("%x", sha256.Sum256([]byte("abc"))), "abc", nil, 200, ""},
+		"wrong hash": {fmt.Sprintf("%x", sha256.Sum256([]byte("abd"))), "abc", nil, 400,
+			"XAmzContentSHA256Mismatch"},
 		"wrong MD5":           {unsignedPayload, "abc", []string{"Content-Md5", "AAAA"}, 400, "BadDigest"},
 		"largest":             {unsignedPayload, big, nil, 200, ""},
 		"too large":           {unsignedPayload, big + "x", nil, 400, "EntityTooLarge"},

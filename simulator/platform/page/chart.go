@@ -51,7 +51,8 @@ func shares(t engine.Tally) []part {
 // layers is the order of the statuses in a drawing: what is done comes first and
 // grows.
 func layers() []ota.DeviceStatus {
-	return []ota.DeviceStatus{ota.DeviceUpgraded, ota.DeviceNoUpdateRequired, ota.DeviceUpgradeFailed, ota.DeviceUpgrading, ota.DeviceNotUpgraded}
+	return []ota.DeviceStatus{ota.DeviceUpgraded, ota.DeviceNoUpdateRequired, ota.DeviceUpgradeFailed, ota.DeviceUpgrading,
+		ota.DeviceNotUpgraded}
 }
 
 // area is how a plan's devices went from status to status over time, one layer on

@@ -89,7 +89,8 @@ func (h *handler) confirming(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	plan, key := r.PathValue("plan"), r.PathValue("device")
-	if err := h.platform.Command(engine.AutoConfirm{Device: h.identity(plan, key), On: r.PostForm.Get("on") == "true"}); err != nil {
+	if err := h.platform.Command(engine.AutoConfirm{Device: h.identity(plan, key),
+		On: r.PostForm.Get("on") == "true"}); err != nil {
 		return err
 	}
 	return back(w, r, "/plans/"+plan+"/devices/"+key)

@@ -51,7 +51,8 @@ func TestFleet(t *testing.T) {
 	_, text = s.get("/devices?sort=-key")
 	assert.Equal(t, "dev-12 dev-11 dev-10 dev-9 dev-8 dev-7 dev-6 dev-5 dev-4 dev-3 dev-2 valve-1 dev-1", rowKeys(text))
 	assert.Contains(t, text, `aria-sort="descending"`)
-	for query, want := range map[string]string{"search=VALVE": "valve-1", "online=false": "dev-3", "search=nothing": "", "product=valve": "valve-1"} {
+	for query, want := range map[string]string{"search=VALVE": "valve-1", "online=false": "dev-3", "search=nothing": "",
+		"product=valve": "valve-1"} {
 		_, text = s.get("/devices?" + query)
 		assert.Equal(t, want, rowKeys(text), query)
 	}

@@ -102,8 +102,9 @@ func (p formPage) WrongRow(i int) string { return p.Wrong(fmt.Sprintf("component
 func blank(now time.Time) formPage {
 	today := now.UTC().Truncate(24 * time.Hour)
 	return formPage{Fields: map[string]string{
-		"time_zone": "UTC", "mode": "silent", "push": "true", "retries": "5", "rejection_minutes": "120", "on_failure": "stop",
-		"min_rssi": strconv.Itoa(engine.LowestRSSI), "min_battery": "30",
+		"time_zone": "UTC", "mode": "silent", "push": "true", "retries": "5", "rejection_minutes": "120",
+		"on_failure": "stop",
+		"min_rssi":   strconv.Itoa(engine.LowestRSSI), "min_battery": "30",
 		"start": today.Format(localTime), "end": today.AddDate(0, 0, 8).Add(-time.Minute).Format(localTime),
 	}}
 }
@@ -138,7 +139,8 @@ func filled(d *api.PlanDetails) formPage {
 	}
 	p := formPage{ID: d.ID, Rows: rowsOf(d), Texts: d.Texts, Fields: map[string]string{
 		"name": d.Name, "product": d.Product, "black": strings.Join(d.Black, "\n"), "white": strings.Join(d.White, "\n"),
-		"time_zone": zone.String(), "start": d.Start.In(zone).Format(localTime), "end": d.End.In(zone).Format(localTime), "mode": d.Mode,
+		"time_zone": zone.String(), "start": d.Start.In(zone).Format(localTime), "end": d.End.In(zone).Format(localTime),
+		"mode": d.Mode,
 		"push": strconv.FormatBool(
 			d.Push || d.Mode == string(ota.Manual),
 		), "retries": strconv.Itoa(d.Retries), "on_failure": d.OnFailure,
@@ -226,7 +228,8 @@ func (h *handler) save(
 // typed is the form as it was filled in.
 func typed(id string, values url.Values) formPage {
 	p := formPage{ID: id, Fields: map[string]string{}}
-	for _, name := range []string{"name", "product", "black", "white", "time_zone", "start", "end", "mode", "push", "push_from", "push_to",
+	for _, name := range []string{"name", "product", "black", "white", "time_zone", "start", "end", "mode", "push",
+		"push_from", "push_to",
 		"rejection_minutes", "retries", "min_battery", "min_rssi", "on_failure"} {
 		p.Fields[name] = strings.TrimSpace(values.Get(name))
 	}
@@ -254,8 +257,10 @@ func typed(id string, values url.Values) formPage {
 func (h *handler) planForm(p *formPage) *api.PlanForm {
 	f := p.Fields
 	form := &api.PlanForm{
-		ID: p.ID, Name: f["name"], Product: f["product"], Black: strings.Fields(f["black"]), White: strings.Fields(f["white"]),
-		TimeZone: f["time_zone"], Start: inZone(f["start"], f["time_zone"]), End: inZone(f["end"], f["time_zone"]), Mode: f["mode"],
+		ID: p.ID, Name: f["name"], Product: f["product"], Black: strings.Fields(f["black"]),
+		White:    strings.Fields(f["white"]),
+		TimeZone: f["time_zone"], Start: inZone(f["start"], f["time_zone"]), End: inZone(f["end"], f["time_zone"]),
+		Mode: f["mode"],
 		Retries: whole(
 			f["retries"],
 		), MinBattery: whole(f["min_battery"]), MinRSSI: whole(f["min_rssi"]), OnFailure: f["on_failure"], Texts: p.Texts,

@@ -18,14 +18,16 @@ import (
 // functions are what the templates may call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"when": when, "whenUTC": whenUTC, "minute": minute, "size": ota.FormatSize, "number": number, "path": url.PathEscape, "join": strings.Join,
+		"when": when, "whenUTC": whenUTC, "minute": minute, "size": ota.FormatSize, "number": number, "path": url.PathEscape,
+		"join":     strings.Join,
 		"rate":     rate,
 		"count":    func(t engine.Tally, s int) int { return t[s] },
 		"device":   func(s ota.DeviceStatus) string { return strings.ReplaceAll(s.String(), "_", "-") },
 		"status":   func(s engine.PlanStatus) string { return strings.ReplaceAll(api.StatusName(s), "_", "-") },
 		"hex":      func(d ota.Digest) string { return fmt.Sprintf("%x", d[:]) },
 		"statuses": statuses, "stages": stages, "inc": func(i int) int { return i + 1 },
-		"method": method, "sentence": sentence, "halves": func(s string) []string { return strings.Split(s, "/") }, "component": componentType, "shares": shares, "componentStatuses": ota.Statuses,
+		"method": method, "sentence": sentence, "halves": func(s string) []string { return strings.Split(s, "/") },
+		"component": componentType, "shares": shares, "componentStatuses": ota.Statuses,
 		"at": func(p formPage, i int) entry { return entry{p, i} },
 	}
 }

@@ -20,14 +20,19 @@ func FuzzPages(f *testing.F) {
 	s.post("/new-plan", fields("Spring", pkg)...)
 	s.post("/plans/spring/order", "order", "activate")
 	s.fails("gw-1")
-	for _, path := range []string{"/", "/plans", "/packages/" + pkg, "/plans/spring/monitoring?limit=1&offset=9&status=upgraded&key=g&retried=1&refused=x", "/plans/spring/devices/gw-1",
-		"/new-plan?components=spring", "/devices?limit=1&offset=1&sort=-last&search=%ff&online=true", "/plans/..%2f/edit", "/login?next=//x", "/assets/..%2f..%2fdoc.go", "/plans/%00/monitoring", "/api/v1/plans/%ff"} {
+	for _, path := range []string{"/", "/plans", "/packages/" + pkg,
+		"/plans/spring/monitoring?limit=1&offset=9&status=upgraded&key=g&retried=1&refused=x", "/plans/spring/devices/gw-1",
+		"/new-plan?components=spring", "/devices?limit=1&offset=1&sort=-last&search=%ff&online=true", "/plans/..%2f/edit",
+		"/login?next=//x", "/assets/..%2f..%2fdoc.go", "/plans/%00/monitoring", "/api/v1/plans/%ff"} {
 		f.Add("GET", path, "", "")
 	}
 	for path, form := range map[string]string{
-		"/new-plan": "name=Q&product=gw&package=" + pkg + "&sources=1;0&start=x&retries=1e9&push_from=-1", "/plans/spring/edit": "name=%ff", "/plans/spring/order": "order=suspend",
-		"/plans/spring/retry": "device=gw-1&chosen=yes", "/plans/spring/devices/gw-1/answer": "operation=appoint&start=x&end=2026-01-01T00:00",
-		"/plans/spring/devices/gw-1/confirming": "on=maybe", "/plans/spring/devices/gw-1/end": "", "/packages/" + pkg: "order=verify&device=gw-1", "/login": "token=&next=\\x", "/logout": "",
+		"/new-plan":          "name=Q&product=gw&package=" + pkg + "&sources=1;0&start=x&retries=1e9&push_from=-1",
+		"/plans/spring/edit": "name=%ff", "/plans/spring/order": "order=suspend",
+		"/plans/spring/retry":                   "device=gw-1&chosen=yes",
+		"/plans/spring/devices/gw-1/answer":     "operation=appoint&start=x&end=2026-01-01T00:00",
+		"/plans/spring/devices/gw-1/confirming": "on=maybe", "/plans/spring/devices/gw-1/end": "", "/packages/" +
+			pkg: "order=verify&device=gw-1", "/login": "token=&next=\\x", "/logout": "",
 	} {
 		f.Add("POST", path, "application/x-www-form-urlencoded", form)
 	}

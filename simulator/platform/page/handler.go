@@ -20,7 +20,8 @@ var files embed.FS
 const maxForm = 16 << 20
 
 // policy lets a page load nothing but what it is served with.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // handler serves everything but the API.
 type handler struct {
@@ -38,7 +39,8 @@ func newHandler(shown *platform.Service, config *Config, guard *api.Guard) (http
 		api: api.New(
 			api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger},
 		), pages: map[string]*template.Template{}}
-	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "fleet", "packages", "package", "login", "problem"} {
+	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "fleet", "packages", "package", "login",
+		"problem"} {
 		t, err := template.New("layout.html").
 			Funcs(functions()).
 			ParseFS(files, "html/layout.html", "html/parts.html", "html/"+name+".html")
@@ -179,7 +181,8 @@ type login struct {
 }
 
 func (h *handler) showLogin(w http.ResponseWriter, r *http.Request) {
-	if err := h.show(w, http.StatusOK, "login", view{Title: "Sign in", Data: login{Next: inside(r.FormValue("next"))}}); err != nil {
+	if err := h.show(w, http.StatusOK, "login",
+		view{Title: "Sign in", Data: login{Next: inside(r.FormValue("next"))}}); err != nil {
 		h.refuse(w, r, err)
 	}
 }

@@ -104,7 +104,8 @@ func (s *site) says(key string, message ota.Up) {
 // fields are what the form of a plan sends at least.
 func fields(name, pkg string, more ...string) []string {
 	return append([]string{"name", name, "product", "gw", "time_zone", "Europe/Berlin", "mode", "silent", "push", "true",
-		"start", time.Now().Add(-24 * time.Hour).Format("2006-01-02T15:04"), "end", time.Now().Add(48 * time.Hour).Format("2006-01-02T15:04"), "retries", "0",
+		"start", time.Now().Add(-24 * time.Hour).Format("2006-01-02T15:04"), "end",
+		time.Now().Add(48 * time.Hour).Format("2006-01-02T15:04"), "retries", "0",
 		"package", pkg, "sources", "1; 0", "upgrade", "yes"}, more...)
 }
 
@@ -124,7 +125,8 @@ func TestWithoutScript(t *testing.T) {
 
 	status, text = s.post("/new-plan", fields("", pkg, "min_battery", "lots", "push_from", "3", "push_to", "3")...)
 	assert.Equal(t, 422, status)
-	for _, part := range []string{"name: 0 characters, must be 1 to 100", "min battery: must be 0 to 100", "push hours 3 to 3", `value="Europe/Berlin"`, `aria-invalid="true"`} {
+	for _, part := range []string{"name: 0 characters, must be 1 to 100", "min battery: must be 0 to 100",
+		"push hours 3 to 3", `value="Europe/Berlin"`, `aria-invalid="true"`} {
 		assert.Contains(t, text, part)
 	}
 	status, text = s.post("/new-plan", fields("Spring", pkg)...)
@@ -163,7 +165,8 @@ func TestWithoutScript(t *testing.T) {
 	}
 	status, _ = s.post("/plans/spring/order", "order", "activate")
 	assert.Equal(t, 409, status)
-	for _, path := range []string{"/plans/x", "/plans/x/monitoring", "/plans/spring/devices/x", "/packages/x", "/x", "/plans/x/edit"} {
+	for _, path := range []string{"/plans/x", "/plans/x/monitoring", "/plans/spring/devices/x", "/packages/x", "/x",
+		"/plans/x/edit"} {
 		status, _ = s.get(path)
 		assert.Equal(t, 404, status, path)
 	}
@@ -177,7 +180,8 @@ func (s *site) fails(key string) {
 		key, &ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}},
 	)
 	s.says(key, &ota.Decision{Plan: "spring", Attempt: 1, Accept: true})
-	for i, status := range []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed} {
+	for i, status := range []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading,
+		ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed} {
 		r := &ota.Report{
 			Time: time.Now(), Plan: "spring", Attempt: 1, Seq: i + 1, Component: "A", Status: status, Version: "1",
 		}
