@@ -163,7 +163,7 @@ func (k *checker) quickRun(t *testing.T, dir, line string) (quick, how string) {
 	line = strings.Replace(line, "--page 127.0.0.1:8080", "--page 127.0.0.1:0", 1)
 	url := regexp.MustCompile(`mqtt://\S+`)
 	switch {
-	case strings.Contains(line, "--stand-in"):
+	case strings.Contains(line, "--fake-platform"):
 		write(t, dir, "secret", "secret")
 		line = url.ReplaceAllString(line, openBroker(t)) + " --platform-username platform --platform-password-file secret"
 	case url.MatchString(line):
