@@ -11,4 +11,4 @@ source scripts/lib.sh
 build_sim
 port=${FLEET_PORT:-18883}
 start_mosquitto "$port"
-"$work/ota-sim" run ten-thousand --broker "mqtt://127.0.0.1:$port" --stand-in ${FLEET_JSON:+--json "$FLEET_JSON"}
+"$work/ota-sim" run ten-thousand --broker "mqtt://127.0.0.1:$port" --fake-platform ${FLEET_JSON:+--json "$FLEET_JSON"}

@@ -16,7 +16,7 @@ sed 's/arrive: {over: 80s}/arrive: {herd: true}/' "$work/ramped.yaml" >"$work/he
 # run NAME PORT runs a scenario beside a broker of its own.
 run() {
 	start_mosquitto "$2"
-	"$work/ota-sim" run "$work/$1.yaml" --broker "mqtt://127.0.0.1:$2" --stand-in --json "$work/$1.json" >"$work/$1.log" 2>&1 ||
+	"$work/ota-sim" run "$work/$1.yaml" --broker "mqtt://127.0.0.1:$2" --fake-platform --json "$work/$1.json" >"$work/$1.log" 2>&1 ||
 		{ cat "$work/$1.log" >&2; exit 1; }
 }
 

@@ -22,7 +22,7 @@ slab_before=$(slab)
 # a broker, too.
 run_part() {
 	exec "$work/ota-sim" run hundred-thousand --shard "$1/$parts" --out "$work/part-$1" --quiet \
-		--broker "mqtt://127.0.0.1:$((first_port + $1))" --stand-in --prefix "ota/v1/$1" \
+		--broker "mqtt://127.0.0.1:$((first_port + $1))" --fake-platform --prefix "ota/v1/$1" \
 		--metrics "127.0.0.1:$((first_port + 20 + $1))" >"$work/part-$1.log" 2>&1
 }
 

@@ -49,7 +49,7 @@ func TestFleetOutlivesItsServers(t *testing.T) {
 	scenario, err := filepath.Abs("testdata/outage.yaml")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	args := []string{"run", scenario, "--broker", broker.url(), "--stand-in", "--json", "verdict.json"}
+	args := []string{"run", scenario, "--broker", broker.url(), "--fake-platform", "--json", "verdict.json"}
 	run := harness.Start(t, dir, programs.Sim, append(args, store.flags(store.url)...)...)
 
 	awaitUpgraded(t, run, 200)

@@ -29,7 +29,7 @@ func TestFleetOverTLS(t *testing.T) {
 		scenario,
 		"--broker",
 		strings.Replace(broker.url(), "mqtt:", "mqtts:", 1),
-		"--stand-in",
+		"--fake-platform",
 		"--json",
 		"verdict.json",
 	}
