@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -294,19 +295,19 @@ func cuts(t *testing.T, b *bench) {
 	const messages = 40
 	random := rand.New(rand.NewPCG(1, 2))
 	d := newDevice("a")
-	made := 0
+	var made atomic.Int32
 	d.heard = func(in agent.Input) {
-		if in == (agent.Connected{}) && b.session != nil {
-			for seq := range made {
-				b.session.Send(report(seq + 1))
+		if in == (agent.Connected{}) {
+			for seq := range made.Load() {
+				b.session.Send(report(int(seq) + 1))
 			}
 		}
 	}
 	stop := b.open(t, d)
-	for made < messages {
-		made++
-		b.session.Send(report(made))
-		b.give(d, made, made)
+	for seq := 1; seq <= messages; seq++ {
+		made.Store(int32(seq))
+		b.session.Send(report(seq))
+		b.give(d, seq, seq)
 		if random.IntN(3) == 0 {
 			b.platform.Cut()
 		}
