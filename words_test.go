@@ -38,6 +38,8 @@ var instead = map[string]string{
 // have their common meaning.
 var insteadInNames = map[string]string{
 	"desk": "URL cache", "dark": "off, or outage", "suffers": "fired", "donor": "seed", "told": "sent, given, received",
+	"life": "boot, or history", "lives": "boots, or histories", "lies": "invariant violations, or wrong answers",
+	"stock": "fixtures, or inventory", "spare": "refund, or margin",
 }
 
 // released are texts that users and programs rely on, or that others have named.

@@ -14,14 +14,14 @@ import (
 // A component that leaves the configuration and comes back has not forgotten
 // which releases have run: that would let an old one in.
 func TestMachineRemembersReleasesOfComponentsThatAreGone(t *testing.T) {
-	lives := 0
+	boots := 0
 	live := func(saved *agent.State, ids ...string) *agent.State {
 		t.Helper()
-		lives++
+		boots++
 		config, booted := &agent.Config{}, agent.Booted{}
 		for _, id := range ids {
 			config.Components = append(config.Components, agent.ComponentConfig{ID: id, Type: ota.Module})
-			booted.Components = append(booted.Components, agent.Found{ID: id, Version: fmt.Sprint(lives)})
+			booted.Components = append(booted.Components, agent.Found{ID: id, Version: fmt.Sprint(boots)})
 		}
 		outputs := agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, config, saved).Handle(epoch, booted)
 		save, is := outputs[0].(agent.Save)

@@ -221,13 +221,13 @@ func TestMachineLeavesSavedStates(t *testing.T) {
 	}
 }
 
-// BenchmarkLife is a whole upgrade of two components, one of which restarts the
+// BenchmarkUpgrade is a whole upgrade of two components, one of which restarts the
 // device: what a device costs a simulator that plays everything around it.
-func BenchmarkLife(b *testing.B) {
+func BenchmarkUpgrade(b *testing.B) {
 	b.ReportAllocs()
 	inputs := 0
 	for range b.N {
-		d := life{config: &lifeConfig, plan: lifePlan}
+		d := benchDevice{config: &benchConfig, plan: benchPlan}
 		d.run()
 		inputs = d.inputs
 	}
@@ -236,19 +236,19 @@ func BenchmarkLife(b *testing.B) {
 	b.ReportMetric(float64(unsafe.Sizeof(agent.State{})), "B/state")
 }
 
-var lifeConfig = agent.Config{Agent: "ota-agent/test", Open: openText, Components: []agent.ComponentConfig{
+var benchConfig = agent.Config{Agent: "ota-agent/test", Open: openText, Components: []agent.ComponentConfig{
 	{ID: "app", Type: ota.Module}, {ID: "rootfs", Type: ota.Module},
 }}
 
-var lifePlan = &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(time.Hour),
+var benchPlan = &ota.Plan{Time: epoch, ID: "p1", Attempt: 1, Mode: ota.Silent, Ends: epoch.Add(time.Hour),
 	OnFailure: ota.Stop,
 	Components: []ota.PlanComponent{
 		{ID: "app", Type: ota.Module, Package: ota.Full, Target: "2"},
 		{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: "2"},
 	}}
 
-// life is the shortest way of a device through a plan.
-type life struct {
+// benchDevice is the shortest way of a device through a plan.
+type benchDevice struct {
 	config  *agent.Config
 	plan    *ota.Plan
 	machine *agent.Machine
@@ -259,7 +259,7 @@ type life struct {
 	inputs  int
 }
 
-func (l *life) run() {
+func (l *benchDevice) run() {
 	l.boot("1")
 	l.give(agent.Received{Message: l.plan})
 	for _, c := range l.plan.Components {
@@ -276,7 +276,7 @@ func (l *life) run() {
 	}
 }
 
-func (l *life) boot(id string) {
+func (l *benchDevice) boot(id string) {
 	l.machine = agent.New(ota.Identity{Product: "gw-200", Device: "gw-0001"}, l.config, l.saved)
 	version := "1"
 	if id == "2" {
@@ -287,7 +287,7 @@ func (l *life) boot(id string) {
 	l.give(agent.Connected{})
 }
 
-func (l *life) give(in agent.Input) {
+func (l *benchDevice) give(in agent.Input) {
 	l.inputs++
 	for _, out := range l.machine.Handle(epoch, in) {
 		switch out := out.(type) {

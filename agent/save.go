@@ -46,7 +46,7 @@ func (r *Runner) session() int {
 // cannot: it waits. Of the plan in progress only what was saved is reported.
 func (r *Runner) tell(trouble string) {
 	r.machineMu.Lock()
-	inv := r.machine.stock(trouble == "" && !r.machine.working())
+	inv := r.machine.newInventory(trouble == "" && !r.machine.working())
 	r.machineMu.Unlock()
 	inv.Time, inv.Running, inv.Trouble = r.ports.Now(), r.kept, trouble
 	r.ports.Link.Send(inv)

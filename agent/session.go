@@ -32,14 +32,14 @@ func (m *Machine) working() bool { return m.state.Run != nil && m.state.Run.inPr
 // inventory tells the platform what runs; request asks it for a plan. A
 // component that never answered is left out, since nothing true can be said.
 func (m *Machine) inventory(request bool) {
-	m.send(m.stock(request))
+	m.send(m.newInventory(request))
 	if request && m.connected {
 		m.request.arm(m.now, requestWait)
 	}
 }
 
-// stock is what there is to say of the device.
-func (m *Machine) stock(request bool) *ota.Inventory {
+// newInventory is what there is to say of the device.
+func (m *Machine) newInventory(request bool) *ota.Inventory {
 	inv := &ota.Inventory{
 		Time: m.now, Agent: m.config.Agent, Request: request, Via: m.config.Via,
 		Battery: m.readings.Battery, RSSI: m.readings.RSSI, FreeBytes: m.readings.FreeBytes,

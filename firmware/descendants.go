@@ -51,8 +51,8 @@ func (p Program) begin() (*run, error) {
 		return nil, err
 	}
 	if before, owner := parseTrace(string(content)); before != nil {
-		now, _, lives := readStat(filepath.Join("/proc", strconv.Itoa(owner.pid), "stat"))
-		if lives && now == owner && owner != self {
+		now, _, alive := readStat(filepath.Join("/proc", strconv.Itoa(owner.pid), "stat"))
+		if alive && now == owner && owner != self {
 			return r, nil
 		}
 		if err := before.end(0); err != nil {
@@ -122,7 +122,7 @@ func (r *run) find() []process {
 	}
 	parents := make(map[process]int)
 	for _, path := range stats {
-		if p, parent, lives := readStat(path); lives && p.pid != os.Getpid() {
+		if p, parent, alive := readStat(path); alive && p.pid != os.Getpid() {
 			parents[p] = parent
 			if !r.known[p] && r.marked(p.pid) {
 				r.known[p] = true
@@ -143,7 +143,7 @@ func (r *run) find() []process {
 	}
 	var found []process
 	for p := range r.known {
-		if _, lives := parents[p]; lives {
+		if _, alive := parents[p]; alive {
 			found = append(found, p)
 		} else {
 			delete(r.known, p)
@@ -159,7 +159,7 @@ func (r *run) marked(pid int) bool {
 }
 
 // readStat reads /proc/PID/stat; a process that waits to be reaped does not live.
-func readStat(path string) (p process, parent int, lives bool) {
+func readStat(path string) (p process, parent int, alive bool) {
 	content, err := os.ReadFile(path)
 	number, _, _ := strings.Cut(string(content), " ")
 	pid, atoiErr := strconv.Atoi(number)

@@ -17,9 +17,9 @@ type Need struct {
 	Size int64 // bytes
 }
 
-// spare is what a job leaves free for the agent's own state and the file
+// margin is what a job leaves free for the agent's own state and the file
 // system's.
-const spare = 256 << 10
+const margin = 256 << 10
 
 // CheckSpace refuses a job, with code space_low, whose files do not fit the
 // free space of their file systems. What a file already occupies counts as
@@ -41,9 +41,9 @@ func CheckSpace(needs []Need) error {
 		if err != nil {
 			return err
 		}
-		if missing[device] > 0 && missing[device]+spare > free {
+		if missing[device] > 0 && missing[device]+margin > free {
 			return Failf(ota.SpaceLow, "needs %s, %s free at %s: %s too few",
-				ota.FormatSize(missing[device]+spare), ota.FormatSize(free), dir, ota.FormatSize(missing[device]+spare-free))
+				ota.FormatSize(missing[device]+margin), ota.FormatSize(free), dir, ota.FormatSize(missing[device]+margin-free))
 		}
 	}
 	return nil

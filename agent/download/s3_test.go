@@ -120,12 +120,12 @@ func TestStoreResumesTheSameObject(t *testing.T) {
 	assert.Equal(t, `"one"`, o.requests[1].Header.Get("If-Match"))
 }
 
-// TestStoreThatLies tells the store's download every lie of a plain server.
-func TestStoreThatLies(t *testing.T) {
+// TestStoreWithWrongBytes tells the store's download every lie of a plain server.
+func TestStoreWithWrongBytes(t *testing.T) {
 	t.Parallel()
 	data := image(20_000, 1)
 	file := describe("fw", data, 4096)
-	for _, lie := range lies {
+	for _, lie := range wrongAnswers {
 		t.Run(lie.name, func(t *testing.T) {
 			t.Parallel()
 			o, transport := newStore(t, map[string][]byte{"fw": data})

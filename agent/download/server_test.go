@@ -15,7 +15,7 @@ type server struct {
 	data []byte
 
 	mu       sync.Mutex
-	lies     int // requests that are still answered by lie
+	wrong    int // requests that are still answered by lie
 	lie      func(w http.ResponseWriter, r *http.Request, data []byte)
 	requests []*http.Request
 }
@@ -23,9 +23,9 @@ type server struct {
 // newServer serves data honestly.
 func newServer(t testing.TB, data []byte) *server { return newLiar(t, data, 0, nil) }
 
-// newLiar answers the first lies requests with lie, and those after honestly.
-func newLiar(t testing.TB, data []byte, lies int, lie func(http.ResponseWriter, *http.Request, []byte)) *server {
-	s := &server{data: data, lies: lies, lie: lie}
+// newLiar answers the first wrong requests with lie, and those after honestly.
+func newLiar(t testing.TB, data []byte, wrong int, lie func(http.ResponseWriter, *http.Request, []byte)) *server {
+	s := &server{data: data, wrong: wrong, lie: lie}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.CloseClientConnections()
@@ -37,8 +37,8 @@ func newLiar(t testing.TB, data []byte, lies int, lie func(http.ResponseWriter, 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests = append(s.requests, r)
-	lying := s.lies > 0
-	s.lies--
+	lying := s.wrong > 0
+	s.wrong--
 	s.mu.Unlock()
 	if lying {
 		s.lie(w, r, s.data)

@@ -34,9 +34,9 @@ func number(s *agent.State) int {
 
 const saves = 5
 
-// life opens the state file of a disk, saves on from the state that it finds, and
+// boot opens the state file of a disk, saves on from the state that it finds, and
 // tells the last state whose Save came back.
-func life(disk *memory) (last int) {
+func boot(disk *memory) (last int) {
 	s, err := openState(statefile.Config{Disk: disk, Reserve: 700})
 	if err != nil {
 		return 0
@@ -61,14 +61,14 @@ func TestCuts(t *testing.T) {
 	for at := 1; ; at++ {
 		whole := newMemory()
 		whole.cutAt = at
-		life(whole)
+		boot(whole)
 		if whole.ops < at {
 			break
 		}
 		for to := 0; to <= whole.written; to++ {
 			disk := newMemory()
 			disk.cutAt, disk.cutTo = at, to
-			last := life(disk)
+			last := boot(disk)
 			for f := range fates {
 				checkAfterCut(t, disk.afterCut(f, random), last, fmt.Sprintf("cut at operation %d, byte %d, fate %d", at, to, f))
 				cuts++
@@ -101,13 +101,13 @@ func TestCutsOfPackages(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for at := 1; ; at++ {
 		whole := newMemory()
-		_, _ = packageLife(whole, at, 0)
+		_, _ = packageBoot(whole, at, 0)
 		if whole.ops < at {
 			return
 		}
 		for to := 0; to <= whole.written; to++ {
 			disk := newMemory()
-			sure, possible := packageLife(disk, at, to)
+			sure, possible := packageBoot(disk, at, to)
 			for f := range fates {
 				next := disk.afterCut(f, random)
 				s, err := openState(statefile.Config{Disk: next, Reserve: 700})
@@ -125,10 +125,10 @@ func TestCutsOfPackages(t *testing.T) {
 	}
 }
 
-// packageLife keeps two addresses one after the other and drops the second. It
+// packageBoot keeps two addresses one after the other and drops the second. It
 // tells the attempt of the one that is surely kept and of the one that may be; 0
 // stands for none.
-func packageLife(disk *memory, cutAt, cutTo int) (sure, possible int) {
+func packageBoot(disk *memory, cutAt, cutTo int) (sure, possible int) {
 	disk.cutAt, disk.cutTo = cutAt, cutTo
 	s, err := openState(statefile.Config{Disk: disk, Reserve: 700})
 	if err != nil {

@@ -69,8 +69,9 @@ to the same version is for devices that the delta does not fit. What devices do 
 printed line by line, beginning with their first contact.
 
 Plans, devices, packages and the upgrade monitoring are also served to a browser, at
-http://127.0.0.1:8080/ unless --page says otherwise, and by an API (docs/PLATFORM.md). With --state a platform that is started again goes on where
-the last one was; without it everything is in memory.
+http://127.0.0.1:8080/ unless --page says otherwise, and by an API (docs/PLATFORM.md).
+With --state a platform that is started again goes on where the last one was; without
+it everything is in memory.
 
 With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
@@ -90,39 +91,43 @@ Examples:
   ota-sim platform --dialect native,hawkbit --upgrade app-1.1.0.ota`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f platformFlags
-			flags.StringVar(&f.listen, "listen", "127.0.0.1:1883", "where the embedded broker listens")
-			flags.StringVar(&f.storeListen, "store-listen", "127.0.0.1:9000", "where the embedded object store listens")
-			flags.StringVar(&f.devices, "credentials", "",
-				"file of username:password lines for the embedded broker; empty lets everybody in")
-			flags.StringArrayVar(&f.gateways, "gateway", nil,
-				"let a gateway speak for devices behind it: GATEWAY=PRODUCT.DEVICE,…; may be repeated")
-			flags.StringVar(&f.broker, "broker", "",
-				"broker to use instead of the embedded one: mqtt://host:port or mqtts://host:port")
-			flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
-			flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
-			flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
-			flags.StringVar(&f.storeAddress, "store-address", "",
-				"host, or host:port, of the embedded object store for devices; needed where it listens on all addresses (0.0.0.0)")
-			f.store.define(flags)
-			flags.StringVar(&f.addresses, "addresses", presigned,
-				"what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
-			flags.StringArrayVar(&f.upgrades, "upgrade", nil, "package to upgrade to; may be repeated, in the order of upgrade")
-			flags.StringVar(&f.name, "plan", "plan-1", "id of the plan")
-			flags.IntVar(&f.retries, "retries", 5, "automatic retries of each component, 0 to 5")
-			flags.StringVar(&f.onFailure, "on-failure", string(ota.Stop),
-				"what a failed component means for the others: stop, continue or revert")
-			flags.IntVar(&f.minBattery, "min-battery", 0, "percent that a device's battery needs; 0 asks for none")
-			flags.IntVar(&f.minRSSI, "min-rssi", 0, "dBm that a device's signal needs; 0 asks for none")
-			flags.DurationVar(&f.validity, "validity", platform.DefaultValidity, "how long package addresses work")
-			flags.IntVar(&f.untilDone, "until-done", 0,
-				"end when so many devices are upgraded or failed; exit code 1 if one failed")
-			flags.StringVar(&f.state, "state", "", "directory in which plans, packages and reports are kept")
-			f.page.define(flags, "127.0.0.1:8080",
-				"where the pages and the API are served; port 0 is a free one, empty serves none")
-			f.dialect.define(flags)
+			f.define(flags)
 			return f.run
 		},
 	}
+}
+
+func (f *platformFlags) define(flags *pflag.FlagSet) {
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:1883", "where the embedded broker listens")
+	flags.StringVar(&f.storeListen, "store-listen", "127.0.0.1:9000", "where the embedded object store listens")
+	flags.StringVar(&f.devices, "credentials", "",
+		"file of username:password lines for the embedded broker; empty lets everybody in")
+	flags.StringArrayVar(&f.gateways, "gateway", nil,
+		"let a gateway speak for devices behind it: GATEWAY=PRODUCT.DEVICE,…; may be repeated")
+	flags.StringVar(&f.broker, "broker", "",
+		"broker to use instead of the embedded one: mqtt://host:port or mqtts://host:port")
+	flags.StringVar(&f.username, "username", "", "user name of the platform at that broker")
+	flags.StringVar(&f.secretFile, "password-file", "", "file with the password of the platform at that broker")
+	flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
+	flags.StringVar(&f.storeAddress, "store-address", "",
+		"host, or host:port, of the embedded object store for devices; needed where it listens on all addresses (0.0.0.0)")
+	f.store.define(flags)
+	flags.StringVar(&f.addresses, "addresses", presigned,
+		"what devices get with --store: presigned addresses, or s3 ones, which take keys of their own")
+	flags.StringArrayVar(&f.upgrades, "upgrade", nil, "package to upgrade to; may be repeated, in the order of upgrade")
+	flags.StringVar(&f.name, "plan", "plan-1", "id of the plan")
+	flags.IntVar(&f.retries, "retries", 5, "automatic retries of each component, 0 to 5")
+	flags.StringVar(&f.onFailure, "on-failure", string(ota.Stop),
+		"what a failed component means for the others: stop, continue or revert")
+	flags.IntVar(&f.minBattery, "min-battery", 0, "percent that a device's battery needs; 0 asks for none")
+	flags.IntVar(&f.minRSSI, "min-rssi", 0, "dBm that a device's signal needs; 0 asks for none")
+	flags.DurationVar(&f.validity, "validity", platform.DefaultValidity, "how long package addresses work")
+	flags.IntVar(&f.untilDone, "until-done", 0,
+		"end when so many devices are upgraded or failed; exit code 1 if one failed")
+	flags.StringVar(&f.state, "state", "", "directory in which plans, packages and reports are kept")
+	f.page.define(flags, "127.0.0.1:8080",
+		"where the pages and the API are served; port 0 is a free one, empty serves none")
+	f.dialect.define(flags)
 }
 
 func (f *platformFlags) run(ctx context.Context, streams cli.Streams, args []string) error {

@@ -55,7 +55,7 @@ func TestUpgradeOfAKeptState(t *testing.T) {
 		return out
 	}
 	first, rebuilt, newer := pack("a.ota", "1.1.0", "one"), pack("b.ota", "1.1.0", "other"), pack("c.ota", "1.2.0", "two")
-	life := func(args ...string) outcome {
+	start := func(args ...string) outcome {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		out := &stopper{cancel: cancel}
@@ -65,16 +65,16 @@ func TestUpgradeOfAKeptState(t *testing.T) {
 		code := program().Run(ctx, cli.Streams{In: strings.NewReader(""), Out: out, Err: &err}, args)
 		return outcome{code, out.String(), err.String()}
 	}
-	assert.Contains(t, life("--upgrade", first).out, "plan plan-1 for product gw-200: app to 1.1.0")
-	assert.Contains(t, life("--upgrade", first).out, "plan plan-1 for product gw-200 goes on")
-	o := life("--plan", "plan-2", "--upgrade", rebuilt)
+	assert.Contains(t, start("--upgrade", first).out, "plan plan-1 for product gw-200: app to 1.1.0")
+	assert.Contains(t, start("--upgrade", first).out, "plan plan-1 for product gw-200 goes on")
+	o := start("--plan", "plan-2", "--upgrade", rebuilt)
 	assert.Equal(t, cli.Usage, o.code)
 	assert.Contains(t, o.err, "the state directory has another package of app 1.1.0 already")
-	o = life("--upgrade", newer)
+	o = start("--upgrade", newer)
 	assert.Equal(t, cli.Usage, o.code)
 	assert.Contains(t, o.err, "plan plan-1 of the state directory does not offer app 1.2.0")
 	assert.Contains(t, o.err, "--plan plan-1-2")
-	assert.Contains(t, life("--plan", "plan-1-2", "--upgrade", newer).out,
+	assert.Contains(t, start("--plan", "plan-1-2", "--upgrade", newer).out,
 		"plan plan-1-2 for product gw-200: app to 1.2.0")
 }
 

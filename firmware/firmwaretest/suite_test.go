@@ -100,11 +100,11 @@ func (c *chip) Restart(*testing.T, firmware.Restart) {}
 func (c *chip) CutAt(n int)                          { c.left = n }
 func (c *chip) WasCut() bool                         { return c.cut }
 func (c *chip) Live(*testing.T) []byte               { return c.banks[c.live].content }
-func (c *chip) spare() *bank                         { return &c.banks[1-c.live] }
+func (c *chip) other() *bank                         { return &c.banks[1-c.live] }
 
 func (c *chip) Inspect(context.Context) (firmware.Inspection, error) {
 	if c.flaw == "lies" && c.staged {
-		return firmware.Inspection{Version: c.spare().version}, nil
+		return firmware.Inspection{Version: c.other().version}, nil
 	}
 	return firmware.Inspection{Version: c.banks[c.live].version}, nil
 }
@@ -118,7 +118,7 @@ func (c *chip) Open(_ context.Context, job firmware.Job) ([]firmware.Target, err
 			return nil, err
 		}
 		if c.flaw != "keeps leftovers" {
-			*c.spare() = bank{}
+			*c.other() = bank{}
 		}
 		c.job, c.staged, c.before = job.ID(), false, ""
 	}
@@ -132,13 +132,13 @@ func (c *chip) Stage(_ context.Context, job firmware.Job) error {
 	if c.job != job.ID() {
 		return firmware.Failf(ota.InstallerFailed, "not opened")
 	}
-	if sha256.Sum256(c.spare().content) != job.Files[0].SHA256 && c.flaw != "skips verifying" {
+	if sha256.Sum256(c.other().content) != job.Files[0].SHA256 && c.flaw != "skips verifying" {
 		return firmware.Failf(ota.DigestMismatch, "wrong bytes")
 	}
 	if err := c.change(); err != nil {
 		return err
 	}
-	c.spare().version, c.staged = job.Target, true
+	c.other().version, c.staged = job.Target, true
 	return nil
 }
 
@@ -154,11 +154,11 @@ func (c *chip) Activate(_ context.Context, job firmware.Job) (firmware.Restart, 
 	}
 	if c.flaw == "copies live" {
 		// It overwrites what is live, in two writes.
-		c.banks[c.live].content = append(c.spare().content[:5000:5000], c.banks[c.live].content[5000:]...)
+		c.banks[c.live].content = append(c.other().content[:5000:5000], c.banks[c.live].content[5000:]...)
 		if err := c.change(); err != nil {
 			return "", err
 		}
-		c.banks[c.live].content = c.spare().content
+		c.banks[c.live].content = c.other().content
 		c.banks[c.live].version = job.Target
 		return firmware.RestartNone, nil
 	}
@@ -183,7 +183,7 @@ func (c *chip) Revert(_ context.Context, job firmware.Job) (firmware.Restart, er
 type flash struct{ *chip }
 
 func (f *flash) ReadAt(p []byte, off int64) (int, error) {
-	content := f.spare().content
+	content := f.other().content
 	n := copy(p, content[min(off, int64(len(content))):])
 	if n < len(p) {
 		return n, io.EOF
@@ -195,7 +195,7 @@ func (f *flash) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.change(); err != nil {
 		return 0, err
 	}
-	bank := f.spare()
+	bank := f.other()
 	if end := int(off) + len(p); end > len(bank.content) {
 		bank.content = append(bank.content, make([]byte, end-len(bank.content))...)
 	}

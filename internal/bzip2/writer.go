@@ -27,8 +27,8 @@ type Writer struct {
 const (
 	counted = 4
 	maxRun  = counted + 251
-	// blockSpare is how much of a block is left unused, as by the bzip2 command.
-	blockSpare = 19
+	// blockMargin is how much of a block is left unused, as by the bzip2 command.
+	blockMargin = 19
 )
 
 // NewWriter returns a Writer of a level from 1 to 9. A reader takes memory for
@@ -37,7 +37,7 @@ func NewWriter(w io.Writer, level int) (*Writer, error) {
 	if level < 1 || level > maxLevel {
 		return nil, fmt.Errorf("cannot write bzip2 of level %d: it is 1 to %d", level, maxLevel)
 	}
-	limit := level*blockUnit - blockSpare
+	limit := level*blockUnit - blockMargin
 	return &Writer{out: bitWriter{w: w}, level: level, limit: limit, block: make([]byte, 0, limit), sum: ^uint32(0),
 		sums: checksums()}, nil
 }

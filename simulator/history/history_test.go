@@ -57,7 +57,7 @@ func write(s *scenario.Scenario, has func(fleet, n int) bool, w *history.Writer)
 			if !has(fleet, n) {
 				continue
 			}
-			w.AddEvents(verdicttest.Life(s, 42, fleet, n))
+			w.AddEvents(verdicttest.History(s, 42, fleet, n))
 		}
 	}
 }
@@ -136,13 +136,13 @@ func TestConcurrentWriters(t *testing.T) {
 				if n%4 != share {
 					continue
 				}
-				life := verdicttest.Life(s, 42, 0, n)
+				events := verdicttest.History(s, 42, 0, n)
 				if share%2 == 0 {
-					w.AddEvents(life)
+					w.AddEvents(events)
 					continue
 				}
-				for i := range life {
-					w.AddEvents(life[i : i+1])
+				for i := range events {
+					w.AddEvents(events[i : i+1])
 				}
 			}
 		})
@@ -163,7 +163,7 @@ func TestReadEvents(t *testing.T) {
 	defer reader.Close()
 	for fleet := range s.Fleets {
 		for n := 1; n <= s.Fleets[fleet].Count; n++ {
-			for _, want := range verdicttest.Life(s, 42, fleet, n) {
+			for _, want := range verdicttest.History(s, 42, fleet, n) {
 				var e verdict.Event
 				require.NoError(t, reader.Next(&e))
 				require.Equal(t, want, e)

@@ -137,7 +137,7 @@ func checkOutages(inOrder []placed) {
 // checkSpan plays the events of a plan and reports those which the platform
 // would refuse.
 func checkSpan(inOrder []placed, p *Plan) {
-	var life planSpan
+	var span planSpan
 	for _, e := range inOrder {
 		if e.Plan == "" || e.Plan != p.Name {
 			continue
@@ -148,7 +148,7 @@ func checkSpan(inOrder []placed, p *Plan) {
 		case p.Ends > 0 && e.At+e.For >= p.Ends:
 			e.m.Problemf("at", "the plan %q ends after %s", p.Name, yamlform.FormatDuration(p.Ends))
 		}
-		if refusal := life.take(e.Event); refusal != "" {
+		if refusal := span.take(e.Event); refusal != "" {
 			e.m.Problemf("do", "the plan %q %s", p.Name, refusal)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 // judge, and with its log.
 func BenchmarkJudge(b *testing.B) {
 	s := verdicttest.Parse(verdicttest.Fleets(1000))
-	var lives [][]verdict.Event
+	var histories [][]verdict.Event
 	for n := 1; n <= s.Fleets[0].Count; n++ {
-		lives = append(lives, verdicttest.Life(s, 42, 0, n))
+		histories = append(histories, verdicttest.History(s, 42, 0, n))
 	}
 	for name, logs := range map[string]verdict.Logs{"without logs": verdict.WithoutLogs, "with logs": verdict.WithLogs} {
 		b.Run("by device, "+name, func(b *testing.B) {
@@ -21,13 +21,13 @@ func BenchmarkJudge(b *testing.B) {
 			b.ReportAllocs()
 			events := 0
 			for n := 0; b.Loop(); {
-				n = n%len(lives) + 1
+				n = n%len(histories) + 1
 				d := j.Device(0, n)
-				for i := range lives[n-1] {
-					d.Add(&lives[n-1][i])
+				for i := range histories[n-1] {
+					d.Add(&histories[n-1][i])
 				}
 				d.Close()
-				events += len(lives[n-1])
+				events += len(histories[n-1])
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
 		})
@@ -36,10 +36,10 @@ func BenchmarkJudge(b *testing.B) {
 		j := verdict.NewJudge(s, verdict.WithoutLogs)
 		b.ReportAllocs()
 		for n, i := 0, 0; b.Loop(); i++ {
-			for i == len(lives[n]) {
-				n, i = (n+1)%len(lives), 0
+			for i == len(histories[n]) {
+				n, i = (n+1)%len(histories), 0
 			}
-			j.Add(lives[n][i])
+			j.Add(histories[n][i])
 		}
 	})
 }
@@ -47,7 +47,7 @@ func BenchmarkJudge(b *testing.B) {
 // BenchmarkDeviceHash is what the digest of a device with 60 events costs.
 func BenchmarkDeviceHash(b *testing.B) {
 	s := verdicttest.Parse(verdicttest.Fleets(1000))
-	events := verdicttest.Life(s, 42, 0, 1)[:50]
+	events := verdicttest.History(s, 42, 0, 1)[:50]
 	events = append(events, events[:10]...)
 	var hash verdict.DeviceHash
 	var scratch []byte

@@ -32,7 +32,7 @@ func TestPartsGiveTheWhole(t *testing.T) {
 				fleet, n = 1, n-s.Fleets[0].Count
 			}
 			d := judges[random.IntN(len(judges))].Device(fleet, n)
-			for _, e := range verdicttest.Life(s, 42, fleet, n) {
+			for _, e := range verdicttest.History(s, 42, fleet, n) {
 				d.Add(&e)
 			}
 			if random.IntN(2) == 0 { // the others are closed in the end

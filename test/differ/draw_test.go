@@ -162,13 +162,13 @@ func (d *dice) plan(i int) object {
 		o.add(of(d, "only", "except"), "["+of(d, d.fleets...).name+"]")
 	}
 	o.add("components", d.packages(product))
-	switch {
-	case d.one(4):
+	switch d.IntN(16) {
+	case 0, 1, 2, 3:
 		o.add("mode", "manual")
 		o.add("users", object{{"confirm", fmt.Sprintf("%d%%", 50*d.IntN(3))}, {"after", of(d, "0", d.ms(500))}})
-	case d.one(4):
+	case 4, 5, 6:
 		o.add("push", "false")
-	case d.one(6):
+	case 7, 8:
 		o.add("window", of(d, "0-1", "23-2", "5-6", "1-5"))
 	}
 	if d.one(4) {

@@ -13,10 +13,10 @@ import (
 	"otafleet/test/harness"
 )
 
-// lives is what each verb does while no agent runs, and what it does with a
+// codes is what each verb does while no agent runs, and what it does with a
 // running one that is connected and has nothing to do: the exit codes, and part
 // of what it prints with --json. A verb that is not in the table fails the test.
-var lives = map[string]struct {
+var codes = map[string]struct {
 	args    string
 	without int    // exit code while no agent runs
 	with    int    // exit code with a running one
@@ -46,18 +46,18 @@ func TestEveryVerb(t *testing.T) {
 	s.bundleFile("good.ota", "1.1.0", 2, "new", nil, s.key)
 	s.device.Configure()
 	verbs := verbsOf(harness.Run(t, s.device.Dir, programs.Agent, "help").Out)
-	assert.Len(t, lives, len(verbs), "the table has a verb that the program does not know")
+	assert.Len(t, codes, len(verbs), "the table has a verb that the program does not know")
 	do := func(verb string, more ...string) harness.Outcome {
-		args := append([]string{verb}, strings.Fields(lives[verb].args)...)
+		args := append([]string{verb}, strings.Fields(codes[verb].args)...)
 		if verb != "version" && verb != "completion" {
 			args = append(args, "--config", "agent.yaml")
 		}
 		return harness.Run(t, s.device.Dir, programs.Agent, append(args, more...)...)
 	}
 	for _, verb := range verbs {
-		require.Contains(t, lives, verb, "the table does not have the verb")
+		require.Contains(t, codes, verb, "the table does not have the verb")
 		if verb != "run" {
-			assert.Equal(t, lives[verb].without, do(verb).Code, verb)
+			assert.Equal(t, codes[verb].without, do(verb).Code, verb)
 		}
 		wrong := harness.Run(t, s.device.Dir, programs.Agent, verb, "--nonsense")
 		assert.Equal(t, 2, wrong.Code, verb)
@@ -74,7 +74,7 @@ func TestEveryVerb(t *testing.T) {
 	agent.AwaitOutput("connected to the broker")
 	harness.Await(t, "the connection", func() bool { status, ok := s.status(); return ok && status.Connected })
 	for _, verb := range verbs {
-		want := lives[verb]
+		want := codes[verb]
 		var args []string
 		if want.json != "" {
 			args = []string{"--json"}

@@ -19,19 +19,19 @@ func BenchmarkFleet(b *testing.B) {
 		b.StopTimer()
 		s := newScript(b)
 		s.all("plan p onrequest")
-		lives := make([][]ota.Up, 0, devices)
+		histories := make([][]ota.Up, 0, devices)
 		identities := make([]ota.Identity, 0, devices)
 		for i := range devices {
 			identities = append(identities, identity(fmt.Sprintf("device-%06d", i)))
-			lives = append(lives, life(s.now))
+			histories = append(histories, history(s.now))
 		}
 		before := heap()
 		b.StartTimer()
 		start, messages := time.Now(), 0
-		for step := range lives[0] {
+		for step := range histories[0] {
 			s.now = s.now.Add(time.Second)
-			for i := range lives {
-				s.engine.Handle(s.now, engine.Message{Device: identities[i], Message: lives[i][step]})
+			for i := range histories {
+				s.engine.Handle(s.now, engine.Message{Device: identities[i], Message: histories[i][step]})
 				messages++
 			}
 			s.engine.Handle(s.now, engine.Tick{})
@@ -40,7 +40,7 @@ func BenchmarkFleet(b *testing.B) {
 		b.StopTimer()
 		b.ReportMetric(float64(spent.Nanoseconds())/float64(messages), "ns/message")
 		b.ReportMetric(float64(heap()-before)/devices, "B/device")
-		runtime.KeepAlive(lives)
+		runtime.KeepAlive(histories)
 		if n := s.engine.Totals()[ota.DeviceUpgraded]; n != devices {
 			b.Fatalf("%d of %d devices are upgraded", n, devices)
 		}
@@ -55,8 +55,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// life is every message of a device that upgrades two components.
-func life(now time.Time) []ota.Up {
+// history is every message of a device that upgrades two components.
+func history(now time.Time) []ota.Up {
 	versions := func(request bool, a, b string) *ota.Inventory {
 		return &ota.Inventory{Request: request, Components: []ota.ComponentVersion{
 			{ID: "A", Type: ota.Module, Version: a}, {ID: "B", Type: ota.MCU, Version: b}}}

@@ -19,8 +19,8 @@ const localTime = "2006-01-02T15:04"
 
 // Rows of a form that are always there to be filled in.
 const (
-	spareComponents = 4
-	spareTexts      = 3
+	emptyRows  = 4
+	emptyTexts = 3
 )
 
 // formPage is the form of a plan: what it holds, and what is wrong with it.
@@ -176,10 +176,10 @@ func rowsOf(d *api.PlanDetails) []componentRow {
 func (h *handler) showForm(w http.ResponseWriter, status int, title string, p formPage) error {
 	h.platform.View(func(e *engine.Engine) { p.Packages, p.Plans = e.Packages(), e.Plans() })
 	p.Shown = len(p.Rows) + 1
-	for n := max(spareComponents, min(len(p.Rows)+1, ota.MaxComponents)); len(p.Rows) < n; {
+	for n := max(emptyRows, min(len(p.Rows)+1, ota.MaxComponents)); len(p.Rows) < n; {
 		p.Rows = append(p.Rows, componentRow{})
 	}
-	for n := max(spareTexts, min(len(p.Texts)+1, engine.MaxTexts)); len(p.Texts) < n; {
+	for n := max(emptyTexts, min(len(p.Texts)+1, engine.MaxTexts)); len(p.Texts) < n; {
 		t := api.TextForm{}
 		if len(p.Texts) == 0 {
 			t.Language = engine.NeededLanguage

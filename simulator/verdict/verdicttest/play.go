@@ -13,7 +13,7 @@ func Play(s *scenario.Scenario, seed uint64, take func(verdict.Event)) {
 	var all []verdict.Event
 	for fleet := range s.Fleets {
 		for n := 1; n <= s.Fleets[fleet].Count; n++ {
-			all = append(all, Life(s, seed, fleet, n)...)
+			all = append(all, History(s, seed, fleet, n)...)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b verdict.Event) int { return cmp.Compare(a.At, b.At) })

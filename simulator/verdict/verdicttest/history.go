@@ -10,8 +10,8 @@ import (
 	"otafleet/simulator/verdict"
 )
 
-// life is one device on its way.
-type life struct {
+// device is one of the run, on its way.
+type device struct {
 	scenario *scenario.Scenario
 	fleet    *scenario.Fleet
 	plan     *scenario.Plan
@@ -23,10 +23,10 @@ type life struct {
 	events   []verdict.Event
 }
 
-func begin(s *scenario.Scenario, seed uint64, fleet, n int) *life {
+func begin(s *scenario.Scenario, seed uint64, fleet, n int) *device {
 	f := &s.Fleets[fleet]
 	random := rand.New(rand.NewPCG(seed, uint64(fleet)<<32|uint64(n)))
-	l := &life{scenario: s, fleet: f, device: f.Device(n), random: random}
+	l := &device{scenario: s, fleet: f, device: f.Device(n), random: random}
 	for i := range s.Faults {
 		fault := &s.Faults[i]
 		if fault.Covers(f) && l.chance(max(fault.Chance, fault.Exactly).Share()) {
@@ -42,10 +42,10 @@ func begin(s *scenario.Scenario, seed uint64, fleet, n int) *life {
 	return l
 }
 
-// Life is what happens to one device: the n-th, from 1, of a fleet, from 0. Of
+// History is what happens to one device: the n-th, from 1, of a fleet, from 0. Of
 // all devices, one in 500 never connects, one in 200 refuses, and one in 300 is
 // at work until the end; faults do the rest.
-func Life(s *scenario.Scenario, seed uint64, fleet, n int) []verdict.Event {
+func History(s *scenario.Scenario, seed uint64, fleet, n int) []verdict.Event {
 	l := begin(s, seed, fleet, n)
 	l.say(verdict.Event{Kind: verdict.Arrived, Text: l.fleet.Name})
 	if l.chance(1.0 / 500) {
@@ -59,20 +59,20 @@ func Life(s *scenario.Scenario, seed uint64, fleet, n int) []verdict.Event {
 	return l.events
 }
 
-func (l *life) chance(share float64) bool { return l.random.Float64() < share }
+func (l *device) chance(share float64) bool { return l.random.Float64() < share }
 
 // wait lets time pass, most often little of it.
-func (l *life) wait(least, usual time.Duration) {
+func (l *device) wait(least, usual time.Duration) {
 	l.at += least + time.Duration(l.random.ExpFloat64()*float64(usual-least))
 }
 
-func (l *life) say(e verdict.Event) {
+func (l *device) say(e verdict.Event) {
 	e.At, e.Device = l.at, l.device
 	l.events = append(l.events, e)
 }
 
 // report makes a report durable and lets the platform store it.
-func (l *life) report(component string, status ota.Status, failure *ota.Failure) {
+func (l *device) report(component string, status ota.Status, failure *ota.Failure) {
 	l.strike(scenario.At(status), component)
 	l.seq++
 	r := &ota.Report{Time: time.UnixMilli(l.at.Milliseconds()), Plan: l.plan.Name, Attempt: 1, Seq: l.seq,
@@ -87,7 +87,7 @@ func (l *life) report(component string, status ota.Status, failure *ota.Failure)
 }
 
 // strike lets the faults of a place happen. What they break is mended at once.
-func (l *life) strike(place scenario.Place, component string) {
+func (l *device) strike(place scenario.Place, component string) {
 	for _, f := range l.faults {
 		if f.At != place || f.Component != "" && f.Component != component {
 			continue
@@ -107,17 +107,17 @@ func (l *life) strike(place scenario.Place, component string) {
 	}
 }
 
-func (l *life) status(s ota.DeviceStatus) {
+func (l *device) status(s ota.DeviceStatus) {
 	l.say(verdict.Event{Kind: verdict.StatusIs, Plan: l.plan.Name, N: int64(s)})
 }
 
-func (l *life) answer(accept bool, reason ota.Reason) {
+func (l *device) answer(accept bool, reason ota.Reason) {
 	e := verdict.AnswerEvent(l.device, &ota.Decision{Plan: l.plan.Name, Accept: accept, Reason: reason})
 	l.say(e)
 }
 
 // upgrade takes the device through its plan.
-func (l *life) upgrade() {
+func (l *device) upgrade() {
 	l.wait(20*time.Millisecond, 100*time.Millisecond)
 	for _, c := range l.plan.Components {
 		l.report(c.ID, ota.PlanReceived, nil)
@@ -142,7 +142,7 @@ func (l *life) upgrade() {
 }
 
 // component takes one component through the plan, and says whether it failed.
-func (l *life) component(c *scenario.Component, hangs bool) bool {
+func (l *device) component(c *scenario.Component, hangs bool) bool {
 	l.report(c.ID, ota.ReadyToDownload, nil)
 	l.report(c.ID, ota.Downloading, nil)
 	parts := 4

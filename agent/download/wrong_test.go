@@ -17,10 +17,10 @@ import (
 
 const always = 1 << 20
 
-// lies names every misbehaviour of a server: what it answers, and the code that
+// wrongAnswers names every misbehaviour of a server: what it answers, and the code that
 // a download ends with when it hears nothing else. An empty code marks a lie
 // from which the right bytes can be had.
-var lies = []struct {
+var wrongAnswers = []struct {
 	name string
 	code ota.Code
 	tell func(w http.ResponseWriter, r *http.Request, data []byte)
@@ -162,11 +162,11 @@ var lies = []struct {
 	}},
 }
 
-func TestLies(t *testing.T) {
+func TestWrongAnswers(t *testing.T) {
 	t.Parallel()
 	data := image(40_000, 1)
 	file := describe("fw.bin", data, 4096)
-	for _, lie := range lies {
+	for _, lie := range wrongAnswers {
 		t.Run(lie.name, func(t *testing.T) {
 			t.Parallel()
 			config := quick()
@@ -208,12 +208,12 @@ func TestLies(t *testing.T) {
 	}
 }
 
-// TestLiesOnResume tells each lie to a download that has its first half.
-func TestLiesOnResume(t *testing.T) {
+// TestWrongAnswersOnResume tells each lie to a download that has its first half.
+func TestWrongAnswersOnResume(t *testing.T) {
 	t.Parallel()
 	data := image(40_000, 2)
 	file := describe("fw.bin", data, 4096)
-	for _, lie := range lies {
+	for _, lie := range wrongAnswers {
 		t.Run(lie.name, func(t *testing.T) {
 			t.Parallel()
 			config := quick()
