@@ -53,6 +53,9 @@ func (e *Engine) ledgerOf(d *device, id string) *task {
 // apply takes reports in their turn: r, and those that waited for it.
 func (e *Engine) apply(t *task, r *ota.Report) {
 	urgent := false
+	if t.seq == 0 {
+		t.unobserve()
+	}
 	for {
 		t.seq = r.Seq
 		t.remember(r)

@@ -58,6 +58,16 @@ func (e *Engine) observe(p *plan, d *device) {
 	e.settle(t)
 }
 
+// unobserve forgets what was observed of a device that has the plan after all, and
+// reports on it from its first step.
+func (t *task) unobserve() {
+	for i := range t.parts {
+		if t.parts[i].status == ota.NoUpdateRequired {
+			t.parts[i].status = ota.PlanNotReceived
+		}
+	}
+}
+
 // openAt reports whether devices may get the plan now.
 func (p *plan) openAt(now time.Time) bool {
 	return p.status.inEffect() && !now.Before(p.spec.Start) && now.Before(p.spec.End)

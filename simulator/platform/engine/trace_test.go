@@ -399,6 +399,10 @@ var traces = []struct{ rule, script, trace string }{
 		"what the table forbids", "show arrivals; show acks; plan p; d1 ask | d1 A:ready; d1 X:recv; d1 A:recv; wait 5s",
 		"d1?1:illegal d1?2:illegal d1?3:stored 10:03:05 d1<ack:3",
 	},
+	{
+		"a device that has the plan after all", "show arrivals; plan p; d1 on A2 B2 | d1 A:recv; d1 A:none",
+		"d1?1:stored d1=NotUpgraded d1?2:stored p=Upgrading",
+	},
 	{"a failure without a code", "show arrivals; plan p; d1 ask; d1 take | d1 A:fail", "d1?5:illegal"},
 	{
 		"acknowledged within five seconds", "show acks; plan p; d1 ask | d1 A:recv; wait 3s; d1 B:recv; wait 10s",
