@@ -38,7 +38,7 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	x.failures = 0
 	switch r.kind {
 	case tellingAttributes:
-		x.attributesSent(p)
+		x.attributesSent(r.data, p)
 	case readingAction:
 		x.actionRead(r.action, p)
 	case readingManifest:
@@ -48,7 +48,7 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	case readingCancel:
 		x.cancelRead(r.action, p)
 	case answeringCancel:
-		x.cancelAnswered(r.action, p)
+		x.cancelAnswered(r.action, r.post, p)
 	}
 }
 
@@ -175,8 +175,8 @@ func (x *Exchange) showAction(id, address, kind string) {
 
 // attributesSent notes what the server knows. One that takes none, as goosebit, is
 // not asked again before it asks.
-func (x *Exchange) attributesSent(p Response) {
-	x.ask, x.heard = false, x.attributes()
+func (x *Exchange) attributesSent(data map[string]string, p Response) {
+	x.ask, x.heard = false, data
 	if p.Status != http.StatusOK {
 		x.trouble = fmt.Errorf("hawkBit does not take the device's attributes (%d)", p.Status)
 	}
@@ -308,10 +308,11 @@ func (x *Exchange) cancelRead(a *action, p Response) {
 	x.message(&ota.Termination{Time: x.now, Plan: a.id, Reason: ota.Terminated})
 }
 
-// cancelAnswered goes on after the answer to a cancellation.
-func (x *Exchange) cancelAnswered(a *action, p Response) {
+// cancelAnswered goes on after the answer to a cancellation. What was sent decides: the
+// component that was being switched then may have come to its end since.
+func (x *Exchange) cancelAnswered(a *action, sent post, p Response) {
 	a.cancelled = notCancelled
-	if !a.switching() || p.Status == http.StatusGone || p.Status == http.StatusNotFound {
+	if sent.closes || p.Status == http.StatusGone || p.Status == http.StatusNotFound {
 		x.close(a)
 	}
 	x.poll = x.now

@@ -81,6 +81,7 @@ type Request struct {
 	action *action
 	post   post
 	chunk  int
+	data   map[string]string // the attributes in it
 }
 
 // kind is what a request is about.
@@ -252,8 +253,7 @@ func (x *Exchange) find(id string) *action {
 
 func (x *Exchange) add(id string, attempt int) *action {
 	x.actions = slices.DeleteFunc(x.actions, func(a *action) bool {
-		return a.id != x.shown &&
-			(a.closed || len(a.parts) == 0)
+		return a.id != x.shown && (a.closed || len(a.parts) == 0)
 	})
 	a := &action{id: id, attempt: attempt}
 	x.actions = append(x.actions, a)

@@ -417,3 +417,47 @@ func TestReferencesElsewhere(t *testing.T) {
 	assert.ErrorContains(t, b.exchange.Trouble(), "leads to http://elsewhere.test, not to http://hawkbit.test")
 	assert.Empty(t, b.server.said())
 }
+
+// TestEndsWhileACancellationIsRefused: the component that was being switched comes to
+// its end before hawkBit has answered the refusal. The end is sent all the same.
+func TestEndsWhileACancellationIsRefused(t *testing.T) {
+	b := newBench(t)
+	b.handle = false
+	a := b.server.assign("8", "1.1.0", "app")
+	b.start()
+	b.offered("8")
+	b.accept("8")
+	b.reports("8", "app", ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading)
+	b.settle()
+	a.cancel = true
+	b.pass(10 * time.Minute)
+	require.Len(t, hears[*ota.Termination](b), 1)
+	b.exchange.Handled(b.now)
+	refusal, _ := b.exchange.Next(b.now)
+	require.NotNil(t, refusal)
+	status, body := b.server.answer(refusal.Method, parse(t, refusal.URL).Path, refusal.Body)
+	b.reports("8", "app", ota.UpgradeSucceeded)
+	b.exchange.Answered(b.now, hawkbit.Response{Status: status, Body: body})
+	b.settle()
+	assert.Equal(t, "FINISHED", a.status)
+	assert.Equal(t, []*ota.Ack{{Plan: "8", Seq: 7}}, hears[*ota.Ack](b))
+}
+
+// TestVersionsChangeWhileTheyAreSent: those that came later are sent, too.
+func TestVersionsChangeWhileTheyAreSent(t *testing.T) {
+	b := newBench(t)
+	b.server.ask = true
+	b.settle()
+	runs := func(version string) {
+		b.send(&ota.Inventory{Agent: "ota-agent/1", Components: []ota.ComponentVersion{
+			{ID: "app", Type: ota.Module, Version: version}}})
+	}
+	runs("1.0.0")
+	put, _ := b.exchange.Next(b.now)
+	require.Equal(t, http.MethodPut, put.Method)
+	status, body := b.server.answer(put.Method, parse(t, put.URL).Path, put.Body)
+	runs("1.1.0")
+	b.exchange.Answered(b.now, hawkbit.Response{Status: status, Body: body})
+	b.settle()
+	assert.Equal(t, "1.1.0", b.server.data["version.app"])
+}

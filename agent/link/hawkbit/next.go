@@ -64,7 +64,7 @@ func (x *Exchange) attributesDue() *Request {
 		return nil
 	}
 	return &Request{Method: http.MethodPut, URL: x.base.JoinPath("configData").String(), Limit: maxRoot,
-		Body: encode(attributes{"merge", data}), kind: tellingAttributes}
+		Body: encode(attributes{"merge", data}), kind: tellingAttributes, data: data}
 }
 
 // cancelDue reads what is to be cancelled, and answers when the agent has handled it.
@@ -73,12 +73,13 @@ func (x *Exchange) cancelDue(a *action) *Request {
 	case cancelShown:
 		return &Request{Method: http.MethodGet, URL: a.address, Limit: maxRoot, kind: readingCancel, action: a}
 	case cancelKnown:
-		body := a.feedback("closed", "success", "cancelled; nothing was switched")
+		p := post{execution: "closed", finished: "success", text: "cancelled; nothing was switched", closes: true}
 		if a.switching() {
-			body = a.feedback("rejected", "none", "a component is being switched already, which nothing stops")
+			p = post{execution: "rejected", finished: "none",
+				text: "a component is being switched already, which nothing stops"}
 		}
-		return &Request{Method: http.MethodPost, URL: a.address + "/feedback", Limit: maxRoot, Body: body,
-			kind: answeringCancel, action: a}
+		return &Request{Method: http.MethodPost, URL: a.address + "/feedback", Limit: maxRoot,
+			Body: a.feedback(p.execution, p.finished, p.text), kind: answeringCancel, action: a, post: p}
 	}
 	return nil
 }
