@@ -31,25 +31,8 @@ type swupdate struct {
 func newSwupdate(t *testing.T) *swupdate {
 	t.Helper()
 	s := &swupdate{t, t.TempDir()}
-	s.openssl(
-		"req",
-		"-x509",
-		"-newkey",
-		"rsa:2048",
-		"-nodes",
-		"-keyout",
-		"key.pem",
-		"-out",
-		"cert.pem",
-		"-days",
-		"10",
-		"-subj",
-		"/CN=swu",
-		"-addext",
-		"keyUsage=digitalSignature",
-		"-addext",
-		"extendedKeyUsage=emailProtection",
-	)
+	s.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "10",
+		"-subj", "/CN=swu", "-addext", "keyUsage=digitalSignature", "-addext", "extendedKeyUsage=emailProtection")
 	return s
 }
 
@@ -103,22 +86,8 @@ func entry(archive *bytes.Buffer, name string, content []byte) {
 // start starts swupdate as a device of a server; more are arguments of its polling.
 func (s *swupdate) start(url, more string) *harness.Process {
 	s.t.Helper()
-	return harness.Start(
-		s.t,
-		s.dir,
-		"env",
-		"TMPDIR="+s.dir,
-		"swupdate",
-		"-v",
-		"-B",
-		"none",
-		"-k",
-		filepath.Join(s.dir, "cert.pem"),
-		"-H",
-		"board:1.0",
-		"-u",
-		"-t DEFAULT -u "+url+" -i gw-0001 -p 1 "+more,
-	)
+	return harness.Start(s.t, s.dir, "env", "TMPDIR="+s.dir, "swupdate", "-v", "-B", "none",
+		"-k", filepath.Join(s.dir, "cert.pem"), "-H", "board:1.0", "-u", "-t DEFAULT -u "+url+" -i gw-0001 -p 1 "+more)
 }
 
 // Debian's swupdate installs an image from the fake hawkBit, and one that is broken is
