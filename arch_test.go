@@ -38,6 +38,7 @@ var layout = []layer{
 	{"internal/address", "", ""},
 	{"internal/files", "", ""},
 	{"internal/transport", "", ""},
+	{"internal/httpserver", "", ""},
 	{"internal/programtest", "", ""},
 	{"internal/wire", "internal/ota", ""},
 	{"internal/suffixes", "", ""},
@@ -87,10 +88,11 @@ var layout = []layer{
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
-	{"simulator/platform/hawkbit", "simulator/platform simulator/platform/engine internal/ota internal/wire",
+	{"simulator/platform/hawkbit", "simulator/platform simulator/platform/engine internal/httpserver internal/ota " +
+		"internal/wire",
 		"internal/bundle"},
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart " +
-		"internal/ota", "internal/bundle"},
+		"internal/httpserver internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},
 	// not agent: a platform that shares its code would share its mistakes
 	{"simulator/platform", "simulator/platform/* internal/*", ""},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"otafleet/agent"
+	"otafleet/internal/httpserver"
 	"otafleet/internal/ota"
 )
 
@@ -85,38 +86,19 @@ func (s *Server) Run(ctx context.Context) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	server := &http.Server{
-		Handler:           s.routes(),
-		ReadHeaderTimeout: patience,
-		ReadTimeout:       patience,
-		WriteTimeout:      patience,
-		IdleTimeout:       patience,
-		MaxHeaderBytes:    maxBody,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withPeer,
-	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
-		defer cancel()
-		if server.Shutdown(leave) != nil {
-			_ = server.Close()
-		}
-	})
+	server := httpserver.New(s.routes(), log)
+	server.ReadTimeout, server.WriteTimeout, server.IdleTimeout = patience, patience, patience
+	server.MaxHeaderBytes = maxBody
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.ConnContext = withPeer
 	log.Info("control socket is open", "path", s.Path)
 	if s.Opened != nil {
 		s.Opened()
 	}
-	err = server.Serve(listener)
-	if !stop() {
-		<-stopped
+	if err := httpserver.Run(ctx, server, listener, leaveWithin); err != nil {
+		return fmt.Errorf("cannot serve the control socket: %w", err)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("cannot serve the control socket: %w", err)
+	return nil
 }
 
 // listen opens the socket. What a killed agent has left is removed, but only a

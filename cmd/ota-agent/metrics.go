@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,14 +11,17 @@ import (
 	"otafleet/agent"
 	"otafleet/internal/cli"
 	"otafleet/internal/exposition"
+	"otafleet/internal/httpserver"
 	"otafleet/internal/ota"
 )
 
 // metrics serves the agent's figures to Prometheus, at /metrics.
 type metrics struct{ listener net.Listener }
 
-// metricsLimit is for one request, in either direction.
-const metricsLimit = 10 * time.Second
+const (
+	metricsLimit  = 10 * time.Second // for one request, in either direction
+	metricsHeader = 8 << 10          // bytes
+)
 
 // listenMetrics listens at an address; nil without one. Without a host it is of
 // this machine alone: what runs on a device is private by default.
@@ -52,14 +54,10 @@ func (m *metrics) serve(ctx context.Context, d *device) error {
 		w.Header().Set("Content-Type", exposition.ContentType)
 		_, _ = fmt.Fprint(w, p.Text())
 	})
-	server := &http.Server{Handler: mux, ReadTimeout: metricsLimit, WriteTimeout: metricsLimit, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 8 << 10}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	server := httpserver.New(mux, d.log)
+	server.ReadTimeout, server.WriteTimeout, server.MaxHeaderBytes = metricsLimit, metricsLimit, metricsHeader
 	d.log.Info("metrics are served", "address", m.listener.Addr().String())
-	if err := server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return httpserver.Run(ctx, server, m.listener, 0)
 }
 
 func (m *metrics) close() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,14 +10,19 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/internal/exposition"
+	"otafleet/internal/httpserver"
 	"otafleet/simulator"
+)
+
+const (
+	metricsLimit = 10 * time.Second // for one request, in either direction
+	metricsGrace = time.Second      // for answers that are under way when the run ends
 )
 
 // metrics serves a run's figures to Prometheus, at /metrics.
 type metrics struct {
-	listener net.Listener
-	server   *http.Server
-	serving  sync.WaitGroup
+	cancel context.CancelFunc // ends the serving
+	served chan error         // how it ended
 
 	mu     sync.Mutex // guards the following
 	run    simulator.Run
@@ -43,11 +47,13 @@ func startMetrics(address string) (*metrics, error) {
 		return nil, cli.Exitf(cli.Usage,
 			"cannot serve metrics at %s: %w; want a free address of this machine, such as 127.0.0.1:9464", address, err)
 	}
-	m := &metrics{listener: listener}
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &metrics{cancel: cancel, served: make(chan error, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", m.serve)
-	m.server = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
-	m.serving.Go(func() { _ = m.server.Serve(listener) }) // until stop
+	server := httpserver.New(mux, nil)
+	server.ReadTimeout, server.WriteTimeout = metricsLimit, metricsLimit
+	go func() { m.served <- httpserver.Run(ctx, server, listener, metricsGrace) }()
 	return m, nil
 }
 
@@ -61,19 +67,13 @@ func (m *metrics) watch(run simulator.Run, labels runLabels) {
 	m.run, m.labels = run, labels
 }
 
-// stop ends the serving, and the answers that are under way.
+// stop ends the serving, after the answers that are under way.
 func (m *metrics) stop() error {
 	if m == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	err := m.server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = m.server.Close()
-	}
-	m.serving.Wait()
-	return err
+	m.cancel()
+	return <-m.served
 }
 
 func (m *metrics) serve(w http.ResponseWriter, _ *http.Request) {

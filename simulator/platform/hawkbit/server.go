@@ -2,22 +2,17 @@ package hawkbit
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
+	"otafleet/internal/httpserver"
 	"otafleet/simulator/platform"
 )
 
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 32 << 10 // bytes
-)
+// bodyTimeout is for the body of a request, and for its answer.
+const bodyTimeout = time.Minute
 
 // Server is a listening server of the API.
 type Server struct {
@@ -51,28 +46,18 @@ func (s *Server) Run(ctx context.Context, shown *platform.Service) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
-		IdleTimeout:    idleTimeout,
-		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
-	}
+	server := httpserver.New(handler, s.config.Logger)
+	server.ReadTimeout, server.WriteTimeout = bodyTimeout, bodyTimeout
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
 	watching.Go(func() { handler.Watch(ctx) })
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := httpserver.Run(ctx, server, s.listener, 0); err != nil {
 		return fmt.Errorf("cannot serve hawkBit's API: %w", err)
 	}
 	return nil
 }
 
 // Close stops listening, if Run has not been called or has returned.
-func (s *Server) Close() error {
-	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
+func (s *Server) Close() error { return httpserver.Close(s.listener) }

@@ -8,13 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
-)
 
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 64 << 10 // bytes
+	"otafleet/internal/httpserver"
 )
 
 // ServerConfig says where to listen and what to serve.
@@ -41,20 +36,11 @@ func Listen(cfg ServerConfig) (*Server, error) {
 	if cfg.Address == "" {
 		cfg.Address = "127.0.0.1:0"
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
 	listener, err := net.Listen("tcp", cfg.Address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start the object store: %w", err)
 	}
-	s := &Server{listener: listener, scheme: "http", http: &http.Server{
-		Handler:           cfg.Handler,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
-	}}
+	s := &Server{listener, httpserver.New(cfg.Handler, cfg.Logger), "http"}
 	if cfg.TLS != nil {
 		s.scheme = "https"
 		s.listener = tls.NewListener(listener, cfg.TLS)
@@ -71,9 +57,7 @@ func (s *Server) URL() string { return s.scheme + "://" + s.Addr().String() }
 // Run serves until ctx ends or Close is called, and then cuts every
 // connection; the address is free at once. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := httpserver.Run(ctx, s.http, s.listener, 0); err != nil {
 		return fmt.Errorf("cannot run the object store: %w", err)
 	}
 	return nil
@@ -81,13 +65,5 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Close stops listening, cuts every connection and makes Run return.
 func (s *Server) Close() error {
-	return errors.Join(s.http.Close(), ignoreClosed(s.listener.Close()))
-}
-
-// ignoreClosed passes over that a listener which was served is closed already.
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
+	return errors.Join(s.http.Close(), httpserver.Close(s.listener))
 }

@@ -16,8 +16,11 @@ import (
 //go:embed html
 var files embed.FS
 
-// maxForm bounds a form of a page, in bytes: lists of 200,000 devices fit.
-const maxForm = 16 << 20
+// How many bytes a form of a page may have.
+const (
+	maxForm  = 16 << 20 // lists of 200,000 devices fit
+	maxLogin = 32 << 10 // sent by anybody
+)
 
 // policy lets a page load nothing but what it is served with.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -188,7 +191,7 @@ func (h *handler) showLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) login(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxHeader)
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	next := inside(r.FormValue("next"))
 	if refusal := h.guard.Admit(w, r, r.FormValue("token")); refusal != nil {
 		p := api.ProblemOf(refusal)

@@ -2,23 +2,18 @@ package page
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
+	"otafleet/internal/httpserver"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/api"
 )
 
-const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 30 * time.Second // but for packages, which api gives longer
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 32 << 10 // bytes
-)
+// bodyTimeout is for every body but that of a package, which api gives longer.
+const bodyTimeout = 30 * time.Second
 
 // Config says where to listen, and to whom.
 type Config struct {
@@ -66,23 +61,13 @@ func (s *Server) Run(ctx context.Context, shown *platform.Service) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	server := httpserver.New(handler, s.config.Logger)
+	server.ReadTimeout = bodyTimeout
+	if err := httpserver.Run(ctx, server, s.listener, 0); err != nil {
 		return fmt.Errorf("cannot serve the pages: %w", err)
 	}
 	return nil
 }
 
 // Close stops listening, if Run has not been called or has returned.
-func (s *Server) Close() error {
-	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
+func (s *Server) Close() error { return httpserver.Close(s.listener) }
