@@ -2,10 +2,6 @@ package platform
 
 import (
 	"context"
-	"crypto/md5" // old devices know no better
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -77,14 +73,11 @@ func (s *catalog) digest(reference string, files []ota.File) ([]File, error) {
 		if !found {
 			return nil, fmt.Errorf("file %s: %w", files[i].Name, engine.ErrUnknown)
 		}
-		weak, weaker, strong := sha1.New(), md5.New(), sha256.New()
-		if _, err := io.Copy(io.MultiWriter(weak, weaker, strong), content); err != nil {
-			return nil, fmt.Errorf("file %s: %w", files[i].Name, err)
+		described, err := Describe(files[i].Name, content)
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, File{
-			Name: files[i].Name, Size: content.Size(), SHA1: hex.EncodeToString(weak.Sum(nil)),
-			MD5: hex.EncodeToString(weaker.Sum(nil)), SHA256: hex.EncodeToString(strong.Sum(nil)),
-		})
+		all = append(all, described)
 	}
 	return all, nil
 }

@@ -1,8 +1,13 @@
 package platform
 
 import (
+	"crypto/md5" // old devices know no better
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"time"
@@ -14,22 +19,28 @@ import (
 // Talk is what a device of another dialect and the platform say to each other in one
 // go, while nothing else happens.
 type Talk struct {
-	Now time.Time
-	s   *Service
+	Now     time.Time
+	engine  *engine.Engine
+	execute func([]engine.Output)
+}
+
+// NewTalk lets a dialect talk with an engine, whose outputs go to execute.
+func NewTalk(now time.Time, e *engine.Engine, execute func([]engine.Output)) *Talk {
+	return &Talk{Now: now, engine: e, execute: execute}
 }
 
 // Engine gives the views.
-func (t *Talk) Engine() *engine.Engine { return t.s.engine }
+func (t *Talk) Engine() *engine.Engine { return t.engine }
 
 // Hear takes a message as if the device had sent it over the broker.
 func (t *Talk) Hear(id ota.Identity, message ota.Up) {
-	t.s.take(engine.Message{Device: id, Message: message})
+	t.execute(t.engine.Handle(t.Now, engine.Message{Device: id, Message: message}))
 }
 
 // Command carries out an order, or says why it may not.
 func (t *Talk) Command(cmd engine.Command) error {
-	outputs, err := t.s.engine.Command(t.Now, cmd)
-	t.s.execute(t.Now, outputs)
+	outputs, err := t.engine.Command(t.Now, cmd)
+	t.execute(outputs)
 	return err
 }
 
@@ -48,7 +59,8 @@ func (s *Service) converse(talk func(*Talk)) error {
 	if s.down {
 		return ErrDown
 	}
-	talk(&Talk{Now: time.Now(), s: s})
+	now := time.Now()
+	talk(NewTalk(now, s.engine, func(outputs []engine.Output) { s.execute(now, outputs) }))
 	s.rearm()
 	return nil
 }
@@ -58,6 +70,19 @@ type File struct {
 	Name              string
 	Size              int64
 	SHA1, MD5, SHA256 string // hexadecimal
+}
+
+// Describe reads a file for its size and digests.
+func Describe(name string, content io.Reader) (File, error) {
+	weak, weaker, strong := sha1.New(), md5.New(), sha256.New()
+	size, err := io.Copy(io.MultiWriter(weak, weaker, strong), content)
+	if err != nil {
+		return File{}, fmt.Errorf("file %s: %w", name, err)
+	}
+	return File{
+		Name: name, Size: size, SHA1: hex.EncodeToString(weak.Sum(nil)), MD5: hex.EncodeToString(weaker.Sum(nil)),
+		SHA256: hex.EncodeToString(strong.Sum(nil)),
+	}, nil
 }
 
 // ErrRemote is why the files of packages cannot be read here.

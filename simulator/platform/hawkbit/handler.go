@@ -12,11 +12,24 @@ import (
 	"otafleet/simulator/platform"
 )
 
+// Platform is what the requests of devices are about: a platform.Service, or the
+// virtual world's.
+type Platform interface {
+	// Converse lets a device talk, or says why it cannot.
+	Converse(talk func(*platform.Talk)) error
+	// Hear takes a message of a device that has gone.
+	Hear(id ota.Identity, message ota.Up)
+	// Files gives a package's signed manifest and its files.
+	Files(reference string) (ota.Envelope, []platform.File, error)
+	// ServeFile answers a request for a file of a package.
+	ServeFile(w http.ResponseWriter, r *http.Request, reference, name string)
+}
+
 // Handler answers devices.
 type Handler struct {
 	// Immutable.
 	config   Config
-	platform *platform.Service
+	platform Platform
 	routes   []route
 
 	mu      sync.Mutex // guards the following
@@ -24,7 +37,7 @@ type Handler struct {
 }
 
 // New returns a handler for the devices of a platform.
-func New(shown *platform.Service, config Config) (*Handler, error) {
+func New(shown Platform, config Config) (*Handler, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -161,26 +174,30 @@ func (h *Handler) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			h.dismiss()
+			h.Dismiss(time.Now())
 		}
 	}
 }
 
-// dismiss has the devices offline whose polls are overdue.
-func (h *Handler) dismiss() {
+// Dismiss has the devices offline whose polls are overdue.
+func (h *Handler) Dismiss(now time.Time) {
 	h.mu.Lock()
 	var all []*device
 	for _, d := range h.devices {
 		all = append(all, d)
 	}
 	h.mu.Unlock()
-	overdue := 3*h.config.Sleep + 10*time.Second
+	overdue := Overdue(h.config.Sleep)
 	for _, d := range all {
 		d.mu.Lock()
-		if d.online && time.Since(d.seen) > overdue {
+		if d.online && now.Sub(d.seen) > overdue {
 			d.online = false
 			h.platform.Hear(d.id, &ota.Offline{})
 		}
 		d.mu.Unlock()
 	}
 }
+
+// Overdue is how long after its last request a device counts as offline, which is to
+// poll at a pause.
+func Overdue(sleep time.Duration) time.Duration { return 3*sleep + 10*time.Second }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -339,4 +340,26 @@ func TestAnotherHandlerGoesOn(t *testing.T) {
 	require.Equal(t, http.StatusOK, f.says(action, "closed", "success"))
 	assert.Equal(t, success, f.of("app"))
 	assert.Empty(t, f.faults)
+}
+
+// Without a server the answers are the same.
+func TestAsk(t *testing.T) {
+	f := newFixture(t, hawkbit.Config{})
+	f.offer(engine.PlanSpec{ID: "p"}, "2.0", "app")
+	f.tells("1.0")
+	for _, c := range []struct{ method, path, body string }{
+		{http.MethodGet, "", ""},
+		{http.MethodGet, "/deploymentBase/1001", ""},
+		{http.MethodGet, "/deploymentBase/none", ""},
+		{http.MethodPost, "/deploymentBase/1001/feedback", "{"},
+		{http.MethodPost, "", ""},
+	} {
+		served := f.ask(c.method, c.path, c.body)
+		address, err := url.Parse("http://ota.test" + base + c.path)
+		require.NoError(t, err)
+		asked := f.handler.(*hawkbit.Handler).Ask(c.method, address, []byte(c.body))
+		assert.Equal(t, served.Code, asked.Status, c.path)
+		assert.Equal(t, served.Body.String(), string(asked.Body), c.path)
+		assert.Equal(t, served.Header(), asked.Header, c.path)
+	}
 }

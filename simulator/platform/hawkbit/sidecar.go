@@ -2,10 +2,6 @@ package hawkbit
 
 import (
 	"bytes"
-	"crypto/md5" // old devices know no better
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -21,11 +17,8 @@ type manifest []byte
 func sidecar(envelope ota.Envelope) (manifest, error) { return wire.EncodeEnvelope(envelope) }
 
 func (m manifest) describe(name string) platform.File {
-	weak, weaker, strong := sha1.Sum(m), md5.Sum(m), sha256.Sum256(m)
-	return platform.File{
-		Name: name, Size: int64(len(m)), SHA1: hex.EncodeToString(weak[:]), MD5: hex.EncodeToString(weaker[:]),
-		SHA256: hex.EncodeToString(strong[:]),
-	}
+	f, _ := platform.Describe(name, bytes.NewReader(m)) // which does not fail
+	return f
 }
 
 // serveManifest answers with the signed manifest of a component's package.
