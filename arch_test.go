@@ -88,9 +88,9 @@ var layout = []layer{
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
-	{"simulator/platform/hawkbit", "simulator/platform simulator/platform/engine internal/httpserver internal/ota " +
-		"internal/wire",
-		"internal/bundle"},
+	{"simulator/platform/account", "simulator/platform/engine internal/ota", ""},
+	{"simulator/platform/hawkbit", "simulator/platform simulator/platform/account simulator/platform/engine " +
+		"internal/httpserver internal/ota internal/wire", "internal/bundle"},
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart " +
 		"internal/httpserver internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},

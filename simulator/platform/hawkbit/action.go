@@ -10,6 +10,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/account"
 	"otafleet/simulator/platform/engine"
 )
 
@@ -44,8 +45,8 @@ func (h *Handler) document(r *request) error {
 		if is, refused = r.find(t); refused != nil || r.rest[0] != "deploymentBase" {
 			return
 		}
-		tr := &translation{now: t.Now, is: is}
-		tr.received()
+		tr := &translation{account.Account{Now: t.Now, Is: is}}
+		tr.Receive()
 		r.device.hear(t, tr)
 	})
 	if err == nil {
@@ -78,10 +79,10 @@ func (h *Handler) document(r *request) error {
 
 // hear passes the messages of a translation on.
 func (d *device) hear(t *platform.Talk, tr *translation) {
-	for _, m := range tr.messages {
+	for _, m := range tr.Messages {
 		t.Hear(d.id, m)
 	}
-	d.learn(tr.messages)
+	d.learn(tr.Messages)
 }
 
 // chunk is a component of an action as a software module.
@@ -199,12 +200,12 @@ func (h *Handler) feedback(r *request) error {
 		if refused = r.device.count(r.rest[1], said.closed()); refused != nil {
 			return
 		}
-		tr := &translation{now: t.Now, is: is}
+		tr := &translation{account.Account{Now: t.Now, Is: is}}
 		switch {
 		case r.rest[0] == "deploymentBase":
 			tr.feedback(&said)
 		case said.Status.Execution == "closed" && said.Status.Result.Finished != "failure":
-			tr.end(endOf(is.End), joined(said.Status.Details))
+			tr.End(endOf(is.End), joined(said.Status.Details))
 		case said.Status.Execution == "closed", said.Status.Execution == "rejected":
 			r.device.refused = r.rest[1]
 		}
@@ -285,8 +286,8 @@ func (r *request) confirmed(t *platform.Talk, is *engine.Assignment) error {
 	}
 	now, shown := t.Engine().Assigned(t.Now, r.device.id)
 	if shown && now.State == engine.Assigned && number(&now) == r.rest[1] {
-		tr := &translation{now: t.Now, is: now}
-		tr.accept()
+		tr := &translation{account.Account{Now: t.Now, Is: now}}
+		tr.Accept()
 		r.device.hear(t, tr)
 	}
 	return nil
