@@ -24,7 +24,7 @@ const envelopeName = "manifest.json"
 type Release struct {
 	Manifest ota.Manifest // without Files, which Create fills in
 	Files    []string     // paths, 1 to ota.MaxFiles
-	Chunk    int64        // bytes; 0 means DefaultChunk
+	Chunk    int64        // bytes; 0 means ota.DefaultChunk
 	Zstd     bool         // compress the files
 	// From are the files that run before, one for each of Files: patches are made
 	// from them. None for a package without patches.
@@ -136,7 +136,7 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
 	}
 	if chunk == 0 {
-		chunk = DefaultChunk
+		chunk = ota.DefaultChunk
 	}
 	if info.Size()/maxChunks > chunk {
 		return ota.File{},

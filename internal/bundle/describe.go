@@ -9,16 +9,11 @@ import (
 	"otafleet/internal/ota"
 )
 
-// DefaultChunk is the chunk size in bytes where none is asked for: small enough
-// to lose little at a cut, large enough that a manifest of a 100 MiB image
-// stays below 70 KiB.
-const DefaultChunk = 64 << 10
-
 // Describe reads a file to its end and returns what a manifest says of it, with
-// encoding identity. chunk is in bytes; 0 means DefaultChunk.
+// encoding identity. chunk is in bytes; 0 means ota.DefaultChunk.
 func Describe(name string, r io.Reader, chunk int64) (ota.File, error) {
 	if chunk == 0 {
-		chunk = DefaultChunk
+		chunk = ota.DefaultChunk
 	}
 	if chunk < ota.MinChunk || chunk > ota.MaxChunk {
 		return ota.File{}, fmt.Errorf("cannot use chunks of %d bytes: they have %d to %d", chunk, ota.MinChunk, ota.MaxChunk)

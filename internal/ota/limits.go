@@ -2,6 +2,7 @@ package ota
 
 import (
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -28,6 +29,21 @@ const (
 	MaxFileSize    = 1 << 40       // bytes of a file
 	MaxInventory   = 64            // components of an inventory
 	MaxAttempt     = 1 << 30       // attempts of a plan
+)
+
+// DefaultChunk is the chunk size in bytes where none is asked for: small enough
+// to lose little at a cut, large enough that a manifest of a 100 MiB image
+// stays below 70 KiB.
+const DefaultChunk = 64 << 10
+
+// Bounds of what an operator asks of a plan.
+const (
+	MaxRetries = 5    // automatic ones, of each component
+	LowestRSSI = -113 // dBm
+	// How long after a refusal a silent plan is not pushed.
+	ShortestQuiet = 10 * time.Minute
+	LongestQuiet  = 24 * time.Hour
+	DefaultQuiet  = 2 * time.Hour
 )
 
 // Clip bounds a text for people to most bytes of UTF-8, at least 16. It keeps the

@@ -66,12 +66,6 @@ func (in *Injection) fires() bool {
 	return lasting
 }
 
-// The readings that let a device refuse: below what any plan may ask for.
-const (
-	emptyBattery = 0    // percent
-	deadSignal   = -150 // dBm
-)
-
 // refuse spoils the sensors when a plan arrives, so that the device refuses it
 // by its own rules, and mends them after the fault's time.
 func (in *Injection) refuse(h Hooks) Hooks {
@@ -86,12 +80,13 @@ func (in *Injection) refuse(h Hooks) Hooks {
 	return in.onPlan(h, func(occurrence int) { in.lasts(control, occurrence) })
 }
 
+// spoil lets a device refuse: readings are below what any plan may ask for.
 func spoil(r *agent.Readings, reason ota.Reason) {
 	switch reason {
 	case ota.ReasonBattery:
-		r.Battery = new(emptyBattery)
+		r.Battery = new(0)
 	case ota.ReasonSignal:
-		r.RSSI = new(deadSignal)
+		r.RSSI = new(scenario.DeadSignal)
 	case ota.ReasonSpace:
 		r.FreeBytes = new(int64(0))
 	default:

@@ -18,10 +18,6 @@ const (
 // Segment is how many bytes of a download one lost packet holds up.
 const Segment = 64 << 10
 
-// leastTimeout is the shortest time after which a packet that was lost is sent
-// again: TCP's.
-const leastTimeout = 200 * time.Millisecond
-
 // Latency is how long a message takes one way; random gives 0 <= u < 1.
 func Latency(l *scenario.Link, random func() float64) time.Duration {
 	if l.Jitter == 0 {
@@ -36,8 +32,5 @@ func Resend(l *scenario.Link, random func() float64) time.Duration {
 	if l.Loss == 0 || random() >= l.Loss.Share() {
 		return 0
 	}
-	return ResendTime(l)
+	return l.ResendTime()
 }
-
-// ResendTime is how long a packet that is lost holds up what it belongs to.
-func ResendTime(l *scenario.Link) time.Duration { return max(leastTimeout, 2*l.Latency) }

@@ -60,6 +60,12 @@ type Link struct {
 	Loss      Percent       // of the packets, below 100: each is sent again, so that what it carries comes later
 }
 
+// leastResend is the shortest time after which a lost packet is sent again: TCP's.
+const leastResend = 200 * time.Millisecond
+
+// ResendTime is how long a packet that is lost holds up what it belongs to.
+func (l *Link) ResendTime() time.Duration { return max(leastResend, 2*l.Latency) }
+
 // Arrive says when the devices of a fleet connect for the first time. With
 // neither Over nor Rate nor Stages they all do at once: a herd.
 type Arrive struct {

@@ -53,7 +53,7 @@ func readPeriod(m *yamlform.Map, p *Plan, s *Scenario) {
 func readPush(m *yamlform.Map, p *Plan) {
 	m.Bool("push", &p.Push)
 	yamlform.Value(m, "window", &p.Window, parseWindow)
-	m.Duration("rejection", &p.Rejection, MinRejection, MaxRejection)
+	m.Duration("rejection", &p.Rejection, ota.ShortestQuiet, ota.LongestQuiet)
 	if p.Rejection%time.Minute != 0 {
 		m.Problemf("rejection", "want whole minutes")
 	}
@@ -95,13 +95,10 @@ func readUsers(m *yamlform.Map, p *Plan) {
 	}
 }
 
-// lowestRSSI is the least that a plan can ask for, in dBm.
-const lowestRSSI = -113
-
 func readConditions(m *yamlform.Map) Conditions {
 	var c Conditions
 	optionalInt(m, "min_battery", &c.MinBattery, 0, 100)
-	optionalInt(m, "min_rssi", &c.MinRSSI, lowestRSSI, 0)
+	optionalInt(m, "min_rssi", &c.MinRSSI, ota.LowestRSSI, 0)
 	return c
 }
 

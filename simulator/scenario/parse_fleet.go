@@ -46,7 +46,7 @@ func readFleet(m *yamlform.Map, duration time.Duration) Fleet {
 		f.Components = append(f.Components, next)
 	}
 	optionalRange(m, "battery", &f.Battery, 0, 100)
-	optionalRange(m, "rssi", &f.RSSI, minRSSI, 0)
+	optionalRange(m, "rssi", &f.RSSI, DeadSignal, 0)
 	f.Link = readLink(m.Map("link"))
 	readInstall(m.Map("install"), &f.Install)
 	f.Arrive = readArrive(m.Map("arrive"), f.Count)
@@ -57,8 +57,8 @@ func readFleet(m *yamlform.Map, duration time.Duration) Fleet {
 	return f
 }
 
-// minRSSI is a signal weaker than any radio hears, in dBm.
-const minRSSI = -150
+// DeadSignal is weaker than any radio hears, in dBm.
+const DeadSignal = -150
 
 func fleetName(text string) error {
 	for _, class := range Classes() {

@@ -8,9 +8,6 @@ import (
 	"otafleet/internal/yamlform"
 )
 
-// defaultChunk is the chunk size of packages, in bytes.
-const defaultChunk = 64 << 10
-
 // maxChunks is how many chunk hashes fit in a message with their manifest: each
 // takes 57 bytes there, for it is encoded as base64 twice.
 const maxChunks = 16 << 10
@@ -61,7 +58,7 @@ func (p packages) size() int64 {
 
 // readPlan reads a plan; components are where its components stand.
 func readPlan(m *yamlform.Map, s *Scenario, made packages) (p Plan, components []*yamlform.Map) {
-	p = Plan{Mode: ota.Silent, Push: true, Rejection: DefaultRejection, Retries: MaxRetries, OnFailure: ota.Stop}
+	p = Plan{Mode: ota.Silent, Push: true, Rejection: ota.DefaultQuiet, Retries: ota.MaxRetries, OnFailure: ota.Stop}
 	m.Require("name", "product", "components")
 	m.Text("name", &p.Name, planID)
 	m.Text("product", &p.Product, word)
@@ -83,7 +80,7 @@ func readPlan(m *yamlform.Map, s *Scenario, made packages) (p Plan, components [
 	readPush(m, &p)
 	readUsers(m, &p)
 	p.Conditions = readConditions(m.Map("conditions"))
-	m.Int("retries", &p.Retries, 0, MaxRetries)
+	m.Int("retries", &p.Retries, 0, ota.MaxRetries)
 	yamlform.Enum(m, "on_failure", &p.OnFailure, ota.Stop, ota.Continue, ota.Revert)
 	return p, components
 }
@@ -94,7 +91,7 @@ func planID(text string) error {
 
 // readPlanComponent reads a component of a plan for devices that have these.
 func readPlanComponent(m *yamlform.Map, has []Installed) Component {
-	c := Component{Encoding: ota.Plain, Chunk: defaultChunk}
+	c := Component{Encoding: ota.Plain, Chunk: ota.DefaultChunk}
 	m.Require("id", "package", "target", "size")
 	m.Text("id", &c.ID, componentID)
 	checkPlanned(m, &c, has)

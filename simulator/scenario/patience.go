@@ -9,8 +9,6 @@ const (
 	// roundTrips is how often something goes there and back before a device that
 	// has connected has accepted a plan.
 	roundTrips = 8
-	// retransmission is the least time after which a lost packet is sent again.
-	retransmission = 200 * time.Millisecond
 )
 
 // Patience is how long nothing must have passed between a device and its platform
@@ -22,7 +20,7 @@ func (s *Scenario) Patience() time.Duration {
 		l := &s.Fleets[i].Link
 		way := l.Latency + l.Jitter
 		if l.Loss > 0 {
-			way += max(retransmission, 2*l.Latency)
+			way += l.ResendTime()
 		}
 		slowest = max(slowest, way)
 	}

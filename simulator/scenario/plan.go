@@ -26,16 +26,9 @@ type Plan struct {
 	Rejection  time.Duration
 	Users      *Users // of a manual plan; nil if no one answers it
 	Conditions Conditions
-	Retries    int // attempts of the platform after the first, 0 to MaxRetries
+	Retries    int // attempts of the platform after the first, 0 to ota.MaxRetries
 	OnFailure  ota.OnFailure
 }
-
-// The time without a push after a refusal.
-const (
-	MinRejection     = 10 * time.Minute
-	MaxRejection     = 24 * time.Hour
-	DefaultRejection = 120 * time.Minute
-)
 
 // Covers reports whether the plan is for devices of the fleet.
 func (p *Plan) Covers(f *Fleet) bool {

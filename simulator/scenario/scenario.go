@@ -16,7 +16,6 @@ const (
 	MaxStages   = 100            // stages of an arrival
 	MinDuration = time.Second    // of a run
 	MaxDuration = 24 * time.Hour // of a run
-	MaxRetries  = 5              // retries of a plan by the platform
 	MaxPackages = 1 << 30        // bytes of all packages together, which are held in memory
 )
 

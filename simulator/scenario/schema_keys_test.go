@@ -254,7 +254,7 @@ func plan() node {
 			"min_battery": {"Percent", whole(0, 100)},
 			"min_rssi":    {"dBm", whole(-113, 0)},
 		})},
-		"retries":    {"Attempts of the platform after the first; 5 if it is not given", whole(0, scenario.MaxRetries)},
+		"retries":    {"Attempts of the platform after the first; 5 if it is not given", whole(0, ota.MaxRetries)},
 		"on_failure": {"stop if it is not given", choice(ota.Stop, ota.Continue, ota.Revert)},
 	})
 	form["allOf"] = []node{{

@@ -66,7 +66,7 @@ func (l *link) bandwidth() float64 {
 		rate = min(rate, float64(l.slow))
 	}
 	if l.spec.Loss > 0 {
-		wait := model.ResendTime(&l.spec).Seconds() * l.spec.Loss.Share()
+		wait := l.spec.ResendTime().Seconds() * l.spec.Loss.Share()
 		rate = model.Segment / (model.Segment/rate + wait)
 	}
 	return rate

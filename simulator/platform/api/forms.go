@@ -73,7 +73,7 @@ type ComponentForm struct {
 func (f *PlanForm) Spec() (engine.PlanSpec, error) {
 	spec := engine.PlanSpec{
 		ID: f.ID, Name: f.Name, Product: f.Product, Black: f.Black, White: f.White, Mode: ota.Mode(f.Mode),
-		Retries: engine.MaxRetries, MinBattery: f.MinBattery, MinRSSI: f.MinRSSI, OnFailure: ota.OnFailure(f.OnFailure),
+		Retries: ota.MaxRetries, MinBattery: f.MinBattery, MinRSSI: f.MinRSSI, OnFailure: ota.OnFailure(f.OnFailure),
 	}
 	if spec.ID == "" {
 		spec.ID = idOf(f.Name)
@@ -119,7 +119,7 @@ func (f *PlanForm) times(spec *engine.PlanSpec) error {
 	}
 	if f.RejectionMinutes != nil {
 		spec.Quiet = time.Duration(*f.RejectionMinutes) * time.Minute
-		if m := *f.RejectionMinutes; m < int(engine.ShortestQuiet/time.Minute) || m > int(engine.LongestQuiet/time.Minute) {
+		if m := *f.RejectionMinutes; m < int(ota.ShortestQuiet/time.Minute) || m > int(ota.LongestQuiet/time.Minute) {
 			wrong = append(wrong, FieldError{"rejection_minutes", fmt.Sprintf("rejection minutes: %d, must be 10 to 1440", m)})
 		}
 	}

@@ -103,7 +103,7 @@ func Details(e *engine.Engine, id string) (PlanDetails, bool) {
 	if d.Push {
 		minutes := int(spec.Quiet / time.Minute)
 		if minutes == 0 {
-			minutes = int(engine.DefaultQuiet / time.Minute)
+			minutes = int(ota.DefaultQuiet / time.Minute)
 		}
 		d.RejectionMinutes = &minutes
 	}

@@ -8,13 +8,8 @@ import (
 	"otafleet/internal/ota"
 )
 
-// Bounds of a plan's fields, those of the platform's form.
+// Bounds of a plan's fields beside those of package ota, as in the platform's form.
 const (
-	MaxRetries          = 5    // of each component
-	LowestRSSI          = -113 // dBm
-	ShortestQuiet       = 10 * time.Minute
-	LongestQuiet        = 1440 * time.Minute
-	DefaultQuiet        = 120 * time.Minute
 	ShortestAppointment = time.Hour
 	MaxTexts            = 50   // languages of a manual plan's text
 	MaxText             = 2000 // characters of one
@@ -111,14 +106,14 @@ func (s *PlanSpec) Validate() error {
 	checkList(&p, "black", s.Black)
 	checkList(&p, "white", s.White)
 	s.checkTimes(&p)
-	p.unless(s.Retries >= 0 && s.Retries <= MaxRetries, "retries", "retries: %d, must be 0 to %d", s.Retries, MaxRetries)
+	p.unless(s.Retries >= 0 && s.Retries <= ota.MaxRetries, "retries", "retries: %d, must be 0 to %d", s.Retries, ota.MaxRetries)
 	p.unless(
 		s.MinBattery == nil || *s.MinBattery >= 0 && *s.MinBattery <= 100, "min_battery",
 		"min battery: must be 0 to 100 percent",
 	)
 	p.unless(
-		s.MinRSSI == nil || *s.MinRSSI >= LowestRSSI && *s.MinRSSI <= 0, "min_rssi", "min RSSI: must be %d to 0 dBm",
-		LowestRSSI,
+		s.MinRSSI == nil || *s.MinRSSI >= ota.LowestRSSI && *s.MinRSSI <= 0, "min_rssi", "min RSSI: must be %d to 0 dBm",
+		ota.LowestRSSI,
 	)
 	p.unless(
 		s.OnFailure == "" || s.OnFailure.Valid(), "on_failure", "on failure: %q is not stop, continue or revert",
@@ -192,8 +187,8 @@ func (s *PlanSpec) checkTimes(p *problems) {
 		"quiet: is for silent plans that are pushed",
 	)
 	quiet := s.quiet()
-	p.unless(quiet >= ShortestQuiet && quiet <= LongestQuiet && quiet%time.Minute == 0,
-		"rejection_minutes", "quiet: %s, must be whole minutes from %s to %s", quiet, ShortestQuiet, LongestQuiet)
+	p.unless(quiet >= ota.ShortestQuiet && quiet <= ota.LongestQuiet && quiet%time.Minute == 0,
+		"rejection_minutes", "quiet: %s, must be whole minutes from %s to %s", quiet, ota.ShortestQuiet, ota.LongestQuiet)
 }
 
 func (s *PlanSpec) checkComponents(p *problems) {
@@ -235,7 +230,7 @@ func (c *ComponentSpec) check(p *problems, field string, number int) {
 // quiet is the time without pushes after a refusal.
 func (s *PlanSpec) quiet() time.Duration {
 	if s.Quiet == 0 {
-		return DefaultQuiet
+		return ota.DefaultQuiet
 	}
 	return s.Quiet
 }

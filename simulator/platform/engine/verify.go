@@ -48,7 +48,7 @@ type VerificationView struct {
 
 func (v *verification) view() VerificationView {
 	view := VerificationView{
-		Device: v.device.key, Plan: v.plan.spec.ID, Created: v.created, Outcome: v.outcome, Retries: MaxRetries,
+		Device: v.device.key, Plan: v.plan.spec.ID, Created: v.created, Outcome: v.outcome, Retries: ota.MaxRetries,
 	}
 	if t := v.device.task(v.plan); t != nil {
 		view.Started, view.Ended = t.started.time(), t.finished.time()
@@ -117,7 +117,7 @@ func (e *Engine) verificationPlan(v *versionPackage, d *device) *plan {
 	}
 	spec := PlanSpec{
 		ID: id, Name: id, Product: v.view.Product, White: []string{d.key}, Zone: time.UTC,
-		Start: e.now, End: e.now.Add(VerificationTime), Mode: ota.Silent, Retries: MaxRetries, Components: []ComponentSpec{c},
+		Start: e.now, End: e.now.Add(VerificationTime), Mode: ota.Silent, Retries: ota.MaxRetries, Components: []ComponentSpec{c},
 	}
 	p, _ := e.draft(spec) // the package is there
 	p.verifies = v

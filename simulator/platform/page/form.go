@@ -104,7 +104,7 @@ func blank(now time.Time) formPage {
 	return formPage{Fields: map[string]string{
 		"time_zone": "UTC", "mode": "silent", "push": "true", "retries": "5", "rejection_minutes": "120",
 		"on_failure": "stop",
-		"min_rssi":   strconv.Itoa(engine.LowestRSSI), "min_battery": "30",
+		"min_rssi":   strconv.Itoa(ota.LowestRSSI), "min_battery": "30",
 		"start": today.Format(localTime), "end": today.AddDate(0, 0, 8).Add(-time.Minute).Format(localTime),
 	}}
 }

@@ -193,7 +193,7 @@ func TestLinkLosesPackets(t *testing.T) {
 	began := time.Now()
 	l.random = func() float64 { return 0.4 }
 	require.NoError(t, l.travel(t.Context(), 1))
-	assert.GreaterOrEqual(t, time.Since(began), model.ResendTime(&l.spec))
+	assert.GreaterOrEqual(t, time.Since(began), l.spec.ResendTime())
 	assert.Equal(t, 2*time.Second, model.Resend(&scenario.Link{Loss: 50, Latency: time.Second}, l.random))
 	l.random = func() float64 { return 0.6 }
 	assert.Zero(t, model.Resend(&l.spec, l.random))
