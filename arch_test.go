@@ -41,6 +41,8 @@ var layout = []layer{
 	{"internal/httpserver", "", ""},
 	{"internal/programtest", "", ""},
 	{"internal/wire", "internal/ota", ""},
+	{"internal/quecthing/trial", "", ""}, // a package for tests
+	{"internal/quecthing", "", "internal/quecthing/trial"},
 	{"internal/suffixes", "", ""},
 	{"internal/bzip2", "internal/suffixes", ""},
 	{"internal/bsdiff", "internal/bzip2 internal/suffixes", ""},
@@ -180,6 +182,7 @@ var notOnDevices = map[string]string{
 	module + "/agent/link/linktest":           "it is for tests",
 	module + "/firmware/firmwaretest":         "it is for tests",
 	module + "/firmware/port/porttest":        "it is for tests",
+	module + "/internal/quecthing/trial":      "it is for tests",
 	module + "/firmware/serial/serialtest":    "it is for tests",
 	module + "/firmware/modem/modemtest":      "it is for tests",
 	"github.com/stretchr/testify":             "it is for tests",

@@ -45,6 +45,7 @@ var tables = map[string]string{
 var pure = map[string]string{
 	"internal/ota":               "",
 	"internal/wire":              "",
+	"internal/quecthing":         "",
 	"internal/yamlform":          "",
 	"internal/chart":             "",
 	"reporter":                   "",
