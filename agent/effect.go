@@ -113,7 +113,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 		Delayed: func(why string, pause time.Duration) { r.delayed("the last request failed: "+why, pause) },
 	})
 	r.delayed("", 0)
-	ended := Fetched{Op: out.Op, Need: result.Need, Gained: result.Gained, Setbacks: result.Setbacks}
+	ended := Fetched{Op: out.Op, Need: result.Need, Gained: result.Gained, Found: result.Found, Setbacks: result.Setbacks}
 	switch {
 	case result.Failure != nil:
 		ended.Failure = AsFailure(result.Failure, ota.Internal)

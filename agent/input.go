@@ -102,7 +102,8 @@ type Fetched struct {
 	Op       Op
 	Need     ota.AddressReason
 	Failure  *ota.Failure
-	Gained   bool // a new verified chunk came
+	Gained   bool       // a new verified chunk came
+	Found    ota.Digest // FetchResult.Found
 	Setbacks Setbacks
 }
 

@@ -20,6 +20,9 @@ type Config struct {
 	// give the same answer to the same envelope. It may be called from any
 	// goroutine.
 	Open func(ota.Envelope) (*ota.Manifest, error)
+	// Platform says which packages the device takes on its platform's word, beside
+	// signed ones; nil for none. A component with keys of its own takes none.
+	Platform *PlatformTrust
 	// Built is when the program was made: the time is not before it. Zero if
 	// unknown.
 	Built time.Time

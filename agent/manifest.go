@@ -36,10 +36,15 @@ func (m *Machine) Open(in Install) Opened {
 	return m.config.opened(in.Package.Component, in.Package.Envelope)
 }
 
-// openManifest verifies the signature and holds the manifest against the plan
-// and the device.
+// openManifest verifies the signature, or takes the platform's word where that is
+// enough, and holds the manifest against the plan and the device.
 func (m *Machine) openManifest(t task, p *ota.Package) (*ota.Manifest, *ota.Failure) {
-	o := m.config.opened(t.wants.ID, p.Envelope)
+	var o Opened
+	if p.Claim != nil {
+		o.manifest, o.failure = m.claimed(t, p.Claim)
+	} else {
+		o = m.config.opened(t.wants.ID, p.Envelope)
+	}
 	if o.failure == nil {
 		o.failure = m.unfit(t, p, o.manifest)
 	}
@@ -162,7 +167,7 @@ func (m *Machine) checkLoop(t task, _ *ota.Package, manifest *ota.Manifest) *ota
 // with the same files are the same image, whoever signed them.
 func imageOf(manifest *ota.Manifest) ota.Digest {
 	if len(manifest.Files) == 1 {
-		return manifest.Files[0].SHA256
+		return manifest.Files[0].ID()
 	}
 	h := sha256.New()
 	for i := range manifest.Files {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"otafleet/internal/ota"
-	"otafleet/internal/wire"
 )
 
 // StateFile keeps bytes over power cuts. Package statefile implements it.
@@ -80,7 +79,7 @@ func (m *Memory) KeepPackage(p *ota.Package) error {
 	if err != nil {
 		return err
 	}
-	_, content, err := wire.EncodeDown(p)
+	content, err := encodePackage(p)
 	if err != nil {
 		return fmt.Errorf("cannot encode the package of component %s: %w", p.Component, err)
 	}
@@ -135,16 +134,4 @@ func packageFile(component string) (string, error) {
 		return "", fmt.Errorf("%q is not a component id", component)
 	}
 	return "package-" + component + ".json", nil
-}
-
-func decodePackage(content []byte, component string) (*ota.Package, error) {
-	message, err := wire.DecodeDown(wire.KindPackage, content)
-	if err != nil {
-		return nil, err
-	}
-	p, ok := message.(*ota.Package)
-	if !ok || p.Component != component {
-		return nil, errors.New("the file holds another component's package")
-	}
-	return p, nil
 }

@@ -121,7 +121,7 @@ func (m *Machine) takePackage(t task) bool {
 // begin opens an attempt on a part.
 func (m *Machine) begin(t task) {
 	t.From = t.runs()
-	t.Again, t.Renewed, t.Staging, t.FailedIn, t.Failure = false, false, false, 0, nil
+	t.Again, t.Renewed, t.Staging, t.FailedIn, t.Failure, t.Found = false, false, false, 0, nil, ota.Digest{}
 	m.report(t, ota.ReadyToDownload, nil)
 }
 

@@ -51,6 +51,7 @@ type FetchResult struct {
 	Need     ota.AddressReason // set when other addresses could help
 	Failure  *ota.Failure      // set when nothing can
 	Gained   bool              // a new verified chunk came, though that was not the end
+	Found    ota.Digest        // of a file that was known by a weak digest, its SHA-256; zero for other ones
 	Setbacks Setbacks          // for the next call
 }
 

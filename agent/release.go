@@ -14,9 +14,12 @@ const maxReleaseStep = 1 << 48
 
 // checkRelease refuses a package that is older than what the device was made with,
 // or than one that ran, or another one of the same number.
-func (m *Machine) checkRelease(t task, _ *ota.Package, manifest *ota.Manifest) *ota.Failure {
+func (m *Machine) checkRelease(t task, p *ota.Package, manifest *ota.Manifest) *ota.Failure {
 	if t.has == nil {
 		return &ota.Failure{Code: ota.InstallerFailed, Detail: "the device has no such component"}
+	}
+	if p.Claim != nil {
+		return nil // it has no counter; claimed has looked at its version
 	}
 	c, made, content := t.has, t.made.Release, contentOf(manifest)
 	refused := func(format string, args ...any) *ota.Failure {

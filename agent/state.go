@@ -234,6 +234,7 @@ type Part struct {
 	Image    ota.Digest       // of the package in work, for the loop breaker
 	Release  int64            // of the package in work
 	Content  ota.Digest       // of the package in work, after decoding; zero if that is not known
+	Found    ota.Digest       // SHA-256 of the downloaded file that a weak digest names; zero before and for other files
 	Failure  *ota.Failure     // why the device rolls back, or why the part failed
 	Owed     firmware.Restart // the restart of StepRestart and StepReturn
 	BootID   string           // the boot in which a system restart became owed

@@ -74,6 +74,7 @@ type partRecord struct {
 	Image    string         `json:"image,omitempty"` // hex
 	Release  int64          `json:"release,omitempty"`
 	Content  string         `json:"content,omitempty"` // hex
+	Found    string         `json:"found,omitempty"`   // hex
 	Failure  *failureRecord `json:"failure,omitempty"`
 	Owed     string         `json:"owed,omitempty"`
 	BootID   string         `json:"boot_id,omitempty"`
@@ -155,7 +156,7 @@ func encodeRun(run *Run) (*runRecord, error) {
 	for i, p := range run.Parts {
 		record.Parts[i] = partRecord{Status: p.Status.String(), Step: stepNames[p.Step], FailedIn: p.FailedIn, Again: p.Again,
 			Full: p.Full, Renewed: p.Renewed, Staging: p.Staging, From: p.From, Image: encodeDigest(p.Image),
-			Release: p.Release, Content: encodeDigest(p.Content),
+			Release: p.Release, Content: encodeDigest(p.Content), Found: encodeDigest(p.Found),
 			Owed: string(p.Owed), BootID: p.BootID, Restarts: p.Restarts, At: encodeTime(p.At)}
 		if p.Failure != nil {
 			record.Parts[i].Failure = &failureRecord{string(p.Failure.Code), tail(p.Failure.Detail)}

@@ -226,6 +226,10 @@ func decodePart(record *partRecord) (Part, error) {
 	if err != nil {
 		return Part{}, fmt.Errorf("content: %w", err)
 	}
+	found, err := decodeDigest(record.Found)
+	if err != nil {
+		return Part{}, fmt.Errorf("found: %w", err)
+	}
 	owed := firmware.Restart(record.Owed)
 	if owed != "" && !owed.Valid() {
 		return Part{}, fmt.Errorf("unknown restart %q", record.Owed)
@@ -236,7 +240,7 @@ func decodePart(record *partRecord) (Part, error) {
 	}
 	part := Part{Status: status, Step: Step(step), FailedIn: record.FailedIn, Again: record.Again,
 		Full: record.Full, Renewed: record.Renewed, Staging: record.Staging, From: record.From, Image: image,
-		Release: record.Release, Content: content,
+		Release: record.Release, Content: content, Found: found,
 		Owed: owed, BootID: record.BootID, Restarts: record.Restarts, At: at}
 	if record.Failure != nil {
 		part.Failure = &ota.Failure{Code: ota.Code(record.Failure.Code), Detail: record.Failure.Detail}

@@ -52,6 +52,10 @@ func (m *Machine) fetched(in Fetched) {
 		m.fail(t, ota.DownloadFailed, in.Failure)
 	default:
 		m.fetchStarted() // every byte may have been in place already
+		if failure := t.find(in.Found); failure != nil {
+			m.fail(t, ota.DownloadFailed, failure)
+			return
+		}
 		m.report(t, ota.DownloadSucceeded, nil)
 	}
 }

@@ -17,6 +17,11 @@ func (j Job) ID() string {
 	for i := range j.Files {
 		f := &j.Files[i]
 		image := f.Image()
+		if f.Claimed != nil {
+			// Its SHA256 may be known later than its place is opened.
+			fmt.Fprintf(h, "%q %q %d claimed %x\n", f.Name, f.Encoding, f.Size, f.ID())
+			continue
+		}
 		fmt.Fprintf(h, "%q %q %d %x %d %x\n", f.Name, f.Encoding, f.Size, f.SHA256, image.Size, image.SHA256)
 	}
 	return hex.EncodeToString(h.Sum(nil))

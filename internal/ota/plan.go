@@ -168,7 +168,10 @@ type Package struct {
 	Attempt   int
 	Component string
 	Envelope  Envelope // the signed manifest
-	Files     []FileAddress
+	// Claim stands in the place of Envelope where a platform has no signed manifests;
+	// nil for a signed package. Only a dialect of the agent makes one.
+	Claim *Claim
+	Files []FileAddress
 }
 
 // FileAddress says where one file of the manifest can be had. It is outside
@@ -207,7 +210,7 @@ const (
 type Digest [32]byte
 
 // Manifest is the signed description of a package: the device trusts nothing
-// else about it.
+// else about it. Of a package with a Claim it is made from that.
 type Manifest struct {
 	Product        string
 	Component      string
@@ -225,11 +228,15 @@ type Manifest struct {
 
 // File describes one file of a package.
 type File struct {
-	Name     string
-	Size     int64 // bytes transferred
-	SHA256   Digest
-	Chunk    int64    // bytes of every chunk but the last
-	Chunks   []Digest // one for each chunk
+	Name   string
+	Size   int64 // bytes transferred
+	SHA256 Digest
+	Chunk  int64    // bytes of every chunk but the last
+	Chunks []Digest // one for each chunk
+	// Claimed is the platform's word on a file that no one has signed, which then has no
+	// chunks; nil for a signed one. If it is weak, SHA256 is zero until the file has
+	// been downloaded and verified.
+	Claimed  *Checksum
 	Encoding Encoding
 	Output   *Output // the image after decoding; nil where it is the transferred bytes
 	Base     *Output // of a patch, the image that it starts from; nil if the package does not say
