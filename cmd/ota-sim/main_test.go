@@ -85,7 +85,12 @@ const small = `
 scenario: small
 description: A handful of devices.
 duration: 10m
-fleet: [{name: gw, count: 3, product: gw-200, components: [{id: app, type: module, version: 1.0.0}], install: {time: 10ms, restart: process}}]
+fleet:
+  - name: gw
+    count: 3
+    product: gw-200
+    components: [{id: app, type: module, version: 1.0.0}]
+    install: {time: 10ms, restart: process}
 plans: [{name: spring, product: gw-200, components: [{id: app, package: full, target: 1.1.0, size: 10000}]}]
 `
 

@@ -21,12 +21,27 @@ description: Something of everything.
 seed: 42
 duration: 2m
 fleet:
-  - {name: gateways, count: 100, product: gw-200, components: [{id: app, type: module, version: 1.0.0}], link: {bandwidth: 2MiB/s, latency: 80ms}, arrive: {over: 20s, after: 20s}}
+  - name: gateways
+    count: 100
+    product: gw-200
+    components: [{id: app, type: module, version: 1.0.0}]
+    link: {bandwidth: 2MiB/s, latency: 80ms}
+    arrive: {over: 20s, after: 20s}
   - {name: cameras, count: 50, product: cam, components: [{id: app, type: module, version: "7"}]}
   - {name: probes, count: 300, product: probe, behind: gateways, components: [{id: sensor, type: mcu, version: "1"}]}
 plans:
-  - {name: spring, product: gw-200, components: [{id: app, package: full, target: 1.1.0, size: 1MiB}], conditions: {min_battery: 30, min_rssi: -100}, retries: 1}
-  - {name: lens, product: cam, mode: manual, users: {confirm: 90%, cancel: 5%, after: 1s}, components: [{id: app, package: full, target: "8", size: 1KiB}], starts: 10s, ends: 1m}
+  - name: spring
+    product: gw-200
+    components: [{id: app, package: full, target: 1.1.0, size: 1MiB}]
+    conditions: {min_battery: 30, min_rssi: -100}
+    retries: 1
+  - name: lens
+    product: cam
+    mode: manual
+    users: {confirm: 90%, cancel: 5%, after: 1s}
+    components: [{id: app, package: full, target: "8", size: 1KiB}]
+    starts: 10s
+    ends: 1m
   - {name: spring-2, product: probe, mode: manual, components: [{id: sensor, package: full, target: "2", size: 1KiB}]}
 events:
   - {at: 1m, do: reconnect_storm, fleet: gateways}

@@ -171,11 +171,12 @@ bootname=B
 `
 
 const bus = `<busconfig><type>system</type><listen>unix:path=@DIR@/bus</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>`
+<policy context="default">
+<allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>
+</policy></busconfig>`
 
 func TestToolsRAUC(t *testing.T) {
-	s := newSlots(
-		t, "rauc",
+	s := newSlots(t, "rauc",
 		"export DBUS_SYSTEM_BUS_ADDRESS=unix:path=@DIR@/bus\nversion_file=@DIR@/version\n"+
 			"rauc() { command rauc -c @DIR@/system.conf \"$@\"; }\n",
 	)
@@ -245,20 +246,17 @@ slot() { cat @DIR@/running; }
 	s.booted = func(string) {}
 	swu := func(version, key string) []byte {
 		image := firmwaretest.Content(version, 100<<10)
-		mode := `%s = { images: ( { filename = "root.img"; type = "raw"; device = "@DIR@/%s.img"; sha256 = "%x"; installed-directly = true; } ); };`
+		mode := `%s = { images: ( { filename = "root.img"; type = "raw"; device = "@DIR@/%s.img"; sha256 = "%x";
+			installed-directly = true; } ); };`
 		digest := sha256.Sum256(image)
 		s.write("swu/root.img", string(image))
-		s.write(
-			"swu/sw-description",
+		s.write("swu/sw-description",
 			fmt.Sprintf(`software = { version = "%s"; hardware-compatibility: [ "rev-b" ]; stable = { `+mode+mode+` }; }`,
-				version, "a", "a", digest, "b", "b", digest),
-		)
+				version, "a", "a", digest, "b", "b", digest))
 		s.run("openssl", "cms", "-sign", "-in", "swu/sw-description", "-out", "swu/sw-description.sig",
 			"-signer", key+".crt", "-inkey", key+".key", "-outform", "DER", "-nosmimecap", "-binary")
-		s.run(
-			"sh", "-c",
-			`cd swu && printf 'sw-description\nsw-description.sig\nroot.img\n' | busybox cpio -o -H newc >../update.swu 2>/dev/null`,
-		)
+		s.run("sh", "-c", `cd swu && printf 'sw-description\nsw-description.sig\nroot.img\n' |
+			busybox cpio -o -H newc >../update.swu 2>/dev/null`)
 		content, err := os.ReadFile(s.path("update.swu"))
 		require.NoError(t, err)
 		return content

@@ -102,7 +102,10 @@ func TestPatches(t *testing.T) {
 // TestHandlerContract records what the handler is given for each verb.
 func TestHandlerContract(t *testing.T) {
 	installer, dir := scripted(t, `
-log() { echo "$1|$OTA_DEVICE|$OTA_COMPONENT|$OTA_SOURCE|$OTA_TARGET|$([ "$PWD" = "$OTA_WORK_DIR" ] && echo here)|$OTA_FILES" >>"$OTA_WORK_DIR/../../log"; }
+log() {
+	where=$([ "$PWD" = "$OTA_WORK_DIR" ] && echo here)
+	echo "$1|$OTA_DEVICE|$OTA_COMPONENT|$OTA_SOURCE|$OTA_TARGET|$where|$OTA_FILES" >>"$OTA_WORK_DIR/../../log"
+}
 log "$1"
 case $1 in
 stage) cat $OTA_FILES >"$OTA_WORK_DIR/kept" ;;

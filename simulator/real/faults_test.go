@@ -23,7 +23,9 @@ fleet:
   - name: gw
     count: 5
     product: gw-200
-    components: [{id: rootfs, type: module, version: 1.0.0, release: 3}, {id: motor, type: mcu, version: 3_0, release: 3}]
+    components:
+      - {id: rootfs, type: module, version: 1.0.0, release: 3}
+      - {id: motor, type: mcu, version: 3_0, release: 3}
     battery: 40..90
     link: {latency: 2ms, bandwidth: 4MiB/s}
     install: {time: 10ms..50ms}
@@ -48,7 +50,7 @@ type suffering struct {
 
 func sufferings() []suffering {
 	failed, lost := verdict.Counts{scenario.UpgradeFailed: 5}, verdict.Counts{scenario.Unreachable: 5}
-	noRetry := []string{"    product: gw-200\n    components:\n", "    product: gw-200\n    retries: 0\n    components:\n"}
+	noRetry := []string{"  - name: spring\n", "  - name: spring\n    retries: 0\n"}
 	process := []string{"install: {time: 10ms..50ms}", "install: {time: 10ms..50ms, restart: process}"}
 	return []suffering{
 		{kind: scenario.Drop, fault: "at: downloading, do: drop, times: 2, after: 10%..90%, for: 20ms"},

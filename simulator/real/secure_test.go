@@ -40,7 +40,10 @@ faults:
   - {name: lossy, at: report, do: drop, exactly: 30%}
   - {name: silent, at: downloading, do: half_open, exactly: 20%, for: 300ms}
   - {name: brown-out, at: upgrading, do: power_cut, exactly: 30%, after: 50%, for: 50ms}
-expect: {devices: {upgraded: 20, unaccounted: 0}, reports: {lost: 0, out_of_order: 0, conflicting: 0}, faults: {fired: all}}
+expect:
+  devices: {upgraded: 20, unaccounted: 0}
+  reports: {lost: 0, out_of_order: 0, conflicting: 0}
+  faults: {fired: all}
 `)})
 	require.NoError(t, err)
 	held(t, v)

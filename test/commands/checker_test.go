@@ -66,7 +66,8 @@ var thirdParty = map[string]string{
 	"rauc status mark-active other": "run by examples/handlers/rauc",
 	"swupdate -c":                   "run by examples/handlers/swupdate",
 	"swupdate -i":                   "run by examples/handlers/swupdate",
-	`swupdate -B none -k cert.pem -H board:1.0 -u "-t DEFAULT -u http://127.0.0.1:8081 -i gw-0001"`: "test/real/swupdate_test.go runs it",
+	`swupdate -B none -k cert.pem -H board:1.0 ` +
+		`-u "-t DEFAULT -u http://127.0.0.1:8081 -i gw-0001"`: "test/real/swupdate_test.go runs it",
 
 	"grub-editenv /boot/grub/grubenv create": "firmware/slot/tools_test.go makes a block with it",
 

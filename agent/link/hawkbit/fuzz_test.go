@@ -16,8 +16,10 @@ func FuzzExchange(f *testing.F) {
 	root := []byte(`{"config":{"polling":{"sleep":"00:00:01"}},"_links":{"deploymentBase":{"href":"` + base +
 		`/DEFAULT/controller/v1/gw-0001/deploymentBase/8?c=1"}}}`)
 	document := []byte(
-		`{"id":"8","deployment":{"download":"forced","update":"forced","chunks":[{"part":"bApp","name":"app","version":"1.1.0",` +
-			`"metadata":[{"key":"ota.order","value":"1"}],"artifacts":[{"filename":"app.bin","size":1,"_links":{"download":{"href":"http://a/b"}}},` +
+		`{"id":"8","deployment":{"download":"forced","update":"forced",` +
+			`"chunks":[{"part":"bApp","name":"app","version":"1.1.0",` +
+			`"metadata":[{"key":"ota.order","value":"1"}],` +
+			`"artifacts":[{"filename":"app.bin","size":1,"_links":{"download":{"href":"http://a/b"}}},` +
 			`{"filename":"app.ota-manifest","size":1,"_links":{"download-http":{"href":"http://a/c"}}}]}]}}`)
 	f.Add(uint16(200), root, uint16(200), document, uint16(200),
 		[]byte(`{"payloadType":"a","payload":"e30=","signatures":[]}`))

@@ -77,7 +77,8 @@ const everyTurn = `
 	plan p retries=2 zone=1h hours=8-20; plan m manual of=C; draft w white=d1,d9 black=d9;
 	d1 ask; d1 take; d1 A+; d1 B!boot_failed; d1 progress B 30; d2 on; d2 no; d3 ask; d3 A:recv; d4 on A2 B2;
 	user d5 m confirm; d5 on; user d5 m appoint 11:00 12:30; auto d5 on; d6 on; user d6 m cancel;
-	plan t of=A; d7 ask; d10 on; terminate t; d8 on; d11 ask; d11 take; abandon p d11; plan e end=20m; d9 ask; wait 30m; d1 off; d2 #9 A:ok`
+	plan t of=A; d7 ask; d10 on; terminate t; d8 on; d11 ask; d11 take; abandon p d11;
+	plan e end=20m; d9 ask; wait 30m; d1 off; d2 #9 A:ok`
 
 func TestRestore(t *testing.T) {
 	kept := recordsInMemory{}

@@ -106,7 +106,8 @@ func (s *PlanSpec) Validate() error {
 	checkList(&p, "black", s.Black)
 	checkList(&p, "white", s.White)
 	s.checkTimes(&p)
-	p.unless(s.Retries >= 0 && s.Retries <= ota.MaxRetries, "retries", "retries: %d, must be 0 to %d", s.Retries, ota.MaxRetries)
+	p.unless(s.Retries >= 0 && s.Retries <= ota.MaxRetries, "retries",
+		"retries: %d, must be 0 to %d", s.Retries, ota.MaxRetries)
 	p.unless(
 		s.MinBattery == nil || *s.MinBattery >= 0 && *s.MinBattery <= 100, "min_battery",
 		"min battery: must be 0 to 100 percent",

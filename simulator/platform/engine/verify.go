@@ -117,7 +117,8 @@ func (e *Engine) verificationPlan(v *versionPackage, d *device) *plan {
 	}
 	spec := PlanSpec{
 		ID: id, Name: id, Product: v.view.Product, White: []string{d.key}, Zone: time.UTC,
-		Start: e.now, End: e.now.Add(VerificationTime), Mode: ota.Silent, Retries: ota.MaxRetries, Components: []ComponentSpec{c},
+		Start: e.now, End: e.now.Add(VerificationTime), Mode: ota.Silent, Retries: ota.MaxRetries,
+		Components: []ComponentSpec{c},
 	}
 	p, _ := e.draft(spec) // the package is there
 	p.verifies = v
