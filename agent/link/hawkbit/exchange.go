@@ -167,7 +167,7 @@ func (x *Exchange) answerWish() {
 		x.nothing(ota.NoPlanNone)
 	case a.read == outOfTime:
 		x.nothing(ota.NoPlanOutsideHours)
-	case a.read == complete:
+	case a.read == complete && (x.wanted || a.answer != accepted):
 		x.offer(a)
 	}
 }

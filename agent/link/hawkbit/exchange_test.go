@@ -168,6 +168,24 @@ func TestUpgrade(t *testing.T) {
 	assert.Equal(t, []*ota.Ack{{Plan: "8", Seq: b.seq["8"]}}, hears[*ota.Ack](b))
 }
 
+// A poll during a download brings the packages of the action no second time: the agent
+// would begin anew.
+func TestPollsDuringADownload(t *testing.T) {
+	b := newBench(t)
+	b.server.assign("8", "1.1.0", "app")
+	b.start()
+	b.offered("8")
+	b.accept("8")
+	b.settle()
+	require.Len(t, hears[*ota.Package](b), 1)
+	b.reports("8", "app", ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading)
+	b.pass(10 * time.Minute)
+	assert.Empty(t, hears[*ota.Package](b))
+	b.send(&ota.AddressRequest{Plan: "8", Attempt: 1, Component: "app"})
+	b.pass(time.Minute)
+	assert.Len(t, hears[*ota.Package](b), 1, "it asks for fresh addresses")
+}
+
 func TestFailure(t *testing.T) {
 	b := newBench(t)
 	a := b.server.assign("8", "1.1.0", "app", "motor")

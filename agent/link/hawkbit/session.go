@@ -234,12 +234,12 @@ func (s *Session) ask(ctx context.Context, r *Request) Response {
 	case int64(len(body)) > r.Limit:
 		err = errors.New("hawkBit's answer is longer than any of its documents")
 	}
-	return Response{Status: answer.StatusCode, Body: body, RetryAfter: retryAfter(answer.Header), Err: err}
+	return Response{Status: answer.StatusCode, Body: body, RetryAfter: RetryAfter(answer.Header), Err: err}
 }
 
-// retryAfter is how long a server asks for patience, in seconds; 0 if it does not, or
+// RetryAfter is how long a server asks for patience, in seconds; 0 if it does not, or
 // by a date, which needs a clock that is right.
-func retryAfter(h http.Header) time.Duration {
+func RetryAfter(h http.Header) time.Duration {
 	n, err := strconv.ParseUint(h.Get("Retry-After"), 10, 31)
 	if err != nil {
 		return 0
