@@ -22,8 +22,18 @@
 //
 // An answer other than 2xx is {"error":"…"}, a sentence for people.
 //
+// # Why the documents have types of their own
+//
+// Status, Explanation and History say much of what agent.View says. What an agent
+// answers is released: scripts of operators read its keys, and a client may be older
+// or newer than the agent. A View follows the machine, field by field; the functions
+// that write a document down are where a change of it stops. Tests compare each
+// document, key by key.
+//
+// # Who may ask
+//
 // Who may open the socket's file may look, which the file's mode and group decide.
 // The requests below rehearse are for root, the agent's user and the members of
-// the file's group alone, by the credentials that the kernel gives. The package does not listen on
-// a network and decides nothing.
+// the file's group alone, by the credentials that the kernel gives. The package does
+// not listen on a network and decides nothing.
 package control
