@@ -170,7 +170,7 @@ func (r *Runner) inspectOnTrial(ctx context.Context, job firmware.Job) (version 
 		if began.IsZero() {
 			began = time.Now()
 		}
-		if time.Since(began) >= trialPatience || sleep(ctx, trialPause) != nil {
+		if time.Since(began) >= trialPatience || firmware.Pause(ctx, trialPause) != nil {
 			return "", failure
 		}
 	}
@@ -211,7 +211,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string,
 		}
 		r.log.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
 		r.delayed(fmt.Sprintf("its installer wants another try of %s (%v)", step, err), wait)
-		if sleep(ctx, wait) != nil {
+		if firmware.Pause(ctx, wait) != nil {
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: "cancelled"}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"otafleet/firmware"
 )
 
 // How long a restart may take that was asked for.
@@ -51,7 +53,7 @@ func (r *Runner) awaitRestart(out Restart) error {
 			r.record(Event{Kind: EventTrouble, Detail: heard})
 			r.setTrouble(&r.unrestarted, err)
 		}
-		if sleep(r.ctx, wait) != nil {
+		if firmware.Pause(r.ctx, wait) != nil {
 			return err
 		}
 	}

@@ -336,7 +336,7 @@ func (r *Runner) putQuestion(ctx context.Context, plan *ota.Plan) (accept bool, 
 		}
 		r.log.Info("the confirm command wants to be asked again", "plan", plan.ID, "wait", confirmAgain)
 		r.delayed("the confirm command wants another try ("+err.Error()+")", confirmAgain)
-		if err := sleep(ctx, confirmAgain); err != nil {
+		if err := firmware.Pause(ctx, confirmAgain); err != nil {
 			return false, "", err
 		}
 	}
@@ -391,16 +391,4 @@ func (r *Runner) Rehearse(in Install) Rehearsal {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
 	return r.machine.Rehearse(in, opened, readings)
-}
-
-// sleep waits, unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,6 +1,10 @@
 package agent
 
-import "time"
+import (
+	"time"
+
+	"otafleet/firmware"
+)
 
 // SaveRetry is the first pause before a state is saved again that could not be.
 const SaveRetry = time.Second
@@ -29,7 +33,7 @@ func (r *Runner) save(state *State) {
 			r.tell(text)
 			heard, session = text, now
 		}
-		if sleep(r.ctx, wait) != nil {
+		if firmware.Pause(r.ctx, wait) != nil {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"otafleet/firmware"
 	"otafleet/internal/ota"
 )
 
@@ -119,7 +120,7 @@ func (r *Runner) silence(component string, why error) {
 // pause waits for its time, or until a plan names the component; but for
 // retryFirst in any case, since plans may come as fast as a broker likes.
 func (q *silence) pause(ctx context.Context, wait time.Duration) error {
-	if err := sleep(ctx, retryFirst); err != nil || wait == retryFirst {
+	if err := firmware.Pause(ctx, retryFirst); err != nil || wait == retryFirst {
 		return err
 	}
 	timer := time.NewTimer(wait - retryFirst)

@@ -8,6 +8,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/download/policy"
+	"otafleet/firmware"
 	"otafleet/internal/ota"
 )
 
@@ -124,7 +125,7 @@ func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.Add
 		if d.job.Delayed != nil && wait > 0 && d.last != "" {
 			d.job.Delayed(d.last, wait)
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := firmware.Pause(ctx, wait); err != nil {
 			return "", err
 		}
 		o := d.request(ctx, t, as.list[i], d.course.Better(i))
@@ -257,21 +258,6 @@ func (d *download) judge(as *addresses, i int, o outcome) policy.Verdict {
 		r.Failure = &ota.Failure{Code: o.refused.Code, Detail: d.last}
 	}
 	return d.course.Judge(time.Since(d.began), i, r)
-}
-
-// pause waits before a request.
-func pause(ctx context.Context, wait time.Duration) error {
-	if wait <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // start tells the caller that the first byte is asked for.

@@ -71,11 +71,8 @@ func (h *Health) await(ctx context.Context, c Check) error {
 			return err
 		}
 		h.Logger.Debug("not healthy yet", "check", describe(c), "error", err)
-		timer := time.NewTimer(healthPause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if firmware.Pause(ctx, healthPause) != nil {
+			return err
 		}
 	}
 }

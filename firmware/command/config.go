@@ -28,7 +28,6 @@ package command
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -101,19 +100,14 @@ func (l Limits) of(v verb) time.Duration {
 
 // Validate says everything that is wrong with the configuration.
 func (c Config) Validate() error {
-	var problems []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
+	var wrong firmware.Problems
 	l := c.Limits
-	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
-	wrong(!filepath.IsAbs(c.Path), "handler %q is not an absolute path", c.Path)
-	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
-	wrong(min(l.Inspect, l.Image, l.Stage, l.Activate, l.Confirm, l.Revert, c.Grace) < 0, "a time limit is negative")
-	wrong(c.Capacity < 0, "capacity %d is negative", c.Capacity)
-	return errors.Join(problems...)
+	wrong.When(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
+	wrong.When(!filepath.IsAbs(c.Path), "handler %q is not an absolute path", c.Path)
+	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	wrong.When(min(l.Inspect, l.Image, l.Stage, l.Activate, l.Confirm, l.Revert, c.Grace) < 0, "a time limit is negative")
+	wrong.When(c.Capacity < 0, "capacity %d is negative", c.Capacity)
+	return errors.Join(wrong...)
 }
 
 // Installer installs one component through its handler.

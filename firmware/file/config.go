@@ -33,7 +33,6 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -107,22 +106,17 @@ const (
 
 // Validate says everything that is wrong with the configuration.
 func (c Config) Validate() error {
-	var problems []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
-	wrong(!filepath.IsAbs(c.Path) || filepath.Clean(c.Path) == "/", "path %q is not the absolute path of a file", c.Path)
-	wrong(!ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version, ota.MaxVersion)
-	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
-	wrong(c.Unpack && c.Unpacker == nil, "unpack is set, and this program has nothing to unpack with")
-	wrong(c.Capacity < 0 || c.CommandLimit < 0, "a limit is negative")
-	wrong(len(c.After) > 0 && c.After[0] == "", "after names no program")
-	wrong(len(c.Check) > 0 && c.Check[0] == "", "check names no program")
-	wrong(c.Mode&^modeBits != 0, "mode %v has more than permission bits", c.Mode)
-	wrong(c.Restart != "" && !c.Restart.Valid(), "restart %q is not none, process or system", c.Restart)
-	return errors.Join(problems...)
+	var wrong firmware.Problems
+	wrong.When(!filepath.IsAbs(c.Path) || filepath.Clean(c.Path) == "/", "path %q is not the absolute path of a file", c.Path)
+	wrong.When(!ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version, ota.MaxVersion)
+	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	wrong.When(c.Unpack && c.Unpacker == nil, "unpack is set, and this program has nothing to unpack with")
+	wrong.When(c.Capacity < 0 || c.CommandLimit < 0, "a limit is negative")
+	wrong.When(len(c.After) > 0 && c.After[0] == "", "after names no program")
+	wrong.When(len(c.Check) > 0 && c.Check[0] == "", "check names no program")
+	wrong.When(c.Mode&^modeBits != 0, "mode %v has more than permission bits", c.Mode)
+	wrong.When(c.Restart != "" && !c.Restart.Valid(), "restart %q is not none, process or system", c.Restart)
+	return errors.Join(wrong...)
 }
 
 // Installer installs the file or directory of one component.

@@ -20,7 +20,6 @@ package modem
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"regexp"
 	"time"
@@ -126,25 +125,20 @@ type Config struct {
 // Validate says everything that is wrong with the configuration, but for what
 // package transfer checks.
 func (c Config) Validate() error {
-	var problems []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
+	var wrong firmware.Problems
 	p := c.Profile
-	wrong(c.Port.Path == "", "there is no port")
-	wrong(
+	wrong.When(c.Port.Path == "", "there is no port")
+	wrong.When(
 		c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud,
 		port.MaxBaud,
 	)
-	wrong(p.Version.Expect == nil || p.Version.Expect.NumSubexp() < 1, "version has no pattern with a group")
-	wrong(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
-	wrong(p.End == nil || p.End.NumSubexp() < 1, "end has no group")
-	wrong(p.Upload.Send != "" && (p.Upload.Expect == nil || p.Uploaded == nil), "upload has no pattern")
-	wrong(min(c.StallTimeout, c.StartLimit, c.UpgradeLimit, c.Pause) < 0, "a time is negative")
-	wrong(!c.Full && c.Factory != transfer.Factory{}, "a factory image is of use with full packages only")
-	return errors.Join(problems...)
+	wrong.When(p.Version.Expect == nil || p.Version.Expect.NumSubexp() < 1, "version has no pattern with a group")
+	wrong.When(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
+	wrong.When(p.End == nil || p.End.NumSubexp() < 1, "end has no group")
+	wrong.When(p.Upload.Send != "" && (p.Upload.Expect == nil || p.Uploaded == nil), "upload has no pattern")
+	wrong.When(min(c.StallTimeout, c.StartLimit, c.UpgradeLimit, c.Pause) < 0, "a time is negative")
+	wrong.When(!c.Full && c.Factory != transfer.Factory{}, "a factory image is of use with full packages only")
+	return errors.Join(wrong...)
 }
 
 const (

@@ -20,7 +20,6 @@ package serial
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -98,28 +97,23 @@ const (
 // Validate says everything that is wrong with the configuration, but for the
 // factory's image.
 func (c Config) Validate() error {
-	var problems []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
+	var wrong firmware.Problems
 	known := c.Protocol == XModem || c.Protocol == YModem || c.Protocol == Pull || c.Protocol == SMP
-	wrong(!known, "protocol %q is not known", c.Protocol)
-	wrong(c.Port.Path == "", "there is no port")
-	wrong(
+	wrong.When(!known, "protocol %q is not known", c.Protocol)
+	wrong.When(c.Port.Path == "", "there is no port")
+	wrong.When(
 		c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud,
 		port.MaxBaud,
 	)
-	wrong(
+	wrong.When(
 		known && c.Protocol != SMP && (c.Version.Expect == nil || c.Version.Expect.NumSubexp() < 1),
 		"version has no pattern with a group",
 	)
-	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
-	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
-	wrong(min(c.Timeout, c.StartLimit, c.Pause) < 0, "a time is negative")
-	wrong(c.Attempts < 0 || c.Block < 0, "a count or size is negative")
-	return errors.Join(problems...)
+	wrong.When(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
+	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	wrong.When(min(c.Timeout, c.StartLimit, c.Pause) < 0, "a time is negative")
+	wrong.When(c.Attempts < 0 || c.Block < 0, "a count or size is negative")
+	return errors.Join(wrong...)
 }
 
 // New makes the installer of one MCU. It touches no file and opens no port.

@@ -91,26 +91,21 @@ const MaxTries = 99
 
 // Validate says everything that is wrong with the configuration.
 func (c Config) Validate() error {
-	var problems []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
+	var wrong firmware.Problems
 	for _, device := range c.Devices {
-		wrong(!filepath.IsAbs(device), "device %q is not an absolute path", device)
+		wrong.When(!filepath.IsAbs(device), "device %q is not an absolute path", device)
 	}
-	wrong(filepath.Clean(c.Devices[A]) == filepath.Clean(c.Devices[B]), "the two devices are one")
-	wrong(c.Boot == nil, "no boot loader is given")
-	wrong(c.Running == nil, "nothing finds the running slot")
-	wrong(c.Tries < 1 || c.Tries > MaxTries, "%d tries are not within 1 to %d", c.Tries, MaxTries)
-	wrong(c.VersionFile != "" && !filepath.IsAbs(c.VersionFile), "version file %q is not an absolute path", c.VersionFile)
-	wrong(
+	wrong.When(filepath.Clean(c.Devices[A]) == filepath.Clean(c.Devices[B]), "the two devices are one")
+	wrong.When(c.Boot == nil, "no boot loader is given")
+	wrong.When(c.Running == nil, "nothing finds the running slot")
+	wrong.When(c.Tries < 1 || c.Tries > MaxTries, "%d tries are not within 1 to %d", c.Tries, MaxTries)
+	wrong.When(c.VersionFile != "" && !filepath.IsAbs(c.VersionFile), "version file %q is not an absolute path", c.VersionFile)
+	wrong.When(
 		c.VersionFile == "" && !ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version,
 		ota.MaxVersion,
 	)
-	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
-	return errors.Join(problems...)
+	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	return errors.Join(wrong...)
 }
 
 // Installer installs images into the slots of one component.

@@ -20,7 +20,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -93,26 +92,21 @@ const (
 
 // Validate says everything that is wrong with the configuration.
 func (c Config) Validate() error {
-	var problems []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
-	wrong(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
-	wrong(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
-	wrong(c.Driver == nil, "there is no driver")
-	wrong(
+	var wrong firmware.Problems
+	wrong.When(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
+	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
+	wrong.When(c.Driver == nil, "there is no driver")
+	wrong.When(
 		c.Factory != Factory{} && !ota.ValidVersion(c.Factory.Version), "factory version %q is not a version",
 		c.Factory.Version,
 	)
-	wrong(
+	wrong.When(
 		c.Factory != Factory{} && !filepath.IsAbs(c.Factory.Path), "factory image %q is not an absolute path",
 		c.Factory.Path,
 	)
-	wrong(min(c.StartLimit, c.Pause) < 0, "a time is negative")
-	wrong(c.Tries < 0 || c.Capacity < 0, "a count or size is negative")
-	return errors.Join(problems...)
+	wrong.When(min(c.StartLimit, c.Pause) < 0, "a time is negative")
+	wrong.When(c.Tries < 0 || c.Capacity < 0, "a count or size is negative")
+	return errors.Join(wrong...)
 }
 
 // Installer installs one component through its driver.
