@@ -140,7 +140,8 @@ type variant struct {
 func variants() []variant {
 	const ms = time.Millisecond
 	return []variant{
-		{latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms}, {latency: 60 * ms}, {latency: 150 * ms},
+		{latency: ms / 10}, {latency: ms}, {latency: 2 * ms}, {latency: 7 * ms}, {latency: 20 * ms},
+		{latency: 60 * ms}, {latency: 150 * ms},
 		{late: 60 * ms}, {late: 250 * ms}, {late: 600 * ms},
 		{events: 60 * ms}, {events: 250 * ms}, {events: 1000 * ms}, {ends: duration / 3}, {strikes: ms / 10},
 		{strikes: 4 * ms}, {strikes: 50 * ms},
@@ -177,13 +178,36 @@ func (v variant) of(s *scenario.Scenario) *scenario.Scenario {
 		switch f.Kind {
 		case scenario.Drop, scenario.Reset, scenario.HalfOpen, scenario.Latency, scenario.Slow, scenario.Crash,
 			scenario.PowerCut, scenario.Vanish:
-			if !f.After.ByShare() && f.At != scenario.AtReport {
-				f.After.Delay.Lo += v.strikes
-				f.After.Delay.Hi += v.strikes
-			}
+			f.After = v.later(f, slowest(other.Fleets))
 		}
 	}
 	return &other
+}
+
+// later is when a fault strikes. A share of an installation may be its end, or
+// nothing of one that takes no time: a little later, the strike comes too late.
+func (v variant) later(f *scenario.Fault, install time.Duration) scenario.After {
+	after := f.After
+	switch {
+	case v.strikes == 0 || f.At == scenario.AtReport || f.At == scenario.At(ota.Downloading) && after.ByShare():
+		return after
+	case after.ByShare():
+		share := after.Share
+		after.Share = scenario.Range[scenario.Percent]{}
+		after.Delay.Lo = time.Duration(share.Lo.Share() * float64(install))
+		after.Delay.Hi = time.Duration(share.Hi.Share() * float64(install))
+	}
+	after.Delay.Lo += v.strikes
+	after.Delay.Hi += v.strikes
+	return after
+}
+
+// slowest is how long the slowest installation takes.
+func slowest(fleets []scenario.Fleet) (longest time.Duration) {
+	for i := range fleets {
+		longest = max(longest, fleets[i].Install.Time.Hi)
+	}
+	return longest
 }
 
 // differing are the keys with other values, in order.
