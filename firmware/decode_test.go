@@ -89,10 +89,8 @@ func TestCheckBase(t *testing.T) {
 	}
 	require.NoError(t, check(old, plain, file))
 	for name, image := range map[string][]byte{"changed": flipped(old, 40_000), "too short": old[:30_000]} {
-		assert.Contains(
-			t, requireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail, "app.bsdiff does not start from what runs",
-			name,
-		)
+		assert.Contains(t, requireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail,
+			"app.bsdiff does not start from what runs", name)
 	}
 	unsaid := file
 	unsaid.Base = nil
@@ -173,9 +171,8 @@ func TestWindowIsSaid(t *testing.T) {
 	frame := hugeWindow(t)
 	file := described(frame, make([]byte, 20<<20))
 	err := firmware.Decode(t.Context(), &file, bytes.NewReader(frame), io.Discard)
-	assert.Equal(
-		t, "cannot decode "+file.Name+": it needs a zstd window above 8 MiB", requireCode(t, ota.UnpackFailed, err).Detail,
-	)
+	assert.Equal(t, "cannot decode "+file.Name+": it needs a zstd window above 8 MiB",
+		requireCode(t, ota.UnpackFailed, err).Detail)
 }
 
 func flipped(data []byte, at int) []byte {

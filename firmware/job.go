@@ -74,10 +74,8 @@ func (j Job) CheckCapacity(capacity int64) error {
 	for i := range j.Files {
 		f := &j.Files[i]
 		if size := f.Image().Size; capacity > 0 && size > capacity {
-			return Failf(
-				ota.TooLarge, "%s needs %s, %s more than %s takes", f.Name, ota.FormatSize(size), ota.FormatSize(size-capacity),
-				j.Component,
-			)
+			return Failf(ota.TooLarge, "%s needs %s, %s more than %s takes", f.Name, ota.FormatSize(size),
+				ota.FormatSize(size-capacity), j.Component)
 		}
 	}
 	return nil

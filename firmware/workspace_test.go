@@ -144,9 +144,8 @@ func TestCheckSpace(t *testing.T) {
 	failure := requireCode(t, ota.SpaceLow, firmware.CheckSpace([]firmware.Need{{Path: path, Size: 1 << 50}}))
 	assert.Regexp(t, `^needs 1\.0 PiB, [0-9.]+ [GTM]iB free at .*: [0-9.]+ [TP]iB too few$`, failure.Detail)
 	half := free/2 + 1<<30
-	requireCode(
-		t, ota.SpaceLow, firmware.CheckSpace([]firmware.Need{{Path: path, Size: half}, {Path: path + "2", Size: half}}),
-	)
+	requireCode(t, ota.SpaceLow,
+		firmware.CheckSpace([]firmware.Need{{Path: path, Size: half}, {Path: path + "2", Size: half}}))
 
 	there := filepath.Join(dir, "there")
 	require.NoError(t, os.WriteFile(there, make([]byte, 1<<20), 0o600))

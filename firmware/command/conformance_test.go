@@ -29,9 +29,8 @@ func TestConformance(t *testing.T) {
 		return firmwaretest.ZstdPackage("motor.bin.zst", firmwaretest.Content(version, 10<<10))
 	}
 	delta := func(source, target string) firmwaretest.Package {
-		return firmwaretest.DeltaPackage(
-			"motor.bsdiff", firmwaretest.Content(source, 10<<10), firmwaretest.Content(target, 10<<10),
-		)
+		return firmwaretest.DeltaPackage("motor.bsdiff", firmwaretest.Content(source, 10<<10),
+			firmwaretest.Content(target, 10<<10))
 	}
 	subjects := map[string]firmwaretest.Subject{
 		"installer is cut": {Package: packed, Setup: func(t *testing.T, version string) firmwaretest.World {

@@ -211,10 +211,8 @@ touch up; wait`, "sh", strings.ToUpper(slot))
 	bundle := func(version, key string) []byte {
 		dir, path := "bundle-"+version+key, "bundle-"+version+key+".raucb"
 		s.write(dir+"/root.img", string(firmwaretest.Content(version, 100<<10)))
-		s.write(
-			dir+"/manifest.raucm",
-			"[update]\ncompatible=gw-200\nversion="+version+"\n\n[bundle]\nformat=plain\n\n[image.rootfs]\nfilename=root.img\n",
-		)
+		s.write(dir+"/manifest.raucm",
+			"[update]\ncompatible=gw-200\nversion="+version+"\n\n[bundle]\nformat=plain\n\n[image.rootfs]\nfilename=root.img\n")
 		s.run("rauc", "--cert", key+".crt", "--key", key+".key", "--keyring", key+".crt", "bundle", dir, path)
 		content, err := os.ReadFile(s.path(path))
 		require.NoError(t, err)

@@ -107,8 +107,10 @@ const (
 // Validate says everything that is wrong with the configuration.
 func (c Config) Validate() error {
 	var wrong firmware.Problems
-	wrong.When(!filepath.IsAbs(c.Path) || filepath.Clean(c.Path) == "/", "path %q is not the absolute path of a file", c.Path)
-	wrong.When(!ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version, ota.MaxVersion)
+	wrong.When(!filepath.IsAbs(c.Path) || filepath.Clean(c.Path) == "/",
+		"path %q is not the absolute path of a file", c.Path)
+	wrong.When(!ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version,
+		ota.MaxVersion)
 	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	wrong.When(c.Unpack && c.Unpacker == nil, "unpack is set, and this program has nothing to unpack with")
 	wrong.When(c.Capacity < 0 || c.CommandLimit < 0, "a limit is negative")

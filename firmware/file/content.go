@@ -50,9 +50,8 @@ func contentDigest(ctx context.Context, path string) (string, error) {
 
 // openDigest is the contentDigest of an open directory, which will get mode.
 func openDigest(ctx context.Context, dir *os.File, mode fs.FileMode) (string, error) {
-	return treeDigest(
-		ctx, dir.Name(), mode, func(visit func(*firmware.Entry) error) error { return firmware.WalkOpen(dir, visit) },
-	)
+	return treeDigest(ctx, dir.Name(), mode,
+		func(visit func(*firmware.Entry) error) error { return firmware.WalkOpen(dir, visit) })
 }
 
 // fileDigest is the contentDigest of an open file.

@@ -118,9 +118,8 @@ func TestRaces(t *testing.T) {
 			require.Empty(t, gained(t, own), "after %d steps", n)
 		}
 		stop()
-		require.Equal(
-			t, 1, upgradeInRace(t, cfg, steps+1, unpack), "what the application has left keeps it from being replaced",
-		)
+		require.Equal(t, 1, upgradeInRace(t, cfg, steps+1, unpack),
+			"what the application has left keeps it from being replaced")
 		require.Equal(t, before, portrait(t, outside))
 		t.Logf(
 			"%d steps of an upgrade, unpack %v, raced by a user who owns the directory: %d went well, nothing outside has "+

@@ -148,9 +148,8 @@ func (in *Installer) finish(rec *record, verified *os.File) error {
 			return err
 		}
 		if !os.SameFile(is, was) {
-			return firmware.Failf(
-				ota.InstallerFailed, "%s was replaced while it was switched: its directory belongs to another user", in.cfg.Path,
-			)
+			return firmware.Failf(ota.InstallerFailed,
+				"%s was replaced while it was switched: its directory belongs to another user", in.cfg.Path)
 		}
 	}
 	return in.dressLive(live, rec.Dress)
@@ -360,10 +359,8 @@ func (in *Installer) rollBack(ctx context.Context, rec *record) error {
 			return in.swapBack(path)
 		}
 	}
-	return firmware.Failf(
-		ota.InstallerFailed, "cannot roll back to %s: it is neither at %s nor at %s", rec.Source.Version, in.previous,
-		in.next,
-	)
+	return firmware.Failf(ota.InstallerFailed, "cannot roll back to %s: it is neither at %s nor at %s", rec.Source.Version,
+		in.previous, in.next)
 }
 
 func (in *Installer) swapBack(from string) error {

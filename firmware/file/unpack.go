@@ -79,9 +79,8 @@ func (in *Installer) merge(next *os.File, name string) error {
 	err := in.cfg.Disk.MoveUp(next, partName)
 	var at *fs.PathError
 	if errors.Is(err, fs.ErrExist) && errors.As(err, &at) {
-		return firmware.Failf(
-			ota.UnpackFailed, "%s holds %s, which an earlier file of the package holds too", name, filepath.Base(at.Path),
-		)
+		return firmware.Failf(ota.UnpackFailed, "%s holds %s, which an earlier file of the package holds too", name,
+			filepath.Base(at.Path))
 	}
 	return err
 }

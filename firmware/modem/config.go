@@ -128,10 +128,8 @@ func (c Config) Validate() error {
 	var wrong firmware.Problems
 	p := c.Profile
 	wrong.When(c.Port.Path == "", "there is no port")
-	wrong.When(
-		c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud,
-		port.MaxBaud,
-	)
+	wrong.When(c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud,
+		port.MinBaud, port.MaxBaud)
 	wrong.When(p.Version.Expect == nil || p.Version.Expect.NumSubexp() < 1, "version has no pattern with a group")
 	wrong.When(p.Trigger.Send == "" || p.Trigger.Expect == nil, "trigger has no text or no pattern")
 	wrong.When(p.End == nil || p.End.NumSubexp() < 1, "end has no group")

@@ -101,14 +101,10 @@ func (c Config) Validate() error {
 	known := c.Protocol == XModem || c.Protocol == YModem || c.Protocol == Pull || c.Protocol == SMP
 	wrong.When(!known, "protocol %q is not known", c.Protocol)
 	wrong.When(c.Port.Path == "", "there is no port")
-	wrong.When(
-		c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud, port.MinBaud,
-		port.MaxBaud,
-	)
-	wrong.When(
-		known && c.Protocol != SMP && (c.Version.Expect == nil || c.Version.Expect.NumSubexp() < 1),
-		"version has no pattern with a group",
-	)
+	wrong.When(c.Port.Baud < port.MinBaud || c.Port.Baud > port.MaxBaud, "%d baud is not from %d to %d", c.Port.Baud,
+		port.MinBaud, port.MaxBaud)
+	wrong.When(known && c.Protocol != SMP && (c.Version.Expect == nil || c.Version.Expect.NumSubexp() < 1),
+		"version has no pattern with a group")
 	wrong.When(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
 	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	wrong.When(min(c.Timeout, c.StartLimit, c.Pause) < 0, "a time is negative")

@@ -34,15 +34,12 @@ func TestHeaderOfYModem(t *testing.T) {
 }
 
 func TestMapsThere(t *testing.T) {
-	encoded := encodeMap(
-		pair{"off", 300}, pair{"data", []byte{1, 2}}, pair{"confirm", true}, pair{"x", false}, pair{"big", 1 << 40},
-	)
+	encoded := encodeMap(pair{"off", 300}, pair{"data", []byte{1, 2}}, pair{"confirm", true}, pair{"x", false},
+		pair{"big", 1 << 40})
 	values, err := decodeMap(encoded)
 	require.NoError(t, err)
-	assert.Equal(
-		t, map[string]any{"off": int64(300), "data": []byte{1, 2}, "confirm": true, "x": false, "big": int64(1 << 40)},
-		values,
-	)
+	assert.Equal(t,
+		map[string]any{"off": int64(300), "data": []byte{1, 2}, "confirm": true, "x": false, "big": int64(1 << 40)}, values)
 	assert.Equal(t, []byte("\xa1\x63off\x19\x01\x2c"), encodeMap(pair{"off", 300}), "RFC 8949, as short as it can be")
 }
 

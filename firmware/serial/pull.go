@@ -92,9 +92,8 @@ func (p *puller) serve() error {
 			wait = time.Until(p.until)
 		}
 		if !time.Now().Before(p.until) {
-			return firmware.Failf(
-				ota.InstallerFailed, "the MCU asks without a step forward; it has read %d of %d bytes", p.high, p.image.Size,
-			)
+			return firmware.Failf(ota.InstallerFailed, "the MCU asks without a step forward; it has read %d of %d bytes", p.high,
+				p.image.Size)
 		}
 		text, err := p.command(wait)
 		switch {
@@ -194,10 +193,8 @@ func (p *puller) again() error {
 	}
 	if p.piece > 0 {
 		if p.begins++; p.begins >= p.cfg.Attempts {
-			return firmware.Failf(
-				ota.InstallerFailed, "the MCU has lost its way %s, the last time after %d of %d bytes",
-				ota.Counted(p.begins, "time"), p.high, p.image.Size,
-			)
+			return firmware.Failf(ota.InstallerFailed, "the MCU has lost its way %s, the last time after %d of %d bytes",
+				ota.Counted(p.begins, "time"), p.high, p.image.Size)
 		}
 		p.forward()
 	}

@@ -234,10 +234,8 @@ func (m *manager) upload(image io.ReaderAt, size int64, sha ota.Digest) error {
 			idle = 0
 		case next < offset: // it has lost what it had, and may do so each time
 			if falls++; falls >= m.attempts {
-				return firmware.Failf(
-					ota.InstallerFailed, "the MCU has lost its upload %s, the last time at %d of %d bytes",
-					ota.Counted(falls, "time"), offset, size,
-				)
+				return firmware.Failf(ota.InstallerFailed, "the MCU has lost its upload %s, the last time at %d of %d bytes",
+					ota.Counted(falls, "time"), offset, size)
 			}
 		default:
 			if idle++; idle > m.attempts {

@@ -75,9 +75,7 @@ func TestFlagFile(t *testing.T) {
 	require.NoError(t, flag.Choose(t.Context(), slot.Choice{Slot: slot.B, Trial: true, Tries: 2}))
 	outcome, err := firmware.Program{
 		Args: []string{"sh", "-c", `. "$1"; echo "$slot $tries"`, "sh", flag.Path}, Limit: limit,
-	}.Run(
-		t.Context(),
-	)
+	}.Run(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "b 2\n", string(outcome.Stdout))
 
@@ -119,9 +117,7 @@ func TestFlagLoaderOfTheGuide(t *testing.T) {
 		require.NoError(t, flag.Choose(t.Context(), before))
 		outcome, err := firmware.Program{
 			Args: []string{"sh", "-euc", script}, Env: []string{"flag=" + flag.Path}, Limit: limit,
-		}.Run(
-			t.Context(),
-		)
+		}.Run(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, outcome.Exit, outcome.Stderr)
 		chosen, err := flag.Choice(t.Context())
@@ -184,10 +180,8 @@ func TestGrubBlockKeepsItsPlace(t *testing.T) {
 	assert.Equal(t, before.Size(), after.Size())
 	data, err := os.ReadFile(grub.Path)
 	require.NoError(t, err)
-	assert.Contains(
-		t, string(data[:512]), "\nota_slot=b\nota_tries=0\n",
-		"the choice is not within the first sector, which is written whole or not at all",
-	)
+	assert.Contains(t, string(data[:512]), "\nota_slot=b\nota_tries=0\n",
+		"the choice is not within the first sector, which is written whole or not at all")
 }
 
 func TestGrubKeepsWhatIsNotItsOwn(t *testing.T) {

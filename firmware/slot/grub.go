@@ -123,9 +123,8 @@ func (g GRUB) read() (grubBlock, error) {
 	}
 	block, err := parseGrubBlock(data)
 	if errors.Is(err, errNotGrub) {
-		return grubBlock{}, fmt.Errorf(
-			"cannot understand the environment block %s: %w; make a new one with %s", g.Path, err, g.create(),
-		)
+		return grubBlock{}, fmt.Errorf("cannot understand the environment block %s: %w; make a new one with %s", g.Path, err,
+			g.create())
 	}
 	if err != nil {
 		return grubBlock{}, fmt.Errorf("cannot understand the environment block %s: %w", g.Path, err)

@@ -77,9 +77,8 @@ func (in *Installer) stay(ctx context.Context, running Slot, reason error) error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := firmware.Failf(
-		ota.InstallerFailed, "cannot roll back to slot %s, so slot %s stays: %v", running.Other(), running, reason,
-	)
+	err := firmware.Failf(ota.InstallerFailed, "cannot roll back to slot %s, so slot %s stays: %v", running.Other(),
+		running, reason)
 	if failed := in.choose(ctx, Choice{Slot: running}); failed != nil {
 		return firmware.Failf(ota.InstallerFailed, "%v; %v", err, failed)
 	}
@@ -96,11 +95,9 @@ func (in *Installer) runsImage(ctx context.Context, rec *record, running Slot) e
 	err := in.matches(ctx, running, rec.Slots[running])
 	var failure *ota.Failure
 	if errors.As(err, &failure) && failure.Code == ota.DigestMismatch {
-		return firmware.Failf(
-			ota.VerifyFailed,
+		return firmware.Failf(ota.VerifyFailed,
 			"the running slot %s does not hold the image of %s that was written: %s may lead to another disk now", running,
-			rec.Version, in.cfg.Devices[running],
-		)
+			rec.Version, in.cfg.Devices[running])
 	}
 	return err
 }

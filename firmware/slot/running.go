@@ -81,9 +81,8 @@ func whichDevice(devices [2]string, sys string, device uint64, layers int) (Slot
 	}
 	below, err := os.ReadDir(filepath.Join(dir, "slaves"))
 	if err != nil || len(below) != 1 || layers == 0 {
-		return 0, fmt.Errorf(
-			"the root file system is on device %d:%d, which is neither slot", unix.Major(device), unix.Minor(device),
-		)
+		return 0, fmt.Errorf("the root file system is on device %d:%d, which is neither slot", unix.Major(device),
+			unix.Minor(device))
 	}
 	number, err := readNumber(filepath.Join(dir, "slaves", below[0].Name(), "dev"))
 	if err != nil {

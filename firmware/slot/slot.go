@@ -99,11 +99,10 @@ func (c Config) Validate() error {
 	wrong.When(c.Boot == nil, "no boot loader is given")
 	wrong.When(c.Running == nil, "nothing finds the running slot")
 	wrong.When(c.Tries < 1 || c.Tries > MaxTries, "%d tries are not within 1 to %d", c.Tries, MaxTries)
-	wrong.When(c.VersionFile != "" && !filepath.IsAbs(c.VersionFile), "version file %q is not an absolute path", c.VersionFile)
-	wrong.When(
-		c.VersionFile == "" && !ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters", c.Version,
-		ota.MaxVersion,
-	)
+	wrong.When(c.VersionFile != "" && !filepath.IsAbs(c.VersionFile),
+		"version file %q is not an absolute path", c.VersionFile)
+	wrong.When(c.VersionFile == "" && !ota.ValidVersion(c.Version), "version %q is not a version of 1 to %d characters",
+		c.Version, ota.MaxVersion)
 	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	return errors.Join(wrong...)
 }

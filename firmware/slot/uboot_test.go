@@ -50,9 +50,8 @@ func TestUBootChoices(t *testing.T) {
 	require.NoError(t, u.Choose(t.Context(), slot.Choice{Slot: slot.A, Trial: true, Tries: 3}))
 	data, err := os.ReadFile(u.Config)
 	require.NoError(t, err)
-	assert.Equal(
-		t, "bootcmd=run ota_boot\nbootdelay=1\nota_slot=a\nupgrade_available=1\nbootcount=0\nbootlimit=3\n", string(data),
-	)
+	assert.Equal(t, "bootcmd=run ota_boot\nbootdelay=1\nota_slot=a\nupgrade_available=1\nbootcount=0\nbootlimit=3\n",
+		string(data))
 }
 
 func TestUBootCountsUp(t *testing.T) {
@@ -79,9 +78,8 @@ func TestUBootProgramsThatFail(t *testing.T) {
 	}
 	_, err := u.Choice(t.Context())
 	require.EqualError(t, err, "cannot read U-Boot's environment: exit status 1: no environment")
-	require.EqualError(
-		t, u.Choose(t.Context(), slot.Choice{}), "cannot write U-Boot's environment: exit status 1: no environment",
-	)
+	require.EqualError(t, u.Choose(t.Context(), slot.Choice{}),
+		"cannot write U-Boot's environment: exit status 1: no environment")
 	u.Printenv, u.Setenv = "/absent/fw_printenv", "/absent/fw_setenv"
 	_, err = u.Choice(t.Context())
 	require.ErrorContains(t, err, "cannot run /absent/fw_printenv")

@@ -96,14 +96,10 @@ func (c Config) Validate() error {
 	wrong.When(!ota.ValidComponentID(c.Component), "component %q is not a component id", c.Component)
 	wrong.When(!filepath.IsAbs(c.StateDir), "state directory %q is not an absolute path", c.StateDir)
 	wrong.When(c.Driver == nil, "there is no driver")
-	wrong.When(
-		c.Factory != Factory{} && !ota.ValidVersion(c.Factory.Version), "factory version %q is not a version",
-		c.Factory.Version,
-	)
-	wrong.When(
-		c.Factory != Factory{} && !filepath.IsAbs(c.Factory.Path), "factory image %q is not an absolute path",
-		c.Factory.Path,
-	)
+	wrong.When(c.Factory != Factory{} && !ota.ValidVersion(c.Factory.Version), "factory version %q is not a version",
+		c.Factory.Version)
+	wrong.When(c.Factory != Factory{} && !filepath.IsAbs(c.Factory.Path), "factory image %q is not an absolute path",
+		c.Factory.Path)
 	wrong.When(min(c.StartLimit, c.Pause) < 0, "a time is negative")
 	wrong.When(c.Tries < 0 || c.Capacity < 0, "a count or size is negative")
 	return errors.Join(wrong...)

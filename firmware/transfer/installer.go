@@ -19,9 +19,8 @@ func (in *Installer) Inspect(ctx context.Context) (firmware.Inspection, error) {
 		return firmware.Inspection{}, err
 	}
 	if !ota.ValidVersion(version) {
-		return firmware.Inspection{}, firmware.Failf(
-			ota.InstallerFailed, "the component says that it runs %q, which is not a version", version,
-		)
+		return firmware.Inspection{}, firmware.Failf(ota.InstallerFailed,
+			"the component says that it runs %q, which is not a version", version)
 	}
 	return firmware.Inspection{Version: version, Capacity: in.cfg.Capacity}, nil
 }
@@ -173,10 +172,8 @@ func (in *Installer) send(ctx context.Context, image *stored, source string, bus
 	for try := 1; ; try++ {
 		began := time.Now()
 		err := in.cfg.Driver.Send(ctx, out, begin)
-		in.log.Info(
-			"image sent", "version", image.Version, "bytes", size, "try", try, "took",
-			time.Since(began).Round(time.Millisecond), "error", err,
-		)
+		in.log.Info("image sent", "version", image.Version, "bytes", size, "try", try, "took",
+			time.Since(began).Round(time.Millisecond), "error", err)
 		if err == nil || try >= in.cfg.Tries || final(ctx, err) {
 			return err
 		}

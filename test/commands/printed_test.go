@@ -40,11 +40,8 @@ func TestReportTells(t *testing.T) {
 				if kept != "" {
 					out = shell.Line("--out=" + kept)
 				}
-				ran := sh(
-					t,
-					dir,
-					"ota-sim run --virtual --quiet --seed 7 --html page.html "+out+" -- "+shell.Line(source)+" <input",
-				)
+				ran := sh(t, dir,
+					"ota-sim run --virtual --quiet --seed 7 --html page.html "+out+" -- "+shell.Line(source)+" <input")
 				require.Zero(t, ran.Code, ran.Err)
 				page, err := os.ReadFile(filepath.Join(dir, "page.html"))
 				require.NoError(t, err)

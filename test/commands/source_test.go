@@ -74,14 +74,8 @@ func advised(t *testing.T) (all []command) {
 		case inHelp(last):
 		default:
 			found := mentioned(strings.ReplaceAll(a.text, "\n", " "))
-			assert.NotEmpty(
-				t,
-				found,
-				"%s: a command with values needs its function, %q, in assembled: %q",
-				a.place,
-				a.in,
-				a.text,
-			)
+			assert.NotEmpty(t, found, "%s: a command with values needs its function, %q, in assembled: %q", a.place, a.in,
+				a.text)
 			for _, c := range found {
 				assert.NotContains(t, c, "%", "%s: a command with values needs its function, %q, in assembled", a.place, a.in)
 				all = append(all, command{a.place, c})

@@ -203,10 +203,7 @@ func (k *checker) servePlatform(t *testing.T, dir, line string) string {
 		write(t, dir, "secret", "secret")
 		line = regexp.MustCompile(
 			`mqtt://\S+`,
-		).ReplaceAllString(
-			line,
-			openBroker(t),
-		) + " --username platform --password-file secret"
+		).ReplaceAllString(line, openBroker(t)) + " --username platform --password-file secret"
 		line = strings.Replace(line, " --listen 127.0.0.1:0", "", 1)
 	}
 	served := start(t, dir, line)
@@ -232,10 +229,8 @@ type device struct {
 // takes the packages of the sandbox.
 func newDevice(t *testing.T, sandbox string) *device {
 	t.Helper()
-	served := harness.StartPlatform(
-		t,
-		platform.Config{Gateways: map[string][]string{"gw-0001": {"meter.meter-1", "meter.meter-2"}}},
-	)
+	served := harness.StartPlatform(t,
+		platform.Config{Gateways: map[string][]string{"gw-0001": {"meter.meter-1", "meter.meter-2"}}})
 	d := &device{Device: harness.NewDevice(t, programs, served.BrokerURL(), harness.NewKey(t)), broker: served.BrokerURL()}
 	d.furnish(t, sandbox)
 	d.Settings["confirm"] = "ask"
@@ -272,16 +267,8 @@ func (k *checker) typeAgent(t *testing.T, text string) (how string) {
 	t.Helper()
 	for line := range strings.SplitSeq(filled(text), " && ") {
 		verb := words(line)[1]
-		line = strings.NewReplacer(
-			"/run/ota-agent.sock",
-			"agent.sock",
-			"examples/agent.yaml",
-			"agent.yaml",
-			":9464",
-			":0",
-		).Replace(
-			line,
-		)
+		line = strings.NewReplacer("/run/ota-agent.sock", "agent.sock", "examples/agent.yaml", "agent.yaml",
+			":9464", ":0").Replace(line)
 		if _, takes := synopsisOf("ota-agent", verb).flags["config"]; takes && !strings.Contains(line, "--config") &&
 			!strings.Contains(line, "--socket") {
 			line = strings.Replace(line, "ota-agent "+verb, "ota-agent "+verb+" --config agent.yaml", 1)

@@ -176,16 +176,8 @@ func (d *disk) answer(request []byte) (answer []byte, errno unix.Errno, silent b
 	body, node := request[40:], number.Uint64(request[16:])
 	switch opcode := number.Uint32(request[4:]); opcode {
 	case 26: // INIT: version, no features but large writes
-		return pack(
-			uint32(7),
-			uint32(31),
-			uint32(0),
-			uint32(1<<5),
-			uint32(0),
-			uint32(biggest),
-			uint32(1),
-			make([]byte, 36),
-		), 0, false
+		return pack(uint32(7), uint32(31), uint32(0), uint32(1<<5), uint32(0), uint32(biggest), uint32(1),
+			make([]byte, 36)), 0, false
 	case 1: // LOOKUP
 		if string(bytes.TrimRight(body, "\x00")) != "disk" {
 			return nil, unix.ENOENT, false

@@ -77,11 +77,8 @@ func TestPackageOfTheAgent(t *testing.T) {
 	c.start()
 	assert.Equal(t, "active", c.property("ActiveState"))
 	harness.Await(t, "the upgrade", func() bool { return c.read("opt/app/app.bin") == "app 1.1.0" })
-	harness.Await(
-		t,
-		"its report",
-		func() bool { return strings.Contains(c.do("ota-agent", "status"), "upgrade_succeeded") },
-	)
+	harness.Await(t, "its report",
+		func() bool { return strings.Contains(c.do("ota-agent", "status"), "upgrade_succeeded") })
 	assert.NotEmpty(t, c.property("StatusText"))
 
 	// Upgraded, it goes on with its state.
@@ -170,10 +167,8 @@ func TestNewAgentThatEndsIsRolledBack(t *testing.T) {
 	_, own, found := strings.Cut(examples, "# The agent as a component of its own")
 	require.True(t, found)
 	_, own, _ = strings.Cut(own, "\n#ReadWritePaths")
-	c.write(
-		"etc/systemd/system/ota-agent.service.d/installers.conf",
-		"[Service]\nReadWritePaths"+strings.ReplaceAll(own, "\n#", "\n"),
-	)
+	c.write("etc/systemd/system/ota-agent.service.d/installers.conf",
+		"[Service]\nReadWritePaths"+strings.ReplaceAll(own, "\n#", "\n"))
 	c.write("opt/ota-agent/README", "the agent's own program")
 	c.write("root/agent.bin", "#!/bin/sh\n[ \"$1\" = version ] || { sleep 1; exit 1; }\n")
 	c.write("etc/ota-agent/agent.yaml", ownConfiguration)
@@ -210,10 +205,8 @@ func TestPackages(t *testing.T) {
 		}
 		assert.True(t, string(bytes[0]) == string(bytes[1]), arch)
 		root := filepath.Join(dir, arch)
-		require.NoError(
-			t,
-			exec.Command("dpkg-deb", "--extract", filepath.Join(dir, "ota-agent_1.2.3_"+arch+".deb"), root).Run(),
-		)
+		require.NoError(t,
+			exec.Command("dpkg-deb", "--extract", filepath.Join(dir, "ota-agent_1.2.3_"+arch+".deb"), root).Run())
 		elf, err := exec.Command("readelf", "--file-header", filepath.Join(root, "usr/bin/ota-agent")).Output()
 		require.NoError(t, err)
 		assert.Regexp(t, `(?i)Machine:.*`+machine, string(elf), arch)
@@ -223,13 +216,8 @@ func TestPackages(t *testing.T) {
 // The unit is one that systemd understands, and its sandbox is what the
 // operator's guide says.
 func TestUnit(t *testing.T) {
-	out, err := exec.Command(
-		"systemd-analyze",
-		"security",
-		"--offline=true",
-		"--no-pager",
-		"../../packaging/systemd/ota-agent.service",
-	).Output()
+	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager",
+		"../../packaging/systemd/ota-agent.service").Output()
 	require.NoError(t, err)
 	score := regexp.MustCompile(`exposure level for ota-agent.service: ([0-9.]+)`).FindSubmatch(out)
 	require.NotNil(t, score, "%s", out)

@@ -25,11 +25,8 @@ func TestUnhealthyVersionIsRolledBack(t *testing.T) {
 	s.device.Settings["health"] = []harness.Settings{{"command": []string{"true"}}, {"http": app.URL + "/healthz"}}
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "bad"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "broken"))
-	assert.Equal(
-		t,
-		trail("download_succeeded", "upgrading", "upgrade_failed: health_check_failed"),
-		s.platform.Trail("bad", "app"),
-	)
+	assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: health_check_failed"),
+		s.platform.Trail("bad", "app"))
 	last := s.platform.Reports("bad")
 	assert.Contains(t, last[len(last)-1].Failure.Detail, "503 Service Unavailable")
 	assert.Equal(t, "1.0.0", last[len(last)-1].Version, "the failure is reported when the old version runs again")
@@ -60,12 +57,8 @@ func TestHandlerFails(t *testing.T) {
 			assert.Equal(t, test.trail, s.platform.Trail("bad", "motor"))
 			assert.Equal(t, test.trace, s.trace("motor"))
 			last := s.platform.Reports("bad")
-			assert.Contains(
-				t,
-				last[len(last)-1].Failure.Detail,
-				"asked to fail at "+test.verb,
-				"the handler's own words are the detail",
-			)
+			assert.Contains(t, last[len(last)-1].Failure.Detail, "asked to fail at "+test.verb,
+				"the handler's own words are the detail")
 			assert.Equal(t, "1.0.0\n", string(s.device.Read("motor/version")))
 
 			assert.NoError(t, os.Remove(s.device.Path("motor/fail-"+test.verb)))
@@ -84,11 +77,8 @@ func TestHandlerAsksToBeCalledAgain(t *testing.T) {
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "p"}, ota.DeviceUpgraded, s.packMCU("motor", "1.1.0", 1))
 	assert.Equal(t, succeeded, s.platform.Trail("p", "motor"))
-	assert.Equal(
-		t,
-		[]string{"stage 1.1.0", "stage 1.1.0", "activate 1.1.0", "activate 1.1.0", "confirm 1.1.0"},
-		s.trace("motor"),
-	)
+	assert.Equal(t, []string{"stage 1.1.0", "stage 1.1.0", "activate 1.1.0", "activate 1.1.0", "confirm 1.1.0"},
+		s.trace("motor"))
 }
 
 // The platform tries a failed component again by itself, and the device does
@@ -99,23 +89,13 @@ func TestRetryOfThePlatform(t *testing.T) {
 	s.device.Components(s.addHandler("motor"), harness.FileComponent("app", "1.0.0", nil))
 	s.does("motor", "once-activate")
 	s.device.Start()
-	s.upgrade(
-		harness.Plan{ID: "p", Retries: 2},
-		ota.DeviceUpgraded,
-		s.packMCU("motor", "1.1.0", 1),
-		s.pack("1.1.0", 1, "new"),
-	)
+	s.upgrade(harness.Plan{ID: "p", Retries: 2}, ota.DeviceUpgraded, s.packMCU("motor", "1.1.0", 1),
+		s.pack("1.1.0", 1, "new"))
 	again := []string{"ready_to_download", "downloading", "download_succeeded", "upgrading", "upgrade_succeeded"}
-	assert.Equal(
-		t,
-		append(trail("download_succeeded", "upgrading", "upgrade_failed: installer_failed"), again...),
-		s.platform.Trail("p", "motor"),
-	)
-	assert.Equal(
-		t,
-		append([]string{"plan_received", "upgrade_confirmed", "upgrade_failed: skipped"}, again...),
-		s.platform.Trail("p", "app"),
-	)
+	assert.Equal(t, append(trail("download_succeeded", "upgrading", "upgrade_failed: installer_failed"), again...),
+		s.platform.Trail("p", "motor"))
+	assert.Equal(t, append([]string{"plan_received", "upgrade_confirmed", "upgrade_failed: skipped"}, again...),
+		s.platform.Trail("p", "app"))
 	assert.Equal(t, "new", string(s.device.Read("app.bin")))
 	assert.Empty(t, s.platform.Faults("p"))
 }
@@ -142,11 +122,8 @@ func TestOneOfThreeComponentsFails(t *testing.T) {
 			s.upgrade(harness.Plan{ID: "p", OnFailure: test.mode}, ota.DeviceUpgradeFailed,
 				s.pack("1.1.0", 1, "new"), s.packMCU("motor", "1.1.0", 1), s.packMCU("pump", "1.1.0", 1))
 			s.awaitTrail("p", "app", test.first)
-			assert.Equal(
-				t,
-				trail("download_succeeded", "upgrading", "upgrade_failed: installer_failed"),
-				s.platform.Trail("p", "motor"),
-			)
+			assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: installer_failed"),
+				s.platform.Trail("p", "motor"))
 			assert.Equal(t, test.last, s.platform.Trail("p", "pump"))
 			assert.Equal(t, test.live, string(s.device.Read("app.bin")))
 			assert.Equal(t, "1.0.0\n", string(s.device.Read("motor/version")))
@@ -170,10 +147,7 @@ func TestUnhealthyPairIsRolledBackTogether(t *testing.T) {
 	s.upgrade(harness.Plan{ID: "p", OnFailure: ota.Revert}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "new"), web)
 	s.awaitTrail("p", "app", trail("download_succeeded", "upgrading", "upgrade_succeeded", "upgrade_failed: reverted"))
 	assert.Equal(t, "old", string(s.device.Read("app.bin")))
-	assert.Equal(
-		t,
-		trail("download_succeeded", "upgrading", "upgrade_failed: health_check_failed"),
-		s.platform.Trail("p", "web"),
-	)
+	assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: health_check_failed"),
+		s.platform.Trail("p", "web"))
 	assert.Equal(t, "old web", string(s.device.Read("web.bin")))
 }

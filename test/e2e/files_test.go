@@ -329,16 +329,8 @@ func TestDamagedZone(t *testing.T) {
 			t.Parallel()
 			dir := copyOf(t, s.device.Dir)
 			d.does(t, dir, "zones/Test/Zone")
-			outcome := harness.RunAsNobody(
-				t,
-				dir,
-				"env",
-				"ZONEINFO="+filepath.Join(dir, "zones"),
-				programs.Agent,
-				"validate",
-				"--config",
-				"agent.yaml",
-			)
+			outcome := harness.RunAsNobody(t, dir, "env", "ZONEINFO="+filepath.Join(dir, "zones"), programs.Agent, "validate",
+				"--config", "agent.yaml")
 			ends(t, outcome, 2, `the time zone "Test/Zone" is not known on this device`)
 		})
 	}

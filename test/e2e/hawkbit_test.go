@@ -65,11 +65,8 @@ func TestHawkBitUnhealthyVersionIsRolledBack(t *testing.T) {
 	}
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "bad"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "broken"))
-	assert.Equal(
-		t,
-		trail("download_succeeded", "upgrading", "upgrade_failed: health_check_failed"),
-		s.platform.Trail("bad", "app"),
-	)
+	assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: health_check_failed"),
+		s.platform.Trail("bad", "app"))
 	last := s.platform.Reports("bad")
 	assert.Equal(t, "1.0.0", last[len(last)-1].Version)
 	assert.NotEmpty(t, last[len(last)-1].Failure.Detail)
@@ -219,11 +216,8 @@ func TestHawkBitKilledAtAnyMoment(t *testing.T) {
 		upgrades++
 		plan, target := fmt.Sprint("p-", upgrades), fmt.Sprint("1.0.", upgrades)
 		image := string(harness.Image(uint64(upgrades), imageSize))
-		s.platform.Offer(
-			harness.Plan{ID: plan},
-			s.packMCU("motor", target, int64(upgrades)),
-			s.pack(target, int64(upgrades), image),
-		)
+		s.platform.Offer(harness.Plan{ID: plan}, s.packMCU("motor", target, int64(upgrades)),
+			s.pack(target, int64(upgrades), image))
 		for n := 0; n < 5 && s.platform.Status(plan, s.device) != ota.DeviceUpgraded; n++ {
 			time.Sleep(time.Duration(5+random.IntN(1500)) * time.Millisecond)
 			agent.Kill()
@@ -254,30 +248,9 @@ func TestHawkBitPlatformStartedAgain(t *testing.T) {
 	image := string(harness.Image(1, imageSize))
 	path := s.bundleFile("app.ota", "1.1.0", 1, image, nil, s.key)
 	serve := func() *harness.Process {
-		p := harness.Start(
-			t,
-			s.device.Dir,
-			programs.Sim,
-			"platform",
-			"--dialect",
-			"hawkbit",
-			"--hawkbit-listen",
-			address,
-			"--hawkbit-sleep",
-			"1s",
-			"--credentials",
-			"devices",
-			"--store-listen",
-			"127.0.0.1:0",
-			"--page",
-			"",
-			"--state",
-			"kept",
-			"--upgrade",
-			path,
-			"--until-done",
-			"1",
-		)
+		p := harness.Start(t, s.device.Dir, programs.Sim, "platform", "--dialect", "hawkbit", "--hawkbit-listen", address,
+			"--hawkbit-sleep", "1s", "--credentials", "devices", "--store-listen", "127.0.0.1:0", "--page", "", "--state",
+			"kept", "--upgrade", path, "--until-done", "1")
 		p.AwaitOutput("ready for devices")
 		return p
 	}

@@ -17,11 +17,9 @@ func TestPackagesFromInside(t *testing.T) {
 	s.device.Settings["download"] = harness.Settings{"deny": []any{"127.0.0.0/8"}}
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "inside"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "new"))
-	assert.Equal(
-		t,
+	assert.Equal(t,
 		[]string{"plan_received", "upgrade_confirmed", "ready_to_download", "downloading", "download_failed: http_error"},
-		s.platform.Trail("inside", "app"),
-	)
+		s.platform.Trail("inside", "app"))
 	assert.Contains(t, s.device.Do("history").Out, "private network")
 	assert.Equal(t, "old", string(s.device.Read("app.bin")))
 }

@@ -47,13 +47,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			return
 		}
 	}
-	t.Logf(
-		"%d upgrades, %d fetches, %d of them resumed; kills by the last report: %v",
-		upgrades,
-		len(k.store.all()),
-		k.store.resumed(),
-		k.hits,
-	)
+	t.Logf("%d upgrades, %d fetches, %d of them resumed; kills by the last report: %v", upgrades, len(k.store.all()),
+		k.store.resumed(), k.hits)
 	assert.GreaterOrEqual(t, k.store.resumed(), upgrades, "kills did hit downloads")
 	assert.GreaterOrEqual(t, k.hits["upgrading"], upgrades, "kills did hit installations")
 	assert.Equal(t, 0, k.agent.Stop())

@@ -30,16 +30,8 @@ func launcher(t *testing.T) string {
 func (s *setting) launch(packaged string) *harness.Process {
 	s.t.Helper()
 	s.device.Configure()
-	return harness.Start(
-		s.t,
-		s.device.Dir,
-		launcher(s.t),
-		packaged,
-		s.device.Programs.Agent,
-		"run",
-		"--config",
-		s.device.Path("agent.yaml"),
-	)
+	return harness.Start(s.t, s.device.Dir, launcher(s.t), packaged, s.device.Programs.Agent, "run", "--config",
+		s.device.Path("agent.yaml"))
 }
 
 // A new agent that starts, and ends before it could roll itself back, is rolled
@@ -64,19 +56,14 @@ func TestNewAgentThatEndsIsRolledBack(t *testing.T) {
 					agent = s.launch(packaged)
 				}
 			}
-			s.platform.Offer(
-				harness.Plan{ID: "bad"},
-				harness.Pack(t, "agent", "1.1.0", 2, []byte("#!/bin/sh\n"+script+"\n"), nil, s.key),
-			)
+			s.platform.Offer(harness.Plan{ID: "bad"},
+				harness.Pack(t, "agent", "1.1.0", 2, []byte("#!/bin/sh\n"+script+"\n"), nil, s.key))
 			harness.Await(t, "the end of the plan", func() bool {
 				keep()
 				return s.platform.Status("bad", s.device) == ota.DeviceUpgradeFailed
 			})
-			assert.Equal(
-				t,
-				trail("download_succeeded", "upgrading", "upgrade_failed: boot_failed"),
-				s.platform.Trail("bad", "agent"),
-			)
+			assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: boot_failed"),
+				s.platform.Trail("bad", "agent"))
 			assert.Empty(t, s.platform.Faults("bad"))
 			assert.True(t, bytes.Equal(image, s.device.Read("sbin/ota-agent")), "the old program is there")
 			s.onlyIn("sbin", "ota-agent")
@@ -177,15 +164,8 @@ func TestLaunch(t *testing.T) {
 				put(name, test.files[name])
 			}
 			for i, want := range strings.Fields(test.starts) {
-				outcome := harness.Run(
-					t,
-					dir,
-					launcher(t),
-					filepath.Join(dir, "packaged"),
-					filepath.Join(dir, own),
-					"run",
-					"two words",
-				)
+				outcome := harness.Run(t, dir, launcher(t), filepath.Join(dir, "packaged"), filepath.Join(dir, own), "run",
+					"two words")
 				assert.Equal(t, want+" run two words\n", outcome.Out, "start %d: %s", i+1, outcome.Err)
 			}
 			entries, err := os.ReadDir(dir)

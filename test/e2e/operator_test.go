@@ -108,11 +108,8 @@ func TestPauseLastsOverRestarts(t *testing.T) {
 	agent := s.device.Start()
 	agent.AwaitOutput("connected to the broker")
 	assert.Equal(t, 4, s.device.Do("resume").Code, "it is not paused")
-	assert.Equal(
-		t,
-		harness.Outcome{Out: "paused: nothing new begins before '" + s.device.Shown("resume") + "'\n"},
-		s.device.Do("pause", "--reason", "line 3 runs"),
-	)
+	assert.Equal(t, harness.Outcome{Out: "paused: nothing new begins before '" + s.device.Shown("resume") + "'\n"},
+		s.device.Do("pause", "--reason", "line 3 runs"))
 	s.awaitState("paused")
 	assert.Equal(t, 4, s.device.Do("pause").Code, "it is paused already")
 	agent.Kill()
@@ -218,15 +215,8 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 	assert.Empty(t, document[control.History](t, s.device, "history").Plans)
 
 	// A relative path is the operator's.
-	installed := harness.Run(
-		t,
-		s.device.Path("usb"),
-		programs.Agent,
-		"install",
-		"--socket",
-		"../agent.sock",
-		"app-1.1.0.ota",
-	)
+	installed := harness.Run(t, s.device.Path("usb"), programs.Agent, "install", "--socket", "../agent.sock",
+		"app-1.1.0.ota")
 	assert.Equal(t, 0, installed.Code, installed.Err)
 	assert.Contains(t, installed.Out, "  app  upgrade succeeded\n")
 	assert.Equal(t, "new", string(s.device.Read("app.bin")))
@@ -241,10 +231,8 @@ func TestInstallWithoutAnyPlatform(t *testing.T) {
 	bad := s.device.Do("install", s.bundleFile("app-1.2.0.ota", "1.2.0", 3, "broken", nil, s.key), "--detach")
 	assert.Equal(t, 0, bad.Code, bad.Err)
 	harness.Await(t, "the trial of the bad version", func() bool {
-		return strings.Contains(
-			s.device.Do("explain").Out,
-			"component app runs on trial: its health is being checked\n  since ",
-		)
+		return strings.Contains(s.device.Do("explain").Out,
+			"component app runs on trial: its health is being checked\n  since ")
 	})
 	busy := s.device.Do("install", good)
 	assert.Equal(t, 4, busy.Code)

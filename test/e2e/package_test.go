@@ -159,25 +159,14 @@ func TestDowngradeNeedsItsOwnSignature(t *testing.T) {
 	s.upgrade(harness.Plan{ID: "refused"}, ota.DeviceUpgradeFailed, s.pack("1.5.0", 4, "older"))
 	assert.Equal(t, refused(ota.DowngradeRefused), s.platform.Trail("refused", "app"))
 
-	allowed := harness.Pack(
-		t,
-		"app",
-		"1.4.0",
-		3,
-		[]byte("oldest"),
-		func(m *ota.Manifest) { m.AllowDowngrade, m.Expires = true, time.Now().Add(time.Hour) },
-		s.key,
-	)
+	allowed := harness.Pack(t, "app", "1.4.0", 3, []byte("oldest"),
+		func(m *ota.Manifest) { m.AllowDowngrade, m.Expires = true, time.Now().Add(time.Hour) }, s.key)
 	s.upgrade(harness.Plan{ID: "allowed"}, ota.DeviceUpgraded, allowed)
 	assert.Equal(t, "oldest", string(s.device.Read("app.bin")))
 
 	s.upgrade(harness.Plan{ID: "still"}, ota.DeviceUpgradeFailed, s.pack("1.5.1", 4, "older"))
-	assert.Equal(
-		t,
-		refused(ota.DowngradeRefused),
-		s.platform.Trail("still", "app"),
-		"the highest release that has run still counts",
-	)
+	assert.Equal(t, refused(ota.DowngradeRefused), s.platform.Trail("still", "app"),
+		"the highest release that has run still counts")
 }
 
 func TestUnsignedPackageNeedsAllowUnsigned(t *testing.T) {
@@ -198,11 +187,8 @@ func TestThresholdOfSignatures(t *testing.T) {
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "one"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, "new"))
 	assert.Equal(t, refused(ota.KeyUntrusted), s.platform.Trail("one", "app"))
-	s.upgrade(
-		harness.Plan{ID: "two"},
-		ota.DeviceUpgraded,
-		harness.Pack(t, "app", "1.1.1", 1, []byte("new"), nil, s.key, second),
-	)
+	s.upgrade(harness.Plan{ID: "two"}, ota.DeviceUpgraded,
+		harness.Pack(t, "app", "1.1.1", 1, []byte("new"), nil, s.key, second))
 }
 
 // TestRotationOfKeys replaces the key of a device as docs/OPERATOR.md says: the
@@ -223,11 +209,8 @@ func TestRotationOfKeys(t *testing.T) {
 		if !accepted {
 			status = ota.DeviceUpgradeFailed
 		}
-		s.upgrade(
-			harness.Plan{ID: "to-" + version},
-			status,
-			harness.Pack(t, "app", version, release, []byte(version), nil, keys...),
-		)
+		s.upgrade(harness.Plan{ID: "to-" + version}, status,
+			harness.Pack(t, "app", version, release, []byte(version), nil, keys...))
 		if !accepted {
 			assert.Equal(t, refused(ota.KeyUntrusted), s.platform.Trail("to-"+version, "app"))
 		}

@@ -55,27 +55,8 @@ func TestPlatformKilledInTheMiddle(t *testing.T) {
 	write("token", "a token that cannot be guessed\n")
 	made := harness.Run(t, dir, programs.Sim, "keygen", "release")
 	require.Equal(t, 0, made.Code, made.Err)
-	made = harness.Run(
-		t,
-		dir,
-		programs.Sim,
-		"pack",
-		"--key",
-		"release.key",
-		"--product",
-		"gw-200",
-		"--component",
-		"rootfs",
-		"--target",
-		"1.1.0",
-		"--release",
-		"2",
-		"--chunk",
-		"8192",
-		"--out",
-		"rootfs.ota",
-		"rootfs.img",
-	)
+	made = harness.Run(t, dir, programs.Sim, "pack", "--key", "release.key", "--product", "gw-200", "--component",
+		"rootfs", "--target", "1.1.0", "--release", "2", "--chunk", "8192", "--out", "rootfs.ota", "rootfs.img")
 	require.Equal(t, 0, made.Code, made.Err)
 	broker, store, pages := harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t)
 	start := func() *harness.Process {
@@ -154,12 +135,8 @@ func TestPlatformKilledInTheMiddle(t *testing.T) {
 	assert.Equal(t, verdict.Reports.Numbered, stored, "what the devices have numbered, the platform has, each once")
 	var state struct{ Reports map[string]int }
 	ask("/api/v1/platform", &state)
-	assert.Zero(
-		t,
-		state.Reports["illegal"]+state.Reports["conflicting"]+state.Reports["unknown"]+state.Reports["dropped"],
-		"%v",
-		state.Reports,
-	)
+	assert.Zero(t, state.Reports["illegal"]+state.Reports["conflicting"]+state.Reports["unknown"]+state.Reports["dropped"],
+		"%v", state.Reports)
 	assert.Contains(t, ask("/plans/spring/monitoring", nil), `<b class="count">1,000</b>`)
 	assert.Equal(t, 0, p.Stop())
 }

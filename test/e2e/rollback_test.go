@@ -21,11 +21,8 @@ type offers struct{ *setting }
 func (o *offers) refuses(plan, target string, release int64, code ota.Code, change func(*ota.Manifest)) {
 	o.t.Helper()
 	plan = strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(plan)
-	o.upgrade(
-		harness.Plan{ID: plan},
-		ota.DeviceUpgradeFailed,
-		harness.Pack(o.t, "app", target, release, []byte("content of "+target), change, o.key),
-	)
+	o.upgrade(harness.Plan{ID: plan}, ota.DeviceUpgradeFailed,
+		harness.Pack(o.t, "app", target, release, []byte("content of "+target), change, o.key))
 	assert.Equal(o.t, refused(code), o.platform.Trail(plan, "app"), plan)
 }
 

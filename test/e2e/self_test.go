@@ -67,16 +67,10 @@ func TestAgentThatDoesNotRunIsRolledBack(t *testing.T) {
 			agent := s.device.Start()
 			for i, content := range []string{"no program", "\x7fELF neither"} {
 				plan, target := fmt.Sprint("bad-", i), fmt.Sprint("1.1.", i)
-				s.upgrade(
-					harness.Plan{ID: plan},
-					ota.DeviceUpgradeFailed,
-					harness.Pack(t, "agent", target, 1, []byte(content), nil, s.key),
-				)
-				assert.Equal(
-					t,
-					trail("download_succeeded", "upgrading", "upgrade_failed: "+string(test.code)),
-					s.platform.Trail(plan, "agent"),
-				)
+				s.upgrade(harness.Plan{ID: plan}, ota.DeviceUpgradeFailed,
+					harness.Pack(t, "agent", target, 1, []byte(content), nil, s.key))
+				assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: "+string(test.code)),
+					s.platform.Trail(plan, "agent"))
 				assert.True(t, bytes.Equal(image, s.device.Read("sbin/ota-agent")), "the old program is there")
 				assert.True(t, agent.Running())
 			}

@@ -67,23 +67,16 @@ func TestSerialMCU(t *testing.T) {
 func TestSerialMCUFallsSilent(t *testing.T) {
 	t.Parallel()
 	dies := func(mcu *serialtest.MCU) { mcu.OneBank, mcu.ResetAt, mcu.Dies = true, 5, true }
-	s, mcu := mcuSetting(
-		t,
-		"300ms",
-		dies,
-		harness.Settings{"start_timeout": "200ms", "attempts": 2, "timeout": "200ms", "tries": 1},
-	)
+	s, mcu := mcuSetting(t, "300ms", dies,
+		harness.Settings{"start_timeout": "200ms", "attempts": 2, "timeout": "200ms", "tries": 1})
 	s.device.Start()
 	s.platform.Offer(harness.Plan{ID: "p"}, s.packImage("1.1.0", 1, mcuImage("1.1.0")))
 	harness.Await(t, "the MCU to die", mcu.Dead)
 	assert.Nil(t, mcu.Live())
 	mcu.Revive()
 	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgradeFailed)
-	assert.Equal(
-		t,
-		trail("download_succeeded", "upgrading", "upgrade_failed: component_silent"),
-		s.platform.Trail("p", "motor"),
-	)
+	assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: component_silent"),
+		s.platform.Trail("p", "motor"))
 	assert.True(t, bytes.Equal(mcuImage("1.0.0"), mcu.Live()))
 }
 
@@ -92,10 +85,7 @@ func TestSerialMCUKeepsItsVersion(t *testing.T) {
 	s, mcu := mcuSetting(t, "20s", func(mcu *serialtest.MCU) { mcu.Forgets = true }, nil)
 	s.device.Start()
 	s.upgrade(harness.Plan{ID: "p"}, ota.DeviceUpgradeFailed, s.packImage("1.1.0", 1, mcuImage("1.1.0")))
-	assert.Equal(
-		t,
-		trail("download_succeeded", "upgrading", "upgrade_failed: verify_failed"),
-		s.platform.Trail("p", "motor"),
-	)
+	assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: verify_failed"),
+		s.platform.Trail("p", "motor"))
 	assert.True(t, bytes.Equal(mcuImage("1.0.0"), mcu.Live()))
 }

@@ -60,15 +60,8 @@ func (s *setting) pack(target string, release int64, content string) *harness.Pa
 
 // packMCU signs a package of a component with a handler.
 func (s *setting) packMCU(id, target string, release int64) *harness.Package {
-	return harness.Pack(
-		s.t,
-		id,
-		target,
-		release,
-		[]byte("image of "+target),
-		func(m *ota.Manifest) { m.Type = ota.MCU },
-		s.key,
-	)
+	return harness.Pack(s.t, id, target, release, []byte("image of "+target), func(m *ota.Manifest) { m.Type = ota.MCU },
+		s.key)
 }
 
 // upgrade offers packages in a plan and waits for the device's end.
@@ -82,11 +75,8 @@ func (s *setting) upgrade(plan harness.Plan, want ota.DeviceStatus, packages ...
 // come after the plan has its end on the device.
 func (s *setting) awaitTrail(plan, component string, want []string) {
 	s.t.Helper()
-	harness.Await(
-		s.t,
-		"the last report of "+component,
-		func() bool { return len(s.platform.Trail(plan, component)) >= len(want) },
-	)
+	harness.Await(s.t, "the last report of "+component,
+		func() bool { return len(s.platform.Trail(plan, component)) >= len(want) })
 	assert.Equal(s.t, want, s.platform.Trail(plan, component))
 }
 

@@ -126,11 +126,8 @@ func TestDamagedFilesOfThePlatform(t *testing.T) {
 					[]string{"platform", "--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0", "--page", "127.0.0.1:0"},
 					strings.Fields(row.flags)...)
 				p := harness.StartAsNobody(t, dir, programs.Sim, args...)
-				harness.Await(
-					t,
-					"the end or the start",
-					func() bool { return !p.Running() || strings.Contains(p.Output(), "ready for devices") },
-				)
+				harness.Await(t, "the end or the start",
+					func() bool { return !p.Running() || strings.Contains(p.Output(), "ready for devices") })
 				if d.name == "link" || strings.Contains(row.fine, d.name) {
 					ends(t, harness.Outcome{Code: p.Stop(), Err: p.Output()}, 0)
 					return

@@ -34,11 +34,8 @@ func TestPackageLargerThanTheDisk(t *testing.T) {
 	s.device.Components(harness.FileComponent("app", "1.0.0", harness.Settings{"path": "disk/app.bin"}))
 	agent := s.device.Start()
 	s.upgrade(harness.Plan{ID: "large"}, ota.DeviceUpgradeFailed, s.pack("1.1.0", 1, string(harness.Image(1, 3<<20))))
-	assert.Equal(
-		t,
-		[]string{"plan_received", "upgrade_confirmed", "ready_to_download", "download_failed: space_low"},
-		s.platform.Trail("large", "app"),
-	)
+	assert.Equal(t, []string{"plan_received", "upgrade_confirmed", "ready_to_download", "download_failed: space_low"},
+		s.platform.Trail("large", "app"))
 	assert.Equal(t, "old", string(s.device.Read("disk/app.bin")))
 
 	s.upgrade(harness.Plan{ID: "small"}, ota.DeviceUpgraded, s.pack("1.2.0", 2, "small"))
@@ -131,11 +128,8 @@ func TestArchivesStayInTheirDirectory(t *testing.T) {
 			}
 			assert.Equal(t, string(s.key.Public(t)), string(s.device.Read("release.pub")))
 
-			s.upgrade(
-				harness.Plan{ID: "good"},
-				ota.DeviceUpgraded,
-				s.packArchive("1.2.0", 2, tar.Header{Name: "index.html"}, tar.Header{Name: "css/all.css"}),
-			)
+			s.upgrade(harness.Plan{ID: "good"}, ota.DeviceUpgraded,
+				s.packArchive("1.2.0", 2, tar.Header{Name: "index.html"}, tar.Header{Name: "css/all.css"}))
 			assert.Equal(t, "content of css/all.css", string(s.device.Read("www/web/css/all.css")))
 		})
 	}
@@ -159,13 +153,6 @@ func (s *setting) packArchive(target string, release int64, members ...tar.Heade
 	}
 	require.NoError(s.t, w.Close())
 	require.NoError(s.t, zip.Close())
-	return harness.Pack(
-		s.t,
-		"web",
-		target,
-		release,
-		archive.Bytes(),
-		func(m *ota.Manifest) { m.Files[0].Name = "web.tar.gz" },
-		s.key,
-	)
+	return harness.Pack(s.t, "web", target, release, archive.Bytes(),
+		func(m *ota.Manifest) { m.Files[0].Name = "web.tar.gz" }, s.key)
 }

@@ -123,11 +123,8 @@ func TestBadFileOfTheAgentIsRolledBack(t *testing.T) {
 				}
 				running := agent()
 				s.upgrade(harness.Plan{ID: "bad"}, ota.DeviceUpgradeFailed, pack("1.1.0", 1, test.bad(s)))
-				assert.Equal(
-					t,
-					trail("download_succeeded", "upgrading", "upgrade_failed: boot_failed"),
-					s.platform.Trail("bad", "conf"),
-				)
+				assert.Equal(t, trail("download_succeeded", "upgrading", "upgrade_failed: boot_failed"),
+					s.platform.Trail("bad", "conf"))
 				assert.Contains(t, s.failure("bad"), "could not start with the new version")
 				assert.Contains(t, s.failure("bad"), test.says)
 				assert.True(t, running.Running(), "under the same process id")

@@ -50,10 +50,8 @@ func newSite(t *testing.T) *site {
 func (s *site) behind(product string, keys ...string) {
 	firmware := harness.CommandComponent("fw", "bus")
 	firmware["type"] = "module" // sub-devices have no other
-	s.subs = append(
-		s.subs,
-		harness.Settings{"devices": keys, "product": product, "components": []harness.Settings{firmware}},
-	)
+	s.subs = append(s.subs,
+		harness.Settings{"devices": keys, "product": product, "components": []harness.Settings{firmware}})
 	s.device.Settings["sub_devices"] = s.subs
 	for _, key := range keys {
 		s.addHandler(key)
@@ -222,25 +220,17 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 		text := s.device.Do("status").Out
 		return strings.Contains(
 			text,
-			"waits for your answer: "+s.device.Shown(
-				"confirm",
-			)+" --device meter-1, or "+s.device.Shown(
+			"waits for your answer: "+s.device.Shown("confirm")+" --device meter-1, or "+s.device.Shown(
 				"refuse",
 			)+" --device meter-1",
 		) &&
 			strings.Contains(text, s.device.Shown("confirm")+" --device meter-2")
 	})
 	assert.Equal(t, 4, s.device.Do("confirm").Code, "the gateway has no plan")
-	assert.Equal(
-		t,
-		harness.Outcome{Out: "confirmed plan p, attempt 1: fw 1.0.0 to 1.1.0\n"},
-		s.device.Do("confirm", "--device", "meter-2"),
-	)
-	assert.Equal(
-		t,
-		harness.Outcome{Out: "refused plan p, attempt 1: fw 1.0.0 to 1.1.0\n"},
-		s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"),
-	)
+	assert.Equal(t, harness.Outcome{Out: "confirmed plan p, attempt 1: fw 1.0.0 to 1.1.0\n"},
+		s.device.Do("confirm", "--device", "meter-2"))
+	assert.Equal(t, harness.Outcome{Out: "refused plan p, attempt 1: fw 1.0.0 to 1.1.0\n"},
+		s.device.Do("refuse", "--device", "meter-1", "--reason", "locked"))
 	s.platform.AwaitDevice("p", "meter-2", ota.DeviceUpgraded)
 	assert.Equal(t, "1.0.0", s.runs("meter-1"))
 	harness.Await(t, "the refusal", func() bool {
@@ -261,11 +251,8 @@ func TestSubDeviceIsOperated(t *testing.T) {
 	})
 	explained := func(key string) string { return s.device.Do("explain", "--device", key).Out }
 	paused := func(key string, want bool) {
-		harness.Await(
-			t,
-			fmt.Sprint("the pause of ", key, " is ", want),
-			func() bool { return strings.Contains(explained(key), "paused by the operator") == want },
-		)
+		harness.Await(t, fmt.Sprint("the pause of ", key, " is ", want),
+			func() bool { return strings.Contains(explained(key), "paused by the operator") == want })
 	}
 	assert.Equal(t, 0, s.device.Do("pause", "--device", "meter-1").Code)
 	paused("meter-1", true)
@@ -286,27 +273,8 @@ func TestSubDeviceIsOperated(t *testing.T) {
 	private, err := wire.MarshalPrivateKey(s.key.PrivateKey)
 	require.NoError(t, err)
 	s.device.Write("release.key", private, 0o600)
-	packed := harness.Run(
-		t,
-		s.device.Dir,
-		programs.Sim,
-		"pack",
-		"--key",
-		"release.key",
-		"--product",
-		"meter",
-		"--component",
-		"fw",
-		"--type",
-		"module",
-		"--target",
-		"1.1.0",
-		"--release",
-		"1",
-		"--out",
-		file,
-		"fw.bin",
-	)
+	packed := harness.Run(t, s.device.Dir, programs.Sim, "pack", "--key", "release.key", "--product", "meter",
+		"--component", "fw", "--type", "module", "--target", "1.1.0", "--release", "1", "--out", file, "fw.bin")
 	require.Zero(t, packed.Code, packed.Err)
 	assert.Equal(t, 1, s.device.Do("rehearse", file).Code, "it is not for the gateway")
 	assert.Equal(t, 0, s.device.Do("rehearse", "--device", "meter-2", file).Code)

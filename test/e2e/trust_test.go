@@ -68,10 +68,8 @@ func TestTrustOfParts(t *testing.T) {
 		if test.accepted {
 			want, status = ota.DeviceUpgraded, succeeded
 		}
-		v.platform.Offer(
-			harness.Plan{ID: test.name},
-			harness.Pack(t, test.component, fmt.Sprintf("1.1.%d", i), 2, []byte(test.name), of(test.product), test.keys...),
-		)
+		v.platform.Offer(harness.Plan{ID: test.name},
+			harness.Pack(t, test.component, fmt.Sprintf("1.1.%d", i), 2, []byte(test.name), of(test.product), test.keys...))
 		v.platform.AwaitDevice(test.name, test.device, want)
 		assert.Equal(t, status, v.platform.Trail(test.name, test.component), test.name)
 	}

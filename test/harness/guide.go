@@ -50,11 +50,8 @@ func NewGuide(t testing.TB, programs Programs, checkout, brokerAddress string, p
 	_, section, found := strings.Cut(g.read(filepath.Join(checkout, "README.md")), "\n## On a device\n")
 	section, _, ends := strings.Cut(section, "\n## ")
 	if g.blocks = fencesOf(section); !found || !ends || len(g.blocks) != fences {
-		t.Fatalf(
-			"README.md: the section \"On a device\" has %d fences, not %d: change this reader with it",
-			len(g.blocks),
-			fences,
-		)
+		t.Fatalf("README.md: the section \"On a device\" has %d fences, not %d: change this reader with it", len(g.blocks),
+			fences)
 	}
 	config := g.read(filepath.Join(checkout, "examples/agent.yaml"))
 	if !strings.Contains(config, readerBroker) {

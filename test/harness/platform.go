@@ -67,10 +67,8 @@ func (p *Platform) observe(_ time.Time, fact engine.Output) {
 		case engine.Duplicate: // sent again after a cut, as it should be
 		default:
 			r := fact.Report
-			p.faults[r.Plan] = append(
-				p.faults[r.Plan],
-				fmt.Sprintf("number %d, %s %s: %s %v", r.Seq, r.Component, r.Status, fact.Arrival, fact.Cause),
-			)
+			p.faults[r.Plan] = append(p.faults[r.Plan],
+				fmt.Sprintf("number %d, %s %s: %s %v", r.Seq, r.Component, r.Status, fact.Arrival, fact.Cause))
 		}
 	case engine.Decided:
 		p.decisions = append(p.decisions, *fact.Decision)

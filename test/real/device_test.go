@@ -89,25 +89,9 @@ func (j *journey) pack(content string) (file string) {
 	private, err := wire.MarshalPrivateKey(j.key.PrivateKey)
 	require.NoError(j.t, err)
 	dir := j.t.TempDir()
-	out := harness.Run(
-		j.t,
-		dir,
-		programs.Sim,
-		"pack",
-		"--key",
-		write(j.t, "release.key", string(private)),
-		"--product",
-		harness.Product,
-		"--component",
-		"app",
-		"--target",
-		"1.1.0",
-		"--release",
-		"2",
-		"--out",
-		"app.ota",
-		write(j.t, "app.bin", content),
-	)
+	out := harness.Run(j.t, dir, programs.Sim, "pack", "--key", write(j.t, "release.key", string(private)), "--product",
+		harness.Product, "--component", "app", "--target", "1.1.0", "--release", "2", "--out", "app.ota",
+		write(j.t, "app.bin", content))
 	require.Zero(j.t, out.Code, out.Err)
 	return filepath.Join(dir, "app.ota")
 }

@@ -49,43 +49,12 @@ esac
 	private, err := wire.MarshalPrivateKey(j.key.PrivateKey)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	out := harness.Run(
-		t,
-		dir,
-		programs.Sim,
-		"pack",
-		"--key",
-		write(t, "release.key", string(private)),
-		"--product",
-		"meter",
-		"--type",
-		"module",
-		"--component",
-		"fw",
-		"--target",
-		"1.1.0",
-		"--release",
-		"1",
-		"--out",
-		"fw.ota",
-		write(t, "fw.bin", "firmware 1.1.0"),
-	)
+	out := harness.Run(t, dir, programs.Sim, "pack", "--key", write(t, "release.key", string(private)), "--product",
+		"meter", "--type", "module", "--component", "fw", "--target", "1.1.0", "--release", "1", "--out", "fw.ota",
+		write(t, "fw.bin", "firmware 1.1.0"))
 	require.Zero(t, out.Code, out.Err)
-	platform := harness.ServePlatform(
-		t,
-		programs,
-		dir,
-		"--broker",
-		broker.url(),
-		"--upgrade",
-		"fw.ota",
-		"--until-done",
-		"2",
-		"--username",
-		"platform",
-		"--password-file",
-		write(t, "password", "p-secret\n"),
-	)
+	platform := harness.ServePlatform(t, programs, dir, "--broker", broker.url(), "--upgrade", "fw.ota", "--until-done",
+		"2", "--username", "platform", "--password-file", write(t, "password", "p-secret\n"))
 	agent := j.device.Start()
 	platform.AwaitOutput("meter-1  is now: Upgraded")
 	platform.AwaitOutput("meter-2  is now: Upgraded")

@@ -35,11 +35,8 @@ func TestBrokerOutages(t *testing.T) {
 	device.Write("app.bin", []byte("old"), 0o755)
 	device.Write("tool.bin", []byte("old"), 0o755)
 	image := harness.Image(1, size)
-	observer.Offer(
-		harness.Plan{ID: "p"},
-		harness.Pack(t, "app", "1.1.0", 2, image, nil, key),
-		harness.Pack(t, "tool", "1.1.0", 2, []byte("new"), nil, key),
-	)
+	observer.Offer(harness.Plan{ID: "p"}, harness.Pack(t, "app", "1.1.0", 2, image, nil, key),
+		harness.Pack(t, "tool", "1.1.0", 2, []byte("new"), nil, key))
 
 	began := time.Now()
 	agent := device.Start()
@@ -48,11 +45,8 @@ func TestBrokerOutages(t *testing.T) {
 		time.Sleep(held)
 		broker.kill()
 		broker.start()
-		harness.Await(
-			t,
-			"the agent is back",
-			func() bool { return strings.Count(agent.Output(), "connected to the broker") > 2*outage+2 },
-		)
+		harness.Await(t, "the agent is back",
+			func() bool { return strings.Count(agent.Output(), "connected to the broker") > 2*outage+2 })
 	}
 	t.Logf("%d outages in %s", outages, time.Since(began).Round(time.Millisecond))
 	observer.AwaitStatus("p", device, ota.DeviceUpgraded)

@@ -112,10 +112,8 @@ func (d *observer) send(to *harness.Device, m ota.Down) {
 	d.t.Helper()
 	kind, payload, err := wire.EncodeDown(m)
 	require.NoError(d.t, err)
-	_, err = d.client.Publish(
-		d.t.Context(),
-		&paho.Publish{Topic: wire.Topics{}.Down(to.Identity(), kind), QoS: 1, Payload: payload},
-	)
+	_, err = d.client.Publish(d.t.Context(),
+		&paho.Publish{Topic: wire.Topics{}.Down(to.Identity(), kind), QoS: 1, Payload: payload})
 	require.NoError(d.t, err)
 }
 

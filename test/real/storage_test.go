@@ -59,11 +59,8 @@ func assertAsked(t *testing.T, f *front, host, root string) {
 	t.Helper()
 	asked := f.asked()
 	require.Len(t, asked, 1)
-	assert.Regexp(
-		t,
-		"^"+regexp.QuoteMeta(root)+"ota-sim-[A-Z2-7]+/"+regexp.QuoteMeta("gw-200/app/full/1.1.0/app.bin")+"$",
-		asked[0].path,
-	)
+	assert.Regexp(t, "^"+regexp.QuoteMeta(root)+"ota-sim-[A-Z2-7]+/"+regexp.QuoteMeta("gw-200/app/full/1.1.0/app.bin")+"$",
+		asked[0].path)
 	assert.Equal(t, get{host: host, path: asked[0].path}, asked[0])
 }
 
@@ -120,12 +117,8 @@ func TestResume(t *testing.T) {
 		assert.Equal(t, kept, front.asked()[before].from, "it goes on at the first byte that is missing")
 	}
 	observer.AwaitStatus("p", device, ota.DeviceUpgraded)
-	t.Logf(
-		"upgraded in %s with %d kills and %d requests",
-		time.Since(began).Round(time.Millisecond),
-		kills,
-		len(front.asked()),
-	)
+	t.Logf("upgraded in %s with %d kills and %d requests", time.Since(began).Round(time.Millisecond), kills,
+		len(front.asked()))
 	assert.Len(t, front.asked(), 1+kills, "no request but the first and one after each kill")
 	assert.True(t, bytes.Equal(image, device.Read("app.bin")))
 	assert.Empty(t, observer.Faults("p"))

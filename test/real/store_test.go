@@ -87,27 +87,9 @@ func (s *store) client() *minio.Client {
 // admit gives the device keys of its own, with which it may read.
 func (s *store) admit() {
 	s.t.Helper()
-	made := harness.Run(
-		s.t,
-		s.dir,
-		versitygwProgram,
-		"admin",
-		"--access",
-		platformAccess,
-		"--secret",
-		platformSecret,
-		"--region",
-		region,
-		"--endpoint-url",
-		s.url,
-		"create-user",
-		"--access",
-		deviceAccess,
-		"--secret",
-		deviceSecret,
-		"--role",
-		"user",
-	)
+	made := harness.Run(s.t, s.dir, versitygwProgram, "admin", "--access", platformAccess, "--secret", platformSecret,
+		"--region", region, "--endpoint-url", s.url, "create-user", "--access", deviceAccess, "--secret", deviceSecret,
+		"--role", "user")
 	require.Zero(s.t, made.Code, made.Err)
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + deviceAccess + `"]},
 		"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::` + bucket + `/*"]}]}`

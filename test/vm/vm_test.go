@@ -207,15 +207,8 @@ func (l *lab) upgrade(v version, moments []moment) time.Duration {
 	require.True(l, l.ended(plan, upgradeLimit), "upgrade to %s does not end: %v", v.name, l.platform.Trail(plan, ""))
 	took := time.Since(began)
 	l.judge(plan, v, len(cuts))
-	l.Logf(
-		"%s %-26s killed [%s] → %s, runs %s, after %.0fs",
-		v.name,
-		v.what(),
-		strings.Join(cuts, ", "),
-		l.last(plan),
-		l.runs.name,
-		took.Seconds(),
-	)
+	l.Logf("%s %-26s killed [%s] → %s, runs %s, after %.0fs", v.name, v.what(), strings.Join(cuts, ", "), l.last(plan),
+		l.runs.name, took.Seconds())
 	return took
 }
 

@@ -59,24 +59,20 @@ func TestWholeRollout(t *testing.T) {
 	s.asks("gw-4", "2")
 	s.says("gw-5", &ota.Offline{})
 	plans := must[api.Plans](s, "GET", "/plans", "")
-	assert.Equal(
-		t, api.Counts{NotUpgraded: 1, Upgraded: 2, UpgradeFailed: 1, NoUpdateRequired: 1, Total: 5, SuccessRate: 66.67},
-		plans.Plans[0].Devices,
-	)
+	assert.Equal(t,
+		api.Counts{NotUpgraded: 1, Upgraded: 2, UpgradeFailed: 1, NoUpdateRequired: 1, Total: 5, SuccessRate: 66.67},
+		plans.Plans[0].Devices)
 	assert.Equal(t, plans.Plans[0].Devices, plans.Totals)
 
-	table := must[api.Devices](
-		s, "GET", "/plans/spring-2026/devices?status=upgraded&online=true&key=gw-&limit=1&offset=1", "",
-	)
+	table := must[api.Devices](s, "GET", "/plans/spring-2026/devices?status=upgraded&online=true&key=gw-&limit=1&offset=1",
+		"")
 	assert.Equal(t, 2, table.Total)
 	assert.Len(t, table.Devices, 1)
 	_, csv := s.call("GET", "/plans/spring-2026/devices.csv?status=upgrade_failed", "")
 	lines := strings.Split(strings.TrimSpace(csv), "\n")
-	assert.Equal(
-		t,
+	assert.Equal(t,
 		"DeviceKey,Upgrade start time,Upgrade end time,Upgrade status,Device online status,Attempt,Failure,Earlier failure",
-		lines[0],
-	)
+		lines[0])
 	assert.Regexp(t, `^gw-3,\d.*Z,\d.*Z,Upgrade Failed,Online,1,A: boot_failed: no sign of life \(attempt 1\),$`, lines[1])
 	assert.Equal(t, "upgrading", must[api.PlanDetails](s, "GET", "/plans/spring-2026", "").Status)
 	assert.NotEmpty(t, must[api.Series](s, "GET", "/plans/spring-2026/series", "").Samples)
@@ -86,13 +82,11 @@ func TestWholeRollout(t *testing.T) {
 	assert.True(t, device.Retry.Allowed)
 	retried := must[api.Retried](s, "POST", "/plans/spring-2026/retry", `{"devices":["gw-1","gw-3","nobody"]}`)
 	assert.Equal(t, 1, retried.Retried)
-	assert.Equal(
-		t, []api.FieldError{{Field: "gw-1", Reason: "it has not failed"}, {Field: "nobody", Reason: "it is not known"}},
-		retried.Refused,
-	)
-	assert.Equal(
-		t, "it has not failed", must[api.DeviceDetails](s, "GET", "/plans/spring-2026/devices/gw-1", "").Retry.Reason,
-	)
+	assert.Equal(t,
+		[]api.FieldError{{Field: "gw-1", Reason: "it has not failed"}, {Field: "nobody", Reason: "it is not known"}},
+		retried.Refused)
+	assert.Equal(t, "it has not failed",
+		must[api.DeviceDetails](s, "GET", "/plans/spring-2026/devices/gw-1", "").Retry.Reason)
 	s.refused(409, "POST", "/plans/spring-2026/devices/gw-1/retry", "")
 
 	must[api.PlanDetails](s, "POST", "/plans/spring-2026/terminate", "")
@@ -174,9 +168,8 @@ func (s *stand) platformRetry() {
 	must[api.PlanDetails](s, "POST", "/plans/by-hand/terminate", "")
 	s.upgrades("retrying", "gw-9", ota.UpgradeFailed)
 	for n := 2; n <= 6; n++ {
-		s.reports(
-			"retrying", "gw-9", ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed,
-		)
+		s.reports("retrying", "gw-9", ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading,
+			ota.UpgradeFailed)
 	}
 	d := must[api.DeviceDetails](s, "POST", "/plans/retrying/devices/gw-9/retry", "")
 	assert.NotEqual(s.t, "upgrade_failed", d.Status)
@@ -187,9 +180,8 @@ func (s *stand) platformRetry() {
 
 // firstEvents reads the beginning of the stream.
 func (s *stand) firstEvents() {
-	r, err := http.NewRequestWithContext(
-		s.t.Context(), "GET", s.server.URL+api.Root+"/events?kind=plan,device,report,decision&device=gw-7", nil,
-	)
+	r, err := http.NewRequestWithContext(s.t.Context(), "GET",
+		s.server.URL+api.Root+"/events?kind=plan,device,report,decision&device=gw-7", nil)
 	require.NoError(s.t, err)
 	answer, err := http.DefaultClient.Do(r)
 	require.NoError(s.t, err)
@@ -282,9 +274,8 @@ func TestProblemsNameTheFields(t *testing.T) {
 		"offset": "offset=-1", "key": "key=" + strings.Repeat("x", 65)} {
 		assert.Equal(t, field, s.refused(422, "GET", "/plans/p/devices?"+query, "").Errors[0].Field)
 	}
-	assert.Equal(
-		t, "id", s.refused(422, "POST", "/plans", planForm("P!", "")).Errors[0].Field, "an id made of the name is taken",
-	)
+	assert.Equal(t, "id", s.refused(422, "POST", "/plans", planForm("P!", "")).Errors[0].Field,
+		"an id made of the name is taken")
 }
 
 func TestUploadsAreChecked(t *testing.T) {

@@ -141,10 +141,8 @@ func (a *API) exportDevices(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	table := newTable(
-		w, plan+".csv", "DeviceKey", "Upgrade start time", "Upgrade end time", "Upgrade status", "Device online status",
-		"Attempt", "Failure", "Earlier failure",
-	)
+	table := newTable(w, plan+".csv", "DeviceKey", "Upgrade start time", "Upgrade end time", "Upgrade status",
+		"Device online status", "Attempt", "Failure", "Earlier failure")
 	for i := range rows {
 		r := &rows[i]
 		table.row(r.Key, second(r.Started), second(r.Ended), r.Status.Name(), onlineName(r.Online), strconv.Itoa(r.Attempt),

@@ -134,10 +134,8 @@ func (s *stand) says(key string, message ota.Up) {
 }
 
 func (s *stand) asks(key, version string) {
-	s.says(
-		key,
-		&ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: version}}},
-	)
+	s.says(key,
+		&ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: version}}})
 }
 
 func (s *stand) reports(plan, key string, statuses ...ota.Status) {
@@ -161,7 +159,6 @@ func (s *stand) upgrades(plan, key string, end ota.Status) {
 	s.asks(key, "1")
 	s.reports(plan, key, ota.PlanReceived)
 	s.says(key, &ota.Decision{Plan: plan, Attempt: 1, Accept: true})
-	s.reports(
-		plan, key, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, end,
-	)
+	s.reports(plan, key, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading,
+		end)
 }

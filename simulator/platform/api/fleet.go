@@ -105,10 +105,8 @@ func (a *API) exportFleet(w http.ResponseWriter, r *http.Request) error {
 	f.Offset, f.Limit = 0, 0
 	var rows []engine.FleetRow
 	a.platform.View(func(e *engine.Engine) { rows, _ = e.Fleet(f) })
-	table := newTable(
-		w, "devices.csv", "ProductKey", "DeviceKey", "Gateway", "Device online status", "First contact", "Last contact",
-		"Components",
-	)
+	table := newTable(w, "devices.csv", "ProductKey", "DeviceKey", "Gateway", "Device online status", "First contact",
+		"Last contact", "Components")
 	for i := range rows {
 		r := &rows[i]
 		table.row(r.Product, r.Key, r.Via, onlineName(r.Online), second(r.First), second(r.Last), VersionsText(r.Components))

@@ -59,15 +59,11 @@ func keysOf(f api.Fleet) string {
 func TestTablesAreNoFormulas(t *testing.T) {
 	s := start(t)
 	for _, id := range []string{"=1", "-1"} {
-		s.platform.Hear(
-			ota.Identity{Product: "gw", Device: "d" + id[1:] + "x"},
-			&ota.Inventory{Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: id}}},
-		)
+		s.platform.Hear(ota.Identity{Product: "gw", Device: "d" + id[1:] + "x"},
+			&ota.Inventory{Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: id}}})
 	}
-	s.platform.Hear(
-		ota.Identity{Product: "gw", Device: "-2"},
-		&ota.Inventory{Components: []ota.ComponentVersion{{ID: "-1+2", Type: ota.Module, Version: "1"}}},
-	)
+	s.platform.Hear(ota.Identity{Product: "gw", Device: "-2"},
+		&ota.Inventory{Components: []ota.ComponentVersion{{ID: "-1+2", Type: ota.Module, Version: "1"}}})
 	_, csv := s.call("GET", "/devices.csv", "")
 	assert.Contains(t, csv, "gw,'-2,")
 	assert.Contains(t, csv, ",'-1+2 1\n")
@@ -90,10 +86,8 @@ func TestEndOfOneDevice(t *testing.T) {
 
 	d := must[api.DeviceDetails](s, "POST", "/plans/p/devices/gone/end", "")
 	assert.Equal(t, "upgrade_failed", d.Status)
-	assert.Equal(
-		t, &api.FieldCause{Code: "plan_terminated", Detail: "the operator ended the plan for this device"},
-		d.Components[0].Error,
-	)
+	assert.Equal(t, &api.FieldCause{Code: "plan_terminated", Detail: "the operator ended the plan for this device"},
+		d.Components[0].Error)
 	assert.Equal(
 		t,
 		[]api.Step{
@@ -117,20 +111,17 @@ func TestFailureThatIsOver(t *testing.T) {
 	must[api.PlanDetails](s, "POST", "/plans", planForm("p", ""))
 	must[api.PlanDetails](s, "POST", "/plans/p/activate", "")
 	s.upgrades("p", "gw-1", ota.UpgradeFailed)
-	s.reports(
-		"p", "gw-1", ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeSucceeded,
-	)
+	s.reports("p", "gw-1", ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading,
+		ota.UpgradeSucceeded)
 	d := must[api.DeviceDetails](s, "GET", "/plans/p/devices/gw-1", "")
 	assert.Equal(t, "upgraded", d.Status)
 	assert.Nil(t, d.Components[0].Error)
-	assert.Equal(
-		t, &api.Earlier{1, api.FieldCause{Code: "boot_failed", Detail: "no sign of life"}}, d.Components[0].Earlier,
-	)
+	assert.Equal(t, &api.Earlier{1, api.FieldCause{Code: "boot_failed", Detail: "no sign of life"}},
+		d.Components[0].Earlier)
 	row := must[api.Devices](s, "GET", "/plans/p/devices", "").Devices[0]
 	assert.Empty(t, row.Failures)
-	assert.Equal(
-		t, []api.DeviceFailure{{"A", 1, api.FieldCause{Code: "boot_failed", Detail: "no sign of life"}}}, row.Earlier,
-	)
+	assert.Equal(t, []api.DeviceFailure{{"A", 1, api.FieldCause{Code: "boot_failed", Detail: "no sign of life"}}},
+		row.Earlier)
 	_, csv := s.call("GET", "/plans/p/devices.csv", "")
 	assert.Regexp(t, `,Upgraded,Online,2,,A: boot_failed: no sign of life \(attempt 1\)\n$`, csv)
 }

@@ -112,9 +112,8 @@ func (f *PlanForm) times(spec *engine.PlanSpec) error {
 		to          *time.Time
 	}{{"start", f.Start, &spec.Start}, {"end", f.End, &spec.End}} {
 		if *t.to, err = time.Parse(time.RFC3339, t.text); err != nil {
-			wrong = append(
-				wrong, FieldError{t.field, fmt.Sprintf("%s: %.40q is not a time such as 2026-03-01T08:00:00Z", t.field, t.text)},
-			)
+			wrong = append(wrong,
+				FieldError{t.field, fmt.Sprintf("%s: %.40q is not a time such as 2026-03-01T08:00:00Z", t.field, t.text)})
 		}
 	}
 	if f.RejectionMinutes != nil {

@@ -58,10 +58,8 @@ func FuzzAPI(f *testing.F) {
 			filled := strings.NewReplacer("{plan}", id, "{device}", id, "{package}", id, "{product}", id).Replace(path)
 			f.Add(method, api.Root+filled, "application/json", `{"on":true,"device":"d","operation":"confirm","devices":["d"]}`)
 		}
-		f.Add(
-			method, api.Root+path+"?status=upgraded&kind=plan&limit=1&offset=1&key=d&online=true&name=../x",
-			"application/octet-stream", pkg,
-		)
+		f.Add(method, api.Root+path+"?status=upgraded&kind=plan&limit=1&offset=1&key=d&online=true&name=../x",
+			"application/octet-stream", pkg)
 	}
 	f.Add(
 		"POST", api.Root+"/plans", "application/json",

@@ -92,13 +92,8 @@ func TestAccessLists(t *testing.T) {
 		require.NoError(t, err)
 		return c
 	}
-	gateway, plain, console := as(
-		"gw.one", "one", "pw-one",
-	), as(
-		"gw.two", "two", "pw-two",
-	), as(
-		"console", "platform", "secret",
-	)
+	gateway, plain := as("gw.one", "one", "pw-one"), as("gw.two", "two", "pw-two")
+	console := as("console", "platform", "secret")
 
 	for _, c := range []struct {
 		who    *client

@@ -32,10 +32,8 @@ func TestSessionsOfThoseAwayAreBounded(t *testing.T) {
 		assert.False(t, c.connack.SessionPresent)
 		require.NoError(t, c.Disconnect(&paho.Disconnect{}))
 		want := 1 + min(n+1, 3)
-		require.Eventually(
-			t, func() bool { return b.Stats().Connections == 1 && b.Stats().Sessions == want }, patience, time.Millisecond,
-			"%+v", b.Stats(),
-		)
+		require.Eventually(t, func() bool { return b.Stats().Connections == 1 && b.Stats().Sessions == want }, patience,
+			time.Millisecond, "%+v", b.Stats())
 	}
 	assert.True(t, named(t, b, "gw.d9").connack.SessionPresent)
 	assert.True(t, named(t, b, "gw.d7").connack.SessionPresent)
@@ -63,9 +61,8 @@ func TestConnectAndRun(t *testing.T) {
 		require.NoError(t, err)
 		connect := packets.NewControlPacket(packets.CONNECT)
 		content := connect.Content.(*packets.Connect)
-		content.ProtocolName, content.ProtocolVersion, content.ClientID, content.CleanStart = "MQTT", 5, fmt.Sprintf(
-			"gw.d%d", n,
-		), true
+		content.ProtocolName, content.ProtocolVersion = "MQTT", 5
+		content.ClientID, content.CleanStart = fmt.Sprintf("gw.d%d", n), true
 		_, err = connect.WriteTo(conn)
 		require.NoError(t, err)
 		require.NoError(t, conn.(*net.TCPConn).SetLinger(0))

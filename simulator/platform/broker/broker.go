@@ -125,9 +125,8 @@ func (b *Broker) newServer() (*mqtt.Server, error) {
 		return nil, err
 	}
 	// One subscription sees every message, wills included; route does the rest.
-	return server, server.Subscribe(
-		"#", 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) { b.route(pk) },
-	)
+	return server, server.Subscribe("#", 1,
+		func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) { b.route(pk) })
 }
 
 // Run serves until ctx ends or Close is called. It then cuts every connection

@@ -113,9 +113,8 @@ func device(t *testing.T, b *broker.Broker, id string) *client {
 // subscribe gives the reason code of one filter.
 func (c *client) subscribe(t *testing.T, filter string) byte {
 	t.Helper()
-	ack, err := c.Subscribe(
-		context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: filter, QoS: 1}}},
-	)
+	ack, err := c.Subscribe(context.Background(),
+		&paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: filter, QoS: 1}}})
 	if ack == nil {
 		require.NoError(t, err)
 	}

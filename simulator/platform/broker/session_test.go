@@ -203,9 +203,8 @@ func TestClientsPacketLimit(t *testing.T) {
 func TestPlatformInAnotherProcess(t *testing.T) {
 	b, _ := start(t, broker.Config{PlatformUser: "platform", PlatformPassword: "secret"})
 	platform := func(id string) *client {
-		c, err := connect(
-			t, b, func(p *paho.Connect) { p.ClientID, p.Username, p.Password = id, "platform", []byte("secret") },
-		)
+		c, err := connect(t, b,
+			func(p *paho.Connect) { p.ClientID, p.Username, p.Password = id, "platform", []byte("secret") })
 		require.NoError(t, err)
 		return c
 	}
@@ -223,9 +222,8 @@ func TestPlatformInAnotherProcess(t *testing.T) {
 	for i := range reports {
 		require.Equal(t, fmt.Sprint(i), string(all.next(t).Payload))
 	}
-	require.Eventually(
-		t, func() bool { return len(east.received)+len(west.received) == reports }, patience, time.Millisecond,
-	)
+	require.Eventually(t, func() bool { return len(east.received)+len(west.received) == reports }, patience,
+		time.Millisecond)
 	assert.Len(t, east.received, reports/2)
 
 	expiry := uint32(30)

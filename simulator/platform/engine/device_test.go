@@ -44,18 +44,14 @@ func (s *script) deviceSays(key string, w []string) {
 		d.plan = plan
 		s.all(fmt.Sprintf("%[1]s A:recv; %[1]s B:recv; %[1]s yes; %[1]s A:conf; %[1]s B:conf", key))
 	case "full":
-		s.says(
-			key, &ota.AddressRequest{Time: s.now, Plan: plan, Attempt: d.attempt, Component: w[1], Reason: ota.AddressFull},
-		)
+		s.says(key,
+			&ota.AddressRequest{Time: s.now, Plan: plan, Attempt: d.attempt, Component: w[1], Reason: ota.AddressFull})
 	case "fetch":
-		s.says(
-			key, &ota.AddressRequest{Time: s.now, Plan: plan, Attempt: d.attempt, Component: w[1], Reason: ota.AddressMissing},
-		)
+		s.says(key,
+			&ota.AddressRequest{Time: s.now, Plan: plan, Attempt: d.attempt, Component: w[1], Reason: ota.AddressMissing})
 	case "progress":
-		s.says(
-			key,
-			&ota.Progress{Plan: plan, Component: w[1], Phase: ota.PhaseDownloading, Done: int64(s.number(w[2])), Total: 100},
-		)
+		s.says(key,
+			&ota.Progress{Plan: plan, Component: w[1], Phase: ota.PhaseDownloading, Done: int64(s.number(w[2])), Total: 100})
 	default:
 		s.reports(key, w)
 	}
@@ -71,9 +67,8 @@ func (s *script) reports(key string, w []string) {
 	}
 	if id, code, failed := strings.Cut(w[0], "!"); failed {
 		s.all(
-			fmt.Sprintf(
-				"%[1]s %[2]s:ready; %[1]s %[2]s:down; %[1]s %[2]s:got; %[1]s %[2]s:upg; %[1]s %[2]s:fail:%[3]s", key, id, code,
-			),
+			fmt.Sprintf("%[1]s %[2]s:ready; %[1]s %[2]s:down; %[1]s %[2]s:got; %[1]s %[2]s:upg; %[1]s %[2]s:fail:%[3]s", key, id,
+				code),
 		)
 		return
 	}

@@ -141,10 +141,8 @@ func TestFailureIsOver(t *testing.T) {
 		assert.Nil(t, a.Failure, c.name)
 		assert.Equal(t, &ota.Failure{Code: ota.BootFailed}, a.Earlier, c.name)
 		assert.Equal(t, 1, a.EarlierIn, c.name)
-		assert.Contains(
-			t, view.Log[len(view.Log)-1].Text+texts(view.Log), "Status: Upgrade Failed (boot_failed)",
-			"the log is the history",
-		)
+		assert.Contains(t, view.Log[len(view.Log)-1].Text+texts(view.Log), "Status: Upgrade Failed (boot_failed)",
+			"the log is the history")
 	}
 }
 

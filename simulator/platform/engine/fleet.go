@@ -117,9 +117,8 @@ func (f *FleetFilter) admits(d *device, search string) bool {
 		strings.Contains(strings.ToLower(d.via), search) {
 		return true
 	}
-	return slices.ContainsFunc(
-		d.components, func(c installed) bool { return strings.Contains(strings.ToLower(c.version), search) },
-	)
+	return slices.ContainsFunc(d.components,
+		func(c installed) bool { return strings.Contains(strings.ToLower(c.version), search) })
 }
 
 func (d *device) fleetRow(beneath bool) FleetRow {

@@ -34,9 +34,8 @@ func FuzzHandle(f *testing.F) {
 			}
 			s.now = next
 			s.engine.Handle(s.now, engine.Tick{})
-			require.True(
-				t, s.engine.NextTick().IsZero() || s.engine.NextTick().After(next), "the Tick of %s was not served", next,
-			)
+			require.True(t, s.engine.NextTick().IsZero() || s.engine.NextTick().After(next), "the Tick of %s was not served",
+				next)
 		}
 		checkCounts(t, s.engine)
 	})

@@ -167,10 +167,8 @@ func (e *Engine) abandon(cmd Abandon) error {
 	case d == nil || !p.covers(d) && d.task(p) == nil:
 		return fmt.Errorf("cannot end plan %q for device %q: device %w in the plan", cmd.Plan, cmd.Device, ErrUnknown)
 	case ended(p.statusOf(d.task(p))):
-		return fmt.Errorf(
-			"cannot end plan %q for device %q: its part is over, the device is %s", cmd.Plan, cmd.Device,
-			p.statusOf(d.task(p)).Name(),
-		)
+		return fmt.Errorf("cannot end plan %q for device %q: its part is over, the device is %s", cmd.Plan, cmd.Device,
+			p.statusOf(d.task(p)).Name())
 	}
 	t := e.taskFor(p, d)
 	t.abandoned, t.agreed, t.appointment, t.current = true, false, nil, -1

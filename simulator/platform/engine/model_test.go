@@ -338,10 +338,8 @@ func (w *world) checkEnd(seed uint64) {
 				assert.Equal(w.t, "2", m.versions[c.ID], "seed %d, %s, %s", seed, key, c.ID)
 			}
 		}
-		assert.Contains(
-			w.t, []ota.DeviceStatus{ota.DeviceUpgraded, ota.DeviceUpgradeFailed, ota.DeviceNoUpdateRequired}, view.Status,
-			"seed %d, %s", seed, key,
-		)
+		assert.Contains(w.t, []ota.DeviceStatus{ota.DeviceUpgraded, ota.DeviceUpgradeFailed, ota.DeviceNoUpdateRequired},
+			view.Status, "seed %d, %s", seed, key)
 	}
 }
 

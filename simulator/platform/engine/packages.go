@@ -114,15 +114,12 @@ func newPackage(now time.Time, cmd AddPackage) *versionPackage {
 func (e *Engine) checkPackage(v *versionPackage) error {
 	var p problems
 	n, name := len([]rune(v.view.Name)), v.view.Name
-	p.unless(
-		n <= MaxPackageName || name == v.view.Reference, "name", "name: %d characters, must be 1 to %d", n, MaxPackageName,
-	)
+	p.unless(n <= MaxPackageName || name == v.view.Reference, "name", "name: %d characters, must be 1 to %d", n,
+		MaxPackageName)
 	remarks := len([]rune(v.view.Remarks))
 	p.unless(remarks <= MaxRemarks, "remarks", "remarks: %d characters, at most %d", remarks, MaxRemarks)
-	p.unless(
-		len(e.catalog) < MaxPackages, "", "there are %d packages already, which is all that the platform keeps",
-		MaxPackages,
-	)
+	p.unless(len(e.catalog) < MaxPackages, "", "there are %d packages already, which is all that the platform keeps",
+		MaxPackages)
 	if known := e.packages[v.key()]; known != nil {
 		p.unless(false, "", "%q is already the package of %s for %s", known.view.Reference, v.view.Component, v.view.Target)
 		return p.join()
@@ -177,16 +174,13 @@ func checkManifest(m *ota.Manifest) error {
 	p.unless(m.Type.Valid(), "type", "component type %q is neither module nor mcu", m.Type)
 	p.unless(m.Package.Valid(), "package", "package kind %q is neither full nor delta", m.Package)
 	p.unless(ota.ValidVersion(m.Target), "target", "target %q is not a version", m.Target)
-	p.unless(
-		m.Package != ota.Delta || ota.ValidVersion(m.Source), "source", "a delta needs a source version, not %q", m.Source,
-	)
+	p.unless(m.Package != ota.Delta || ota.ValidVersion(m.Source), "source", "a delta needs a source version, not %q",
+		m.Source)
 	p.unless(m.Package != ota.Delta || m.Source != m.Target, "source", "source and target are both %q", m.Source)
-	p.unless(
-		m.Package != ota.Full || m.Source == "", "source", "a full package has no source version, but says %q", m.Source,
-	)
-	p.unless(
-		len(m.Files) >= 1 && len(m.Files) <= ota.MaxFiles, "files", "%d files, must be 1 to %d", len(m.Files), ota.MaxFiles,
-	)
+	p.unless(m.Package != ota.Full || m.Source == "", "source", "a full package has no source version, but says %q",
+		m.Source)
+	p.unless(len(m.Files) >= 1 && len(m.Files) <= ota.MaxFiles, "files", "%d files, must be 1 to %d", len(m.Files),
+		ota.MaxFiles)
 	return p.join()
 }
 

@@ -94,10 +94,8 @@ func (e *Engine) checked(spec *PlanSpec, old *plan) (*plan, error) {
 	}
 	bad.unless(old == nil || old.spec.Product == spec.Product, "product", "product: a stored plan keeps its product")
 	bad.unless(e.now.Before(spec.End), "end", "end: %s has passed", spec.End.Format(time.RFC3339))
-	bad.unless(
-		old != nil || len(e.created) < MaxPlans, "", "there are %d plans already, which is all that the platform keeps",
-		MaxPlans,
-	)
+	bad.unless(old != nil || len(e.created) < MaxPlans, "",
+		"there are %d plans already, which is all that the platform keeps", MaxPlans)
 	return p, bad.join()
 }
 
@@ -156,10 +154,8 @@ func (e *Engine) addComponent(p *plan, i int, bad *problems) {
 	}
 	entry := e.packages[key]
 	if entry == nil {
-		bad.unless(
-			false, fmt.Sprintf("components[%d].target", i), "component %q: there is no %s package for %s from %q to %q", c.ID,
-			c.Package, p.spec.Product, key.source, c.Target,
-		)
+		bad.unless(false, fmt.Sprintf("components[%d].target", i),
+			"component %q: there is no %s package for %s from %q to %q", c.ID, c.Package, p.spec.Product, key.source, c.Target)
 		return
 	}
 	p.components = append(p.components, ota.PlanComponent{

@@ -20,9 +20,8 @@ func (r *restorer) takeDevice(value []byte) error {
 	}
 	for _, c := range form.Components {
 		w := &r.engine.words
-		d.components = append(
-			d.components, installed{id: w.share(c[0]), kind: ota.ComponentType(w.share(c[1])), version: w.share(c[2])},
-		)
+		d.components = append(d.components,
+			installed{id: w.share(c[0]), kind: ota.ComponentType(w.share(c[1])), version: w.share(c[2])})
 	}
 	for i := range form.Tasks {
 		if err := r.takeTask(d, &form.Tasks[i]); err != nil {

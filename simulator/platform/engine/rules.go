@@ -108,18 +108,12 @@ func (s *PlanSpec) Validate() error {
 	s.checkTimes(&p)
 	p.unless(s.Retries >= 0 && s.Retries <= ota.MaxRetries, "retries",
 		"retries: %d, must be 0 to %d", s.Retries, ota.MaxRetries)
-	p.unless(
-		s.MinBattery == nil || *s.MinBattery >= 0 && *s.MinBattery <= 100, "min_battery",
-		"min battery: must be 0 to 100 percent",
-	)
-	p.unless(
-		s.MinRSSI == nil || *s.MinRSSI >= ota.LowestRSSI && *s.MinRSSI <= 0, "min_rssi", "min RSSI: must be %d to 0 dBm",
-		ota.LowestRSSI,
-	)
-	p.unless(
-		s.OnFailure == "" || s.OnFailure.Valid(), "on_failure", "on failure: %q is not stop, continue or revert",
-		s.OnFailure,
-	)
+	p.unless(s.MinBattery == nil || *s.MinBattery >= 0 && *s.MinBattery <= 100, "min_battery",
+		"min battery: must be 0 to 100 percent")
+	p.unless(s.MinRSSI == nil || *s.MinRSSI >= ota.LowestRSSI && *s.MinRSSI <= 0, "min_rssi",
+		"min RSSI: must be %d to 0 dBm", ota.LowestRSSI)
+	p.unless(s.OnFailure == "" || s.OnFailure.Valid(), "on_failure", "on failure: %q is not stop, continue or revert",
+		s.OnFailure)
 	s.checkTexts(&p)
 	s.checkComponents(&p)
 	return p.join()
@@ -138,18 +132,14 @@ func checkList(p *problems, field string, keys []string) {
 
 // checkTexts holds the texts that a user reads before agreeing.
 func (s *PlanSpec) checkTexts(p *problems) {
-	p.unless(
-		len(s.Texts) == 0 || s.Mode == ota.Manual, "texts",
-		"texts: are for manual plans; no user is asked about a silent one",
-	)
+	p.unless(len(s.Texts) == 0 || s.Mode == ota.Manual, "texts",
+		"texts: are for manual plans; no user is asked about a silent one")
 	p.unless(len(s.Texts) <= MaxTexts, "texts", "texts: %d languages, at most %d", len(s.Texts), MaxTexts)
 	seen := map[string]bool{}
 	for i, t := range s.Texts {
 		field := fmt.Sprintf("texts[%d].", i)
-		p.unless(
-			validLanguage(t.Language), field+"language", "text %d: language %.64q is not a language tag such as en or zh-CN",
-			i+1, t.Language,
-		)
+		p.unless(validLanguage(t.Language), field+"language",
+			"text %d: language %.64q is not a language tag such as en or zh-CN", i+1, t.Language)
 		p.unless(!seen[t.Language], field+"language", "text %d: %.64q is listed twice", i+1, t.Language)
 		n := len([]rune(t.Text))
 		p.unless(n >= 1 && n <= MaxText, field+"text", "text %d: %d characters, must be 1 to %d", i+1, n, MaxText)
@@ -171,22 +161,16 @@ func validLanguage(s string) bool {
 
 func (s *PlanSpec) checkTimes(p *problems) {
 	p.unless(s.Zone != nil, "time_zone", "time zone: is missing")
-	p.unless(
-		!s.Start.IsZero() && s.End.After(s.Start), "end", "period: the end must be after the start, and both are needed",
-	)
+	p.unless(!s.Start.IsZero() && s.End.After(s.Start), "end",
+		"period: the end must be after the start, and both are needed")
 	p.unless(s.Mode.Valid(), "mode", "mode: %q is neither silent nor manual", s.Mode)
-	p.unless(
-		s.PushHours.valid(), "push_hours", "push hours %d to %d: must be whole hours, at least one apart", s.PushHours.From,
-		s.PushHours.To,
-	)
-	p.unless(
-		s.Mode != ota.Manual || !s.OnRequest, "push", "on request: is for silent plans; a manual plan cannot be asked for",
-	)
+	p.unless(s.PushHours.valid(), "push_hours", "push hours %d to %d: must be whole hours, at least one apart",
+		s.PushHours.From, s.PushHours.To)
+	p.unless(s.Mode != ota.Manual || !s.OnRequest, "push",
+		"on request: is for silent plans; a manual plan cannot be asked for")
 	p.unless(!s.OnRequest || s.PushHours == Hours{}, "push_hours", "push hours: are for plans that are pushed")
-	p.unless(
-		s.Quiet == 0 || s.Mode == ota.Silent && !s.OnRequest, "rejection_minutes",
-		"quiet: is for silent plans that are pushed",
-	)
+	p.unless(s.Quiet == 0 || s.Mode == ota.Silent && !s.OnRequest, "rejection_minutes",
+		"quiet: is for silent plans that are pushed")
 	quiet := s.quiet()
 	p.unless(quiet >= ota.ShortestQuiet && quiet <= ota.LongestQuiet && quiet%time.Minute == 0,
 		"rejection_minutes", "quiet: %s, must be whole minutes from %s to %s", quiet, ota.ShortestQuiet, ota.LongestQuiet)
@@ -204,24 +188,18 @@ func (s *PlanSpec) checkComponents(p *problems) {
 		}
 		c.check(p, field, i+1)
 	}
-	p.unless(
-		upgraded >= 1 && len(s.Components) <= ota.MaxComponents, "components",
-		"components: %d, of which %d to upgrade; must be 1 to %d", len(s.Components), upgraded, ota.MaxComponents,
-	)
+	p.unless(upgraded >= 1 && len(s.Components) <= ota.MaxComponents, "components",
+		"components: %d, of which %d to upgrade; must be 1 to %d", len(s.Components), upgraded, ota.MaxComponents)
 }
 
 func (c *ComponentSpec) check(p *problems, field string, number int) {
 	p.unless(c.Type.Valid(), field+"type", "component %d: type %q is neither module nor mcu", number, c.Type)
 	p.unless(c.Package.Valid(), field+"package", "component %d: package %q is neither full nor delta", number, c.Package)
 	p.unless(ota.ValidVersion(c.Target), field+"target", "component %d: target %q is not a version", number, c.Target)
-	p.unless(
-		c.Package != ota.Delta || len(c.Sources) == 1, field+"sources",
-		"component %d: a delta needs exactly one source version", number,
-	)
-	p.unless(
-		len(c.Sources) <= ota.MaxSources, field+"sources", "component %d: %d source versions, at most %d", number,
-		len(c.Sources), ota.MaxSources,
-	)
+	p.unless(c.Package != ota.Delta || len(c.Sources) == 1, field+"sources",
+		"component %d: a delta needs exactly one source version", number)
+	p.unless(len(c.Sources) <= ota.MaxSources, field+"sources", "component %d: %d source versions, at most %d", number,
+		len(c.Sources), ota.MaxSources)
 	for _, v := range c.Sources {
 		p.unless(ota.ValidVersion(v), field+"sources", "component %d: source %q is not a version", number, v)
 		p.unless(v != c.Target, field+"sources", "component %d: source and target are both %q", number, v)

@@ -172,9 +172,8 @@ func (s *script) planFor(key string) *ota.Plan {
 func TestIssueNamesThePackage(t *testing.T) {
 	s := newScript(t)
 	s.all("plan p delta; d1 ask; d1 A:recv; d1 B:recv")
-	out := s.engine.Handle(
-		s.now, engine.Message{Device: identity("d1"), Message: &ota.Decision{Plan: "p", Attempt: 1, Accept: true}},
-	)
+	out := s.engine.Handle(s.now,
+		engine.Message{Device: identity("d1"), Message: &ota.Decision{Plan: "p", Attempt: 1, Accept: true}})
 	assert.Contains(t, out, engine.Issue{
 		Device: identity("d1"), Plan: "p", Attempt: 1, Component: "A", Package: "A1-2", Reason: engine.IssueNext,
 	})

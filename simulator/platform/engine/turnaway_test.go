@@ -61,9 +61,8 @@ func TestWhiteListsAreBounded(t *testing.T) {
 	s.all("draft one white=new-1,new-2")
 	s.engine.LimitDevices(1)
 	_, err := s.engine.Command(s.now, engine.Activate{Plan: "one"})
-	require.ErrorContains(
-		t, err, "its white list names 2 devices that the platform does not know, and it remembers at most 1",
-	)
+	require.ErrorContains(t, err,
+		"its white list names 2 devices that the platform does not know, and it remembers at most 1")
 	view, _ := s.engine.Plan("one")
 	assert.Equal(t, engine.Inactivated, view.Status)
 	s.engine.LimitDevices(2)

@@ -21,10 +21,8 @@ func CheckUpload(m *ota.Manifest, types []string) error {
 	var p problems
 	for i := range m.Files {
 		name := m.Files[i].Name
-		p.unless(
-			hasType(name, types), fmt.Sprintf("files[%d]", i),
-			"file %.128q: its type is none of %s (the flag --file-types adds others)", name, strings.Join(types, " "),
-		)
+		p.unless(hasType(name, types), fmt.Sprintf("files[%d]", i),
+			"file %.128q: its type is none of %s (the flag --file-types adds others)", name, strings.Join(types, " "))
 	}
 	p.unless(ota.ValidFileName(m.Target), "target", "target %.64q: must be letters, digits, _, - and .", m.Target)
 	return p.join()

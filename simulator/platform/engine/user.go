@@ -98,10 +98,8 @@ func (e *Engine) userRetry(p *plan, d *device) error {
 func (e *Engine) autoConfirm(cmd AutoConfirm) error {
 	d := e.known(cmd.Device)
 	if d == nil {
-		return fmt.Errorf(
-			"cannot switch automatic confirmation of device %q: device %w in product %s", cmd.Device.Device, ErrUnknown,
-			cmd.Device.Product,
-		)
+		return fmt.Errorf("cannot switch automatic confirmation of device %q: device %w in product %s", cmd.Device.Device,
+			ErrUnknown, cmd.Device.Product)
 	}
 	d.autoConfirm = cmd.On
 	e.keepDevice(d)

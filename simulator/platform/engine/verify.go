@@ -65,10 +65,8 @@ func (e *Engine) verifyPackage(cmd VerifyPackage) error {
 	}
 	d := e.known(ota.Identity{Product: v.view.Product, Device: cmd.Device})
 	if d == nil {
-		return fmt.Errorf(
-			"cannot verify package %q on device %q: device %w in product %s", v.view.Name, cmd.Device, ErrUnknown,
-			v.view.Product,
-		)
+		return fmt.Errorf("cannot verify package %q on device %q: device %w in product %s", v.view.Name, cmd.Device,
+			ErrUnknown, v.view.Product)
 	}
 	if v.view.Verified || v.check.running() {
 		return fmt.Errorf("cannot verify package %q: it is being verified, or was", v.view.Name)

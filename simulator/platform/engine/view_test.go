@@ -13,10 +13,8 @@ import (
 )
 
 func TestSuccessRate(t *testing.T) {
-	assert.InDelta(
-		t, 68.18, engine.Tally{ota.DeviceUpgraded: 15, ota.DeviceUpgradeFailed: 7, ota.DeviceNotUpgraded: 99}.SuccessRate(),
-		1e-9,
-	)
+	assert.InDelta(t, 68.18,
+		engine.Tally{ota.DeviceUpgraded: 15, ota.DeviceUpgradeFailed: 7, ota.DeviceNotUpgraded: 99}.SuccessRate(), 1e-9)
 	assert.InDelta(t, 100, engine.Tally{ota.DeviceUpgraded: 1, ota.DeviceNoUpdateRequired: 3}.SuccessRate(), 1e-9)
 	assert.Zero(t, engine.Tally{}.SuccessRate())
 }
@@ -191,10 +189,8 @@ func TestVersionsAndArrivals(t *testing.T) {
 	s.all("plan p; d1 ask A3; d1 #1 A:recv; d1 #1 A:recv; d1 #3 A:conf; d1 #4 X:conf; d1 #2 B:recv")
 	versions, found := s.engine.Versions(identity("d1"))
 	require.True(t, found)
-	assert.Equal(
-		t, []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "3"}, {ID: "B", Type: ota.MCU, Version: "1"}},
-		versions,
-	)
+	assert.Equal(t,
+		[]ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "3"}, {ID: "B", Type: ota.MCU, Version: "1"}}, versions)
 	_, found = s.engine.Versions(identity("d2"))
 	assert.False(t, found)
 	_, found = s.engine.Versions(ota.Identity{Product: "other", Device: "d1"})

@@ -89,9 +89,8 @@ func (s *Store) fail(w http.ResponseWriter, r *http.Request, at place, err error
 		s.cfg.Logger.Error("cannot answer", "method", r.Method, "bucket", at.bucket, "key", at.key, "error", err)
 		f = internalError
 	}
-	s.cfg.Logger.Debug(
-		"refused", "method", r.Method, "bucket", at.bucket, "key", at.key, "code", f.code, "reason", f.message,
-	)
+	s.cfg.Logger.Debug("refused", "method", r.Method, "bucket", at.bucket, "key", at.key, "code", f.code, "reason",
+		f.message)
 	body := errorBody{Code: f.code, Message: f.message, BucketName: at.bucket, Key: at.key, Resource: r.URL.Path}
 	if f.code == wrongScope.code {
 		body.Region = s.credentials.Load().region()

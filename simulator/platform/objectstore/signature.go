@@ -42,10 +42,8 @@ type Credentials struct {
 func (c Credentials) Validate() error {
 	var errs []error
 	if c.AccessKey == "" || strings.ContainsAny(c.AccessKey, "/,; ") {
-		errs = append(
-			errs,
-			fmt.Errorf("access key %q: want one or more characters other than slash, comma, semicolon and space", c.AccessKey),
-		)
+		errs = append(errs,
+			fmt.Errorf("access key %q: want one or more characters other than slash, comma, semicolon and space", c.AccessKey))
 	}
 	if c.SecretKey == "" {
 		errs = append(errs, errors.New("secret key: want one"))

@@ -201,10 +201,8 @@ func TestServed(t *testing.T) {
 	_, err = store.Put("packages", "image", []byte("new"))
 	require.NoError(t, err)
 	request(t, http.MethodGet, address)
-	assert.Equal(
-		t, objectstore.Served{Requests: 4, Bytes: 300_013}, store.Served("packages", "image"),
-		"counts outlive a replacement",
-	)
+	assert.Equal(t, objectstore.Served{Requests: 4, Bytes: 300_013}, store.Served("packages", "image"),
+		"counts outlive a replacement")
 	assert.Zero(t, store.Served("packages", "other"))
 }
 

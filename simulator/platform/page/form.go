@@ -190,15 +190,13 @@ func (h *handler) showForm(w http.ResponseWriter, status int, title string, p fo
 }
 
 func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
-	return h.save(
-		w, r, "", "New upgrade plan", func(s engine.PlanSpec) engine.Command { return engine.CreatePlan{Plan: s} },
-	)
+	return h.save(w, r, "", "New upgrade plan",
+		func(s engine.PlanSpec) engine.Command { return engine.CreatePlan{Plan: s} })
 }
 
 func (h *handler) edit(w http.ResponseWriter, r *http.Request) error {
-	return h.save(
-		w, r, r.PathValue("plan"), "Edit plan", func(s engine.PlanSpec) engine.Command { return engine.EditPlan{Plan: s} },
-	)
+	return h.save(w, r, r.PathValue("plan"), "Edit plan",
+		func(s engine.PlanSpec) engine.Command { return engine.EditPlan{Plan: s} })
 }
 
 // save gives the platform what the form holds; what it refuses stands in the form.
@@ -293,9 +291,8 @@ func (h *handler) ofOneProduct(p *formPage) (err error) {
 			if found && pkg.Product != p.Fields["product"] {
 				err = api.Invalid(
 					fmt.Sprintf("components[%d].package", i),
-					fmt.Sprintf(
-						"component %d: package %q is for product %s, the plan for %s", i+1, pkg.Name, pkg.Product, p.Fields["product"],
-					),
+					fmt.Sprintf("component %d: package %q is for product %s, the plan for %s", i+1, pkg.Name, pkg.Product,
+						p.Fields["product"]),
 				)
 				return
 			}

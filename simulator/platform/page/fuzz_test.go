@@ -36,10 +36,8 @@ func FuzzPages(f *testing.F) {
 	} {
 		f.Add("POST", path, "application/x-www-form-urlencoded", form)
 	}
-	f.Add(
-		"POST", "/packages", "multipart/form-data; boundary=b",
-		"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n",
-	)
+	f.Add("POST", "/packages", "multipart/form-data; boundary=b",
+		"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n")
 	f.Fuzz(func(t *testing.T, method, path, kind, body string) {
 		at, err := url.Parse(s.url + path)
 		if err != nil || at.Host != strings.TrimPrefix(s.url, "http://") || strings.HasPrefix(at.Path, "/api/") {

@@ -173,10 +173,8 @@ func TestLivePlatform(t *testing.T) {
 	s.upload("x")
 	s.post("/new-plan", fields("Spring", s.packageID())...)
 	for i := range liveDevices {
-		s.says(
-			fmt.Sprintf("gateways-%06d", i),
-			&ota.Inventory{Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}},
-		)
+		s.says(fmt.Sprintf("gateways-%06d", i),
+			&ota.Inventory{Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}})
 	}
 	require.NoError(t, s.platform.Command(engine.Activate{Plan: "spring"}))
 	fmt.Println("serving", s.url)

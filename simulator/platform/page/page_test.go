@@ -176,9 +176,8 @@ func TestWithoutScript(t *testing.T) {
 
 // fails lets a device fail the plan spring.
 func (s *site) fails(key string) {
-	s.says(
-		key, &ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}},
-	)
+	s.says(key,
+		&ota.Inventory{Request: true, Components: []ota.ComponentVersion{{ID: "A", Type: ota.Module, Version: "1"}}})
 	s.says(key, &ota.Decision{Plan: "spring", Attempt: 1, Accept: true})
 	for i, status := range []ota.Status{ota.PlanReceived, ota.UpgradeConfirmed, ota.ReadyToDownload, ota.Downloading,
 		ota.DownloadSucceeded, ota.Upgrading, ota.UpgradeFailed} {

@@ -53,9 +53,8 @@ func (h *handler) showPlan(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return api.NotFound("plan not found")
 	}
-	return h.show(
-		w, http.StatusOK, "plan", view{Title: p.View.Name, Here: "plans", Events: "kind=plan&plan=" + p.View.ID, Data: p},
-	)
+	return h.show(w, http.StatusOK, "plan",
+		view{Title: p.View.Name, Here: "plans", Events: "kind=plan&plan=" + p.View.ID, Data: p})
 }
 
 // order carries out what a button of a plan says.

@@ -44,9 +44,8 @@ func TestRecordsStay(t *testing.T) {
 		),
 	)
 	require.NoError(t, s.Commit(nil))
-	require.NoError(
-		t, s.Commit([]engine.Record{{Key: "b/1"}, {Key: "b/3"}, {Key: "b/1", Value: []byte("again")}, {Key: "a/1"}}),
-	)
+	require.NoError(t,
+		s.Commit([]engine.Record{{Key: "b/1"}, {Key: "b/3"}, {Key: "b/1", Value: []byte("again")}, {Key: "a/1"}}))
 	require.NoError(t, s.Close())
 
 	s = open(t, path)
