@@ -16,7 +16,8 @@ import (
 
 // claimed is a package that no one has signed, of a plan to version 2.
 func claimed(sum ota.Checksum, target string) (*ota.Plan, *ota.Package) {
-	plan := &ota.Plan{Time: epoch, Ends: epoch.AddDate(1, 0, 0), ID: "p1", Name: "p", Attempt: 1, Mode: ota.Silent, OnFailure: ota.Stop,
+	plan := &ota.Plan{Time: epoch, Ends: epoch.AddDate(1, 0, 0), ID: "p1", Name: "p", Attempt: 1, Mode: ota.Silent,
+		OnFailure:  ota.Stop,
 		Components: []ota.PlanComponent{{ID: "app", Type: ota.Module, Package: ota.Full, Target: target, Size: 5}}}
 	return plan, &ota.Package{Time: epoch, Plan: "p1", Attempt: 1, Component: "app",
 		Claim: &ota.Claim{Target: target, Name: "app.bin", Size: 5, Sum: sum},
@@ -100,10 +101,12 @@ func TestMachineTakesPlatformsWord(t *testing.T) {
 		{"weak and allowed", &agent.PlatformTrust{WeakDigests: true}, weak, "2.0.0", "", ""},
 		{"weak and not on", nil, weak, "2.0.0", ota.KeyUntrusted, ""},
 		{"lower", &agent.PlatformTrust{}, strong, "0.9.0", "", ""},
-		{"lower by semver", &agent.PlatformTrust{SemVer: true}, strong, "1.0.0-rc.1", ota.DowngradeRefused, "lower than 1.0.0"},
+		{"lower by semver", &agent.PlatformTrust{SemVer: true}, strong, "1.0.0-rc.1", ota.DowngradeRefused,
+			"lower than 1.0.0"},
 		{"higher by semver", &agent.PlatformTrust{SemVer: true}, strong, "1.0.1", "", ""},
 		{"no semantic version", &agent.PlatformTrust{SemVer: true}, strong, "two", ota.DowngradeRefused, "semantic version"},
-		{"malformed", &agent.PlatformTrust{}, ota.Checksum{Kind: ota.SHA256, Hex: "0c"}, "2.0.0", ota.ManifestMismatch, "hex"},
+		{"malformed", &agent.PlatformTrust{}, ota.Checksum{Kind: ota.SHA256, Hex: "0c"}, "2.0.0", ota.ManifestMismatch,
+			"hex"},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			c := newClaimant(t, k.trust)

@@ -101,6 +101,7 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 	}()
 	var pace reporter.Pace
 	result := r.ports.Fetcher.Fetch(ctx, FetchJob{
+		ID: out.Job.ID(), Mark: r.mark(out.Job.Component),
 		Files: out.Job.Files, Addresses: out.Package.Files, Places: places, Local: out.Local,
 		Setbacks: out.Setbacks, Online: r.connected.Load,
 		Started: func() { r.Post(FetchStarted{out.Op}) },
@@ -121,6 +122,14 @@ func (r *Runner) fetch(ctx context.Context, out Fetch) Input {
 		ended.Failure = r.lookAgain(ctx, out.Job)
 	}
 	return ended
+}
+
+// mark keeps how far the download of a component has come; nil keeps nothing.
+func (r *Runner) mark(component string) Mark {
+	if r.ports.Marks == nil {
+		return nil
+	}
+	return r.ports.Marks.Mark(component)
 }
 
 // lookAgain looks whether patches still start from what runs, which may have

@@ -125,6 +125,41 @@ func (m *Memory) ForgetPackage(component string) {
 	if err := m.File.Drop(name); err != nil {
 		m.Logger.Warn("cannot drop a kept package address", "component", component, "error", err)
 	}
+	if err := m.File.Drop(markFile(component)); err != nil {
+		m.Logger.Warn("cannot drop the mark of a download", "component", component, "error", err)
+	}
+}
+
+// Mark keeps how far the download of a component has come (Marks). It is dropped with
+// the package.
+func (m *Memory) Mark(component string) Mark { return mark{m.File, component} }
+
+// maxMark is how many bytes a Mark may have.
+const maxMark = 1 << 10
+
+type mark struct {
+	file      StateFile
+	component string
+}
+
+func markFile(component string) string { return "download-" + component + ".json" }
+
+func (m mark) Keep(content []byte) error {
+	if !ota.ValidComponentID(m.component) || len(content) > maxMark {
+		return fmt.Errorf("cannot keep %d bytes for component %q", len(content), m.component)
+	}
+	return m.file.Keep(markFile(m.component), content)
+}
+
+func (m mark) Kept() []byte {
+	if !ota.ValidComponentID(m.component) {
+		return nil
+	}
+	content, err := m.file.Kept(markFile(m.component), maxMark)
+	if err != nil {
+		return nil
+	}
+	return content
 }
 
 // packageFile refuses what is not a component id, so that no name from outside

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"otafleet/firmware"
@@ -36,6 +37,8 @@ type FetchJob struct {
 	Places    []firmware.Target // one for each of Files; the caller closes them
 	Setbacks  Setbacks          // before this call
 	Local     string            // a package file that holds the bytes; empty for those of the addresses
+	ID        string            // of the job: what a Mark says of another one is not about these places
+	Mark      Mark              // keeps how far a file without chunks has come; nil keeps nothing
 	Online    func() bool       // whether the device is connected to its platform; nil if it is not known
 	Started   func()            // called once, before the first byte is asked for
 	// Progress is called from time to time with the verified bytes in place.
@@ -43,6 +46,25 @@ type FetchJob struct {
 	// Delayed is called before a pause with why the last request brought too little,
 	// and how long the pause is; nil if no one listens.
 	Delayed func(why string, pause time.Duration)
+}
+
+// Claimed reports whether the job is of a file that no one has signed: it is the only
+// one, and has no chunks.
+func (j *FetchJob) Claimed() bool {
+	return slices.ContainsFunc(j.Files, func(f ota.File) bool { return f.Claimed != nil })
+}
+
+// Mark keeps some bytes of a download over restarts.
+type Mark interface {
+	// Keep makes the content durable, in the place of what was kept before.
+	Keep(content []byte) error
+	// Kept returns it; nil if there is none that can be read.
+	Kept() []byte
+}
+
+// Marks keeps the Mark of each component. Memory implements it.
+type Marks interface {
+	Mark(component string) Mark
 }
 
 // FetchResult is how a download ended: verified, in need of other addresses, or

@@ -20,6 +20,7 @@ type Ports struct {
 	Link     Link
 	Store    Store
 	URLCache URLCache
+	Marks    Marks // nil keeps nothing: a file without chunks begins anew after a restart
 	Fetcher  Fetcher
 	// Installer finds the installer of a component; nil if it has none.
 	Installer func(component string) firmware.Installer

@@ -18,11 +18,13 @@ import (
 const cheapSkip = 1 << 20
 
 // ask is what a request asks for: the bytes from first to last of a file of
-// size bytes, of the object that had etag, if it is set.
+// size bytes, of the object that had etag, if it is set. With a validator, all of
+// the file is wanted if the object is another one by now.
 type ask struct {
 	first, last int64
 	size        int64
 	etag        string
+	validator   string // an entity tag or a date of change
 }
 
 // rangeHeader is the ask as a Range header.
@@ -142,15 +144,21 @@ func judgeWhole(length int64, q ask) error {
 // decide whether the bytes are right; a changed object costs one request, so
 // that mirrors which have not changed are asked before it.
 func (a *address) match(etag string) error {
-	if !strings.HasPrefix(etag, `"`) || len(etag) > 256 {
-		etag = "" // none, weak or absurd
-	}
+	etag = strong(etag)
 	before := a.etag
 	a.etag = etag
 	if before != "" && etag != "" && before != etag {
 		return refusef(ota.HTTPError, "the object has changed since the last request")
 	}
 	return nil
+}
+
+// strong is an entity tag that names bytes; empty for none, a weak or an absurd one.
+func strong(etag string) string {
+	if !strings.HasPrefix(etag, `"`) || len(etag) > 256 {
+		return ""
+	}
+	return etag
 }
 
 // parseContentRange reads "bytes first-last/total". total is -1 where it is

@@ -104,8 +104,8 @@ type sharing struct {
 // Fetch waits for those who download the same files now, then fetches what they
 // have not brought.
 func (s sharing) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
-	if job.Local != "" {
-		return s.fetcher.Fetch(ctx, job) // nothing is transferred
+	if job.Local != "" || job.Claimed() {
+		return s.fetcher.Fetch(ctx, job) // nothing is transferred, or can be verified before it is whole
 	}
 	loan, err := s.cache.borrow(ctx, job.Files)
 	if err != nil {

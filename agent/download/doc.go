@@ -26,6 +26,11 @@
 // it is computed beside the stream, and only what arrived out of order is read
 // back for it.
 //
+// A file for which the platform vouches has no chunk hashes. It is written as it
+// comes, goes on after a break or a restart only if the server names the object the
+// same (If-Range), and is read back and verified as a whole before it counts for
+// anything. A wrong digest makes it start over once, in one piece.
+//
 // A job that names a package file at hand, such as on a USB stick, takes its
 // chunks from there, by the same hashes, and asks no server.
 //

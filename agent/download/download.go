@@ -27,6 +27,7 @@ type download struct {
 	started     bool
 	gained      bool   // a new chunk has come
 	last        string // why the last request brought too little; empty if it did not
+	asked       int    // the address of the last request
 	done, total int64  // bytes over all targets
 }
 
@@ -52,8 +53,7 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 	defer d.fetcher.buffers.Put(buf)
 	d.buf = *buf
 
-	d.began = time.Now()
-	d.course = policy.New(d.fetcher.rules(), d.job.Setbacks)
+	d.begin()
 	for _, t := range d.targets {
 		if err := d.look(ctx, t); err != nil {
 			return "", err
@@ -68,6 +68,12 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 		}
 	}
 	return "", nil
+}
+
+// begin starts the score.
+func (d *download) begin() {
+	d.began = time.Now()
+	d.course = policy.New(d.fetcher.rules(), d.job.Setbacks)
 }
 
 // look finds the chunks that need not be fetched. What an earlier call has found
@@ -87,15 +93,14 @@ func (d *download) fetch(ctx context.Context, t *target) (ota.AddressReason, err
 	if err := d.share(ctx, t); err != nil {
 		return "", err
 	}
-	as := findAddresses(d.job.Addresses, t.file.Name, d.fetcher)
-	d.course.File(len(as.list))
-	for i, a := range as.list {
-		if a.gone != nil {
-			d.course.Drop(i)
-		}
+	as := d.addresses(t.file)
+	left := func() bool { return t.chunks.Left() > 0 }
+	receive := func(ctx context.Context, s *stream, from *address) error {
+		s.target = t
+		return d.receive(ctx, s, from)
 	}
 	for {
-		if need, err := d.bring(ctx, t, as); need != "" || err != nil {
+		if need, err := d.bring(ctx, as, left, receive); need != "" || err != nil {
 			return need, err
 		}
 		err := t.finish(ctx, d.buf)
@@ -113,9 +118,25 @@ func (d *download) fetch(ctx context.Context, t *target) (ota.AddressReason, err
 	}
 }
 
-// bring fetches the missing chunks of a file, request by request.
-func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.AddressReason, error) {
-	for t.chunks.Left() > 0 {
+// addresses are those of a file, of which the useless ones are not asked.
+func (d *download) addresses(file *ota.File) *addresses {
+	as := findAddresses(d.job.Addresses, file.Name, d.fetcher)
+	d.course.File(len(as.list))
+	for i, a := range as.list {
+		if a.gone != nil {
+			d.course.Drop(i)
+		}
+	}
+	return as
+}
+
+// receiver asks an address for what is missing of a file, and reads the answer.
+type receiver func(ctx context.Context, s *stream, from *address) error
+
+// bring fetches what is left of a file, request by request.
+func (d *download) bring(ctx context.Context, as *addresses, left func() bool, receive receiver) (ota.AddressReason,
+	error) {
+	for left() {
 		i, wait := d.course.Next(time.Since(d.began), d.fetcher.config.Jitter)
 		if i < 0 {
 			why := as.whyNone()
@@ -128,14 +149,15 @@ func (d *download) bring(ctx context.Context, t *target, as *addresses) (ota.Add
 		if err := firmware.Pause(ctx, wait); err != nil {
 			return "", err
 		}
-		o := d.request(ctx, t, as.list[i], d.course.Better(i))
+		o := d.request(ctx, as.list[i], d.course.Better(i), receive)
+		d.asked = i
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
 		case o.broken != nil:
 			return "", o.broken
 		}
-		if v := d.judge(as, i, o); v.Ends() && t.chunks.Left() > 0 {
+		if v := d.judge(as, i, o); v.Ends() && left() {
 			return d.decided(v)
 		}
 	}
@@ -173,9 +195,9 @@ func (d *download) share(ctx context.Context, t *target) error {
 	})
 }
 
-// request asks one address for the next run of missing chunks. Where there is a
-// better one to turn to, it must not be slow.
-func (d *download) request(ctx context.Context, t *target, from *address, better bool) outcome {
+// request asks one address. Where there is a better one to turn to, it must not be
+// slow.
+func (d *download) request(ctx context.Context, from *address, better bool, receive receiver) outcome {
 	config := &d.fetcher.config
 	least := int64(slowestRate)
 	if better {
@@ -185,11 +207,11 @@ func (d *download) request(ctx context.Context, t *target, from *address, better
 	defer cancel()
 	ctx, watch := newWatch(ctx, config.StallTimeout, least)
 	defer watch.end()
-	s := &stream{watch: watch, limit: d.fetcher.limit, target: t, buf: d.buf, arrived: func(n int64) {
+	s := &stream{watch: watch, limit: d.fetcher.limit, buf: d.buf, arrived: func(n int64) {
 		d.done += n
 		d.progress()
 	}}
-	err := d.receive(ctx, s, from)
+	err := receive(ctx, s, from)
 	o := outcome{Answer: s.answer}
 	if err != nil && !errors.As(err, &o.broken) {
 		o.slow = errors.Is(context.Cause(ctx), errStalled)
@@ -198,7 +220,7 @@ func (d *download) request(ctx context.Context, t *target, from *address, better
 	return o
 }
 
-// receive opens, judges and reads one answer.
+// receive asks for the next run of missing chunks, judges and reads the answer.
 func (d *download) receive(ctx context.Context, s *stream, from *address) error {
 	t := s.target
 	first, end := t.chunks.Run()

@@ -58,7 +58,7 @@ func New(config Config) (*Fetcher, error) {
 
 // Fetch downloads every file of the job into its place, or copies it from the
 // package file that the job names. On success every chunk
-// is verified and durable. When ctx ends first, the result is a Failure with
+// is verified and durable; a file without chunks is so as a whole. When ctx ends first, the result is a Failure with
 // code internal; its caller has cancelled it and ignores it.
 func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResult {
 	return f.fetch(ctx, job, nil)
@@ -67,6 +67,11 @@ func (f *Fetcher) Fetch(ctx context.Context, job agent.FetchJob) agent.FetchResu
 // fetch is Fetch with the entries of a cache, by digest; nil for none.
 func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Digest]*entry) agent.FetchResult {
 	d := &download{fetcher: f, job: job, loan: loan, log: f.config.Log}
+	if job.Claimed() {
+		found, need, err := d.runClaimed(ctx)
+		return agent.FetchResult{Found: found, Need: need, Failure: agent.AsFailure(err, ota.Internal), Gained: d.gained,
+			Setbacks: d.setbacks()}
+	}
 	if job.Local != "" {
 		return agent.FetchResult{Failure: agent.AsFailure(d.copy(ctx), ota.Internal)}
 	}

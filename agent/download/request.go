@@ -67,6 +67,9 @@ func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http
 	if q.etag != "" {
 		request.Header.Set("If-Match", q.etag)
 	}
+	if q.validator != "" {
+		request.Header.Set("If-Range", q.validator)
+	}
 	return request, nil
 }
 

@@ -95,6 +95,7 @@ func Run(t *testing.T, subject Subject) {
 		{"upgrade after a revert", testUpgradeAfterRevert},
 		{"a cut download is resumed", testResume},
 		{"bytes of another job are dropped", testOtherJob},
+		{"a file is taken on a platform's word", testClaimed},
 		{"wrong bytes are refused", testWrongBytes},
 		{"missing bytes are refused", testMissingBytes},
 		{"unstaged version is not activated", testUnstaged},

@@ -45,7 +45,9 @@ func TestFileKeepsItsID(t *testing.T) {
 	assert.Equal(t, before, f.ID())
 	assert.NotEqual(t, f.SHA256, f.ID())
 
-	strong := ota.Claim{Target: "1", Name: "a", Size: 1, Sum: ota.Checksum{Kind: ota.SHA256, Hex: strings.Repeat("0b", 32)}}
+	strong := ota.Claim{Target: "1", Name: "a", Size: 1, Sum: ota.Checksum{
+		Kind: ota.SHA256, Hex: strings.Repeat("0b", 32),
+	}}
 	g := strong.File()
 	assert.Equal(t, g.SHA256, g.ID())
 	assert.Equal(t, byte(0x0b), g.SHA256[31])
@@ -65,8 +67,8 @@ func TestSemVerOrder(t *testing.T) {
 			assert.Equal(t, want, x.Compare(y), "%s and %s", a, b)
 		}
 	}
-	for _, bad := range []string{"", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-a..b", "1.2.3-01", "1.2.3+", "a.b.c",
-		"1.2.-3", "1.2.3-a_b", " 1.2.3", "vv1.2.3"} {
+	for _, bad := range []string{"", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-a..b", "1.2.3-01", "1.2.3+",
+		"a.b.c", "1.2.-3", "1.2.3-a_b", " 1.2.3", "vv1.2.3"} {
 		_, valid := ota.ParseSemVer(bad)
 		assert.False(t, valid, bad)
 	}
