@@ -75,8 +75,9 @@ var layout = []layer{
 	{"agent/gateway", "agent agent/download agent/link firmware internal/ota", ""},
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
-	{"simulator/scenario", "firmware internal/ota internal/yamlform", ""},
-	{"simulator/selection", "simulator/scenario internal/yamlform", ""},
+	{"simulator/fleet", "internal/ota internal/yamlform", ""},
+	{"simulator/scenario", "firmware internal/ota internal/yamlform simulator/fleet", ""},
+	{"simulator/selection", "simulator/scenario simulator/fleet internal/yamlform", "internal/ota"},
 	{"simulator/model", "simulator/scenario simulator/selection simulator/fault simulator/verdict " +
 		"simulator/platform/engine agent firmware internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
@@ -85,7 +86,8 @@ var layout = []layer{
 	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/report", "simulator/verdict simulator/scenario internal/chart internal/ota internal/shell " +
 		"internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
-	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection internal/files internal/ota",
+	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection simulator/fleet internal/files " +
+		"internal/ota",
 		"simulator/verdict/verdicttest"},
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},

@@ -61,7 +61,7 @@ Examples:
 }
 
 func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	s, err := scenarioOf(streams, args)
+	s, err := scenarioOf(streams, args, &deviceFlags{})
 	if err != nil {
 		return err
 	}

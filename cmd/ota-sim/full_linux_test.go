@@ -29,7 +29,7 @@ func TestFullDisk(t *testing.T) {
 // which says so.
 func TestHistoryOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	s, err := readScenario(file(t, "small.yaml", small))
+	s, err := readScenario(file(t, "small.yaml", small), &deviceFlags{})
 	require.NoError(t, err)
 	for _, again := range []bool{false, true} {
 		dir := t.TempDir()
@@ -40,7 +40,7 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 		f := &runFlags{worldFlags: worldFlags{virtual: true}, quiet: true}
 		c, err := f.of(s.Scenario)
 		require.NoError(t, err)
-		world, err := f.real(c)
+		world, err := f.real(c, "")
 		require.NoError(t, err)
 		var out bytes.Buffer
 		options := c.options()

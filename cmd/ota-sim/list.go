@@ -40,7 +40,7 @@ func list(_ context.Context, streams cli.Streams, args []string) error {
 		if err != nil {
 			return err
 		}
-		s, err := readScenario(name)
+		s, err := readScenario(name, &deviceFlags{})
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func list(_ context.Context, streams cli.Streams, args []string) error {
 	}
 	var b strings.Builder
 	for _, name := range scenarios.Names() {
-		s, err := readScenario(name)
+		s, err := readScenario(name, &deviceFlags{})
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	for _, name := range names {
-		s, err := readScenario(name)
+		s, err := readScenario(name, &deviceFlags{})
 		if err != nil {
 			bad++
 			_ = cli.Show(streams.Err, terminal.EscapeLines(err.Error())+"\n")

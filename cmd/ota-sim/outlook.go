@@ -49,8 +49,8 @@ func writeOutlook(b *strings.Builder, c *choice) {
 
 func fleetLine(f *scenario.Fleet) string {
 	var runs []string
-	for _, c := range f.Components {
-		runs = append(runs, c.ID+" "+c.Version)
+	for i, c := range f.Components {
+		runs = append(runs, c.ID+" "+someOf(f.Versions(i)))
 	}
 	text := f.Product + " with " + strings.Join(runs, ", ")
 	if f.Behind != "" {
@@ -63,6 +63,14 @@ func fleetLine(f *scenario.Fleet) string {
 		text += ", " + yamlform.FormatDuration(f.Link.Latency) + " away"
 	}
 	return text
+}
+
+// someOf names the first of a few versions, and counts the others.
+func someOf(versions []string) string {
+	if more := len(versions) - 1; more > 0 {
+		return fmt.Sprintf("%s and %s", versions[0], ota.Counted(more, "other version"))
+	}
+	return versions[0]
 }
 
 func planLine(p *scenario.Plan) string {

@@ -15,6 +15,7 @@ import (
 
 type planFlags struct {
 	choiceFlags
+	deviceFlags
 	worldFlags
 	changed *pflag.FlagSet
 }
@@ -42,6 +43,7 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := planFlags{changed: flags}
 			f.choiceFlags.define(flags)
+			f.deviceFlags.define(flags)
 			f.worldFlags.define(flags)
 			return f.run
 		},
@@ -49,7 +51,7 @@ Examples:
 }
 
 func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) error {
-	s, err := scenarioOf(streams, args)
+	s, err := scenarioOf(streams, args, &f.deviceFlags)
 	if err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func (f *planFlags) run(_ context.Context, streams cli.Streams, args []string) e
 	if err != nil {
 		return err
 	}
-	world, err := f.real(c)
+	world, err := f.real(c, f.devices)
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}

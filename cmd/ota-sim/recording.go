@@ -36,7 +36,10 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 	options, shard := c.options(), c.selected.Shard()
 	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world,
 		Shard: shard.Index, Shards: shard.Of, Only: c.only, Fleets: options.Sizes(), Flags: flags,
-		Program: programName(), Started: time.Now()}
+		Prefix: c.scenario.KeyPrefix(), Program: programName(), Started: time.Now()}
+	if file := c.scenario.DeviceFile(); file != nil {
+		info.Devices = file.Public().Text()
+	}
 	var err error
 	if r.writer, err = history.Create(dir, info); err != nil {
 		return nil, errors.Join(err, r.forget())

@@ -125,17 +125,18 @@ func (r *repair) scenario() string {
 	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || info.Source == "-" {
 		return r.kept[0].ScenarioPath()
 	}
-	if s, err := readScenario(info.Source); err != nil || !bytes.Equal(s.text, info.Text) {
+	if s, err := readScenario(info.Source, &deviceFlags{}); err != nil || !bytes.Equal(s.text, info.Text) {
 		return r.kept[0].ScenarioPath()
 	}
 	return shell.Path(info.Source)
 }
 
-// platformWords are the flags of a run that say which platform it was against, as
-// they were given.
+// platformWords are the flags of a run that say which platform it was against, and
+// which devices exist, as they were given.
 func platformWords(given *pflag.FlagSet) (flags []string) {
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&worldFlags{}).define(known)
+	(&deviceFlags{}).define(known)
 	for _, flag := range changed(given) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
 		if known.Lookup(name) != nil && name != "virtual" {

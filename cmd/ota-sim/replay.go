@@ -22,6 +22,7 @@ import (
 )
 
 type replayFlags struct {
+	deviceFlags
 	worldFlags
 	outputFlags
 	only    string
@@ -45,6 +46,8 @@ Example:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := replayFlags{changed: flags}
 			flags.StringVar(&f.only, "only", "", "device key: the device to run again (needed)")
+			flags.StringVar(&f.devices, "devices", "",
+				"device file of the run: a history keeps the devices, and not what they log in with")
 			f.worldFlags.define(flags)
 			f.outputFlags.define(flags)
 			return f.run
@@ -77,8 +80,9 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	f.virtual = f.virtual || kept.Info.World == "virtual"
-	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, worldFlags: f.worldFlags,
-		outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true, changed: f.changed}
+	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, deviceFlags: f.deviceFlags,
+		worldFlags: f.worldFlags, outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true,
+		changed: f.changed}
 	v, err := again.carryOut(ctx, f.text(streams), &source{kept.Info.Source, kept.Info.Text, kept.Scenario})
 	if err != nil {
 		return err

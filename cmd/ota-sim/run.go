@@ -27,6 +27,7 @@ import (
 
 type runFlags struct {
 	choiceFlags
+	deviceFlags
 	worldFlags
 	outputFlags
 	out     string
@@ -79,6 +80,7 @@ Examples:
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := runFlags{changed: flags}
 			f.choiceFlags.define(flags)
+			f.deviceFlags.define(flags)
 			f.worldFlags.define(flags)
 			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
 			f.outputFlags.define(flags)
@@ -99,7 +101,7 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err := f.outputFlags.begin(f.read(args)...); err != nil {
 		return err
 	}
-	s, err := scenarioOf(streams, args)
+	s, err := scenarioOf(streams, args, &f.deviceFlags)
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,8 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 
 // read lists the files that the run reads, and those that its history will have.
 func (f *runFlags) read(args []string) []string {
-	read := append(slices.Clone(args), f.caFile, f.passwordFile, f.platformFile, f.store.secretFile, f.page.tokenFile)
+	read := append(slices.Clone(args), f.devices, f.caFile, f.passwordFile, f.platformFile, f.store.secretFile,
+		f.page.tokenFile)
 	read = append(read, f.trust...)
 	if f.out != "" {
 		read = append(read, history.Files(f.out)...)
@@ -127,7 +130,7 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err != nil {
 		return nil, err
 	}
-	world, err := f.real(c)
+	world, err := f.real(c, f.devices)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}

@@ -26,7 +26,7 @@ import (
 // one over sockets.
 func TestBundledScenarios(t *testing.T) {
 	for _, name := range scenarios.Names() {
-		s, err := readScenario(name)
+		s, err := readScenario(name, &deviceFlags{})
 		require.NoError(t, err)
 		var worlds []string
 		if s.Devices() <= 100_000 {

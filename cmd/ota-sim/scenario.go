@@ -21,12 +21,12 @@ type source struct {
 }
 
 // scenarioOf reads the one scenario that a verb was given, and prints its warnings.
-func scenarioOf(streams cli.Streams, args []string) (*source, error) {
+func scenarioOf(streams cli.Streams, args []string, devices *deviceFlags) (*source, error) {
 	name, err := cli.OneArg(args, "the scenario")
 	if err != nil {
 		return nil, err
 	}
-	s, err := readScenario(name)
+	s, err := readScenario(name, devices)
 	if err == nil {
 		s.warn(streams.Err)
 	}
@@ -49,7 +49,7 @@ func scenarioText(name string) ([]byte, error) {
 }
 
 // readScenario reads and parses; every problem is of the user's input.
-func readScenario(name string) (*source, error) {
+func readScenario(name string, devices *deviceFlags) (*source, error) {
 	text, err := scenarioText(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, cli.Exitf(cli.Usage,
@@ -59,7 +59,11 @@ func readScenario(name string) (*source, error) {
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	s, err := scenario.Parse(name, text)
+	from, err := devices.from(name)
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	s, err := scenario.ParseWith(name, text, from)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the scenario is not valid:\n%w", err)}
 	}

@@ -94,8 +94,9 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 	return errors.Join(problems...)
 }
 
-// real is the real world with that platform, for the chosen devices.
-func (f *worldFlags) real(c *choice) (*real.World, error) {
+// real is the real world with that platform, for the chosen devices. A device file
+// that was named by a flag may name files anywhere.
+func (f *worldFlags) real(c *choice, devices string) (*real.World, error) {
 	w := &real.World{BrokerURL: f.broker, FakePlatform: f.fakePlatform, Username: f.username, PlatformUser: f.platformUser,
 		Prefix: f.prefix}
 	var err error
@@ -117,6 +118,11 @@ func (f *worldFlags) real(c *choice) (*real.World, error) {
 	if len(f.trust) > 0 || f.allowUnsigned {
 		w.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}
 		if w.Trust.Keys, err = readKeys(f.trust, wire.ParsePublicKey); err != nil {
+			return nil, err
+		}
+	}
+	if !f.virtual {
+		if w.Logins, err = logins(c, devices != ""); err != nil {
 			return nil, err
 		}
 	}

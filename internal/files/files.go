@@ -36,6 +36,20 @@ func Read(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readAll(f, path, limit)
+}
+
+// ReadIn is Read of a path that is relative to a directory, and does not lead out of
+// it.
+func ReadIn(dir *os.Root, path string, limit int64) ([]byte, error) {
+	f, err := openKind(dir.OpenFile, path, fs.FileMode.IsRegular)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f, path, limit)
+}
+
+func readAll(f *os.File, path string, limit int64) ([]byte, error) {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
@@ -58,7 +72,12 @@ func Open(path string) (*os.File, error) { return OpenKind(path, fs.FileMode.IsR
 // OpenKind opens what is at path for reading, without waiting, and fails with
 // ErrNotFile unless its mode is of the wanted kind.
 func OpenKind(path string, wanted func(fs.FileMode) bool) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	return openKind(os.OpenFile, path, wanted)
+}
+
+func openKind(open func(name string, flag int, perm os.FileMode) (*os.File, error), path string,
+	wanted func(fs.FileMode) bool) (*os.File, error) {
+	f, err := open(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ELOOP) { // a socket, a circle
 		return nil, fmt.Errorf("%s %w", path, ErrNotFile)
 	}

@@ -26,6 +26,12 @@ func (m *Map) Has(key string) bool {
 	return found != nil
 }
 
+// HasMap reports whether a key's value is a mapping.
+func (m *Map) HasMap(key string) bool {
+	_, value := m.lookup(key)
+	return value != nil && resolve(value).Kind == yaml.MappingNode
+}
+
 // Require reports each of the keys that the mapping does not give.
 func (m *Map) Require(keys ...string) {
 	for _, key := range keys {

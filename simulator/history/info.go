@@ -19,11 +19,13 @@ const (
 	infoFile     = "run.json"
 	scenarioFile = "scenario.yaml"
 	eventsFile   = "events.jsonl.zst"
+	devicesFile  = "devices.csv" // only of a run whose devices a file lists
 )
 
 // Files are the paths of a record's files in a directory.
 func Files(dir string) []string {
-	return []string{filepath.Join(dir, infoFile), filepath.Join(dir, scenarioFile), filepath.Join(dir, eventsFile)}
+	return []string{filepath.Join(dir, infoFile), filepath.Join(dir, scenarioFile), filepath.Join(dir, eventsFile),
+		filepath.Join(dir, devicesFile)}
 }
 
 // format is the version of a record's form. Records of a higher one are refused.
@@ -35,6 +37,8 @@ const maxInfo = 64 << 20
 // Info says what was run.
 type Info struct {
 	Text    []byte // the scenario as it was read
+	Devices []byte // the device file without logins; nil for none
+	Prefix  string // of the keys of numbered devices
 	Name    string // of the scenario
 	Source  string // the file or the bundled name that was run
 	Seed    uint64
@@ -67,6 +71,8 @@ type document struct {
 	Shards   int          `json:"shards,omitempty"`
 	Only     []string     `json:"only,omitempty"`
 	Flags    []string     `json:"flags,omitempty"`
+	Devices  string       `json:"devices,omitempty"` // the file that lists them
+	Prefix   string       `json:"key_prefix,omitempty"`
 	Fleets   []fleetSize  `json:"fleets"`
 	Program  string       `json:"program"`
 	Started  time.Time    `json:"started"`
@@ -100,8 +106,11 @@ type resourceDocument struct {
 
 func newDocument(info *Info) *document {
 	d := &document{Format: format, Scenario: info.Name, Source: info.Source, Seed: info.Seed, World: info.World,
-		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags,
+		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags, Prefix: info.Prefix,
 		Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
+	if info.Devices != nil {
+		d.Devices = devicesFile
+	}
 	for _, fleet := range info.Fleets {
 		d.Fleets = append(d.Fleets, fleetSize(fleet))
 	}
@@ -117,7 +126,8 @@ func newEnd(end *End, events int64) *endDocument {
 
 func (d *document) info(text []byte) Info {
 	info := Info{Text: text, Name: d.Scenario, Source: d.Source, Seed: d.Seed, World: d.World,
-		Shard: d.Shard, Shards: d.Shards, Only: d.Only, Flags: d.Flags, Program: d.Program, Started: d.Started}
+		Shard: d.Shard, Shards: d.Shards, Only: d.Only, Flags: d.Flags, Prefix: d.Prefix,
+		Program: d.Program, Started: d.Started}
 	for _, fleet := range d.Fleets {
 		info.Fleets = append(info.Fleets, verdict.FleetSize(fleet))
 	}
@@ -173,6 +183,8 @@ func readDocument(dir string) (*document, error) {
 	case d.Format > format:
 		return nil, fmt.Errorf("%s has format %d, and this program knows %d: "+
 			"judge it with the program that recorded it, or a newer one", path, d.Format, format)
+	case d.Devices != "" && d.Devices != devicesFile:
+		return nil, fmt.Errorf("%s is damaged: the devices are in %q, and not in %s", path, d.Devices, devicesFile)
 	case d.Shard < 0 || d.Shard > d.Shards || d.Shards > 0 && d.Shard == 0 || d.Shards > scenario.MaxDevices:
 		return nil, fmt.Errorf("%s is damaged: there is no shard %d/%d", path, d.Shard, d.Shards)
 	}

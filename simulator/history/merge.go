@@ -63,6 +63,10 @@ func sameRun(a, b *Record) error {
 		return differ("the world", a.Info.World, b.Info.World)
 	case !bytes.Equal(a.Info.Text, b.Info.Text):
 		return fmt.Errorf("cannot merge: the scenarios in %s and %s are not the same", a.Dir, b.Dir)
+	case !bytes.Equal(a.Info.Devices, b.Info.Devices):
+		return fmt.Errorf("cannot merge: the device files in %s and %s are not the same", a.Dir, b.Dir)
+	case a.Info.Prefix != b.Info.Prefix:
+		return differ("the key prefix", a.Info.Prefix, b.Info.Prefix)
 	}
 	return nil
 }

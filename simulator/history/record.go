@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"otafleet/internal/files"
+	"otafleet/simulator/fleet"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 )
@@ -44,15 +45,30 @@ func Open(dir string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
 	}
-	s, err := scenario.Parse(path, text)
-	if err != nil {
+	r := &Record{Dir: dir, Info: d.info(text), End: d.End.end(), document: d}
+	from := scenario.Devices{KeyPrefix: d.Prefix}
+	if d.Devices != "" {
+		if from.File, r.Info.Devices, err = readDevices(filepath.Join(dir, d.Devices)); err != nil {
+			return nil, fmt.Errorf("cannot read the record: %w", err)
+		}
+	}
+	if r.Scenario, err = scenario.ParseWith(path, text, from); err != nil {
 		return nil, fmt.Errorf("the recorded scenario is not valid:\n%w", err)
 	}
-	r := &Record{Dir: dir, Info: d.info(text), Scenario: s, End: d.End.end(), document: d}
 	if err := r.selectDevices(); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, infoFile), err)
 	}
 	return r, nil
+}
+
+// readDevices reads the record's device file.
+func readDevices(path string) (*fleet.File, []byte, error) {
+	text, err := files.Read(path, fleet.MaxBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := fleet.Parse(path, text)
+	return file, text, err
 }
 
 // selectDevices finds the devices of the record, and makes sure that the run

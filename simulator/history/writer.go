@@ -42,15 +42,20 @@ func Create(dir string, info Info) (*Writer, error) {
 			"choose another directory, or remove it", dir)
 	}
 	w := &Writer{dir: dir, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine)}
-	if err := w.create(info.Text); err != nil {
+	if err := w.create(&info); err != nil {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
 	return w, nil
 }
 
-func (w *Writer) create(text []byte) error {
-	if err := os.WriteFile(filepath.Join(w.dir, scenarioFile), text, 0o666); err != nil {
+func (w *Writer) create(info *Info) error {
+	if err := os.WriteFile(filepath.Join(w.dir, scenarioFile), info.Text, 0o666); err != nil {
 		return err
+	}
+	if info.Devices != nil {
+		if err := os.WriteFile(filepath.Join(w.dir, devicesFile), info.Devices, 0o666); err != nil {
+			return err
+		}
 	}
 	var err error
 	if w.file, err = os.Create(filepath.Join(w.dir, eventsFile)); err != nil {

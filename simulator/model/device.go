@@ -29,15 +29,18 @@ func NewSettings(s *scenario.Scenario, open func(ota.Envelope) (*ota.Manifest, e
 }
 
 // of are those of a device. A fleet's devices share them, but for those that a gateway
-// speaks for.
+// speaks for, or that have a hardware of their own.
 func (x *Settings) of(m Member) *agent.Config {
-	shared := &x.fleets[m.Index]
-	if m.Fleet.Behind == "" {
+	shared, revision := &x.fleets[m.Index], m.Fleet.Revision(m.N)
+	if m.Fleet.Behind == "" && revision == shared.Hardware {
 		return shared
 	}
 	own := *shared
-	gateways, k := x.scenario.Gateway(m.Fleet, m.N)
-	own.Via = gateways.Device(k)
+	own.Hardware = revision
+	if m.Fleet.Behind != "" {
+		gateways, k := x.scenario.Gateway(m.Fleet, m.N)
+		own.Via = gateways.Device(k)
+	}
 	return &own
 }
 
@@ -57,7 +60,7 @@ type Device struct {
 // NewDevice makes a device that has never run.
 func NewDevice(m Member, seed uint64, x *Settings, faults *fault.Set) Device {
 	d := Device{Member: m, ID: m.Fleet.Identity(m.N), Config: x.of(m), Faults: faults.Draw(m.Fleet, m.N),
-		Memory: NewMemory(m.Fleet)}
+		Memory: NewMemory(m.Fleet, m.N)}
 	d.readings = Readings(m.Fleet, seed, d.ID.Device)
 	return d
 }

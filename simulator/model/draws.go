@@ -28,10 +28,9 @@ func InstallTime(f *scenario.Fleet, seed uint64, device string, i int) time.Dura
 	return f.Install.Time.At(fault.Uniform(seed, device, "install", i))
 }
 
-// FactorySlots are a device's i-th component as it left the factory.
-func FactorySlots(f *scenario.Fleet, i int) Slots {
-	c := &f.Components[i]
-	return Slots{Running: c.Version, Restart: f.Install.RestartFor(c.Type)}
+// FactorySlots are the i-th component of device n, from 1, as it left the factory.
+func FactorySlots(f *scenario.Fleet, n, i int) Slots {
+	return Slots{Running: f.Runs(n, i), Restart: f.Install.RestartFor(f.Components[i].Type)}
 }
 
 // MachineConfig is what the machine of a fleet's devices knows of them, but for how

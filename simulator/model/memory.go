@@ -21,14 +21,14 @@ type Memory struct {
 	working  int            // component in work; -1 if none
 }
 
-// NewMemory is the memory of a device that has never run. Of one whose components
-// have releases from the factory it holds these.
-func NewMemory(f *scenario.Fleet) Memory {
+// NewMemory is the memory of device n, from 1, which has never run. If its
+// components have releases from the factory, it holds these.
+func NewMemory(f *scenario.Fleet, n int) Memory {
 	m := Memory{fleet: f, packages: make([]*ota.Package, len(f.Components)), working: -1}
 	if slices.ContainsFunc(f.Components, func(c scenario.Installed) bool { return c.Release > 0 }) {
 		m.State = &agent.State{Components: make([]agent.Component, len(f.Components))}
 		for i, c := range f.Components {
-			m.State.Components[i] = agent.Component{ID: c.ID, Version: c.Version, Release: int64(c.Release)}
+			m.State.Components[i] = agent.Component{ID: c.ID, Version: f.Runs(n, i), Release: int64(c.Release)}
 		}
 	}
 	return m

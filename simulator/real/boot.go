@@ -83,12 +83,11 @@ type late func(ota.Up)
 func (f late) Send(m ota.Up) { f(m) }
 
 func (d *device) newSession(deliver func(agent.Input), after func(func())) link.Session {
-	l, err := native.New(native.Config{
-		Identity: d.ID, Members: d.members(), URLs: []string{d.world.brokerURL}, Username: d.world.settings.username(d.ID),
-		Password: d.world.settings.password(), Prefix: d.world.settings.Prefix, TLS: d.world.settings.secure(),
-		Deliver: deliver, After: after, Dial: d.link.Dial, Jitter: d.world.random,
-		KeepAlive: model.KeepAlive, FirstDelay: model.FirstReconnect, MaxDelay: model.LongestReconnect,
-	})
+	config := d.world.settings.session(d.ID)
+	config.Members, config.URLs = d.members(), []string{d.world.brokerURL}
+	config.Deliver, config.After, config.Dial, config.Jitter = deliver, after, d.link.Dial, d.world.random
+	config.KeepAlive, config.FirstDelay, config.MaxDelay = model.KeepAlive, model.FirstReconnect, model.LongestReconnect
+	l, err := native.New(config)
 	if err != nil {
 		// The scenario and the options were checked; only a bug gets here.
 		panic("internal error: " + err.Error())

@@ -43,8 +43,8 @@ func newDevice(w *world, m model.Member) *device {
 	d.link = netem.NewLink(m.Fleet.Link, w.random, w.dialers.Of(m.N), w.transport)
 	for i := range m.Fleet.Components {
 		d.flashes = append(d.flashes, &flash{
-			chunks: &w.chunks, slots: model.FactorySlots(m.Fleet, i), install: model.InstallTime(m.Fleet, w.seed, d.ID.Device,
-				i), wrong: d.violation,
+			chunks: &w.chunks, slots: model.FactorySlots(m.Fleet, m.N, i),
+			install: model.InstallTime(m.Fleet, w.seed, d.ID.Device, i), wrong: d.violation,
 		})
 	}
 	return d

@@ -31,6 +31,9 @@ type World struct {
 	FakePlatform bool   // with BrokerURL: the fake platform works through that broker
 	Username     string // of every device at that broker; empty means the device key
 	Password     []byte // of every device at that broker; empty for none; never logged
+	// Logins are what devices have of their own, by their keys, before what is said of
+	// all.
+	Logins map[string]Login
 	// PlatformUser and PlatformPassword are the fake platform's at that broker, which
 	// must let it read and write every device's topics.
 	PlatformUser     string
@@ -81,7 +84,7 @@ func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) err
 			"every shard's fake platform would answer every device at that broker: give each shard a prefix of its own "+
 				"(--prefix), or a broker"))
 	}
-	problems = append(problems, w.checkLink())
+	problems = append(problems, w.checkLink(), w.checkLogins())
 	if w.external() {
 		if w.Trust == nil {
 			problems = append(problems, errors.New(
@@ -143,34 +146,10 @@ func (w *World) Probe(ctx context.Context, s *scenario.Scenario, devices *select
 			if !devices.Has(i, n) {
 				continue
 			}
-			id := s.Fleets[i].Identity(n)
-			return native.Probe(ctx, native.Config{Identity: id, URLs: []string{w.BrokerURL}, Username: w.username(id),
-				Password: w.password(),
-				Prefix:   w.Prefix, TLS: w.secure(), Deliver: func(agent.Input) {}})
+			config := w.session(s.Fleets[i].Identity(n))
+			config.Deliver = func(agent.Input) {}
+			return native.Probe(ctx, config)
 		}
 	}
 	return nil
-}
-
-func (w *World) username(id ota.Identity) string {
-	if w.Username != "" {
-		return w.Username
-	}
-	return id.Device
-}
-
-func (w *World) password() func() ([]byte, error) {
-	if len(w.Password) == 0 {
-		return nil
-	}
-	return func() ([]byte, error) { return w.Password, nil }
-}
-
-// secure gives the settings of the sessions with the broker; nil for those of the
-// system.
-func (w *World) secure() func() (*tls.Config, error) {
-	if w.TLS == nil {
-		return nil
-	}
-	return func() (*tls.Config, error) { return w.TLS, nil }
 }

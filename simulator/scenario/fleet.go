@@ -8,19 +8,23 @@ import (
 	"otafleet/internal/ota"
 )
 
-// Fleet is a number of devices that are alike.
+// Fleet is a number of devices that are alike, but for what a device file says of
+// each.
 type Fleet struct {
 	Name       string
 	Count      int
 	Product    string
-	Hardware   string      // revision that packages may ask for; empty if unknown
+	Hardware   string      // revision that packages may ask for; empty if unknown; of a listed device, see Revision
 	Behind     string      // the fleet whose devices speak for these; empty for devices with a line of their own
-	Components []Installed // what every device runs at first
+	Components []Installed // what every device runs at first; of a listed one, see Runs
 	Battery    *Range[int] // percent; nil for devices without a battery
 	RSSI       *Range[int] // dBm; nil for devices without a radio
 	Link       Link        // the zero value if Behind is given
 	Arrive     Arrive      // the zero value if Behind is given; see Scenario.Arrival
 	Install    Install
+
+	keyPrefix string   // of numbered devices
+	listed    *listing // of a device file; nil for devices that are numbered
 }
 
 // Installed is a component as it comes from the factory.
@@ -34,8 +38,14 @@ type Installed struct {
 const MaxRelease = 1<<53 - 1
 
 // Device is the device key of the fleet's n-th device, 1 <= n <= Count:
-// gateways-000001. The number has six digits, or seven for the millionth.
-func (f *Fleet) Device(n int) string { return fmt.Sprintf("%s-%06d", f.Name, n) }
+// gateways-000001, or what a device file says. The number has six digits, or seven for
+// the millionth.
+func (f *Fleet) Device(n int) string {
+	if d := f.Listed(n); d != nil {
+		return d.Key
+	}
+	return fmt.Sprintf("%s%s-%06d", f.keyPrefix, f.Name, n)
+}
 
 // Identity names the fleet's n-th device to the platform.
 func (f *Fleet) Identity(n int) ota.Identity {

@@ -13,7 +13,10 @@ import (
 // Parse reads a scenario. The name stands in front of every mistake: give the
 // path by which the user knows the file. The error is a *yamlform.Error with
 // all mistakes at once. What is no mistake and can never happen is in Warnings.
-func Parse(name string, data []byte) (*Scenario, error) {
+func Parse(name string, data []byte) (*Scenario, error) { return ParseWith(name, data, Devices{}) }
+
+// ParseWith is Parse of a scenario whose devices are not, or not only, in its text.
+func ParseWith(name string, data []byte, from Devices) (*Scenario, error) {
 	doc := yamlform.Parse(name, data)
 	m := doc.Root()
 	s := &Scenario{Seed: 1}
@@ -22,7 +25,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	m.Text("description", &s.Description, prose)
 	yamlform.Value(m, "seed", &s.Seed, parseSeed)
 	m.Duration("duration", &s.Duration, MinDuration, MaxDuration)
-	readFleets(m, s)
+	readFleets(m, s, &from)
 	readPlans(m, s)
 	readEvents(m, s)
 	readFaults(m, s)

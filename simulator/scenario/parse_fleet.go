@@ -14,11 +14,26 @@ import (
 // behind a fleet's name.
 const maxFleetName = ota.MaxKey - len("-1000000")
 
-func readFleets(root *yamlform.Map, s *Scenario) {
+func readFleets(root *yamlform.Map, s *Scenario, from *Devices) {
+	if root.HasMap("fleet") {
+		readListed(root.Map("fleet"), s, from)
+	} else {
+		readNumbered(root, s, from)
+	}
+	if n := s.Devices(); n > MaxDevices {
+		root.Problemf("fleet", "has %d devices in all; want at most %d", n, MaxDevices)
+	}
+	s.usePrefix(root, from.KeyPrefix)
+}
+
+// readNumbered reads a list of fleets, each with a number of devices. A file that is
+// given beside it takes their places.
+func readNumbered(root *yamlform.Map, s *Scenario, from *Devices) {
 	fleets, types := names{}, componentTypes{}
 	maps := root.Maps("fleet", 1, MaxFleets)
+	lines := newLines(from.File, len(maps))
 	for _, m := range maps {
-		f := readFleet(m, s.Duration)
+		f := readFleet(m, s.Duration, lines)
 		fleets.add(m, "name", f.Name)
 		types.agree(m, &f)
 		s.Fleets = append(s.Fleets, f)
@@ -26,22 +41,36 @@ func readFleets(root *yamlform.Map, s *Scenario) {
 	for i, m := range maps {
 		checkBehind(m, &s.Fleets[i], s)
 	}
-	if n := s.Devices(); n > MaxDevices {
-		root.Problemf("fleet", "has %d devices in all; want at most %d", n, MaxDevices)
+	if err := lines.err(s.fleetNames()); err != nil {
+		root.Problemf("fleet", "the device file does not fit the scenario:\n%s", err)
 	}
 }
 
-func readFleet(m *yamlform.Map, duration time.Duration) Fleet {
-	f := Fleet{Install: Install{Time: Range[time.Duration]{Lo: 5 * time.Second, Hi: 20 * time.Second}}}
+func newFleet() Fleet {
+	return Fleet{Install: Install{Time: Range[time.Duration]{Lo: 5 * time.Second, Hi: 20 * time.Second}}}
+}
+
+func readFleet(m *yamlform.Map, duration time.Duration, lines *lines) Fleet {
+	f := newFleet()
 	m.Require("name", "count", "product", "components")
 	m.Text("name", &f.Name, fleetName)
 	m.Int("count", &f.Count, 1, MaxDevices)
+	m.Text("behind", &f.Behind, word)
+	readBody(m, &f, lines.file != nil)
+	lines.give(m, &f)
+	f.Arrive = readArrive(m.Map("arrive"), f.Count)
+	checkArrival(m, &f, duration)
+	return f
+}
+
+// readBody reads what the devices of a fleet have in common. Where a file lists them,
+// it may say what runs.
+func readBody(m *yamlform.Map, f *Fleet, listed bool) {
 	m.Text("product", &f.Product, word)
 	m.Text("hardware", &f.Hardware, version)
-	m.Text("behind", &f.Behind, word)
 	ids := names{}
 	for _, c := range m.Maps("components", 1, ota.MaxComponents) {
-		next := readComponent(c)
+		next := readComponent(c, listed)
 		ids.add(c, "id", next.ID)
 		f.Components = append(f.Components, next)
 	}
@@ -49,12 +78,16 @@ func readFleet(m *yamlform.Map, duration time.Duration) Fleet {
 	optionalRange(m, "rssi", &f.RSSI, DeadSignal, 0)
 	f.Link = readLink(m.Map("link"))
 	readInstall(m.Map("install"), &f.Install)
-	f.Arrive = readArrive(m.Map("arrive"), f.Count)
-	if last := f.Arrive.At(f.Count, f.Count); f.Count > 0 && duration > 0 && last >= duration {
+}
+
+// checkArrival reports devices that arrive after the run, and whether there are some.
+func checkArrival(m *yamlform.Map, f *Fleet, duration time.Duration) (late bool) {
+	last := f.Arrive.At(f.Count, f.Count)
+	if late = f.Count > 0 && duration > 0 && last >= duration; late {
 		m.Problemf("arrive", "the last device arrives after %s, the run ends after %s",
 			yamlform.FormatDuration(last.Round(time.Second)), yamlform.FormatDuration(duration))
 	}
-	return f
+	return late
 }
 
 // DeadSignal is weaker than any radio hears, in dBm.
@@ -70,10 +103,13 @@ func fleetName(text string) error {
 	return yamlform.Words(short, fmt.Sprintf("want 1 to %d characters of A-Z a-z 0-9 _ -", maxFleetName))(text)
 }
 
-func readComponent(m *yamlform.Map) Installed {
+func readComponent(m *yamlform.Map, listed bool) Installed {
 	var c Installed
-	m.Require("id", "type", "version")
+	m.Require("id", "type")
 	m.Text("id", &c.ID, componentID)
+	if !listed {
+		m.Require("version")
+	}
 	yamlform.Enum(m, "type", &c.Type, ota.Module, ota.MCU)
 	m.Text("version", &c.Version, version)
 	yamlform.Value(m, "release", &c.Release, parseRelease)

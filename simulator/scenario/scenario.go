@@ -32,7 +32,12 @@ type Scenario struct {
 	Faults      []Fault
 	Expect      Expect
 	Warnings    []string // of what can never happen: one line each, with its place in the document
+
+	keyPrefix string // of numbered devices
 }
+
+// KeyPrefix is before the keys of numbered devices; empty for none.
+func (s *Scenario) KeyPrefix() string { return s.keyPrefix }
 
 // SeedOr is the seed of a run that is given one; 0 means the scenario's.
 func (s *Scenario) SeedOr(given uint64) uint64 { return cmp.Or(given, s.Seed) }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/simulator/scenario"
 )
@@ -167,66 +166,13 @@ func documentKeys() keys {
 		"seed": {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0,
 			"pattern": "^[0-9]+$"}},
 		"duration!": {"Then the run ends, finished or not: 1s to 24h", duration()},
-		"fleet!":    {"What devices there are", list(ref("fleet"), 1, scenario.MaxFleets)},
-		"plans":     {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
-		"events":    {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
-		"faults":    {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
-		"expect":    {"What must hold in the end", ref("expect")},
+		"fleet!": {"What devices there are: a list of fleets, or the file that lists them",
+			node{"if": node{"type": "object"}, "then": ref("listed"), "else": list(ref("fleet"), 1, scenario.MaxFleets)}},
+		"plans":  {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
+		"events": {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
+		"faults": {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
+		"expect": {"What must hold in the end", ref("expect")},
 	}
-}
-
-func fleet() node {
-	name := word(56, "")
-	name["not"] = node{"enum": scenario.Classes()}
-	form := mapping(keys{
-		"name!":    {"Unique; devices are called <name>-000001 and on", name},
-		"count!":   {"How many devices", whole(1, scenario.MaxDevices)},
-		"product!": {"Product key", word(ota.MaxKey, "")},
-		"hardware": {"Revision that packages may ask for", text(ota.MaxVersion)},
-		"behind":   {"The fleet whose devices speak for these", word(ota.MaxKey, "")},
-		"components!": {"What every device runs at first", list(mapping(keys{
-			"id!":      {"Component id", word(ota.MaxComponentID, ".")},
-			"type!":    {"", choice(ota.Module, ota.MCU)},
-			"version!": {"What runs at first", text(ota.MaxVersion)},
-			"release":  {"Highest release counter that the device has run; 0 if it is not given", whole(0, scenario.MaxRelease)},
-		}), 1, ota.MaxComponents)},
-		"battery": {"Percent, or a range; without it the device has none", orNumber(ranged(wholePattern), 0, 100)},
-		"rssi":    {"dBm, or a range; without it the device has no radio", orNumber(ranged(signed+wholePattern), -150, 0)},
-		"link": {"The line between the device and everything else", mapping(keys{
-			"bandwidth": {"Of downloads; no limit if it is not given", rate()},
-			"latency":   {"One way, up to 1m", duration()},
-			"jitter":    {"The latency varies by up to this both ways", duration()},
-			"loss":      {"Share of the packets that are lost and sent again: 0% to 99%", percent()},
-		})},
-		"arrive": {"When the devices connect for the first time; all at once if it is not given", arrive()},
-		"install": {"What an installation costs", mapping(keys{
-			"time":    {"From upgrading to the restart; 5s..20s if it is not given", durations()},
-			"restart": {"For every component", choice(firmware.RestartNone, firmware.RestartProcess, firmware.RestartSystem)},
-		})},
-	})
-	form["dependentSchemas"] = node{"behind": node{"properties": node{"link": false, "arrive": false}}}
-	return form
-}
-
-func arrive() node {
-	form := mapping(keys{
-		"herd": {"All at once", node{"const": true}},
-		"over": {"Evenly within this time", duration()},
-		"rate": {"Devices a second: 100/s", pattern(numberPattern + "/s")},
-		"stages": {"One after the other", list(mapping(keys{
-			"over!": {"How long the stage takes; 0s for all at once", duration()},
-			"devices": {"A number or a share; the last stage takes the rest", orNumber(pattern(percentPattern+"|"+wholePattern),
-				0, scenario.MaxDevices)},
-		}), 1, scenario.MaxStages)},
-		"after": {"The first device, from the start of the run", duration()},
-	})
-	forms := []string{"herd", "over", "rate", "stages"}
-	alone := node{}
-	for _, name := range forms {
-		alone[name] = node{"properties": only(forms, []string{name})}
-	}
-	form["dependentSchemas"] = alone
-	return form
 }
 
 func plan() node {
@@ -463,7 +409,8 @@ func schema() node {
 	form["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	form["title"] = "ota-sim scenario"
 	form["$defs"] = node{
-		"fleet": fleet(), "plan": plan(), "package": packageOf(), "event": event(), "fault": fault(),
+		"fleet": numbered(), "listed": listed(), "link": link(), "arrive": arrive(), "install": installation(),
+		"plan": plan(), "package": packageOf(), "event": event(), "fault": fault(),
 		"expect": expect(), "never": neverRule(), "always": alwaysRule(), "pattern": eventForm(nil),
 		"event_kind": eventKinds(), "status": statuses(), "code": codes(),
 	}

@@ -19,8 +19,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"otafleet/internal/yamlform"
+	"otafleet/simulator/fleet"
 	"otafleet/simulator/scenario"
 )
+
+// anyDevices are those of a device file that fits testdata/good/listed.yaml.
+func anyDevices() scenario.Devices {
+	return scenario.Devices{Open: func(path string) (*fleet.File, error) { return fleet.Parse(path, []byte(lines)) }}
+}
 
 const schemaFile = "../../docs/scenario.schema.json"
 
@@ -99,7 +105,7 @@ func TestSchemaTakesGoodScenarios(t *testing.T) {
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)
-			_, err = scenario.Parse(file, data)
+			_, err = scenario.ParseWith(file, data, anyDevices())
 			require.NoError(t, err)
 			assert.NoError(t, compiled.Validate(document(t, data)), file)
 			checked++
@@ -180,10 +186,11 @@ func complains(complaints [][]string, path string) bool {
 // there, which must be those of the schema.
 func TestSchemaHasTheKeysOfTheParser(t *testing.T) {
 	root, visited := schema(), map[string]bool{}
-	for _, file := range []string{"testdata/good/everything.yaml", "testdata/good/faults.yaml"} {
+	for _, name := range []string{"everything", "faults", "listed"} {
+		file := "testdata/good/" + name + ".yaml"
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
-		s, err := scenario.Parse(file, data)
+		s, err := scenario.ParseWith(file, data, anyDevices())
 		require.NoError(t, err)
 		var doc yaml.Node
 		require.NoError(t, yaml.Unmarshal(data, &doc))
@@ -231,7 +238,7 @@ func parserKeys(t *testing.T, doc, mapping *yaml.Node) []string {
 		&yaml.Node{Kind: yaml.ScalarNode, Value: "1"})
 	text, err := yaml.Marshal(doc)
 	require.NoError(t, err)
-	_, err = scenario.Parse("s.yaml", text)
+	_, err = scenario.ParseWith("s.yaml", text, anyDevices())
 	var all *yamlform.Error
 	require.ErrorAs(t, err, &all)
 	require.Len(t, all.Problems, 1, "%v", err)
@@ -248,6 +255,15 @@ func resolve(root, form node, path string) (node, string) {
 		return root["$defs"].(node)[name].(node), name
 	}
 	return form, path
+}
+
+// alternatives are the forms that a schema has for a mapping, and for anything else.
+func alternatives(form node) (mapping, other node) {
+	then, is := form["then"].(node)
+	if !is || form["properties"] != nil {
+		return form, form
+	}
+	return then, form["else"].(node)
 }
 
 // below gives the parts of a schema: of a mapping by key, with * for any other,
@@ -271,6 +287,10 @@ func below(form node) map[string]node {
 
 // walk visits each mapping of a document, with the schema that it obeys.
 func walk(root, form node, path string, value *yaml.Node, visit func(path string, form node, mapping *yaml.Node)) {
+	mapping, other := alternatives(form)
+	if form = other; value.Kind == yaml.MappingNode {
+		form = mapping
+	}
 	form, path = resolve(root, form, path)
 	parts := below(form)
 	switch value.Kind {
@@ -292,6 +312,10 @@ func walk(root, form node, path string, value *yaml.Node, visit func(path string
 
 // everyMapping visits each mapping of the schema.
 func everyMapping(root, form node, path string, visit func(path string)) {
+	if mapping, other := alternatives(form); mapping["$ref"] != other["$ref"] {
+		everyMapping(root, mapping, path, visit)
+		form = other
+	}
 	form, path = resolve(root, form, path)
 	if form["type"] == "object" {
 		visit(path)

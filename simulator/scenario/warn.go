@@ -34,8 +34,8 @@ func (s *Scenario) having(component string) int {
 func warnSources(m *yamlform.Map, s *Scenario, p *Plan, c *Component) {
 	var versions []string
 	for i := range s.Fleets {
-		if has := s.Fleets[i].Component(c.ID); has != nil && p.Covers(&s.Fleets[i]) {
-			versions = append(versions, has.Version)
+		if f := &s.Fleets[i]; f.Component(c.ID) != nil && p.Covers(f) {
+			versions = append(versions, f.versionsOf(c.ID)...)
 		}
 	}
 	if len(versions) == 0 {
@@ -74,8 +74,11 @@ func warnPlace(m *yamlform.Map, f *Fault, s *Scenario) {
 func (f *Fault) reachedBy(p *Plan, fleet *Fleet, once bool) bool {
 	return p.Covers(fleet) && slices.ContainsFunc(p.Components, func(c Component) bool {
 		has := fleet.Component(c.ID)
+		if has == nil || f.Component != "" && f.Component != c.ID {
+			return false
+		}
 		current := once && f.At == At(ota.NoUpdateRequired)
-		return has != nil && (f.Component == "" || f.Component == c.ID) && (!current || has.Version == c.Target)
+		return !current || slices.Contains(fleet.versionsOf(c.ID), c.Target)
 	})
 }
 

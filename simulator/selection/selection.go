@@ -3,10 +3,10 @@ package selection
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"otafleet/internal/yamlform"
+	"otafleet/simulator/fleet"
 	"otafleet/simulator/scenario"
 )
 
@@ -71,14 +71,25 @@ func (x *Selection) count() {
 	}
 }
 
-// pick finds the devices of the keys.
+// tagPrefix is before a tag in the place of a key.
+const tagPrefix = "tag="
+
+// pick finds the devices of the keys and tags.
 func (x *Selection) pick(keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	only, problems := make(map[place]bool, len(keys)), []error(nil)
+	devices := scenario.NewFinder(x.scenario)
 	for _, key := range keys {
-		p, err := find(x.scenario, key)
+		if tag, is := strings.CutPrefix(key, tagPrefix); is {
+			if !x.pickTagged(tag, only) {
+				problems = append(problems,
+					fmt.Errorf("no device of shard %s has the tag %q: tags are in a device file", x.shard, tag))
+			}
+			continue
+		}
+		p, err := x.find(devices, key)
 		if err == nil && !x.Has(p.fleet, p.n) {
 			err = fmt.Errorf("device %s is not in shard %s but in %d/%d", key, x.shard, x.ordinal(p)%x.shard.Of+1, x.shard.Of)
 		}
@@ -92,28 +103,59 @@ func (x *Selection) pick(keys []string) error {
 	return errors.Join(problems...)
 }
 
+// pickTagged picks the devices with a tag, and tells whether there are some.
+func (x *Selection) pickTagged(tag string, only map[place]bool) (some bool) {
+	for i := range x.scenario.Fleets {
+		f := &x.scenario.Fleets[i]
+		for n := 1; n <= f.Count; n++ {
+			if d := f.Listed(n); d != nil && d.Tagged(tag) && x.Has(i, n) {
+				p := place{i, n}
+				only[p], only[x.speaker(p)], some = true, true, true
+			}
+		}
+	}
+	return some
+}
+
 // find is the device of a key: gateways-000012.
-func find(s *scenario.Scenario, key string) (place, error) {
+func (x *Selection) find(devices *scenario.Finder, key string) (place, error) {
+	if fleet, n, known := devices.Find(key); known {
+		return place{fleet, n}, nil
+	}
+	s := x.scenario
+	if file := s.DeviceFile(); file != nil {
+		return place{}, fmt.Errorf("there is no device %s in %s%s", key, file.Name, suggestKey(file, key))
+	}
 	dash := strings.LastIndexByte(key, '-')
 	if dash < 0 {
 		return place{}, fmt.Errorf("there is no device %s; want a fleet's name and a number, such as %s", key,
 			s.Fleets[0].Device(1))
 	}
+	name := strings.TrimPrefix(key[:dash], s.KeyPrefix())
 	var names []string
 	for i := range s.Fleets {
 		f := &s.Fleets[i]
+		if f.Name == name {
+			return place{}, fmt.Errorf("there is no device %s; fleet %s has %s to %s", key, f.Name, f.Device(1),
+				f.Device(f.Count))
+		}
 		names = append(names, f.Name)
-		if f.Name != key[:dash] {
-			continue
-		}
-		if n, err := strconv.Atoi(key[dash+1:]); err == nil && n >= 1 && n <= f.Count && f.Device(n) == key {
-			return place{i, n}, nil
-		}
-		return place{}, fmt.Errorf("there is no device %s; fleet %s has %s to %s", key, f.Name, f.Device(1),
-			f.Device(f.Count))
 	}
-	return place{}, fmt.Errorf("there is no device %s: no fleet is called %q%s", key, key[:dash],
-		yamlform.Suggest(key[:dash], names))
+	return place{}, fmt.Errorf("there is no device %s: no fleet is called %q%s", key, name, yamlform.Suggest(name, names))
+}
+
+// suggestKey names a key of the file that is like one that is not there. In a long
+// file too many are.
+func suggestKey(file *fleet.File, key string) string {
+	const most = 1000
+	if len(file.Devices) > most {
+		return ""
+	}
+	var keys []string
+	for i := range file.Devices {
+		keys = append(keys, file.Devices[i].Key)
+	}
+	return yamlform.Suggest(key, keys)
 }
 
 // speaker is the device that speaks for a device: its gateway, or itself.

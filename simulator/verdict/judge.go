@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"strings"
 	"time"
 
 	"otafleet/internal/ota"
@@ -19,8 +18,9 @@ type Judge struct {
 	first    []int          // the ordinal of each fleet's first device
 	faults   map[string]int // by name, their index in the scenario
 	fleets   map[string]int // by name, likewise
-	watches  []watch        // the rules of the scenario
-	patience time.Duration  // with what is on its way
+	devices  *scenario.Finder
+	watches  []watch       // the rules of the scenario
+	patience time.Duration // with what is on its way
 
 	open    byDevice[*DeviceJudge]
 	free    []*DeviceJudge // closed, to be used again
@@ -42,7 +42,7 @@ const (
 // NewJudge returns a judge of a scenario's run.
 func NewJudge(s *scenario.Scenario, logs Logs) *Judge {
 	j := &Judge{scenario: s, keepLogs: bool(logs), faults: map[string]int{}, fleets: map[string]int{},
-		patience: s.Patience(), sums: newFigures(s)}
+		devices: scenario.NewFinder(s), patience: s.Patience(), sums: newFigures(s)}
 	ordinal := 0
 	for i := range s.Fleets {
 		j.first = append(j.first, ordinal)
@@ -87,37 +87,9 @@ func (j *Judge) Device(fleet, n int) *DeviceJudge {
 
 func (j *Judge) ordinal(fleet, n int) int { return j.first[fleet] + n - 1 }
 
-// Find takes a device's name apart: gateways-000012 is the device n, from 1, of a
-// fleet, from 0. The number has six digits, or seven for the millionth. known says
-// whether the scenario has the device.
-func (j *Judge) Find(name string) (fleet, n int, known bool) {
-	dash := strings.LastIndexByte(name, '-')
-	if dash < 0 || len(name)-dash < 7 {
-		return 0, 0, false
-	}
-	fleet, known = j.fleets[name[:dash]]
-	if !known {
-		return 0, 0, false
-	}
-	n = number(name[dash+1:])
-	return fleet, n, n >= 1 && n <= j.scenario.Fleets[fleet].Count
-}
-
-// number reads the number of a device; 0 if it is none.
-func number(digits string) int {
-	n := 0
-	for i := range len(digits) {
-		c := digits[i]
-		if c < '0' || c > '9' || len(digits) > 7 {
-			return 0
-		}
-		n = n*10 + int(c-'0')
-	}
-	if len(digits) == 7 && n < 1_000_000 {
-		return 0
-	}
-	return n
-}
+// Find takes a device's key apart: it is the device n, from 1, of a fleet, from 0.
+// known says whether the scenario has the device.
+func (j *Judge) Find(key string) (fleet, n int, known bool) { return j.devices.Find(key) }
 
 // Status is a device's status over all plans, and whether the device has
 // arrived. It knows of devices that are not closed.

@@ -42,7 +42,7 @@ func newDevice(w *world, m model.Member) *device {
 	d.link = &link{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
 	for i := range m.Fleet.Components {
-		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, i), install: model.InstallTime(m.Fleet, w.run.seed,
+		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, m.N, i), install: model.InstallTime(m.Fleet, w.run.seed,
 			d.ID.Device, i)}
 	}
 	return d
