@@ -137,7 +137,7 @@ func TestGarbage(t *testing.T) {
 			d.publish(kind, []byte(payload))
 		}
 	}
-	d.report(ota.Upgrading) // of a plan that it never had
+	d.report(ota.UpgradeSucceeded) // of a plan that it never had
 	assert.Equal(t, 1, expect[*ota.Ack](d).Seq)
 	d.inventory("1.0.0")
 	expect[*ota.Plan](d)

@@ -60,8 +60,12 @@ func use(path string) error {
 		return err
 	}
 	err = s.Each("", func(engine.Record) error { return nil })
-	for i := range 10 {
-		err = errors.Join(err, s.Commit([]engine.Record{{Key: fmt.Sprintf("a/%02d", 3*i), Value: make([]byte, 5000)}}))
+	for first := range 2 { // the second goes on from the pages that the first has let go of
+		var records []engine.Record
+		for i := first; i < 10; i += 2 {
+			records = append(records, engine.Record{Key: fmt.Sprintf("a/%02d", 3*i), Value: make([]byte, 5000)})
+		}
+		err = errors.Join(err, s.Commit(records))
 	}
 	return errors.Join(err, s.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,14 +36,9 @@ func all(t *testing.T, s *store.Store, prefix string) string {
 func TestRecordsStay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	s := open(t, path)
-	require.NoError(
-		t,
-		s.Commit(
-			[]engine.Record{
-				{Key: "b/2", Value: []byte("two")}, {Key: "a/1", Value: []byte("one")}, {Key: "b/1", Value: []byte("three")},
-			},
-		),
-	)
+	require.NoError(t, s.Commit([]engine.Record{
+		{Key: "b/2", Value: []byte("two")}, {Key: "a/1", Value: []byte("one")}, {Key: "b/1", Value: []byte("three")},
+	}))
 	require.NoError(t, s.Commit(nil))
 	require.NoError(t,
 		s.Commit([]engine.Record{{Key: "b/1"}, {Key: "b/3"}, {Key: "b/1", Value: []byte("again")}, {Key: "a/1"}}))
@@ -65,12 +61,15 @@ func TestAllOrNothing(t *testing.T) {
 	assert.Empty(t, all(t, s, ""))
 }
 
+// TestOneProcess waits for the other one in a bubble, whose clock runs ahead.
 func TestOneProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	open(t, path)
-	_, err := store.Open(path)
-	require.ErrorIs(t, err, store.ErrUsed)
-	assert.ErrorContains(t, err, path)
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state.db")
+		open(t, path)
+		_, err := store.Open(path)
+		require.ErrorIs(t, err, store.ErrUsed)
+		assert.ErrorContains(t, err, path)
+	})
 }
 
 func TestNotAStore(t *testing.T) {
