@@ -136,9 +136,8 @@ func (d Disk) DecodeFile(ctx context.Context, file *ota.File, from, to string) (
 }
 
 // makeImage makes the image of a file by means of decode.
-func (d Disk) makeImage(
-	ctx context.Context, file *ota.File, from, to string, decode func(io.ReaderAt, io.Writer) error,
-) (*os.File, error) {
+func (d Disk) makeImage(ctx context.Context, file *ota.File, from, to string,
+	decode func(io.ReaderAt, io.Writer) error) (*os.File, error) {
 	src, err := openWritten(file.Name, from)
 	if err != nil {
 		return nil, err

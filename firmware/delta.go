@@ -111,9 +111,8 @@ func Patch(ctx context.Context, file *ota.File, base *Base, src io.ReaderAt, dst
 
 // PatchFile makes the image of the patch at from as DecodeFile does. open gives
 // the image that runs.
-func (d Disk) PatchFile(
-	ctx context.Context, file *ota.File, open func(context.Context) (*Base, error), from, to string,
-) (*os.File, error) {
+func (d Disk) PatchFile(ctx context.Context, file *ota.File, open func(context.Context) (*Base, error),
+	from, to string) (*os.File, error) {
 	base, err := open(ctx)
 	if err != nil {
 		return nil, err

@@ -72,9 +72,8 @@ func imageDigest(image ota.Output) string { return hex.EncodeToString(image.SHA2
 
 // treeDigest hashes one line for each entry that walk visits. dirMode, unless it is
 // 0, stands for the mode of the tree's root.
-func treeDigest(
-	ctx context.Context, root string, dirMode fs.FileMode, walk func(func(*firmware.Entry) error) error,
-) (string, error) {
+func treeDigest(ctx context.Context, root string, dirMode fs.FileMode,
+	walk func(func(*firmware.Entry) error) error) (string, error) {
 	h, entries, size := sha256.New(), 0, int64(0)
 	err := walk(func(e *firmware.Entry) error {
 		if entries++; entries > maxEntries {

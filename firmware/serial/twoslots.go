@@ -140,9 +140,8 @@ func (in *twoSlots) Stage(ctx context.Context, job firmware.Job) error {
 	return in.speak(ctx, in.cfg.StartLimit, func(m *manager) error { return in.stage(ctx, m, job, image, file, out) })
 }
 
-func (in *twoSlots) stage(
-	ctx context.Context, m *manager, job firmware.Job, image bootImage, file *os.File, out ota.Output,
-) error {
+func (in *twoSlots) stage(ctx context.Context, m *manager, job firmware.Job, image bootImage, file *os.File,
+	out ota.Output) error {
 	known, err := in.load(job)
 	if err != nil {
 		return err

@@ -93,12 +93,9 @@ func newSession(config Config, topics wire.Topics, handle func(string, []byte)) 
 	sent := memory.New()
 	return &session{address: net.JoinHostPort(u.Hostname(), port), secure: secure, sent: sent,
 		url: config.BrokerURL, user: config.BrokerUser, password: config.BrokerPassword,
-		client: clientID(
-			topics,
-		), filter: topics.PlatformFilter(), handle: handle, log: config.Logger, wake: make(chan struct{}, 1),
-		state: window{
-			state.New(sent, memory.New()),
-		}, opened: make(chan struct{}), refused: make(chan error, 1), fresh: true}, nil
+		client: clientID(topics), filter: topics.PlatformFilter(), handle: handle, log: config.Logger,
+		wake: make(chan struct{}, 1), state: window{state.New(sent, memory.New())},
+		opened: make(chan struct{}), refused: make(chan error, 1), fresh: true}, nil
 }
 
 // clientID names the fake platform at an external broker. A broker ends the older of two

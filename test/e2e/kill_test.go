@@ -223,10 +223,8 @@ func (f *fetches) haltAt(target string, at int64) {
 }
 
 // serveStore starts an object store behind something that looks at each request.
-func serveStore(
-	t *testing.T,
-	look func(w http.ResponseWriter, r *http.Request, store http.Handler),
-) *platform.RemoteStore {
+func serveStore(t *testing.T,
+	look func(w http.ResponseWriter, r *http.Request, store http.Handler)) *platform.RemoteStore {
 	t.Helper()
 	credentials := objectstore.Credentials{AccessKey: "e2e", SecretKey: "e2e-secret"}
 	store, err := objectstore.New(objectstore.Config{Credentials: credentials, Buckets: []string{"packages"}})

@@ -37,13 +37,8 @@ func (s *setting) awaitState(want string) (e control.Explanation) {
 }
 
 // bundleFile writes a signed package file of app onto the device.
-func (s *setting) bundleFile(
-	name, target string,
-	release int64,
-	content string,
-	change func(*ota.Manifest),
-	keys ...harness.Key,
-) string {
+func (s *setting) bundleFile(name, target string, release int64, content string, change func(*ota.Manifest),
+	keys ...harness.Key) string {
 	s.t.Helper()
 	s.device.Write("usb/app.img", []byte(content), 0o644)
 	r := bundle.Release{Files: []string{s.device.Path("usb/app.img")}, Chunk: 4096, Manifest: ota.Manifest{

@@ -14,12 +14,8 @@ import (
 
 // mcuSetting is a device with an MCU on a serial line, which runs 1.0.0.
 // patience is how long it may take to answer.
-func mcuSetting(
-	t *testing.T,
-	patience string,
-	change func(*serialtest.MCU),
-	more harness.Settings,
-) (*setting, *serialtest.MCU) {
+func mcuSetting(t *testing.T, patience string, change func(*serialtest.MCU),
+	more harness.Settings) (*setting, *serialtest.MCU) {
 	s := newSetting(t)
 	mcu := serialtest.New(s.device.Path("tty"), mcuImage("1.0.0"))
 	mcu.Batch = true

@@ -61,11 +61,8 @@ func archive(t *testing.T, files map[string][]byte) []byte {
 }
 
 // offers makes the component the device's only one, and gives what packs versions.
-func (r readByAgent) offers(
-	t *testing.T,
-	s *setting,
-	more harness.Settings,
-) func(target string, release int64, content []byte) *harness.Package {
+func (r readByAgent) offers(t *testing.T, s *setting,
+	more harness.Settings) func(target string, release int64, content []byte) *harness.Package {
 	own := harness.Settings{"path": r.path, "unpack": r.unpack, "restart": "process"}
 	maps.Copy(own, more)
 	s.device.Write("etc/extra.pub", harness.NewKey(t).Public(t), 0o644)

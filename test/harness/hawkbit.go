@@ -20,12 +20,8 @@ func (p *Platform) HawkBit(address string, config hawkbit.Config) *hawkbit.Serve
 }
 
 // StartHawkBit is HawkBit with an end before that of the test.
-func StartHawkBit(
-	t testing.TB,
-	p *Platform,
-	address string,
-	config hawkbit.Config,
-) (server *hawkbit.Server, stop func()) {
+func StartHawkBit(t testing.TB, p *Platform, address string,
+	config hawkbit.Config) (server *hawkbit.Server, stop func()) {
 	t.Helper()
 	if address == "" {
 		address = "127.0.0.1:0"

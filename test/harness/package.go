@@ -47,14 +47,8 @@ type Package struct {
 // Pack makes the package of a full upgrade of one component to target: one file
 // with the given content. change may alter the manifest before it is signed;
 // without keys it is not signed.
-func Pack(
-	t testing.TB,
-	component, target string,
-	release int64,
-	content []byte,
-	change func(*ota.Manifest),
-	keys ...Key,
-) *Package {
+func Pack(t testing.TB, component, target string, release int64, content []byte, change func(*ota.Manifest),
+	keys ...Key) *Package {
 	t.Helper()
 	file, err := bundle.Describe(component+".img", bytes.NewReader(content), 0)
 	if err != nil {

@@ -99,9 +99,8 @@ func (a *API) uploadPackage(w http.ResponseWriter, r *http.Request) error {
 
 // Upload takes a package from a stream that is, or is within, the body of a
 // request; no more of them at a time than there is room for.
-func (a *API) Upload(
-	w http.ResponseWriter, r *http.Request, from io.Reader, label platform.Label,
-) (id string, err error) {
+func (a *API) Upload(w http.ResponseWriter, r *http.Request, from io.Reader,
+	label platform.Label) (id string, err error) {
 	defer a.uploads.Add(-1)
 	if a.uploads.Add(1) > maxUploads {
 		w.Header().Set("Retry-After", "5")

@@ -258,9 +258,8 @@ type LogLine struct {
 
 func deviceDetails(e *engine.Engine, now time.Time, plan string, v *engine.DeviceView) DeviceDetails {
 	d := DeviceDetails{
-		Device: deviceOf(
-			&v.DeviceRow,
-		), Components: []DeviceComponent{}, Log: []LogLine{}, Waiting: v.Waiting, QuietUntil: moment(v.QuietUntil),
+		Device: deviceOf(&v.DeviceRow), Components: []DeviceComponent{}, Log: []LogLine{},
+		Waiting: v.Waiting, QuietUntil: moment(v.QuietUntil),
 		AutoConfirm: v.AutoConfirm, User: User{v.User.Confirmed, v.User.Cancelled, moment(v.User.Start), moment(v.User.End)},
 	}
 	for _, c := range v.Components {

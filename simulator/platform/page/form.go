@@ -140,13 +140,10 @@ func filled(d *api.PlanDetails) formPage {
 	p := formPage{ID: d.ID, Rows: rowsOf(d), Texts: d.Texts, Fields: map[string]string{
 		"name": d.Name, "product": d.Product, "black": strings.Join(d.Black, "\n"), "white": strings.Join(d.White, "\n"),
 		"time_zone": zone.String(), "start": d.Start.In(zone).Format(localTime), "end": d.End.In(zone).Format(localTime),
-		"mode": d.Mode,
-		"push": strconv.FormatBool(
-			d.Push || d.Mode == string(ota.Manual),
-		), "retries": strconv.Itoa(d.Retries), "on_failure": d.OnFailure,
-		"min_battery": optional(
-			d.MinBattery,
-		), "min_rssi": optional(d.MinRSSI), "rejection_minutes": optional(d.RejectionMinutes),
+		"mode": d.Mode, "push": strconv.FormatBool(d.Push || d.Mode == string(ota.Manual)),
+		"retries": strconv.Itoa(d.Retries), "on_failure": d.OnFailure,
+		"min_battery": optional(d.MinBattery), "min_rssi": optional(d.MinRSSI),
+		"rejection_minutes": optional(d.RejectionMinutes),
 	}}
 	if d.PushHours != nil {
 		p.Fields["push_from"], p.Fields["push_to"] = strconv.Itoa(d.PushHours.From), strconv.Itoa(d.PushHours.To)
@@ -200,9 +197,8 @@ func (h *handler) edit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // save gives the platform what the form holds; what it refuses stands in the form.
-func (h *handler) save(
-	w http.ResponseWriter, r *http.Request, id, title string, command func(engine.PlanSpec) engine.Command,
-) error {
+func (h *handler) save(w http.ResponseWriter, r *http.Request, id, title string,
+	command func(engine.PlanSpec) engine.Command) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
@@ -255,13 +251,12 @@ func typed(id string, values url.Values) formPage {
 func (h *handler) planForm(p *formPage) *api.PlanForm {
 	f := p.Fields
 	form := &api.PlanForm{
-		ID: p.ID, Name: f["name"], Product: f["product"], Black: strings.Fields(f["black"]),
-		White:    strings.Fields(f["white"]),
+		ID: p.ID, Name: f["name"], Product: f["product"],
+		Black: strings.Fields(f["black"]), White: strings.Fields(f["white"]),
 		TimeZone: f["time_zone"], Start: inZone(f["start"], f["time_zone"]), End: inZone(f["end"], f["time_zone"]),
-		Mode: f["mode"],
-		Retries: whole(
-			f["retries"],
-		), MinBattery: whole(f["min_battery"]), MinRSSI: whole(f["min_rssi"]), OnFailure: f["on_failure"], Texts: p.Texts,
+		Mode: f["mode"], Retries: whole(f["retries"]),
+		MinBattery: whole(f["min_battery"]), MinRSSI: whole(f["min_rssi"]),
+		OnFailure: f["on_failure"], Texts: p.Texts,
 	}
 	if f["mode"] != string(ota.Manual) {
 		push := f["push"] != "false"

@@ -39,9 +39,8 @@ type handler struct {
 
 func newHandler(shown *platform.Service, config *Config, guard *api.Guard) (http.Handler, error) {
 	h := &handler{platform: shown, guard: guard, log: config.Logger, open: config.Token == "",
-		api: api.New(
-			api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger},
-		), pages: map[string]*template.Template{}}
+		api:   api.New(api.Config{Platform: shown, FileTypes: config.FileTypes, Logger: config.Logger}),
+		pages: map[string]*template.Template{}}
 	for _, name := range []string{"plans", "form", "plan", "monitoring", "device", "fleet", "packages", "package", "login",
 		"problem"} {
 		t, err := template.New("layout.html").
