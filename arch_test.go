@@ -100,14 +100,13 @@ var layout = []layer{
 	{"simulator/platform/*", "internal/*", ""},
 	// not agent: a platform that shares its code would share its mistakes
 	{"simulator/platform", "simulator/platform/* internal/*", ""},
-	{"simulator", "simulator/scenario simulator/selection simulator/verdict", ""},
+	{"simulator", "simulator/model simulator/scenario simulator/selection simulator/verdict", ""},
 	// no sockets: not the broker, not the link
 	{"simulator/virtual", "simulator simulator/* simulator/platform/engine agent agent/download/policy firmware " +
 		"reporter internal/*", ""},
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario agent internal/ota", ""},
 	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", ""},
-	{"simulator/real", "simulator simulator/... agent agent/link agent/link/native agent/download firmware internal/*",
-		""},
+	{"simulator/real", "simulator simulator/... agent agent/link agent/link/* agent/download firmware internal/*", ""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator

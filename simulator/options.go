@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
@@ -17,7 +18,8 @@ type Options struct {
 	// Devices are those that the run has; nil means all. What is drawn for a device
 	// does not depend on it.
 	Devices *selection.Selection
-	History Sink // keeps the events of the run; nil keeps none
+	Dialect model.Dialect // that devices and platform speak; empty means native
+	History Sink          // keeps the events of the run; nil keeps none
 	// Started is called once the run is under way, and before it ends; nil for no call.
 	Started func(Run)
 }
@@ -66,6 +68,9 @@ type Result struct {
 func (o *Options) complete() (err error) {
 	if o.Scenario == nil {
 		return errors.New("no scenario is given")
+	}
+	if err := o.Dialect.Check(o.Scenario); err != nil {
+		return err
 	}
 	o.Seed = o.Scenario.SeedOr(o.Seed)
 	if o.Devices == nil {

@@ -5,6 +5,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/simulator"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
 )
@@ -28,6 +29,7 @@ type choice struct {
 	seed     uint64
 	only     []string
 	selected *selection.Selection
+	dialect  model.Dialect // that they speak
 }
 
 // of applies the flags to a scenario.
@@ -48,7 +50,7 @@ func (f *choiceFlags) of(s *scenario.Scenario) (*choice, error) {
 
 // options are those of a run of the chosen devices, in either world.
 func (c *choice) options() simulator.Options {
-	return simulator.Options{Scenario: c.scenario, Seed: c.seed, Devices: c.selected}
+	return simulator.Options{Scenario: c.scenario, Seed: c.seed, Devices: c.selected, Dialect: c.dialect}
 }
 
 // each gives the chosen devices: the fleet's number from 0, the device's from 1.

@@ -12,14 +12,15 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/hawkbit"
 )
 
 // What --dialect may say.
 const (
-	nativeDialect  = "native"
-	hawkBitDialect = "hawkbit"
+	nativeDialect  = string(model.Native)
+	hawkBitDialect = string(model.HawkBit)
 )
 
 // dialectFlags say by which protocols devices speak with the platform.

@@ -18,6 +18,7 @@ import (
 	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/real"
@@ -59,6 +60,10 @@ give the keys that it signs with. The scenario's own plans are then not used,
 unless --fake-platform puts the fake platform behind that broker. With --store, the
 packages of the fake platform lie in an S3-compatible store of yours.
 
+With --platform hawkbit the devices poll hawkBit's device API, which the fake platform
+serves in this process. A scenario that asks for what hawkBit cannot say is refused
+before the run.
+
 With --virtual nothing waits and nothing is sent: time jumps from one event to the
 next. A million devices take about a minute, and the same seed gives the same
 history.
@@ -75,6 +80,7 @@ Examples:
   ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
   ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --fake-platform
+  ota-sim run my.yaml --platform hawkbit
   ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub
   ota-sim run my.yaml --broker mqtt://staging --trust staging.pub --source-addresses 10.0.0.2-10.0.0.9`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
@@ -128,6 +134,9 @@ func (f *runFlags) read(args []string) []string {
 func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*verdict.Verdict, error) {
 	c, err := f.of(s.Scenario)
 	if err != nil {
+		return nil, err
+	}
+	if c.dialect, err = f.worldFlags.dialect(); err != nil {
 		return nil, err
 	}
 	world, err := f.real(c, f.devices)
@@ -225,8 +234,8 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	}
 	defer f.tuneMemory()()
 	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
-	sockets.Serving = func(brokerURL string, p *platform.Service) {
-		where = fmt.Sprintf("broker %s, at most %s", brokerURL, s.Duration)
+	sockets.Serving = func(url string, p *platform.Service) {
+		where = fmt.Sprintf("%s %s, at most %s", meetingPlace(options.Dialect), url, s.Duration)
 		watched.start(text, p)
 	}
 	var view *live
@@ -249,6 +258,14 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 		v.Text, v.Source, v.Program, v.Record = string(s.text), s.name, programName(), f.out
 	}
 	return v, err
+}
+
+// meetingPlace is what devices and platform meet at.
+func meetingPlace(d model.Dialect) string {
+	if d == model.HawkBit {
+		return "hawkBit"
+	}
+	return "broker"
 }
 
 // worldOf is the world of the run.

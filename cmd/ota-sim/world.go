@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"otafleet/internal/cli"
 	"otafleet/internal/wire"
+	"otafleet/simulator/model"
 	"otafleet/simulator/real"
 	"otafleet/simulator/real/netem"
 )
@@ -16,6 +18,7 @@ import (
 // against.
 type worldFlags struct {
 	virtual       bool
+	platform      string
 	broker        string
 	caFile        string
 	sources       []string
@@ -34,6 +37,8 @@ func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(currentName)
 	flags.BoolVar(&f.virtual, "virtual", false,
 		"run in virtual time: no sockets, no waiting, the same history for the same seed")
+	flags.StringVar(&f.platform, "platform", string(model.Native),
+		"platform that the devices speak with, by its dialect: native or hawkbit")
 	flags.StringVar(&f.broker, "broker", "",
 		"broker of the platform to run against: mqtt://host:port or mqtts://host:port")
 	flags.StringVar(&f.caFile, "ca-file", "",
@@ -94,6 +99,15 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 	return errors.Join(problems...)
 }
 
+// dialect is what the devices speak.
+func (f *worldFlags) dialect() (model.Dialect, error) {
+	d, err := model.ParseDialect(f.platform, real.Dialects()...)
+	if err != nil {
+		return d, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("--platform: %w", err)}
+	}
+	return d, nil
+}
+
 // real is the real world with that platform, for the chosen devices. A device file
 // that was named by a flag may name files anywhere.
 func (f *worldFlags) real(c *choice, devices string) (*real.World, error) {
@@ -126,5 +140,6 @@ func (f *worldFlags) real(c *choice, devices string) (*real.World, error) {
 			return nil, err
 		}
 	}
-	return w, w.Validate(c.scenario, c.selected)
+	options := c.options()
+	return w, w.Validate(&options)
 }

@@ -17,12 +17,14 @@ type Settings struct {
 	fleets   []agent.Config
 }
 
-// NewSettings returns the settings of devices that verify packages by open.
-func NewSettings(s *scenario.Scenario, open func(ota.Envelope) (*ota.Manifest, error)) *Settings {
+// NewSettings returns the settings of devices that speak a dialect and verify packages
+// by open.
+func NewSettings(s *scenario.Scenario, d Dialect, open func(ota.Envelope) (*ota.Manifest, error)) *Settings {
 	x := &Settings{scenario: s}
 	for i := range s.Fleets {
 		config := MachineConfig(&s.Fleets[i])
 		config.Open = open
+		d.configure(&config, s, &s.Fleets[i])
 		x.fleets = append(x.fleets, config)
 	}
 	return x

@@ -103,6 +103,16 @@ func (s *Service) Files(reference string) (ota.Envelope, []File, error) {
 	return p.envelope, files, nil
 }
 
+// FileURL is a fresh address of a file of a package in the object store, which works as
+// long as any that the platform gives.
+func (s *Service) FileURL(reference, name string) (string, error) {
+	address, err := s.catalog.address(time.Now(), s.config.Validity, path.Join(reference, name))
+	if err != nil {
+		return "", fmt.Errorf("cannot give an address of file %s: %w", name, err)
+	}
+	return address.URLs[0], nil
+}
+
 // ServeFile answers a request for a file of a package, by range if that is asked for.
 func (s *Service) ServeFile(w http.ResponseWriter, r *http.Request, reference, name string) {
 	if s.store == nil {

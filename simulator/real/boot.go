@@ -3,6 +3,7 @@ package real
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -10,9 +11,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
-	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
-	"otafleet/simulator/model"
 	"otafleet/simulator/verdict"
 )
 
@@ -66,13 +65,24 @@ func (d *device) boot() *boot {
 // send passes a message of the agent to the session. What an external platform
 // gets can only be recorded here.
 func (d *device) send(l *boot, m ota.Up) {
-	if answer, is := m.(*ota.Decision); is && d.world.platform == nil {
-		d.record(verdict.AnswerEvent(d.ID.Device, answer))
+	if answer, is := m.(*ota.Decision); is {
+		d.answered(answer)
 	}
 	if d.member != nil {
 		d.member.Send(m)
 	} else {
 		l.session.Send(m)
+	}
+}
+
+// answered notes the device's answer to a plan. A dialect that is not native tells of
+// what the device has reported before by a refusal, and acknowledges it much later.
+func (d *device) answered(answer *ota.Decision) {
+	if d.world.platform == nil {
+		d.record(verdict.AnswerEvent(d.ID.Device, answer))
+	}
+	if !answer.Accept && !d.world.dialect.IsNative() {
+		d.acked(&ota.Ack{Plan: answer.Plan, Seq: math.MaxInt})
 	}
 }
 
@@ -83,11 +93,7 @@ type late func(ota.Up)
 func (f late) Send(m ota.Up) { f(m) }
 
 func (d *device) newSession(deliver func(agent.Input), after func(func())) link.Session {
-	config := d.world.settings.session(d.ID)
-	config.Members, config.URLs = d.members(), []string{d.world.brokerURL}
-	config.Deliver, config.After, config.Dial, config.Jitter = deliver, after, d.link.Dial, d.world.random
-	config.KeepAlive, config.FirstDelay, config.MaxDelay = model.KeepAlive, model.FirstReconnect, model.LongestReconnect
-	l, err := native.New(config)
+	l, err := d.world.face.session(d, deliver, after)
 	if err != nil {
 		// The scenario and the options were checked; only a bug gets here.
 		panic("internal error: " + err.Error())
@@ -106,6 +112,7 @@ func (d *device) deliver(l *boot, in agent.Input) {
 		d.meet()
 		d.hear(in.Message)
 		if plan, ok := in.Message.(*ota.Plan); ok {
+			d.names.learn(d.world, d.Fleet, plan)
 			l.runner.Post(agent.Received{Message: d.world.shared.plan(plan)})
 			return
 		}
@@ -121,7 +128,7 @@ func (d *device) hear(m ota.Down) {
 	if tells {
 		d.record(e)
 	}
-	if ack, is := m.(*ota.Ack); is && d.world.platform == nil {
+	if ack, is := m.(*ota.Ack); is && d.world.byAcks() {
 		d.acked(ack)
 	}
 }

@@ -2,6 +2,7 @@ package real
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,10 @@ type device struct {
 	flashes      []*flash       // one for each component of the fleet
 
 	waiting atomic.Int32 // things will happen to it that many times
+	names   names        // of its plans
 
 	mu        sync.Mutex // guards the following, and the memory
-	external  external   // what an external platform knows
+	external  external   // what the platform knows, by its acknowledgements
 	boots     int        // of the system; the boot id
 	current   *boot      // nil without power
 	offUntil  time.Time  // no power until then
@@ -68,7 +70,7 @@ func (d *device) record(e verdict.Event) {
 	if d.Extra {
 		return
 	}
-	e.Device = d.ID.Device
+	e.Device, e.Plan = d.ID.Device, d.names.of(e.Plan)
 	d.world.recorder.add(e)
 }
 
@@ -97,7 +99,7 @@ func (j store) Save(s *agent.State) error {
 func (d *device) keep(s *agent.State) []*ota.Report {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.Run != nil && d.world.platform == nil {
+	if s.Run != nil && d.world.byAcks() {
 		d.external.had(s.Run.Plan)
 	}
 	return d.Memory.Save(s)
@@ -176,7 +178,9 @@ func (d *device) settled() bool {
 	if d.gone || lost || d.Extra {
 		return true
 	}
-	delivered := len(d.Memory.Reports()) == 0 // every report is acknowledged
+	delivered := !slices.ContainsFunc(d.Memory.Reports(), func(r ota.Report) bool {
+		return r.Seq > d.external.stored.Last(r.Plan) // every report is acknowledged, or known all the same
+	})
 	switch status {
 	case ota.DeviceUpgrading:
 		return false

@@ -49,11 +49,11 @@ func (w *world) happened() {
 
 // The world's side of the events (model.Surroundings).
 
-// StopBroker kills the broker with every session.
-func (w *world) StopBroker() { w.attempt(w.platform.KillBroker()) }
+// StopBroker kills the broker, or what is in its place, with every session.
+func (w *world) StopBroker() { w.attempt(w.face.stop(w.platform)) }
 
 // StartBroker starts it again.
-func (w *world) StartBroker() { w.platform.RestartBroker() }
+func (w *world) StartBroker() { w.face.start(w.platform) }
 
 // StopStore kills the object store with every download.
 func (w *world) StopStore() { w.attempt(w.platform.KillStore()) }

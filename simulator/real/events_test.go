@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/wire"
+	"otafleet/simulator"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
@@ -189,7 +190,7 @@ func TestEventsOfExternalParts(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			text := strings.Replace(slowly, `version: "1"`, `version: "1", release: 1`, 1)
 			s := parse(t, text+tt.what+"\n")
-			err := tt.world.Validate(s, pick(t, s, selection.Shard{}))
+			err := tt.world.Validate(&simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{})})
 			if tt.want == "" {
 				require.NoError(t, err)
 			} else {

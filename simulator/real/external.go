@@ -1,13 +1,18 @@
 package real
 
 import (
+	"sync"
+	"time"
+
 	"otafleet/internal/ota"
 	"otafleet/simulator/model"
+	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
 
-// external is what a platform that cannot be looked into knows of a device, by its
-// own acknowledgements.
+// external is what a platform knows of a device, by its own acknowledgements: one that
+// cannot be looked into, or whose dialect does not carry reports as they were made.
 type external struct {
 	stored model.Numbers
 	plans  []externalPlan // that the device has had, in their order
@@ -70,7 +75,7 @@ func (d *device) acked(ack *ota.Ack) {
 	for i := range reports {
 		d.record(verdict.ReportEvent(0, verdict.Stored, d.ID.Device, &reports[i]))
 	}
-	if changed {
+	if changed && d.world.platform == nil {
 		d.record(verdict.Event{Kind: verdict.StatusIs, Plan: ack.Plan, N: int64(status)})
 	}
 }
@@ -90,4 +95,46 @@ func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceSta
 	}
 	changed = plan.take(reports)
 	return reports, plan.status, changed
+}
+
+// byAcks reports whether only acknowledgements tell which reports the platform has.
+func (w *world) byAcks() bool { return w.platform == nil || !w.dialect.IsNative() }
+
+// observe records a fact of the fake platform. Of a dialect that does not carry reports
+// it has those that it has made up itself.
+func (w *world) observe(now time.Time, fact engine.Output) {
+	if _, report := fact.(engine.Recorded); !report || !w.byAcks() {
+		w.recorder.observe(now, fact)
+	}
+}
+
+// names are what the scenario calls the plans of a device to which the platform has
+// given ids of its own. The zero value has none.
+type names struct {
+	mu    sync.Mutex // guards the following
+	known [][2]string
+}
+
+// learn takes a plan that the device is given.
+func (n *names) learn(w *world, f *scenario.Fleet, plan *ota.Plan) {
+	if w.dialect.IsNative() || n.of(plan.ID) != plan.ID {
+		return
+	}
+	if name := model.PlanName(w.scenario, f, plan); name != plan.ID {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.known = append(n.known, [2]string{plan.ID, name})
+	}
+}
+
+// of is the name of a plan; its id if it has no other.
+func (n *names) of(id string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, pair := range n.known {
+		if pair[0] == id {
+			return pair[1]
+		}
+	}
+	return id
 }

@@ -30,9 +30,14 @@ func (w *world) run(ctx context.Context, o *simulator.Options) (*simulator.Resul
 	defer stop()
 	var serving sync.WaitGroup
 	serving.Go(w.poller.Run)
-	broken := make(chan error, 1)
+	broken := make(chan error, 2)
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
+		serving.Go(func() {
+			if err := w.face.run(run, w.platform); err != nil {
+				broken <- err
+			}
+		})
 	}
 	var peak peak
 	failure := w.awaitPlatform(ctx)
@@ -55,7 +60,7 @@ func (w *world) run(ctx context.Context, o *simulator.Options) (*simulator.Resul
 // tell gives the run to those who look on.
 func (w *world) tell(o *simulator.Options) {
 	if w.settings.Serving != nil {
-		w.settings.Serving(w.brokerURL, w.platform)
+		w.settings.Serving(w.face.address(), w.platform)
 	}
 	if o.Started != nil {
 		o.Started(w)
@@ -81,7 +86,8 @@ func (w *world) awaitPlatform(ctx context.Context) error {
 		return fmt.Errorf("%w: %w: are --platform-username and --platform-password-file right, and may it read and write "+
 			"every device's topics?", ErrRefused, err)
 	}
-	return fmt.Errorf("%w with %s after %s: are its user name and password right?", ErrRefused, w.brokerURL, platformWait)
+	return fmt.Errorf("%w with %s after %s: are its user name and password right?", ErrRefused,
+		w.face.address(), platformWait)
 }
 
 // ErrRefused says that the broker does not let the fake platform in.

@@ -1,18 +1,21 @@
 package real
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"otafleet/agent"
 	"otafleet/agent/link/native"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator"
+	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
@@ -69,8 +72,8 @@ func (w *World) external() bool { return w.BrokerURL != "" && !w.FakePlatform }
 
 // Validate joins everything that is wrong with a run of some devices of a scenario in
 // this world.
-func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) error {
-	problems := w.checkScenario(s)
+func (w *World) Validate(o *simulator.Options) error {
+	problems := append(w.checkScenario(o.Scenario), o.Dialect.Check(o.Scenario), w.checkDialect(o.Dialect))
 	if w.FakePlatform && w.BrokerURL == "" {
 		problems = append(problems, errors.New(
 			"the fake platform needs no broker of its own: give a broker URL (--broker), or leave it embedded"))
@@ -79,7 +82,7 @@ func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) err
 		problems = append(problems, errors.New(
 			"a real platform has a store of its own: --store goes with --fake-platform only"))
 	}
-	if w.FakePlatform && w.Prefix == "" && !devices.Shard().Whole() {
+	if w.FakePlatform && w.Prefix == "" && !o.Devices.Shard().Whole() {
 		problems = append(problems, errors.New(
 			"every shard's fake platform would answer every device at that broker: give each shard a prefix of its own "+
 				"(--prefix), or a broker"))
@@ -91,6 +94,23 @@ func (w *World) Validate(s *scenario.Scenario, devices *selection.Selection) err
 				"a real platform signs with its own keys: give them (--trust), or allow unsigned packages (--allow-unsigned)"))
 		} else if err := w.Trust.Validate(); err != nil {
 			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkDialect refuses what only the native dialect has.
+func (w *World) checkDialect(d model.Dialect) error {
+	if !slices.Contains(Dialects(), cmp.Or(d, model.Native)) {
+		return fmt.Errorf("the real world has no devices that speak %s", d)
+	}
+	var problems []error
+	for _, part := range []struct {
+		given bool
+		flag  string
+	}{{w.BrokerURL != "", "--broker"}, {w.Prefix != "", "--prefix"}, {w.Store != nil, "--store"}} {
+		if part.given && !d.IsNative() {
+			problems = append(problems, fmt.Errorf("%s is for --platform %s: leave it out", part.flag, model.Native))
 		}
 	}
 	return errors.Join(problems...)

@@ -400,9 +400,10 @@ func TestBadOptions(t *testing.T) {
 	_, err := simulator.Simulate(t.Context(), &real.World{}, simulator.Options{})
 	require.ErrorContains(t, err, "no scenario is given")
 	shards := &real.World{FakePlatform: true, BrokerURL: "mqtt://127.0.0.1:1"}
-	err = shards.Validate(s, pick(t, s, selection.Shard{Index: 1, Of: 2}))
+	err = shards.Validate(&simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{Index: 1, Of: 2})})
 	require.ErrorContains(t, err, "a prefix of its own")
-	err = (&real.World{FakePlatform: true, Prefix: "+"}).Validate(s, pick(t, s, selection.Shard{}))
+	err = (&real.World{FakePlatform: true, Prefix: "+"}).Validate(
+		&simulator.Options{Scenario: s, Devices: pick(t, s, selection.Shard{})})
 	assert.Len(t, slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return line == "" }), 2,
 		"all at once: %s", err)
 }

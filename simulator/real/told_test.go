@@ -25,7 +25,8 @@ fleet: [{name: gw, count: 1, product: gw-200, components: [{id: app, type: modul
 	require.NoError(t, err)
 	w := &world{scenario: s, recorder: newRecorder(s, 1, nil)}
 	member := model.Member{Fleet: &s.Fleets[0], N: 1}
-	d := &device{Device: model.NewDevice(member, s.Seed, model.NewSettings(s, nil), fault.NewSet(s, s.Seed, nil)),
+	machines := model.NewSettings(s, model.Native, nil)
+	d := &device{Device: model.NewDevice(member, s.Seed, machines, fault.NewSet(s, s.Seed, nil)),
 		world: w, flashes: []*flash{{}}}
 	d.flashes[0].slots.Running = "1.0.0"
 	d.record(verdict.Event{Kind: verdict.Arrived, Text: "gw"})

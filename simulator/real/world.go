@@ -39,8 +39,9 @@ type world struct {
 	scenario  *scenario.Scenario
 	selected  *selection.Selection
 	seed      uint64
+	dialect   model.Dialect
 	platform  *platform.Service // nil with an external platform
-	brokerURL string
+	face      face
 	transport *http.Transport
 	fetcher   agent.Fetcher
 	poller    *netem.Poller
@@ -68,18 +69,17 @@ type world struct {
 
 // newWorld prepares a run. Nothing moves yet but the listeners.
 func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*world, error) {
-	if err := settings.Validate(o.Scenario, o.Devices); err != nil {
+	if err := settings.Validate(o); err != nil {
 		return nil, err
 	}
-	w := &world{settings: settings, scenario: o.Scenario, selected: o.Devices, seed: o.Seed, log: settings.Logger,
-		activated: map[string]chan struct{}{}}
+	w := &world{settings: settings, scenario: o.Scenario, selected: o.Devices, seed: o.Seed, dialect: o.Dialect,
+		log: settings.Logger, activated: map[string]chan struct{}{}}
 	for i := range w.scenario.Plans {
 		w.activated[w.scenario.Plans[i].Name] = make(chan struct{})
 	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
-	w.quiet = w.scenario.Patience()
 	w.recorder = newRecorder(w.scenario, w.selected.Devices(), o.History)
 	w.faults = fault.NewSet(w.scenario, w.seed, func(device, name string) {
 		w.recorder.add(verdict.Event{Kind: verdict.FaultFired, Device: device, Text: name})
@@ -95,7 +95,11 @@ func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*worl
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	w.machines = model.NewSettings(w.scenario, w.shared.opener(trust.Open))
+	w.machines = model.NewSettings(w.scenario, w.dialect, w.shared.opener(trust.Open))
+	if w.face, err = w.openFace(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.quiet = w.scenario.Patience() + 2*w.face.pace()
 	if err := w.openLinks(); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -136,7 +140,6 @@ func (w *world) openLinks() error {
 // platform is used.
 func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	if w.settings.external() {
-		w.brokerURL = w.settings.BrokerURL
 		return w.settings.Trust, nil
 	}
 	public, private, err := ed25519.GenerateKey(nil)
@@ -147,23 +150,25 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	w.platform, err = platform.New(platform.Config{
 		BrokerURL: w.settings.BrokerURL, BrokerUser: w.settings.PlatformUser,
 		BrokerPassword: string(w.settings.PlatformPassword), BrokerTLS: w.settings.TLS,
-		Gateways: gateways(w.arrivals), Prefix: w.settings.Prefix, Store: w.settings.Store, Observe: w.recorder.observe,
-		Logger: w.log,
+		Gateways: gateways(w.arrivals), Prefix: w.settings.Prefix, Store: w.settings.Store, Observe: w.observe, Logger: w.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	w.brokerURL = w.platform.BrokerURL()
 	return &wire.Trust{Keys: []ed25519.PublicKey{public}}, w.uploadPackages(ctx, private)
 }
 
 // close lets go of what a run leaves open.
 func (w *world) close() error {
 	w.transport.CloseIdleConnections()
-	if w.platform == nil {
-		return nil
+	var err error
+	if w.face != nil {
+		err = w.face.close()
 	}
-	return w.platform.Close()
+	if w.platform != nil {
+		err = errors.Join(err, w.platform.Close())
+	}
+	return err
 }
 
 // random is the source of what needs no seed: back-off and jitter.

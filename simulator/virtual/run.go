@@ -54,7 +54,7 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 	if err := r.tryPlatform(); err != nil {
 		return nil, err
 	}
-	r.machines = model.NewSettings(s, r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}}))
+	r.machines = model.NewSettings(s, model.Native, r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}}))
 	return r, nil
 }
 

@@ -108,13 +108,15 @@ func (h *Handler) artifacts(r *request, p *engine.AssignedPart) ([]artifact, err
 	}
 	base := r.base + "/softwaremodules/" + engine.PackageID(p.Package) + "/artifacts/"
 	var all []artifact
-	for _, f := range append(files[:len(files):len(files)], manifest.describe(p.ID+wire.SidecarSuffix)) {
-		all = append(
-			all,
-			artifact{Name: f.Name, Size: f.Size, Hashes: hashes{f.SHA1, f.MD5, f.SHA256}, Links: map[string]link{
-				"download-http": {base + f.Name}, "md5sum-http": {base + f.Name + ".MD5SUM"},
-			}},
-		)
+	for i, f := range append(files[:len(files):len(files)], manifest.describe(p.ID+wire.SidecarSuffix)) {
+		where := base + f.Name
+		if h.config.FileURL != nil && i < len(files) {
+			if where, err = h.config.FileURL(p.Package, f.Name); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, artifact{Name: f.Name, Size: f.Size, Hashes: hashes{f.SHA1, f.MD5, f.SHA256},
+			Links: map[string]link{"download-http": {where}, "md5sum-http": {base + f.Name + ".MD5SUM"}}})
 	}
 	return all, nil
 }

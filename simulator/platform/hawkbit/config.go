@@ -27,7 +27,10 @@ type Config struct {
 	// that they name.
 	Product string
 	Sleep   time.Duration // between two polls, in whole seconds; 0 means DefaultSleep
-	Logger  *slog.Logger  // nil discards
+	// FileURL gives a fresh address of a file of a package elsewhere, as of a hawkBit whose
+	// artifacts lie on a CDN; nil for the server's own.
+	FileURL func(reference, name string) (string, error)
+	Logger  *slog.Logger // nil discards
 }
 
 // Validate says everything that is wrong with the configuration.

@@ -1,0 +1,78 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+
+	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
+)
+
+// checkHawkBit refuses what hawkBit's wire has no words for.
+func checkHawkBit(s *scenario.Scenario) error {
+	var problems []error
+	for i := range s.Plans {
+		problems = append(problems, checkHawkBitPlan(&s.Plans[i]))
+	}
+	for i := range s.Fleets {
+		problems = append(problems, checkHawkBitFleet(s, &s.Fleets[i]))
+	}
+	for i := range s.Faults {
+		problems = append(problems, checkHawkBitFault(&s.Faults[i]))
+	}
+	return errors.Join(problems...)
+}
+
+func notInHawkBit(key, why string) error {
+	return fmt.Errorf("%s: %s: run this scenario with --platform %s", key, why, Native)
+}
+
+func checkHawkBitPlan(p *scenario.Plan) error {
+	key := "plans." + p.Name
+	switch {
+	case p.Mode != ota.Silent:
+		return notInHawkBit(key+".mode", "hawkBit knows no user of a device beside the device itself")
+	case p.Window != nil:
+		return notInHawkBit(key+".window", "hawkBit has no hours in which a plan is pushed, and shows it to whoever asks")
+	case p.Rejection != 0 && p.Rejection != ota.DefaultQuiet:
+		return notInHawkBit(key+".rejection", "hawkBit has no pause after a refusal, and shows the plan to whoever asks")
+	}
+	return nil
+}
+
+// checkHawkBitFleet refuses plans that ask different things of a device on which they
+// would have to be configured.
+func checkHawkBitFleet(s *scenario.Scenario, f *scenario.Fleet) error {
+	plans := plansFor(s, f)
+	for i := 1; i < len(plans); i++ {
+		first, other := plans[0], plans[i]
+		key := ""
+		switch {
+		case !same(first.Conditions.MinBattery, other.Conditions.MinBattery),
+			!same(first.Conditions.MinRSSI, other.Conditions.MinRSSI):
+			key = "conditions"
+		case first.OnFailure != other.OnFailure:
+			key = "on_failure"
+		default:
+			continue
+		}
+		return notInHawkBit("plans."+other.Name+"."+key, fmt.Sprintf("hawkBit does not carry it, and devices of fleet %s "+
+			"can only be configured with what plan %s has", f.Name, first.Name))
+	}
+	return nil
+}
+
+func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
+
+func checkHawkBitFault(f *scenario.Fault) error {
+	switch f.Kind {
+	case scenario.DuplicateMessage, scenario.ReorderMessages, scenario.DelayMessage:
+	default:
+		return nil
+	}
+	if f.At == scenario.At(ota.PlanReceived) || f.At == scenario.At(ota.UpgradeConfirmed) {
+		return nil
+	}
+	return notInHawkBit(fmt.Sprintf("faults.%s (%s at %s)", f.Name, f.Kind, f.At),
+		"hawkBit has no message for each report that could come twice, late or out of turn")
+}

@@ -1,0 +1,48 @@
+package real
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"otafleet/agent"
+	"otafleet/agent/link"
+	"otafleet/simulator/model"
+	"otafleet/simulator/platform"
+)
+
+// face is how devices of one dialect reach their platform: what serves them beside the
+// fake platform, and the sessions that they keep with it.
+type face interface {
+	// address is where devices reach it.
+	address() string
+	// pace is how long a device may take to look for what the platform has for it; 0
+	// where it hears of it.
+	pace() time.Duration
+	// session makes the session of a device that has one of its own.
+	session(d *device, deliver func(agent.Input), after func(func())) (link.Session, error)
+	// run serves the devices of a fake platform until ctx ends.
+	run(ctx context.Context, p *platform.Service) error
+	// stop cuts every session, until start.
+	stop(p *platform.Service) error
+	start(p *platform.Service)
+	close() error
+}
+
+// Dialects lists those that the devices of this world speak.
+func Dialects() []model.Dialect { return []model.Dialect{model.Native, model.HawkBit} }
+
+// openFace opens what devices of the run's dialect reach.
+func (w *world) openFace() (face, error) {
+	switch w.dialect {
+	case "", model.Native:
+		url := w.settings.BrokerURL
+		if w.platform != nil {
+			url = w.platform.BrokerURL()
+		}
+		return broker{url, w.settings}, nil
+	case model.HawkBit:
+		return newHawkBit(w)
+	}
+	return nil, fmt.Errorf("the real world has no devices that speak %s", w.dialect)
+}
