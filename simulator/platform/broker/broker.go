@@ -29,7 +29,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"sync"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -39,9 +38,6 @@ import (
 )
 
 const (
-	listenerName   = "tcp"
-	connectTimeout = 10 * time.Second // from a connection's first byte to its CONNECT
-	acceptPause    = 50 * time.Millisecond
 	readBuffer     = 256              // bytes; larger packets are read into their own memory
 	receiveMaximum = 256              // messages a client may have unacknowledged
 	longestAway    = 7 * 24 * 60 * 60 // seconds that a session waits for its client, however long it asks for
@@ -49,20 +45,13 @@ const (
 
 // Broker is a listening broker. Its methods may be called concurrently.
 type Broker struct {
+	gate
+
 	// immutable
-	listener  net.Listener
-	server    *mqtt.Server
 	directory *directory
 	access    *access
 	handle    func(topic string, payload []byte)
 	secure    bool
-	log       *slog.Logger
-
-	work sync.WaitGroup // connections and writers
-
-	mu     sync.Mutex
-	conns  map[net.Conn]*mqtt.Client // nil until it has a session
-	closed bool
 }
 
 // New returns a broker that listens. Connections wait until Run serves them.
@@ -81,17 +70,15 @@ func New(cfg Config) (*Broker, error) {
 		return nil, fmt.Errorf("cannot start the broker: %w", err)
 	}
 	b := &Broker{
-		listener: listener,
-		access:   newAccess(cfg),
-		handle:   cfg.Handle,
-		secure:   cfg.TLS != nil,
-		log:      cfg.Logger,
-		conns:    make(map[net.Conn]*mqtt.Client),
+		gate:   gate{listener: listener, log: cfg.Logger, conns: make(map[net.Conn]*mqtt.Client)},
+		access: newAccess(cfg),
+		handle: cfg.Handle,
+		secure: cfg.TLS != nil,
 	}
 	if b.secure {
 		b.listener = tls.NewListener(listener, cfg.TLS)
 	}
-	b.directory = newDirectory(b.spawn, b.drop, cfg.MaxAway)
+	b.directory = newDirectory(func(write func()) { b.spawn(write) }, b.drop, cfg.MaxAway)
 	if b.server, err = b.newServer(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start the broker: %w", err), listener.Close())
 	}
@@ -136,32 +123,11 @@ func (b *Broker) newServer() (*mqtt.Server, error) {
 func (b *Broker) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = b.Close() })
 	defer stop()
-	if err := b.server.Serve(); err != nil {
-		return errors.Join(fmt.Errorf("cannot run the broker: %w", err), b.Close())
+	if err := b.serve(b.gone); err != nil {
+		return fmt.Errorf("cannot run the broker: %w", err)
 	}
-	b.accept()
-	b.work.Wait()
-	return b.server.Close()
+	return nil
 }
-
-// Close stops listening, cuts every connection and makes Run return. It does
-// not wait for Run.
-func (b *Broker) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil
-	}
-	b.closed = true
-	err := b.listener.Close()
-	for conn := range b.conns {
-		cut(conn)
-	}
-	return err
-}
-
-// Addr is the address that the broker listens on.
-func (b *Broker) Addr() net.Addr { return b.listener.Addr() }
 
 // URL is the broker's address as clients write it.
 func (b *Broker) URL() string {
@@ -208,69 +174,16 @@ type Stats struct {
 
 // Stats counts.
 func (b *Broker) Stats() Stats {
-	b.mu.Lock()
-	connections := len(b.conns)
-	b.mu.Unlock()
 	sessions, dropped := b.directory.count()
-	return Stats{Connections: connections, Sessions: sessions, Dropped: dropped}
-}
-
-// accept takes connections until the listener is closed. Any other error, such
-// as too many open files, passes.
-func (b *Broker) accept() {
-	for {
-		conn, err := b.listener.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			b.log.Warn("cannot accept a connection", "error", err)
-			time.Sleep(acceptPause)
-		case !b.keep(conn):
-			cut(conn)
-		}
-	}
-}
-
-// keep serves conn in a goroutine of its own, unless the broker is closed.
-func (b *Broker) keep(conn net.Conn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return false
-	}
-	b.conns[conn] = nil
-	b.work.Go(func() {
-		_ = conn.SetDeadline(time.Now().Add(connectTimeout))
-		err := b.server.EstablishConnection(listenerName, conn)
-		b.log.Debug("connection ended", "remote", conn.RemoteAddr().String(), "error", err)
-		b.gone(conn)
-	})
-	return true
+	return Stats{Connections: b.count(), Sessions: sessions, Dropped: dropped}
 }
 
 // gone notes that a connection has ended, also one that never became a session's.
-func (b *Broker) gone(conn net.Conn) {
-	b.mu.Lock()
-	client := b.conns[conn]
-	delete(b.conns, conn)
-	b.mu.Unlock()
-	if client == nil {
-		return
-	}
+func (b *Broker) gone(client *mqtt.Client) {
 	// Mochi says nothing of one that breaks before its CONNACK.
 	forget := client.Properties.Props.SessionExpiryInterval == 0 && !client.IsTakenOver()
 	if b.directory.leave(client, forget); forget {
 		b.drop(client)
-	}
-}
-
-// owns notes whose connection it is.
-func (b *Broker) owns(client *mqtt.Client) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, open := b.conns[client.Net.Conn]; open {
-		b.conns[client.Net.Conn] = client
 	}
 }
 
@@ -279,15 +192,6 @@ func (b *Broker) drop(client *mqtt.Client) {
 	b.server.UnsubscribeClient(client)
 	if known, found := b.server.Clients.Get(client.ID); found && known == client {
 		b.server.Clients.Delete(client.ID)
-	}
-}
-
-// spawn runs a session's writer, unless the broker is closed.
-func (b *Broker) spawn(write func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.closed {
-		b.work.Go(write)
 	}
 }
 
@@ -306,17 +210,4 @@ func (b *Broker) route(pk packets.Packet) {
 		b.handle(m.topic, m.payload)
 	}
 	b.directory.deliver(m, pk.Origin)
-}
-
-// cut closes conn with a reset where it can, so that neither side lingers and
-// a TLS goodbye is not waited for.
-func cut(conn net.Conn) {
-	raw := conn
-	if t, ok := conn.(*tls.Conn); ok {
-		raw = t.NetConn()
-	}
-	if t, ok := raw.(*net.TCPConn); ok {
-		_ = t.SetLinger(0)
-	}
-	_ = raw.Close()
 }
