@@ -95,6 +95,8 @@ var layout = []layer{
 	{"simulator/platform/account", "simulator/platform/engine internal/ota", ""},
 	{"simulator/platform/hawkbit", "simulator/platform simulator/platform/account simulator/platform/engine " +
 		"internal/httpserver internal/ota internal/wire", "internal/bundle"},
+	{"simulator/platform/quecthing", "simulator/platform simulator/platform/account simulator/platform/broker " +
+		"simulator/platform/engine internal/ota internal/quecthing", "internal/bundle internal/quecthing/trial"},
 	{"simulator/platform/page", "simulator/platform simulator/platform/api simulator/platform/engine internal/chart " +
 		"internal/httpserver internal/ota", "internal/bundle"},
 	{"simulator/platform/*", "internal/*", ""},

@@ -15,13 +15,18 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/hawkbit"
+	"otafleet/simulator/platform/quecthing"
 )
 
 // What --dialect may say.
 const (
-	nativeDialect  = string(model.Native)
-	hawkBitDialect = string(model.HawkBit)
+	nativeDialect    = string(model.Native)
+	hawkBitDialect   = string(model.HawkBit)
+	quecthingDialect = "quecthing"
 )
+
+// dialectNames are all of them, as help and refusals list them.
+const dialectNames = nativeDialect + ", " + hawkBitDialect + " or " + quecthingDialect
 
 // dialectFlags say by which protocols devices speak with the platform.
 type dialectFlags struct {
@@ -30,6 +35,8 @@ type dialectFlags struct {
 	gatewayToken string // file
 	product      string
 	sleep        time.Duration
+	quecthing    string // where its devices connect
+	products     string // file
 }
 
 func (f *dialectFlags) define(flags *pflag.FlagSet) {
@@ -37,7 +44,7 @@ func (f *dialectFlags) define(flags *pflag.FlagSet) {
 		&f.dialects,
 		"dialect",
 		[]string{nativeDialect},
-		"protocols that devices speak: native, hawkbit, or both",
+		"protocols that devices speak: "+dialectNames+"; several with commas",
 	)
 	flags.StringVar(&f.hawkBit, "hawkbit-listen", "127.0.0.1:8081", "where hawkBit's device API is served")
 	flags.StringVar(
@@ -53,6 +60,9 @@ func (f *dialectFlags) define(flags *pflag.FlagSet) {
 		"product of devices that tell hawkBit none; empty means the tenant that they name",
 	)
 	flags.DurationVar(&f.sleep, "hawkbit-sleep", hawkbit.DefaultSleep, "pause between two polls of a device")
+	flags.StringVar(&f.quecthing, "quecthing-listen", "127.0.0.1:1884", "where quecthing devices connect")
+	flags.StringVar(&f.products, "quecthing-products-file", "",
+		"file of PRODUCT:SECRET lines for quecthing devices; empty lets everybody in")
 }
 
 // speaks reports whether a dialect is wanted.
@@ -61,18 +71,17 @@ func (f *dialectFlags) speaks(dialect string) bool { return slices.Contains(f.di
 // check says what is wrong with the dialects.
 func (f *dialectFlags) check(config *platform.Config) error {
 	for _, d := range f.dialects {
-		if d != nativeDialect && d != hawkBitDialect {
-			return fmt.Errorf("--dialect %s: want %s or %s", d, nativeDialect, hawkBitDialect)
+		if d != nativeDialect && d != hawkBitDialect && d != quecthingDialect {
+			return fmt.Errorf("--dialect %s: want %s", d, dialectNames)
+		}
+		if d != nativeDialect && config.Store != nil {
+			return fmt.Errorf(
+				"--dialect %s does not go with --store: the platform tells devices digests of files that it has itself", d)
 		}
 	}
 	switch {
 	case len(f.dialects) == 0:
-		return fmt.Errorf("--dialect: want %s or %s", nativeDialect, hawkBitDialect)
-	case f.speaks(hawkBitDialect) && config.Store != nil:
-		return fmt.Errorf(
-			"--dialect %s does not go with --store: the platform tells devices digests of files that it has itself",
-			hawkBitDialect,
-		)
+		return errors.New("--dialect: want " + dialectNames)
 	case !f.speaks(nativeDialect) && config.BrokerURL != "":
 		return fmt.Errorf("--broker is for --dialect %s", nativeDialect)
 	}
@@ -104,6 +113,34 @@ func (f *dialectFlags) listen(config *platform.Config) (*hawkbit.Server, error) 
 			"hawkBit's API is reachable from other machines and lets everybody in: give --credentials or " +
 				"--hawkbit-gateway-token-file",
 		)
+	}
+	return server, nil
+}
+
+// listenForQuecthing opens the address of quecthing devices; nil if it is not wanted.
+// known are the devices of --credentials.
+func (f *dialectFlags) listenForQuecthing(known credentials, log *slog.Logger) (*quecthing.Server, error) {
+	if !f.speaks(quecthingDialect) {
+		return nil, nil
+	}
+	config := quecthing.Config{Secrets: known, Logger: log}
+	if f.products != "" {
+		products, err := readCredentials(f.products)
+		if err != nil {
+			return nil, &cli.Exit{Code: cli.Usage, Err: err}
+		}
+		config.Products = products
+	}
+	server, err := quecthing.Listen(f.quecthing, config)
+	var failed *net.OpError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%w: --quecthing-listen takes another address, such as 127.0.0.1:0 for a free port", err)
+	}
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if config.Products == nil && !onLoopback(f.quecthing) {
+		log.Warn("every quecthing device is let in, also from other machines: give --quecthing-products-file")
 	}
 	return server, nil
 }
@@ -152,6 +189,13 @@ func (f *platformFlags) services(config *platform.Config, log *slog.Logger) (all
 	}
 	if hawkBit != nil {
 		all.add("hawkBit", hawkBit)
+	}
+	modules, err := f.dialect.listenForQuecthing(f.secrets, log)
+	if err != nil {
+		return nil, errors.Join(err, all.Close())
+	}
+	if modules != nil {
+		all.add("quecthing", modules)
 	}
 	return all, nil
 }

@@ -56,6 +56,8 @@ type platformFlags struct {
 	state                string
 	page                 pageFlags
 	dialect              dialectFlags
+
+	secrets credentials // what the file of devices says
 }
 
 func platformVerb() cli.Verb {
@@ -76,7 +78,8 @@ it everything is in memory.
 With --broker the platform works through a broker of yours, with --store its
 packages lie in an S3-compatible store of yours.
 
-With --dialect hawkbit devices may speak Eclipse hawkBit's device API, too.
+With --dialect hawkbit devices may speak Eclipse hawkBit's device API, too; with
+--dialect quecthing the protocol of Quectel's modules.
 
 The fake platform listens on the loopback and lets every device in, unless
 --credentials names a file with a line "username:password" for each of them. A
@@ -88,7 +91,7 @@ Examples:
   ota-sim platform --listen 0.0.0.0:1883 --store-listen 0.0.0.0:9000 \
     --store-address 192.0.2.10 --credentials devices.txt --upgrade rootfs-2.ota --upgrade motor-3_1.ota
   ota-sim platform --broker mqtt://127.0.0.1:1883 --upgrade app-1.1.0.ota
-  ota-sim platform --dialect native,hawkbit --upgrade app-1.1.0.ota`,
+  ota-sim platform --dialect native,hawkbit,quecthing --upgrade app-1.1.0.ota`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f platformFlags
 			f.define(flags)
@@ -213,7 +216,11 @@ func (f *platformFlags) serve(ctx context.Context, cancel context.CancelFunc, ev
 	})
 	broken := make(chan error, len(beside))
 	for _, one := range beside {
-		events.printf("%s %s/", one.name, one.URL())
+		address := one.URL()
+		if strings.HasPrefix(address, "http") {
+			address += "/"
+		}
+		events.printf("%s %s", one.name, address)
 		ready.Go(func() {
 			if err := one.Run(ctx, fakePlatform); err != nil {
 				broken <- err
@@ -257,7 +264,7 @@ func (f *platformFlags) config(j *eventPrinter) (platform.Config, error) {
 		if err != nil {
 			return c, err
 		}
-		c.Credentials = known.check
+		f.secrets, c.Credentials = known, known.check
 	} else {
 		c.MaxAway = strangersAway
 	}

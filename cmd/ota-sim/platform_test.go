@@ -123,9 +123,10 @@ func TestDialects(t *testing.T) {
 	}{
 		{[]string{"native"}, platform.Config{}, ""},
 		{[]string{"native", "hawkbit"}, platform.Config{BrokerURL: "mqtt://host"}, ""},
-		{nil, platform.Config{}, "want native or hawkbit"},
-		{[]string{"mender"}, platform.Config{}, "--dialect mender: want native or hawkbit"},
+		{nil, platform.Config{}, "want native, hawkbit or quecthing"},
+		{[]string{"mender"}, platform.Config{}, "--dialect mender: want native, hawkbit or quecthing"},
 		{[]string{"hawkbit"}, platform.Config{Store: &platform.RemoteStore{}}, "does not go with --store"},
+		{[]string{"quecthing"}, platform.Config{Store: &platform.RemoteStore{}}, "quecthing does not go with --store"},
 		{[]string{"hawkbit"}, platform.Config{BrokerURL: "mqtt://host"}, "--broker is for --dialect native"},
 	} {
 		err := (&dialectFlags{dialects: c.dialects}).check(&c.config)

@@ -65,23 +65,44 @@ func (s *Service) converse(talk func(*Talk)) error {
 	return nil
 }
 
+// Divert has what the platform says to a device, engine.Send and engine.Issue, handed
+// to take and not to the broker; nil ends that. take is called with the platform
+// locked, and must neither wait nor call back.
+func (s *Service) Divert(id ota.Identity, take func(engine.Output)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.diverted == nil {
+		s.diverted = map[ota.Identity]func(engine.Output){}
+	}
+	if s.diverted[id] = take; take == nil {
+		delete(s.diverted, id)
+	}
+}
+
+// Message is what a device of the platform's own dialect is sent where the engine
+// issues the address of a package.
+func (s *Service) Message(out engine.Issue) (*ota.Package, error) {
+	return s.catalog.message(time.Now(), s.config.Validity, out)
+}
+
 // File is a file of a package, with the digests that dialects ask for.
 type File struct {
 	Name              string
 	Size              int64
-	SHA1, MD5, SHA256 string // hexadecimal
+	SHA1, MD5, SHA256 string // hexadecimal, in small letters
+	CRC               string // CRC-32/MPEG-2: eight capital hexadecimal digits
 }
 
 // Describe reads a file for its size and digests.
 func Describe(name string, content io.Reader) (File, error) {
-	weak, weaker, strong := sha1.New(), md5.New(), sha256.New()
-	size, err := io.Copy(io.MultiWriter(weak, weaker, strong), content)
+	weak, weaker, strong, weakest := sha1.New(), md5.New(), sha256.New(), mpeg2{}
+	size, err := io.Copy(io.MultiWriter(weak, weaker, strong, &weakest), content)
 	if err != nil {
 		return File{}, fmt.Errorf("file %s: %w", name, err)
 	}
 	return File{
 		Name: name, Size: size, SHA1: hex.EncodeToString(weak.Sum(nil)), MD5: hex.EncodeToString(weaker.Sum(nil)),
-		SHA256: hex.EncodeToString(strong.Sum(nil)),
+		SHA256: hex.EncodeToString(strong.Sum(nil)), CRC: weakest.String(),
 	}, nil
 }
 

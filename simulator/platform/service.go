@@ -113,6 +113,7 @@ type Service struct {
 	server   *objectstore.Server // nil with an external store
 	down     bool
 	missed   []engine.Message // while down
+	diverted map[ota.Identity]func(engine.Output)
 	watches  map[*Watch]struct{}
 	closed   bool
 
@@ -391,8 +392,16 @@ func (s *Service) execute(now time.Time, outputs []engine.Output) {
 func (s *Service) dispatch(now time.Time, out engine.Output) {
 	switch out := out.(type) {
 	case engine.Send:
+		if take := s.diverted[out.Device]; take != nil {
+			take(out)
+			return
+		}
 		s.send(now, out.Device, out.Message)
 	case engine.Issue:
+		if take := s.diverted[out.Device]; take != nil {
+			take(out)
+			return
+		}
 		s.issue(now, out)
 	case engine.TurnedAway:
 		s.log.Warn("a new device is not taken in: the platform remembers as many as it may",

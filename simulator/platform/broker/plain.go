@@ -26,7 +26,7 @@ const (
 	version311   = 4
 )
 
-// Answer is what a Desk says to a client that connects.
+// Answer is what a Handler says to a client that connects.
 type Answer uint8
 
 // The answers.
@@ -36,10 +36,10 @@ const (
 	HangUp        // without a word, so that the client tries again
 )
 
-// Desk is who the clients of a Plain speak with. Its methods are called in the
+// Handler is who the clients of a Plain speak with. Its methods are called in the
 // goroutine of the client's connection: in order for one connection, concurrently for
 // several.
-type Desk interface {
+type Handler interface {
 	// Login decides on a client by its id and the password that it gives, empty for
 	// none.
 	Login(client, password string) Answer
@@ -54,13 +54,13 @@ type Desk interface {
 	Left(p *Peer)
 }
 
-// Plain is a listening MQTT 3.1.1 broker whose clients speak with a Desk and not with
+// Plain is a listening MQTT 3.1.1 broker whose clients speak with a Handler and not with
 // each other. It keeps no sessions. A client may give a password without a user name,
 // which MQTT 3.1.1 forbids and some devices do.
 type Plain struct {
 	gate
 
-	desk Desk
+	handler Handler
 
 	peering sync.Mutex // guards the following
 	peers   map[string]*Peer
@@ -93,8 +93,8 @@ func Listen(address string, logger *slog.Logger) (*Plain, error) {
 
 // Run serves until Close is called. It then cuts every connection without a goodbye,
 // and returns when the last goroutine has ended. A Plain runs once.
-func (b *Plain) Run(desk Desk) error {
-	b.desk = desk
+func (b *Plain) Run(handler Handler) error {
+	b.handler = handler
 	if err := b.serve(func(client *mqtt.Client) {
 		if p := b.peer(client); p != nil {
 			b.dismiss(p) // mochi says nothing of one that breaks before its CONNACK
@@ -147,7 +147,7 @@ func (b *Plain) dismiss(p *Peer) {
 	}
 	b.peering.Unlock()
 	if known {
-		b.desk.Left(p)
+		b.handler.Left(p)
 		close(p.gone)
 	}
 }
@@ -158,7 +158,7 @@ type Peer struct {
 
 	plain  *Plain
 	client *mqtt.Client
-	gone   chan struct{} // closed when the desk knows that it has left
+	gone   chan struct{} // closed when the handler knows that it has left
 
 	mu      sync.Mutex // guards the following
 	queue   []packets.Packet
@@ -220,7 +220,7 @@ func (h *plainHook) ID() string { return "plain" }
 func (h *plainHook) Provides(method byte) bool {
 	switch method {
 	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnSessionEstablish, mqtt.OnDisconnect,
-		mqtt.OnSubscribe, mqtt.OnPublish, mqtt.OnPacketProcessed:
+		mqtt.OnSubscribe, mqtt.OnPublish, mqtt.OnPacketProcessed, mqtt.OnPacketEncode:
 		return true
 	}
 	return false
@@ -235,7 +235,7 @@ func (h *plainHook) OnConnect(client *mqtt.Client, pk packets.Packet) error {
 		return errHungUp
 	}
 	client.Properties.Clean = true // there are no sessions
-	switch h.plain.desk.Login(client.ID, string(pk.Connect.Password)) {
+	switch h.plain.handler.Login(client.ID, string(pk.Connect.Password)) {
 	case Admit:
 		return nil
 	case Refuse:
@@ -258,7 +258,7 @@ func (h *plainHook) OnSessionEstablish(client *mqtt.Client, _ packets.Packet) {
 	h.plain.welcome(client)
 }
 
-// OnDisconnect tells the desk.
+// OnDisconnect tells the handler.
 func (h *plainHook) OnDisconnect(client *mqtt.Client, _ error, _ bool) {
 	if p := h.plain.peer(client); p != nil {
 		h.plain.dismiss(p)
@@ -268,7 +268,7 @@ func (h *plainHook) OnDisconnect(client *mqtt.Client, _ error, _ bool) {
 // OnSubscribe takes the filters over from mochi.
 func (h *plainHook) OnSubscribe(client *mqtt.Client, pk packets.Packet) packets.Packet {
 	for i := range pk.Filters {
-		heard := h.plain.desk.Hears(client.ID, pk.Filters[i].Filter)
+		heard := h.plain.handler.Hears(client.ID, pk.Filters[i].Filter)
 		if pk.Filters[i].Filter = refused; heard {
 			pk.Filters[i].Filter = routed
 		}
@@ -276,24 +276,33 @@ func (h *plainHook) OnSubscribe(client *mqtt.Client, pk packets.Packet) packets.
 	return pk
 }
 
-// OnPacketProcessed tells the desk of a subscription after its SUBACK.
+// OnPacketProcessed tells the handler of a subscription after its SUBACK.
 func (h *plainHook) OnPacketProcessed(client *mqtt.Client, pk packets.Packet, err error) {
 	if pk.FixedHeader.Type != packets.Subscribe || err != nil {
 		return
 	}
 	granted := func(s packets.Subscription) bool { return s.Filter == routed } // see OnSubscribe
 	if p := h.plain.peer(client); p != nil && slices.ContainsFunc(pk.Filters, granted) {
-		h.plain.desk.Subscribed(p)
+		h.plain.handler.Subscribed(p)
 	}
 }
 
-// OnPublish gives the desk a message before it is acknowledged.
+// OnPacketEncode gives every refusal the code that a Handler's has: mochi's are those of
+// MQTT 5, or one that some clients take for the loss of their account.
+func (h *plainHook) OnPacketEncode(_ *mqtt.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type == packets.Connack && pk.ReasonCode != packets.CodeSuccess.Code {
+		pk.ReasonCode = packets.Err3NotAuthorized.Code
+	}
+	return pk
+}
+
+// OnPublish gives the handler a message before it is acknowledged.
 func (h *plainHook) OnPublish(client *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	p := h.plain.peer(client)
 	if p == nil {
 		return pk, packets.ErrRejectPacket
 	}
-	if err := h.plain.desk.Take(p, pk.TopicName, pk.Payload); err != nil {
+	if err := h.plain.handler.Take(p, pk.TopicName, pk.Payload); err != nil {
 		h.plain.log.Debug("connection cut", "client", client.ID, "error", err)
 		p.Cut()
 		return pk, packets.ErrRejectPacket
