@@ -32,7 +32,8 @@ func (d *device) newHawkBit(own link.Device) (link.Session, error) {
 // hawkBit is what the configuration says of the server and of how it knows the device.
 func hawkBit(cfg *config.Config) *hawkbit.Config {
 	h := cfg.HawkBit
-	c := &hawkbit.Config{URL: h.URL, Tenant: h.Tenant, Gateway: h.Gateway, OnFailure: h.OnFailure}
+	c := &hawkbit.Config{URL: h.URL, Tenant: h.Tenant, Gateway: h.Gateway, OnFailure: h.OnFailure,
+		Vouched: cfg.PlatformTrust != nil, Modules: h.Modules}
 	if h.TokenFile != "" {
 		c.Token = func() (string, error) {
 			token, err := host.ReadSecret(h.TokenFile)

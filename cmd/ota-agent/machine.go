@@ -13,17 +13,21 @@ import (
 // machineConfig is what the machine of the agent's own device knows of it. It
 // reads the keys of packages.
 func machineConfig(cfg *config.Config) (*agent.Config, error) {
-	trust, err := loadTrust(cfg.Trust, "")
-	if err != nil {
-		return nil, err
+	trust := &wire.Trust{} // which takes nothing
+	if cfg.PlatformTrust == nil || len(cfg.Trust.Keys) > 0 || cfg.Trust.AllowUnsigned {
+		var err error
+		if trust, err = loadTrust(cfg.Trust, ""); err != nil {
+			return nil, err
+		}
 	}
 	components, err := componentConfigs(cfg.Components)
 	if err != nil {
 		return nil, err
 	}
 	return &agent.Config{
-		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Built: builtAt(), Components: components,
-		AskFirst: cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout, GiveWay: cfg.GiveWay,
+		Agent: agentName(), Hardware: cfg.Hardware, Open: trust.Open, Platform: cfg.PlatformTrust, Built: builtAt(),
+		Components: components,
+		AskFirst:   cfg.Confirm != config.ConfirmAuto, ContactTimeout: cfg.ContactTimeout, GiveWay: cfg.GiveWay,
 		Soak: cfg.Soak, RestartSoak: cfg.RestartSoak,
 		Conditions: cfg.Conditions.Least, Windows: cfg.Windows, Watch: watchEvery,
 	}, nil
@@ -35,7 +39,7 @@ func subMachineConfig(cfg *config.Config, d *config.SubDevice) (*agent.Config, e
 	own := *cfg
 	own.Hardware, own.Conditions, own.Components = d.Hardware, d.Conditions, d.Components
 	if d.Trust != nil {
-		own.Trust = *d.Trust
+		own.Trust, own.PlatformTrust = *d.Trust, nil
 	}
 	c, err := machineConfig(&own)
 	if err != nil {

@@ -68,8 +68,8 @@ func (u *unit) close() error {
 // ports is the parts that a unit has in its own directory.
 func (u *unit) ports(installers map[string]firmware.Installer) agent.Ports {
 	return agent.Ports{
-		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, URLCache: &u.memory, Events: u.events, Sensors: u.sensors,
-		Logger:    u.log,
+		Store: &u.memory, Unsaved: u.state.Health().Failure != nil, URLCache: &u.memory, Marks: &u.memory,
+		Events: u.events, Sensors: u.sensors, Logger: u.log,
 		Installer: func(component string) firmware.Installer { return installers[component] },
 	}
 }

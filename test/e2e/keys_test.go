@@ -113,7 +113,8 @@ func onHawkBit(t *testing.T, token string) *harness.Device {
 	}
 	d.Settings["platform"] = harness.Settings{"hawkbit": harness.Settings{"url": "https://hawkbit.example.com",
 		"tenant": "DEFAULT", token: "token",
-		"ca_file": "ca.pem", "cert_file": "device.pem", "key_file": "device.key", "on_failure": "stop"}}
+		"ca_file": "ca.pem", "cert_file": "device.pem", "key_file": "device.key", "on_failure": "stop",
+		"manifest": "platform", "allow_weak_digest": false, "versions": "any", "modules": []any{"os=rootfs"}}}
 	return d
 }
 
@@ -275,6 +276,10 @@ var badValues = map[string]struct {
 	"trust.allow_unsigned":                {"maybe", "is neither true nor false"},
 	"trust.keys":                          {[]any{"none.pub"}, "cannot be read"},
 	"trust.threshold":                     {2, "wants 2 signatures of 1 key;"},
+	"platform.hawkbit.allow_weak_digest":  {"perhaps", "is neither true nor false"},
+	"platform.hawkbit.manifest":           {"signed", "want one of sidecar, platform"},
+	"platform.hawkbit.modules":            {[]any{"rootfs"}, "want MODULE=COMPONENT"},
+	"platform.hawkbit.versions":           {"higher", "want one of any, semver"},
 	"platform.hawkbit.ca_file":            {"none.pem", "cannot be read"},
 	"platform.hawkbit.cert_file":          {"none.pem", "cannot be read"},
 	"platform.hawkbit.gateway_token_file": {"nowhere", "cannot be read"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"otafleet/agent"
@@ -23,6 +24,9 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	x.now = now
 	r := x.request
 	x.request = nil
+	if x.refusedElsewhere(r, p) {
+		return
+	}
 	if err := x.failed(r, p); err != nil {
 		x.again(p.RetryAfter)
 		if errors.Is(err, errLater) {
@@ -50,6 +54,36 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	case answeringCancel:
 		x.cancelAnswered(r.action, r.post, p)
 	}
+}
+
+// refusedElsewhere takes the answer of another server than hawkBit's that does not give
+// a signed manifest away. That says nothing of the session: the action is looked at
+// again after a pause, since its references may be others then, and given up only if
+// the server goes on refusing.
+func (x *Exchange) refusedElsewhere(r *Request, p Response) bool {
+	if r.kind != readingManifest || p.Err == nil && p.Status == http.StatusOK {
+		return false
+	}
+	u, err := url.Parse(r.URL)
+	if err == nil && sameOrigin(u, x.base) && !p.Elsewhere {
+		return false
+	}
+	why := p.Err
+	if why == nil {
+		why = fmt.Errorf("the server that keeps it answers %d %s", p.Status, http.StatusText(p.Status))
+	}
+	a := r.action
+	why = fmt.Errorf("the signed manifest of module %q cannot be read: %w", a.wanted[r.chunk].Name, why)
+	refused := p.Err == nil && p.Status >= 400 && p.Status < 500 && p.Status != http.StatusRequestTimeout &&
+		p.Status != http.StatusTooManyRequests
+	if refused && a.missed >= maxMissed {
+		x.bad(a, why)
+		return true
+	}
+	a.trouble, a.read = why, unread
+	x.missed(a)
+	x.poll = x.poll.Add(min(p.RetryAfter, maxSleep))
+	return true
 }
 
 // errLater marks the answer of a server that is there and wants to be asked later.
@@ -210,11 +244,16 @@ func (x *Exchange) actionRead(a *action, p Response) {
 			"or forced"))
 		return
 	}
+	a.found, a.packages = nil, nil
+	if x.settings.Vouched {
+		x.vouched(a, o.Chunks)
+		return
+	}
 	if a.wanted, p.Err = wanted(o.Chunks); p.Err != nil {
 		x.bad(a, p.Err)
 		return
 	}
-	a.read, a.found, a.packages = manifests, nil, nil
+	a.read = manifests
 }
 
 // missed looks at the root before anything else is asked of an action that is not
@@ -246,11 +285,35 @@ func (x *Exchange) manifestRead(a *action, i int, p Response) {
 		return
 	}
 	a.packages, a.found = append(a.packages, pkg), append(a.found, component)
-	if len(a.found) < len(a.wanted) {
+	if len(a.found) == len(a.wanted) {
+		x.planned(a)
+	}
+}
+
+// vouched takes the modules of an action by the server's word.
+func (x *Exchange) vouched(a *action, chunks []chunk) {
+	err := countModules(chunks)
+	for _, c := range ordered(chunks) {
+		if err != nil {
+			break
+		}
+		var pkg *ota.Package
+		var component ota.PlanComponent
+		if pkg, component, err = x.claimed(a, &c); err == nil {
+			a.packages, a.found = append(a.packages, pkg), append(a.found, component)
+		}
+	}
+	if err != nil {
+		x.bad(a, err)
 		return
 	}
+	x.planned(a)
+}
+
+// planned completes an action whose packages are known.
+func (x *Exchange) planned(a *action) {
 	plan, err := newPlan(x.now, a, a.found, x.settings.OnFailure)
-	for k := 0; err == nil && k < len(a.packages); k++ {
+	for k := 0; err == nil && k < len(a.packages) && !x.settings.Vouched; k++ {
 		_, _, err = wire.EncodeDown(a.packages[k])
 	}
 	if err != nil {

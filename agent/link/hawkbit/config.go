@@ -31,6 +31,9 @@ type Config struct {
 	Gateway bool // Token is the tenant's gateway token
 	// OnFailure says what a failed component means for the others of its action.
 	OnFailure ota.OnFailure
+	// Vouched and Modules are those of Settings.
+	Vouched bool
+	Modules map[string]string
 	// Attributes are sent beside the components' versions.
 	Attributes map[string]string
 	UserAgent  string // empty for ota-agent
@@ -101,8 +104,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c *Config) settings(id ota.Identity) Settings {
-	return Settings{Identity: id, URL: c.URL, Tenant: c.Tenant, OnFailure: c.OnFailure, Attributes: c.Attributes,
-		Draw: c.Draw}
+	return Settings{Identity: id, URL: c.URL, Tenant: c.Tenant, OnFailure: c.OnFailure, Vouched: c.Vouched,
+		Modules: c.Modules, Attributes: c.Attributes, Draw: c.Draw}
 }
 
 var _ agent.Link = (*device)(nil)

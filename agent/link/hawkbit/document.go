@@ -73,8 +73,13 @@ type pair struct {
 }
 
 type artifact struct {
-	Name  string `json:"filename"`
-	Size  int64  `json:"size"`
+	Name   string `json:"filename"`
+	Size   int64  `json:"size"`
+	Hashes struct {
+		SHA256 string `json:"sha256"`
+		SHA1   string `json:"sha1"`
+		MD5    string `json:"md5"`
+	} `json:"hashes"`
 	Links struct {
 		Download *reference `json:"download"`
 		Plain    *reference `json:"download-http"` // over HTTP, or whatever the device came by

@@ -22,6 +22,12 @@ type Settings struct {
 	Tenant string
 	// OnFailure says what a failed component means for the others: hawkBit does not.
 	OnFailure ota.OnFailure
+	// Vouched makes the packages from what the server says of the files (ota.Claim), in
+	// the place of signed manifests beside them.
+	Vouched bool
+	// Modules names components by the names, or types, of software modules, for Vouched;
+	// a component of the same name needs no entry.
+	Modules map[string]string
 	// Attributes are sent beside the components' versions, such as the hardware.
 	Attributes map[string]string
 	// Draw draws from [0, 1), so that the polls of a fleet spread.
@@ -103,6 +109,9 @@ type Response struct {
 	Body       []byte
 	RetryAfter time.Duration // as the server asks; 0 if it does not
 	Err        error         // set if no whole answer came
+	// Elsewhere says that a redirect led to another server, whose answer this is, or
+	// which gave none.
+	Elsewhere bool
 }
 
 // Deliveries takes out what the agent has to receive, in this order. If handled is
@@ -325,6 +334,13 @@ func (x *Exchange) attributes() map[string]string {
 	data["agent"], data["product"] = x.inventory.Agent, x.settings.Identity.Product
 	for _, c := range x.inventory.Components {
 		data["version."+c.ID] = c.Version
+	}
+	if x.settings.Vouched && len(x.inventory.Components) > 0 {
+		// By these, of swupdate, goosebit knows which software fits.
+		data["hw_boardname"], data["sw_version"] = x.settings.Identity.Product, x.inventory.Components[0].Version
+		if hardware := data["hardware"]; hardware != "" {
+			data["hw_revision"] = hardware
+		}
 	}
 	return data
 }

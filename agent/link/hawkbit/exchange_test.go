@@ -29,6 +29,8 @@ type bench struct {
 	heard    []agent.Input
 	seq      map[string]int
 	handle   bool // Handled is called at once
+	vouched  bool // Settings.Vouched
+	modules  map[string]string
 }
 
 func newBench(t *testing.T) *bench {
@@ -41,7 +43,7 @@ func newBench(t *testing.T) *bench {
 // restart begins a new Exchange, as a process that has ended and begun does.
 func (b *bench) restart() {
 	b.exchange = hawkbit.NewExchange(hawkbit.Settings{Identity: identity, URL: parse(b.t, base), OnFailure: ota.Stop,
-		Draw: func() float64 { return 0 }})
+		Vouched: b.vouched, Modules: b.modules, Draw: func() float64 { return 0 }})
 	b.heard = nil
 }
 

@@ -87,8 +87,8 @@ func (x *Exchange) cancelDue(a *action) *Request {
 // readingDue reads the document of the action that the root shows, and the signed
 // manifests of its modules.
 func (x *Exchange) readingDue(a *action) *Request {
-	if a.id != x.shown || a.closed || a.cancelled != notCancelled {
-		return nil
+	if a.id != x.shown || a.closed || a.cancelled != notCancelled || x.settings.Vouched && x.inventory == nil {
+		return nil // or the components are not known yet for which its modules are
 	}
 	switch a.read {
 	case unread:

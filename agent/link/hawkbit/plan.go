@@ -42,10 +42,17 @@ type module struct {
 	manifest string
 }
 
+func countModules(chunks []chunk) error {
+	if len(chunks) == 0 || len(chunks) > ota.MaxComponents {
+		return fmt.Errorf("it has %d modules: want 1 to %d", len(chunks), ota.MaxComponents)
+	}
+	return nil
+}
+
 // wanted lists the modules of an action.
 func wanted(chunks []chunk) ([]module, error) {
-	if len(chunks) == 0 || len(chunks) > ota.MaxComponents {
-		return nil, fmt.Errorf("it has %d modules: want 1 to %d", len(chunks), ota.MaxComponents)
+	if err := countModules(chunks); err != nil {
+		return nil, err
 	}
 	var modules []module
 	for _, c := range ordered(chunks) {

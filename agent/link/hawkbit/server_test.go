@@ -2,6 +2,7 @@ package hawkbit_test
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -207,7 +208,9 @@ func (a *serverAction) add(t *testing.T, at, component, version string, order in
 	require.NoError(t, err)
 	a.files[component+".bin"], a.files[component+".ota-manifest"] = text, sidecar
 	artifact := func(name string) any {
-		return map[string]any{"filename": name, "size": len(a.files[name]), "_links": map[string]any{
+		sum := digest(a.files[name])
+		return map[string]any{"filename": name, "size": len(a.files[name]), "hashes": map[string]any{
+			"sha256": hex.EncodeToString(sum[:])}, "_links": map[string]any{
 			"download-http": map[string]string{"href": at + "/DEFAULT/controller/v1/gw-0001/artifacts/" + name}}}
 	}
 	a.chunks = append(a.chunks, map[string]any{"part": "bApp", "name": component, "version": version,

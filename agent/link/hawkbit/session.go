@@ -23,7 +23,8 @@ import (
 type Session struct {
 	cfg     Config
 	client  *http.Client
-	devices []*device // the session's own first
+	follow  *http.Client // for what hawkBit may keep elsewhere
+	devices []*device    // the session's own first
 }
 
 var _ link.Session = (*Session)(nil)
@@ -38,6 +39,7 @@ func New(cfg Config) (*Session, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the token must not follow
 		}}
+	s.follow = &http.Client{Transport: s.cfg.Transport, Timeout: s.cfg.Timeout, CheckRedirect: s.redirected}
 	for _, d := range append([]link.Device{s.cfg.Device}, s.cfg.Members...) {
 		s.devices = append(s.devices, &device{Device: d, session: s, kick: make(chan struct{}, 1),
 			log: s.cfg.Logger.With("device", d.Identity.Device), exchange: NewExchange(s.cfg.settings(d.Identity))})
@@ -218,13 +220,13 @@ func (s *Session) ask(ctx context.Context, r *Request) Response {
 	if err := s.cfg.Authorize(request); err != nil {
 		return Response{Err: err}
 	}
-	answer, err := s.client.Do(request)
-	var failed *url.Error // whose text repeats the address
-	if errors.As(err, &failed) {
-		err = failed.Err
+	client := s.client
+	if r.kind == readingManifest {
+		client = s.follow
 	}
+	answer, err := client.Do(request)
 	if err != nil {
-		return Response{Err: fmt.Errorf("cannot reach hawkBit at %s: %w", s.cfg.URL.Redacted(), err)}
+		return s.unanswered(err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, r.Limit+1))
@@ -234,7 +236,36 @@ func (s *Session) ask(ctx context.Context, r *Request) Response {
 	case int64(len(body)) > r.Limit:
 		err = errors.New("hawkBit's answer is longer than any of its documents")
 	}
-	return Response{Status: answer.StatusCode, Body: body, RetryAfter: RetryAfter(answer.Header), Err: err}
+	return Response{Status: answer.StatusCode, Body: body, RetryAfter: RetryAfter(answer.Header), Err: err,
+		Elsewhere: !sameOrigin(answer.Request.URL, s.cfg.URL)}
+}
+
+// unanswered says why a request has no answer. The text of a *url.Error repeats the
+// address, which may be signed.
+func (s *Session) unanswered(err error) Response {
+	at := s.cfg.URL
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+		if u, wrong := url.Parse(failed.URL); wrong == nil && !sameOrigin(u, at) {
+			at = &url.URL{Scheme: u.Scheme, Host: u.Host}
+			return Response{Elsewhere: true, Err: fmt.Errorf("cannot reach %s: %w", at, err)}
+		}
+	}
+	return Response{Err: fmt.Errorf("cannot reach hawkBit at %s: %w", at.Redacted(), err)}
+}
+
+// redirected follows a redirect of an artifact, without the token where it leads away.
+func (s *Session) redirected(r *http.Request, before []*http.Request) error {
+	const most = 5
+	switch {
+	case len(before) > most:
+		return fmt.Errorf("it leads on %d times", len(before))
+	case r.URL.Scheme != "https" && before[0].URL.Scheme == "https":
+		return errors.New("it leads to a connection that is not encrypted")
+	}
+	r.Header.Del("Authorization")
+	return s.cfg.Authorize(r)
 }
 
 // RetryAfter is how long a server asks for patience, in seconds; 0 if it does not, or

@@ -44,6 +44,9 @@ type Config struct {
 	StateDir      string   // default /var/lib/ota-agent
 	ControlSocket string   // default /run/ota-agent/agent.sock if that directory exists, else /run/ota-agent.sock
 	Trust         Trust
+	// PlatformTrust says which packages are taken on the platform's word; nil for
+	// signed ones alone. Parts of the device with a Trust of their own take none.
+	PlatformTrust *agent.PlatformTrust
 	Storage       *Storage // nil if the file says nothing of it
 	Download      Download
 	Confirm       Confirm // default auto

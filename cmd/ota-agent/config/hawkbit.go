@@ -25,6 +25,8 @@ func readHawkBit(m *yamlform.Map, in base, c *Config) {
 	}
 	readCertificates(m, in, &h.Certificates)
 	yamlform.Enum(m, "on_failure", &h.OnFailure, ota.Stop, ota.Continue, ota.Revert)
+	readManifest(m, c)
+	readModules(m, c, &h)
 	switch own := m.Has("token_file"); {
 	case own && m.Has("gateway_token_file"):
 		m.Problemf("token_file", "stands beside gateway_token_file; want the one that the device has")
@@ -36,6 +38,32 @@ func readHawkBit(m *yamlform.Map, in base, c *Config) {
 	}
 	if m.Given() {
 		c.HawkBit = &h
+	}
+}
+
+// readModules reads which component a software module is for, where its name says
+// something else.
+func readModules(m *yamlform.Map, c *Config, h *HawkBit) {
+	type pair struct{ module, component string }
+	var pairs []pair
+	yamlform.Values(m, "modules", &pairs, 1, ota.MaxInventory, func(text string) (pair, error) {
+		i := strings.LastIndexByte(text, '=')
+		if i < 1 || !ota.ValidComponentID(text[i+1:]) {
+			return pair{}, fmt.Errorf("%q is not a module and its component; want MODULE=COMPONENT", text)
+		}
+		return pair{text[:i], text[i+1:]}, nil
+	})
+	for _, p := range pairs {
+		if h.Modules == nil {
+			h.Modules = map[string]string{}
+		}
+		if _, twice := h.Modules[p.module]; twice {
+			m.Problemf("modules", "name the module %q twice", p.module)
+		}
+		h.Modules[p.module] = p.component
+	}
+	if m.Has("modules") && c.PlatformTrust == nil {
+		m.Problemf("modules", "have no meaning without manifest: platform: the signed manifest names the component")
 	}
 }
 

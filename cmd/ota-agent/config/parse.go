@@ -46,7 +46,7 @@ func Keys() []string {
 // with it to the document.
 func read(m *yamlform.Map, in base) *Config {
 	c := defaults()
-	m.Require("product", "device", "trust", "components")
+	m.Require("product", "device", "components")
 	m.Text("product", &c.Product, key)
 	m.Text("device", &c.Device, key)
 	m.Text("hardware", &c.Hardware, revision)
@@ -54,6 +54,9 @@ func read(m *yamlform.Map, in base) *Config {
 	in.guarded(m, "", in.name)
 	readStateDir(m, in, &c.StateDir)
 	readSocket(m, in, &c.ControlSocket)
+	if c.PlatformTrust == nil {
+		m.Require("trust")
+	}
 	readTrust(m.Map("trust"), in, &c.Trust)
 	c.Storage = readStorage(m.Map("storage"), in)
 	fetch := m.Map("download")

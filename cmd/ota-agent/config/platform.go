@@ -16,6 +16,9 @@ type HawkBit struct {
 	Gateway   bool     // TokenFile holds the tenant's gateway token
 	host.Certificates
 	OnFailure ota.OnFailure // default stop
+	// Modules names components by the names, or types, of software modules; nil where
+	// these are the same.
+	Modules map[string]string
 }
 
 // readPlatform reads which platform the device has.
