@@ -67,7 +67,7 @@ func TestPatch(t *testing.T) {
 			err := firmware.Patch(t.Context(), &test.file, base(t, test.base), bytes.NewReader(test.src), &out)
 			assert.LessOrEqual(t, int64(out.Len()), test.file.Image().Size, "more was written than the manifest says")
 			if test.code != "" {
-				requireCode(t, test.code, err)
+				firmwaretest.RequireCode(t, test.code, err)
 				return
 			}
 			require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestCheckBase(t *testing.T) {
 	}
 	require.NoError(t, check(old, plain, file))
 	for name, image := range map[string][]byte{"changed": flipped(old, 40_000), "too short": old[:30_000]} {
-		assert.Contains(t, requireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail,
+		assert.Contains(t, firmwaretest.RequireCode(t, ota.DeltaFailed, check(image, plain, file)).Detail,
 			"app.bsdiff does not start from what runs", name)
 	}
 	unsaid := file
@@ -97,7 +97,7 @@ func TestCheckBase(t *testing.T) {
 	require.NoError(t, check(flipped(old, 40_000), unsaid), "only the result tells")
 	require.NoError(t, jobOf(plain).CheckBase(t.Context(), nil), "a job without patches opens nothing")
 	_, err := firmware.OpenBase(filepath.Join(t.TempDir(), "none"))
-	requireCode(t, ota.DeltaFailed, err)
+	firmwaretest.RequireCode(t, ota.DeltaFailed, err)
 }
 
 // described is a file of the transferred bytes, which are the image in zstd.
@@ -147,7 +147,7 @@ func TestDecode(t *testing.T) {
 			err := firmware.Decode(t.Context(), &test.file, bytes.NewReader(test.src), &out)
 			assert.LessOrEqual(t, int64(out.Len()), test.file.Image().Size, "more was written than the manifest says")
 			if test.code != "" {
-				requireCode(t, test.code, err)
+				firmwaretest.RequireCode(t, test.code, err)
 				return
 			}
 			require.NoError(t, err)
@@ -172,22 +172,13 @@ func TestWindowIsSaid(t *testing.T) {
 	file := described(frame, make([]byte, 20<<20))
 	err := firmware.Decode(t.Context(), &file, bytes.NewReader(frame), io.Discard)
 	assert.Equal(t, "cannot decode "+file.Name+": it needs a zstd window above 8 MiB",
-		requireCode(t, ota.UnpackFailed, err).Detail)
+		firmwaretest.RequireCode(t, ota.UnpackFailed, err).Detail)
 }
 
 func flipped(data []byte, at int) []byte {
 	data = bytes.Clone(data)
 	data[at] ^= 0x40
 	return data
-}
-
-func requireCode(t *testing.T, want ota.Code, err error) *ota.Failure {
-	t.Helper()
-	var failure *ota.Failure
-	require.ErrorAs(t, err, &failure)
-	require.Equal(t, want, failure.Code, failure.Detail)
-	require.NotEmpty(t, failure.Detail)
-	return failure
 }
 
 func TestDecodeStops(t *testing.T) {
@@ -200,11 +191,11 @@ func TestDecodeStops(t *testing.T) {
 	})
 	t.Run("when the disk is full", func(t *testing.T) {
 		err := firmware.Decode(t.Context(), &file, bytes.NewReader(packed), failing{syscall.ENOSPC})
-		requireCode(t, ota.SpaceLow, err)
+		firmwaretest.RequireCode(t, ota.SpaceLow, err)
 	})
 	t.Run("when the disk fails", func(t *testing.T) {
 		err := firmware.Decode(t.Context(), &file, bytes.NewReader(packed), failing{errors.New("i/o error")})
-		requireCode(t, ota.WriteFailed, err)
+		firmwaretest.RequireCode(t, ota.WriteFailed, err)
 	})
 }
 
@@ -218,7 +209,7 @@ func TestDecodeFile(t *testing.T) {
 	from, to := filepath.Join(t.TempDir(), "from"), filepath.Join(t.TempDir(), "to")
 
 	_, err := firmware.Disk{}.DecodeFile(t.Context(), &file, from, to)
-	requireCode(t, ota.DigestMismatch, err)
+	firmwaretest.RequireCode(t, ota.DigestMismatch, err)
 	require.NoError(t, os.WriteFile(from, packed, 0o600))
 	require.NoError(t, os.WriteFile(to, make([]byte, 1<<20), 0o600))
 	f, err := firmware.Disk{}.DecodeFile(t.Context(), &file, from, to)
@@ -237,13 +228,13 @@ func TestVerifyFile(t *testing.T) {
 	verify := func(path string) error {
 		return firmware.VerifyFile(t.Context(), file.Name, path, file.Image())
 	}
-	requireCode(t, ota.DigestMismatch, verify(path))
+	firmwaretest.RequireCode(t, ota.DigestMismatch, verify(path))
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 	require.NoError(t, verify(path))
 	require.NoError(t, os.Symlink(path, filepath.Join(dir, "link")))
 	require.ErrorIs(t, verify(filepath.Join(dir, "link")), syscall.ELOOP)
 	require.NoError(t, os.WriteFile(path, append(content, 0), 0o600))
-	requireCode(t, ota.DigestMismatch, verify(path))
+	firmwaretest.RequireCode(t, ota.DigestMismatch, verify(path))
 }
 
 func FuzzDecode(f *testing.F) {

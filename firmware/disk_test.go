@@ -120,9 +120,9 @@ func TestEveryChangePassesTheHook(t *testing.T) {
 
 func TestWriteFailure(t *testing.T) {
 	require.NoError(t, firmware.WriteFailure(nil))
-	requireCode(t, ota.SpaceLow, firmware.WriteFailure(&os.PathError{Op: "write", Err: syscall.ENOSPC}))
-	requireCode(t, ota.WriteFailed, firmware.WriteFailure(&os.PathError{Op: "write", Err: syscall.EIO}))
-	requireCode(t, ota.TooLarge, firmware.WriteFailure(firmware.Failf(ota.TooLarge, "known")))
+	firmwaretest.RequireCode(t, ota.SpaceLow, firmware.WriteFailure(&os.PathError{Op: "write", Err: syscall.ENOSPC}))
+	firmwaretest.RequireCode(t, ota.WriteFailed, firmware.WriteFailure(&os.PathError{Op: "write", Err: syscall.EIO}))
+	firmwaretest.RequireCode(t, ota.TooLarge, firmware.WriteFailure(firmware.Failf(ota.TooLarge, "known")))
 }
 
 // Components make their directories at the same time, when a device starts for

@@ -53,7 +53,7 @@ func TestJobValidate(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			failure := requireCode(t, ota.ManifestMismatch, err)
+			failure := firmwaretest.RequireCode(t, ota.ManifestMismatch, err)
 			assert.Contains(t, failure.Detail, test.want)
 		})
 	}
@@ -82,10 +82,10 @@ func TestJobLimits(t *testing.T) {
 	job := jobOf(file)
 	require.NoError(t, job.CheckCapacity(0))
 	require.NoError(t, job.CheckCapacity(1000))
-	requireCode(t, ota.TooLarge, job.CheckCapacity(999))
+	firmwaretest.RequireCode(t, ota.TooLarge, job.CheckCapacity(999))
 
 	require.NoError(t, job.RefuseDeltas())
 	job.Files[0].Encoding = ota.BSDiff
-	failure := requireCode(t, ota.DeltaFailed, job.RefuseDeltas())
+	failure := firmwaretest.RequireCode(t, ota.DeltaFailed, job.RefuseDeltas())
 	assert.Contains(t, failure.Detail, "encoding bsdiff is not supported by this installer")
 }

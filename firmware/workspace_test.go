@@ -84,11 +84,11 @@ func TestPlaceIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	for _, off := range []int64{-1, 3, 1 << 62} {
 		_, err = places[0].WriteAt([]byte("345"), off)
-		requireCode(t, ota.WriteFailed, err)
+		firmwaretest.RequireCode(t, ota.WriteFailed, err)
 	}
 	full = true
 	_, err = places[0].WriteAt([]byte("1"), 0)
-	requireCode(t, ota.SpaceLow, err)
+	firmwaretest.RequireCode(t, ota.SpaceLow, err)
 }
 
 func TestPlacesNeedTheirDirectory(t *testing.T) {
@@ -96,7 +96,7 @@ func TestPlacesNeedTheirDirectory(t *testing.T) {
 	job := jobOf(firmwaretest.Plain("one", []byte("12345")))
 	require.NoError(t, w.Begin(job))
 	_, err := w.Targets(job, func(string) string { return filepath.Join(w.Dir, "no", "such", "place") })
-	requireCode(t, ota.WriteFailed, err)
+	firmwaretest.RequireCode(t, ota.WriteFailed, err)
 }
 
 func TestWorkspaceImage(t *testing.T) {
@@ -115,7 +115,7 @@ func TestWorkspaceImage(t *testing.T) {
 	}{{encoded, packed, image}, {plain, image, image}, {patch, []byte("a patch"), []byte("a patch")}}
 	for _, test := range tests {
 		_, err := w.Image(t.Context(), &test.file)
-		requireCode(t, ota.DigestMismatch, err)
+		firmwaretest.RequireCode(t, ota.DigestMismatch, err)
 		require.NoError(t, os.WriteFile(w.Path(test.file.Name), test.data, 0o600))
 		for range 2 {
 			path, err := w.Image(t.Context(), &test.file)
@@ -141,10 +141,10 @@ func TestCheckSpace(t *testing.T) {
 	require.Positive(t, free)
 
 	require.NoError(t, firmware.CheckSpace([]firmware.Need{{Path: path, Size: 1}}))
-	failure := requireCode(t, ota.SpaceLow, firmware.CheckSpace([]firmware.Need{{Path: path, Size: 1 << 50}}))
+	failure := firmwaretest.RequireCode(t, ota.SpaceLow, firmware.CheckSpace([]firmware.Need{{Path: path, Size: 1 << 50}}))
 	assert.Regexp(t, `^needs 1\.0 PiB, [0-9.]+ [GTM]iB free at .*: [0-9.]+ [TP]iB too few$`, failure.Detail)
 	half := free/2 + 1<<30
-	requireCode(t, ota.SpaceLow,
+	firmwaretest.RequireCode(t, ota.SpaceLow,
 		firmware.CheckSpace([]firmware.Need{{Path: path, Size: half}, {Path: path + "2", Size: half}}))
 
 	there := filepath.Join(dir, "there")

@@ -18,5 +18,5 @@ func TestWithoutZstd(t *testing.T) {
 	f.Encoding, f.Output = ota.Zstd, &ota.Output{Size: 9}
 	job := firmware.Job{Component: "app", Source: "1.0.0", Target: "1.1.0", Files: []ota.File{f}}
 	assert.Equal(t, "app.img is encoded with zstd, which this program was built without (tag nozstd)",
-		requireCode(t, ota.UnpackFailed, job.Validate()).Detail)
+		firmwaretest.RequireCode(t, ota.UnpackFailed, job.Validate()).Detail)
 }

@@ -48,14 +48,6 @@ func fetch(t *testing.T, installer firmware.Installer, job firmware.Job, data ..
 	}
 }
 
-func requireCode(t *testing.T, want ota.Code, err error) *ota.Failure {
-	t.Helper()
-	var failure *ota.Failure
-	require.ErrorAs(t, err, &failure)
-	require.Equal(t, want, failure.Code, failure.Detail)
-	return failure
-}
-
 // TestPatches lets the installer apply patches, to what the handler says.
 func TestPatches(t *testing.T) {
 	old, image := firmwaretest.Content("1.0.0", 3000), firmwaretest.Content("1.1.0", 3000)
@@ -82,7 +74,7 @@ func TestPatches(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "live"), image, 0o600))
 	_, err = installer.Open(t.Context(), jobOf(file))
-	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "does not start from what runs")
+	assert.Contains(t, firmwaretest.RequireCode(t, ota.DeltaFailed, err).Detail, "does not start from what runs")
 
 	for script, want := range map[string]string{
 		`echo no such verb >&2; exit 1`:  "no such verb",
@@ -92,7 +84,7 @@ func TestPatches(t *testing.T) {
 	} {
 		installer, _ := patching(t, script)
 		_, err := installer.Open(t.Context(), jobOf(file))
-		assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, want)
+		assert.Contains(t, firmwaretest.RequireCode(t, ota.DeltaFailed, err).Detail, want)
 	}
 	installer, _ = patching(t, "exit 75")
 	_, err = installer.Open(t.Context(), jobOf(file))
@@ -178,7 +170,7 @@ func TestHandlerThatFails(t *testing.T) {
 				require.ErrorContains(t, err, "busy")
 				return
 			}
-			failure := requireCode(t, test.code, err)
+			failure := firmwaretest.RequireCode(t, test.code, err)
 			assert.LessOrEqual(t, len(failure.Detail), ota.MaxDetail)
 			for _, part := range test.details {
 				assert.Contains(t, failure.Detail, part)
@@ -196,7 +188,7 @@ func TestSilentComponent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			installer, _ := scripted(t, script, command.Limits{Inspect: 500 * time.Millisecond})
 			_, err := installer.Inspect(t.Context())
-			requireCode(t, ota.ComponentSilent, err)
+			firmwaretest.RequireCode(t, ota.ComponentSilent, err)
 		})
 	}
 	installer, _ := scripted(t, "exec sleep 600", command.Limits{})
@@ -218,7 +210,7 @@ func TestHandlerThatCannotRun(t *testing.T) {
 		installer, err := command.New(command.Config{Component: "motor", Path: path, StateDir: filepath.Join(dir, "state")})
 		require.NoError(t, err)
 		_, err = installer.Inspect(t.Context())
-		failure := requireCode(t, ota.InstallerFailed, err)
+		failure := firmwaretest.RequireCode(t, ota.InstallerFailed, err)
 		assert.Contains(t, failure.Detail, path+" "+want)
 	}
 }
@@ -229,7 +221,7 @@ func TestActivateMustAnswer(t *testing.T) {
 	fetch(t, installer, job, []byte("image"))
 	require.NoError(t, installer.Stage(t.Context(), job))
 	_, err := installer.Activate(t.Context(), job)
-	failure := requireCode(t, ota.InstallerFailed, err)
+	failure := firmwaretest.RequireCode(t, ota.InstallerFailed, err)
 	assert.Equal(t, `the handler's last line for activate must be a JSON object, not "done"`, failure.Detail)
 }
 
@@ -258,7 +250,7 @@ func TestCapacity(t *testing.T) {
 	installer, err := command.New(command.Config{Component: "motor", Path: "/bin/true", StateDir: dir, Capacity: 4})
 	require.NoError(t, err)
 	_, err = installer.Open(t.Context(), jobOf(firmwaretest.Plain("motor.bin", []byte("image"))))
-	requireCode(t, ota.TooLarge, err)
+	firmwaretest.RequireCode(t, ota.TooLarge, err)
 }
 
 func TestConfigValidate(t *testing.T) {

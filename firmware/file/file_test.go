@@ -85,14 +85,6 @@ func (a *app) version(t *testing.T) string {
 	return found.Version
 }
 
-func requireCode(t *testing.T, want ota.Code, err error) *ota.Failure {
-	t.Helper()
-	var failure *ota.Failure
-	require.ErrorAs(t, err, &failure)
-	require.Equal(t, want, failure.Code, failure.Detail)
-	return failure
-}
-
 func TestNamesOnTheDisk(t *testing.T) {
 	a := newApp(t, nil)
 	a.fetch(t)
@@ -211,7 +203,7 @@ func TestRevertWithoutThePreviousVersion(t *testing.T) {
 	a.upgrade(t)
 	require.NoError(t, os.Remove(a.Path+".ota-previous"))
 	_, err := a.installer.Revert(t.Context(), a.job)
-	failure := requireCode(t, ota.InstallerFailed, err)
+	failure := firmwaretest.RequireCode(t, ota.InstallerFailed, err)
 	assert.Contains(t, failure.Detail, "cannot roll back to 1.0.0")
 	assert.Equal(t, "1.1.0", a.version(t))
 
@@ -252,9 +244,9 @@ func TestRefusedJobs(t *testing.T) {
 	a := newApp(t, func(c *file.Config) { c.Capacity = 100 })
 	for name, test := range tests {
 		_, err := a.installer.Open(t.Context(), test.job)
-		failure := requireCode(t, test.code, err)
+		failure := firmwaretest.RequireCode(t, test.code, err)
 		assert.Contains(t, failure.Detail, test.want, name)
-		requireCode(t, test.code, a.installer.Stage(t.Context(), test.job))
+		firmwaretest.RequireCode(t, test.code, a.installer.Stage(t.Context(), test.job))
 	}
 }
 
@@ -263,13 +255,13 @@ func TestPatchThatDoesNotStartFromWhatRuns(t *testing.T) {
 	a := newApp(t, nil)
 	file, _ := firmwaretest.BSDiff("app.bsdiff", []byte("another"), a.content)
 	_, err := a.installer.Open(t.Context(), jobOf(file))
-	failure := requireCode(t, ota.DeltaFailed, err)
+	failure := firmwaretest.RequireCode(t, ota.DeltaFailed, err)
 	assert.Contains(t, failure.Detail, "app.bsdiff does not start from what runs")
 	assert.NoDirExists(t, a.StateDir, "nothing was begun")
 
 	require.NoError(t, os.Remove(a.Path))
 	_, err = a.installer.Open(t.Context(), jobOf(file))
-	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "cannot open the image that runs")
+	assert.Contains(t, firmwaretest.RequireCode(t, ota.DeltaFailed, err).Detail, "cannot open the image that runs")
 }
 
 // Where the manifest does not say what a patch starts from, the result tells,
@@ -295,7 +287,7 @@ func TestPatchWithoutBase(t *testing.T) {
 		require.NoError(t, places[0].Close())
 		err = a.installer.Stage(t.Context(), job)
 		if test.fails {
-			requireCode(t, ota.DeltaFailed, err)
+			firmwaretest.RequireCode(t, ota.DeltaFailed, err)
 			_, err = a.installer.Revert(t.Context(), job)
 		}
 		require.NoError(t, err)
@@ -309,7 +301,7 @@ func TestUnpackRefusesPatches(t *testing.T) {
 	a := newApp(t, func(c *file.Config) { c.Unpack, c.Unpacker = true, unpacker{} })
 	patch, _ := firmwaretest.BSDiff("app.tar", []byte("the old one"), a.content)
 	_, err := a.installer.Open(t.Context(), jobOf(patch))
-	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "is not supported by this installer")
+	assert.Contains(t, firmwaretest.RequireCode(t, ota.DeltaFailed, err).Detail, "is not supported by this installer")
 }
 
 func TestAfter(t *testing.T) {
@@ -373,7 +365,7 @@ func TestDirectoryNeedsExchange(t *testing.T) {
 	require.NoError(t, a.installer.Stage(t.Context(), a.job))
 	lost = true
 	_, err := a.installer.Activate(t.Context(), a.job)
-	failure := requireCode(t, ota.InstallerFailed, err)
+	failure := firmwaretest.RequireCode(t, ota.InstallerFailed, err)
 	assert.Contains(t, failure.Detail, "cannot switch the directory")
 	assert.Equal(t, "1.0.0", a.version(t))
 	a.revert(t)
@@ -392,7 +384,7 @@ func TestUnpackFailures(t *testing.T) {
 	} {
 		a := newApp(t, func(c *file.Config) { c.Unpack, c.Unpacker = true, refusing{cause} })
 		a.fetch(t)
-		requireCode(t, code, a.installer.Stage(t.Context(), a.job))
+		firmwaretest.RequireCode(t, code, a.installer.Stage(t.Context(), a.job))
 	}
 }
 
@@ -407,7 +399,7 @@ func TestArchivesWithTheSameEntry(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, p.Close())
 	}
-	failure := requireCode(t, ota.UnpackFailed, a.installer.Stage(t.Context(), a.job))
+	failure := firmwaretest.RequireCode(t, ota.UnpackFailed, a.installer.Stage(t.Context(), a.job))
 	assert.Contains(t, failure.Detail, "two.bundle holds a, which an earlier file")
 }
 

@@ -355,5 +355,5 @@ func TestWaitingVersionIsClosed(t *testing.T) {
 	require.NoError(t, os.WriteFile(a.Path+".ota-next", a.content, 0o600))
 	require.NoError(t, os.Chown(a.Path+".ota-next", nobody, nobody))
 	_, err = a.installer.Activate(t.Context(), a.job)
-	assert.Contains(t, requireCode(t, "installer_failed", err).Detail, "is not the image that was staged")
+	assert.Contains(t, firmwaretest.RequireCode(t, "installer_failed", err).Detail, "is not the image that was staged")
 }

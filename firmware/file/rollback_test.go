@@ -51,7 +51,7 @@ func TestRollBackAtAnyMoment(t *testing.T) {
 			assert.Equal(t, "1.0.0", a.version(t))
 			if _, err := a.installer.Activate(t.Context(), a.job); err != nil { // after a cut the image may still wait
 				require.True(t, switched)
-				assert.Contains(t, requireCode(t, ota.BootFailed, err).Detail, "fell back to 1.0.0")
+				assert.Contains(t, firmwaretest.RequireCode(t, ota.BootFailed, err).Detail, "fell back to 1.0.0")
 			}
 			a.revert(t)
 			assert.Equal(t, "1.0.0", a.version(t))
@@ -139,7 +139,7 @@ func TestCheckOfANewVersion(t *testing.T) {
 		a, err := checked(t, `echo more >>"${1#see }"`)
 		require.NoError(t, err)
 		_, err = a.installer.Activate(t.Context(), a.job)
-		requireCode(t, ota.InstallerFailed, err)
+		firmwaretest.RequireCode(t, ota.InstallerFailed, err)
 		assert.Equal(t, "1.0.0", a.version(t))
 	})
 	t.Run("hangs", func(t *testing.T) {

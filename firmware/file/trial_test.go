@@ -42,7 +42,7 @@ func TestRollbackOfAProgramOnTrial(t *testing.T) {
 		assert.Equal(t, "1.0.0", a.version(t))
 		_, err = a.installer.Activate(t.Context(), a.job)
 		if bytes.Equal(live, a.content) {
-			assert.Contains(t, requireCode(t, ota.BootFailed, err).Detail, "fell back to 1.0.0")
+			assert.Contains(t, firmwaretest.RequireCode(t, ota.BootFailed, err).Detail, "fell back to 1.0.0")
 		} else {
 			require.NoError(t, err)
 		}

@@ -70,14 +70,6 @@ func (d *device) requireChoice(t *testing.T, want slot.Choice) {
 	require.Equal(t, want, found)
 }
 
-func requireCode(t *testing.T, want ota.Code, err error) *ota.Failure {
-	t.Helper()
-	var failure *ota.Failure
-	require.ErrorAs(t, err, &failure)
-	require.Equal(t, want, failure.Code, failure.Detail)
-	return failure
-}
-
 // A version on trial that is not confirmed is left by the boot loader when its
 // starts are used up.
 func TestTrialRunsOut(t *testing.T) {
@@ -94,7 +86,7 @@ func TestTrialRunsOut(t *testing.T) {
 	d.requireVersion(t, "1.0.0")
 	d.requireChoice(t, slot.Choice{Slot: slot.A})
 
-	requireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
+	firmwaretest.RequireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
 	restart, err := d.Revert(t.Context(), d.job)
 	require.NoError(t, err)
 	assert.Equal(t, firmware.RestartNone, restart, "the boot loader has rolled back already")
@@ -104,7 +96,7 @@ func TestTrialRunsOut(t *testing.T) {
 func TestConfirmIsForGood(t *testing.T) {
 	d := newDevice(t, world{tries: 1})
 	d.activate(t)
-	requireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
+	firmwaretest.RequireCode(t, ota.VerifyFailed, d.Commit(t.Context(), d.job))
 	d.reboot(t)
 	require.NoError(t, d.Commit(t.Context(), d.job))
 	for range 3 {
@@ -150,7 +142,7 @@ func TestHalfAnImageIsNotBootable(t *testing.T) {
 	assert.True(t, bytes.Equal(image, kept))
 	require.NoError(t, places[0].Close())
 	_, err = d.Activate(t.Context(), d.job)
-	requireCode(t, ota.InstallerFailed, err)
+	firmwaretest.RequireCode(t, ota.InstallerFailed, err)
 }
 
 // While a version is on trial, the other slot is what the boot loader rolls back
@@ -238,7 +230,7 @@ func TestJobsThatASlotCannotTake(t *testing.T) {
 		job := d.job
 		job.Files = files
 		_, err := d.Open(t.Context(), job)
-		requireCode(t, want, err)
+		firmwaretest.RequireCode(t, want, err)
 	}
 	require.NoError(t, os.Remove(d.Devices[slot.B]))
 	_, err := d.Open(t.Context(), d.job)
@@ -254,7 +246,8 @@ func TestPatchToAnotherImage(t *testing.T) {
 	d.job.Files = delta("1.0.0", "1.2.0").Files
 	d.flash(slot.A, []byte("mounted for writing"))
 	_, err := d.Open(t.Context(), d.job)
-	assert.Contains(t, requireCode(t, ota.DeltaFailed, err).Detail, "root.bsdiff does not start from what runs")
+	assert.Contains(t, firmwaretest.RequireCode(t, ota.DeltaFailed, err).Detail,
+		"root.bsdiff does not start from what runs")
 	assert.Equal(t, "1.1.0", d.holds(slot.B), "can be booted by hand")
 	assert.NoDirExists(t, d.config().StateDir, "nothing was begun")
 
@@ -264,7 +257,7 @@ func TestPatchToAnotherImage(t *testing.T) {
 	d.job.Target = "1.2.0"
 	d.fetch(t)
 	d.flash(slot.A, bytes.Repeat([]byte{7}, size))
-	requireCode(t, ota.DeltaFailed, d.Stage(t.Context(), d.job))
+	firmwaretest.RequireCode(t, ota.DeltaFailed, d.Stage(t.Context(), d.job))
 	assert.Equal(t, make([]byte, 64<<10), d.read(slot.B, 64<<10), "half an image is not bootable")
 	d.flash(slot.A, content("1.0.0"))
 	require.NoError(t, d.Stage(t.Context(), d.job))
