@@ -12,6 +12,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"otafleet/agent/link"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -43,7 +44,7 @@ func (r *Refused) Error() string {
 	}
 	text := fmt.Sprintf("the broker %s: %s", what, meaning)
 	if r.Reason != "" {
-		text += fmt.Sprintf(" (%s)", clip(r.Reason))
+		text += fmt.Sprintf(" (%s)", link.Clip(r.Reason))
 	}
 	return text
 }

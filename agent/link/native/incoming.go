@@ -3,7 +3,6 @@ package native
 import (
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/link"
 	"otafleet/internal/ota"
-	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
 )
 
@@ -78,7 +76,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 	}
 	switch {
 	case !ok || direction != wire.Down || to.Deliver == nil:
-		l.complaints.say(l.log, "a message on an unknown topic is ignored", "topic", clip(p.Topic))
+		l.complaints.say(l.log, "a message on an unknown topic is ignored", "topic", link.Clip(p.Topic))
 	case p.Retain:
 		// Platforms retain nothing, and what has been retained once is not news.
 		l.complaints.say(l.log, "a retained message is ignored", "kind", kind)
@@ -100,15 +98,15 @@ func (l *Session) deliver(to link.Device, kind string, payload []byte) {
 		to.Deliver(agent.Received{Message: message})
 		return
 	}
-	l.complaints.say(l.log, "a malformed message is dropped", "kind", kind, "error", clip(err.Error()))
+	l.complaints.say(l.log, "a malformed message is dropped", "kind", kind, "error", link.Clip(err.Error()))
 	var invalid *wire.Invalid
 	switch {
 	case !errors.As(err, &invalid) || invalid.Plan == "":
 	case invalid.Kind == wire.KindPlan:
-		to.Deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: clip(err.Error())})
+		to.Deliver(agent.BadPlan{Plan: invalid.Plan, Attempt: invalid.Attempt, Detail: link.Clip(err.Error())})
 	case invalid.Kind == wire.KindPackage && invalid.Component != "":
 		to.Deliver(agent.BadPackage{Plan: invalid.Plan, Attempt: invalid.Attempt, Component: invalid.Component,
-			Detail: clip(err.Error())})
+			Detail: link.Clip(err.Error())})
 	}
 }
 
@@ -129,31 +127,4 @@ func (c *complaints) say(log *slog.Logger, text string, args ...any) {
 		return
 	}
 	c.unsaid++
-}
-
-// maxText bounds a remote text in a log or a message, in bytes.
-const maxText = 300
-
-// clip bounds a text of another end, and makes it safe to show.
-func clip(s string) string {
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
-	}
-	return terminal.Escape(s)
-}
-
-// reason gives an error's text without what differs between equal troubles: ports
-// of this side ("127.0.0.1:40712->127.0.0.1:53") and the current time of a
-// certificate that is not valid.
-func reason(err error) string {
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for before, after, found := strings.Cut(text, "->"); found; before, after, found = strings.Cut(text, "->") {
-		text = before[:strings.LastIndexByte(before, ' ')+1] + after
-	}
-	const now = "current time "
-	if before, after, found := strings.Cut(text, now); found {
-		_, after, _ = strings.Cut(after, " ")
-		text = before + "the current time " + after
-	}
-	return clip(text)
 }

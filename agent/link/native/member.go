@@ -77,7 +77,7 @@ func (l *Session) refused(s *live, member int, code byte, why string) {
 	s.rejected[member] = true
 	id := l.cfg.Members[member].Identity
 	l.log.Warn("the broker does not let this device speak for another one", "member", id.Device, "product", id.Product,
-		"code", fmt.Sprintf("0x%02x", code), "reason", clip(why))
+		"code", fmt.Sprintf("0x%02x", code), "reason", link.Clip(why))
 }
 
 // unknownListener is the listener of an unknown device.

@@ -7,6 +7,8 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"otafleet/agent/link"
 )
 
 // What a broker says is reported in words, its own included.
@@ -57,7 +59,7 @@ func TestReasonsOfOneTrouble(t *testing.T) {
 				"2026-01-01T00:00:00Z"},
 	} {
 		for _, text := range texts {
-			assert.Equal(t, want, reason(errors.New(text)))
+			assert.Equal(t, want, link.Reason(errors.New(text)))
 		}
 	}
 }

@@ -179,7 +179,7 @@ func (l *Session) take(s *live) error {
 		return l.receive(s, p)
 	case *packets.Puback:
 		if p.ReasonCode >= 0x80 {
-			l.complaints.say(l.log, "the broker did not take a message", "reason", clip(p.Reason()))
+			l.complaints.say(l.log, "the broker did not take a message", "reason", link.Clip(p.Reason()))
 		}
 		s.inflight.acknowledged(p.PacketID)
 	case *packets.Suback, *packets.Pingresp:
@@ -367,7 +367,7 @@ func (l *Session) explain(err error) {
 	l.mu.Lock()
 	l.last = err
 	l.mu.Unlock()
-	text := reason(err)
+	text := link.Reason(err)
 	if text == l.said {
 		l.log.Debug("still not connected to the broker", "error", text)
 		return
@@ -394,7 +394,7 @@ func (l *Session) Health() link.Health {
 		h.Since = l.up.since
 	}
 	if l.last != nil {
-		h.Trouble = reason(l.last)
+		h.Trouble = link.Reason(l.last)
 	}
 	return h
 }
