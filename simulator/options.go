@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -18,7 +19,7 @@ type Options struct {
 	// Devices are those that the run has; nil means all. What is drawn for a device
 	// does not depend on it.
 	Devices *selection.Selection
-	Dialect model.Dialect // that devices and platform speak; empty means native
+	Dialect model.Dialect // that devices and platform speak; empty means the scenario's
 	History Sink          // keeps the events of the run; nil keeps none
 	// Started is called once the run is under way, and before it ends; nil for no call.
 	Started func(Run)
@@ -69,6 +70,7 @@ func (o *Options) complete() (err error) {
 	if o.Scenario == nil {
 		return errors.New("no scenario is given")
 	}
+	o.Dialect = cmp.Or(o.Dialect, model.Dialect(o.Scenario.Platform))
 	if err := o.Dialect.Check(o.Scenario); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/hawkbit"
 	"otafleet/simulator/platform/quecthing"
+	"otafleet/simulator/real"
+	"otafleet/simulator/scenario"
 )
 
 // What --dialect may say.
@@ -27,6 +30,24 @@ const (
 
 // dialectNames are all of them, as help and refusals list them.
 const dialectNames = nativeDialect + ", " + hawkBitDialect + " or " + quecthingDialect
+
+// platformUsage is the description of --platform.
+const platformUsage = "platform that the devices speak with, by its dialect: native or hawkbit; empty means the scenario's, " +
+	"or native"
+
+// dialectOf is what the devices of a scenario speak, if a flag says this.
+func dialectOf(flag string, s *scenario.Scenario) (model.Dialect, error) {
+	d, err := model.ParseDialect(cmp.Or(flag, s.Platform), real.Dialects()...)
+	if err != nil {
+		err = fmt.Errorf("--platform: %w", err)
+	} else {
+		err = d.Check(s)
+	}
+	if err != nil {
+		return d, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	return d, nil
+}
 
 // dialectFlags say by which protocols devices speak with the platform.
 type dialectFlags struct {

@@ -20,10 +20,11 @@ import (
 )
 
 type exploreFlags struct {
-	seed  uint64
-	pairs int
-	cut   string
-	quiet bool
+	seed     uint64
+	pairs    int
+	cut      string
+	platform string
+	quiet    bool
 }
 
 func exploreVerb() cli.Verb {
@@ -46,6 +47,7 @@ again and shows what the device did.
 Examples:
   ota-sim explore explore
   ota-sim explore my.yaml --pairs 500000
+  ota-sim explore explore --platform hawkbit
   ota-sim explore explore --cut gateways-000001:17:power-before`, explore.MaxDevices),
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f exploreFlags
@@ -54,6 +56,7 @@ Examples:
 				"pairs that are tried at most, spread evenly over all; 0 for none")
 			flags.StringVar(&f.cut, "cut", "",
 				"play this trial alone and show it: DEVICE:OUTPUT:TROUBLE, several separated by commas")
+			flags.StringVar(&f.platform, "platform", "", platformUsage)
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 			return f.run
 		},
@@ -65,7 +68,11 @@ func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []stri
 	if err != nil {
 		return err
 	}
-	options := explore.Options{Scenario: s.Scenario, Seed: f.seed, Pairs: f.pairs}
+	dialect, err := dialectOf(f.platform, s.Scenario)
+	if err != nil {
+		return err
+	}
+	options := explore.Options{Scenario: s.Scenario, Seed: f.seed, Dialect: dialect, Pairs: f.pairs}
 	switch {
 	case f.pairs < 0:
 		return cli.Exitf(cli.Usage, "--pairs %d: want 0 or more", f.pairs)
@@ -99,7 +106,7 @@ func (f *exploreFlags) explore(ctx context.Context, streams cli.Streams, name st
 		return nil
 	}
 	for _, failure := range r.Failures {
-		again := again(name, f.seed, failure.Cuts)
+		again := f.again(name, failure.Cuts)
 		fmt.Fprintf(w, "\n%s\n", program().Retell(again, streams, ""))
 		for _, broken := range failure.Broken {
 			fmt.Fprintf(w, "  ✗ %s\n", broken)
@@ -111,10 +118,13 @@ func (f *exploreFlags) explore(ctx context.Context, streams cli.Streams, name st
 }
 
 // again is the command that plays a trial again, as a shell takes it.
-func again(name string, seed uint64, cuts []explore.Cut) string {
+func (f *exploreFlags) again(name string, cuts []explore.Cut) string {
 	words := []string{"ota-sim", "explore", shell.Path(name)}
-	if seed != 0 {
-		words = append(words, fmt.Sprint("--seed=", seed))
+	if f.seed != 0 {
+		words = append(words, fmt.Sprint("--seed=", f.seed))
+	}
+	if f.platform != "" {
+		words = append(words, "--platform="+f.platform)
 	}
 	texts := make([]string, len(cuts))
 	for i, c := range cuts {

@@ -88,12 +88,18 @@ func validateVerb() cli.Verb {
 		Help: `Reports every mistake of every file at once, with line and column. Exit code 2
 if there is any. What can never happen, such as a fault at a place that no device
 reaches, is a warning and does not change the exit code. Of a directory, every file
-whose name ends in .yaml or .yml is checked; - is standard input.`,
-		Flags: func(*pflag.FlagSet) cli.Action { return validate },
+whose name ends in .yaml or .yml is checked; - is standard input. With --platform it is
+also a mistake to need what that platform cannot say; without it, a warning.`,
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			platform := flags.String("platform", "", platformUsage)
+			return func(_ context.Context, streams cli.Streams, args []string) error {
+				return validate(streams, args, *platform)
+			}
+		},
 	}
 }
 
-func validate(_ context.Context, streams cli.Streams, args []string) error {
+func validate(streams cli.Streams, args []string, platform string) error {
 	if len(args) == 0 {
 		return cli.Exitf(cli.Usage, "want one scenario or more, and got none")
 	}
@@ -104,6 +110,9 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 	}
 	for _, name := range names {
 		s, err := readScenario(name, &deviceFlags{})
+		if err == nil {
+			err = s.checkPlatform(platform)
+		}
 		if err != nil {
 			bad++
 			_ = cli.Show(streams.Err, terminal.EscapeLines(err.Error())+"\n")
@@ -120,6 +129,19 @@ func validate(_ context.Context, streams cli.Streams, args []string) error {
 		return &cli.Exit{Code: cli.Usage}
 	}
 	return nil
+}
+
+// checkPlatform says what the platform cannot say that the scenario needs: by a warning
+// if it is the one that is used when none is named.
+func (s *source) checkPlatform(flag string) error {
+	_, err := dialectOf(flag, s.Scenario)
+	if err != nil && flag == "" {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			s.Warnings = append(s.Warnings, s.name+": "+line)
+		}
+		return nil
+	}
+	return err
 }
 
 // scenariosIn puts the files of a directory, in their order, in its place.

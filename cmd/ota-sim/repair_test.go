@@ -123,13 +123,13 @@ func TestTrialAgain(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, text, 0o600))
 	cuts, err := explore.ParseCuts("gateways-000001:17:power-before,gateways-000001:30:drop-after")
 	require.NoError(t, err)
-	o := typed(t, again(name, 7, cuts))
+	o := typed(t, (&exploreFlags{seed: 7}).again(name, cuts))
 	assert.Equal(t, cli.OK, o.code, o.err)
 	assert.Contains(t, o.out, "← power-before")
 	assert.Contains(t, o.out, "← drop-after")
 
 	cuts[1].Output = 100_000
-	o = typed(t, again(name, 7, cuts))
+	o = typed(t, (&exploreFlags{seed: 7}).again(name, cuts))
 	assert.Equal(t, cli.Usage, o.code)
 	assert.Contains(t, o.err, "there is no output 100000")
 }

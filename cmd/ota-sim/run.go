@@ -136,7 +136,7 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err != nil {
 		return nil, err
 	}
-	if c.dialect, err = f.worldFlags.dialect(); err != nil {
+	if c.dialect, err = dialectOf(f.platform, s.Scenario); err != nil {
 		return nil, err
 	}
 	world, err := f.real(c, f.devices)

@@ -7,9 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"otafleet/internal/cli"
 	"otafleet/internal/wire"
-	"otafleet/simulator/model"
 	"otafleet/simulator/real"
 	"otafleet/simulator/real/netem"
 )
@@ -37,8 +35,7 @@ func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(currentName)
 	flags.BoolVar(&f.virtual, "virtual", false,
 		"run in virtual time: no sockets, no waiting, the same history for the same seed")
-	flags.StringVar(&f.platform, "platform", string(model.Native),
-		"platform that the devices speak with, by its dialect: native or hawkbit")
+	flags.StringVar(&f.platform, "platform", "", platformUsage)
 	flags.StringVar(&f.broker, "broker", "",
 		"broker of the platform to run against: mqtt://host:port or mqtts://host:port")
 	flags.StringVar(&f.caFile, "ca-file", "",
@@ -80,7 +77,7 @@ func socketFlags() []string {
 	(&worldFlags{}).define(flags)
 	names := []string{"metrics", "page", "token-file", "file-types"}
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != "virtual" {
+		if f.Name != "virtual" && f.Name != "platform" {
 			names = append(names, f.Name)
 		}
 	})
@@ -97,15 +94,6 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 		}
 	})
 	return errors.Join(problems...)
-}
-
-// dialect is what the devices speak.
-func (f *worldFlags) dialect() (model.Dialect, error) {
-	d, err := model.ParseDialect(f.platform, real.Dialects()...)
-	if err != nil {
-		return d, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("--platform: %w", err)}
-	}
-	return d, nil
 }
 
 // real is the real world with that platform, for the chosen devices. A device file

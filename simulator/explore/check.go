@@ -11,7 +11,7 @@ import (
 
 // check holds the end of a trial against what must hold whatever goes wrong, and
 // returns what does not. end is the status at the platform without trouble.
-func check(o *virtual.Outcome, end ota.DeviceStatus) []string {
+func (x *explorer) check(o *virtual.Outcome, end ota.DeviceStatus) []string {
 	var broken []string
 	fail := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	if o.Restless {
@@ -20,7 +20,7 @@ func check(o *virtual.Outcome, end ota.DeviceStatus) []string {
 	if !o.Alive {
 		fail("it is bricked: it does not run any more")
 	}
-	status := checkEvents(o, fail)
+	status := x.checkEvents(o, fail)
 	if status != end {
 		fail("the platform believes %s, and %s without trouble", status, end)
 	}
@@ -30,7 +30,7 @@ func check(o *virtual.Outcome, end ota.DeviceStatus) []string {
 
 // checkEvents judges what was recorded, and returns what the platform believes
 // in the end.
-func checkEvents(o *virtual.Outcome, fail func(string, ...any)) ota.DeviceStatus {
+func (x *explorer) checkEvents(o *virtual.Outcome, fail func(string, ...any)) ota.DeviceStatus {
 	var said, heard []verdict.Event
 	status := ota.DeviceNotUpgraded
 	for _, e := range o.Events {
@@ -51,17 +51,21 @@ func checkEvents(o *virtual.Outcome, fail func(string, ...any)) ota.DeviceStatus
 			fail("report %d arrived before an earlier one", e.Seq)
 		}
 	}
-	checkReports(said, heard, fail)
+	x.checkReports(said, heard, fail)
 	return status
 }
 
-// checkReports holds what the platform stored against what the device said.
-func checkReports(said, heard []verdict.Event, fail func(string, ...any)) {
+// checkReports holds what the platform stored against what the device said. Where a
+// retry is a plan of its own for the device, its reports are numbered anew.
+func (x *explorer) checkReports(said, heard []verdict.Event, fail func(string, ...any)) {
 	if len(heard) < len(said) {
 		fail("%d of %s lost", len(said)-len(heard), ota.Counted(len(said), "report"))
 	}
 	seqs := map[string]int{}
 	for i := range said {
+		if said[i].Seq == 1 && !x.options.Dialect.IsNative() {
+			seqs[said[i].Plan] = 0
+		}
 		if seqs[said[i].Plan]++; said[i].Seq != seqs[said[i].Plan] {
 			fail("report %d was numbered when %d was due", said[i].Seq, seqs[said[i].Plan])
 			return

@@ -11,6 +11,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
@@ -26,8 +27,9 @@ const (
 // Options say what is explored.
 type Options struct {
 	Scenario *scenario.Scenario
-	Seed     uint64 // of every draw; 0 means the scenario's
-	Pairs    int    // of cuts that are tried at most; 0 means DefaultPairs, negative none
+	Seed     uint64        // of every draw; 0 means the scenario's
+	Dialect  model.Dialect // that devices and platform speak; empty means the scenario's
+	Pairs    int           // of cuts that are tried at most; 0 means DefaultPairs, negative none
 	// Mind gives each start of a device its brain; nil means the agent's own
 	// machine. Tests spoil it.
 	Mind func(*agent.Machine) virtual.Brain
@@ -59,7 +61,7 @@ func Explore(ctx context.Context, o Options) (*Report, error) {
 	if n := o.Scenario.Devices(); n > MaxDevices {
 		return nil, fmt.Errorf("cannot explore %d devices: want at most %d, each has thousands of trials", n, MaxDevices)
 	}
-	trials, err := virtual.NewTrials(o.Scenario, o.Seed)
+	trials, err := virtual.NewTrials(o.Scenario, o.Dialect, o.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,7 @@ type Trial struct {
 // and the devices behind it. A cut that did not happen is an error, since the trial
 // is another one than was asked for.
 func Replay(o Options, cuts []Cut) (*Trial, error) {
-	trials, err := virtual.NewTrials(o.Scenario, o.Seed)
+	trials, err := virtual.NewTrials(o.Scenario, o.Dialect, o.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +108,7 @@ func Replay(o Options, cuts []Cut) (*Trial, error) {
 		s, t := &script{cuts: cuts, keep: true}, &Trial{}
 		for i, outcome := range trials.Play(world, s, o.Mind) {
 			t.Events = append(t.Events, outcome.Events...)
-			t.Broken = append(t.Broken, named(&outcome, check(&outcome, base.ends[i]))...)
+			t.Broken = append(t.Broken, named(&outcome, x.check(&outcome, base.ends[i]))...)
 		}
 		slices.SortStableFunc(t.Events, func(a, b verdict.Event) int { return cmp.Compare(a.At, b.At) })
 		t.Steps = s.steps
@@ -168,7 +170,7 @@ func (x *explorer) baseline(world int) (*baseline, error) {
 				end = ota.DeviceStatus(e.N)
 			}
 		}
-		if broken := check(&o, end); len(broken) > 0 {
+		if broken := x.check(&o, end); len(broken) > 0 {
 			return nil, fmt.Errorf("%s does not hold without any trouble: %s", o.Device, broken[0])
 		}
 		b.devices, b.ends = append(b.devices, o.Device), append(b.ends, end)
@@ -255,7 +257,7 @@ func (x *explorer) one(t *trial) {
 	s := &script{cuts: t.cuts}
 	var broken []string
 	for i, o := range x.trials.Play(t.world.number, s, x.options.Mind) {
-		broken = append(broken, named(&o, check(&o, t.world.ends[i]))...)
+		broken = append(broken, named(&o, x.check(&o, t.world.ends[i]))...)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

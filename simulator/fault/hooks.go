@@ -14,6 +14,9 @@ type Hooks struct {
 	// Exchange is called with each request to the storage before it happens, and
 	// changes its outcome.
 	Exchange func(*Exchange)
+	// Request is called with each request to a platform that is polled, before it leaves,
+	// and changes its outcome.
+	Request func(*Request)
 	// Operate is asked before each operation of a component's installer. An
 	// error is what the operation returns, without having been done.
 	Operate func(component string, op Operation) error
@@ -50,6 +53,7 @@ const (
 type Control interface {
 	Power
 	Network
+	Platform
 	// Remeasure makes the agent read its sensors.
 	Remeasure()
 	// After does something after a time, never from within the caller, unless the
@@ -90,6 +94,15 @@ type Network interface {
 	ThrottleLink(rate int64, lasting time.Duration)
 	// LoseLink drops every connection and allows none ever again.
 	LoseLink()
+}
+
+// Platform is what may be done to a device at its platform.
+type Platform interface {
+	// TakeSession takes the device's session over, and leaves it again.
+	TakeSession()
+	// EndPlan ends the plan that the device has in hand, as the operator's cancel does.
+	// Without one it does nothing.
+	EndPlan()
 }
 
 // The functions that are interfaces of the agent.

@@ -39,6 +39,8 @@ type bench struct {
 	still   []time.Duration // the line
 	slow    []string        // what the line fires for a time
 	gone    int
+	taken   int // the session
+	ended   int // the plan
 	lost    int // the line
 	looks   int // at the sensors
 	pending []pending
@@ -85,7 +87,7 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 // boot starts the device, again.
 func (b *bench) boot() {
 	b.hooks = b.fault.Decorate(fault.Hooks{
-		Exchange: func(*fault.Exchange) {}, Operate: func(string, fault.Operation) error { return nil },
+		Exchange: func(*fault.Exchange) {}, Request: func(*fault.Request) {}, Operate: func(string, fault.Operation) error { return nil },
 		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
 		Health: b, Sensors: b, Link: b, Control: b,
 		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },
@@ -110,6 +112,8 @@ func (b *bench) Vanish(cause string) {
 	b.gone++
 }
 func (b *bench) ResetLink()                 { b.resets++ }
+func (b *bench) TakeSession()               { b.taken++ }
+func (b *bench) EndPlan()                   { b.ended++ }
 func (b *bench) LoseLink()                  { b.lost++ }
 func (b *bench) FreezeLink(d time.Duration) { b.still = append(b.still, d) }
 func (b *bench) DelayLink(by, lasting time.Duration) {

@@ -25,8 +25,17 @@ var kinds = map[scenario.Kind]func(*Injection, Hooks) Hooks{
 	scenario.WrongRange:    (*Injection).wrongRange,
 	scenario.WrongDigest:   (*Injection).wrongDigest,
 	scenario.ObjectChanged: (*Injection).objectChanged,
-	scenario.HTTPStatus:    func(in *Injection, h Hooks) Hooks { return in.refuseAnswer(h, in.fault.Status) },
-	scenario.URLExpired:    func(in *Injection, h Hooks) Hooks { return in.refuseAnswer(h, http.StatusForbidden) },
+	scenario.HTTPStatus: func(in *Injection, h Hooks) Hooks {
+		if in.fault.OfPlatform() {
+			return in.refuseRequest(h)
+		}
+		return in.refuseAnswer(h, in.fault.Status)
+	},
+	scenario.URLExpired: func(in *Injection, h Hooks) Hooks { return in.refuseAnswer(h, http.StatusForbidden) },
+
+	scenario.TokenExpired: (*Injection).expireToken,
+	scenario.SessionTaken: (*Injection).takeSession,
+	scenario.Cancel:       (*Injection).cancel,
 
 	scenario.BadSignature: (*Injection).badSignature,
 	scenario.WrongKey:     (*Injection).wrongKey,

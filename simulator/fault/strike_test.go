@@ -46,16 +46,18 @@ func suffer(b *bench, kind scenario.Kind, at scenario.Place) bool {
 // body counts what a kind of fault does to a device's power and line.
 func body(b *bench) map[scenario.Kind]func() int {
 	return map[scenario.Kind]func() int{
-		scenario.Drop:        func() int { return len(b.drops) },
-		scenario.Reset:       func() int { return b.resets },
-		scenario.HalfOpen:    func() int { return len(b.still) },
-		scenario.Latency:     func() int { return len(b.slow) },
-		scenario.Slow:        func() int { return len(b.slow) },
-		scenario.NeverOnline: func() int { return b.lost },
-		scenario.PowerCut:    func() int { return len(b.cuts) },
-		scenario.Crash:       func() int { return len(b.crashes) },
-		scenario.Vanish:      func() int { return b.gone },
-		scenario.ClockSkew:   func() int { return int(b.hooks.Clock(time.Time{}).Sub(time.Time{})) },
+		scenario.Drop:         func() int { return len(b.drops) },
+		scenario.Reset:        func() int { return b.resets },
+		scenario.HalfOpen:     func() int { return len(b.still) },
+		scenario.Latency:      func() int { return len(b.slow) },
+		scenario.Slow:         func() int { return len(b.slow) },
+		scenario.NeverOnline:  func() int { return b.lost },
+		scenario.PowerCut:     func() int { return len(b.cuts) },
+		scenario.Crash:        func() int { return len(b.crashes) },
+		scenario.Vanish:       func() int { return b.gone },
+		scenario.SessionTaken: func() int { return b.taken },
+		scenario.Cancel:       func() int { return b.ended },
+		scenario.ClockSkew:    func() int { return int(b.hooks.Clock(time.Time{}).Sub(time.Time{})) },
 	}
 }
 
@@ -67,7 +69,13 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 			return as(got, 2, late)
 		}
 	}
-	status := func(b *bench, _ scenario.Place) bool {
+	status := func(b *bench, at scenario.Place) bool {
+		if at == scenario.AtPoll || at == scenario.AtReport {
+			r := fault.Request{Place: at}
+			b.hooks.Request(&r)
+			b.wait()
+			return r.Status >= http.StatusBadRequest
+		}
 		status, _, _ := b.download()
 		return status >= http.StatusBadRequest
 	}
@@ -102,6 +110,7 @@ func sufferers() map[scenario.Kind]func(*bench, scenario.Place) bool {
 		},
 		scenario.HTTPStatus:   status,
 		scenario.URLExpired:   status,
+		scenario.TokenExpired: status,
 		scenario.BadSignature: refused(ota.SignatureInvalid),
 		scenario.WrongKey:     refused(ota.KeyUntrusted),
 		scenario.Downgrade:    refused(ota.DowngradeRefused),

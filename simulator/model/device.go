@@ -78,6 +78,7 @@ func (d *Device) Check(context.Context) error { return nil }
 func (d *Device) Hooks(link agent.Link, deliver func(agent.Input), control fault.Control) fault.Hooks {
 	hooks := fault.Hooks{
 		Exchange: func(*fault.Exchange) {},
+		Request:  func(*fault.Request) {},
 		Operate:  func(string, fault.Operation) error { return nil },
 		Version:  func(_, runs string) string { return runs },
 		Clock:    func(now time.Time) time.Time { return now },

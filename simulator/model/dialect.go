@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,10 +54,25 @@ func (d Dialect) IsNative() bool { return d == "" || d == Native }
 // Check joins everything that a scenario needs and the dialect cannot say, by the key
 // that asks for it.
 func (d Dialect) Check(s *scenario.Scenario) error {
-	if d == HawkBit {
+	switch d {
+	case HawkBit:
 		return checkHawkBit(s)
+	case Native, "":
+		return checkNative(s)
 	}
 	return nil
+}
+
+// checkNative refuses what only a platform does that is polled.
+func checkNative(s *scenario.Scenario) error {
+	var problems []error
+	for i := range s.Faults {
+		if f := &s.Faults[i]; f.OfPlatform() {
+			problems = append(problems, fmt.Errorf("faults.%s (%s at %s): devices of the native platform hear of it, and do not "+
+				"poll: run this scenario with --platform %s", f.Name, f.Kind, f.At, HawkBit))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // configure gives the machines of a fleet what the plans for it ask for, where the

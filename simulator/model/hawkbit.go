@@ -34,6 +34,8 @@ func checkHawkBitPlan(p *scenario.Plan) error {
 		return notInHawkBit(key+".mode", "hawkBit knows no user of a device beside the device itself")
 	case p.Window != nil:
 		return notInHawkBit(key+".window", "hawkBit has no hours in which a plan is pushed, and shows it to whoever asks")
+	case !p.Push:
+		return notInHawkBit(key+".push", "hawkBit shows a plan to whoever asks, and its devices always do")
 	case p.Rejection != 0 && p.Rejection != ota.DefaultQuiet:
 		return notInHawkBit(key+".rejection", "hawkBit has no pause after a refusal, and shows the plan to whoever asks")
 	}
@@ -65,7 +67,10 @@ func checkHawkBitFleet(s *scenario.Scenario, f *scenario.Fleet) error {
 func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func checkHawkBitFault(f *scenario.Fault) error {
+	key := fmt.Sprintf("faults.%s (%s at %s)", f.Name, f.Kind, f.At)
 	switch f.Kind {
+	case scenario.SessionTaken:
+		return notInHawkBit(key, "hawkBit keeps no session that another client could take over")
 	case scenario.DuplicateMessage, scenario.ReorderMessages, scenario.DelayMessage:
 	default:
 		return nil
@@ -73,6 +78,5 @@ func checkHawkBitFault(f *scenario.Fault) error {
 	if f.At == scenario.At(ota.PlanReceived) || f.At == scenario.At(ota.UpgradeConfirmed) {
 		return nil
 	}
-	return notInHawkBit(fmt.Sprintf("faults.%s (%s at %s)", f.Name, f.Kind, f.At),
-		"hawkBit has no message for each report that could come twice, late or out of turn")
+	return notInHawkBit(key, "hawkBit has no message for each report that could come twice, late or out of turn")
 }

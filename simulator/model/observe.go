@@ -10,6 +10,16 @@ import (
 	"otafleet/simulator/verdict"
 )
 
+// EventOf is the event of a fact of the fake platform; false for what no history tells
+// of. Its time is the world's to say. Of a dialect that does not carry reports the
+// platform has those that it has made up itself, which no device has said.
+func (d Dialect) EventOf(fact engine.Output) (e verdict.Event, is bool) {
+	if _, report := fact.(engine.Recorded); report && !d.IsNative() {
+		return verdict.Event{}, false
+	}
+	return EventOf(fact)
+}
+
 // EventOf is the event of a fact; false for what no history tells of. Its time is
 // the world's to say.
 func EventOf(fact engine.Output) (e verdict.Event, is bool) {

@@ -45,6 +45,19 @@ func (s *Service) RestartBroker() {
 	}
 }
 
+// TakeSession ends a device's connection with the embedded broker as another client
+// does that has the device's name and leaves again. What the broker keeps for the
+// device stays. A device without a connection notices nothing.
+func (s *Service) TakeSession(id ota.Identity) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.embedded == nil {
+		return fmt.Errorf("cannot take a session over: the broker: %w", errNotOwn)
+	}
+	s.embedded.TakeOver(id.ClientID())
+	return nil
+}
+
 // KillStore cuts every download from the embedded object store, until
 // RestartStore. What is stored stays. An external store cannot be killed.
 func (s *Service) KillStore() error {

@@ -12,6 +12,7 @@ import (
 	"otafleet/agent"
 	"otafleet/agent/link"
 	"otafleet/internal/ota"
+	"otafleet/simulator/fault"
 	"otafleet/simulator/verdict"
 )
 
@@ -22,6 +23,7 @@ type boot struct {
 	runner  *agent.Runner
 	session link.Session // nil behind a gateway
 	hear    func(agent.Input)
+	request func(*fault.Request) // is asked before each request to a platform that is polled
 	sensors agent.Sensors
 	tasks   sync.WaitGroup
 }
@@ -44,7 +46,7 @@ func (d *device) boot() *boot {
 	ctx, cancel := context.WithCancelCause(d.world.ctx)
 	l := &boot{cancel: cancel}
 	hooks := d.Hooks(late(func(m ota.Up) { d.send(l, m) }), func(in agent.Input) { d.deliver(l, in) }, d)
-	l.sensors, l.hear = hooks.Sensors, hooks.Deliver
+	l.sensors, l.hear, l.request = hooks.Sensors, hooks.Deliver, hooks.Request
 	l.runner = agent.NewRunner(agent.New(d.ID, d.Config, d.Memory.State), agent.Ports{
 		Link: hooks.Link, Store: store{d, hooks.Reported}, URLCache: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d,

@@ -108,33 +108,25 @@ func (w *world) observe(now time.Time, fact engine.Output) {
 	}
 }
 
-// names are what the scenario calls the plans of a device to which the platform has
-// given ids of its own. The zero value has none.
+// names are what the scenario calls the plans of a device. The zero value has none.
 type names struct {
 	mu    sync.Mutex // guards the following
-	known [][2]string
+	known model.PlanNames
 }
 
 // learn takes a plan that the device is given.
 func (n *names) learn(w *world, f *scenario.Fleet, plan *ota.Plan) {
-	if w.dialect.IsNative() || n.of(plan.ID) != plan.ID {
+	if w.dialect.IsNative() {
 		return
 	}
-	if name := model.PlanName(w.scenario, f, plan); name != plan.ID {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.known = append(n.known, [2]string{plan.ID, name})
-	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known.Learn(w.scenario, f, plan)
 }
 
 // of is the name of a plan; its id if it has no other.
 func (n *names) of(id string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, pair := range n.known {
-		if pair[0] == id {
-			return pair[1]
-		}
-	}
-	return id
+	return n.known.Of(id)
 }

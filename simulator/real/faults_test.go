@@ -51,6 +51,8 @@ type suffering struct {
 func sufferings() []suffering {
 	failed, lost := verdict.Counts{scenario.UpgradeFailed: 5}, verdict.Counts{scenario.Unreachable: 5}
 	noRetry := []string{"  - name: spring\n", "  - name: spring\n    retries: 0\n"}
+	polled := []string{"duration: 20m\n", "duration: 20m\nplatform: hawkbit\n"}
+	slow := []string{"bandwidth: 4MiB/s", "bandwidth: 16KiB/s"}
 	process := []string{"install: {time: 10ms..50ms}", "install: {time: 10ms..50ms, restart: process}"}
 	return []suffering{
 		{kind: scenario.Drop, fault: "at: downloading, do: drop, times: 2, after: 10%..90%, for: 20ms"},
@@ -76,6 +78,15 @@ func sufferings() []suffering {
 		{kind: scenario.WrongDigest, fault: "at: downloading, do: wrong_digest, times: 2"},
 		{kind: scenario.ObjectChanged, fault: "at: downloading, do: object_changed"},
 		{kind: scenario.HTTPStatus, fault: "at: downloading, do: http_status, status: 500, times: 2"},
+		{kind: scenario.HTTPStatus, fault: "at: report, do: http_status, status: 429, retry_after: 1s, times: 2", edit: polled},
+		{kind: scenario.HTTPStatus, fault: "at: poll, do: http_status, for: 2s", edit: polled},
+		{kind: scenario.TokenExpired, fault: "at: report, do: token_expired, for: 1s", edit: polled},
+		{kind: scenario.SessionTaken, fault: "at: report, do: session_taken, times: 2"},
+		{kind: scenario.SessionTaken, fault: "at: downloading, do: session_taken, after: 50%"},
+		{kind: scenario.Cancel, fault: "at: downloading, do: cancel, after: 50%", edit: slow, ended: failed,
+			code: "plan_terminated"},
+		{kind: scenario.Cancel, fault: "at: downloading, do: cancel, after: 10%", edit: append(slow, polled...), ended: failed,
+			code: "plan_terminated"},
 		{kind: scenario.URLExpired, fault: "at: downloading, do: url_expired, after: 40%"},
 		{kind: scenario.BadSignature, fault: "at: upgrade_confirmed, do: bad_signature", code: "signature_invalid"},
 		{kind: scenario.WrongKey, fault: "at: upgrade_confirmed, do: wrong_key", code: "key_untrusted"},

@@ -38,7 +38,7 @@ type hawkBit struct {
 
 func newHawkBit(w *world) (*hawkBit, error) {
 	h := &hawkBit{tokens: newTokens(), again: make(chan struct{}, 1)}
-	h.config = hawkbit.Config{Sleep: pollPause(w.selected.Devices(), w.scenario.Duration), FileURL: w.platform.FileURL,
+	h.config = hawkbit.Config{Sleep: model.PollPause(w.selected.Devices(), w.scenario.Duration), FileURL: w.platform.FileURL,
 		Logger: w.log,
 		Credentials: func(device, token string) bool {
 			return hmac.Equal([]byte(h.tokens.of(device)), []byte(token))
@@ -53,20 +53,6 @@ func newHawkBit(w *world) (*hawkBit, error) {
 	}
 	h.url, err = url.Parse(h.server.URL())
 	return h, err
-}
-
-// The pause between two polls of a device keeps the idle polls of a fleet few, and
-// its devices from sleeping through a short run.
-const (
-	pollRate   = 200 // polls a second of a whole fleet
-	pollShare  = 20  // polls at least within a run
-	pollLonger = 5 * time.Minute
-)
-
-// pollPause is the pause between two polls of a device, in whole seconds.
-func pollPause(devices int, run time.Duration) time.Duration {
-	pause := min(time.Duration(devices)*time.Second/pollRate, run/pollShare, pollLonger)
-	return max(time.Second, pause.Truncate(time.Second))
 }
 
 // tokens are the secrets of a run's devices, of which none says anything of another.
@@ -104,7 +90,7 @@ func (h *hawkBit) session(d *device, deliver func(agent.Input), after func(func(
 		Device: link.Device{Identity: d.ID, Deliver: deliver, After: after}, Members: members, URL: h.url,
 		Token: func() (string, error) { return token, nil }, Gateway: name == "",
 		OnFailure: model.OnFailure(d.world.scenario, d.Fleet), Attributes: attributes, UserAgent: "ota-sim",
-		Transport: d.link, Draw: d.world.random, Logger: d.world.log,
+		Transport: requests{d}, Draw: d.world.random, Logger: d.world.log,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"otafleet/simulator/model"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/real/netem"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
@@ -135,5 +136,12 @@ func (d *device) checkTruth() {
 	}
 	for _, e := range d.Last(d.runs) {
 		d.record(e)
+	}
+	if d.world.platform != nil && d.world.scenario.Expect.BelievesVersions() {
+		d.world.platform.View(func(e *engine.Engine) {
+			for _, e := range d.Mistakes(e, d.runs) {
+				d.record(e)
+			}
+		})
 	}
 }

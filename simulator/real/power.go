@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"otafleet/agent/link"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/real/netem"
 	"otafleet/simulator/verdict"
 )
@@ -108,6 +109,19 @@ func (d *device) DelayLink(by, lasting time.Duration) {
 // ThrottleLink lets little pass for a time (fault.Network).
 func (d *device) ThrottleLink(rate int64, lasting time.Duration) {
 	d.link.Throttle(rate, lasting)
+}
+
+// TakeSession takes the device's session over, and leaves it again (fault.Platform).
+func (d *device) TakeSession() { d.world.attempt(d.world.platform.TakeSession(d.ID)) }
+
+// EndPlan ends the plan that the device has in hand (fault.Platform).
+func (d *device) EndPlan() {
+	d.mu.Lock()
+	s := d.Memory.State
+	d.mu.Unlock()
+	if s != nil && s.Run != nil {
+		d.world.command(engine.Abandon{Plan: d.names.of(s.Run.Plan.ID), Device: d.ID.Device})
+	}
 }
 
 // LoseLink lets no connection up ever again (fault.Network).

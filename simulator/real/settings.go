@@ -136,10 +136,17 @@ func (w *World) checkScenario(s *scenario.Scenario) (problems []error) {
 		}
 	}
 	for i := range s.Faults {
-		if f := &s.Faults[i]; w.external() && f.Kind == scenario.Downgrade {
+		switch f := &s.Faults[i]; {
+		case w.external() && f.Kind == scenario.Downgrade:
 			problems = append(problems, fmt.Errorf(
 				"fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove the fault", f.Name,
 				f.Kind))
+		case w.external() && f.Kind == scenario.Cancel:
+			problems = append(problems, fmt.Errorf("fault %s (%s) needs the simulator's own platform, which takes orders: "+
+				"leave yours out, or remove the fault", f.Name, f.Kind))
+		case w.BrokerURL != "" && f.Kind == scenario.SessionTaken:
+			problems = append(problems, fmt.Errorf("fault %s (%s) needs the simulator's own broker: leave yours out, or "+
+				"remove the fault", f.Name, f.Kind))
 		}
 	}
 	return problems

@@ -22,6 +22,7 @@ type document struct {
 	Seconds       float64                           `json:"seconds"`
 	Classes       classDocument                     `json:"classes"`
 	Components    map[string]map[string]int         `json:"components"`
+	Platform      platformDocument                  `json:"platform"`
 	Reports       reportDocument                    `json:"reports"`
 	Time          map[scenario.Span]spanDoc         `json:"time"`
 	Faults        []faultDocument                   `json:"faults"`
@@ -41,6 +42,25 @@ type document struct {
 type classDocument struct {
 	All    verdict.Counts            `json:"all"`
 	Fleets map[string]verdict.Counts `json:"fleets"`
+}
+
+// platformDocument are the devices by what the platform believes of them.
+type platformDocument struct {
+	All      map[string]int            `json:"all"`
+	Plans    map[string]map[string]int `json:"plans"`
+	Mistaken int                       `json:"mistaken"`
+}
+
+func newPlatformDocument(f *verdict.Figures) platformDocument {
+	d := platformDocument{All: map[string]int{}, Plans: map[string]map[string]int{}, Mistaken: f.Mistaken}
+	for plan, byStatus := range f.Beliefs {
+		if plan == "" {
+			d.All = byStatus
+		} else {
+			d.Plans[plan] = byStatus
+		}
+	}
+	return d
 }
 
 type reportDocument struct {
@@ -119,7 +139,7 @@ func WriteJSON(w io.Writer, v *verdict.Verdict) error {
 		Scenario: v.Scenario.Name, Held: v.Held, Interrupted: v.Interrupted, Seed: v.Seed, World: v.World, Part: v.Part,
 		Devices: f.Devices, Seconds: f.Duration.Seconds(),
 		Classes:    classDocument{All: complete(f.Classes), Fleets: map[string]verdict.Counts{}},
-		Components: f.Components, Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
+		Components: f.Components, Platform: newPlatformDocument(f), Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
 		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons,
 		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: f.Refused,
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),

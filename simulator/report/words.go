@@ -36,6 +36,8 @@ func words(e *verdict.Event) string {
 		return "device is now: " + ota.DeviceStatus(e.N).Name()
 	case verdict.NoPlan:
 		return "the platform has no plan for it: " + verdict.Printable(e.Text)
+	case verdict.Mistaken:
+		return "the platform believes that component " + e.Component + " runs " + e.Text
 	case verdict.Unreached:
 		return "never had a session: " + verdict.Printable(e.Text)
 	case verdict.Unacknowledged:

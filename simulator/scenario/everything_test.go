@@ -169,6 +169,9 @@ func TestEveryExpectation(t *testing.T) {
 	for _, e := range s.Expect.Components {
 		lines = append(lines, e.String())
 	}
+	for _, e := range s.Expect.Platform {
+		lines = append(lines, e.String())
+	}
 	for _, e := range s.Expect.Reports {
 		lines = append(lines, e.String())
 	}
@@ -188,6 +191,9 @@ func TestEveryExpectation(t *testing.T) {
 		"devices.cameras.upgraded > 8", "devices.cameras.unreachable < 1",
 		"components.motor.upgrade_succeeded >= 99%", "components.motor.upgrade_failed <= 10",
 		"components.app.no_update_required == 0",
+		"platform.upgraded >= 99%", "platform.finished: false", "platform.mistaken == 0",
+		"platform.plans.spring.upgrading == 0", "platform.plans.spring.upgraded == 5%",
+		"platform.plans.spring.finished: true",
 		"reports.lost == 0", "reports.out_of_order == 0", "reports.conflicting == 0", "reports.illegal == 0",
 		"reports.duplicate <= 5%",
 		"time.upgrade.p50 < 1m", "time.upgrade.p90 < 1m30s", "time.upgrade.p95 <= 2m", "time.upgrade.p99 < 5m",

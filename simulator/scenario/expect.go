@@ -2,6 +2,8 @@ package scenario
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 
 	"otafleet/internal/ota"
 )
@@ -10,6 +12,7 @@ import (
 type Expect struct {
 	Devices        []DeviceExpectation // of the whole run, then by fleet
 	Components     []ComponentExpectation
+	Platform       []PlatformExpectation // over all plans, then by plan
 	Reports        []ReportExpectation
 	Times          []TimeExpectation
 	FaultsFired    []FaultExpectation
@@ -101,6 +104,56 @@ type ComponentExpectation struct {
 // String names the expectation: components.motor.upgrade_succeeded >= 99%.
 func (e ComponentExpectation) String() string {
 	return "components." + e.Component + "." + e.Status.String() + " " + e.Comparison.String()
+}
+
+// Belief is what the platform itself says of a device. Beside the device statuses,
+// which are beliefs too, there are these.
+type Belief string
+
+// The beliefs beside the device statuses.
+const (
+	// Open is a device that the platform waits for: not upgraded yet, or upgrading.
+	Open Belief = "open"
+	// Mistaken is a device of which the platform believes that it runs another version
+	// than it does.
+	Mistaken Belief = "mistaken"
+)
+
+// Beliefs lists those that are a device status, in their order.
+func Beliefs() []Belief {
+	var all []Belief
+	for s := ota.DeviceNotUpgraded; s <= ota.DeviceNoUpdateRequired; s++ {
+		all = append(all, Belief(s.String()))
+	}
+	return all
+}
+
+// PlatformExpectation is about the number of devices of which the platform believes
+// something when the run ends: out of all devices, or under one plan out of those that
+// it is for.
+type PlatformExpectation struct {
+	Plan   string // empty for all plans together
+	Belief Belief // Mistaken only without a plan
+	Comparison
+}
+
+// String names the expectation: platform.plans.spring.upgraded == 5%, or
+// platform.finished: true.
+func (e PlatformExpectation) String() string {
+	name := "platform."
+	if e.Plan != "" {
+		name += "plans." + e.Plan + "."
+	}
+	if e.Belief == Open {
+		return fmt.Sprintf("%sfinished: %t", name, e.Op == Equal)
+	}
+	return name + string(e.Belief) + " " + e.Comparison.String()
+}
+
+// BelievesVersions reports whether it matters which versions the platform believes the
+// devices to run.
+func (e *Expect) BelievesVersions() bool {
+	return slices.ContainsFunc(e.Platform, func(p PlatformExpectation) bool { return p.Belief == Mistaken })
 }
 
 // FaultExpectation is about how often a fault has struck, on all devices

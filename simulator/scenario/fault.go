@@ -13,6 +13,7 @@ type Place string
 // The places beside the component statuses.
 const (
 	AtConnect Place = "connect" // the session with the platform is up
+	AtPoll    Place = "poll"    // the device asks whether there is something for it
 	AtReport  Place = "report"  // a report is being sent
 	AtBoot    Place = "boot"    // the device starts
 	AtHealth  Place = "health"  // the new version is being judged
@@ -24,7 +25,7 @@ func At(s ota.Status) Place { return Place(s.String()) }
 // Places lists all places, in the order of a device's life as far as there is
 // one.
 func Places() []Place {
-	return append([]Place{AtBoot, AtConnect, AtReport, AtHealth}, statusPlaces()...)
+	return append([]Place{AtBoot, AtConnect, AtPoll, AtReport, AtHealth}, statusPlaces()...)
 }
 
 // statusPlaces are the statuses that a device enters: all but the platform's
@@ -46,15 +47,21 @@ func (p Place) Status() (ota.Status, bool) { return ota.ParseStatus(string(p)) }
 // counted, or its time is drawn beforehand.
 func (p Place) hasExtent() bool { return p == At(ota.Downloading) || p == At(ota.Upgrading) }
 
+// OfPlatform reports whether the fault is one of the answers of a platform that is
+// polled.
+func (f *Fault) OfPlatform() bool {
+	return f.Kind == TokenExpired || f.Kind == HTTPStatus && (f.At == AtPoll || f.At == AtReport)
+}
+
 // countsBytes reports whether a fault's moment is given in bytes alone: of what
 // the storage answers, and of what is written of it, nothing has a length in
 // time that is known beforehand.
 func (k Kind) countsBytes(at Place) bool {
 	switch k {
-	case Stall, Truncate, Corrupt, HTTPStatus, URLExpired:
+	case Stall, Truncate, Corrupt, URLExpired:
 		return true
 	}
-	return k == WriteError && at == At(ota.Downloading)
+	return (k == WriteError || k == HTTPStatus) && at == At(ota.Downloading)
 }
 
 // Reasons lists the reasons of a refusal that a device's sensors can give.
@@ -78,7 +85,9 @@ type Fault struct {
 	By        Range[time.Duration] // of latency: how much more, above 0; of clock_skew: forward, or backward if negative
 	Rate      int64                // of slow: bytes a second, at least 1
 	Status    int                  // of http_status: 400 to 599
-	Reason    ota.Reason           // of refuse
+	// of http_status at poll and report: how long the answer asks to wait, in whole seconds; 0 for nothing
+	RetryAfter time.Duration
+	Reason     ota.Reason // of refuse
 }
 
 // MaxSkew bounds by how much a clock can be wrong, both ways: a hundred years,
@@ -89,7 +98,7 @@ const MaxSkew = 876_000 * time.Hour
 // everything else, which a device behind a gateway does not have.
 func (f *Fault) onLine() bool {
 	switch f.Kind {
-	case Drop, Reset, HalfOpen, Latency, Slow, NeverOnline:
+	case Drop, Reset, HalfOpen, Latency, Slow, NeverOnline, SessionTaken:
 		return true
 	}
 	return f.At == AtConnect

@@ -34,6 +34,11 @@ const (
 	HTTPStatus    Kind = "http_status"
 	URLExpired    Kind = "url_expired"
 
+	// In what the platform says.
+	TokenExpired Kind = "token_expired"
+	SessionTaken Kind = "session_taken"
+	Cancel       Kind = "cancel"
+
 	// In what is signed.
 	BadSignature Kind = "bad_signature"
 	WrongKey     Kind = "wrong_key"
@@ -55,14 +60,15 @@ const (
 
 // The parameters that only some kinds have.
 const (
-	ParamComponent = "component" // the component it is about; without it, any
-	ParamTimes     = "times"     // how often it strikes a device that has it
-	ParamAfter     = "after"     // when within the step
-	ParamFor       = "for"       // how long it lasts
-	ParamBy        = "by"        // by how much
-	ParamRate      = "rate"      // bytes a second that are left
-	ParamStatus    = "status"    // the HTTP status
-	ParamReason    = "reason"    // the reason of a refusal
+	ParamComponent  = "component"   // the component it is about; without it, any
+	ParamTimes      = "times"       // how often it strikes a device that has it
+	ParamAfter      = "after"       // when within the step
+	ParamFor        = "for"         // how long it lasts
+	ParamBy         = "by"          // by how much
+	ParamRate       = "rate"        // bytes a second that are left
+	ParamStatus     = "status"      // the HTTP status
+	ParamRetryAfter = "retry_after" // how long the answer asks to wait
+	ParamReason     = "reason"      // the reason of a refusal
 )
 
 // KindRow is one line of the table of faults.
@@ -77,7 +83,7 @@ type KindRow struct {
 // Kinds returns the table of faults: what the language accepts, and what package
 // fault must do.
 func Kinds() []KindRow {
-	rows := slices.Concat(lineKinds(), messageKinds(), storageKinds(), signedKinds(), deviceKinds(), componentKinds())
+	rows := slices.Concat(lineKinds(), messageKinds(), storageKinds(), platformKinds(), signedKinds(), deviceKinds(), componentKinds())
 	for i := range rows {
 		rows[i].Places = slices.Clone(rows[i].Places)
 		rows[i].Params = slices.Concat(rows[i].Params, rows[i].Needs)
@@ -121,10 +127,28 @@ func storageKinds() []KindRow {
 		{WrongRange, "the storage sends another range than the one asked for", download, answer, nil},
 		{WrongDigest, "the storage sends another object of the same size", download, answer, nil},
 		{ObjectChanged, "the storage's object is replaced by another one while it is being fetched", download, answer, nil},
-		{HTTPStatus, "the storage answers with an HTTP status of failure, once or for a time", download,
-			slices.Concat(part, []string{ParamFor, ParamStatus}), nil},
+		{HTTPStatus, "the storage, or at `poll` and `report` the platform, answers with an HTTP status of failure, once or " +
+			"for a time", append(download, AtPoll, AtReport),
+			slices.Concat(part, []string{ParamFor, ParamStatus, ParamRetryAfter}), nil},
 		{URLExpired, "the storage answers that the address has expired",
 			[]Place{At(ota.ReadyToDownload), At(ota.Downloading)}, part, nil},
+	}
+}
+
+func platformKinds() []KindRow {
+	var open []Place // until the switch is over
+	for _, place := range statusPlaces() {
+		if s, _ := place.Status(); !s.Done() && !s.Failed() {
+			open = append(open, place)
+		}
+	}
+	moment := []string{ParamComponent, ParamTimes, ParamAfter}
+	return []KindRow{
+		{TokenExpired, "the platform does not accept the device's token for a time", []Place{AtPoll, AtReport},
+			[]string{ParamTimes}, []string{ParamFor}},
+		{SessionTaken, "another client takes the device's session over, and leaves it again",
+			append([]Place{AtConnect, AtReport}, statusPlaces()...), moment, nil},
+		{Cancel, "the operator ends the device's plan, which the device bears out until it switches", open, moment, nil},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func TestTableOfFaults(t *testing.T) {
 	params := []string{scenario.ParamComponent, scenario.ParamTimes, scenario.ParamAfter, scenario.ParamFor,
 		scenario.ParamBy,
-		scenario.ParamRate, scenario.ParamStatus, scenario.ParamReason}
+		scenario.ParamRate, scenario.ParamStatus, scenario.ParamRetryAfter, scenario.ParamReason}
 	seen := map[scenario.Kind]bool{}
 	for _, row := range scenario.Kinds() {
 		assert.False(t, seen[row.Kind], row.Kind)
@@ -32,12 +32,12 @@ func TestTableOfFaults(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, row, again)
 	}
-	assert.Len(t, seen, 31)
+	assert.Len(t, seen, 34)
 	_, ok := scenario.Kind("explode").Row()
 	assert.False(t, ok)
 }
 
-// TestPlaces holds that they are the statuses that a device enters and four
+// TestPlaces holds that they are the statuses that a device enters and five
 // others.
 func TestPlaces(t *testing.T) {
 	var beside []scenario.Place
@@ -51,7 +51,8 @@ func TestPlaces(t *testing.T) {
 			beside = append(beside, place)
 		}
 	}
-	assert.Equal(t, []scenario.Place{scenario.AtBoot, scenario.AtConnect, scenario.AtReport, scenario.AtHealth}, beside)
+	assert.Equal(t, []scenario.Place{scenario.AtBoot, scenario.AtConnect, scenario.AtPoll, scenario.AtReport,
+		scenario.AtHealth}, beside)
 	assert.Len(t, ota.Statuses(), statuses+1)
 }
 

@@ -25,6 +25,7 @@ func ParseWith(name string, data []byte, from Devices) (*Scenario, error) {
 	m.Text("description", &s.Description, prose)
 	yamlform.Value(m, "seed", &s.Seed, parseSeed)
 	m.Duration("duration", &s.Duration, MinDuration, MaxDuration)
+	yamlform.Enum(m, "platform", &s.Platform, Platforms()...)
 	readFleets(m, s, &from)
 	readPlans(m, s)
 	readEvents(m, s)

@@ -5,6 +5,7 @@ import "otafleet/internal/yamlform"
 func readExpect(m *yamlform.Map, s *Scenario) {
 	readDevices(m.Map("devices"), s)
 	readComponents(m.Map("components"), s)
+	readPlatform(m.Map("platform"), s)
 	reports := m.Map("reports")
 	for _, figure := range Figures() {
 		e := ReportExpectation{Figure: figure}
@@ -63,6 +64,43 @@ func readComponents(m *yamlform.Map, s *Scenario) {
 				s.Expect.Components = append(s.Expect.Components, e)
 			}
 		}
+	}
+}
+
+// readPlatform reads what the platform believes: over all plans, and under each below
+// its name.
+func readPlatform(m *yamlform.Map, s *Scenario) {
+	readBeliefs(m, s, "", s.Devices())
+	e := PlatformExpectation{Belief: Mistaken}
+	if readComparison(m, string(Mistaken), &e.Comparison) {
+		warnCount(m, string(Mistaken), e.Comparison, s.Devices())
+		s.Expect.Platform = append(s.Expect.Platform, e)
+	}
+	plans, read := m.Map("plans"), names{}
+	for i := range s.Plans {
+		if p := &s.Plans[i]; !read[p.Name] {
+			read[p.Name] = true
+			readBeliefs(plans.Map(p.Name), s, p.Name, s.Covered(p))
+		}
+	}
+}
+
+func readBeliefs(m *yamlform.Map, s *Scenario, plan string, devices int) {
+	for _, belief := range Beliefs() {
+		e := PlatformExpectation{Plan: plan, Belief: belief}
+		if readComparison(m, string(belief), &e.Comparison) {
+			warnCount(m, string(belief), e.Comparison, devices)
+			s.Expect.Platform = append(s.Expect.Platform, e)
+		}
+	}
+	finished := false
+	m.Bool("finished", &finished)
+	if m.Has("finished") {
+		e := PlatformExpectation{Plan: plan, Belief: Open, Comparison: Comparison{Op: Above}}
+		if finished {
+			e.Op = Equal
+		}
+		s.Expect.Platform = append(s.Expect.Platform, e)
 	}
 }
 

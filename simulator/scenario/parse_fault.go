@@ -13,6 +13,9 @@ import (
 // maxTimes bounds how often one fault strikes one device.
 const maxTimes = 1000
 
+// maxRetryAfter bounds for how long an answer asks to wait.
+const maxRetryAfter = time.Hour
+
 // refusalTime is how long the cause of a refusal lasts if the scenario does not
 // say.
 const refusalTime = 5 * time.Second
@@ -80,8 +83,12 @@ func readKindAndPlace(m *yamlform.Map, f *Fault) {
 	if ok && f.At != "" && !slices.Contains(row.Places, f.At) {
 		m.Problemf("at", "%s cannot happen at %s; want one of %s", f.Kind, f.At, list(row.Places))
 	}
-	if f.At == AtConnect && f.Component != "" {
+	switch {
+	case f.Component == "":
+	case f.At == AtConnect:
 		m.Problemf(ParamComponent, "at %s a device is at work on no component", f.At)
+	case f.OfPlatform():
+		m.Problemf(ParamComponent, "a request at %s is about no component", f.At)
 	}
 }
 
@@ -151,15 +158,29 @@ func readParams(m *yamlform.Map, f *Fault) {
 		f.Status = http.StatusServiceUnavailable
 	}
 	m.Int(ParamStatus, &f.Status, 400, 599)
+	readRetryAfter(m, f)
 	if f.Kind == Refuse {
 		f.Reason = ota.ReasonBusy
 	}
 	yamlform.Enum(m, ParamReason, &f.Reason, Reasons()...)
 }
 
+// readRetryAfter reads for how long an answer asks for patience.
+func readRetryAfter(m *yamlform.Map, f *Fault) {
+	m.Duration(ParamRetryAfter, &f.RetryAfter, time.Second, maxRetryAfter)
+	switch {
+	case f.RetryAfter == 0:
+	case f.At == At(ota.Downloading):
+		m.Problemf(ParamRetryAfter, "at %s the storage answers, and its words are not heeded; want at: poll or report", f.At)
+	case f.RetryAfter%time.Second != 0:
+		m.Problemf(ParamRetryAfter, "%s: an answer asks for whole seconds", f.RetryAfter)
+	}
+}
+
 // params are all parameters of faults.
 func params() []string {
-	return []string{ParamComponent, ParamTimes, ParamAfter, ParamFor, ParamBy, ParamRate, ParamStatus, ParamReason}
+	return []string{ParamComponent, ParamTimes, ParamAfter, ParamFor, ParamBy, ParamRate, ParamStatus, ParamRetryAfter,
+		ParamReason}
 }
 
 // readExtent reads how long and how much.
@@ -199,6 +220,8 @@ func readAfter(m *yamlform.Map, f *Fault) {
 		m.Problemf(ParamAfter, "%s is counted in bytes; want a share, such as 50%%", f.Kind)
 	case delay && f.At == AtReport:
 		m.Problemf(ParamAfter, "at %s a fault strikes just before the report leaves; remove it", f.At)
+	case delay && f.At == AtPoll:
+		m.Problemf(ParamAfter, "at %s a fault strikes just before the poll leaves; remove it", f.At)
 	}
 }
 

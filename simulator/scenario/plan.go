@@ -36,6 +36,17 @@ func (p *Plan) Covers(f *Fleet) bool {
 		(len(p.Only) == 0 || slices.Contains(p.Only, f.Name))
 }
 
+// Covered is the number of devices that a plan is for.
+func (s *Scenario) Covered(p *Plan) int {
+	n := 0
+	for i := range s.Fleets {
+		if p.Covers(&s.Fleets[i]) {
+			n += s.Fleets[i].Count
+		}
+	}
+	return n
+}
+
 // Component finds a component of the plan by its id; nil if it has none.
 func (p *Plan) Component(id string) *Component {
 	for i := range p.Components {

@@ -26,6 +26,7 @@ type Scenario struct {
 	Description string
 	Seed        uint64        // of every draw
 	Duration    time.Duration // after it the run ends, finished or not
+	Platform    string        // whose dialect devices speak unless the run says otherwise, one of Platforms; empty for native
 	Fleets      []Fleet
 	Plans       []Plan
 	Events      []Event // in the document's order, not in that of time
@@ -38,6 +39,9 @@ type Scenario struct {
 
 // KeyPrefix is before the keys of numbered devices; empty for none.
 func (s *Scenario) KeyPrefix() string { return s.keyPrefix }
+
+// Platforms lists the platforms that a scenario may be for.
+func Platforms() []string { return []string{"native", "hawkbit", "quecthing"} }
 
 // SeedOr is the seed of a run that is given one; 0 means the scenario's.
 func (s *Scenario) SeedOr(given uint64) uint64 { return cmp.Or(given, s.Seed) }

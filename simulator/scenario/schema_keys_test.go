@@ -163,6 +163,8 @@ func documentKeys() keys {
 	return keys{
 		"scenario!":   {"The scenario's name: 1 to 64 characters of A-Z a-z 0-9 _ -", word(64, "")},
 		"description": {"A sentence on what it proves", node{"type": "string"}},
+		"platform": {"Whose dialect devices speak, if the run does not say; native if it is not given",
+			choice(scenario.Platforms()...)},
 		"seed": {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0,
 			"pattern": "^[0-9]+$"}},
 		"duration!": {"Then the run ends, finished or not: 1s to 24h", duration()},
@@ -283,15 +285,21 @@ func fault() node {
 		"by":     {"By how much", durations()},
 		"rate":   {"Bytes a second that are left: 16KiB/s", pattern(sizePattern + "/s")},
 		"status": {"HTTP status; 503 if it is not given", whole(400, 599)},
+		"retry_after": {"At poll and report: how long the answer asks to wait, in whole seconds",
+			orNumber(pattern(durationPattern), 0, 0)},
 		"reason": {"Of the refusal; busy if it is not given", choice(scenario.Reasons()...)},
 	})
 	form["anyOf"] = oneRequired("chance", "exactly")
 	form["dependentSchemas"] = node{"chance": node{"properties": node{"exactly": false}}}
 	all := []string{scenario.ParamComponent, scenario.ParamTimes, scenario.ParamAfter, scenario.ParamFor, scenario.ParamBy,
-		scenario.ParamRate, scenario.ParamStatus, scenario.ParamReason}
+		scenario.ParamRate, scenario.ParamStatus, scenario.ParamRetryAfter, scenario.ParamReason}
 	rules := []node{
 		when("at", []scenario.Place{scenario.AtConnect}, node{"properties": node{"component": false}}),
-		when("at", []scenario.Place{scenario.AtReport}, node{"properties": node{"after": false}}),
+		when("at", []scenario.Place{scenario.AtPoll, scenario.AtReport}, node{"properties": node{"after": false}}),
+		when("at", []scenario.Place{scenario.At(ota.Downloading)}, node{"properties": node{"retry_after": false}}),
+		{"if": node{"properties": node{"at": node{"enum": []scenario.Place{scenario.AtPoll, scenario.AtReport}},
+			"do": node{"enum": []scenario.Kind{scenario.HTTPStatus}}}, "required": []string{"at", "do"}},
+			"then": node{"properties": node{"component": false}}},
 	}
 	for _, row := range scenario.Kinds() {
 		properties := only(all, row.Params)
@@ -328,7 +336,15 @@ func expect() node {
 	for _, status := range statuses()["enum"].([]string) {
 		ends[status] = key{"", comparison()}
 	}
+	beliefs := keys{"finished": {"Whether the platform waits for no device any more", node{"type": "boolean"}}}
+	for _, belief := range scenario.Beliefs() {
+		beliefs[string(belief)] = key{"", comparison()}
+	}
+	believed := maps.Clone(beliefs)
+	believed["mistaken"] = key{"Devices of which the platform believes that they run another version", comparison()}
+	believed["plans"] = key{"The same under one plan, below its name", byName(mapping(beliefs), nil)}
 	return mapping(keys{
+		"platform": {"Devices by what the platform believes of them", mapping(believed)},
 		"devices": {"Devices by the class in which they end, of all and below the name of a fleet",
 			byName(mapping(classes), classes)},
 		"components": {"Devices by their component's last status, below its id", byName(mapping(ends), nil)},

@@ -212,6 +212,10 @@ func namesMade(s *scenario.Scenario, path string) (all []string) {
 		for i := range s.Fleets {
 			all = append(all, s.Fleets[i].Name)
 		}
+	case "expect.platform.plans":
+		for i := range s.Plans {
+			all = append(all, s.Plans[i].Name)
+		}
 	case "expect.components":
 		for i := range s.Fleets {
 			for _, c := range s.Fleets[i].Components {

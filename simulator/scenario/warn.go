@@ -56,7 +56,7 @@ func warnSources(m *yamlform.Map, s *Scenario, p *Plan, c *Component) {
 // warnPlace notes a place that no device can reach: beside starting and
 // connecting, devices do nothing without a plan.
 func warnPlace(m *yamlform.Map, f *Fault, s *Scenario) {
-	if f.At == "" || f.At == AtBoot || f.At == AtConnect || len(s.Plans) == 0 {
+	if f.At == "" || f.At == AtBoot || f.At == AtConnect || f.At == AtPoll || len(s.Plans) == 0 {
 		return
 	}
 	// Another plan, or a retry, may find a device at the target.

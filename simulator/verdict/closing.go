@@ -31,8 +31,13 @@ func (d *DeviceJudge) sum() {
 			f.component(p.component)[p.status.String()]++
 		}
 	}
+	f.beliefs("")[d.status.String()]++
+	if d.mistaken {
+		f.Mistaken++
+	}
 	for i := range d.plans {
 		t := &d.plans[i]
+		f.beliefs(t.plan)[t.status.String()]++
 		undelivered, lost := d.missing(t)
 		f.Reports.Undelivered += undelivered
 		f.Reports.Lost += lost

@@ -19,6 +19,7 @@ type DeviceJudge struct {
 	online    bool          // now
 	since     time.Duration // when that last changed
 	status    ota.DeviceStatus
+	mistaken  bool // the platform is, about what it runs
 	refused   string
 	none      string // why the platform had no plan, when it last said so
 	unreached string // why there never was a session
@@ -147,6 +148,8 @@ func (d *DeviceJudge) take(e *Event) {
 		d.none = Printable(e.Text)
 	case Unreached:
 		d.unreached = Printable(e.Text)
+	case Mistaken:
+		d.mistaken = true
 	case Unacknowledged:
 		t := d.tally(e.Plan)
 		t.kept, t.ended = int(e.N), e.At

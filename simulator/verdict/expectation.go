@@ -46,6 +46,9 @@ func Expect(s *scenario.Scenario, f *Figures) []Expectation {
 	for _, e := range expect.Components {
 		x.component(e)
 	}
+	for _, e := range expect.Platform {
+		x.platform(e)
+	}
 	for _, e := range expect.Reports {
 		x.reports(e)
 	}
@@ -171,6 +174,42 @@ func (x *expecting) component(e scenario.ComponentExpectation) {
 	}
 	x.count(Expectation{Name: e.String(), Occasions: total},
 		e.Comparison, f.Components[e.Component][e.Status.String()], all-total, "no device has it")
+}
+
+// platform counts out of all devices, or out of those that a plan is for. What the
+// platform has never said anything of is not upgraded for it.
+func (x *expecting) platform(e scenario.PlatformExpectation) {
+	f, total, all := x.figures, x.figures.Devices, x.scenario.Devices()
+	if e.Plan != "" {
+		p := x.scenario.Plan(e.Plan)
+		total, all = 0, x.scenario.Covered(p)
+		for i := range x.scenario.Fleets {
+			if p.Covers(&x.scenario.Fleets[i]) {
+				total += f.Fleets[i].Count
+			}
+		}
+	}
+	x.count(Expectation{Name: e.String(), Occasions: total}, e.Comparison, f.believed(e.Plan, e.Belief, total), all-total,
+		"there is no device")
+}
+
+// believed counts devices, out of so many.
+func (f *Figures) believed(plan string, b scenario.Belief, total int) int {
+	if b == scenario.Mistaken {
+		return f.Mistaken
+	}
+	by, known := f.Beliefs[plan], 0
+	for _, n := range by {
+		known += n
+	}
+	idle := by[ota.DeviceNotUpgraded.String()] + total - known
+	switch b {
+	case scenario.Belief(ota.DeviceNotUpgraded.String()):
+		return idle
+	case scenario.Open:
+		return idle + by[ota.DeviceUpgrading.String()]
+	}
+	return by[string(b)]
 }
 
 // reports counts out of all reports. That none is wrong is so without any, too; of

@@ -16,6 +16,8 @@ type Figures struct {
 	Classes    Counts                    // with those that never arrived as unaccounted
 	Fleets     []FleetCount              // in the order of the scenario
 	Components map[string]map[string]int // component -> status -> devices
+	Beliefs    map[string]map[string]int // plan, or empty for all together -> device status at the platform -> devices
+	Mistaken   int                       // devices of which the platform believes another version than they run
 	Reports    Reports
 	Times      Times
 	Faults     []FaultCount                      // in the order of the scenario
@@ -41,7 +43,7 @@ type Figures struct {
 // newFigures are those of a run of which nothing is known yet.
 func newFigures(s *scenario.Scenario) *Figures {
 	f := &Figures{
-		Classes: Counts{}, Components: map[string]map[string]int{}, Refusals: map[string]int{},
+		Classes: Counts{}, Components: map[string]map[string]int{}, Beliefs: map[string]map[string]int{}, Refusals: map[string]int{},
 		Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{},
 		violations: ranking[string]{most: keptViolations},
 		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: KeptFailed},
@@ -71,6 +73,10 @@ func (f *Figures) Merge(other *Figures) {
 	for component, byStatus := range other.Components {
 		addAll(f.component(component), byStatus)
 	}
+	for plan, byStatus := range other.Beliefs {
+		addAll(f.beliefs(plan), byStatus)
+	}
+	f.Mistaken += other.Mistaken
 	f.Reports.merge(&other.Reports)
 	f.Times.merge(&other.Times)
 	for i := range other.Faults {
@@ -135,6 +141,15 @@ func (f *Figures) component(id string) map[string]int {
 	if byStatus == nil {
 		byStatus = map[string]int{}
 		f.Components[id] = byStatus
+	}
+	return byStatus
+}
+
+func (f *Figures) beliefs(plan string) map[string]int {
+	byStatus := f.Beliefs[plan]
+	if byStatus == nil {
+		byStatus = map[string]int{}
+		f.Beliefs[plan] = byStatus
 	}
 	return byStatus
 }

@@ -31,6 +31,9 @@ const (
 	// Unreached is seen at the device when the run ends: it never had a session;
 	// Text says why.
 	Unreached
+	// Mistaken is seen at the platform when the run ends: it believes that component
+	// Component of the device runs version Text.
+	Mistaken
 	kindCount
 )
 
@@ -50,7 +53,7 @@ var kindNames = [kindCount]string{
 	Downloaded: "downloaded", FaultFired: "fault_fired", Violation: "violation",
 	Stored: "stored", Answered: "answered", StatusIs: "status_is", Illegal: "illegal", OutOfOrder: "out_of_order",
 	Duplicate: "duplicate", Conflicting: "conflicting", Unacknowledged: "unacknowledged",
-	NoPlan: "no_plan", Unreached: "unreached",
+	NoPlan: "no_plan", Unreached: "unreached", Mistaken: "mistaken",
 }
 
 // String returns the name in a recorded history.
@@ -63,4 +66,4 @@ func (k Kind) String() string {
 
 // AtPlatform reports whether the event is seen at the platform, and not at the
 // device.
-func (k Kind) AtPlatform() bool { return k >= Stored && k < Unacknowledged }
+func (k Kind) AtPlatform() bool { return k >= Stored && k < Unacknowledged || k == Mistaken }

@@ -227,6 +227,6 @@ func TestKindNames(t *testing.T) {
 		assert.False(t, seen[kind.String()], kind)
 		seen[kind.String()] = true
 	}
-	assert.Len(t, seen, 18)
+	assert.Len(t, seen, 19)
 	assert.Equal(t, "unknown", verdict.Kind(200).String())
 }

@@ -22,6 +22,7 @@ type boot struct {
 	inbox   []agent.Input // what has happened and was not handled
 	busy    bool          // outputs are being executed
 	stuck   bool          // a save waits for the disk
+	handled func()        // is called once what has come before is handled; nil for none
 	failing bool          // the output being executed cannot write
 }
 
@@ -33,7 +34,7 @@ type effect struct{ _ byte }
 func (d *device) powerOn() {
 	l := &boot{machine: d.world.think(agent.New(d.ID, d.Config, d.Memory.State)), healthy: make([]bool, len(d.flashes))}
 	d.current = l
-	d.hooks = d.Hooks(&d.session, d.deliver, d)
+	d.hooks = d.Hooks(d.talk, d.deliver, d)
 	found := make([]agent.Found, len(d.Fleet.Components))
 	for i, c := range d.Fleet.Components {
 		version, _ := d.inspect(c.ID)
@@ -41,14 +42,8 @@ func (d *device) powerOn() {
 	}
 	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found,
 		Readings: d.hooks.Sensors.Read(context.Background())})
-	if d.current != l {
-		return
-	}
-	switch {
-	case d.link.owner() == d:
-		d.link.connect()
-	case d.link.up:
-		d.session.open()
+	if d.current == l {
+		d.talk.begin()
 	}
 }
 
@@ -59,6 +54,7 @@ func (d *device) deliver(in agent.Input) {
 	}
 	if received, is := in.(agent.Received); is {
 		d.answer()
+		d.talk.received(received.Message)
 		if e, tells := d.Heard(received.Message); tells {
 			d.record(e)
 		}
@@ -91,6 +87,15 @@ func (d *device) drain(l *boot) {
 		d.carryOut(l, l.machine.Handle(d.clock(), in))
 	}
 	l.busy = false
+	d.tellHandled(l)
+}
+
+// tellHandled says that everything that has come is handled, if that is so.
+func (d *device) tellHandled(l *boot) {
+	if do := l.handled; do != nil && d.current == l && !l.stuck && !l.busy && len(l.inbox) == 0 {
+		l.handled = nil
+		do()
+	}
 }
 
 // carryOut executes outputs in order, until the device loses its power.

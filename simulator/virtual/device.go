@@ -19,8 +19,10 @@ type device struct {
 	link    *link
 	judge   *verdict.DeviceJudge
 	history []verdict.Event // kept if there is a sink
-	session session
-	flashes []flash // one for each component of the fleet
+	session session         // of one that speaks the native dialect
+	talk    conversation
+	names   model.PlanNames // that the scenario has for its plans
+	flashes []flash         // one for each component of the fleet
 	random  random
 
 	answers  []userAnswer // that its users have not given
@@ -41,6 +43,7 @@ func newDevice(w *world, m model.Member) *device {
 	d.random = newRandom(w.run.seed, d.ID.Device)
 	d.link = &link{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
+	d.talk = w.run.converse(d)
 	for i := range m.Fleet.Components {
 		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, m.N, i), install: model.InstallTime(m.Fleet, w.run.seed,
 			d.ID.Device, i)}
@@ -53,7 +56,7 @@ func (d *device) runs(i int) string { return d.flashes[i].Running }
 
 // record notes what has happened to the device.
 func (d *device) record(e verdict.Event) {
-	e.At, e.Device = d.world.now, d.ID.Device
+	e.At, e.Device, e.Plan = d.world.now, d.ID.Device, d.names.Of(e.Plan)
 	if d.judge != nil {
 		d.judge.Add(&e)
 	}
@@ -125,7 +128,7 @@ func (d *device) settled() bool {
 	if d.gone || d.link.dead == never {
 		return d.waiting == 0
 	}
-	return d.waiting == 0 && d.alive() && d.link.up && d.Memory.State != nil && len(d.Memory.Reports()) == 0 &&
+	return d.waiting == 0 && d.alive() && d.talk.online() && d.Memory.State != nil && len(d.Memory.Reports()) == 0 &&
 		ended(d.Memory.State)
 }
 
@@ -148,5 +151,10 @@ func ended(s *agent.State) bool {
 func (d *device) checkTruth() {
 	for _, e := range d.Last(d.runs) {
 		d.record(e)
+	}
+	if d.world.run.scenario.Expect.BelievesVersions() {
+		for _, e := range d.Mistakes(d.world.platform.engine, d.runs) {
+			d.record(e)
+		}
 	}
 }

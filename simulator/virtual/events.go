@@ -32,6 +32,7 @@ func (w *world) StopBroker() {
 	w.eachLink("", func(l *link) {
 		l.forget()
 		l.cutSession()
+		l.breakOff()
 	})
 }
 
@@ -111,7 +112,7 @@ func (d *device) answer() {
 
 // observe records a fact of the platform.
 func (w *world) observe(fact engine.Output) {
-	e, is := model.EventOf(fact)
+	e, is := w.run.dialect.EventOf(fact)
 	if !is {
 		return
 	}

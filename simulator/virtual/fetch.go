@@ -10,6 +10,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/reporter"
 	"otafleet/simulator/fault"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/verdict"
 )
 
@@ -280,9 +281,12 @@ func (f *fetch) match(changed bool) bool {
 // expired reports whether the store takes the address no more: by its own clock,
 // or because the URL was revoked.
 func (f *fetch) expired(file int) bool {
-	w := f.device.world
-	return f.job.Package.Time.Before(w.run.epoch.Add(w.platform.revoked)) ||
-		!w.clock().Before(f.job.Package.Files[file].Expires)
+	w, p := f.device.world, f.job.Package
+	expires := p.Files[file].Expires
+	if expires.IsZero() { // the device was not told
+		expires = p.Time.Add(engine.URLValidity)
+	}
+	return p.Time.Before(w.run.epoch.Add(w.platform.revoked)) || !w.clock().Before(expires)
 }
 
 // flow lets bytes come until the next moment or the end, and tells now and then
@@ -435,7 +439,7 @@ func (f *fetch) put(a *answer) {
 // count keeps the score after a request, and goes on or ends.
 func (f *fetch) count(r policy.Result, refused *refusal) {
 	f.brought = f.brought || r.Gained
-	r.Offline = !f.device.session.up
+	r.Offline = !f.device.talk.online()
 	if refused != nil {
 		r.Failure, r.Kind = &refused.Failure, refused.kind
 		if r.Kind == policy.Gone {

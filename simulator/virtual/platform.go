@@ -102,7 +102,7 @@ func (p *platform) execute(outputs []engine.Output) {
 // send gives a message to the broker.
 func (p *platform) send(id ota.Identity, m ota.Down) {
 	if d := p.world.deviceNamed(id); d != nil {
-		d.session.publish(m)
+		d.talk.publish(m)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"otafleet/firmware"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
+	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/verdict"
 )
 
@@ -56,6 +57,16 @@ func (d *device) LoseLink() {
 	d.link.cut(0)
 }
 
+// TakeSession takes the device's session over, and leaves it again (fault.Platform).
+func (d *device) TakeSession() { d.link.cutSession() }
+
+// EndPlan ends the plan that the device has in hand (fault.Platform).
+func (d *device) EndPlan() {
+	if s := d.Memory.State; s != nil && s.Run != nil {
+		d.world.platform.command(engine.Abandon{Plan: d.names.Of(s.Run.Plan.ID), Device: d.ID.Device})
+	}
+}
+
 // restart restarts the agent or the device.
 func (d *device) restart(scope firmware.Restart) {
 	if scope == firmware.RestartSystem {
@@ -73,11 +84,7 @@ func (d *device) end(abruptly bool, off time.Duration) {
 	}
 	d.current.abandon()
 	d.current = nil
-	if d.link.owner() == d {
-		d.link.hangUp(abruptly)
-	} else {
-		d.session.close(abruptly)
-	}
+	d.talk.end(abruptly)
 	d.wake()
 }
 

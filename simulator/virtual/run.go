@@ -9,6 +9,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 	"otafleet/simulator/model"
+	fake "otafleet/simulator/platform"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/scenario"
 )
@@ -20,6 +21,8 @@ func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 // run is what the worlds of a run share. It is never changed while they run.
 type run struct {
 	scenario  *scenario.Scenario
+	dialect   model.Dialect
+	sleep     time.Duration // between two polls of a device
 	seed      uint64
 	epoch     time.Time
 	artifacts []*artifact
@@ -31,12 +34,17 @@ type run struct {
 // artifact is a package as the platform hands it out.
 type artifact struct {
 	model.Package
-	urls []string // one for each file
+	urls  []string    // one for each file
+	files []fake.File // of a dialect that names their digests
 }
 
 // newRun prepares what the worlds share.
-func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
-	r := &run{scenario: s, seed: seed, epoch: epoch(), schedule: model.Schedule(s, true)}
+func newRun(s *scenario.Scenario, d model.Dialect, seed uint64) (*run, error) {
+	r := &run{scenario: s, dialect: d, seed: seed, epoch: epoch(), schedule: model.Schedule(s, true),
+		sleep: model.PollPause(s.Devices(), s.Duration)}
+	if err := r.checkDialect(); err != nil {
+		return nil, err
+	}
 	public, private := keys(seed)
 	made, err := model.MakePackages(s, seed, private, r.epoch)
 	if err != nil {
@@ -47,6 +55,9 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 		for k := range w.Manifest.Files {
 			w.urls = append(w.urls, "https://store.invalid/"+w.Reference+"/"+w.Manifest.Files[k].Name)
 		}
+		if err := w.describe(d); err != nil {
+			return nil, err
+		}
 		w.Bytes = nil // a modelled store serves none
 		r.artifacts = append(r.artifacts, w)
 	}
@@ -54,7 +65,7 @@ func newRun(s *scenario.Scenario, seed uint64) (*run, error) {
 	if err := r.tryPlatform(); err != nil {
 		return nil, err
 	}
-	r.machines = model.NewSettings(s, model.Native, r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}}))
+	r.machines = model.NewSettings(s, d, r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}}))
 	return r, nil
 }
 
@@ -100,7 +111,7 @@ func keys(seed uint64) (ed25519.PublicKey, ed25519.PrivateKey) {
 func (r *run) opener(trust *wire.Trust) func(ota.Envelope) (*ota.Manifest, error) {
 	return func(e ota.Envelope) (*ota.Manifest, error) {
 		for _, w := range r.artifacts {
-			if same(&e, &w.Envelope) {
+			if same(&e, &w.Envelope) || !r.dialect.IsNative() && equal(&e, &w.Envelope) {
 				return w.Manifest, nil
 			}
 		}

@@ -198,6 +198,14 @@ func (l *link) cut(down time.Duration) {
 		d.interrupt()
 	}
 	l.cutSession()
+	l.breakOff()
+}
+
+// breakOff tells those that have no session of what they have open.
+func (l *link) breakOff() {
+	for _, d := range l.speakers {
+		d.talk.broken()
+	}
 }
 
 // cutSession drops the session, and leaves downloads alone.
@@ -227,6 +235,32 @@ type held struct {
 	message   ota.Down
 	delivered time.Duration // when it reached the device; negative before
 }
+
+var _ conversation = (*session)(nil)
+
+// begin connects, or uses the gateway's connection.
+func (s *session) begin() {
+	switch d := s.device; {
+	case d.link.owner() == d:
+		d.link.connect()
+	case d.link.up:
+		s.open()
+	}
+}
+
+// end hangs up.
+func (s *session) end(abruptly bool) {
+	if d := s.device; d.link.owner() == d {
+		d.link.hangUp(abruptly)
+	} else {
+		s.close(abruptly)
+	}
+}
+
+func (s *session) online() bool      { return s.up }
+func (s *session) quiet() bool       { return true } // it hears what there is
+func (s *session) broken()           {}              // the link ends it
+func (s *session) received(ota.Down) {}
 
 // open begins to deliver.
 func (s *session) open() {

@@ -26,7 +26,7 @@ func (World) Name() string { return "virtual" }
 // Run runs devices to their end (simulator.World). The sink is given the events of one
 // device after the other, by several goroutines.
 func (v World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result, error) {
-	r, err := newRun(o.Scenario, o.Seed)
+	r, err := newRun(o.Scenario, o.Dialect, o.Seed)
 	if err != nil {
 		return nil, err
 	}

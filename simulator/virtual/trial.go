@@ -1,6 +1,8 @@
 package virtual
 
 import (
+	"cmp"
+
 	"otafleet/agent"
 	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
@@ -15,13 +17,14 @@ type Trials struct {
 	groups []model.Group
 }
 
-// NewTrials prepares a scenario; seed 0 means the scenario's.
-func NewTrials(s *scenario.Scenario, seed uint64) (*Trials, error) {
+// NewTrials prepares a scenario of devices that speak a dialect. Without one, or with
+// seed 0, it is the scenario's.
+func NewTrials(s *scenario.Scenario, d model.Dialect, seed uint64) (*Trials, error) {
 	all, err := selection.New(s, selection.Shard{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRun(s, s.SeedOr(seed))
+	r, err := newRun(s, cmp.Or(d, model.Dialect(s.Platform)), s.SeedOr(seed))
 	if err != nil {
 		return nil, err
 	}

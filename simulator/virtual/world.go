@@ -8,6 +8,7 @@ import (
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/platform/hawkbit"
 	"otafleet/simulator/verdict"
 )
 
@@ -17,13 +18,16 @@ type world struct {
 	run      *run // shared by every world; never changed
 	now      time.Duration
 	queue    queue
+	polls    queue  // of devices that look whether there is something for them
+	happened uint64 // things so far, beside polls that found nothing
 	faults   *fault.Set
 	keep     bool // events are kept for a sink
 	probe    Probe
 	mind     func(*agent.Machine) Brain // nil for the machine as it is
 	limit    int                        // things that may still happen; negative for any number
 	platform platform
-	devices  []*device // the gateway first
+	hawkBit  *hawkbit.Handler // nil without devices that speak its dialect
+	devices  []*device        // the gateway first
 	refused  model.Refusals
 }
 
@@ -38,31 +42,27 @@ func (w *world) clock() time.Time { return w.run.epoch.Add(w.now) }
 func (w *world) play() {
 	end := w.run.scenario.Duration
 	for {
-		at, any := w.queue.peek()
-		if !any && w.settled() {
+		if _, any := w.queue.peek(); !any && w.settled() {
 			break
 		}
 		tick, ticks := w.platform.nextTick()
-		if ticks && (!any || tick <= at) {
-			if tick >= end {
-				if !any {
-					break
-				}
-			} else {
-				w.now = max(w.now, tick)
-				w.platform.tick()
-				continue
-			}
+		ticks = ticks && tick < end
+		next, at := w.next()
+		if ticks && (next == nil || tick <= at) {
+			w.now = max(w.now, tick)
+			w.happened++
+			w.platform.tick()
+			continue
 		}
-		if !any || at >= end {
+		if next == nil || at >= end || w.limit == 0 {
 			break
 		}
-		if w.limit == 0 {
-			break
+		if next == &w.queue {
+			w.happened++
 		}
 		w.limit--
 		w.now = at
-		w.queue.take()()
+		next.take()()
 	}
 	if w.limit != 0 && !w.settled() {
 		w.now = end // nothing happened any more, or it would have been too late
@@ -70,6 +70,30 @@ func (w *world) play() {
 	for _, d := range w.devices {
 		d.checkTruth()
 	}
+}
+
+// next is the queue with what happens next, and when that is; nil if there is nothing.
+// Once every device has looked in vain, only what happens brings something new: until
+// then their polls are left out.
+func (w *world) next() (from *queue, at time.Duration) {
+	at, any := w.queue.peek()
+	if poll, polls := w.polls.peek(); polls && (!any || poll < at) && !w.quiet() {
+		return &w.polls, max(poll, w.now)
+	}
+	if !any {
+		return nil, 0
+	}
+	return &w.queue, at
+}
+
+// quiet reports whether no device would find anything new by looking.
+func (w *world) quiet() bool {
+	for _, d := range w.devices {
+		if !d.talk.quiet() {
+			return false
+		}
+	}
+	return true
 }
 
 // settled reports whether nothing more will happen to any device by itself:
@@ -114,6 +138,7 @@ func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
 		w.devices = append(w.devices, d)
 	}
 	w.platform.prepare()
+	w.openHawkBit()
 	gateway := w.devices[0]
 	for _, d := range w.devices[1:] {
 		d.link = gateway.link

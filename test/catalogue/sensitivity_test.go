@@ -95,7 +95,7 @@ func mutated(t *testing.T, name string, m mutation) []verdict.Expectation {
 	if m.world != nil {
 		m.world(world)
 	}
-	trials, err := virtual.NewTrials(world, own.Seed)
+	trials, err := virtual.NewTrials(world, "", own.Seed)
 	require.NoError(t, err)
 	judge := verdict.NewJudge(own, verdict.WithoutLogs)
 	for i := range trials.Worlds() {

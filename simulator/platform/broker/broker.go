@@ -165,6 +165,17 @@ func (b *Broker) Owes(id ota.Identity) bool { return b.directory.owes(b.access.d
 // there was one. The client's session lives on.
 func (b *Broker) Kick(clientID string) bool { return b.directory.kick(clientID) }
 
+// TakeOver ends the connection of a client with the words that another one has taken
+// its session over, and reports whether there was one. The client's session lives on.
+func (b *Broker) TakeOver(clientID string) bool {
+	client, _ := b.directory.occupant(clientID)
+	if client == nil || client.Closed() {
+		return false
+	}
+	sendTakenOver(client)
+	return true
+}
+
 // Stats are counts of the moment.
 type Stats struct {
 	Connections int   // open connections, whether admitted or not

@@ -92,12 +92,7 @@ func (h *hook) takeOver(id string) *mqtt.Client {
 		return nil
 	}
 	if !client.Closed() {
-		_ = client.Net.Conn.SetWriteDeadline(time.Now().Add(takeoverPatience))
-		_ = client.WritePacket(packets.Packet{
-			FixedHeader: packets.FixedHeader{Type: packets.Disconnect},
-			ReasonCode:  packets.ErrSessionTakenOver.Code,
-		})
-		_ = client.Net.Conn.Close()
+		sendTakenOver(client)
 	}
 	select {
 	case <-left:
@@ -107,6 +102,16 @@ func (h *hook) takeOver(id string) *mqtt.Client {
 		s.detach(client)
 	}
 	return client
+}
+
+// sendTakenOver tells a client that its session was taken over, and closes its socket.
+func sendTakenOver(client *mqtt.Client) {
+	_ = client.Net.Conn.SetWriteDeadline(time.Now().Add(takeoverPatience))
+	_ = client.WritePacket(packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Disconnect},
+		ReasonCode:  packets.ErrSessionTakenOver.Code,
+	})
+	_ = client.Net.Conn.Close()
 }
 
 // OnSessionEstablished starts to send, after the CONNACK.
