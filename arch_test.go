@@ -78,6 +78,7 @@ var layout = []layer{
 	{"agent/*", "agent agent/download/policy firmware internal/*", ""},
 
 	{"simulator/fleet", "internal/ota internal/yamlform", ""},
+	{"simulator/enrol", "", ""},
 	{"simulator/scenario", "firmware internal/ota internal/yamlform simulator/fleet", ""},
 	{"simulator/selection", "simulator/scenario simulator/fleet internal/yamlform", "internal/ota"},
 	{"simulator/model", "simulator/scenario simulator/selection simulator/fault simulator/verdict " +

@@ -51,6 +51,7 @@ var pure = map[string]string{
 	"reporter":                   "",
 	"agent":                      "runner.go effect.go silent.go restart.go", // they execute what the machine decides
 	"agent/download/policy":      "",
+	"simulator/enrol":            "",
 	"simulator/fleet":            "",
 	"simulator/selection":        "",
 	"simulator/verdict":          "",

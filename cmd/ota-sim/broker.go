@@ -43,6 +43,21 @@ func (f *worldFlags) secure() (*tls.Config, error) {
 	return c, nil
 }
 
+// readIdentity reads a certificate and its key; nil if no file is given.
+func readIdentity(certFile, keyFile string) (*tls.Certificate, error) {
+	if certFile == "" && keyFile == "" {
+		return nil, nil
+	}
+	if certFile == "" || keyFile == "" {
+		return nil, errors.New("a certificate goes with its key: give --platform-cert-file and --platform-key-file")
+	}
+	certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s are no pair of a certificate and its key in PEM: %w", certFile, keyFile, err)
+	}
+	return &certificate, nil
+}
+
 // reachable refuses at once a broker at which nothing listens, or that is not the
 // one that it should be, instead of after the whole run.
 func reachable(ctx context.Context, w *real.World, c *choice) error {
@@ -64,11 +79,6 @@ func reachable(ctx context.Context, w *real.World, c *choice) error {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(w.Sources[0], 0))
 	}
 	conn, err := dialer.DialContext(patience, "tcp", address)
-	if err == nil && w.TLS != nil {
-		session := tls.Client(conn, w.TLS)
-		err = unsecured(session.HandshakeContext(patience))
-		conn = session
-	}
 	switch {
 	case ctx.Err() != nil:
 		return nil // interrupted, as the run will say
@@ -79,19 +89,17 @@ func reachable(ctx context.Context, w *real.World, c *choice) error {
 		return err
 	}
 	if err := w.Probe(patience, c.scenario, c.selected); err != nil && ctx.Err() == nil {
-		return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot run devices against the broker: %w", err)}
+		return &cli.Exit{Code: exitUnreachable, Err: fmt.Errorf("cannot run devices against the broker: %w", hinted(err))}
 	}
 	return nil
 }
 
-// unsecured says what can be done about a session that cannot be secured.
-func unsecured(err error) error {
+// hinted says what can be done about a session that cannot be secured.
+func hinted(err error) error {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var noTLS tls.RecordHeaderError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &authority):
 		return fmt.Errorf("%w: name the certificate of who signed the broker's with --ca-file", err)
 	case errors.As(err, &name):
@@ -99,5 +107,5 @@ func unsecured(err error) error {
 	case errors.As(err, &noTLS):
 		return fmt.Errorf("%w: it does not speak TLS at that port: give --broker mqtt://", err)
 	}
-	return fmt.Errorf("cannot secure the connection: %w", err)
+	return err
 }

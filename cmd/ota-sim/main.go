@@ -26,7 +26,8 @@ func program() *cli.Program {
 		Name:    "ota-sim",
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
-			runVerb(), planVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(), replayVerb(),
+			runVerb(), planVerb(), enrolVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(),
+			replayVerb(),
 			platformVerb(), packVerb(), keygenVerb(), signVerb(), verifyVerb(),
 			cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},

@@ -120,8 +120,8 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 
 // read lists the files that the run reads, and those that its history will have.
 func (f *runFlags) read(args []string) []string {
-	read := append(slices.Clone(args), f.devices, f.caFile, f.passwordFile, f.platformFile, f.store.secretFile,
-		f.page.tokenFile)
+	read := append(slices.Clone(args), f.devices, f.caFile, f.passwordFile, f.platformFile, f.platformCert,
+		f.platformKey, f.store.secretFile, f.page.tokenFile)
 	read = append(read, f.trust...)
 	if f.out != "" {
 		read = append(read, history.Files(f.out)...)

@@ -25,6 +25,8 @@ type worldFlags struct {
 	passwordFile  string
 	platformUser  string
 	platformFile  string
+	platformCert  string
+	platformKey   string
 	prefix        string
 	trust         []string
 	allowUnsigned bool
@@ -49,6 +51,9 @@ func (f *worldFlags) define(flags *pflag.FlagSet) {
 		"with --fake-platform: user name of the platform at the broker")
 	flags.StringVar(&f.platformFile, "platform-password-file", "",
 		"with --fake-platform: file with the password of the platform at the broker")
+	flags.StringVar(&f.platformCert, "platform-cert-file", "",
+		"with --fake-platform and mqtts: file with the certificate of the platform at the broker")
+	flags.StringVar(&f.platformKey, "platform-key-file", "", "file with the key of that certificate")
 	flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
 	flags.StringArrayVar(&f.trust, "trust", nil, "public key that the platform signs packages with; may be repeated")
 	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "let devices take unsigned packages")
@@ -106,6 +111,9 @@ func (f *worldFlags) real(c *choice, devices string) (*real.World, error) {
 		return nil, err
 	}
 	if w.PlatformPassword, err = readSecret(f.platformFile); err != nil {
+		return nil, err
+	}
+	if w.PlatformCertificate, err = readIdentity(f.platformCert, f.platformKey); err != nil {
 		return nil, err
 	}
 	if w.Store, err = f.store.remote(); err != nil {

@@ -83,8 +83,8 @@ func (h *hawkBit) session(d *device, deliver func(agent.Input), after func(func(
 	}
 	token := h.tokens.of(name)
 	attributes := map[string]string{}
-	if d.Fleet.Hardware != "" {
-		attributes["hardware"] = d.Fleet.Hardware
+	if revision := d.Fleet.Revision(d.N); revision != "" {
+		attributes["hardware"] = revision
 	}
 	return dialect.New(dialect.Config{
 		Device: link.Device{Identity: d.ID, Deliver: deliver, After: after}, Members: members, URL: h.url,

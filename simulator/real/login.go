@@ -52,6 +52,15 @@ func (w *World) session(id ota.Identity) native.Config {
 	return config
 }
 
+// platformTLS are the settings of the fake platform's session; nil for the system's.
+func (w *World) platformTLS() (*tls.Config, error) {
+	settings := w.secure(w.PlatformCertificate)
+	if settings == nil {
+		return nil, nil
+	}
+	return settings()
+}
+
 // secure gives the settings of a session with the broker; nil for those of the system.
 func (w *World) secure(certificate *tls.Certificate) func() (*tls.Config, error) {
 	if certificate == nil {

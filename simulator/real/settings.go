@@ -2,7 +2,6 @@ package real
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/selection"
 )
 
 // World is what the devices of a run live on: real sockets, and a platform. The zero
@@ -41,7 +39,9 @@ type World struct {
 	// must let it read and write every device's topics.
 	PlatformUser     string
 	PlatformPassword []byte // never logged
-	Prefix           string // of the topics; empty means ota/v1
+	// PlatformCertificate is the fake platform's at a broker with TLS; nil for none.
+	PlatformCertificate *tls.Certificate
+	Prefix              string // of the topics; empty means ota/v1
 	// Store is an object store for the fake platform to use instead of its own.
 	Store *platform.RemoteStore
 	// Trust says whose packages the devices accept, with a real platform. The
@@ -160,23 +160,4 @@ func (w *World) checkLink() error {
 		anyone.URLs = []string{w.BrokerURL}
 	}
 	return anyone.Validate()
-}
-
-// Probe opens the session of the first device that has one of its own, and ends it
-// again. The error says why the broker does not let it; nil with the embedded one.
-func (w *World) Probe(ctx context.Context, s *scenario.Scenario, devices *selection.Selection) error {
-	if w.BrokerURL == "" {
-		return nil
-	}
-	for i := range s.Fleets {
-		for n := 1; s.Fleets[i].Behind == "" && n <= s.Fleets[i].Count; n++ {
-			if !devices.Has(i, n) {
-				continue
-			}
-			config := w.session(s.Fleets[i].Identity(n))
-			config.Deliver = func(agent.Input) {}
-			return native.Probe(ctx, config)
-		}
-	}
-	return nil
 }

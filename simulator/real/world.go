@@ -147,9 +147,13 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 		return nil, fmt.Errorf("cannot make a key: %w", err)
 	}
 	w.faults.Sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
+	brokerTLS, err := w.settings.platformTLS()
+	if err != nil {
+		return nil, err
+	}
 	w.platform, err = platform.New(platform.Config{
 		BrokerURL: w.settings.BrokerURL, BrokerUser: w.settings.PlatformUser,
-		BrokerPassword: string(w.settings.PlatformPassword), BrokerTLS: w.settings.TLS,
+		BrokerPassword: string(w.settings.PlatformPassword), BrokerTLS: brokerTLS,
 		Gateways: gateways(w.arrivals), Prefix: w.settings.Prefix, Store: w.settings.Store, Observe: w.observe, Logger: w.log,
 	})
 	if err != nil {

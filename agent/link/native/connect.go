@@ -111,8 +111,11 @@ func (l *Session) connect(ctx context.Context, rawURL string) (*live, error) {
 	defer stop()
 	if err := l.login(s, packet); err != nil {
 		s.end(err)
-		return nil, fmt.Errorf("cannot log in to the broker: %w",
-			hungUp(err, "it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5?"))
+		meaning := "it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5?"
+		if c.secure() != nil { // by TLS 1.3 a server looks at the device's certificate after the handshake
+			meaning += " Does it want a certificate of the device, or another one?"
+		}
+		return nil, fmt.Errorf("cannot log in to the broker: %w", hungUp(err, meaning))
 	}
 	if err := l.subscribe(s); err != nil {
 		s.end(err)
