@@ -10,7 +10,7 @@ export GOTOOLCHAIN ?= go1.26.11+auto
 export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export BUILT   ?= $(shell git log -1 --format=%cI 2>/dev/null)
 CACHE     := $(CURDIR)/.cache
-MINIMAL   := nos3,noarchive,noline,nozstd,nohawkbit
+MINIMAL   := nos3,noarchive,noline,nozstd,nohawkbit,noquecthing
 TARGETS   := amd64 arm64 armv7 mipsle riscv64
 
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

@@ -5,7 +5,7 @@
 #
 # GOARCH and what belongs to it may be set, VERSION is what the program says of
 # itself, BUILT a time (RFC 3339) before which no clock of its device is believed,
-# TAGS leave adapters out (nos3,noarchive,noline,nozstd,nohawkbit).
+# TAGS leave adapters out (nos3,noarchive,noline,nozstd,nohawkbit,noquecthing).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

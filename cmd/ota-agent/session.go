@@ -14,8 +14,11 @@ import (
 func (d *device) newSession() (link.Session, error) {
 	own := link.Device{Identity: d.id, Deliver: func(in agent.Input) { d.runner.Post(in) },
 		After: func(then func()) { d.runner.After(then) }}
-	if d.config.HawkBit != nil {
+	switch {
+	case d.config.HawkBit != nil:
 		return d.newHawkBit(own)
+	case d.config.QuecThing != nil:
+		return d.newQuecThing(own)
 	}
 	b := d.config.Broker
 	l := native.Config{
@@ -36,8 +39,11 @@ func (d *device) newSession() (link.Session, error) {
 
 // platformHosts are the hosts of the platform: its storage may stand beside it.
 func platformHosts(cfg *config.Config) []string {
-	if cfg.HawkBit != nil {
+	switch {
+	case cfg.HawkBit != nil:
 		return []string{cfg.HawkBit.URL.Hostname()}
+	case cfg.QuecThing != nil:
+		return []string{cfg.QuecThing.URL.Hostname()}
 	}
 	var hosts []string
 	for _, u := range cfg.Broker.URLs {
@@ -48,8 +54,11 @@ func platformHosts(cfg *config.Config) []string {
 
 // platformName is the platform for the log: a key, and where it is.
 func platformName(cfg *config.Config) (key, where string) {
-	if cfg.HawkBit != nil {
+	switch {
+	case cfg.HawkBit != nil:
 		return "hawkbit", cfg.HawkBit.URL.Redacted()
+	case cfg.QuecThing != nil:
+		return "quecthing", cfg.QuecThing.URL.Redacted()
 	}
 	names := make([]string, len(cfg.Broker.URLs))
 	for i, u := range cfg.Broker.URLs {

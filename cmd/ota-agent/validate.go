@@ -143,6 +143,9 @@ func load(path string, read func(string) (*config.Config, error)) (*config.Confi
 	if h := cfg.HawkBit; h != nil {
 		err = h.Certificates.Check("platform.hawkbit")
 	}
+	if q := cfg.QuecThing; q != nil {
+		err = q.Certificates.Check("platform.quecthing")
+	}
 	if err == nil && cfg.Storage != nil {
 		err = cfg.Storage.Certificates.Check("storage")
 	}

@@ -24,7 +24,7 @@ func readBroker(m *yamlform.Map, in base, b *Broker) {
 	m.Duration("session_expiry", &b.SessionExpiry, time.Second, 365*24*time.Hour)
 
 	together(m, "password_file", "username")
-	warnPlain(m, b.URLs)
+	warnPlain(m, "urls", b.URLs)
 }
 
 func readCertificates(m *yamlform.Map, in base, c *host.Certificates) {
@@ -44,12 +44,12 @@ func together(m *yamlform.Map, key, beside string) {
 }
 
 // warnPlain warns of addresses over which a password or a plan can be read.
-func warnPlain(m *yamlform.Map, urls []*url.URL) {
+func warnPlain(m *yamlform.Map, at string, urls []*url.URL) {
 	encrypted := false
 	for _, u := range urls {
 		encrypted = encrypted || u.Scheme == "mqtts"
 		if u.Scheme == "mqtt" && !loopback(u.Hostname()) {
-			m.Warnf("urls",
+			m.Warnf(at,
 				"the connection to %s is not encrypted: name, password and plans can be read on the way; want mqtts", u.Host)
 		}
 	}

@@ -36,13 +36,14 @@ import (
 // Config is everything that the file says, with defaults where it is silent.
 // Paths are absolute: the file's relative ones start from its own directory.
 type Config struct {
-	Product       string   // product key
-	Device        string   // device key
-	Hardware      string   // revision that manifests may name; empty if unknown
-	Broker        Broker   // of the native platform; nothing in it if there is another
-	HawkBit       *HawkBit // nil if the platform is the native one
-	StateDir      string   // default /var/lib/ota-agent
-	ControlSocket string   // default /run/ota-agent/agent.sock if that directory exists, else /run/ota-agent.sock
+	Product       string     // product key
+	Device        string     // device key
+	Hardware      string     // revision that manifests may name; empty if unknown
+	Broker        Broker     // of the native platform; nothing in it if there is another
+	HawkBit       *HawkBit   // nil if the platform is another one
+	QuecThing     *QuecThing // the same
+	StateDir      string     // default /var/lib/ota-agent
+	ControlSocket string     // default /run/ota-agent/agent.sock if that directory exists, else /run/ota-agent.sock
 	Trust         Trust
 	// PlatformTrust says which packages are taken on the platform's word; nil for
 	// signed ones alone. Parts of the device with a Trust of their own take none.

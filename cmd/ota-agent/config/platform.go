@@ -21,18 +21,34 @@ type HawkBit struct {
 	Modules map[string]string
 }
 
+// QuecThing says how the device reaches a platform that speaks to Quectel's device SDK.
+type QuecThing struct {
+	URL               *url.URL // mqtts or mqtt
+	ProductSecretFile string
+	Username          string // empty for none, as the SDK
+	SessionKey        bool   // payloads are encrypted with a key that the platform gives
+	Model             string // default the product
+	ICCID             string // of the SIM card; empty if it is not known
+	host.Certificates
+	OnFailure ota.OnFailure // default stop
+}
+
 // readPlatform reads which platform the device has.
 func readPlatform(m *yamlform.Map, in base, c *Config) {
-	broker, hawkbit := m.Map("broker"), m.Map("platform").Map("hawkbit")
+	broker, platform := m.Map("broker"), m.Map("platform")
+	hawkbit, quecthing := platform.Map("hawkbit"), platform.Map("quecthing")
 	readBroker(broker, in, &c.Broker)
 	readHawkBit(hawkbit, in, c)
+	readQuecThing(quecthing, in, c)
 	switch {
 	case broker.Given() && m.Has("platform"):
 		m.Problemf("platform", "stands beside broker, which is another platform; want one of them")
 	case !m.Has("broker") && !m.Has("platform"):
 		m.Problemf("broker", "is missing, and so is platform: one of them says where the platform is")
-	case m.Has("platform") && !hawkbit.Given():
-		m.Problemf("platform", "names no platform; want hawkbit below it")
+	case hawkbit.Given() && quecthing.Given():
+		m.Problemf("platform", "names two platforms; want hawkbit or quecthing below it")
+	case m.Has("platform") && !hawkbit.Given() && !quecthing.Given():
+		m.Problemf("platform", "names no platform; want hawkbit or quecthing below it")
 	case hawkbit.Given() && m.Has("sub_devices") && !hawkbit.Has("gateway_token_file"):
 		m.Problemf("sub_devices", "are devices of their own for hawkBit; they need platform.hawkbit.gateway_token_file")
 	}
