@@ -54,9 +54,10 @@ func (x *Exchange) due() *Request {
 }
 
 // attributesDue tells the server what the device runs, if it asks, or if that has
-// changed since it asked.
+// changed since it asked. A server without signed manifests need not be hawkBit, and
+// goosebit asks at first contact alone: it is told at each start.
 func (x *Exchange) attributesDue() *Request {
-	if x.inventory == nil || !x.ask && x.heard == nil {
+	if x.inventory == nil || !x.ask && x.heard == nil && !x.settings.Vouched {
 		return nil
 	}
 	data := x.attributes()
