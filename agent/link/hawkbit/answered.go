@@ -56,6 +56,10 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	}
 }
 
+// Abandon gives up the request that Next gave, of which it is not known whether it has
+// arrived: it is made again.
+func (x *Exchange) Abandon() { x.request = nil }
+
 // refusedElsewhere takes the answer of another server than hawkBit's that does not give
 // a signed manifest away. That says nothing of the session: the action is looked at
 // again after a pause, since its references may be others then, and given up only if

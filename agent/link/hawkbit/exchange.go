@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"otafleet/agent"
+	"otafleet/agent/link"
 	"otafleet/internal/ota"
 )
 
@@ -135,9 +136,19 @@ func (x *Exchange) deliver(in agent.Input) { x.inbox = append(x.inbox, in) }
 // message delivers a message of the platform.
 func (x *Exchange) message(m ota.Down) { x.deliver(agent.Received{Message: m}) }
 
-// Send takes a message of the agent.
+// Send takes a message of the agent. When as many actions wait to be told of as
+// messages may wait anywhere (link.MaxQueue), the session ends: the agent tells anew
+// after the next one has begun.
 func (x *Exchange) Send(now time.Time, m ota.Up) {
 	x.now = now
+	if !x.online {
+		return // it is sent again after the next Connected
+	}
+	if len(x.actions) >= link.MaxQueue {
+		x.actions, x.shown, x.marker = nil, "", ""
+		x.offline(errors.New("hawkBit takes nothing of what this device says"))
+		return
+	}
 	switch m := m.(type) {
 	case *ota.Inventory:
 		x.inventory = m
@@ -319,9 +330,15 @@ func (x *Exchange) close(a *action) {
 // offline ends the session until an answer comes again.
 func (x *Exchange) offline(why error) {
 	x.trouble = why
-	if x.online {
-		x.online = false
-		x.deliver(agent.Disconnected{})
+	if !x.online {
+		return
+	}
+	x.online = false
+	x.deliver(agent.Disconnected{})
+	for _, a := range x.actions {
+		if a.cancelled == cancelPosted {
+			a.cancelled = notCancelled // the agent has not handled it: it is sent again
+		}
 	}
 }
 

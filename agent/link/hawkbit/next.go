@@ -28,6 +28,24 @@ func (x *Exchange) Next(now time.Time) (*Request, time.Time) {
 	return r, time.Time{}
 }
 
+// Rest gives, as Next does, the feedback that waits to be sent, and nothing else: the
+// session is about to end. It is nil when there is none, or it cannot be sent now.
+func (x *Exchange) Rest(now time.Time) *Request {
+	x.now = now
+	if x.request != nil || !x.online || now.Before(x.retry) {
+		return nil
+	}
+	for _, a := range x.actions {
+		if a.blocked {
+			continue
+		}
+		if x.request = x.postDue(a); x.request != nil {
+			return x.request
+		}
+	}
+	return nil
+}
+
 // due is what to ask for first.
 func (x *Exchange) due() *Request {
 	if !x.online || !x.now.Before(x.poll) {
@@ -55,7 +73,7 @@ func (x *Exchange) due() *Request {
 
 // attributesDue tells the server what the device runs, if it asks, or if that has
 // changed since it asked. A server without signed manifests need not be hawkBit, and
-// goosebit asks at first contact alone: it is told at each start.
+// goosebit asks at first contact alone: it hears of that at each start.
 func (x *Exchange) attributesDue() *Request {
 	if x.inventory == nil || !x.ask && x.heard == nil && !x.settings.Vouched {
 		return nil

@@ -120,6 +120,28 @@ func (d *device) run(ctx context.Context) {
 		}
 		d.deliver()
 	}
+	if !errors.Is(context.Cause(ctx), link.ErrAbrupt) {
+		d.finish()
+	}
+}
+
+// goodbye bounds what is still said at the end of a session.
+const goodbye = 5 * time.Second
+
+// finish says what waits to be said, before the session ends: a restart of the device
+// may follow, and who looks at hawkBit should see why.
+func (d *device) finish() {
+	ctx, end := context.WithTimeout(context.Background(), goodbye)
+	defer end()
+	for ctx.Err() == nil {
+		d.mu.Lock()
+		request := d.exchange.Rest(d.session.cfg.Now())
+		d.mu.Unlock()
+		if request == nil {
+			return
+		}
+		d.answered(ctx, d.session.ask(ctx, request))
+	}
 }
 
 // wait returns at a time, or when there is something to look at.
@@ -135,11 +157,12 @@ func (d *device) wait(ctx context.Context, at time.Time) {
 
 // answered hands an answer to the exchange, unless it is none because ctx has ended.
 func (d *device) answered(ctx context.Context, p Response) {
-	if p.Err != nil && ctx.Err() != nil {
-		return
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if p.Err != nil && ctx.Err() != nil {
+		d.exchange.Abandon()
+		return
+	}
 	d.exchange.Answered(d.session.cfg.Now(), p)
 	d.explain(d.exchange.Trouble())
 }

@@ -29,8 +29,50 @@ import (
 	"otafleet/internal/ota"
 )
 
+// Traits are what the suite must know of a dialect. What a session promises is the same
+// for all of them.
+type Traits struct {
+	// Window is how many messages the platform has under way to a device at most.
+	Window int
+	// Quiet says that the protocol has no goodbye.
+	Quiet bool
+	// Down is the n-th message to a device, from 1, and Up the n-th report of one: messages
+	// that the protocol carries one by one.
+	Down func(n int) ota.Down
+	Up   func(n int) *ota.Report
+	// DownNumber and UpNumber give that n; 0 for what is no such message.
+	DownNumber func(ota.Down) int
+	UpNumber   func(ota.Up) int
+}
+
+// Numbered are the traits of a protocol that carries every message, with its number.
+func Numbered() Traits {
+	return Traits{
+		Window: link.MaxUnhandled,
+		Down:   func(n int) ota.Down { return &ota.Ack{Plan: "p", Seq: n} },
+		Up: func(n int) *ota.Report {
+			return &ota.Report{Time: time.Unix(1e9, 0).UTC(), Plan: "p", Attempt: 1, Seq: n, Component: "app",
+				Status: ota.Downloading, Version: "1"}
+		},
+		DownNumber: func(m ota.Down) int {
+			if ack, is := m.(*ota.Ack); is {
+				return ack.Seq
+			}
+			return 0
+		},
+		UpNumber: func(m ota.Up) int {
+			if report, is := m.(*ota.Report); is {
+				return report.Seq
+			}
+			return 0
+		},
+	}
+}
+
 // Platform is the other end of a dialect, as its test plays it.
 type Platform interface {
+	// Traits are the same for every platform of the dialect.
+	Traits() Traits
 	// Session makes a session with this platform, for a device and its members.
 	Session(t *testing.T, own link.Device, members []link.Device) link.Session
 	// Give sends a message to a device: now, or when it is connected; and again on each
@@ -40,7 +82,8 @@ type Platform interface {
 	Unacknowledged(to ota.Identity) int
 	// Taken are the messages of a device that have arrived, in their order.
 	Taken(from ota.Identity) []ota.Up
-	// Cut breaks every connection, without a word.
+	// Cut breaks every connection, without a word. Where connections are made for each
+	// question, the next one is.
 	Cut()
 	// Stall makes the platform read nothing of what arrives from now on, on the
 	// connections that there are.
@@ -63,7 +106,10 @@ func Run(t *testing.T, platform func(*testing.T) Platform) {
 		"a blocked member blocks no other":     blockedMember,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { play(t, &bench{platform: platform(t)}) })
+			synctest.Test(t, func(t *testing.T) {
+				p := platform(t)
+				play(t, &bench{Traits: p.Traits(), platform: p})
+			})
 		})
 	}
 }
@@ -73,12 +119,14 @@ func settle() { time.Sleep(5 * time.Minute) }
 
 // bench is a platform, and the devices of one session with it.
 type bench struct {
+	Traits
 	platform Platform
 	session  link.Session
 }
 
 // device is one of them. It handles each message at once, unless it has to wait.
 type device struct {
+	b   *bench
 	id  ota.Identity
 	mu  sync.Mutex // guards the following
 	got []agent.Input
@@ -88,13 +136,19 @@ type device struct {
 	heard   func(agent.Input) // called with what is delivered; nil for nothing
 }
 
-func newDevice(key string) *device { return &device{id: ota.Identity{Product: "gw-200", Device: key}} }
+func (b *bench) device(key string) *device {
+	return &device{b: b, id: ota.Identity{Product: "gw-200", Device: key}}
+}
 
 func (d *device) link() link.Device {
 	return link.Device{Identity: d.id, Deliver: d.deliver, After: d.after}
 }
 
+// deliver takes what the suite plays with. Protocols have other messages, too.
 func (d *device) deliver(in agent.Input) {
+	if r, is := in.(agent.Received); is && d.b.DownNumber(r.Message) == 0 {
+		return
+	}
 	d.mu.Lock()
 	d.got = append(d.got, in)
 	heard := d.heard
@@ -141,11 +195,11 @@ func (d *device) inputs() []agent.Input {
 	return slices.Clone(d.got)
 }
 
-// acks are the numbers of the acks that were delivered so far.
-func (d *device) acks() (numbers []int) {
+// messages are the numbers of the messages that were delivered so far.
+func (d *device) messages() (numbers []int) {
 	for _, in := range d.inputs() {
 		if received, is := in.(agent.Received); is {
-			numbers = append(numbers, received.Message.(*ota.Ack).Seq)
+			numbers = append(numbers, d.b.DownNumber(received.Message))
 		}
 	}
 	return numbers
@@ -180,26 +234,21 @@ func (b *bench) open(t *testing.T, own *device, behind ...*device) (stop func(ca
 	}
 }
 
-// give sends acks with the numbers from first to last.
+// give sends the messages from first to last.
 func (b *bench) give(to *device, first, last int) {
-	for seq := first; seq <= last; seq++ {
-		b.platform.Give(to.id, &ota.Ack{Plan: "p", Seq: seq})
+	for n := first; n <= last; n++ {
+		b.platform.Give(to.id, b.Down(n))
 	}
 }
 
 // reports are the numbers of the reports that the platform has of a device.
 func (b *bench) reports(from *device) (numbers []int) {
 	for _, message := range b.platform.Taken(from.id) {
-		if report, is := message.(*ota.Report); is {
-			numbers = append(numbers, report.Seq)
+		if n := b.UpNumber(message); n > 0 {
+			numbers = append(numbers, n)
 		}
 	}
 	return numbers
-}
-
-func report(seq int) *ota.Report {
-	return &ota.Report{Time: time.Unix(1e9, 0).UTC(), Plan: "p", Attempt: 1, Seq: seq, Component: "app",
-		Status: ota.Downloading, Version: "1"}
 }
 
 func upTo(n int) (numbers []int) {
@@ -210,59 +259,62 @@ func upTo(n int) (numbers []int) {
 }
 
 func order(t *testing.T, b *bench) {
-	d := newDevice("a")
+	d := b.device("a")
 	stop := b.open(t, d)
 	for seq := range 100 {
-		b.session.Send(report(seq + 1))
+		b.session.Send(b.Up(seq + 1))
 	}
 	b.give(d, 1, 100)
 	settle()
 	assert.Equal(t, upTo(100), b.reports(d))
-	assert.Equal(t, upTo(100), d.acks())
+	assert.Equal(t, upTo(100), d.messages())
 	stop(context.Canceled)
 }
 
 func acknowledgement(t *testing.T, b *bench) {
-	d := newDevice("a")
+	d := b.device("a")
 	d.wait()
 	stop := b.open(t, d)
 	b.give(d, 1, 3)
 	settle()
-	assert.Equal(t, upTo(3), d.acks())
+	assert.Equal(t, upTo(min(3, b.Window)), d.messages())
 	assert.Equal(t, 3, b.platform.Unacknowledged(d.id), "nothing is handled yet")
 	d.handle()
 	settle()
+	assert.Equal(t, upTo(3), d.messages())
 	assert.Zero(t, b.platform.Unacknowledged(d.id))
 	stop(context.Canceled)
 }
 
 func replay(t *testing.T, b *bench) {
-	d := newDevice("a")
+	d := b.device("a")
 	d.wait()
 	stop := b.open(t, d)
 	b.give(d, 1, 3)
 	settle()
 	b.platform.Cut()
 	settle()
-	assert.Equal(t, []int{1, 2, 3, 1, 2, 3}, d.acks())
+	first := upTo(min(3, b.Window))
+	assert.Equal(t, slices.Concat(first, first), d.messages())
 	d.handle()
 	settle()
+	assert.Equal(t, upTo(3), firsts(d.messages()))
 	assert.Zero(t, b.platform.Unacknowledged(d.id))
 	stop(context.Canceled)
 }
 
 func reconnect(t *testing.T, b *bench) {
-	d := newDevice("a")
+	d := b.device("a")
 	stop := b.open(t, d)
 	assert.False(t, b.session.Health().Since.IsZero())
 	d.heard = func(in agent.Input) {
 		if in == (agent.Disconnected{}) {
-			b.session.Send(report(1)) // dropped: the device sends it again after Connected
+			b.session.Send(b.Up(1)) // dropped: the device sends it again after Connected
 		}
 	}
 	b.platform.Cut()
 	settle()
-	b.session.Send(report(2))
+	b.session.Send(b.Up(2))
 	settle()
 	assert.Equal(t, []agent.Input{agent.Connected{}, agent.Disconnected{}, agent.Connected{}}, d.inputs())
 	assert.Equal(t, []int{2}, b.reports(d))
@@ -274,7 +326,7 @@ func reconnect(t *testing.T, b *bench) {
 func restart(t *testing.T, b *bench) {
 	const messages = 8
 	for handled := range messages + 1 {
-		first, second := newDevice(fmt.Sprint("d-", handled)), newDevice(fmt.Sprint("d-", handled))
+		first, second := b.device(fmt.Sprint("d-", handled)), b.device(fmt.Sprint("d-", handled))
 		stop := b.open(t, first)
 		b.give(first, 1, handled)
 		settle()
@@ -284,7 +336,7 @@ func restart(t *testing.T, b *bench) {
 		stop(link.ErrAbrupt)
 		assert.Equal(t, messages-handled, b.platform.Unacknowledged(first.id))
 		stop = b.open(t, second)
-		assert.Equal(t, upTo(messages)[handled:], append([]int{}, second.acks()...))
+		assert.Equal(t, upTo(messages)[handled:], append([]int{}, second.messages()...))
 		stop(context.Canceled)
 		assert.Zero(t, b.platform.Unacknowledged(second.id))
 	}
@@ -294,19 +346,19 @@ func restart(t *testing.T, b *bench) {
 func cuts(t *testing.T, b *bench) {
 	const messages = 40
 	random := rand.New(rand.NewPCG(1, 2))
-	d := newDevice("a")
+	d := b.device("a")
 	var made atomic.Int32
 	d.heard = func(in agent.Input) {
 		if in == (agent.Connected{}) {
 			for seq := range made.Load() {
-				b.session.Send(report(int(seq) + 1))
+				b.session.Send(b.Up(int(seq) + 1))
 			}
 		}
 	}
 	stop := b.open(t, d)
 	for seq := 1; seq <= messages; seq++ {
 		made.Store(int32(seq))
-		b.session.Send(report(seq))
+		b.session.Send(b.Up(seq))
 		b.give(d, seq, seq)
 		if random.IntN(3) == 0 {
 			b.platform.Cut()
@@ -317,7 +369,7 @@ func cuts(t *testing.T, b *bench) {
 	}
 	settle()
 	assert.Equal(t, upTo(messages), firsts(b.reports(d)))
-	assert.Equal(t, upTo(messages), firsts(d.acks()))
+	assert.Equal(t, upTo(messages), firsts(d.messages()))
 	assert.Zero(t, b.platform.Unacknowledged(d.id))
 	stop(context.Canceled)
 }
@@ -333,25 +385,25 @@ func firsts(numbers []int) (kept []int) {
 }
 
 func slowDevice(t *testing.T, b *bench) {
-	d := newDevice("a")
+	d := b.device("a")
 	d.wait()
 	stop := b.open(t, d)
 	b.give(d, 1, 200)
 	settle()
-	assert.LessOrEqual(t, len(d.acks()), link.MaxUnhandled)
+	assert.LessOrEqual(t, len(d.messages()), link.MaxUnhandled)
 	d.handle()
 	settle()
-	assert.Equal(t, upTo(200), d.acks(), "what waited with the platform has come")
+	assert.Equal(t, upTo(200), d.messages(), "what waited with the platform has come")
 	assert.Zero(t, b.platform.Unacknowledged(d.id))
 	stop(context.Canceled)
 }
 
 func slowPlatform(t *testing.T, b *bench) {
-	d := newDevice("a")
+	d := b.device("a")
 	stop := b.open(t, d)
 	b.platform.Stall()
 	for seq := range 10 * link.MaxQueue {
-		b.session.Send(report(seq + 1))
+		b.session.Send(b.Up(seq + 1))
 	}
 	settle()
 	assert.Equal(t, 1, d.count(agent.Disconnected{}), "the connection is given up")
@@ -361,17 +413,17 @@ func slowPlatform(t *testing.T, b *bench) {
 }
 
 func end(t *testing.T, b *bench) {
-	d, member := newDevice("a"), newDevice("b")
+	d, member := b.device("a"), b.device("b")
 	offline := func(d *device) bool {
 		return slices.ContainsFunc(b.platform.Taken(d.id), func(m ota.Up) bool { _, is := m.(*ota.Offline); return is })
 	}
 	b.open(t, d, member)(link.ErrAbrupt)
 	assert.False(t, offline(d) || offline(member), "as after a power cut")
 	stop := b.open(t, d, member)
-	b.session.Send(report(1))
+	b.session.Send(b.Up(1))
 	stop(context.Canceled)
 	assert.Equal(t, []int{1}, b.reports(d), "what waited has left")
-	assert.True(t, offline(d) && offline(member))
+	assert.NotEqual(t, b.Quiet, offline(d) && offline(member))
 	for _, one := range []*device{d, member} {
 		assert.Equal(t, []agent.Input{agent.Connected{}, agent.Disconnected{}, agent.Connected{}, agent.Disconnected{}},
 			one.inputs())
@@ -379,33 +431,34 @@ func end(t *testing.T, b *bench) {
 }
 
 func members(t *testing.T, b *bench) {
-	all := []*device{newDevice("a"), newDevice("b"), newDevice("c")}
+	all := []*device{b.device("a"), b.device("b"), b.device("c")}
 	stop := b.open(t, all[0], all[1:]...)
-	b.session.Send(report(1))
+	b.session.Send(b.Up(1))
 	for i, d := range all {
 		b.give(d, i+1, i+1)
 		if i > 0 {
-			b.session.Member(i - 1).Send(report(i + 1))
+			b.session.Member(i - 1).Send(b.Up(i + 1))
 		}
 	}
 	settle()
 	for i, d := range all {
-		assert.Equal(t, []agent.Input{agent.Connected{}, agent.Received{Message: &ota.Ack{Plan: "p", Seq: i + 1}}},
-			d.inputs())
+		assert.Equal(t, agent.Connected{}, d.inputs()[0])
+		assert.Len(t, d.inputs(), 2)
+		assert.Equal(t, []int{i + 1}, d.messages())
 		assert.Equal(t, []int{i + 1}, b.reports(d))
 	}
 	stop(context.Canceled)
 }
 
 func blockedMember(t *testing.T, b *bench) {
-	own, blocked, other := newDevice("a"), newDevice("b"), newDevice("c")
+	own, blocked, other := b.device("a"), b.device("b"), b.device("c")
 	blocked.wait()
 	stop := b.open(t, own, blocked, other)
 	b.give(blocked, 1, 2*link.MaxUnhandled)
 	settle()
 	b.give(other, 1, 20)
 	settle()
-	assert.Equal(t, upTo(20), other.acks())
-	assert.LessOrEqual(t, len(blocked.acks()), link.MaxUnhandled)
+	assert.Equal(t, upTo(20), other.messages())
+	assert.LessOrEqual(t, len(blocked.messages()), link.MaxUnhandled)
 	stop(context.Canceled)
 }

@@ -64,6 +64,8 @@ func (e *ended) Close() error {
 	return e.Conn.Close()
 }
 
+func (b *broker) Traits() linktest.Traits { return linktest.Numbered() }
+
 // Session makes a session of a device and its members.
 func (b *broker) Session(t *testing.T, own link.Device, members []link.Device) link.Session {
 	s, err := native.New(native.Config{Identity: own.Identity, Deliver: own.Deliver, After: own.After, Members: members,

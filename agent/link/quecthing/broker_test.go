@@ -66,6 +66,8 @@ func newBroker(t *testing.T) *broker {
 		connections: map[string]*connection{}}
 }
 
+func (b *broker) Traits() linktest.Traits { return linktest.Numbered() }
+
 // secrets keeps them in memory. The suite's sessions run one after the other.
 type secrets map[string]string
 
