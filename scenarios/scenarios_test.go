@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"otafleet/scenarios"
 	"otafleet/simulator/scenario"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 // bundled parses every bundled scenario.
 func bundled(t *testing.T) map[string]*scenario.Scenario {
@@ -63,7 +66,7 @@ func TestEveryScenarioIsOnePage(t *testing.T) {
 }
 
 // TestCatalogue holds the README's table against the scenarios;
-// UPDATE_GOLDEN=1 writes it anew.
+// -update writes it anew.
 func TestCatalogue(t *testing.T) {
 	const opening, closing = "<!-- catalogue -->\n", "<!-- /catalogue -->\n"
 	content, err := os.ReadFile("README.md")
@@ -72,7 +75,7 @@ func TestCatalogue(t *testing.T) {
 	_, tail, closed := strings.Cut(rest, closing)
 	require.True(t, opened && closed, "README.md needs the lines of a catalogue")
 	want := head + opening + catalogue(t) + closing + tail
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		require.NoError(t, os.WriteFile("README.md", []byte(want), 0o644))
 		return
 	}

@@ -1,6 +1,7 @@
 package scenario_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 func parseFile(t *testing.T, path string) (*scenario.Scenario, error) {
 	t.Helper()
@@ -47,7 +50,7 @@ func TestDefaults(t *testing.T) {
 }
 
 // TestMistakes holds the messages of every bad document against the golden file
-// beside it; UPDATE_GOLDEN=1 writes them anew.
+// beside it; -update writes them anew.
 func TestMistakes(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	require.NoError(t, err)
@@ -59,7 +62,7 @@ func TestMistakes(t *testing.T) {
 			var all *yamlform.Error
 			require.ErrorAs(t, err, &all)
 			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
-			if os.Getenv("UPDATE_GOLDEN") != "" {
+			if *update {
 				require.NoError(t, os.WriteFile(golden, []byte(err.Error()+"\n"), 0o644))
 			}
 			want, readErr := os.ReadFile(golden)

@@ -31,19 +31,19 @@ func anyDevices() scenario.Devices {
 const schemaFile = "../../docs/scenario.schema.json"
 
 // TestSchemaIsWritten holds the published schema against the tables of the
-// language; UPDATE_GOLDEN=1 writes it anew.
+// language; -update writes it anew.
 func TestSchemaIsWritten(t *testing.T) {
 	var want bytes.Buffer
 	out := json.NewEncoder(&want)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", " ")
 	require.NoError(t, out.Encode(schema()))
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		require.NoError(t, os.WriteFile(schemaFile, want.Bytes(), 0o644))
 	}
 	published, err := os.ReadFile(schemaFile)
 	require.NoError(t, err)
-	assert.Equal(t, want.String(), string(published), "UPDATE_GOLDEN=1 go test ./simulator/scenario writes it")
+	assert.Equal(t, want.String(), string(published), "go test ./simulator/scenario -update writes it")
 }
 
 func compileSchema(t *testing.T) *jsonschema.Schema {
@@ -117,7 +117,7 @@ func TestSchemaTakesGoodScenarios(t *testing.T) {
 // TestSchemaSeesMistakes holds that the schema complains about every mistake of
 // the bad documents but those in testdata/unseen.txt: what only two places
 // together make wrong, sums, and bounds of what is written as text.
-// UPDATE_GOLDEN=1 writes that list anew.
+// -update writes that list anew.
 func TestSchemaSeesMistakes(t *testing.T) {
 	compiled := compileSchema(t)
 	files, err := filepath.Glob("testdata/bad/*.yaml")
@@ -142,7 +142,7 @@ func TestSchemaSeesMistakes(t *testing.T) {
 		}
 	}
 	const golden = "testdata/unseen.txt"
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(unseen.String()), 0o644))
 	}
 	want, err := os.ReadFile(golden)

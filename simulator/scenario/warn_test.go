@@ -10,13 +10,13 @@ import (
 )
 
 // TestWarnings holds the warnings of a valid document against the golden file
-// beside it; UPDATE_GOLDEN=1 writes them anew.
+// beside it; -update writes them anew.
 func TestWarnings(t *testing.T) {
 	s, err := parseFile(t, "testdata/unwise/never.yaml")
 	require.NoError(t, err)
 	got := strings.Join(s.Warnings, "\n") + "\n"
 	const golden = "testdata/unwise/never.txt"
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(golden)

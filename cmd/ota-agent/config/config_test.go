@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -26,6 +27,8 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 // place lays a configuration of testdata into a directory of its own, among the
 // files to which it refers, and gives its path.
@@ -184,11 +187,11 @@ func TestDefaults(t *testing.T) {
 	assert.Empty(t, c.Warnings)
 }
 
-// golden holds text against a file of testdata; UPDATE_GOLDEN=1 writes it anew.
+// golden holds text against a file of testdata; -update writes it anew.
 func golden(t *testing.T, name, text string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
 	want, err := os.ReadFile(path)
