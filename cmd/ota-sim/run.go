@@ -61,8 +61,9 @@ unless --fake-platform puts the fake platform behind that broker. With --store, 
 packages of the fake platform lie in an S3-compatible store of yours.
 
 With --platform hawkbit the devices poll hawkBit's device API, which the fake platform
-serves in this process. A scenario that asks for what hawkBit cannot say is refused
-before the run.
+serves in this process; with --platform quecthing they speak as modules with Quectel's
+device SDK. A scenario that asks for what the dialect cannot say is refused before the
+run.
 
 With --virtual nothing waits and nothing is sent: time jumps from one event to the
 next. A million devices take about a minute, and the same seed gives the same
@@ -262,8 +263,11 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 
 // meetingPlace is what devices and platform meet at.
 func meetingPlace(d model.Dialect) string {
-	if d == model.HawkBit {
+	switch d {
+	case model.HawkBit:
 		return "hawkBit"
+	case model.QuecThing:
+		return "quecthing"
 	}
 	return "broker"
 }

@@ -59,6 +59,8 @@ func (d Dialect) Check(s *scenario.Scenario) error {
 		return checkHawkBit(s)
 	case Native, "":
 		return checkNative(s)
+	case QuecThing:
+		return checkQuecThing(s)
 	}
 	return nil
 }
@@ -78,6 +80,9 @@ func checkNative(s *scenario.Scenario) error {
 // configure gives the machines of a fleet what the plans for it ask for, where the
 // dialect does not carry that.
 func (d Dialect) configure(c *agent.Config, s *scenario.Scenario, f *scenario.Fleet) {
+	if d == QuecThing {
+		c.Platform = &agent.PlatformTrust{}
+	}
 	if plans := plansFor(s, f); d == HawkBit && len(plans) > 0 {
 		c.Conditions.MinBattery, c.Conditions.MinRSSI = plans[0].Conditions.MinBattery, plans[0].Conditions.MinRSSI
 	}

@@ -30,6 +30,7 @@ type device struct {
 
 	mu        sync.Mutex // guards the following, and the memory
 	external  external   // what the platform knows, by its acknowledgements
+	secret    string     // that a quecthing platform has given it; empty before that
 	boots     int        // of the system; the boot id
 	current   *boot      // nil without power
 	offUntil  time.Time  // no power until then

@@ -30,7 +30,7 @@ type face interface {
 }
 
 // Dialects lists those that the devices of this world speak.
-func Dialects() []model.Dialect { return []model.Dialect{model.Native, model.HawkBit} }
+func Dialects() []model.Dialect { return []model.Dialect{model.Native, model.HawkBit, model.QuecThing} }
 
 // openFace opens what devices of the run's dialect reach.
 func (w *world) openFace() (face, error) {
@@ -43,6 +43,8 @@ func (w *world) openFace() (face, error) {
 		return broker{url, w.settings}, nil
 	case model.HawkBit:
 		return newHawkBit(w)
+	case model.QuecThing:
+		return newQuecThing(w)
 	}
 	return nil, fmt.Errorf("the real world has no devices that speak %s", w.dialect)
 }

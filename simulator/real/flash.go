@@ -27,8 +27,9 @@ type flash struct {
 
 	mu      sync.Mutex // guards the following
 	slots   model.Slots
-	have    [][]bool // chunks of each file in the inactive place
-	written int64    // verified bytes, over all jobs
+	have    [][]bool     // chunks of each file in the inactive place
+	pieces  []ota.Digest // of a file without chunks: what was written, piece by piece
+	written int64        // verified bytes, over all jobs
 }
 
 var _ firmware.Installer = (*flash)(nil)
@@ -49,9 +50,14 @@ func (f *flash) Open(_ context.Context, job firmware.Job) ([]firmware.Target, er
 		for i := range job.Files {
 			f.have[i] = make([]bool, len(job.Files[i].Chunks))
 		}
+		f.pieces = nil
 	}
 	places := make([]firmware.Target, len(job.Files))
 	for i := range places {
+		if job.Files[i].Claimed != nil {
+			places[i] = &claimedSector{flash: f, size: job.Files[i].Size}
+			continue
+		}
 		places[i] = &sector{flash: f, file: &job.Files[i], have: f.have[i]}
 	}
 	return places, nil
@@ -65,6 +71,9 @@ func (f *flash) Stage(_ context.Context, job firmware.Job) error {
 		if k := slices.Index(have, false); k >= 0 && f.slots.Holds(&job) {
 			return firmware.Failf(ota.DigestMismatch, "%s: chunk %d is missing", job.Files[i].Name, k)
 		}
+	}
+	if err := f.checkClaimed(&job); err != nil {
+		return err
 	}
 	return f.slots.Stage(&job)
 }
@@ -88,7 +97,7 @@ func (f *flash) Activate(ctx context.Context, job firmware.Job) (firmware.Restar
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.slots.Activate()
-	f.have = nil // its chunks are not looked at again
+	f.have, f.pieces = nil, nil // its chunks are not looked at again
 	return f.slots.Restart, nil
 }
 

@@ -115,6 +115,6 @@ func TestNotInHawkBit(t *testing.T) {
 	require.ErrorContains(t, err, "--broker is for --platform native")
 	require.ErrorContains(t, err, "--prefix is for --platform native")
 	_, err = simulator.Simulate(t.Context(), &real.World{},
-		simulator.Options{Scenario: parse(t, base), Dialect: model.QuecThing})
-	require.ErrorContains(t, err, "the real world has no devices that speak quecthing")
+		simulator.Options{Scenario: parse(t, base), Dialect: "mender"})
+	require.ErrorContains(t, err, "the real world has no devices that speak mender")
 }

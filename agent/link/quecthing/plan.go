@@ -105,14 +105,21 @@ func (x *Exchange) find(id string) *plan {
 	return nil
 }
 
-// current is the plan that the agent has accepted and not finished; nil for none.
+// current is the plan that the agent has accepted and not finished; nil for none. Of one
+// that was there before the start not every component is known: the agent says whether
+// it goes on.
 func (x *Exchange) current() *plan {
 	for _, p := range x.plans {
-		if p.answer == accepted && !p.over() {
+		if p.answer == accepted && (!p.over() || p.items == nil && x.goesOn(p)) {
 			return p
 		}
 	}
 	return nil
+}
+
+// goesOn reports whether the agent has said last that the plan is in progress.
+func (x *Exchange) goesOn(p *plan) bool {
+	return x.inventory != nil && x.inventory.Running != nil && x.inventory.Running.Plan == p.id
 }
 
 // planID names a plan that came at a time. Sent again it is the same one, until it is
