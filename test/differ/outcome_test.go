@@ -46,9 +46,9 @@ func summary(s *scenario.Scenario, events []verdict.Event) map[string]string {
 		case verdict.Numbered:
 			path(found, fmt.Sprintf("way of %s under %s", e.Component, e.Plan), &e)
 		case verdict.Stored:
-			found[fmt.Sprintf("platform has of %s under %s", e.Component, e.Plan)] = words(e.Status, e.Text)
+			found[fmt.Sprintf(has+"%s under %s", e.Component, e.Plan)] = words(e.Status, e.Text)
 		case verdict.StatusIs:
-			found["platform calls it under "+e.Plan] = ota.DeviceStatus(e.N).String()
+			found[calls+e.Plan] = ota.DeviceStatus(e.N).String()
 		case verdict.Answered:
 			found["answer to "+e.Plan] = fmt.Sprintf("%t %s", e.N == 1, e.Text)
 		case verdict.NoPlan:
@@ -69,9 +69,9 @@ func summary(s *scenario.Scenario, events []verdict.Event) map[string]string {
 		}
 	}
 	figures := j.Figures(nil)
-	for class, n := range figures.Classes {
+	for c, n := range figures.Classes {
 		if n > 0 {
-			found["class"] = string(class)
+			found[class] = string(c)
 		}
 	}
 	if figures.Classes[scenario.NotUpgraded] > 0 {
@@ -82,6 +82,13 @@ func summary(s *scenario.Scenario, events []verdict.Event) map[string]string {
 	}
 	return found
 }
+
+// Some of the keys of an outcome, or how they begin.
+const (
+	class = "class"
+	has   = "platform has of "
+	calls = "platform calls it under "
+)
 
 // path appends what a report says, if it is another thing than the one before said.
 func path(found map[string]string, key string, e *verdict.Event) {
@@ -228,11 +235,16 @@ func differing(a, b map[string]string) []string {
 func (x *expected) judge(is outcome) []string {
 	var lines []string
 	for _, device := range slices.Sorted(maps.Keys(x.outcome)) {
-		for _, key := range differing(x.outcome[device], is[device]) {
-			if _, timing := x.timing[device][key]; !timing {
-				lines = append(lines, fmt.Sprintf("%s: %s\n    virtual: %s\n    real:    %s", device, key, x.outcome[device][key],
-					is[device][key]))
+		keys := differing(x.outcome[device], is[device])
+		timed := func(key string) bool { _, timing := x.timing[device][key]; return timing }
+		// What the platform makes of its reports follows from those that it has.
+		other := slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, has) && timed(key) })
+		for _, key := range keys {
+			if timed(key) || other && (key == class || strings.HasPrefix(key, calls)) {
+				continue
 			}
+			lines = append(lines, fmt.Sprintf("%s: %s\n    virtual: %s\n    real:    %s", device, key, x.outcome[device][key],
+				is[device][key]))
 		}
 	}
 	return lines
