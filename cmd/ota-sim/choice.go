@@ -19,7 +19,7 @@ type choiceFlags struct {
 
 func (f *choiceFlags) define(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
-	flags.StringVar(&f.shard, "shard", "", "only part i of N, as i/N; each part is for a process of its own")
+	flags.StringVar(&f.shard, "shard", "", "only part i of N, as i/N; 0/N is N/N; each part is for a process of its own")
 	flags.StringArrayVar(&f.only, "only", nil, "device key: only this device, with the same draws; may be repeated")
 }
 

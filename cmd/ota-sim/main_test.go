@@ -149,7 +149,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "--html", filepath.Join(good, "v.html"), good}, cli.Usage, "cannot write the verdict"},
 		{[]string{"plan"}, cli.Usage, "want one argument, the scenario, and got 0"},
 		{[]string{"plan", bad}, cli.Usage, "bad.yaml:2:11: duration"},
-		{[]string{"plan", "--shard", "0/2", good}, cli.Usage, "there are only the shards 1/2 to 2/2"},
+		{[]string{"plan", "--shard", "3/2", good}, cli.Usage, "there are only the shards 1/2 to 2/2"},
 		{[]string{"plan", "--broker", "mqtt://127.0.0.1:1", good}, cli.Usage, "a real platform signs with its own keys"},
 		{[]string{"report"}, cli.Usage, "want one argument, the directory of a history, and got 0"},
 		{[]string{"report", "none"}, cli.Usage, "there is no record of a run in none"},

@@ -38,10 +38,13 @@ func TestParseShard(t *testing.T) {
 		assert.Equal(t, want, s)
 		assert.Equal(t, text, s.String())
 	}
+	last, err := selection.ParseShard("0/4")
+	require.NoError(t, err)
+	assert.Equal(t, selection.Shard{Index: 4, Of: 4}, last, "of tasks that are counted from 0")
 	for text, want := range map[string]string{
 		"": `"" is not a shard`, "1": "want i/N", "1/": "want i/N", "/4": "want i/N", "a/b": "want i/N", "1/2/3": "want i/N",
 		"1 / 2": "want i/N",
-		"0/0":   "i from 1 to N", "0/4": "only the shards 1/4 to 4/4", "5/4": "only the shards 1/4 to 4/4",
+		"0/0":   "i from 1 to N", "0/-4": "want 1 to 1000000 shards", "5/4": "only the shards 1/4 to 4/4",
 		"-1/4": "only the shards", "1/-4": "want 1 to 1000000 shards",
 		"1/1000001": "want 1 to 1000000 shards", "1/99999999999999999999": "is not a shard",
 	} {

@@ -15,7 +15,8 @@ type Shard struct {
 	Of    int // how many parts there are; 0 means the run is not divided
 }
 
-// ParseShard reads the form i/N: 2/4.
+// ParseShard reads the form i/N: 2/4. 0/N is N/N, for what numbers its tasks from 0,
+// as Kubernetes does.
 func ParseShard(text string) (Shard, error) {
 	index, of, _ := strings.Cut(text, "/")
 	i, err := strconv.Atoi(index)
@@ -26,6 +27,9 @@ func ParseShard(text string) (Shard, error) {
 	s := Shard{i, n}
 	if s.Whole() {
 		return Shard{}, fmt.Errorf("%q is not a shard; want i/N with an i from 1 to N", text)
+	}
+	if i == 0 {
+		s.Index = n
 	}
 	return s, s.Validate()
 }
