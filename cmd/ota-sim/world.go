@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -30,6 +31,7 @@ type worldFlags struct {
 	prefix        string
 	trust         []string
 	allowUnsigned bool
+	planWait      time.Duration
 	store         storeFlags
 }
 
@@ -57,6 +59,8 @@ func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.StringVar(&f.prefix, "prefix", "", "prefix of the topics; empty means "+wire.DefaultPrefix)
 	flags.StringArrayVar(&f.trust, "trust", nil, "public key that the platform signs packages with; may be repeated")
 	flags.BoolVar(&f.allowUnsigned, "allow-unsigned", false, "let devices take unsigned packages")
+	flags.DurationVar(&f.planWait, "wait-for-plan", 0,
+		"with a platform of yours: do not end before a plan has come to some device, or this time is over")
 	f.store.define(flags)
 }
 
@@ -105,7 +109,7 @@ func (f *worldFlags) checkVirtual(given *pflag.FlagSet) error {
 // that was named by a flag may name files anywhere.
 func (f *worldFlags) real(c *choice, devices string) (*real.World, error) {
 	w := &real.World{BrokerURL: f.broker, FakePlatform: f.fakePlatform, Username: f.username, PlatformUser: f.platformUser,
-		Prefix: f.prefix}
+		Prefix: f.prefix, PlanWait: f.planWait}
 	var err error
 	if w.Password, err = readSecret(f.passwordFile); err != nil {
 		return nil, err

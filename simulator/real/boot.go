@@ -130,8 +130,13 @@ func (d *device) hear(m ota.Down) {
 	if tells {
 		d.record(e)
 	}
-	if ack, is := m.(*ota.Ack); is && d.world.byAcks() {
-		d.acked(ack)
+	switch m := m.(type) {
+	case *ota.Plan:
+		d.world.planned.Store(true)
+	case *ota.Ack:
+		if d.world.byAcks() {
+			d.acked(m)
+		}
 	}
 }
 

@@ -179,3 +179,30 @@ func TestFakePlatformBehindAnotherBroker(t *testing.T) {
 	checkSums(t, v)
 	others.Wait()
 }
+
+// TestWaitForPlan: a plan that comes when a fleet has long been at rest is carried out
+// if the run waits for it. Without that, and beyond the time, the run ends.
+func TestWaitForPlan(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		wait, late time.Duration
+		want       scenario.Class
+	}{{0, time.Hour, scenario.NotUpgraded}, {time.Second, time.Hour, scenario.NotUpgraded},
+		{time.Minute, 8 * time.Second, scenario.Upgraded}} {
+		t.Run(c.wait.String(), func(t *testing.T) {
+			t.Parallel()
+			begins := time.Now().Add(c.late)
+			url, trust := realPlatform(t, func(p *engine.PlanSpec) { p.Start, p.End = begins, begins.Add(time.Hour) }, nil)
+			world := &real.World{BrokerURL: url, Trust: trust, PlanWait: c.wait}
+			v, err := simulator.Simulate(t.Context(), world, simulator.Options{Scenario: parse(t, base)})
+			require.NoError(t, err)
+			assert.Equal(t, 20, v.Figures.Classes[c.want], "%v", v.Figures.Classes)
+		})
+	}
+	s := parse(t, base)
+	_, err := simulator.Simulate(t.Context(), &real.World{PlanWait: time.Second}, simulator.Options{Scenario: s})
+	require.ErrorContains(t, err, "--wait-for-plan is for a platform of yours")
+	_, err = simulator.Simulate(t.Context(), &real.World{BrokerURL: "mqtt://127.0.0.1", PlanWait: s.Duration + 1,
+		Trust: &wire.Trust{AllowUnsigned: true}}, simulator.Options{Scenario: s})
+	require.ErrorContains(t, err, "does not fit in the run")
+}

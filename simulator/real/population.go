@@ -92,7 +92,7 @@ const breath = time.Second
 // nothing more will happen.
 func (c *population) settled(w *world) bool {
 	devices, whole := c.all()
-	if !whole || w.due.Load() > 0 {
+	if !whole || w.due.Load() > 0 || !w.planned.Load() && w.elapsed() < w.settings.PlanWait {
 		return false
 	}
 	for c.calm < len(devices) && devices[c.calm].settled() {

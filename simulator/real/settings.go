@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"time"
 
 	"otafleet/agent"
 	"otafleet/agent/link/native"
@@ -48,6 +49,10 @@ type World struct {
 	// fake platform signs with a key of the run.
 	Trust *wire.Trust
 
+	// PlanWait is how long a run against a real platform waits for the first plan that
+	// comes to any device; 0 for not longer than for anything else.
+	PlanWait time.Duration
+
 	// Sources are addresses of this machine from which the devices connect to the
 	// broker, in turns. Each is good for as many connections to one broker as the
 	// system has ports for it, mostly 28,232. Empty leaves the choice to the
@@ -87,7 +92,7 @@ func (w *World) Validate(o *simulator.Options) error {
 			"every shard's fake platform would answer every device at that broker: give each shard a prefix of its own "+
 				"(--prefix), or a broker"))
 	}
-	problems = append(problems, w.checkLink(), w.checkLogins())
+	problems = append(problems, w.checkLink(), w.checkLogins(), w.checkPlanWait(o.Scenario.Duration))
 	if w.external() {
 		if w.Trust == nil {
 			problems = append(problems, errors.New(
@@ -97,6 +102,20 @@ func (w *World) Validate(o *simulator.Options) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// checkPlanWait refuses to wait for a plan that is there, or beyond the end of the run.
+func (w *World) checkPlanWait(duration time.Duration) error {
+	switch {
+	case w.PlanWait == 0:
+		return nil
+	case !w.external():
+		return errors.New("--wait-for-plan is for a platform of yours: the fake one has the scenario's plans at once")
+	case w.PlanWait < 0 || w.PlanWait > duration:
+		return fmt.Errorf("--wait-for-plan %s does not fit in the run, which ends after %s: give it less, or the scenario "+
+			"more", w.PlanWait, duration)
+	}
+	return nil
 }
 
 // checkDialect refuses what only the native dialect has.

@@ -54,6 +54,7 @@ type world struct {
 	activated map[string]chan struct{} // by plan, closed when the order to activate it has been given
 	log       *slog.Logger
 
+	planned    atomic.Bool // a plan has come to some device
 	chunks     chunks
 	shared     shared
 	ctx        context.Context // of the devices
