@@ -1,11 +1,22 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/verdict"
 )
+
+// idleLines say why devices never began, a line for each reason.
+func idleLines(v *verdict.Verdict) []string {
+	var lines []string
+	for _, g := range v.Figures.IdleGroups(v.Scenario) {
+		line := fmt.Sprintf("%s: %d: %s%s", g.Class, g.Devices, g.Reason, hint(g.Reason))
+		lines = append(lines, line+", such as "+g.Example)
+	}
+	return lines
+}
 
 // hint says in words what a platform means by its reason for no plan; empty for
 // another reason.

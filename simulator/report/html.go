@@ -55,6 +55,7 @@ type page struct {
 	Reports []countRow
 	Codes   []countRow
 	Refused []countRow
+	Idle    []string
 	Failed  []*deviceRow
 	// AllFailed says that Failed lacks none.
 	AllFailed bool
@@ -103,7 +104,7 @@ func newPage(v *verdict.Verdict) *page {
 		V: v, F: f, Policy: policy(), Style: template.CSS(reportStyle), Script: template.JS(reportScript),
 		Outcome: newHeadline(v), Key: keyFigures(v), Chart: newSeriesChart(v), Upgrade: newBarChart(&f.Times.Upgrade),
 		Classes: usedClasses(f), Parts: partRows(f), Reports: reportRows(&f.Reports),
-		Codes: countRows(f.Codes), Refused: countRows(f.Refusals),
+		Codes: countRows(f.Codes), Refused: countRows(f.Refusals), Idle: idleLines(v),
 	}
 	p.Expect = slices.Clone(v.Expectations)
 	slices.SortStableFunc(p.Expect, func(a, b verdict.Expectation) int { return urgency(&a) - urgency(&b) })

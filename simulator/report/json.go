@@ -29,6 +29,7 @@ type document struct {
 	Refusals      map[string]int                    `json:"refusals"`
 	Codes         map[string]int                    `json:"codes"`
 	Reasons       map[scenario.Class]map[string]int `json:"reasons"`
+	NeverBegan    []idleDocument                    `json:"never_began"`
 	Expectations  []expectationDocument             `json:"expectations"`
 	Rules         []ruleDocument                    `json:"rules"`
 	Violations    []string                          `json:"violations"`
@@ -119,6 +120,13 @@ type deviceDocument struct {
 	Reason  string         `json:"reason,omitempty"`
 }
 
+// idleDocument is a device that never began.
+type idleDocument struct {
+	Device string         `json:"device"`
+	Class  scenario.Class `json:"class"`
+	Reason string         `json:"reason"`
+}
+
 type resourceDocument struct {
 	PeakMemory int64   `json:"peak_memory_bytes"`
 	Sockets    int     `json:"sockets"`
@@ -140,10 +148,13 @@ func WriteJSON(w io.Writer, v *verdict.Verdict) error {
 		Devices: f.Devices, Seconds: f.Duration.Seconds(),
 		Classes:    classDocument{All: complete(f.Classes), Fleets: map[string]verdict.Counts{}},
 		Components: f.Components, Platform: newPlatformDocument(f), Reports: reportDocument(f.Reports), Time: map[scenario.Span]spanDoc{},
-		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons,
+		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons, NeverBegan: []idleDocument{},
 		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: f.Refused,
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
 		HistoryDigest: v.HistoryDigest, Resources: newResources(v),
+	}
+	for device := range f.Idle(v.Scenario) {
+		d.NeverBegan = append(d.NeverBegan, idleDocument(device))
 	}
 	for _, fleet := range f.Fleets {
 		d.Classes.Fleets[fleet.Name] = complete(fleet.Classes)

@@ -2,7 +2,9 @@ package report_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +40,12 @@ func TestReasons(t *testing.T) {
 		scenario.Unreachable: {"the broker refused [2J": 1, "nothing answered": 1},
 	}
 	assert.Equal(t, want, v.Figures.Reasons)
+	assert.Equal(t, []verdict.Idle{
+		{Device: "gw-000001", Class: scenario.NotUpgraded, Reason: "the platform says up_to_date"},
+		{Device: "gw-000002", Class: scenario.Unreachable, Reason: "the broker refused [2J"},
+		{Device: "gw-000003", Class: scenario.Unreachable, Reason: "nothing answered"},
+		{Device: "gw-000004", Class: scenario.NotUpgraded, Reason: "the platform said nothing"},
+	}, slices.Collect(v.Figures.Idle(s)))
 	for name, write := range map[string]func() (string, error){
 		"text": func() (string, error) {
 			var b bytes.Buffer
@@ -55,7 +63,45 @@ func TestReasons(t *testing.T) {
 			}
 		}
 		assert.NotContains(t, text, "\x1b[2J", name)
+		if name != "json" {
+			assert.Contains(t, text, "not_upgraded: 1: the platform says up_to_date (everything runs what its plans "+
+				"bring), such as gw-000001", name)
+		} else {
+			assert.Contains(t, text, `"device": "gw-000004"`, name)
+		}
 	}
+}
+
+// TestManyReasons are counted together beyond some, and each device keeps its own, also
+// where parts of a run are merged.
+func TestManyReasons(t *testing.T) {
+	s, err := scenario.Parse("s",
+		[]byte("scenario: s\nduration: 10s\nfleet:\n"+
+			"  - {name: gw, count: 60, product: p, components: [{id: app, type: module, version: 1.0.0}]}\n"))
+	require.NoError(t, err)
+	parts := []*verdict.Judge{verdict.NewJudge(s, verdict.WithoutLogs), verdict.NewJudge(s, verdict.WithoutLogs)}
+	for n := 1; n <= 60; n++ {
+		part, device := parts[n%2], s.Fleets[0].Device(n)
+		part.Add(verdict.Event{Kind: verdict.Arrived, Device: device, Text: "gw"})
+		part.Add(verdict.Event{Kind: verdict.Unreached, Device: device, Text: fmt.Sprint("reason ", n)})
+	}
+	f := parts[0].Figures(verdict.Sizes(s))
+	f.Merge(parts[1].Figures(nil))
+	n := 0
+	for d := range f.Idle(s) {
+		n++
+		assert.Equal(t, verdict.Idle{Device: s.Fleets[0].Device(n), Class: scenario.Unreachable,
+			Reason: fmt.Sprint("reason ", n)}, d)
+	}
+	assert.Equal(t, 60, n)
+	groups := f.IdleGroups(s)
+	assert.Equal(t, "other reasons", groups[0].Reason)
+	sum := 0
+	for _, g := range groups {
+		sum += g.Devices
+		assert.NotEmpty(t, g.Example, g.Reason)
+	}
+	assert.Equal(t, 60, sum)
 }
 
 // TestRefusedOrders: every form names what the platform refused.

@@ -87,12 +87,8 @@ func (t *text) devices() {
 		}
 		t.WriteString("\n")
 	}
-	for _, class := range scenario.Classes() {
-		byReason := t.v.Figures.Reasons[class]
-		for _, reason := range byCount(byReason) {
-			text := fmt.Sprintf("%s: %d: %s%s", class, byReason[reason], reason, hint(reason))
-			fmt.Fprintf(t, "  %s\n", t.style.paint(dim, text))
-		}
+	for _, line := range idleLines(t.v) {
+		fmt.Fprintf(t, "  %s\n", t.style.paint(dim, line))
 	}
 	if len(t.v.Figures.Fleets) < 2 {
 		return

@@ -24,7 +24,7 @@ func (d *DeviceJudge) sum() {
 	f.Classes[class]++
 	f.Fleets[d.fleet].Classes[class]++
 	if reason := d.reason(class); reason != "" {
-		f.add(class, reason, 1)
+		f.leave(d.ordinal, class, reason)
 	}
 	for i := range d.parts {
 		if p := &d.parts[i]; p.stored {

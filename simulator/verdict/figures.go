@@ -38,13 +38,15 @@ type Figures struct {
 	slowest    ranking[*DeviceRecord]
 	failed     ranking[*DeviceRecord]
 	digest     Digest
+	idle       byDevice[idle]
+	texts      texts
 }
 
 // newFigures are those of a run of which nothing is known yet.
 func newFigures(s *scenario.Scenario) *Figures {
 	f := &Figures{
 		Classes: Counts{}, Components: map[string]map[string]int{}, Beliefs: map[string]map[string]int{}, Refusals: map[string]int{},
-		Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{},
+		Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{}, texts: texts{},
 		violations: ranking[string]{most: keptViolations},
 		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: KeptFailed},
 	}
@@ -101,6 +103,7 @@ func (f *Figures) Merge(other *Figures) {
 	f.slowest.merge(&other.slowest)
 	f.failed.merge(&other.failed)
 	f.digest.merge(&other.digest)
+	f.mergeIdle(other)
 	f.addUnaccounted()
 }
 
@@ -116,7 +119,7 @@ func (f *Figures) add(class scenario.Class, reason string, n int) {
 		f.Reasons[class] = byReason
 	}
 	if _, known := byReason[reason]; !known && len(byReason) >= mostReasons {
-		reason = "other reasons"
+		reason = otherReasons
 	}
 	byReason[reason] += n
 }
