@@ -24,5 +24,5 @@ func TestTextSaysWhatNoPlanMeans(t *testing.T) {
 	require.NoError(t, report.WriteText(&b, v, report.Style{}))
 	assert.Contains(t, b.String(),
 		"not_upgraded: 1: the platform says no_plan (no plan is for such a device, "+
-			"or the one for its key came to an end in an earlier run)\n")
+			"or the one for its key came to an end in an earlier run), such as gateways-000001\n")
 }

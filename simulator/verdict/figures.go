@@ -45,8 +45,8 @@ type Figures struct {
 // newFigures are those of a run of which nothing is known yet.
 func newFigures(s *scenario.Scenario) *Figures {
 	f := &Figures{
-		Classes: Counts{}, Components: map[string]map[string]int{}, Beliefs: map[string]map[string]int{}, Refusals: map[string]int{},
-		Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{}, texts: texts{},
+		Classes: Counts{}, Components: map[string]map[string]int{}, Beliefs: map[string]map[string]int{},
+		Refusals: map[string]int{}, Codes: map[string]int{}, Reasons: map[scenario.Class]map[string]int{}, texts: texts{},
 		violations: ranking[string]{most: keptViolations},
 		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: KeptFailed},
 	}
