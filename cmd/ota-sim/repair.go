@@ -55,10 +55,10 @@ type repair struct {
 	absent []string // directories that were meant for records
 }
 
-// good are the directories of the records that are whole.
+// good are the directories of the records that are complete.
 func (r *repair) good() (dirs []string) {
 	for _, k := range r.kept {
-		if k.End != nil {
+		if k.Complete() {
 			dirs = append(dirs, shell.Path(k.Dir))
 		}
 	}

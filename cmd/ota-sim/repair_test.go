@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,15 +43,17 @@ func typed(t *testing.T, command string) outcome {
 func TestRepairsWork(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		world  []string
-		gone   string // what becomes of the scenario's file
-		killed bool   // the lost shard has a record, without an end
-		dirs   []string
+		world   []string
+		gone    string // what becomes of the scenario's file
+		killed  bool   // the lost shard has a record, without an end
+		stopped bool   // or with one that came too early
+		dirs    []string
 	}{
 		"virtual":     {world: []string{"--virtual"}, dirs: []string{"1", "3"}},
 		"real":        {dirs: []string{"1", "3"}},
 		"absent":      {world: []string{"--virtual"}, dirs: []string{"1", "gone away", "3"}},
 		"killed":      {world: []string{"--virtual"}, killed: true, dirs: []string{"1", "2", "3"}},
+		"interrupted": {world: []string{"--virtual"}, stopped: true, dirs: []string{"1", "2", "3"}},
 		"two of them": {world: []string{"--virtual"}, dirs: []string{"2"}},
 		"changed scenario": {world: []string{"--virtual"}, gone: small + "expect: {devices: {upgraded: 1}}\n",
 			dirs: []string{"2", "3"}},
@@ -67,14 +70,19 @@ func TestRepairsWork(t *testing.T) {
 				args := append([]string{"run", "--quiet", "--seed", "9", "--shard", i + "/3", "--out", path(i)}, tt.world...)
 				require.Equal(t, cli.OK, sim(t, append(args, text)...).code)
 			}
+			info, err := os.ReadFile(path("2/run.json"))
+			require.NoError(t, err)
 			if tt.killed {
-				info, err := os.ReadFile(path("2/run.json"))
-				require.NoError(t, err)
 				begun, _, found := strings.Cut(string(info), `,
   "end":`)
 				require.True(t, found)
-				require.NoError(t, os.WriteFile(path("2/run.json"), []byte(begun+"\n}\n"), 0o600))
+				info = []byte(begun + "\n}\n")
 			}
+			if tt.stopped {
+				require.Contains(t, string(info), `"interrupted": false`)
+				info = bytes.Replace(info, []byte(`"interrupted": false`), []byte(`"interrupted": true`), 1)
+			}
+			require.NoError(t, os.WriteFile(path("2/run.json"), info, 0o600))
 			switch tt.gone {
 			case "":
 			case "remove":
@@ -101,6 +109,10 @@ func TestRepairsWork(t *testing.T) {
 			v, err := os.ReadFile(path("v.json"))
 			require.NoError(t, err)
 			assert.Contains(t, string(v), `"held": true`)
+			if tt.killed || tt.stopped {
+				o := sim(t, "merge", path("1"), path("2-again"), path("2"), path("3"))
+				assert.Equal(t, cli.OK, o.code, "what broke off may be among them: %s", o.err)
+			}
 		})
 	}
 }

@@ -83,8 +83,9 @@ func mergeVerb() cli.Verb {
 must be of the same scenario, seed and number of shards. The verdict is about the
 whole run, and the one that counts: what a shard could not decide is judged here.
 
-If a shard is missing, or its program was killed, the exit code is 5, and the
-shard is named: run it again, then merge.
+If a shard is missing, or its program was killed or interrupted, the exit code is 5,
+and the shard is named: run it again, then merge. What broke off may be among the
+directories, too: of several histories of a shard the complete one counts.
 
 Examples:
   ota-sim merge part-1 part-2 part-3 part-4

@@ -24,7 +24,7 @@ func Judge(ctx context.Context, r *Record) (*verdict.Verdict, error) {
 	return v, nil
 }
 
-// judge judges records of one run as one.
+// judge judges records of one run as one. Several of them are complete.
 func judge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
 	f, err := figuresOf(ctx, records)
 	if err != nil {
@@ -42,11 +42,11 @@ func judge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
 	if first.End != nil {
 		v.Resources, f.Refused = first.End.Resources, slices.Clone(first.End.Refused)
 	}
-	for _, r := range records[1:] { // each of them has an end
+	for _, r := range records[1:] { // several are complete
 		addEnd(v, r.End)
 	}
-	if i := slices.IndexFunc(records, (*Record).short); i >= 0 {
-		records[i].cutShort(v)
+	if !first.Complete() {
+		first.cutShort(v)
 	}
 	return v, nil
 }
@@ -91,8 +91,9 @@ func addEnd(v *verdict.Verdict, end *End) {
 	to.System = cmp.Or(to.System, r.System)
 }
 
-// short reports whether the recorded run did not come to its end.
-func (r *Record) short() bool { return r.End == nil || r.End.Interrupted }
+// Complete reports whether the recorded run came to its end and every event of it
+// could be written.
+func (r *Record) Complete() bool { return r.End != nil && !r.End.Interrupted }
 
 // cutShort says that the recorded run did not come to its end.
 func (r *Record) cutShort(v *verdict.Verdict) {

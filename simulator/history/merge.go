@@ -17,37 +17,56 @@ import (
 var ErrShardLost = errors.New("a shard is lost")
 
 // Merge makes one verdict of the records of all shards of a run. They may come in
-// any order.
+// any order. Of a shard that was tried several times, the complete record counts.
 func Merge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
-	records = slices.Clone(records)
-	slices.SortStableFunc(records, func(a, b *Record) int { return cmp.Compare(a.Info.Shard, b.Info.Shard) })
-	if err := checkShards(records); err != nil {
+	if err := checkRun(records); err != nil {
 		return nil, err
 	}
-	return judge(ctx, records)
+	shards, err := shardsOf(records)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkComplete(shards); err != nil {
+		return nil, err
+	}
+	return judge(ctx, shards)
 }
 
-// checkShards makes sure that the records, in the order of their shards, are one
-// run, and all of it.
-func checkShards(records []*Record) error {
+// checkRun makes sure that the records are shards of one run.
+func checkRun(records []*Record) error {
 	if len(records) == 0 {
 		return errors.New("cannot merge: no record is given")
 	}
-	first := records[0]
 	for _, r := range records {
 		if r.Info.Shards == 0 || len(r.Info.Only) > 0 {
 			return fmt.Errorf("cannot merge %s: it is not a shard of a run; ota-sim report judges it alone", r.Dir)
 		}
-		if err := sameRun(first, r); err != nil {
+		if err := sameRun(records[0], r); err != nil {
 			return err
 		}
 	}
-	for i := 1; i < len(records); i++ {
-		if a, b := records[i-1], records[i]; a.Info.Shard == b.Info.Shard {
-			return fmt.Errorf("cannot merge: %s and %s are both shard %d/%d", a.Dir, b.Dir, a.Info.Shard, a.Info.Shards)
+	return nil
+}
+
+// shardsOf gives one record of each shard, in the order of the shards: of several
+// tries the complete one. Two complete ones are not two tries.
+func shardsOf(records []*Record) (shards []*Record, err error) {
+	records = slices.Clone(records)
+	slices.SortStableFunc(records, func(a, b *Record) int { return cmp.Compare(a.Info.Shard, b.Info.Shard) })
+	for _, r := range records {
+		last := len(shards) - 1
+		switch {
+		case last < 0 || shards[last].Info.Shard != r.Info.Shard:
+			shards = append(shards, r)
+		case !r.Complete():
+		case shards[last].Complete():
+			return nil, fmt.Errorf("cannot merge: %s and %s are both shard %d/%d", shards[last].Dir, r.Dir, r.Info.Shard,
+				r.Info.Shards)
+		default:
+			shards[last] = r
 		}
 	}
-	return checkComplete(records)
+	return shards, nil
 }
 
 func sameRun(a, b *Record) error {
@@ -76,7 +95,9 @@ func sameRun(a, b *Record) error {
 func LostShards(records []*Record) (lost []int) {
 	ended := map[int]bool{}
 	for _, r := range records {
-		ended[r.Info.Shard] = r.End != nil
+		if r.Complete() {
+			ended[r.Info.Shard] = true
+		}
 	}
 	for i := 1; i <= records[0].Info.Shards; i++ {
 		if !ended[i] {
@@ -89,7 +110,7 @@ func LostShards(records []*Record) (lost []int) {
 // keptLost is how many lost shards an error names.
 const keptLost = 10
 
-// checkComplete names every shard that is missing or has no end.
+// checkComplete names every shard that is missing or did not come to its end.
 func checkComplete(records []*Record) error {
 	given := map[int]*Record{}
 	for _, r := range records {
@@ -107,6 +128,8 @@ func checkComplete(records []*Record) error {
 			words = append(words, fmt.Sprintf("shard %d/%d is not among the given directories", i, of))
 		case r.document.Incomplete != "":
 			words = append(words, fmt.Sprintf("shard %d/%d in %s is incomplete: %s", i, of, r.Dir, r.document.Incomplete))
+		case r.End != nil:
+			words = append(words, fmt.Sprintf("shard %d/%d in %s was interrupted", i, of, r.Dir))
 		default:
 			words = append(words, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed", i, of, r.Dir))
 		}

@@ -85,7 +85,29 @@ func TestLostShards(t *testing.T) {
 	require.NoError(t, err)
 	_, err = merged(shard(t, 1, 2, nil), killed)
 	require.ErrorIs(t, err, history.ErrShardLost)
-	assert.ErrorContains(t, err, "shard 2/2 in "+dir+" has no end")
+	require.ErrorContains(t, err, "shard 2/2 in "+dir+" has no end")
+
+	info.Fleets = a.Info.Fleets
+	info.Shard, info.Shards = 1, 4
+	stopped := t.TempDir()
+	w, err = history.Create(stopped, info)
+	require.NoError(t, err)
+	require.NoError(t, w.Close(history.End{Interrupted: true}))
+	interrupted, err := history.Open(stopped)
+	require.NoError(t, err)
+	all := []*history.Record{interrupted, shard(t, 2, 4, nil), c, shard(t, 4, 4, nil)}
+	_, err = merged(all...)
+	require.ErrorIs(t, err, history.ErrShardLost)
+	require.ErrorContains(t, err, "shard 1/4 in "+stopped+" was interrupted")
+	assert.Equal(t, []int{1}, history.LostShards(all))
+
+	for _, tries := range [][]*history.Record{append(all, a), append([]*history.Record{a}, all...)} {
+		assert.Empty(t, history.LostShards(tries))
+		v, err := merged(tries...)
+		require.NoError(t, err, "of two tries the complete one counts")
+		assert.False(t, v.Interrupted)
+		assert.Equal(t, 4, v.Resources.Processes)
+	}
 }
 
 func TestWhatIsNotOneRun(t *testing.T) {
