@@ -80,8 +80,9 @@ func mergeVerb() cli.Verb {
 		Args:    "DIR…",
 		Summary: "make one verdict of all shards of a run",
 		Help: `Each DIR is the history of one shard: ota-sim run --shard i/N --out DIR. They
-must be of the same scenario, seed and number of shards. The verdict is about the
-whole run, and the one that counts: what a shard could not decide is judged here.
+must be of the same scenario, seed, number of shards and version of ota-sim. The
+verdict is about the whole run, and the one that counts: what a shard could not
+decide is judged here.
 
 If a shard is missing, or its program was killed or interrupted, the exit code is 5,
 and the shard is named: run it again, then merge. What broke off may be among the

@@ -86,6 +86,8 @@ func sameRun(a, b *Record) error {
 		return fmt.Errorf("cannot merge: the device files in %s and %s are not the same", a.Dir, b.Dir)
 	case a.Info.Prefix != b.Info.Prefix:
 		return differ("the key prefix", a.Info.Prefix, b.Info.Prefix)
+	case a.Info.Program != b.Info.Program: // its rules may have changed in between
+		return differ("the program", a.Info.Program, b.Info.Program)
 	}
 	return nil
 }

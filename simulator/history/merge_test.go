@@ -123,6 +123,7 @@ func TestWhatIsNotOneRun(t *testing.T) {
 		{[]*history.Record{a, shard(t, 2, 3, nil)}, "a number of shards of 2 and"},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Seed = 43 })}, "the seed 42 and"},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.World = "real" })}, "the world virtual and"},
+		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Program = "ota-sim 0.9" })}, "the program ota-sim "},
 		{[]*history.Record{a, shard(t, 2, 2, func(i *history.Info) { i.Text = append(i.Text, '\n') })}, "the scenarios in"},
 		{[]*history.Record{shard(t, 1, 2, func(i *history.Info) { i.Shard, i.Shards, i.Fleets = 0, 0, sizes }), b},
 			"it is not a shard of a run"},
