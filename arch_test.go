@@ -122,7 +122,7 @@ var layout = []layer{
 	{"test/harness", "simulator/platform simulator/platform/* internal/*", ""},
 	// the real world is the program's
 	{"test/catalogue", "", "test/harness scenarios simulator simulator/virtual simulator/report simulator/verdict " +
-		"simulator/scenario agent firmware internal/ota"},
+		"simulator/model simulator/scenario agent firmware internal/ota"},
 	// both worlds, from inside: many runs in one process
 	{"test/differ", "", "simulator simulator/real simulator/virtual simulator/verdict simulator/scenario internal/ota"},
 	// report and pages, in a browser

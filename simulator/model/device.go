@@ -14,13 +14,14 @@ import (
 // Settings are what the machines of a scenario's devices know.
 type Settings struct {
 	scenario *scenario.Scenario
+	dialect  Dialect
 	fleets   []agent.Config
 }
 
 // NewSettings returns the settings of devices that speak a dialect and verify packages
 // by open.
 func NewSettings(s *scenario.Scenario, d Dialect, open func(ota.Envelope) (*ota.Manifest, error)) *Settings {
-	x := &Settings{scenario: s}
+	x := &Settings{scenario: s, dialect: d}
 	for i := range s.Fleets {
 		config := MachineConfig(&s.Fleets[i])
 		config.Open = open
@@ -55,6 +56,7 @@ type Device struct {
 	Faults []*fault.Injection
 	Memory Memory
 
+	dialect  Dialect
 	readings agent.Readings
 	none     ota.NoPlanReason // what the platform last said instead of a plan
 }
@@ -63,6 +65,7 @@ type Device struct {
 func NewDevice(m Member, seed uint64, x *Settings, faults *fault.Set) Device {
 	d := Device{Member: m, ID: m.Fleet.Identity(m.N), Config: x.of(m), Faults: faults.Draw(m.Fleet, m.N),
 		Memory: NewMemory(m.Fleet, m.N)}
+	d.dialect = x.dialect
 	d.readings = Readings(m.Fleet, seed, d.ID.Device)
 	return d
 }
@@ -123,6 +126,11 @@ func (d *Device) Untrue(saved *agent.State, r *ota.Report, runs func(i int) stri
 // violations for what it has said and is not so.
 func (d *Device) Last(runs func(i int) string) []verdict.Event {
 	events := Unacknowledged(d.Memory.State)
+	for i := range events {
+		if !d.dialect.IsNative() && underWay(d.Memory.State, events[i].Plan) {
+			events[i].Text = verdict.UntilEnd
+		}
+	}
 	for _, text := range Violations(d.Memory.State, func(component string) (string, bool) {
 		i := d.Memory.Component(component)
 		if i < 0 {

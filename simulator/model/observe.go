@@ -110,6 +110,16 @@ func Violations(saved *agent.State, runs func(component string) (version string,
 	return wrong
 }
 
+// underWay reports whether a device has not come to the end of a plan.
+func underWay(saved *agent.State, plan string) bool {
+	if saved.Run == nil || saved.Run.Plan.ID != plan {
+		return false
+	}
+	return saved.Run.Answer != agent.Accepted || slices.ContainsFunc(saved.Run.Parts, func(p agent.Part) bool {
+		return !p.Status.Done() && !p.Status.Failed() || p.Again
+	})
+}
+
 // Unacknowledged are the events of the reports that a device has on its disk when
 // the run ends, one for each plan. A nil state says nothing.
 func Unacknowledged(saved *agent.State) []verdict.Event {

@@ -65,7 +65,7 @@ func (d *DeviceJudge) sum() {
 func (d *DeviceJudge) missing(t *tally) (undelivered, lost int) {
 	missing := max(0, t.numbered-t.arrived)
 	still := t.ended - max(t.moved, d.since)
-	if d.online && still > d.judge.patience && !d.judge.deaf(t.ended) {
+	if !t.early && d.online && still > d.judge.patience && !d.judge.deaf(t.ended) {
 		return 0, missing
 	}
 	undelivered = min(missing, t.kept)

@@ -43,6 +43,7 @@ type tally struct {
 	said, heard       uint64        // running hashes over the reports in order
 	moved             time.Duration // when a report last arrived, or was made while none was missing
 	kept              int           // reports that the device had when the run ended
+	early             bool          // they were not to be sent yet
 	ended             time.Duration // when that was
 	received          moment
 	upgraded          moment // when the platform last called the device so
@@ -152,7 +153,7 @@ func (d *DeviceJudge) take(e *Event) {
 		d.mistaken = true
 	case Unacknowledged:
 		t := d.tally(e.Plan)
-		t.kept, t.ended = int(e.N), e.At
+		t.kept, t.early, t.ended = int(e.N), e.Text == UntilEnd, e.At
 	default:
 		d.report(e)
 	}

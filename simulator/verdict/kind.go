@@ -23,7 +23,8 @@ const (
 	Conflicting // a report arrived again with another content
 
 	// Unacknowledged is seen at the device when the run ends: N reports of a plan
-	// were still kept, since no acknowledgement had come.
+	// were still kept, since no acknowledgement had come. Text is UntilEnd if none was to
+	// come yet.
 	Unacknowledged
 	// NoPlan is seen at the device: the platform has no plan for it; Text is the
 	// reason that it gives.
@@ -36,6 +37,10 @@ const (
 	Mistaken
 	kindCount
 )
+
+// UntilEnd is the Text of Unacknowledged where a platform takes the reports of a plan
+// together, when the device has come to the end of it.
+const UntilEnd = "until the end of the plan"
 
 // Kinds lists all kinds.
 func Kinds() []Kind {

@@ -6,6 +6,7 @@ import (
 	"otafleet/agent"
 	"otafleet/firmware"
 	"otafleet/internal/ota"
+	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/virtual"
 )
@@ -114,12 +115,17 @@ func moreGoesWrong() []mutation {
 		if f.Times.Hi == 0 {
 			f.Times = always
 		}
-		all = append(all, mutation{name: name, world: func(s *scenario.Scenario) { s.Faults = append(s.Faults, f) }})
+		all = append(all, mutation{name: name, world: func(s *scenario.Scenario) {
+			if !f.OfPlatform() || s.Platform == string(model.HawkBit) { // others are not polled
+				s.Faults = append(s.Faults, f)
+			}
+		}})
 	}
 	add("everybody refuses", scenario.Fault{Kind: scenario.Refuse, At: scenario.At(ota.PlanReceived),
 		Reason: ota.ReasonBusy, For: hours})
 	add("the storage has nothing", scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.At(ota.Downloading),
 		Status: 410})
+	add("the platform takes no report", scenario.Fault{Kind: scenario.HTTPStatus, At: scenario.AtReport, Status: 409})
 	add("no new version is healthy", scenario.Fault{Kind: scenario.Unhealthy, At: scenario.AtHealth})
 	add("new versions restart for ever", scenario.Fault{Kind: scenario.BootLoop, At: scenario.At(ota.Upgrading)})
 	add("the line breaks for good when a report leaves", scenario.Fault{Kind: scenario.Drop, At: scenario.AtReport,
