@@ -32,8 +32,8 @@ const (
 const dialectNames = nativeDialect + ", " + hawkBitDialect + " or " + quecthingDialect
 
 // platformUsage is the description of --platform.
-const platformUsage = "platform that the devices speak with, by its dialect: native, hawkbit or quecthing; empty means " +
-	"the scenario's, or native"
+const platformUsage = "platform that the devices speak with, by its dialect: native, hawkbit or quecthing; empty " +
+	"means the scenario's, or native"
 
 // dialectOf is what the devices of a scenario speak, if a flag says this.
 func dialectOf(flag string, s *scenario.Scenario) (model.Dialect, error) {

@@ -55,7 +55,10 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 		assert.Regexp(t, `✗ the history is complete +history incomplete: cannot record the run: write `+
 			`.*no space left on device`, out.String())
 		assert.Regexp(t, `upgraded +3 `, out.String())
-		assert.Equal(t, &cli.Exit{Code: cli.Failed}, exitOf(v))
+		for _, judge := range []string{hereJudges, mergeJudges} {
+			f.judge = judge
+			assert.Equal(t, &cli.Exit{Code: cli.Failed}, f.exitOf(v))
+		}
 	}
 }
 

@@ -170,6 +170,41 @@ func TestMerge(t *testing.T) {
 	assert.Contains(t, o.err, "cannot write the verdict")
 }
 
+// TestShardsThatMergeJudges: a shard on which the scenario fails has done its part when
+// its history is complete.
+func TestShardsThatMergeJudges(t *testing.T) {
+	t.Parallel()
+	dir, text := t.TempDir(), file(t, "sick.yaml", strings.Replace(sick, "upgrade_failed: 1", "upgrade_failed: 0", 1))
+	shard := func(i, out string, more ...string) outcome {
+		args := []string{"run", "--virtual", "--quiet", "--shard", i + "/2", "--out", filepath.Join(dir, out)}
+		return sim(t, append(append(args, more...), text)...)
+	}
+	failing := ""
+	for _, i := range []string{"1", "2"} {
+		if shard(i, "here-"+i).code == cli.Failed {
+			failing += i
+		}
+		o := shard(i, i, "--verdict", "merge")
+		assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
+	}
+	require.NotEmpty(t, failing, "a device of three is ill")
+	assert.Equal(t, cli.Failed, sim(t, "merge", filepath.Join(dir, "1"), filepath.Join(dir, "2")).code)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	args := []string{"run", "--virtual", "--quiet", "--verdict", "merge", "--shard", "1/2", "--out"}
+	o := simUntil(ctx, append(args, filepath.Join(dir, "stopped"), text)...)
+	assert.Equal(t, cli.Interrupted, o.code, "its history is not complete")
+	for _, wrong := range [][]string{
+		{"--verdict", "merge"}, {"--verdict", "merge", "--shard", "1/2"}, {"--verdict", "merge", "--out", "x"},
+		{"--verdict", "never"},
+	} {
+		o := sim(t, append(append([]string{"run", "--virtual"}, wrong...), text)...)
+		assert.Equal(t, cli.Usage, o.code)
+		assert.Contains(t, o.err, "--verdict "+wrong[1])
+	}
+}
+
 // TestReplay runs the device that failed once more, with the same draws.
 func TestReplay(t *testing.T) {
 	t.Parallel()

@@ -32,12 +32,19 @@ type runFlags struct {
 	worldFlags
 	outputFlags
 	out     string
+	judge   string // hereJudges or mergeJudges
 	metrics string
 	quiet   bool
 	page    pageFlags
 	changed *pflag.FlagSet
 	memory  int64 // bytes that the run was found to take at most
 }
+
+// Where a shard is judged.
+const (
+	hereJudges  = "here"
+	mergeJudges = "merge"
+)
 
 func runVerb() cli.Verb {
 	return cli.Verb{
@@ -79,6 +86,7 @@ Examples:
   ota-sim run my.yaml --virtual
   ota-sim run my.yaml --only gateways-000012 --out look
   ota-sim run my.yaml --shard 1/4 --out part-1
+  ota-sim run my.yaml --shard 2/4 --out part-2 --verdict merge
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
   ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --fake-platform
   ota-sim run my.yaml --platform hawkbit
@@ -86,24 +94,30 @@ Examples:
   ota-sim run my.yaml --broker mqtt://staging --trust staging.pub --source-addresses 10.0.0.2-10.0.0.9`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := runFlags{changed: flags}
-			f.choiceFlags.define(flags)
-			f.deviceFlags.define(flags)
-			f.worldFlags.define(flags)
-			flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
-			f.outputFlags.define(flags)
-			flags.StringVar(&f.metrics, "metrics", "",
-				"serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
-			f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as "+
-				"127.0.0.1:8080")
-			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
+			f.define(flags)
 			return f.run
 		},
 	}
 }
 
+func (f *runFlags) define(flags *pflag.FlagSet) {
+	f.choiceFlags.define(flags)
+	f.deviceFlags.define(flags)
+	f.worldFlags.define(flags)
+	flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
+	flags.StringVar(&f.judge, "verdict", hereJudges, "what the exit code of a shard says: here, whether it held; "+
+		"merge, whether its history is complete, for merge to judge")
+	f.outputFlags.define(flags)
+	flags.StringVar(&f.metrics, "metrics", "",
+		"serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
+	f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as "+
+		"127.0.0.1:8080")
+	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
+}
+
 func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	if err := f.outApart(); err != nil {
-		return err
+	if err := errors.Join(f.checkJudge(), f.outApart()); err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := f.outputFlags.begin(f.read(args)...); err != nil {
 		return err
@@ -116,7 +130,29 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if v == nil {
 		return err
 	}
-	return f.show(streams, v, cmp.Or(err, exitOf(v)))
+	return f.show(streams, v, cmp.Or(err, f.exitOf(v)))
+}
+
+// checkJudge refuses to leave to merge what it cannot judge.
+func (f *runFlags) checkJudge() error {
+	switch {
+	case f.judge == hereJudges:
+		return nil
+	case f.judge != mergeJudges:
+		return fmt.Errorf("--verdict %s: want %s or %s", f.judge, hereJudges, mergeJudges)
+	case f.shard == "" || f.out == "":
+		return errors.New("--verdict merge is for a shard whose history is kept: give --shard and --out, too")
+	}
+	return nil
+}
+
+// exitOf is the exit code of the run. What merge will judge has done its part when its
+// history is complete.
+func (f *runFlags) exitOf(v *verdict.Verdict) error {
+	if f.judge == mergeJudges && !v.Interrupted && !v.Unrecorded {
+		return nil
+	}
+	return exitOf(v)
 }
 
 // read lists the files that the run reads, and those that its history will have.
@@ -164,7 +200,7 @@ func (f *runFlags) outApart() error {
 	}
 	for _, path := range f.files() {
 		if filepath.Dir(resolved(path)) == resolved(f.out) || filepath.Dir(path) == filepath.Clean(f.out) {
-			return cli.Exitf(cli.Usage, "%s would lie in %s, which the history has to itself: give the verdict another place",
+			return fmt.Errorf("%s would lie in %s, which the history has to itself: give the verdict another place",
 				path, f.out)
 		}
 	}

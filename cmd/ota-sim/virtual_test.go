@@ -99,8 +99,8 @@ func TestVirtualWorld(t *testing.T) {
 // their way are not lost, and are kept apart.
 func TestTimeIsUp(t *testing.T) {
 	t.Parallel()
-	text := strings.NewReplacer("count: 3", "count: 60\n    arrive: {over: 2s}\n    link: {latency: 400ms}", "duration: 10m",
-		"duration: 4s").Replace(small)
+	text := strings.NewReplacer("count: 3", "count: 60\n    arrive: {over: 2s}\n    link: {latency: 400ms}",
+		"duration: 10m", "duration: 4s").Replace(small)
 	require.Contains(t, text, "count: 60")
 	require.Contains(t, text, "duration: 4s")
 	path := file(t, "up.yaml", text)

@@ -17,6 +17,7 @@ type Verdict struct {
 	HistoryDigest string // of the recorded history: Digest.Of
 	Resources     Resources
 	Interrupted   bool // the run was stopped before its end
+	Unrecorded    bool // its record was not kept whole
 
 	// What a reader needs to run it again. Each may be empty.
 	Text    string    // of the scenario's file
@@ -68,6 +69,7 @@ func (v *Verdict) cutShort(measured string) {
 // is about everything that happened, but the record cannot be judged again to
 // the same, so the verdict does not hold.
 func (v *Verdict) LoseHistory(reason error) {
+	v.Unrecorded = true
 	v.fail("the history is complete", "history incomplete: "+reason.Error())
 }
 
