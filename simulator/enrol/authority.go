@@ -32,7 +32,7 @@ func Algorithms() []Algorithm { return []Algorithm{P256, Ed25519} }
 const Platform = "ota-platform"
 
 // commonName of the authority, which says to whoever finds it that it proves nothing.
-const commonName = "ota-sim test authority, not for production"
+const commonName = "test authority of ota-sim, not for production"
 
 // Authority signs the certificates of devices. It is not changed after NewAuthority,
 // so it may be shared.

@@ -29,6 +29,10 @@ var untyped = map[string]string{
 	"ota-agent validate --staged FILE": "the tests of cmd/ota-agent/config have a new configuration",
 	"ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub": "a broker with TLS: " +
 		"test/real/secure_test.go has one",
+	"ota-sim run thousand --devices staging/fleet.csv --broker mqtts://staging --ca-file staging-ca.pem " +
+		"--fake-platform --platform-cert-file staging/platform.pem --platform-key-file staging/platform.key": "a broker " +
+		"that takes nothing but certificates: test/real/enrolled_test.go has one",
+	"ota-sim enrol thousand --out staging --remove":  "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
 	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
 	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",
 	"bin/ota-agent run --config examples/agent.yaml": guided,

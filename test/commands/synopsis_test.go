@@ -209,8 +209,8 @@ func TestFlagsInDocuments(t *testing.T) {
 // the agent's verbs in the guide of its operators.
 func TestEveryFlagIsExplained(t *testing.T) {
 	for program, documents := range map[string][]string{
-		"ota-agent": {"docs/OPERATOR.md"}, "ota-sim": {"docs/SCENARIOS.md", "docs/PLATFORM.md", "docs/PLATFORMS.md",
-			"docs/OPERATOR.md"},
+		"ota-agent": {"docs/OPERATOR.md"}, "ota-sim": {"docs/SCENARIOS.md", "docs/FLEETS.md", "docs/PLATFORM.md",
+			"docs/PLATFORMS.md", "docs/OPERATOR.md"},
 	} {
 		text := ""
 		for _, name := range documents {
