@@ -86,9 +86,10 @@ type Exchange struct {
 	queued  []mark // reports that are in queue, or were
 
 	// What the agent says of the device.
-	inventory  *ota.Inventory // nil before the first one
-	introduced bool           // the platform has it, on this connection
-	asked      time.Time      // when no plan is taken for the answer to the wish for one; zero if none waits
+	inventory  *ota.Inventory      // nil before the first one
+	list       []quecthing.Version // of it, all but the module
+	introduced bool                // the platform has it, on this connection
+	asked      time.Time           // when no plan is taken for the answer to the wish for one; zero if none waits
 
 	plans []*plan // those that are not over, oldest first
 	fails int     // failed downloads in a row, over all plans

@@ -276,11 +276,12 @@ func (x *Exchange) hand(p *plan, c *part, pkg *ota.Package, target string, err e
 	x.message(pkg)
 }
 
-// unaccepted reports whether a plan for the component waits for its answer, or has been
-// refused: an address must not go past that.
+// unaccepted reports whether a plan waits for its answer, or one for the component has
+// been refused: an address must not go past that.
 func (x *Exchange) unaccepted(component string) bool {
 	return slices.ContainsFunc(x.plans, func(p *plan) bool {
-		return p.answer != accepted && p.partOf(component) != nil
+		return p.answer == unanswered ||
+			p.answer == refused && p.implied == nil && p.partOf(component) != nil
 	})
 }
 
@@ -306,7 +307,7 @@ func (x *Exchange) packageOf(items quecthing.Items) (p *ota.Package, target stri
 	target = items.Text(quecthing.Target)
 	url, component := items.Text(quecthing.URL), items.Text(quecthing.Component)
 	size, _ := items.Int(quecthing.Size)
-	sum := ota.Checksum{Kind: ota.MD5, Hex: items.Text(quecthing.MD5)}
+	sum := ota.Checksum{Kind: ota.MD5, Hex: strings.ToLower(items.Text(quecthing.MD5))}
 	if strong := items.Text(quecthing.SHA256); strong != "" {
 		sum = ota.Checksum{Kind: ota.SHA256, Hex: strings.ToLower(strong)}
 	}

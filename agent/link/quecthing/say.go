@@ -29,6 +29,7 @@ func (x *Exchange) Send(now time.Time, m ota.Up) {
 func (x *Exchange) inventoried(inv *ota.Inventory) {
 	changed := x.inventory != nil && !sameVersions(x.inventory, inv)
 	x.inventory = inv
+	x.listVersions()
 	x.running(inv.Running)
 	if !x.introduced {
 		x.tell()
@@ -245,7 +246,8 @@ func (x *Exchange) say(c *part, s quecthing.Status, ack *ota.Ack) {
 		kind = quecthing.MCUType
 	}
 	items := quecthing.Items{quecthing.Int(quecthing.StatusCode, int64(s)),
-		quecthing.Text(quecthing.StatusText, s.String()), quecthing.Int(quecthing.ComponentType, kind), quecthing.Text(quecthing.Component, c.id)}
+		quecthing.Text(quecthing.StatusText, s.String()), quecthing.Int(quecthing.ComponentType, kind),
+		quecthing.Text(quecthing.Component, c.id)}
 	switch s {
 	case quecthing.Confirmed:
 		if x.settings.WantSHA256 {

@@ -70,14 +70,22 @@ func (x *Exchange) moduleVersion() string {
 	return ""
 }
 
-// versionList is what the other components run. One that the wire cannot name is left
-// out.
-func (x *Exchange) versionList() string {
-	var list []quecthing.Version
-	module := x.module()
-	for i := 0; x.inventory != nil && i < len(x.inventory.Components); i++ {
-		c := &x.inventory.Components[i]
-		if i == module {
+// versionList is what the other components run.
+func (x *Exchange) versionList() string { return quecthing.FormatVersions(x.list) }
+
+// listVersions notes what the other components run: what has changed comes to the end.
+// A component that the wire cannot name is left out.
+func (x *Exchange) listVersions() {
+	module, list := x.module(), x.list
+	runs := map[string]string{}
+	for i, c := range x.inventory.Components {
+		if i != module {
+			runs[c.ID] = c.Version
+		}
+	}
+	list = slices.DeleteFunc(slices.Clone(list), func(v quecthing.Version) bool { return runs[v.Component] != v.Version })
+	for i, c := range x.inventory.Components {
+		if i == module || slices.Contains(list, quecthing.Version{Component: c.ID, Version: c.Version}) {
 			continue
 		}
 		var err error
@@ -85,7 +93,7 @@ func (x *Exchange) versionList() string {
 			x.trouble = err
 		}
 	}
-	return quecthing.FormatVersions(list)
+	x.list = list
 }
 
 // kindOf is the type of a component, as the agent has it.
@@ -114,6 +122,7 @@ func (x *Exchange) runs(id, version string) {
 	known.Components = slices.Clone(known.Components)
 	known.Components[i].Version = version
 	x.inventory = &known
+	x.listVersions()
 }
 
 func sameVersions(a, b *ota.Inventory) bool { return slices.Equal(a.Components, b.Components) }
