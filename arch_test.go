@@ -96,7 +96,9 @@ var layout = []layer{
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
 	{"simulator/platform/account", "simulator/platform/engine internal/ota", ""},
+	{"simulator/platform/hawkbit/management", "internal/ota", ""},
 	{"simulator/platform/hawkbit", "simulator/platform simulator/platform/account simulator/platform/engine " +
+		"simulator/platform/hawkbit/management " +
 		"internal/httpserver internal/ota internal/wire", "internal/bundle"},
 	{"simulator/platform/quecthing", "simulator/platform simulator/platform/account simulator/platform/broker " +
 		"simulator/platform/engine internal/ota internal/quecthing", "internal/bundle internal/quecthing/trial"},

@@ -106,17 +106,18 @@ func (h *Handler) artifacts(r *request, p *engine.AssignedPart) ([]artifact, err
 	if err != nil {
 		return nil, err
 	}
-	base := r.base + "/softwaremodules/" + engine.PackageID(p.Package) + "/artifacts/"
+	base := r.artifactsOf(engine.PackageID(p.Package))
 	var all []artifact
 	for i, f := range append(files[:len(files):len(files)], manifest.describe(p.ID+wire.SidecarSuffix)) {
-		where := base + f.Name
+		one := describe(f.Name, f.Size, hashes{f.SHA1, f.MD5, f.SHA256}, base)
 		if h.config.FileURL != nil && i < len(files) {
-			if where, err = h.config.FileURL(p.Package, f.Name); err != nil {
+			where, err := h.config.FileURL(p.Package, f.Name)
+			if err != nil {
 				return nil, err
 			}
+			one.Links["download-http"] = link{where}
 		}
-		all = append(all, artifact{Name: f.Name, Size: f.Size, Hashes: hashes{f.SHA1, f.MD5, f.SHA256},
-			Links: map[string]link{"download-http": {where}, "md5sum-http": {base + f.Name + ".MD5SUM"}}})
+		all = append(all, one)
 	}
 	return all, nil
 }
@@ -242,11 +243,8 @@ func (h *Handler) confirmation(r *request) error {
 	if err := read(r.w, r.Request, &said); err != nil {
 		return err
 	}
-	if said.Confirmation != "confirmed" && said.Confirmation != "denied" {
-		return badBody(fmt.Sprintf("confirmation %.40q: want confirmed or denied", said.Confirmation))
-	}
-	if len(said.Details) > maxDetails {
-		return overQuota(fmt.Sprintf("%d details: at most %d are kept", len(said.Details), maxDetails))
+	if err := said.check(); err != nil {
+		return err
 	}
 	var refused error
 	err := h.platform.Converse(func(t *platform.Talk) {

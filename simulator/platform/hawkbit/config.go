@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/platform/hawkbit/management"
 )
 
 // DefaultSleep is the pause between two polls of a device.
@@ -27,6 +28,10 @@ type Config struct {
 	// that they name.
 	Product string
 	Sleep   time.Duration // between two polls, in whole seconds; 0 means DefaultSleep
+	// Targets is what operators make by the management API; nil serves no such API.
+	// Devices of its targets have the tokens that it gives them.
+	Targets   *management.Store
+	Operators func(user, password string) bool // decides on their passwords
 	// FileURL gives a fresh address of a file of a package elsewhere, as of a hawkBit whose
 	// artifacts lie on a CDN; nil for the server's own.
 	FileURL func(reference, name string) (string, error)
@@ -44,6 +49,9 @@ func (c *Config) Validate() error {
 			problems,
 			fmt.Errorf("product %q: want 1 to %d characters of [A-Za-z0-9_-]", c.Product, ota.MaxKey),
 		)
+	}
+	if (c.Targets == nil) != (c.Operators == nil) {
+		problems = append(problems, errors.New("the management API needs operators, and they need it"))
 	}
 	return errors.Join(problems...)
 }

@@ -17,5 +17,12 @@
 //
 // It has one tenant, whatever the device calls it. It has no distribution sets,
 // maintenance windows, soft updates, downloads without an update, action history or
-// installedBase, and no management API: pages and API of the platform are that.
+// installedBase.
+//
+// # Two sorts of devices
+//
+// Pages and API of the platform decide for devices that come by themselves. With
+// Config.Targets there are also targets that operators make by hawkBit's management
+// API, to which package management gives actions of distribution sets; what those
+// devices see is in managed.go.
 package hawkbit

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -65,6 +66,18 @@ type artifact struct {
 	Hashes hashes          `json:"hashes"`
 	Size   int64           `json:"size"`
 	Links  map[string]link `json:"_links"`
+}
+
+// artifactsOf is where the artifacts of a module are.
+func (r *request) artifactsOf(module any) string {
+	return fmt.Sprint(r.base, "/softwaremodules/", module, "/artifacts/")
+}
+
+// describe is an artifact among those of a module.
+func describe(name string, size int64, digests hashes, base string) artifact {
+	address := base + url.PathEscape(name)
+	return artifact{Name: name, Size: size, Hashes: digests, Links: map[string]link{
+		"download-http": {address}, "md5sum-http": {address + ".MD5SUM"}}}
 }
 
 type hashes struct {
@@ -137,6 +150,17 @@ func (f *feedback) check() error {
 type confirmation struct {
 	Confirmation string   `json:"confirmation"`
 	Details      []string `json:"details"`
+}
+
+// check refuses what hawkBit does not know.
+func (c *confirmation) check() error {
+	if c.Confirmation != "confirmed" && c.Confirmation != "denied" {
+		return badBody(fmt.Sprintf("confirmation %.40q: want confirmed or denied", c.Confirmation))
+	}
+	if len(c.Details) > maxDetails {
+		return overQuota(fmt.Sprintf("%d details: at most %d are kept", len(c.Details), maxDetails))
+	}
+	return nil
 }
 
 // read takes the body of a request.

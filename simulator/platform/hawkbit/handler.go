@@ -10,6 +10,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/hawkbit/management"
 )
 
 // Platform is what the requests of devices are about: a platform.Service, or the
@@ -31,6 +32,8 @@ type Handler struct {
 	config   Config
 	platform Platform
 	routes   []route
+	// operators is the management API; nil without one.
+	operators *management.API
 
 	mu      sync.Mutex // guards the following
 	devices map[string]*device
@@ -43,6 +46,9 @@ func New(shown Platform, config Config) (*Handler, error) {
 	}
 	h := &Handler{config: config.withDefaults(), platform: shown, devices: map[string]*device{}}
 	h.routes = h.table()
+	if config.Targets != nil {
+		h.operators = management.NewAPI(config.Targets, config.Operators, h.config.Logger)
+	}
 	return h, nil
 }
 
@@ -52,12 +58,17 @@ type request struct {
 	w      http.ResponseWriter
 	base   string // address of the device's root
 	tenant string
-	device *device
+	sleep  time.Duration
+	device *device  // nil of a target that operators have made
 	rest   []string // the levels of the path below the root
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.operators != nil && strings.HasPrefix(r.URL.Path, management.Root) {
+		h.operators.ServeHTTP(w, r)
+		return
+	}
 	if err := h.serve(w, r); err != nil {
 		p := problemOf(err)
 		h.config.Logger.Debug("refused", "method", r.Method, "path", r.URL.Path, "status", p.status, "error", err)
@@ -74,26 +85,36 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if len(levels) < 4 || len(levels) > 8 || levels[1] != "controller" || levels[2] != "v1" {
 		return notFound("the resource")
 	}
-	key := levels[3]
-	if !h.letsIn(r, key) {
-		return refusal(http.StatusUnauthorized, "", "", "not authenticated")
-	}
-	if !ota.ValidKey(key) {
-		return notFound("the device")
-	}
-	d, err := h.device(key)
-	if err != nil {
-		return err
-	}
 	scheme := "http://"
 	if r.TLS != nil {
 		scheme = "https://"
 	}
-	return h.route(&request{
-		Request: r, w: w, base: scheme + r.Host + "/" + strings.Join(levels[:4], "/"), tenant: levels[0], device: d,
-		rest: levels[4:],
-	})
+	key := levels[3]
+	q := &request{Request: r, w: w, base: scheme + r.Host + "/" + strings.Join(levels[:4], "/"), tenant: levels[0],
+		sleep: h.config.Sleep, rest: levels[4:]}
+	if h.config.Targets != nil {
+		if target, known := h.config.Targets.Target(key); known {
+			if !h.letsTargetIn(r, target) {
+				return unknown()
+			}
+			return managed{q, target}.serve()
+		}
+	}
+	if !h.letsIn(r, key) {
+		return unknown()
+	}
+	if !ota.ValidKey(key) {
+		return notFound("the device")
+	}
+	var err error
+	if q.device, err = h.device(key); err != nil {
+		return err
+	}
+	return h.route(q)
 }
+
+// unknown refuses whoever has no token.
+func unknown() error { return refusal(http.StatusUnauthorized, "", "", "not authenticated") }
 
 // device finds what is remembered of a device.
 func (h *Handler) device(key string) (*device, error) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"otafleet/simulator/platform"
+	"otafleet/simulator/platform/hawkbit/management"
 )
 
 // problem is why a request is refused, in hawkBit's form.
@@ -57,7 +58,10 @@ func notAllowed(message string) *problem {
 // problemOf finds what to answer to an error.
 func problemOf(err error) *problem {
 	var known *problem
+	var managed *management.Problem
 	switch {
+	case errors.As(err, &managed):
+		return &problem{managed.Status, managed.Class, managed.Code, managed.Message}
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, platform.ErrDown), errors.Is(err, platform.ErrStorage):
