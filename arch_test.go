@@ -107,6 +107,7 @@ var layout = []layer{
 	{"simulator/platform/*", "internal/*", ""},
 	// not agent: a platform that shares its code would share its mistakes
 	{"simulator/platform", "simulator/platform/* internal/*", ""},
+	{"simulator/target/*", "internal/ota", "simulator/platform/hawkbit/management"},
 	{"simulator", "simulator/model simulator/scenario simulator/selection simulator/verdict", ""},
 	// no sockets: not the broker, not the link
 	// but the rules of a dialect, whose requests it carries itself

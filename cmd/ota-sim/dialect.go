@@ -16,6 +16,7 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 	"otafleet/simulator/platform/hawkbit"
+	"otafleet/simulator/platform/hawkbit/management"
 	"otafleet/simulator/platform/quecthing"
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
@@ -56,6 +57,7 @@ type dialectFlags struct {
 	gatewayToken string // file
 	product      string
 	sleep        time.Duration
+	operators    string // file
 	quecthing    string // where its devices connect
 	products     string // file
 }
@@ -81,6 +83,8 @@ func (f *dialectFlags) define(flags *pflag.FlagSet) {
 		"product of devices that tell hawkBit none; empty means the tenant that they name",
 	)
 	flags.DurationVar(&f.sleep, "hawkbit-sleep", hawkbit.DefaultSleep, "pause between two polls of a device")
+	flags.StringVar(&f.operators, "hawkbit-operators-file", "",
+		"file of username:password lines of who may use hawkBit's Management API; empty serves none")
 	flags.StringVar(&f.quecthing, "quecthing-listen", "127.0.0.1:1884", "where quecthing devices connect")
 	flags.StringVar(&f.products, "quecthing-products-file", "",
 		"file of PRODUCT:SECRET lines for quecthing devices; empty lets everybody in")
@@ -118,10 +122,16 @@ func (f *dialectFlags) listen(config *platform.Config) (*hawkbit.Server, error) 
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	server, err := hawkbit.Listen(f.hawkBit, hawkbit.Config{
-		Credentials: config.Credentials, GatewayToken: string(token), Product: f.product, Sleep: f.sleep,
-		Logger: config.Logger,
-	})
+	c := hawkbit.Config{Credentials: config.Credentials, GatewayToken: string(token), Product: f.product, Sleep: f.sleep,
+		Logger: config.Logger}
+	if f.operators != "" {
+		known, err := readCredentials(f.operators)
+		if err != nil {
+			return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("--hawkbit-operators-file: %w", err)}
+		}
+		c.Targets, c.Operators = management.NewStore(f.sleep), known.check
+	}
+	server, err := hawkbit.Listen(f.hawkBit, c)
 	var failed *net.OpError
 	if errors.As(err, &failed) {
 		err = fmt.Errorf("%w: --hawkbit-listen takes another address, such as 127.0.0.1:0 for a free port", err)
@@ -129,7 +139,7 @@ func (f *dialectFlags) listen(config *platform.Config) (*hawkbit.Server, error) 
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if config.Credentials == nil && len(token) == 0 && !onLoopback(f.hawkBit) {
+	if config.Credentials == nil && len(token) == 0 && f.operators == "" && !onLoopback(f.hawkBit) {
 		config.Logger.Warn(
 			"hawkBit's API is reachable from other machines and lets everybody in: give --credentials or " +
 				"--hawkbit-gateway-token-file",

@@ -38,15 +38,18 @@ type Store struct {
 	last    int   // the last number that was given to anything
 }
 
-// NewStore returns a store without anything in it.
-func NewStore() *Store {
+// NewStore returns a store without anything in it, of a server whose devices pause for so
+// long between two polls.
+func NewStore(polls time.Duration) *Store {
 	return &Store{now: time.Now, targets: map[string]*target{}, actions: map[int]*action{},
-		config: map[string]any{targetTokens: true, confirmation: false}}
+		config: map[string]any{targetTokens: true, confirmation: false,
+			pollingTime: time.Time{}.Add(polls).Format(time.TimeOnly)}}
 }
 
 // What the tenant's configuration says.
 const (
 	targetTokens = "authentication.targettoken.enabled"
+	pollingTime  = "pollingTime"
 	confirmation = "user.confirmation.flow.enabled" // actions wait for the device's confirmation
 )
 
@@ -134,7 +137,7 @@ func (s *Store) number() int {
 // assign gives a target a set; nil if it has that already. What the target has not ended
 // is cancelled. The caller holds mu.
 func (s *Store) assign(t *target, wanted *set, force string, by *rollout) (*action, error) {
-	if t.assigned == wanted && t.status != Failed {
+	if t.assigned == wanted {
 		return nil, nil
 	}
 	if len(t.actions) >= maxActions {

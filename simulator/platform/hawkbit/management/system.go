@@ -43,8 +43,8 @@ func (s *Store) setConfig(r *request) (int, any, error) {
 	if err := r.decode(&b); err != nil {
 		return 0, nil, err
 	}
-	if b.Value == nil {
-		return 0, nil, badRequest("want a value of true or false")
+	if b.Value == nil || r.PathValue("key") == pollingTime {
+		return 0, nil, badRequest("want a value of true or false, and not of %s", pollingTime)
 	}
 	s.config[r.PathValue("key")] = *b.Value
 	return s.showConfig(r)
