@@ -61,6 +61,9 @@ func readIdentity(certFile, keyFile string) (*tls.Certificate, error) {
 // reachable refuses at once a broker at which nothing listens, or that is not the
 // one that it should be, instead of after the whole run.
 func reachable(ctx context.Context, w *real.World, c *choice) error {
+	if w.HawkBit != nil {
+		return staged(ctx, w.HawkBit)
+	}
 	if w.BrokerURL == "" {
 		return nil
 	}

@@ -46,13 +46,7 @@ const (
 	mergeJudges = "merge"
 )
 
-func runVerb() cli.Verb {
-	return cli.Verb{
-		Name:    "run",
-		Args:    "SCENARIO",
-		Words:   scenarios.Names(),
-		Summary: "run a scenario and judge it",
-		Help: `SCENARIO is a file, the name of a bundled scenario (see 'ota-sim list'), or - for
+const runHelp = `SCENARIO is a file, the name of a bundled scenario (see 'ota-sim list'), or - for
 standard input.
 Every virtual device is a real agent: its own MQTT session, its own verified
 downloads over real sockets. Only flash, power and line are simulated.
@@ -71,6 +65,9 @@ With --platform hawkbit the devices poll hawkBit's device API, which the fake pl
 serves in this process; with --platform quecthing they speak as modules with Quectel's
 device SDK. A scenario that asks for what the dialect cannot say is refused before the
 run.
+With --url they poll a hawkBit of yours: the run makes targets, modules
+and distribution sets there, assigns them as the scenario's plans say, holds what
+hawkBit believes in the end against what each device runs, and removes what it has made.
 
 With --virtual nothing waits and nothing is sent: time jumps from one event to the
 next. A million devices take about a minute, and the same seed gives the same
@@ -90,8 +87,17 @@ Examples:
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
   ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --fake-platform
   ota-sim run my.yaml --platform hawkbit
+  ota-sim run my.yaml --platform hawkbit --url http://staging:8080 --username admin --password-file operator.txt
   ota-sim run my.yaml --broker mqtts://staging --ca-file staging-ca.pem --trust staging.pub
-  ota-sim run my.yaml --broker mqtt://staging --trust staging.pub --source-addresses 10.0.0.2-10.0.0.9`,
+  ota-sim run my.yaml --broker mqtt://staging --trust staging.pub --source-addresses 10.0.0.2-10.0.0.9`
+
+func runVerb() cli.Verb {
+	return cli.Verb{
+		Name:    "run",
+		Args:    "SCENARIO",
+		Words:   scenarios.Names(),
+		Summary: "run a scenario and judge it",
+		Help:    runHelp,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := runFlags{changed: flags}
 			f.define(flags)
@@ -122,6 +128,10 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err := f.outputFlags.begin(f.read(args)...); err != nil {
 		return err
 	}
+	if done, err := f.removeRun(ctx); done {
+		return err
+	}
+	f.staging.begin(&f.deviceFlags)
 	s, err := scenarioOf(streams, args, &f.deviceFlags)
 	if err != nil {
 		return err
@@ -189,7 +199,12 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err := reachable(ctx, world, c); err != nil {
 		return nil, err
 	}
-	return f.play(ctx, text, s, c, world)
+	v, err := f.play(ctx, text, s, c, world)
+	if v != nil && f.staging.keep {
+		fmt.Fprintf(text, "hawkBit keeps what this run has made. To remove it, give the same command --remove-run %s\n",
+			f.staging.name)
+	}
+	return v, err
 }
 
 // outApart refuses files of the verdict in the directory of the history, which must

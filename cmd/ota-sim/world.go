@@ -33,6 +33,7 @@ type worldFlags struct {
 	allowUnsigned bool
 	planWait      time.Duration
 	store         storeFlags
+	staging       stagingFlags
 }
 
 func (f *worldFlags) define(flags *pflag.FlagSet) {
@@ -47,8 +48,10 @@ func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.sources, "source-addresses", nil,
 		"addresses of this machine that sessions come from, in turns: a list of addresses, first-last and address/bits")
 	flags.BoolVar(&f.fakePlatform, "fake-platform", false, "with --broker: run the fake platform through that broker")
-	flags.StringVar(&f.username, "username", "", "user name of every device at the broker; empty means its device key")
-	flags.StringVar(&f.passwordFile, "password-file", "", "file with the password of every device at the broker")
+	flags.StringVar(&f.username, "username", "",
+		"user name of every device at the broker, empty means its device key; with --url, the operator's")
+	flags.StringVar(&f.passwordFile, "password-file", "",
+		"file with the password of every device at the broker; with --url, the operator's")
 	flags.StringVar(&f.platformUser, "platform-username", "",
 		"with --fake-platform: user name of the platform at the broker")
 	flags.StringVar(&f.platformFile, "platform-password-file", "",
@@ -62,6 +65,7 @@ func (f *worldFlags) define(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.planWait, "wait-for-plan", 0,
 		"with a platform of yours: do not end before a plan has come to some device, or this time is over")
 	f.store.define(flags)
+	f.staging.define(flags)
 }
 
 // currentName gives a flag's name of today for one that it had.
@@ -128,6 +132,13 @@ func (f *worldFlags) real(c *choice, devices string) (*real.World, error) {
 	}
 	if w.Sources, err = netem.ParseSources(f.sources); err != nil {
 		return nil, fmt.Errorf("--source-addresses: %w", err)
+	}
+	operator, err := f.operator()
+	if err != nil {
+		return nil, err
+	}
+	if operator != nil {
+		w.HawkBit = &real.Staging{Operator: operator, Name: f.staging.name, Tenant: f.staging.tenant, Keep: f.staging.keep}
 	}
 	if len(f.trust) > 0 || f.allowUnsigned {
 		w.Trust = &wire.Trust{AllowUnsigned: f.allowUnsigned}

@@ -54,8 +54,8 @@ func (d *device) boot() *boot {
 		Now:     func() time.Time { return hooks.Clock(time.Now()) },
 	})
 	d.current = l
-	l.runner.Start(withTransport(d.world.ctx, storage{d.link, d.Busy, hooks.Exchange}), &l.tasks,
-		fmt.Sprint("boot-", d.boots))
+	downloads := storage{d.link, d.world.downloads(d), d.Busy, hooks.Exchange}
+	l.runner.Start(withTransport(d.world.ctx, downloads), &l.tasks, fmt.Sprint("boot-", d.boots))
 	if d.member == nil {
 		l.session = d.newSession(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)

@@ -179,6 +179,9 @@ func (d *device) settled() bool {
 	if d.gone || lost || d.Extra {
 		return true
 	}
+	if s, is := d.world.face.(*staged); is && d.names.count() < s.actions(d.ID.Device) {
+		return false // it has not heard of all that it was given
+	}
 	delivered := !slices.ContainsFunc(d.Memory.Reports(), func(r ota.Report) bool {
 		return r.Seq > d.external.stored.Last(r.Plan) // every report is acknowledged, or known all the same
 	})

@@ -12,7 +12,7 @@ import (
 // follow carries out the schedule until ctx ends. What happens at the start has
 // happened when it returns.
 func (w *world) follow(ctx context.Context) {
-	left := model.Schedule(w.scenario, w.platform != nil)
+	left := model.Schedule(w.scenario, w.platform != nil || w.settings.HawkBit != nil)
 	for len(left) > 0 && left[0].At == 0 {
 		w.take(left[0])
 		left = left[1:]

@@ -16,6 +16,7 @@ import (
 // its link, and real answers, changed as its faults say.
 type storage struct {
 	link   *netem.Link
+	send   http.RoundTripper // over it
 	busy   func() (component string, install time.Duration)
 	faults func(*fault.Exchange)
 }
@@ -32,7 +33,7 @@ func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.Refund()
 		return refusal(r, x.Status), nil
 	}
-	answer, err := s.link.RoundTrip(shifted(r, x.Shift))
+	answer, err := s.send.RoundTrip(shifted(r, x.Shift))
 	if err != nil || answer.StatusCode >= http.StatusMultipleChoices {
 		x.Refund()
 		return answer, err

@@ -130,3 +130,10 @@ func (n *names) of(id string) string {
 	defer n.mu.Unlock()
 	return n.known.Of(id)
 }
+
+// count is how many plans the device has heard of.
+func (n *names) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.known)
+}

@@ -3,6 +3,7 @@ package real
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"otafleet/agent"
@@ -29,11 +30,25 @@ type face interface {
 	close() error
 }
 
+// authorizer is a face from which downloads need more than their address.
+type authorizer interface {
+	// authorized carries a device's downloads.
+	authorized(d *device) http.RoundTripper
+}
+
+// downloads is what carries a device's downloads, over its link.
+func (w *world) downloads(d *device) http.RoundTripper {
+	if a, is := w.face.(authorizer); is {
+		return a.authorized(d)
+	}
+	return d.link
+}
+
 // Dialects lists those that the devices of this world speak.
 func Dialects() []model.Dialect { return []model.Dialect{model.Native, model.HawkBit, model.QuecThing} }
 
 // openFace opens what devices of the run's dialect reach.
-func (w *world) openFace() (face, error) {
+func (w *world) openFace(ctx context.Context) (face, error) {
 	switch w.dialect {
 	case "", model.Native:
 		url := w.settings.BrokerURL
@@ -42,6 +57,9 @@ func (w *world) openFace() (face, error) {
 		}
 		return broker{url, w.settings}, nil
 	case model.HawkBit:
+		if w.settings.HawkBit != nil {
+			return newStaged(ctx, w)
+		}
 		return newHawkBit(w)
 	case model.QuecThing:
 		return newQuecThing(w)

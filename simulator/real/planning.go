@@ -3,7 +3,6 @@ package real
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"io"
 	"sync"
@@ -16,14 +15,9 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-// uploadPackages makes the packages of the scenario's plans and puts them on the
-// catalog.
-func (w *world) uploadPackages(ctx context.Context, key ed25519.PrivateKey) error {
-	made, err := model.MakePackages(w.scenario, w.seed, key, time.Now())
-	if err != nil {
-		return err
-	}
-	for _, p := range made {
+// uploadPackages puts the packages of the scenario's plans on the catalog.
+func (w *world) uploadPackages(ctx context.Context) error {
+	for _, p := range w.packages {
 		if err := w.platform.AddPackage(ctx, p.Envelope, p.Manifest, []io.ReaderAt{bytes.NewReader(p.Bytes)}); err != nil {
 			return err
 		}
@@ -59,7 +53,7 @@ func (w *world) command(cmd engine.Command) {
 	w.orders.mu.Lock()
 	defer w.orders.mu.Unlock()
 	if len(w.orders.waiting) == 0 {
-		err := w.platform.Command(cmd)
+		err := w.order(cmd)
 		if !errors.Is(err, platform.ErrDown) {
 			w.commanded(cmd, err)
 			return
@@ -68,6 +62,14 @@ func (w *world) command(cmd engine.Command) {
 	}
 	w.due.Add(1)
 	w.orders.waiting = append(w.orders.waiting, cmd)
+}
+
+// order gives an order to whoever has the plans.
+func (w *world) order(cmd engine.Command) error {
+	if s, is := w.face.(*staged); is {
+		return s.order(cmd)
+	}
+	return w.platform.Command(cmd)
 }
 
 // catchUp waits for the platform, and gives it the orders that have waited.
@@ -84,7 +86,7 @@ func (w *world) giveOrders() (left bool) {
 	defer w.orders.mu.Unlock()
 	for len(w.orders.waiting) > 0 {
 		cmd := w.orders.waiting[0]
-		err := w.platform.Command(cmd)
+		err := w.order(cmd)
 		if errors.Is(err, platform.ErrDown) {
 			return true
 		}

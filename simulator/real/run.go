@@ -33,12 +33,12 @@ func (w *world) run(ctx context.Context, o *simulator.Options) (*simulator.Resul
 	broken := make(chan error, 2)
 	if w.platform != nil {
 		serving.Go(func() { broken <- w.platform.Run(run) })
-		serving.Go(func() {
-			if err := w.face.run(run, w.platform); err != nil {
-				broken <- err
-			}
-		})
 	}
+	serving.Go(func() {
+		if err := w.face.run(run, w.platform); err != nil {
+			broken <- err
+		}
+	})
 	var peak peak
 	failure := w.awaitPlatform(ctx)
 	if failure == nil {
@@ -115,6 +115,7 @@ func (w *world) play(ctx, run context.Context, broken <-chan error, peak *peak) 
 	w.population.stopArriving()
 	devices, _ := w.population.all()
 	w.judgeTruth(devices)
+	failure = errors.Join(failure, w.believe(ctx, devices))
 	w.recorder.end()
 	w.powerOffAll(devices)
 	end()

@@ -52,6 +52,9 @@ type World struct {
 	// PlanWait is how long a run against a real platform waits for the first plan that
 	// comes to any device; 0 for not longer than for anything else.
 	PlanWait time.Duration
+	// HawkBit is one of somebody else's, for devices that speak its dialect; nil for the
+	// fake platform's.
+	HawkBit *Staging
 
 	// Sources are addresses of this machine from which the devices connect to the
 	// broker, in turns. Each is good for as many connections to one broker as the
@@ -73,7 +76,7 @@ var _ simulator.World = (*World)(nil)
 func (w *World) Name() string { return "real" }
 
 // external reports whether the platform is a real one, with plans of its own.
-func (w *World) external() bool { return w.BrokerURL != "" && !w.FakePlatform }
+func (w *World) external() bool { return w.BrokerURL != "" && !w.FakePlatform || w.HawkBit != nil }
 
 // Validate joins everything that is wrong with a run of some devices of a scenario in
 // this world.
@@ -93,7 +96,9 @@ func (w *World) Validate(o *simulator.Options) error {
 				"(--prefix), or a broker"))
 	}
 	problems = append(problems, w.checkLink(), w.checkLogins(), w.checkPlanWait(o.Scenario.Duration))
-	if w.external() {
+	if w.HawkBit != nil {
+		problems = append(problems, w.HawkBit.check(o.Scenario)...)
+	} else if w.external() {
 		if w.Trust == nil {
 			problems = append(problems, errors.New(
 				"a real platform signs with its own keys: give them (--trust), or allow unsigned packages (--allow-unsigned)"))
@@ -155,20 +160,25 @@ func (w *World) checkScenario(s *scenario.Scenario) (problems []error) {
 		}
 	}
 	for i := range s.Faults {
-		switch f := &s.Faults[i]; {
-		case w.external() && f.Kind == scenario.Downgrade:
-			problems = append(problems, fmt.Errorf(
-				"fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove the fault", f.Name,
-				f.Kind))
-		case w.external() && f.Kind == scenario.Cancel:
-			problems = append(problems, fmt.Errorf("fault %s (%s) needs the simulator's own platform, which takes orders: "+
-				"leave yours out, or remove the fault", f.Name, f.Kind))
-		case w.BrokerURL != "" && f.Kind == scenario.SessionTaken:
-			problems = append(problems, fmt.Errorf("fault %s (%s) needs the simulator's own broker: leave yours out, or "+
-				"remove the fault", f.Name, f.Kind))
-		}
+		problems = append(problems, w.checkFault(&s.Faults[i]))
 	}
 	return problems
+}
+
+// checkFault refuses a fault of a part that is not the simulator's.
+func (w *World) checkFault(f *scenario.Fault) error {
+	switch {
+	case w.external() && w.HawkBit == nil && f.Kind == scenario.Downgrade:
+		return fmt.Errorf("fault %s (%s) needs packages that the simulator signs, and your platform signs its own: remove "+
+			"the fault", f.Name, f.Kind)
+	case w.external() && f.Kind == scenario.Cancel:
+		return fmt.Errorf("fault %s (%s) needs the simulator's own platform, which takes orders: leave yours out, or remove "+
+			"the fault", f.Name, f.Kind)
+	case w.BrokerURL != "" && f.Kind == scenario.SessionTaken:
+		return fmt.Errorf("fault %s (%s) needs the simulator's own broker: leave yours out, or remove the fault", f.Name,
+			f.Kind)
+	}
+	return nil
 }
 
 // checkLink makes sure that every device can set its link up.

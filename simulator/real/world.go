@@ -42,6 +42,7 @@ type world struct {
 	dialect   model.Dialect
 	platform  *platform.Service // nil with an external platform
 	face      face
+	packages  []model.Package
 	transport *http.Transport
 	fetcher   agent.Fetcher
 	poller    *netem.Poller
@@ -97,7 +98,7 @@ func newWorld(ctx context.Context, settings *World, o *simulator.Options) (*worl
 		return nil, errors.Join(err, w.close())
 	}
 	w.machines = model.NewSettings(w.scenario, w.dialect, w.shared.opener(trust.Open))
-	if w.face, err = w.openFace(); err != nil {
+	if w.face, err = w.openFace(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	w.quiet = w.scenario.Patience() + 2*w.face.pace()
@@ -140,7 +141,7 @@ func (w *world) openLinks() error {
 // openPlatform starts the fake platform, with a key of the run, unless a real
 // platform is used.
 func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
-	if w.settings.external() {
+	if w.settings.external() && w.settings.HawkBit == nil {
 		return w.settings.Trust, nil
 	}
 	public, private, err := ed25519.GenerateKey(nil)
@@ -148,6 +149,11 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 		return nil, fmt.Errorf("cannot make a key: %w", err)
 	}
 	w.faults.Sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
+	trust := &wire.Trust{Keys: []ed25519.PublicKey{public}}
+	w.packages, err = model.MakePackages(w.scenario, w.seed, private, time.Now())
+	if err != nil || w.settings.HawkBit != nil {
+		return trust, err
+	}
 	brokerTLS, err := w.settings.platformTLS()
 	if err != nil {
 		return nil, err
@@ -160,7 +166,7 @@ func (w *world) openPlatform(ctx context.Context) (*wire.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire.Trust{Keys: []ed25519.PublicKey{public}}, w.uploadPackages(ctx, private)
+	return trust, w.uploadPackages(ctx)
 }
 
 // close lets go of what a run leaves open.

@@ -49,8 +49,8 @@ func (c *Client) Check(ctx context.Context) (polls time.Duration, err error) {
 	case err != nil:
 		return 0, err
 	case config.Value != true:
-		return 0, errors.New("hawkBit does not let devices in by target tokens: switch it on in the system configuration, or " +
-			`PUT {"value":true} to /rest/v1/system/configs/authentication.targettoken.enabled`)
+		return 0, errors.New("hawkBit does not let devices in by target tokens: switch that on in its system configuration, " +
+			`or PUT {"value":true} to /rest/v1/system/configs/authentication.targettoken.enabled`)
 	}
 	if err := c.get(ctx, "system/configs/pollingTime", &config); err != nil {
 		return 0, err
@@ -212,8 +212,9 @@ type Action struct {
 	Status string // in hawkBit's words: finished, error, canceled, running, retrieved, …
 }
 
-// Actions lists the actions of a set, oldest first.
-func (r *Run) Actions(ctx context.Context, set int) ([]Action, error) {
+// Actions lists the actions of a set, oldest first: those of a status, or all if it is
+// empty.
+func (r *Run) Actions(ctx context.Context, set int, status string) ([]Action, error) {
 	type document struct {
 		ID     int
 		Active bool
@@ -222,7 +223,11 @@ func (r *Run) Actions(ctx context.Context, set int) ([]Action, error) {
 			Target struct{ Href string }
 		} `json:"_links"`
 	}
-	query := url.Values{"q": {fmt.Sprintf("distributionSet.id==%d", set)}, "representation": {"full"}, "sort": {"id:ASC"}}
+	means := fmt.Sprintf("distributionSet.id==%d", set)
+	if status != "" {
+		means += ";status==" + status
+	}
+	query := url.Values{"q": {means}, "representation": {"full"}, "sort": {"id:ASC"}}
 	found, err := listed[document](ctx, r.client, "actions", query)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what hawkBit believes: %w", err)

@@ -46,10 +46,10 @@ func (s *Store) listActionsOf(r *request, t *target) (int, any, error) {
 // first if the request asks for that.
 func (s *Store) pageOfActions(r *request, all []*action) (int, any, error) {
 	slices.SortFunc(all, func(a, b *action) int { return cmp.Compare(a.id, b.id) })
-	if strings.EqualFold(r.FormValue("sort"), "id:desc") {
+	if strings.EqualFold(r.value("sort"), "id:desc") {
 		slices.Reverse(all)
 	}
-	full := r.FormValue("representation") == "full"
+	full := r.value("representation") == "full"
 	return paged(r, all, actionFields, func(a *action) any { return actionView(r, a, full) })
 }
 
@@ -90,7 +90,7 @@ func (s *Store) showAction(r *request, a *action) (int, any, error) {
 }
 
 func cancelAction(r *request, a *action) (int, any, error) {
-	if err := a.cancel(r.FormValue("force") == "true"); err != nil {
+	if err := a.cancel(r.value("force") == "true"); err != nil {
 		return 0, nil, err
 	}
 	return http.StatusNoContent, nil, nil
@@ -113,7 +113,7 @@ func (s *Store) forceAction(r *request, a *action) (int, any, error) {
 
 func listEntries(r *request, a *action) (int, any, error) {
 	all := slices.Clone(a.history)
-	if strings.EqualFold(r.FormValue("sort"), "id:desc") {
+	if strings.EqualFold(r.value("sort"), "id:desc") {
 		slices.Reverse(all)
 	}
 	return paged(r, all, func(e entry) map[string]string { return map[string]string{"id": fmt.Sprint(e.id)} },

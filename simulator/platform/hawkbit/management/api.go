@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -21,8 +22,12 @@ type API struct {
 	mux    *http.ServeMux
 }
 
-// NewAPI returns the API of a store for those operators whom letsIn knows.
+// NewAPI returns the API of a store for those operators whom letsIn knows. A nil log
+// discards.
 func NewAPI(s *Store, letsIn func(user, password string) bool, log *slog.Logger) *API {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	a := &API{store: s, letsIn: letsIn, log: log, mux: http.NewServeMux()}
 	for _, routes := range []map[string]handler{s.targetRoutes(), s.tagRoutes(), s.moduleRoutes(), s.setRoutes(),
 		s.actionRoutes(), s.rolloutRoutes(), s.systemRoutes()} {
@@ -114,6 +119,16 @@ func list[T any](r *request) ([]T, error) {
 	return all, r.decode(&all)
 }
 
+// value is that of a parameter behind the path. A semicolon stands for itself there: it
+// joins the comparisons of a query.
+func (r *request) value(name string) string {
+	values, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
+	if err != nil {
+		return ""
+	}
+	return values.Get(name)
+}
+
 func (r *request) number(name string) int {
 	n, err := strconv.Atoi(r.PathValue(name))
 	if err != nil {
@@ -159,11 +174,11 @@ const (
 // paged gives the part of a list that a request asks for: of those that its query
 // means, as view shows them. fields gives what a query may compare.
 func paged[T any](r *request, all []T, fields func(T) map[string]string, view func(T) any) (int, any, error) {
-	q, err := parseQuery(r.FormValue("q"))
+	q, err := parseQuery(r.value("q"))
 	if err != nil {
 		return 0, nil, err
 	}
-	offset, limit := bounded(r.FormValue("offset"), 0, maxObjects), bounded(r.FormValue("limit"), defaultLimit, maxLimit)
+	offset, limit := bounded(r.value("offset"), 0, maxObjects), bounded(r.value("limit"), defaultLimit, maxLimit)
 	shown, total := []any{}, 0
 	for _, one := range all {
 		means, err := q.means(fields(one))

@@ -51,8 +51,8 @@ func (s *Store) createRollout(r *request) (int, any, error) {
 	case taken(s.rollout, b.Name, ""):
 		return 0, nil, exists("Rollout", b.Name)
 	}
-	one := &rollout{named{id: s.number(), name: b.Name, description: b.Description, made: s.now()}, b.Query, wanted, b.Type,
-		"ready"}
+	one := &rollout{named: named{id: s.number(), name: b.Name, description: b.Description, made: s.now()},
+		query: b.Query, set: wanted, force: b.Type, state: "ready"}
 	s.rollout = append(s.rollout, one)
 	return http.StatusCreated, s.rolloutView(r, one), nil
 }
