@@ -52,7 +52,7 @@ type World struct {
 	// PlanWait is how long a run against a real platform waits for the first plan that
 	// comes to any device; 0 for not longer than for anything else.
 	PlanWait time.Duration
-	// HawkBit is one of somebody else's, for devices that speak its dialect; nil for the
+	// HawkBit is an external one, for devices that speak its dialect; nil for the
 	// fake platform's.
 	HawkBit *Staging
 

@@ -18,7 +18,7 @@ import (
 	"otafleet/simulator/target/hawkbit"
 )
 
-// Staging is a hawkBit of somebody else's, on which a run makes what it needs and takes
+// Staging is an external hawkBit, on which a run makes what it needs and takes
 // it away again.
 type Staging struct {
 	Operator *hawkbit.Client

@@ -1,5 +1,5 @@
-// Package hawkbit works with a hawkBit of somebody else's by its Management API: it puts
-// there what a run of the simulator needs, reads what hawkBit believes of it, and takes
+// Package hawkbit works with an external hawkBit by its Management API: it puts there
+// what a run of the simulator needs, reads what hawkBit believes of it, and takes
 // everything away again.
 //
 // One flow through it: Open looks whether the server lets the operator in and its targets

@@ -129,7 +129,8 @@ func (m *module) view() Module {
 		v.Type = "bApp" // as hawkBit calls it to devices
 	}
 	for _, a := range m.artifacts {
-		v.Artifacts = append(v.Artifacts, Artifact{a.name, int64(len(a.content)), a.sha1, a.md5, a.sha256})
+		v.Artifacts = append(v.Artifacts, Artifact{Name: a.name, Size: int64(len(a.content)), SHA1: a.sha1, MD5: a.md5,
+			SHA256: a.sha256})
 	}
 	for _, pair := range m.metadata {
 		if pair.Visible {

@@ -84,7 +84,8 @@ func (s *Store) createModules(r *request) (int, any, error) {
 	}
 	views, made := []any{}, []*module{}
 	for _, b := range bodies {
-		m := &module{named: named{s.number(), b.Name, b.Description, b.Type, b.Version, s.now()}, vendor: b.Vendor}
+		m := &module{named: named{id: s.number(), name: b.Name, description: b.Description, kind: b.Type,
+			version: b.Version, made: s.now()}, vendor: b.Vendor}
 		err := versioned("SoftwareModule", &m.named)
 		switch {
 		case err != nil:
@@ -167,8 +168,8 @@ func (s *Store) addArtifact(r *request, m *module) (int, any, error) {
 			"there are more than %d bytes of artifacts", maxKept)
 	}
 	weak, weaker, strong := sha1.Sum(u.content), md5.Sum(u.content), sha256.Sum256(u.content)
-	a := &artifact{s.number(), u.name, u.content, hex.EncodeToString(weak[:]), hex.EncodeToString(weaker[:]),
-		hex.EncodeToString(strong[:])}
+	a := &artifact{id: s.number(), name: u.name, content: u.content, sha1: hex.EncodeToString(weak[:]),
+		md5: hex.EncodeToString(weaker[:]), sha256: hex.EncodeToString(strong[:])}
 	m.artifacts = append(m.artifacts, a)
 	s.kept += int64(len(a.content))
 	return http.StatusCreated, artifactView(r, m, a), nil

@@ -42,7 +42,8 @@ func (s *Store) createSets(r *request) (int, any, error) {
 	views, made := []any{}, []*set{}
 	for _, b := range bodies {
 		kind := cmp.Or(b.Type, "os_app")
-		one := &set{named: named{s.number(), b.Name, b.Description, kind, b.Version, s.now()}, migration: b.Migration}
+		one := &set{named: named{id: s.number(), name: b.Name, description: b.Description, kind: kind,
+			version: b.Version, made: s.now()}, migration: b.Migration}
 		err := versioned("DistributionSet", &one.named)
 		switch {
 		case err != nil:

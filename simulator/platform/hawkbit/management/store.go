@@ -188,5 +188,5 @@ func (n *named) called(name, version string) bool {
 	return strings.EqualFold(n.name, name) && n.version == version
 }
 
-// fresh is a token that nobody knows.
+// fresh is a token that no other target has.
 func fresh() string { return strings.ToLower(rand.Text() + rand.Text())[:32] }

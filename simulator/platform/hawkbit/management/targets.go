@@ -143,8 +143,9 @@ type targetDocument struct {
 
 func targetView(r *request, t *target) any {
 	path := "targets/" + url.PathEscape(t.key)
-	return targetDocument{t.key, t.name, t.description, t.status, milli(t.polled), milli(t.installed), t.token, t.ask,
-		milli(t.made), map[string]link{"self": self(r, path), "actions": self(r, path+"/actions")}}
+	return targetDocument{Key: t.key, Name: t.name, Description: t.description, Status: t.status,
+		Polled: milli(t.polled), Installed: milli(t.installed), Token: t.token, Ask: t.ask, Made: milli(t.made),
+		Links: map[string]link{"self": self(r, path), "actions": self(r, path+"/actions")}}
 }
 
 func milli(t time.Time) int64 {
