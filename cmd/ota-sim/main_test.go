@@ -213,6 +213,29 @@ func TestValidate(t *testing.T) {
 	assert.Empty(t, o.err)
 }
 
+// TestValidatePlatform: what a platform cannot say is a warning, and a mistake for one
+// that is named.
+func TestValidatePlatform(t *testing.T) {
+	busy := file(t, "busy.yaml", small+"faults: [{name: busy, at: poll, do: http_status, chance: 100%}]\n")
+	o := sim(t, "validate", busy)
+	assert.Equal(t, cli.OK, o.code)
+	assert.Contains(t, o.err, "warning: "+busy+": faults.busy (http_status at poll)")
+	assert.Contains(t, o.err, "run this scenario with --platform hawkbit")
+	assert.Equal(t, cli.Usage, sim(t, "validate", "--platform", "native", busy).code)
+	assert.Equal(t, cli.OK, sim(t, "validate", "--platform", "hawkbit", busy, "hawkbit-busy").code)
+	o = sim(t, "validate", "--platform", "hawkbit", "manual-mode")
+	assert.Equal(t, cli.Usage, o.code)
+	assert.Contains(t, o.err, "plans.spring.mode")
+	assert.Equal(t, cli.Usage, sim(t, "run", "--virtual", "--quiet", busy).code, "refused before the run")
+	assert.Equal(t, cli.OK, sim(t, "run", "--virtual", "--quiet", "--platform=hawkbit", busy).code)
+	assert.Equal(t, cli.OK, sim(t, "explore", "--quiet", "--pairs=0", "--platform=hawkbit", small1(t)).code)
+}
+
+// small1 is the path of a scenario of one device.
+func small1(t *testing.T) string {
+	return file(t, "one.yaml", strings.Replace(small, "count: 3", "count: 1", 1))
+}
+
 func TestList(t *testing.T) {
 	o := sim(t, "list")
 	assert.Equal(t, cli.OK, o.code)

@@ -87,7 +87,8 @@ func newBench(t *testing.T, f scenario.Fault) *bench {
 // boot starts the device, again.
 func (b *bench) boot() {
 	b.hooks = b.fault.Decorate(fault.Hooks{
-		Exchange: func(*fault.Exchange) {}, Request: func(*fault.Request) {}, Operate: func(string, fault.Operation) error { return nil },
+		Exchange: func(*fault.Exchange) {}, Request: func(*fault.Request) {},
+		Operate: func(string, fault.Operation) error { return nil },
 		Version: func(_, runs string) string { return runs }, Clock: func(now time.Time) time.Time { return now },
 		Health: b, Sensors: b, Link: b, Control: b,
 		Deliver:  func(in agent.Input) { b.delivered = append(b.delivered, in) },

@@ -70,8 +70,8 @@ func checkNative(s *scenario.Scenario) error {
 	var problems []error
 	for i := range s.Faults {
 		if f := &s.Faults[i]; f.OfPlatform() {
-			problems = append(problems, fmt.Errorf("faults.%s (%s at %s): devices of the native platform hear of it, and do not "+
-				"poll: run this scenario with --platform %s", f.Name, f.Kind, f.At, HawkBit))
+			problems = append(problems, fmt.Errorf("faults.%s (%s at %s): devices of the native platform do not poll: run "+
+				"this scenario with --platform %s", f.Name, f.Kind, f.At, HawkBit))
 		}
 	}
 	return errors.Join(problems...)

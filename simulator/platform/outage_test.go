@@ -100,6 +100,7 @@ func TestOthersAreNotKilled(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	require.ErrorContains(t, s.KillBroker(), "cannot kill the broker: it is not a part of the fake platform")
+	require.ErrorContains(t, s.TakeSession(ota.Identity{}), "cannot take a session over")
 	require.ErrorContains(t, s.KillStore(), "cannot kill the object store")
 	require.ErrorContains(t, s.RevokeAddresses(), "cannot revoke addresses")
 }

@@ -83,7 +83,8 @@ type KindRow struct {
 // Kinds returns the table of faults: what the language accepts, and what package
 // fault must do.
 func Kinds() []KindRow {
-	rows := slices.Concat(lineKinds(), messageKinds(), storageKinds(), platformKinds(), signedKinds(), deviceKinds(), componentKinds())
+	rows := slices.Concat(lineKinds(), messageKinds(), storageKinds(), platformKinds(), signedKinds(), deviceKinds(),
+		componentKinds())
 	for i := range rows {
 		rows[i].Places = slices.Clone(rows[i].Places)
 		rows[i].Params = slices.Concat(rows[i].Params, rows[i].Needs)

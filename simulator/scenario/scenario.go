@@ -26,7 +26,7 @@ type Scenario struct {
 	Description string
 	Seed        uint64        // of every draw
 	Duration    time.Duration // after it the run ends, finished or not
-	Platform    string        // whose dialect devices speak unless the run says otherwise, one of Platforms; empty for native
+	Platform    string        // whose dialect devices speak, if the run does not say; empty for native
 	Fleets      []Fleet
 	Plans       []Plan
 	Events      []Event // in the document's order, not in that of time

@@ -338,6 +338,11 @@ func TestUndelivered(t *testing.T) {
 		{"some of them", func(h *verdicttest.Script) { numbered(h, 3); kept(h, 1) }, 2, 1},
 		{"stored, but the device does not know", func(h *verdicttest.Script) { h.Say(d, ota.Downloading); kept(h, 1) }, 0, 0},
 		{"thrown away", func(h *verdicttest.Script) { numbered(h, 2); h.At += time.Minute; kept(h, 2) }, 2, 0},
+		{"to be taken at the end of the plan", func(h *verdicttest.Script) {
+			numbered(h, 2)
+			h.At += time.Minute
+			h.Add(verdict.Event{Kind: verdict.Unacknowledged, Device: d, Plan: "spring", N: 2, Text: verdict.UntilEnd})
+		}, 0, 2},
 		{"while other reports came", func(h *verdicttest.Script) {
 			numbered(h, 1)
 			h.At += time.Minute

@@ -78,6 +78,19 @@ func TestKick(t *testing.T) {
 	assert.Equal(t, "later", string(c.next(t).Payload))
 }
 
+// TestTakenOver: a client whose session another one takes hears so, and finds it again.
+func TestTakenOver(t *testing.T) {
+	b, _ := start(t, broker.Config{})
+	c := device(t, b, "gw.one")
+	c.subscribe(t, "ota/v1/gw/one/down/+")
+	assert.False(t, b.TakeOver("gw.two"))
+	assert.True(t, b.TakeOver("gw.one"))
+	c.ended(t)
+	require.Eventually(t, func() bool { return b.Stats() == broker.Stats{Sessions: 1} }, patience, time.Millisecond)
+	assert.False(t, b.TakeOver("gw.one"))
+	assert.True(t, device(t, b, "gw.one").connack.SessionPresent)
+}
+
 func TestTakeOver(t *testing.T) {
 	seen := make(handled, 16)
 	b, _ := start(t, broker.Config{Handle: seen.handle})

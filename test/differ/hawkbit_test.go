@@ -1,0 +1,45 @@
+package differ_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/simulator/real"
+	"otafleet/simulator/scenario"
+	"otafleet/simulator/virtual"
+)
+
+// TestHawkBitWorldsAgree holds that each device of a bundled scenario ends in the same
+// class in either world where devices poll hawkBit, and is struck as often by its
+// faults. How it comes there is not compared step by step: when a device polls is
+// drawn otherwise.
+func TestHawkBitWorldsAgree(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"bad-flash", "brown-out", "busy-storage", "crash", "gateway", "happy", "hawkbit-busy",
+		"hawkbit-cancelled", "on-failure", "unhealthy", "wrong-signature"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile("../../scenarios/" + name + ".yaml")
+			require.NoError(t, err)
+			s, err := scenario.Parse(name, text)
+			require.NoError(t, err)
+			s.Platform = "hawkbit"
+			inTime, err := recordIn(t.Context(), virtual.World{}, s)
+			require.NoError(t, err)
+			onSockets, err := recordIn(t.Context(), &real.World{}, s)
+			require.NoError(t, err)
+			want, is := outcomeOf(s, inTime), outcomeOf(s, onSockets)
+			for device := range want {
+				assert.Equal(t, want[device]["class"], is[device]["class"], device)
+				assert.Empty(t, is[device]["violation"], device)
+				for i := range s.Faults {
+					key := "fault " + s.Faults[i].Name + " struck"
+					assert.Equal(t, want[device][key], is[device][key], "%s: %s", device, key)
+				}
+			}
+		})
+	}
+}
