@@ -23,16 +23,6 @@ type recording struct {
 // goes away with the run. flags are kept with it, for running a part of it again.
 func record(dir string, s *source, c *choice, world string, flags []string) (*recording, error) {
 	r := &recording{}
-	if dir == "" {
-		var err error
-		if r.remove, err = os.MkdirTemp("", "ota-sim-"); err != nil {
-			return nil, fmt.Errorf("cannot record the run: %w", err)
-		}
-		dir = filepath.Join(r.remove, "run")
-	} else if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
-		return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty; "+
-			"give one that is new, or remove what is in it", dir)
-	}
 	options, shard := c.options(), c.selected.Shard()
 	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world,
 		Shard: shard.Index, Shards: shard.Of, Only: c.only, Fleets: options.Sizes(), Flags: flags,
@@ -41,10 +31,41 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 		info.Devices = file.Public().Text()
 	}
 	var err error
+	if dir == "" {
+		if r.remove, err = os.MkdirTemp("", "ota-sim-"); err != nil {
+			return nil, fmt.Errorf("cannot record the run: %w", err)
+		}
+		dir = filepath.Join(r.remove, "run")
+	} else if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+		if dir, err = beside(dir, &info); err != nil {
+			return nil, err
+		}
+	}
 	if r.writer, err = history.Create(dir, info); err != nil {
 		return nil, errors.Join(err, r.forget())
 	}
 	return r, nil
+}
+
+// beside is where a run can be recorded whose directory is not empty: beside what is left
+// of an earlier try of the same shard. In virtual time both are the same. The devices of a
+// real one have been at their platform, which knows how far they came: it stays lost.
+func beside(dir string, info *history.Info) (string, error) {
+	why := "it is no shard of a run"
+	if info.Shards > 0 {
+		next, err := history.NextTry(dir, info)
+		switch {
+		case err != nil:
+			why = err.Error()
+		case info.World == "real":
+			return "", cli.Exitf(exitShardLost, "shard %d/%d is lost: its history in %s breaks off, and what its devices had "+
+				"done then cannot be undone; to run it all the same, give another directory", info.Shard, info.Shards, dir)
+		default:
+			return next, nil
+		}
+	}
+	return "", cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty, and holds no try of this "+
+		"shard that broke off (%s); give one that is new, or remove what is in it", dir, why)
 }
 
 func programName() string { return "ota-sim " + version }

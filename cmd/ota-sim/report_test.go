@@ -205,6 +205,54 @@ func TestShardsThatMergeJudges(t *testing.T) {
 	}
 }
 
+// TestShardsAreTriedAgain in the place of the one that was killed, in virtual time alone.
+func TestShardsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	dir, text := t.TempDir(), file(t, "sick.yaml", sick)
+	run := func(i string, more ...string) outcome {
+		args := []string{"run", "--quiet", "--shard", i + "/2", "--out", filepath.Join(dir, i), text}
+		return sim(t, append(args, more...)...)
+	}
+	kill := func(dir string) {
+		info, err := os.ReadFile(filepath.Join(dir, "run.json"))
+		require.NoError(t, err)
+		begun, _, found := strings.Cut(string(info), ",\n  \"end\":")
+		require.True(t, found)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "run.json"), []byte(begun+"\n}\n"), 0o600))
+	}
+	for _, i := range []string{"1", "2"} {
+		require.Equal(t, cli.OK, run(i, "--virtual").code)
+	}
+	merge := []string{"merge", filepath.Join(dir, "1"), filepath.Join(dir, "2")}
+	digest := regexp.MustCompile(`history +[0-9a-f]{64}`)
+	before := digest.FindString(sim(t, merge...).out)
+	require.NotEmpty(t, before)
+	kill(filepath.Join(dir, "2"))
+	o := run("2", "--virtual", "--seed", "8")
+	assert.Equal(t, cli.Usage, o.code)
+	assert.Contains(t, o.err, "the directory is not empty")
+	require.Equal(t, exitShardLost, sim(t, merge...).code)
+
+	o = run("2", "--virtual")
+	require.Equal(t, cli.OK, o.code, o.err)
+	assert.Contains(t, o.out, "has an earlier try of this shard: this one is kept in "+filepath.Join(dir, "2", "try-2"))
+	o = sim(t, merge...)
+	assert.Equal(t, cli.OK, o.code, o.err)
+	assert.Contains(t, o.out, "\nHELD\n")
+	assert.Equal(t, before, digest.FindString(o.out), "it is the same again")
+	assert.Equal(t, cli.OK, sim(t, "report", filepath.Join(dir, "2")).code)
+	o = run("2", "--virtual")
+	assert.Equal(t, cli.Usage, o.code)
+	assert.Contains(t, o.err, "has the complete record of this shard")
+
+	dir = t.TempDir()
+	require.Equal(t, cli.OK, run("2").code)
+	kill(filepath.Join(dir, "2"))
+	o = run("2")
+	assert.Equal(t, exitShardLost, o.code)
+	assert.Contains(t, o.err, "shard 2/2 is lost: its history in ")
+}
+
 // TestReplay runs the device that failed once more, with the same draws.
 func TestReplay(t *testing.T) {
 	t.Parallel()

@@ -264,6 +264,10 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 			fmt.Fprintln(text, left) // the verdict is worth more than a tidy directory
 		}
 	}()
+	if dir := r.writer.Dir(); f.out != "" && dir != f.out {
+		fmt.Fprintf(text, "%s has an earlier try of this shard: this one is kept in %s\n", f.out, dir)
+		f.out = dir
+	}
 	options := c.options()
 	options.History = r.writer
 	if v, err = f.simulate(ctx, text, s, options, world); v == nil {

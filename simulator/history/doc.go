@@ -16,5 +16,6 @@
 // It does not decide what an event means, and trusts no file: lengths are bounded
 // before memory is taken, and damage is reported with the number of its line. A
 // record without an end is that of a program that was killed; what is there of
-// it can be judged, and the verdict says so.
+// it can be judged, and the verdict says so. A shard that broke off may be tried
+// again: NextTry gives a place below its record, and Open finds the complete one.
 package history

@@ -42,7 +42,7 @@ func checkRun(records []*Record) error {
 			return fmt.Errorf("cannot merge %s: it is not a shard of a run; ota-sim report judges it alone", r.Dir)
 		}
 		if err := sameRun(records[0], r); err != nil {
-			return err
+			return fmt.Errorf("cannot merge: %w", err)
 		}
 	}
 	return nil
@@ -69,9 +69,10 @@ func shardsOf(records []*Record) (shards []*Record, err error) {
 	return shards, nil
 }
 
+// sameRun says why two records are not of one run.
 func sameRun(a, b *Record) error {
 	differ := func(what string, x, y any) error {
-		return fmt.Errorf("cannot merge: %s has %s %v and %s has %v, so they are not of one run", a.Dir, what, x, b.Dir, y)
+		return fmt.Errorf("%s has %s %v and %s has %v, so they are not of one run", a.Dir, what, x, b.Dir, y)
 	}
 	switch {
 	case a.Info.Shards != b.Info.Shards:
@@ -81,9 +82,9 @@ func sameRun(a, b *Record) error {
 	case a.Info.World != b.Info.World:
 		return differ("the world", a.Info.World, b.Info.World)
 	case !bytes.Equal(a.Info.Text, b.Info.Text):
-		return fmt.Errorf("cannot merge: the scenarios in %s and %s are not the same", a.Dir, b.Dir)
+		return fmt.Errorf("the scenarios in %s and %s are not the same", a.Dir, b.Dir)
 	case !bytes.Equal(a.Info.Devices, b.Info.Devices):
-		return fmt.Errorf("cannot merge: the device files in %s and %s are not the same", a.Dir, b.Dir)
+		return fmt.Errorf("the device files in %s and %s are not the same", a.Dir, b.Dir)
 	case a.Info.Prefix != b.Info.Prefix:
 		return differ("the key prefix", a.Info.Prefix, b.Info.Prefix)
 	case a.Info.Program != b.Info.Program: // its rules may have changed in between

@@ -27,9 +27,18 @@ type Record struct {
 	selected *selection.Selection // the devices that the record is about
 }
 
-// Open finds the record in a directory. If there is none, the error is one of
+// Open finds the record in a directory; of a shard that was tried again there, the
+// complete one, or if none is the last. If there is none, the error is one of
 // fs.ErrNotExist.
 func Open(dir string) (*Record, error) {
+	r, err := open(dir)
+	if err != nil || r.Info.Shards == 0 {
+		return r, err
+	}
+	return latest(r)
+}
+
+func open(dir string) (*Record, error) {
 	d, err := readDocument(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no record of a run in %s: %w", dir, err)
