@@ -338,10 +338,10 @@ func (e Explanation) delayed(d delay) Explanation {
 	return e
 }
 
-// unreached adds why there is no connection.
+// unreached adds why there is no connection, or what is of no use of what comes over it.
 func (e Explanation) unreached(why string) Explanation {
 	for i := range e.Checks {
-		if c := &e.Checks[i]; c.Name == "connection" && !c.Holds && why != "" {
+		if c := &e.Checks[i]; c.Name == "connection" && why != "" {
 			c.Have += ": " + why
 		}
 	}

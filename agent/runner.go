@@ -35,7 +35,8 @@ type Ports struct {
 	// Unsaved says that the store took nothing when it was opened: the state is saved
 	// before anything is done.
 	Unsaved bool
-	// Unreached says why there is no connection; nil if that is unknown.
+	// Unreached says why there is no connection, or what is of no use of what comes over
+	// it; empty for nothing. Nil if that is unknown.
 	Unreached func() string
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
@@ -370,15 +371,20 @@ func (r *Runner) View() View {
 	r.machineMu.Lock()
 	defer r.machineMu.Unlock()
 	v := r.machine.View()
-	if !v.Connected && r.ports.Unreached != nil {
-		v.Unreached = r.ports.Unreached()
+	if r.ports.Unreached != nil {
+		why := &v.Unreached
+		if v.Connected {
+			why = &v.Unusable
+		}
+		*why = r.ports.Unreached()
 	}
 	for i := range v.Components {
 		if q := r.silent.find(v.Components[i].ID); q != nil {
 			v.Components[i].Silent = q.why
 		}
 	}
-	v.Explained = v.Explained.delayed(r.delay).unreached(v.Unreached).troubled(r.unsaved, r.unrestarted)
+	v.Explained = v.Explained.delayed(r.delay).unreached(cmp.Or(v.Unreached, v.Unusable))
+	v.Explained = v.Explained.troubled(r.unsaved, r.unrestarted)
 	v.Waiting = v.Explained.Sentence
 	v.Trouble = cmp.Or(r.unsaved, r.unrestarted)
 	return v

@@ -20,6 +20,7 @@ type View struct {
 	Readings   Readings   // the conditions as last measured
 	Past       []PlanView // earlier plans, oldest first
 	Unreached  string     // why there is no connection, if that is known
+	Unusable   string     // what the device cannot use of what the platform says, while it is connected; empty for nothing
 	Trouble    string     // why the state cannot be saved, or the device not restarted; empty if all is well
 }
 

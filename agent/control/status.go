@@ -19,6 +19,7 @@ type Status struct {
 	Connected  bool        `json:"connected"`
 	Since      *time.Time  `json:"connected_since,omitempty"`
 	Unreached  string      `json:"not_connected,omitempty"` // why there is no connection, if that is known
+	Unusable   string      `json:"unusable,omitempty"`      // what of the platform's cannot be used, if anything
 	Paused     *Pause      `json:"paused,omitempty"`
 	Waiting    string      `json:"waiting"`          // one sentence: what the device does or waits for
 	Remedy     string      `json:"remedy,omitempty"` // what ends the wait, or what the operator can do
@@ -110,7 +111,8 @@ type StateFile struct {
 func NewStatus(v agent.View) Status {
 	s := Status{
 		Product: v.Identity.Product, Device: v.Identity.Device,
-		Connected: v.Connected, Unreached: v.Unreached, Waiting: v.Waiting, Remedy: v.Explained.Remedy, Pending: v.Pending,
+		Connected: v.Connected, Unreached: v.Unreached, Unusable: v.Unusable,
+		Waiting: v.Waiting, Remedy: v.Explained.Remedy, Pending: v.Pending,
 		Components: make([]Component, 0, len(v.Components)),
 		StateFile:  StateFile{Trouble: v.Trouble},
 	}

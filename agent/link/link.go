@@ -91,5 +91,5 @@ type Session interface {
 // Health is the condition of a connection.
 type Health struct {
 	Since   time.Time // when it was made; zero without one
-	Trouble string    // why there is none, if that is known
+	Trouble string    // why there is none, or what is of no use of what comes over it; empty for nothing
 }

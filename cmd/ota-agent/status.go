@@ -23,16 +23,7 @@ func printStatus(w io.Writer, s *control.Status) error {
 	var b strings.Builder
 	terminal.Fprintf(&b, "%s of product %s, %s, up %s\n", s.Device, s.Product, s.Agent,
 		time.Duration(s.Uptime)*time.Second)
-	switch {
-	case s.Connected && s.Since != nil:
-		fmt.Fprintf(&b, "connected since %s\n", at(s.Since))
-	case s.Connected:
-		fmt.Fprintln(&b, "connected")
-	case s.Unreached != "":
-		terminal.Fprintf(&b, "not connected: %s\n", s.Unreached)
-	default:
-		fmt.Fprintln(&b, "not connected")
-	}
+	printConnection(&b, s)
 	if s.Paused != nil {
 		terminal.Fprintf(&b, "paused since %s%s\n", at(&s.Paused.Since), inBrackets(s.Paused.Reason))
 	}
@@ -65,6 +56,23 @@ func printStatus(w io.Writer, s *control.Status) error {
 		}
 	}
 	return cli.Show(w, b.String())
+}
+
+// printConnection says whether the platform is reached, and what is wrong with that.
+func printConnection(b *strings.Builder, s *control.Status) {
+	switch {
+	case s.Connected && s.Since != nil:
+		fmt.Fprintf(b, "connected since %s\n", at(s.Since))
+	case s.Connected:
+		fmt.Fprintln(b, "connected")
+	case s.Unreached != "":
+		terminal.Fprintf(b, "not connected: %s\n", s.Unreached)
+	default:
+		fmt.Fprintln(b, "not connected")
+	}
+	if s.Unusable != "" {
+		terminal.Fprintf(b, "trouble with the platform: %s\n", s.Unusable)
+	}
 }
 
 // runs is what a component runs, as far as it says so: "1.0.0, on trial 1.1.0".

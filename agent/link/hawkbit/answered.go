@@ -30,7 +30,8 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 	if err := x.failed(r, p); err != nil {
 		x.again(p.RetryAfter)
 		if errors.Is(err, errLater) {
-			return // it is there, and asks for patience
+			x.trouble = err // it is there, and asks for patience
+			return
 		}
 		x.offline(err)
 		return
@@ -40,6 +41,9 @@ func (x *Exchange) Answered(now time.Time, p Response) {
 		return
 	}
 	x.failures = 0
+	if errors.Is(x.trouble, errLater) {
+		x.trouble = nil
+	}
 	switch r.kind {
 	case tellingAttributes:
 		x.attributesSent(r.data, p)
