@@ -268,6 +268,11 @@ func (x *Exchange) lost(why error) {
 	connected := x.link == online
 	x.link, x.trouble, x.closing, x.rejoin = down, why, nil, false
 	x.queue, x.queued, x.sending, x.cipher = nil, nil, false, nil
+	for _, p := range x.plans {
+		for i := range p.parts {
+			p.parts[i].unsure = p.parts[i].failed
+		}
+	}
 	if connected {
 		x.deliver(agent.Disconnected{})
 	}

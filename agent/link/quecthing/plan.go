@@ -34,6 +34,7 @@ type part struct {
 	status   ota.Status
 	attempt  int       // in which it has failed
 	failed   bool      // the platform has been told of a failed download, and has sent no address since
+	unsure   bool      // the connection has ended since: the platform may not have heard of it
 	overdue  bool      // the platform has been told that the upgrade takes too long
 	giveUpAt time.Time // when the component is given up
 }

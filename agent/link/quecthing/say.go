@@ -195,14 +195,17 @@ func (x *Exchange) giveUp(c *part, wait time.Duration) {
 // row the sixth is for good.
 func (x *Exchange) downloadFailed(p *plan, c *part, ack *ota.Ack) {
 	x.settle(c)
-	if c.failed { // it is known, by the wish for another address
+	if c.failed && !c.unsure { // it is known, by the wish for another address
 		if ack != nil {
 			x.put(entry{ack: ack})
 		}
 		return
 	}
-	c.failed = true
-	if x.fails++; x.fails <= maxDownFailed {
+	if !c.failed {
+		x.fails++
+	}
+	c.failed, c.unsure = true, false
+	if x.fails <= maxDownFailed {
 		x.say(c, quecthing.DownloadFailed, ack)
 		return
 	}
@@ -216,10 +219,14 @@ func (x *Exchange) downloadFailed(p *plan, c *part, ack *ota.Ack) {
 // it but that the download has failed.
 func (x *Exchange) addressWanted(r *ota.AddressRequest) {
 	p := x.find(r.Plan)
-	if p == nil || r.Reason == ota.AddressMissing && p.items != nil {
+	if p == nil {
+		return
+	}
+	c := p.part(r.Component, x.kindOf(r.Component))
+	if r.Reason == ota.AddressMissing && p.items != nil && c.status != ota.ReadyToDownload && c.status != ota.Downloading {
 		return // the platform knows what it owes
 	}
-	x.downloadFailed(p, p.part(r.Component, x.kindOf(r.Component)), nil)
+	x.downloadFailed(p, c, nil)
 }
 
 // progressed goes on to repeat the status of a download that was under way before the

@@ -156,8 +156,7 @@ func (d *Device) succeed(t *platform.Talk, is engine.Assignment, i int) {
 // that is no longer out.
 func (d *Device) fail(t *platform.Talk, is engine.Assignment, i int, said codec.Status) {
 	p := &is.Parts[i]
-	again := said == codec.DownloadFailed && !d.failed.IsZero() && t.Now.Sub(d.failed) < twice
-	if again && !p.Status.InProgress() || p.Status.Failed() && !d.open {
+	if p.Status.Failed() && !d.open {
 		return
 	}
 	to, code := ota.UpgradeFailed, ota.InstallerFailed
