@@ -74,7 +74,7 @@ func (d *device) open(ctx context.Context, password string) (*conn, error) {
 	if err != nil {
 		_ = raw.Close()
 		if cause := ctx.Err(); cause != nil {
-			err = fmt.Errorf("the broker does not answer: %w", cause)
+			err = fmt.Errorf("the broker does not answer: does MQTT 3.1.1 listen at this port? (%w)", cause)
 		}
 		return nil, err
 	}
@@ -196,10 +196,11 @@ func (c *conn) full() bool { return len(c.room) == cap(c.room) }
 func (c *conn) send(p packets.ControlPacket) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
-		return err
+	err := c.SetWriteDeadline(time.Now().Add(c.timeout))
+	if err == nil {
+		err = p.Write(c.Conn)
 	}
-	if err := p.Write(c.Conn); err != nil {
+	if err != nil {
 		return fmt.Errorf("the broker takes nothing: %w", err)
 	}
 	return nil

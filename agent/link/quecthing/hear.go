@@ -32,8 +32,11 @@ func (x *Exchange) Heard(now time.Time, payload []byte) {
 		return
 	}
 	items, err := quecthing.DecodeItems(f.Payload)
-	if err != nil && f.Command != quecthing.ReadModel {
-		x.trouble = fmt.Errorf("%w: command %s: %w", errUnreadable, f.Command, err)
+	if err != nil {
+		if f.Command != quecthing.ReadModel { // its payload has another form
+			x.trouble = fmt.Errorf("%w: command %s: %w", errUnreadable, f.Command, err)
+		}
+		return
 	}
 	switch f.Command {
 	case quecthing.DeviceConfig:
@@ -176,7 +179,7 @@ func planItem(items quecthing.Items) (c ota.PlanComponent, conditions ota.Condit
 	return c, conditions, nil
 }
 
-var errUnreadable = errors.New("a message of the platform is no frame")
+var errUnreadable = errors.New("a message of the platform is malformed")
 
 // maxShown bounds what is quoted of the platform's words.
 const maxShown = 80
