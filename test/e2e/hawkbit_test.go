@@ -201,34 +201,41 @@ func TestHawkBitGateway(t *testing.T) {
 	assert.Equal(t, "1.1.0\n", string(s.device.Read("meter-1/version")))
 }
 
-// An agent that is killed at any moment ends its upgrade all the same, and the
-// platform believes what the device runs.
+// An agent that is killed at any moment ends its upgrade all the same, or its failure,
+// and hawkBit believes what the device runs.
 func TestHawkBitKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	s := newHawkBit(t)
-	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "2MiB/s"
 	s.device.Components(harness.FileComponent("app", "1.0.0", nil), s.addHandler("motor"))
+	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "8MiB/s"
 	s.does("motor", "slow")
 	random := killMoments(t, 7)
 	agent := s.device.Start()
-	kills, upgrades := 20, 0
-	for kills > 0 && !t.Failed() {
-		upgrades++
-		plan, target := fmt.Sprint("p-", upgrades), fmt.Sprint("1.0.", upgrades)
-		image := string(harness.Image(uint64(upgrades), imageSize))
-		s.platform.Offer(harness.Plan{ID: plan}, s.packMCU("motor", target, int64(upgrades)),
-			s.pack(target, int64(upgrades), image))
-		for n := 0; n < 5 && s.platform.Status(plan, s.device) != ota.DeviceUpgraded; n++ {
-			time.Sleep(time.Duration(5+random.IntN(1500)) * time.Millisecond)
+	version, image := "1.0.0", "old"
+	for kills, n := 50, 1; kills > 0 && !t.Failed(); n++ {
+		plan, target := fmt.Sprint("p-", n), fmt.Sprint("1.0.", n)
+		next, end := string(harness.Image(uint64(n), imageSize)), ota.DeviceUpgraded
+		if n%4 == 0 {
+			s.does("motor", "fail-activate")
+			end = ota.DeviceUpgradeFailed
+		}
+		s.platform.Offer(harness.Plan{ID: plan}, s.packMCU("motor", target, int64(n)), s.pack(target, int64(n), next))
+		for k := 0; k < 8 && s.platform.Status(plan, s.device) != end; k++ {
+			time.Sleep(time.Duration(5+random.IntN(400)) * time.Millisecond)
 			agent.Kill()
 			kills--
 			agent = s.device.Start()
 		}
-		s.platform.AwaitStatus(plan, s.device, ota.DeviceUpgraded)
-		assert.Equal(t, succeeded, s.platform.Trail(plan, "app"))
-		assert.Equal(t, succeeded, s.platform.Trail(plan, "motor"))
+		s.platform.AwaitStatus(plan, s.device, end)
+		if end == ota.DeviceUpgraded {
+			version, image = target, next
+			s.awaitTrail(plan, "app", succeeded)
+			assert.Equal(t, succeeded, s.platform.Trail(plan, "motor"))
+		} else {
+			require.NoError(t, os.Remove(s.device.Path("motor/fail-activate")))
+		}
 		assert.Empty(t, s.platform.Faults(plan))
-		assert.Equal(t, target+"\n", string(s.device.Read("motor/version")))
+		assert.Equal(t, version+"\n", string(s.device.Read("motor/version")))
 		assert.True(t, image == string(s.device.Read("app.bin")))
 	}
 }

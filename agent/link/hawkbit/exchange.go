@@ -369,7 +369,7 @@ func (x *Exchange) unexpected(status int) error {
 		return errors.New("hawkBit does not accept the device's token (401): is the device there, is the token its own, " +
 			"and does the tenant allow that kind of token?")
 	case http.StatusForbidden:
-		return errors.New("hawkBit does not let the device in (403)")
+		return errors.New("hawkBit does not let the device in (403): is the token of this tenant, and of this device?")
 	case http.StatusNotFound:
 		return fmt.Errorf("there is no device at %s (404): are the address and the tenant right?", x.base.Redacted())
 	}

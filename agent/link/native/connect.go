@@ -46,6 +46,9 @@ func (r *Refused) Error() string {
 	if r.Reason != "" {
 		text += fmt.Sprintf(" (%s)", link.Clip(r.Reason))
 	}
+	if ask := r.question(); ask != "" {
+		text += ": " + ask
+	}
 	return text
 }
 
@@ -78,6 +81,23 @@ var refusals = map[byte]string{
 	0x98: "an operator has ended it",
 	0x9b: "it does not take messages with QoS 1, which reports need",
 	0x9f: "connections come too fast",
+}
+
+// question is what an operator can look at when a device is not let in; empty for
+// other troubles.
+func (r *Refused) question() string {
+	switch {
+	case r.ended:
+	case r.topic != "" && r.Code == 0x87:
+		return "may this device use its own topics?"
+	case r.Code == 0x85:
+		return "may it be a product's and a device's key?"
+	case r.Code == 0x86:
+		return "does it know this device, and is the password its own?"
+	case r.Code == 0x87:
+		return "may this device connect there?"
+	}
+	return ""
 }
 
 // live is one connection that has been accepted.
