@@ -133,7 +133,7 @@ func (l *Session) connect(ctx context.Context, rawURL string) (*live, error) {
 		s.end(err)
 		meaning := "it ends the connection without an answer that MQTT 5 knows: does it speak MQTT 5?"
 		if c.secure() != nil { // by TLS 1.3 a server looks at the device's certificate after the handshake
-			meaning += " Does it want a certificate of the device, or another one?"
+			meaning = "it ends the connection without an answer: does it speak MQTT 5, and take the device's certificate?"
 		}
 		return nil, fmt.Errorf("cannot log in to the broker: %w", hungUp(err, meaning))
 	}
