@@ -62,7 +62,7 @@ func readIdentity(certFile, keyFile string) (*tls.Certificate, error) {
 // one that it should be, instead of after the whole run.
 func reachable(ctx context.Context, w *real.World, c *choice) error {
 	if w.HawkBit != nil {
-		return staged(ctx, w.HawkBit)
+		return staged(ctx, w, c)
 	}
 	if w.BrokerURL == "" {
 		return nil

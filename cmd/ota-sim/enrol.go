@@ -34,6 +34,7 @@ const maxEnrolled = 100_000
 
 type enrolFlags struct {
 	deviceFlags
+	registerFlags
 	seed      uint64
 	out       string
 	algorithm string
@@ -56,12 +57,17 @@ platform logs in to such a broker.
 All of it follows from the seed, so it can be made again, to the byte; and whoever
 knows the seed has the keys. They are for tests only. No file is overwritten.
 
-With --remove it takes away again what it has made.
+With --platform hawkbit it makes a target with a token for each device, too, at a
+hawkBit of yours, against which 'ota-sim run --devices' then runs them.
+
+With --remove it takes away again what it has made, there too.
 
 Examples:
   ota-sim enrol thousand --out staging
   ota-sim enrol thousand --out staging-2 --key-prefix second- --algorithm ed25519
-  ota-sim enrol thousand --out staging --remove`,
+  ota-sim enrol thousand --out staging --remove
+  ota-sim enrol thousand --out staging --platform hawkbit --url http://staging:8080 --username admin \
+    --password-file operator-password.txt`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f enrolFlags
 			flags.StringVar(&f.out, "out", "", "directory to make, or with --remove to take away (needed)")
@@ -70,6 +76,7 @@ Examples:
 			flags.BoolVar(&f.tokens, "tokens", false, "give each device a token, too")
 			flags.BoolVar(&f.remove, "remove", false, "take away what was made")
 			f.deviceFlags.define(flags)
+			f.registerFlags.define(flags)
 			return f.run
 		},
 	}
@@ -84,7 +91,7 @@ func (f *enrolFlags) run(ctx context.Context, streams cli.Streams, args []string
 		return cli.Exitf(cli.Usage, "where? Give a directory with --out")
 	}
 	if f.remove {
-		return f.takeAway(streams)
+		return f.takeAway(ctx, streams)
 	}
 	if n := s.Devices(); n > maxEnrolled {
 		return cli.Exitf(cli.Usage, "the scenario has %d devices; at most %d can be enrolled in a directory", n, maxEnrolled)
@@ -93,13 +100,26 @@ func (f *enrolFlags) run(ctx context.Context, streams cli.Streams, args []string
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("--algorithm: %w", err)}
 	}
+	operator, err := f.registrar()
+	if err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	if operator != nil {
+		f.tokens = true
+		if _, err := operator.Check(ctx); err != nil {
+			return &cli.Exit{Code: exitUnreachable, Err: err}
+		}
+	}
 	made, err := newEnrolment(f.out, authority)
 	if err != nil {
 		return err
 	}
-	if err := made.write(ctx, f.file(s, authority)); err != nil {
-		return fmt.Errorf("%w\nwhat was made until then goes away with\n  %s", err,
-			shell.Line("ota-sim", "enrol", shell.Path(s.name), "--out="+f.out, "--remove"))
+	file := f.file(s, authority)
+	if err = made.write(ctx, file); err == nil && operator != nil {
+		err = f.register(ctx, operator, made, file)
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nwhat was made until then goes away with the same command and --remove", err)
 	}
 	return cli.Show(streams.Out, fmt.Sprintf("%s enrolled in %s. The broker must trust %s.\n\n  %s\n",
 		ota.Counted(s.Devices(), "device"), f.out, filepath.Join(f.out, enrolledAuthority),
@@ -210,7 +230,7 @@ func (e *enrolment) put(name string, content []byte) error {
 }
 
 // takeAway removes what an enrolment made, and the directory if nothing else is in it.
-func (f *enrolFlags) takeAway(streams cli.Streams) error {
+func (f *enrolFlags) takeAway(ctx context.Context, streams cli.Streams) error {
 	root, err := os.OpenRoot(f.out)
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("nothing is enrolled there: %w", err)}
@@ -223,6 +243,9 @@ func (f *enrolFlags) takeAway(streams cli.Streams) error {
 	file, err := fleet.Parse(filepath.Join(f.out, enrolledDevices), text)
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the device file is not valid:\n%w", err)}
+	}
+	if err := f.unregister(ctx, root); err != nil {
+		return err
 	}
 	var names []string
 	for i := range file.Devices {

@@ -88,9 +88,14 @@ func (f *worldFlags) removeRun(ctx context.Context) (done bool, err error) {
 	return true, client.Remove(ctx, f.staging.remove)
 }
 
-// staged refuses a hawkBit that does not let the run in.
-func staged(ctx context.Context, s *real.Staging) error {
-	if _, err := s.Operator.Check(ctx); err != nil && ctx.Err() == nil {
+// staged refuses a hawkBit that does not let the run in, or none of the devices that are
+// registered there.
+func staged(ctx context.Context, w *real.World, c *choice) error {
+	_, err := w.HawkBit.Operator.Check(ctx)
+	if err == nil {
+		err = w.Probe(ctx, c.scenario, c.selected)
+	}
+	if err != nil && ctx.Err() == nil {
 		return &cli.Exit{Code: exitUnreachable, Err: err}
 	}
 	return nil

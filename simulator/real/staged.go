@@ -92,6 +92,9 @@ func (s *staged) prepare(ctx context.Context) error {
 	for i := range s.world.arrivals {
 		for _, m := range s.world.arrivals[i].Members {
 			key := m.Fleet.Device(m.N)
+			if len(s.logins[key].Token) > 0 {
+				continue // it is registered there, and stays when the run is over
+			}
 			targets = append(targets, hawkbit.Target{Key: key, Token: s.token(key)})
 		}
 	}

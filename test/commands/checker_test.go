@@ -32,11 +32,18 @@ var untyped = map[string]string{
 	"ota-sim run thousand --devices staging/fleet.csv --broker mqtts://staging --ca-file staging-ca.pem " +
 		"--fake-platform --platform-cert-file staging/platform.pem --platform-key-file staging/platform.key": "a broker " +
 		"that takes nothing but certificates: test/real/enrolled_test.go has one",
+	"ota-sim enrol thousand --out staging --platform hawkbit --url http://staging:8080 --username admin " +
+		"--password-file operator-password.txt": enrolledThere,
+	"ota-sim run thousand --devices staging/fleet.csv --platform hawkbit --url http://staging:8080 --username admin " +
+		"--password-file operator-password.txt": enrolledThere,
 	"ota-sim enrol thousand --out staging --remove":  "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
 	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
 	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",
 	"bin/ota-agent run --config examples/agent.yaml": guided,
 }
+
+// enrolledThere is what needs a hawkBit.
+const enrolledThere = "test/e2e/enrolled_test.go has one"
 
 // guided is what a reader of README.md types in its order.
 const guided = "typed by TestGuide, test/e2e/guide_test.go"
