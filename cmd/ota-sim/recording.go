@@ -51,12 +51,12 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 // of an earlier try of the same shard. In virtual time both are the same. The devices of a
 // real one have been at their platform, which knows how far they came: it stays lost.
 func beside(dir string, info *history.Info) (string, error) {
-	why := "it is no shard of a run"
+	why := errors.New("it is no shard of a run")
 	if info.Shards > 0 {
 		next, err := history.NextTry(dir, info)
 		switch {
 		case err != nil:
-			why = err.Error()
+			why = err
 		case info.World == "real":
 			return "", cli.Exitf(exitShardLost, "shard %d/%d is lost: its history in %s breaks off, and what its devices had "+
 				"done then cannot be undone; to run it all the same, give another directory", info.Shard, info.Shards, dir)
@@ -65,7 +65,7 @@ func beside(dir string, info *history.Info) (string, error) {
 		}
 	}
 	return "", cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty, and holds no try of this "+
-		"shard that broke off (%s); give one that is new, or remove what is in it", dir, why)
+		"shard that broke off (%w); give one that is new, or remove what is in it", dir, why)
 }
 
 func programName() string { return "ota-sim " + version }

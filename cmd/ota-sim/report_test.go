@@ -243,7 +243,10 @@ func TestShardsAreTriedAgain(t *testing.T) {
 	assert.Equal(t, cli.OK, sim(t, "report", filepath.Join(dir, "2")).code)
 	o = run("2", "--virtual")
 	assert.Equal(t, cli.Usage, o.code)
-	assert.Contains(t, o.err, "has the complete record of this shard")
+	assert.Contains(t, o.err, "it has the complete record of this shard")
+	o = run("2", "--virtual", "--verdict", "merge")
+	assert.Equal(t, cli.OK, o.code, o.err)
+	assert.Contains(t, o.out, "nothing is left to run")
 
 	dir = t.TempDir()
 	require.Equal(t, cli.OK, run("2").code)

@@ -256,6 +256,10 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 		return f.simulate(ctx, text, s, c.options(), world)
 	}
 	r, err := record(f.out, s, c, f.world(), platformWords(f.changed))
+	if errors.Is(err, history.ErrComplete) && f.judge == mergeJudges {
+		fmt.Fprintf(text, "%s has the complete history of this shard: nothing is left to run\n", f.out)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

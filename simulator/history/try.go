@@ -13,9 +13,11 @@ import (
 // it, so that whoever gives dir to Open need not know of tries.
 func tryDir(dir string, n int) string { return filepath.Join(dir, fmt.Sprint("try-", n)) }
 
+// ErrComplete says that a shard need not be tried again.
+var ErrComplete = errors.New("it has the complete record of this shard")
+
 // NextTry is a directory in which a shard can be tried again. Its record in dir must be
-// of the same shard of the same run and must not be complete; the error says which of
-// that is not so.
+// of the same shard of the same run; the error is one of ErrComplete if it is complete.
 func NextTry(dir string, info *Info) (string, error) {
 	before, err := Open(dir)
 	if err != nil {
@@ -25,7 +27,7 @@ func NextTry(dir string, info *Info) (string, error) {
 		return "", err
 	}
 	if before.Complete() {
-		return "", fmt.Errorf("%s has the complete record of this shard", before.Dir)
+		return "", fmt.Errorf("%s: %w", before.Dir, ErrComplete)
 	}
 	for n := 2; ; n++ {
 		_, err := os.Lstat(tryDir(dir, n))

@@ -45,7 +45,8 @@ func TestTries(t *testing.T) {
 		assert.Equal(t, n == 3, r.Complete())
 	}
 	_, err := history.NextTry(dir, &info)
-	require.ErrorContains(t, err, filepath.Join(dir, "try-4")+" has the complete record of this shard")
+	require.ErrorIs(t, err, history.ErrComplete)
+	require.ErrorContains(t, err, filepath.Join(dir, "try-4"))
 }
 
 // TestNoTry: what is of another run, or of no run, is not tried again there.
