@@ -123,6 +123,9 @@ func onQuecThing(t *testing.T) *harness.Device {
 	d := everything(t)
 	d.Write("product-secret", []byte("0123456789abcdef"), 0o600)
 	delete(d.Settings, "broker")
+	delete(d.Settings, "sub_devices")
+	delete(d.Settings, "sub_device_parallel")
+	delete(d.Settings["download"].(harness.Settings), "cache")
 	d.Settings["platform"] = harness.Settings{"quecthing": harness.Settings{"url": "mqtts://iot.example.com",
 		"product_secret_file": "product-secret", "username": "gw", "session_key": true, "model": "EC200U", "iccid": "89860",
 		"ca_file": "ca.pem", "cert_file": "device.pem", "key_file": "device.key", "on_failure": "stop",

@@ -26,6 +26,7 @@ type conn struct {
 	// Owned by the device's goroutine.
 	packets  chan packet // of the broker
 	room     chan struct{}
+	hurry    func() bool              // ends what sees to it that nothing is waited for at the end
 	early    []*packets.PublishPacket // came before the subscription was accepted
 	id       uint16                   // of the last message that was sent
 	waits    bool                     // it is not acknowledged

@@ -77,6 +77,7 @@ type Exchange struct {
 	retry   time.Time // not before
 	// How often it was tried in vain, or refused, since it last worked.
 	failures int
+	bindBy   time.Time         // when it is worth saying that the secret has not come
 	cipher   *quecthing.Cipher // nil before there is a session key
 	id       uint16            // of the last frame
 
@@ -143,7 +144,7 @@ func (x *Exchange) Deliveries() []agent.Input {
 // Trouble says why the device is not online, or what the platform has asked of it that
 // it cannot do; nil for nothing.
 func (x *Exchange) Trouble() error {
-	if x.trouble == nil && x.link == binding {
+	if x.trouble == nil && x.link == binding && !x.now.Before(x.bindBy) {
 		return errors.New("first contact: the platform has taken the device, which waits for its secret")
 	}
 	return x.trouble
@@ -178,7 +179,7 @@ func (x *Exchange) Connected(now time.Time) {
 	x.now = now
 	x.trouble, x.cipher = nil, nil
 	if x.first {
-		x.link = binding
+		x.link, x.bindBy = binding, x.now.Add(bindPause)
 		return
 	}
 	x.begin()

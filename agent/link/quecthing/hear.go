@@ -84,8 +84,11 @@ func (x *Exchange) configured(items quecthing.Items) {
 	}
 }
 
+// keep takes the device's secret. One that is on the disk already is not written again.
 func (x *Exchange) keep(secret string) {
-	x.secret, x.unkept, x.first = secret[:min(len(secret), quecthing.MaxDeviceSecret)], true, false
+	secret = secret[:min(len(secret), quecthing.MaxDeviceSecret)]
+	x.unkept = x.unkept || secret != x.secret
+	x.secret, x.first = secret, false
 }
 
 // excepted takes a complaint of the platform.

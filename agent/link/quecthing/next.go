@@ -11,6 +11,7 @@ import (
 // The times of the wire.
 const (
 	askPause      = 10 * time.Second // until no plan is taken for the answer
+	bindPause     = 5 * time.Second  // until it is said that no secret has come
 	addressWait   = 30 * time.Second // after a confirmation
 	repeatEvery   = 5 * time.Second  // of the status Downloading
 	readWait      = time.Minute      // until an MCU component takes what was downloaded
@@ -73,6 +74,9 @@ func (x *Exchange) wakeAt() (at time.Time) {
 	}
 	if x.link == down {
 		consider(x.retry)
+	}
+	if x.link == binding && x.now.Before(x.bindBy) {
+		consider(x.bindBy)
 	}
 	consider(x.asked)
 	consider(x.repeatAt)

@@ -86,11 +86,11 @@ func (p *plan) part(id string, kind ota.ComponentType) *part {
 // some that have failed and may be tried again.
 const maxPlans = 8
 
-// remember adds a plan, in the place of the oldest that is over or refused.
+// remember adds a plan, in the place of the oldest that is over or not accepted.
 func (x *Exchange) remember(p *plan) *plan {
 	if len(x.plans) >= maxPlans {
-		i := slices.IndexFunc(x.plans, func(old *plan) bool { return old.over() || old.answer == refused })
-		x.plans = slices.Delete(x.plans, max(0, i), max(0, i)+1)
+		i := max(0, slices.IndexFunc(x.plans, func(old *plan) bool { return old.over() || old.answer != accepted }))
+		x.plans = slices.Delete(x.plans, i, i+1)
 	}
 	x.plans = append(x.plans, p)
 	return p

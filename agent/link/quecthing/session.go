@@ -143,6 +143,7 @@ func (d *device) step(ctx context.Context) {
 	now := d.session.cfg.Now()
 	d.mu.Lock()
 	action, at := d.exchange.Next(now)
+	d.explain(d.exchange.Trouble())
 	d.mu.Unlock()
 	d.deliver() // of what was due
 	switch a := action.(type) {
@@ -180,6 +181,8 @@ func (d *device) connect(ctx context.Context, a Connect) {
 	switch {
 	case err == nil:
 		d.ended = make(chan struct{})
+		c := d.conn
+		c.hurry = context.AfterFunc(ctx, func() { _ = c.SetWriteDeadline(time.Now().Add(goodbyeTimeout)) })
 		early := d.conn.early
 		d.conn.early = nil
 		go d.conn.read(d.ended)
@@ -350,6 +353,7 @@ func (d *device) lost(why error) {
 
 func (d *device) hangUp() {
 	if d.conn != nil {
+		d.conn.hurry()
 		_ = d.conn.Close()
 		close(d.ended)
 		d.conn = nil

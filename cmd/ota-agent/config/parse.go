@@ -71,6 +71,7 @@ func read(m *yamlform.Map, in base) *Config {
 	var entries []*yamlform.Map
 	c.Components, entries = readComponents(m, in, paths)
 	readSubDevices(m, in, c, paths)
+	checkProducts(m, c)
 	if fetch.Has("cache") && !m.Has("sub_devices") {
 		fetch.Warnf("cache", "has no effect without sub_devices")
 	}

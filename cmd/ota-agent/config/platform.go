@@ -33,6 +33,16 @@ type QuecThing struct {
 	OnFailure ota.OnFailure // default stop
 }
 
+// checkProducts reports sub-devices of a product whose secret the device does not have.
+func checkProducts(m *yamlform.Map, c *Config) {
+	for i := range c.SubDevices {
+		if d := &c.SubDevices[i]; c.QuecThing != nil && d.Product != c.Product {
+			m.Problemf("sub_devices", "has %s of product %s; with platform.quecthing they are of the product whose secret is "+
+				"in product_secret_file, %s", d.Device, d.Product, c.Product)
+		}
+	}
+}
+
 // readPlatform reads which platform the device has.
 func readPlatform(m *yamlform.Map, in base, c *Config) {
 	broker, platform := m.Map("broker"), m.Map("platform")
