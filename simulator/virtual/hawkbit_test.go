@@ -135,3 +135,15 @@ func TestPatience(t *testing.T) {
 	all := events(t, polling+"do: http_status, at: poll, status: 429, retry_after: 40s}]\n")
 	assert.Greater(t, when(all, verdict.Connected)[0], 40*time.Second)
 }
+
+// BenchmarkHawkBitDevice is BenchmarkDevice with devices that poll hawkBit.
+func BenchmarkHawkBitDevice(b *testing.B) {
+	s := bundled(b, "million", max(1000, b.N))
+	b.ReportAllocs()
+	b.ResetTimer()
+	_, err := simulator.Simulate(b.Context(), virtual.World{Workers: 1}, simulator.Options{Scenario: s,
+		Dialect: model.HawkBit})
+	if err != nil {
+		b.Fatal(err)
+	}
+}

@@ -342,6 +342,18 @@ func TestAnotherHandlerGoesOn(t *testing.T) {
 	assert.Empty(t, f.faults)
 }
 
+// A device that is cut off again and again before it can say what it is, is listened to
+// when it does.
+func TestDeviceThatIsCutOffAtFirst(t *testing.T) {
+	f := newFixture(t, hawkbit.Config{})
+	f.offer(engine.PlanSpec{ID: "p"}, "2.0", "app")
+	for range 4 {
+		assert.Contains(t, f.links(), "configData")
+	}
+	f.tells("1.0")
+	assert.Contains(t, f.links(), "deploymentBase")
+}
+
 // Without a server the answers are the same.
 func TestAsk(t *testing.T) {
 	f := newFixture(t, hawkbit.Config{})

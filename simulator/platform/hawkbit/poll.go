@@ -38,6 +38,7 @@ func (h *Handler) root(r *request) error {
 		if err := r.device.tell(map[string]string{}, h.product(r)); err != nil {
 			return err
 		}
+		r.device.ask = true // it may have been cut off before it could say more
 	}
 	var doc root
 	doc.Config.Polling.Sleep = clock(h.config.Sleep)
