@@ -111,8 +111,9 @@ var layout = []layer{
 	{"simulator", "simulator/model simulator/scenario simulator/selection simulator/verdict", ""},
 	// no sockets: not the broker, not the link
 	// but the rules of a dialect, whose requests it carries itself
-	{"simulator/virtual", "simulator simulator/* simulator/platform/engine simulator/platform/hawkbit agent " +
-		"agent/link/hawkbit agent/download/policy firmware reporter internal/*", ""},
+	{"simulator/virtual", "simulator simulator/* simulator/platform/engine simulator/platform/hawkbit " +
+		"simulator/platform/quecthing agent agent/link/hawkbit agent/link/quecthing agent/download/policy firmware " +
+		"reporter internal/*", ""},
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario simulator/model agent internal/ota", ""},
 	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", ""},
 	{"simulator/real", "simulator simulator/... agent agent/link agent/link/* agent/download firmware internal/*", ""},

@@ -30,7 +30,7 @@ type conversation interface {
 }
 
 // Dialects lists those that the devices of this world speak.
-func Dialects() []model.Dialect { return []model.Dialect{model.Native, model.HawkBit} }
+func Dialects() []model.Dialect { return []model.Dialect{model.Native, model.HawkBit, model.QuecThing} }
 
 // checkDialect refuses what no device of this world speaks, and what the scenario needs
 // and the dialect cannot say.
@@ -43,8 +43,11 @@ func (r *run) checkDialect() error {
 
 // converse gives a device its conversation.
 func (r *run) converse(d *device) conversation {
-	if r.dialect == model.HawkBit {
+	switch r.dialect {
+	case model.HawkBit:
 		return newPolled(d)
+	case model.QuecThing:
+		return newFramed(d)
 	}
 	return &d.session
 }

@@ -45,6 +45,7 @@ func (d *device) startFetch(l *boot, out agent.Fetch) {
 		return
 	}
 	d.Memory.KeepPackage(out.Package)
+	out.Job.Files = d.world.run.inChunks(out.Job.Files)
 	f := &fetch{device: d, boot: l, job: out, flash: &d.flashes[i],
 		began: d.world.now, course: policy.New(policy.Rules{}, out.Setbacks), file: -1}
 	l.fetch, l.effect = f, nil

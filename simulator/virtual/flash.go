@@ -37,3 +37,17 @@ func (f *flash) stage(job *firmware.Job) error {
 	}
 	return f.Stage(job)
 }
+
+// inChunks gives files without chunks those of the package that they are of: the store
+// that is modelled sends nothing else, and what comes of it is noted by the chunk.
+func (r *run) inChunks(files []ota.File) []ota.File {
+	if len(files) != 1 || files[0].Claimed == nil {
+		return files
+	}
+	for _, made := range r.artifacts {
+		if made.Manifest.Files[0].SHA256 == files[0].SHA256 {
+			return made.Manifest.Files[:1]
+		}
+	}
+	return files
+}

@@ -68,7 +68,7 @@ func (w *hawkBitPlatform) ServeFile(answer http.ResponseWriter, r *http.Request,
 
 // describe reads the file of a package for the digests that a dialect names.
 func (a *artifact) describe(d model.Dialect) error {
-	if d != model.HawkBit {
+	if d.IsNative() {
 		return nil
 	}
 	f, err := fake.Describe(a.Manifest.Files[0].Name, bytes.NewReader(a.Bytes))

@@ -63,8 +63,8 @@ func TestWhatHawkBitCannotSay(t *testing.T) {
 		simulator.Options{Scenario: bundled(t, "manual-mode", 0), Dialect: model.HawkBit})
 	require.ErrorContains(t, err, "plans.spring.mode")
 	_, err = simulator.Simulate(t.Context(), virtual.World{},
-		simulator.Options{Scenario: bundled(t, "happy", 0), Dialect: model.QuecThing})
-	require.ErrorContains(t, err, "want native or hawkbit")
+		simulator.Options{Scenario: bundled(t, "happy", 0), Dialect: "mender"})
+	require.ErrorContains(t, err, "want native or hawkbit or quecthing")
 }
 
 // polling is a device that polls for a plan whose installation takes a while.

@@ -99,14 +99,17 @@ func (p *polled) Send(m ota.Up) {
 
 // received keeps the record of what the platform has taken: its acknowledgement is all
 // that is known of a report.
-func (p *polled) received(m ota.Down) {
-	d := p.device
+func (p *polled) received(m ota.Down) { p.device.heardOf(m, &p.stored) }
+
+// heardOf learns what plans are called, and what reports the platform has taken, from a
+// message. stored are those that are known already.
+func (d *device) heardOf(m ota.Down, stored *model.Numbers) {
 	switch m := m.(type) {
 	case *ota.Plan:
 		d.names.Learn(d.world.run.scenario, d.Fleet, m)
 	case *ota.Ack:
 		for _, r := range d.Memory.Reports() {
-			if r.Plan == m.Plan && r.Seq <= m.Seq && p.stored.Raise(r.Plan, r.Seq) {
+			if r.Plan == m.Plan && r.Seq <= m.Seq && stored.Raise(r.Plan, r.Seq) {
 				d.record(verdict.ReportEvent(0, verdict.Stored, d.ID.Device, &r))
 			}
 		}
@@ -225,7 +228,7 @@ func (p *polled) deliver() bool {
 	d, exchange := p.device, p.exchange
 	inputs, handled := exchange.Deliveries()
 	for _, in := range inputs {
-		p.follow(in)
+		p.up = d.follow(in, p.up)
 		d.hooks.Deliver(in)
 		if p.exchange != exchange {
 			return true // it has lost its power
@@ -241,14 +244,16 @@ func (p *polled) deliver() bool {
 	return len(inputs) > 0
 }
 
-// follow notes whether there is a connection, before the device hears of it.
-func (p *polled) follow(in agent.Input) {
+// follow notes whether there is a connection, before the device hears of it; up says
+// whether there was one.
+func (d *device) follow(in agent.Input, up bool) bool {
 	switch in.(type) {
 	case agent.Connected:
-		p.up = true
-		p.device.record(verdict.Event{Kind: verdict.Connected})
+		d.record(verdict.Event{Kind: verdict.Connected})
+		return true
 	case agent.Disconnected:
-		p.up = false
-		p.device.record(verdict.Event{Kind: verdict.Disconnected})
+		d.record(verdict.Event{Kind: verdict.Disconnected})
+		return false
 	}
+	return up
 }

@@ -110,6 +110,9 @@ func (d *Device) refuse(t *platform.Talk, is engine.Assignment, reason ota.Reaso
 	d.tell(t, &a)
 }
 
+// Configure is a frame that gives the device settings, such as its secret.
+func (d *Device) Configure(items codec.Items) codec.Frame { return d.frame(codec.DeviceConfig, items) }
+
 // Addressed takes the address that the engine has issued for a component. It is sent
 // when no failure of the last one can come any more.
 func (d *Device) Addressed(t *platform.Talk, a Address) []codec.Frame {

@@ -255,7 +255,7 @@ func (s handler) Subscribed(p *broker.Peer) {
 func (s *seat) welcome() error {
 	if s.login.first {
 		secret := codec.Items{codec.Text(codec.DeviceSecret, s.login.secret)}
-		if err := s.send(codec.Sys, s.device.frame(codec.DeviceConfig, secret)); err != nil {
+		if err := s.send(codec.Sys, s.device.Configure(secret)); err != nil {
 			return err
 		}
 	}
@@ -266,7 +266,7 @@ func (s *seat) welcome() error {
 	_, _ = rand.Read(key) // never fails
 	cipher, err := codec.NewCipher(key)
 	if err == nil {
-		err = s.send(codec.Sys, s.device.frame(codec.DeviceConfig, codec.Items{codec.Raw(codec.SessionKey, key)}))
+		err = s.send(codec.Sys, s.device.Configure(codec.Items{codec.Raw(codec.SessionKey, key)}))
 	}
 	s.cipher = cipher
 	return err
