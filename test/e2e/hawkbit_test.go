@@ -205,14 +205,26 @@ func TestHawkBitGateway(t *testing.T) {
 // and hawkBit believes what the device runs.
 func TestHawkBitKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	s := newHawkBit(t)
+	killUnderHawkBit(t, newHawkBit(t), 50)
+}
+
+// The same without signed manifests.
+func TestHawkBitsWordKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	s, _ := onHawkBitsWord(t, harness.Settings{})
+	killUnderHawkBit(t, s, 20)
+}
+
+// killUnderHawkBit upgrades a device again and again, until its agent has been killed
+// so many times.
+func killUnderHawkBit(t *testing.T, s *setting, kills int) {
 	s.device.Components(harness.FileComponent("app", "1.0.0", nil), s.addHandler("motor"))
 	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "8MiB/s"
 	s.does("motor", "slow")
 	random := killMoments(t, 7)
 	agent := s.device.Start()
 	version, image := "1.0.0", "old"
-	for kills, n := 50, 1; kills > 0 && !t.Failed(); n++ {
+	for n := 1; kills > 0 && !t.Failed(); n++ {
 		plan, target := fmt.Sprint("p-", n), fmt.Sprint("1.0.", n)
 		next, end := string(harness.Image(uint64(n), imageSize)), ota.DeviceUpgraded
 		if n%4 == 0 {

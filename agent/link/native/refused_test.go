@@ -23,8 +23,8 @@ func TestWhatBrokersSay(t *testing.T) {
 			"refused the connection: bad user name or password (no such device): does it know this device, and is " +
 				"the password its own?"},
 		{&Refused{Code: 0xa2}, "refused the connection: reason code 0xa2"},
-		{&Refused{Code: 0x87, topic: "a/down/+"}, "refused the subscription of a/down/+: not authorized: may this device use its own " +
-			"topics?"},
+		{&Refused{Code: 0x87, topic: "a/down/+"}, "refused the subscription of a/down/+: not authorized: may this " +
+			"device use its own topics?"},
 		{taken, "ended the connection: another client has taken over the session: do two devices have one identity?"},
 		{full, "ended the connection: a quota is exceeded (too much)"},
 	} {
