@@ -65,9 +65,7 @@ With --remove it takes away again what it has made, there too.
 Examples:
   ota-sim enrol thousand --out staging
   ota-sim enrol thousand --out staging-2 --key-prefix second- --algorithm ed25519
-  ota-sim enrol thousand --out staging --remove
-  ota-sim enrol thousand --out staging --platform hawkbit --url http://staging:8080 --username admin \
-    --password-file operator-password.txt`,
+  ota-sim enrol thousand --out staging --remove`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			var f enrolFlags
 			flags.StringVar(&f.out, "out", "", "directory to make, or with --remove to take away (needed)")

@@ -46,6 +46,8 @@ func simulated(t *testing.T) string {
 		"keygen signing",
 		"pack --key signing.key --product gw-200 --component app --target 1.1.0 --release 1 --out app.ota app.bin",
 		"run small.yaml --virtual --out look",
+		"enrol small.yaml --out staging",
+		"run small.yaml --virtual --devices staging/fleet.csv --out listed",
 		"run small.yaml --virtual --shard 1/2 --out part-1",
 		"run small.yaml --virtual --shard 2/2 --out part-2",
 	} {
@@ -81,6 +83,11 @@ func TestDamagedFilesOfTheSimulator(t *testing.T) {
 		{"app.bin", "pack " + packing + " --target 1.2.0 --release 2 --out new.ota app.bin", 1, 0, anything, nil},
 		{"old.bin", "pack " + packing + " --source 1.1.0 --target 1.2.0 --release 2 --from old.bin --out new.ota app.bin",
 			1, 0, anything, nil},
+		{"staging/fleet.csv", "run small.yaml --virtual --devices staging/fleet.csv", 2, 0, "", nil},
+		{"staging/fleet.csv", "enrol small.yaml --out staging --remove", 2, 0, "", nil},
+		{"staging/devices/gateways-000001.key", "run small.yaml --allow-unsigned --broker mqtts://127.0.0.1:1 " +
+			"--devices staging/fleet.csv", 2, 4, "", nil},
+		{"listed/devices.csv", "report listed", 2, 0, "", nil},
 		{"ca.pem", "run small.yaml --allow-unsigned --broker mqtts://127.0.0.1:1 --ca-file ca.pem", 2, 4, "", nil},
 		{"trusted.pub", "run small.yaml --trust trusted.pub --broker mqtt://127.0.0.1:1", 2, 4, "", nil},
 		{"password", "run small.yaml --allow-unsigned --broker mqtt://127.0.0.1:1 --username p --password-file password", 2,
