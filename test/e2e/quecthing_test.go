@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -96,4 +97,24 @@ func TestQuecThingRollback(t *testing.T) {
 	last := s.platform.Reports("bad")
 	assert.Equal(t, "1.0.0", last[len(last)-1].Version)
 	s.upgrades("good", "1.2.0", 2)
+}
+
+// A device that is killed again and again, in whatever it does, ends with the version
+// that it has said it runs.
+func TestQuecThingKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	s := newQuecThing(t, nil)
+	s.device.Components(harness.FileComponent("app", "1.0.0", nil), s.addHandler("motor"))
+	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "1MiB/s"
+	image := string(harness.Image(1, 1<<20))
+	agent := s.device.Start()
+	s.platform.Offer(harness.Plan{ID: "p"}, s.packMCU("motor", "1.1.0", 1), s.pack("1.1.0", 1, image))
+	for i := range 12 {
+		time.Sleep(time.Duration(40+i*37) * time.Millisecond)
+		agent.Kill()
+		agent = s.device.Start()
+	}
+	s.platform.AwaitStatus("p", s.device, ota.DeviceUpgraded)
+	assert.Equal(t, image, string(s.device.Read("app.bin")))
+	assert.Equal(t, "1.1.0\n", string(s.device.Read("motor/version")))
 }
