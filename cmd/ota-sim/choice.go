@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/cli"
@@ -19,7 +21,8 @@ type choiceFlags struct {
 
 func (f *choiceFlags) define(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of every draw; 0 means the scenario's")
-	flags.StringVar(&f.shard, "shard", "", "only part i of N, as i/N; 0/N is N/N; each part is for a process of its own")
+	flags.StringVar(&f.shard, "shard", "", "only part i of N, as i/N; 0/N is N/N; "+
+		"auto takes the number that Kubernetes, Slurm or CI gives this process; each part is for a process of its own")
 	flags.StringArrayVar(&f.only, "only", nil, "device key: only this device, with the same draws; may be repeated")
 }
 
@@ -37,10 +40,15 @@ func (f *choiceFlags) of(s *scenario.Scenario) (*choice, error) {
 	c := &choice{scenario: s, seed: s.SeedOr(f.seed), only: f.only}
 	var shard selection.Shard
 	var err error
-	if f.shard != "" {
-		if shard, err = selection.ParseShard(f.shard); err != nil {
-			return nil, &cli.Exit{Code: cli.Usage, Err: err}
-		}
+	switch f.shard {
+	case "":
+	case "auto":
+		shard, err = selection.AutoShard(os.Getenv)
+	default:
+		shard, err = selection.ParseShard(f.shard)
+	}
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if c.selected, err = selection.New(s, shard, c.only); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}

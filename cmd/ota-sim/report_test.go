@@ -205,6 +205,22 @@ func TestShardsThatMergeJudges(t *testing.T) {
 	}
 }
 
+// TestShardOfATask is the one whose number the task has in its environment.
+func TestShardOfATask(t *testing.T) {
+	for _, ci := range []string{"CI_NODE_INDEX", "CIRCLE_NODE_INDEX"} {
+		t.Setenv(ci, "") // these tests may be such a task
+	}
+	t.Setenv("JOB_COMPLETION_INDEX", "1")
+	text := file(t, "small.yaml", small)
+	o := sim(t, "plan", "--virtual", "--shard", "auto", text)
+	assert.Equal(t, cli.Usage, o.code)
+	assert.Contains(t, o.err, "set OTA_SIM_SHARDS")
+	t.Setenv("OTA_SIM_SHARDS", "3")
+	o = sim(t, "run", "--virtual", "--quiet", "--shard", "auto", text)
+	assert.Equal(t, cli.OK, o.code, o.err)
+	assert.Contains(t, o.out, "shard 2/3")
+}
+
 // TestShardsAreTriedAgain in the place of the one that was killed, in virtual time alone.
 func TestShardsAreTriedAgain(t *testing.T) {
 	t.Parallel()
