@@ -62,6 +62,13 @@ test-real: mosquitto versitygw ## against mosquitto and versitygw, third-party s
 	MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags real -count 1 $(TESTING) ./test/real/... ./firmware/serial
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -race -tags real -count 1 -timeout $(PATIENCE) ./agent/link/native
 
+.PHONY: goosebit test-platforms
+test-platforms: goosebit ## the agent against other platforms' servers: goosebit, which speaks hawkBit's device API (Debian's python3-venv)
+	GOOSEBIT=$(CACHE)/goosebit/bin/python $(GO) test -tags platforms -count 1 $(TESTING) ./test/platforms
+
+goosebit:
+	scripts/goosebit.sh $(CACHE)/goosebit
+
 .PHONY: test-tools test-vm
 TOOLS := rauc swupdate fw_setenv grub-editenv dbus-daemon mksquashfs openssl busybox bsdiff bspatch bzip2 groff mandoc zsh fish
 test-tools: ## slots and handlers with Debian's rauc, swupdate, libubootenv and grub-editenv, patches with its bsdiff, the manual page, completion in zsh and fish, a full disk; as root, which mounts
@@ -95,7 +102,7 @@ test-page: ## the report and the platform's pages in a browser (Debian's chromiu
 
 # What the network is needed for, Debian's packages aside.
 .PHONY: tools
-tools: versitygw ## fetches modules, the linter, versitygw, the tools for vulnerabilities and bills of materials, and axe-core
+tools: versitygw goosebit ## fetches modules, the linter, versitygw, goosebit, the tools for vulnerabilities and bills of materials, and axe-core
 	$(GO) mod download
 	$(GO) -C test/peers mod download
 	$(LINT) version
@@ -117,7 +124,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags crash,deb,page,real,release,vm ./...
+	$(GO) vet -tags crash,deb,page,platforms,real,release,vm ./...
 	$(GO) vet -tags $(MINIMAL) ./cmd/ota-agent ./agent/... ./firmware/...
 	cd test/peers && $(GO) vet ./...
 
