@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
+	"otafleet/firmware"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
 )
@@ -154,6 +155,33 @@ func TestMachineFindsWhatAWeakDigestNames(t *testing.T) {
 	c.boot(other)
 	require.NotNil(t, c.failure())
 	assert.Contains(t, c.failure().Detail, "another image")
+}
+
+// A component with keys of its own takes what they have signed.
+func TestMachineOfOwnKeysTakesNoWord(t *testing.T) {
+	c := newClaimant(t, &agent.PlatformTrust{})
+	c.config.Components[0].Open = openText
+	plan, pkg := claimed(strong, "2.0.0")
+	c.hear(agent.Received{Message: plan}, agent.Received{Message: pkg})
+	require.NotNil(t, c.failure())
+	assert.Equal(t, ota.KeyUntrusted, c.failure().Code)
+}
+
+// A signed release counter stays what it is while unsigned packages run: nothing signed
+// that is older comes after them.
+func TestMachineKeepsItsReleaseOnTheWord(t *testing.T) {
+	c := newClaimant(t, &agent.PlatformTrust{})
+	c.saved.Components[0].Release = 9
+	c.boot(nil)
+	plan, pkg := claimed(strong, "2.0.0")
+	c.hear(agent.Received{Message: plan}, agent.Received{Message: pkg})
+	c.hear(agent.Fetched{Op: effect[agent.Fetch](c).Op})
+	c.hear(agent.Staged{Op: effect[agent.Stage](c).Op})
+	c.hear(agent.Activated{Op: effect[agent.Activate](c).Op, Restart: firmware.RestartNone})
+	c.hear(agent.HealthChecked{Op: effect[agent.CheckHealth](c).Op, Version: "2.0.0"})
+	c.hear(agent.Confirmed{Op: effect[agent.Confirm](c).Op})
+	assert.Equal(t, ota.UpgradeSucceeded, c.saved.Run.Parts[0].Status)
+	assert.Equal(t, int64(9), c.saved.Components[0].Release)
 }
 
 func TestMachineStagesNothingUnknown(t *testing.T) {

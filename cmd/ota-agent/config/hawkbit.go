@@ -34,7 +34,11 @@ func readHawkBit(m *yamlform.Map, in base, c *Config) {
 		m.Problemf("token_file", "is missing; want it, gateway_token_file, or cert_file: hawkBit accepts no device without")
 	}
 	if h.URL != nil && h.URL.Scheme == "http" && !loopback(h.URL.Hostname()) {
-		m.Warnf("url", "the connection to %s is not encrypted: the token can be read on the way; want https", h.URL.Host)
+		danger := "the token can be read on the way"
+		if c.PlatformTrust != nil {
+			danger += ", and packages exchanged"
+		}
+		m.Warnf("url", "the connection to %s is not encrypted: %s; want https", h.URL.Host, danger)
 	}
 	if m.Given() {
 		c.HawkBit = &h
