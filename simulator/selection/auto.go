@@ -43,7 +43,8 @@ func AutoShard(getenv func(string) string) (Shard, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Shard{}, fmt.Errorf("--shard auto: nothing numbers this process: want one of %s, or a shard as i/N", indexNames())
+		return Shard{}, fmt.Errorf("--shard auto: nothing numbers this process: want one of %s, or a shard as i/N",
+			indexNames())
 	case 1:
 		s, err := found[0].shard(getenv)
 		if err != nil {
@@ -51,8 +52,9 @@ func AutoShard(getenv func(string) string) (Shard, error) {
 		}
 		return s, nil
 	}
-	return Shard{}, fmt.Errorf("--shard auto: %s=%s and %s=%s both number this process: give the shard as i/N", found[0].index,
-		getenv(found[0].index), found[1].index, getenv(found[1].index))
+	a, b := found[0].index, found[1].index
+	return Shard{}, fmt.Errorf("--shard auto: %s=%s and %s=%s both number this process: give the shard as i/N",
+		a, getenv(a), b, getenv(b))
 }
 
 // shard is what a task's number makes it.
