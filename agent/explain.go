@@ -69,7 +69,7 @@ type Check struct {
 var situationTable = [...]struct{ word, remedy string }{
 	nothing:         {"idle", ""},
 	starting:        {"starting", ""},
-	unconnected:     {"unconnected", "the agent tries again at least once a minute"},
+	unconnected:     {"unconnected", "the agent tries again by itself, after pauses that grow"},
 	idle:            {"idle", ""},
 	inPause:         {"paused", "ota-agent resume"},
 	asked:           {"asking", ""}, // with what is accepted: answering
@@ -82,7 +82,7 @@ var situationTable = [...]struct{ word, remedy string }{
 	waitsForQuiet:   {"busy", "the switch begins when the busy file is gone"},
 	waitsForWindow:  {"window", "the switch begins when the window opens"},
 	waitsForAddress: {"address", "the platform sends the address of the package; the agent asks for it again"},
-	waitsForLink:    {"address", "the agent tries to connect at least once a minute"},
+	waitsForLink:    {"address", "the agent tries to connect by itself, after pauses that grow"},
 	waitsToRollBack: {"working", "the rollback has failed and is tried again"},
 	inStep:          {"working", ""},
 	staged:          {"working", ""},

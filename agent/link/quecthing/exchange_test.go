@@ -307,6 +307,16 @@ func TestOverdue(t *testing.T) {
 	k.report(plan, 5, ota.UpgradeFailed, ota.VerifyFailed)
 	assert.Empty(t, k.said(), "that is known")
 
+	// The times run without a connection.
+	k, plan = accepted(t)
+	k.report(plan, 3, ota.Upgrading, "")
+	k.said()
+	k.x.Lost(k.now, errors.New("gone"))
+	k.wait(20 * time.Minute)
+	k.x.Connected(k.now)
+	k.inventory(false)
+	assert.Equal(t, []string{"0x0034", "0x0044", "12"}, k.said())
+
 	k, plan = accepted(t)
 	k.report(plan, 3, ota.Upgrading, "")
 	k.said()

@@ -33,12 +33,24 @@ func (x *Exchange) inventoried(inv *ota.Inventory) {
 	x.running(inv.Running)
 	if !x.introduced {
 		x.tell()
+		x.sayOverdue()
 	} else if changed && !inv.Request {
 		x.put(x.info())
 	}
 	if inv.Request {
 		x.put(entry{command: quecthing.UpgradeAsk, channel: quecthing.OTA, qos: 2, items: x.versions()})
 		x.asked = x.now.Add(askPause)
+	}
+}
+
+// sayOverdue says again what has been given up without a connection.
+func (x *Exchange) sayOverdue() {
+	for _, p := range x.plans {
+		for i := range p.parts {
+			if c := &p.parts[i]; c.overdue && c.status == ota.Upgrading {
+				x.say(c, quecthing.Failed, nil)
+			}
+		}
 	}
 }
 
