@@ -1,6 +1,7 @@
 package hawkbit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ const (
 	maxRoot       = 64 << 10 // bytes of the root and of a cancellation
 	maxDeployment = 2 << 20  // bytes of a deployment: 20 modules with 50 artifacts each
 	maxManifest   = 1 << 20  // bytes of a signed manifest
+	maxValues     = 50_000   // values of a document: an empty one has a byte or two, and takes a hundred
 	maxSleep      = 24 * time.Hour
 	minSleep      = time.Second
 )
@@ -106,6 +108,9 @@ type cancellation struct {
 // decode reads a document of hawkBit. Fields that are not known are of a later
 // hawkBit, or of another server that speaks its API.
 func decode(body []byte, into any) error {
+	if bytes.Count(body, []byte(",")) > maxValues {
+		return errors.New("has more values than any of hawkBit's")
+	}
 	if err := json.Unmarshal(body, into); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
