@@ -131,6 +131,16 @@ func (r *repair) scenario() string {
 	return shell.Path(info.Source)
 }
 
+// flagIn finds the value that a flag had in a run; empty for none.
+func flagIn(flags []string, name string) string {
+	for _, flag := range flags {
+		if value, is := strings.CutPrefix(flag, "--"+name+"="); is {
+			return value
+		}
+	}
+	return ""
+}
+
 // platformWords are the flags of a run that say which platform it was against, and
 // which devices exist, as they were given.
 func platformWords(given *pflag.FlagSet) (flags []string) {

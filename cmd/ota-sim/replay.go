@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,7 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	f.virtual = f.virtual || kept.Info.World == "virtual"
+	f.platform = cmp.Or(f.platform, flagIn(kept.Info.Flags, "platform"))
 	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, deviceFlags: f.deviceFlags,
 		worldFlags: f.worldFlags, outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true,
 		changed: f.changed}

@@ -273,6 +273,20 @@ func TestShardsAreTriedAgain(t *testing.T) {
 }
 
 // TestReplay runs the device that failed once more, with the same draws.
+// TestReplayOfADialect: a device that polled does so again, though nothing but the run's
+// flags said so.
+func TestReplayOfADialect(t *testing.T) {
+	t.Parallel()
+	kept := filepath.Join(t.TempDir(), "kept")
+	text := file(t, "small.yaml", small)
+	require.Equal(t, cli.OK, sim(t, "run", "--virtual", "--quiet", "--platform", "hawkbit", "--out", kept, text).code)
+	o := sim(t, "replay", kept, "--only", "gw-000002")
+	require.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
+	_, ends, _ := strings.Cut(o.out, "\nthen ")
+	then, now, _ := strings.Cut(strings.TrimSpace(ends), "\nnow ")
+	assert.Equal(t, strings.TrimSpace(then), strings.TrimSpace(now), "to the millisecond")
+}
+
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
