@@ -94,18 +94,19 @@ func (f *framed) lookAt(at time.Duration) {
 	})
 }
 
-// look lets the exchange go on, until it waits for something.
+// look lets the exchange go on, until it waits for something. What is delivered may end
+// the connection, and with it what was to be done: it comes first.
 func (f *framed) look() {
-	w := f.device.world
-	for x := f.exchange; x != nil && f.exchange == x; {
-		action, at := x.Next(w.clock())
-		if f.deliver(); f.exchange != x {
+	w, x := f.device.world, f.exchange
+	for {
+		f.deliver()
+		if x == nil || f.exchange != x {
 			return
 		}
+		action, at := x.Next(w.clock())
 		switch a := action.(type) {
 		case dialect.Connect:
 			f.connect(a.First)
-			return
 		case dialect.Publish:
 			f.carry(a)
 		case dialect.KeepSecret:
@@ -114,7 +115,10 @@ func (f *framed) look() {
 			f.lost(a.Why)
 			return
 		default:
-			if !at.IsZero() {
+			if f.deliver() {
+				continue // something was due
+			}
+			if f.exchange == x && !at.IsZero() {
 				f.lookAt(max(w.now, at.Sub(w.run.epoch)))
 			}
 			return
@@ -154,7 +158,6 @@ func (f *framed) opened(first bool) {
 		return nil
 	})
 	f.exchange.Connected(f.device.world.clock())
-	f.deliver()
 	f.look()
 }
 
@@ -175,7 +178,6 @@ func (f *framed) lost(why error) {
 	}
 	f.hangUp()
 	f.exchange.Lost(f.device.world.clock(), why)
-	f.deliver()
 	f.look()
 }
 
@@ -205,7 +207,6 @@ func (f *framed) carry(m dialect.Publish) {
 		}
 		f.during(c, max(at, link.frozen), func() {
 			f.exchange.Taken(w.clock())
-			f.deliver()
 			f.look()
 		})
 	})
@@ -287,27 +288,32 @@ func (f *framed) transmit(frame wire.Frame) {
 		panic("internal error: " + err.Error()) // the face makes frames that are
 	}
 	c, link := f.call, f.device.link
+	if c == nil {
+		return // it has ended meanwhile
+	}
 	c.lastDown = max(c.lastDown, f.device.world.now+link.delay(), link.frozen)
 	f.during(c, c.lastDown, func() {
 		f.exchange.Heard(f.device.world.clock(), payload)
-		f.deliver()
 		f.look()
 	})
 }
 
-// deliver gives the device what there is for it.
-func (f *framed) deliver() {
+// deliver gives the device what there is for it, and reports whether there was anything.
+func (f *framed) deliver() bool {
 	d, x := f.device, f.exchange
+	if x == nil {
+		return false
+	}
 	inputs := x.Deliveries()
 	for _, in := range inputs {
 		f.up = d.follow(in, f.up)
 		d.hooks.Deliver(in)
 		if f.exchange != x {
-			return // it has lost its power
+			return true // it has lost its power
 		}
 	}
 	if len(inputs) == 0 {
-		return
+		return false
 	}
 	l := d.current
 	l.handled = func() {
@@ -315,4 +321,5 @@ func (f *framed) deliver() {
 		f.lookAt(d.world.now)
 	}
 	d.tellHandled(l)
+	return true
 }
