@@ -12,7 +12,7 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// Exit codes beside those of every program (README.md lists them).
+// Exit codes beside those of every program (docs/SCENARIOS.md lists them).
 const (
 	exitPreflight   = 3
 	exitUnreachable = 4
