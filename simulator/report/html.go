@@ -51,6 +51,7 @@ type page struct {
 	Classes []scenario.Class // that some device is in, and the ones that everybody looks for
 	Fleets  []fleetRow
 	Parts   []partRow
+	Beliefs []beliefRow
 	Faults  []faultRow
 	Reports []countRow
 	Codes   []countRow
@@ -103,7 +104,7 @@ func newPage(v *verdict.Verdict) *page {
 	p := &page{
 		V: v, F: f, Policy: policy(), Style: template.CSS(reportStyle), Script: template.JS(reportScript),
 		Outcome: newHeadline(v), Key: keyFigures(v), Chart: newSeriesChart(v), Upgrade: newBarChart(&f.Times.Upgrade),
-		Classes: usedClasses(f), Parts: partRows(f), Reports: reportRows(&f.Reports),
+		Classes: usedClasses(f), Parts: partRows(f), Beliefs: beliefRows(v), Reports: reportRows(&f.Reports),
 		Codes: countRows(f.Codes), Refused: countRows(f.Refusals), Idle: idleLines(v),
 	}
 	p.Expect = slices.Clone(v.Expectations)

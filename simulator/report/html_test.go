@@ -79,7 +79,7 @@ func TestPageTells(t *testing.T) {
 	text := html.UnescapeString(page(t, v))
 	for _, want := range []string{
 		"<title>flaky-uplink: Not held</title>",
-		"12 of 15 expectations did not hold. Of 5 devices, 1 was upgraded, 1 failed, 1 refused, " +
+		"13 of 17 expectations did not hold. Of 5 devices, 1 was upgraded, 1 failed, 1 refused, " +
 			"1 never connected and 1 is unaccounted for.",
 		"devices.upgraded >= 99%", "20.00% (1 of 5)",
 		"stores report 2, app: Upgrade Failed, health_check_failed",
@@ -87,6 +87,7 @@ func TestPageTells(t *testing.T) {
 		"ota-sim run my.yaml --seed 7 --virtual", "ota-sim report 'out/run 1'",
 		"ota-sim replay 'out/run 1' --only gateways-000001",
 		"shard 2/4", v.HistoryDigest, "never</td>", "Broke the rule: back soon",
+		"What the platform believes", "platform.finished: true",
 	} {
 		assert.True(t, strings.Contains(text, want), want)
 	}

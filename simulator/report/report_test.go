@@ -44,6 +44,7 @@ func broken() *verdict.Verdict {
 	s := uplink(3, 2, `
   devices: {upgraded: ">= 99%", unaccounted: 0, cameras: {upgraded: ">= 95%"}}
   components: {rootfs: {upgrade_succeeded: 5}}
+  platform: {finished: true, mistaken: 0}
   reports: {lost: 0, conflicting: 0}
   time: {upgrade: {p99: "< 5s"}, download: {max: "< 5s"}}
   faults: {fired: all, brown-out: 1}

@@ -43,6 +43,7 @@ func WriteText(w io.Writer, v *verdict.Verdict, style Style) error {
 	t.devices()
 	t.series()
 	t.components()
+	t.beliefs()
 	t.figures()
 	t.faults()
 	t.looks()
