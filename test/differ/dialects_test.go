@@ -18,15 +18,27 @@ import (
 // drawn otherwise.
 func TestHawkBitWorldsAgree(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"bad-flash", "brown-out", "busy-storage", "crash", "gateway", "happy", "hawkbit-busy",
-		"hawkbit-cancelled", "on-failure", "unhealthy", "wrong-signature"} {
+	agreeBy(t, "hawkbit", "bad-flash", "brown-out", "busy-storage", "crash", "gateway", "happy", "hawkbit-busy",
+		"hawkbit-cancelled", "on-failure", "unhealthy", "wrong-signature")
+}
+
+// TestQuecThingWorldsAgree holds the same for devices that speak quecthing: how often it
+// has a status said again is a matter of timing.
+func TestQuecThingWorldsAgree(t *testing.T) {
+	t.Parallel()
+	agreeBy(t, "quecthing", "bad-flash", "brown-out", "busy-storage", "crash", "quecthing-modules",
+		"store-outage", "unhealthy")
+}
+
+func agreeBy(t *testing.T, platform string, names ...string) {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile("../../scenarios/" + name + ".yaml")
 			require.NoError(t, err)
 			s, err := scenario.Parse(name, text)
 			require.NoError(t, err)
-			s.Platform = "hawkbit"
+			s.Platform = platform
 			inTime, err := recordIn(t.Context(), virtual.World{}, s)
 			require.NoError(t, err)
 			onSockets, err := recordIn(t.Context(), &real.World{}, s)
