@@ -49,9 +49,9 @@ type staged struct {
 	polled
 	world *world
 	ours  *hawkbit.Run
+	plans []*stagedPlan // immutable, but for what mu guards in each
 
-	mu    sync.Mutex // guards the following
-	plans []*stagedPlan
+	mu    sync.Mutex     // guards the following
 	given map[string]int // actions of each device
 }
 
@@ -60,8 +60,10 @@ type staged struct {
 type stagedPlan struct {
 	*scenario.Plan
 	modules []int
-	sets    []int
-	tries   map[string]int // of each device, from 1
+
+	// Guarded by staged.mu.
+	sets  []int
+	tries map[string]int // of each device, from 1
 }
 
 // newStaged makes targets for the run's devices, and modules for its plans. What it has
@@ -182,23 +184,37 @@ func (s *staged) assign(p *stagedPlan, n int, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if len(p.sets) < n {
+	sets := s.sets(p)
+	if len(sets) < n {
 		set, err := s.ours.AddSet(s.world.ctx, p.Name, fmt.Sprint(n), p.modules)
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		p.sets = append(p.sets, set)
-		s.mu.Unlock()
+		sets = append(sets, set)
 	}
 	s.mu.Lock()
+	p.sets = sets
 	for _, key := range keys {
 		s.given[key]++
 		p.tries[key] = n
 	}
 	s.mu.Unlock()
 	s.world.recorder.stir()
-	return s.ours.Assign(s.world.ctx, p.sets[n-1], keys)
+	return s.ours.Assign(s.world.ctx, sets[n-1], keys)
+}
+
+// sets are those of a plan so far.
+func (s *staged) sets(p *stagedPlan) []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(p.sets)
+}
+
+// tried is how often a device was given a plan.
+func (s *staged) tried(p *stagedPlan, key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.tries[key]
 }
 
 // actions is how many actions a device has been given.
@@ -216,8 +232,11 @@ func (s *staged) run(ctx context.Context, _ *platform.Service) error {
 	for ctx.Err() == nil {
 		netem.Sleep(ctx, lookEvery)
 		for _, p := range s.plans {
-			for n := 1; n <= min(len(p.sets), p.Retries) && ctx.Err() == nil; n++ {
-				if err := s.retry(ctx, p, n); err != nil && ctx.Err() == nil {
+			for i, set := range s.sets(p) {
+				if i == p.Retries || ctx.Err() != nil {
+					break
+				}
+				if err := s.retry(ctx, p, i+1, set); err != nil && ctx.Err() == nil {
 					s.world.log.Warn("failed devices are not tried again", "plan", p.Name, "error", err)
 				}
 			}
@@ -226,14 +245,15 @@ func (s *staged) run(ctx context.Context, _ *platform.Service) error {
 	return nil
 }
 
-func (s *staged) retry(ctx context.Context, p *stagedPlan, n int) error {
-	failed, err := s.ours.Actions(ctx, p.sets[n-1], "error")
+// retry assigns a plan again to devices that have failed with its n-th set.
+func (s *staged) retry(ctx context.Context, p *stagedPlan, n, set int) error {
+	failed, err := s.ours.Actions(ctx, set, "error")
 	if err != nil {
 		return err
 	}
 	var again []string
 	for _, a := range failed {
-		if p.tries[a.Target] == n {
+		if s.tried(p, a.Target) == n {
 			again = append(again, a.Target)
 		}
 	}
@@ -266,13 +286,13 @@ func (w *world) believe(ctx context.Context, devices []*device) error {
 		byKey[d.ID.Device] = d
 	}
 	for _, p := range s.plans {
-		for n, set := range p.sets {
+		for n, set := range s.sets(p) {
 			actions, err := s.ours.Actions(ctx, set, "")
 			if err != nil {
 				return err
 			}
 			for i := range actions {
-				if d := byKey[actions[i].Target]; d != nil && p.tries[actions[i].Target] == n+1 {
+				if d := byKey[actions[i].Target]; d != nil && s.tried(p, actions[i].Target) == n+1 {
 					d.doubt(p.Plan, &actions[i])
 				}
 			}

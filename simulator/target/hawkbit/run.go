@@ -49,8 +49,8 @@ func (c *Client) Check(ctx context.Context) (polls time.Duration, err error) {
 	case err != nil:
 		return 0, err
 	case config.Value != true:
-		return 0, errors.New("hawkBit does not let devices in by target tokens: switch that on in its system configuration, " +
-			`or PUT {"value":true} to /rest/v1/system/configs/authentication.targettoken.enabled`)
+		return 0, errors.New("hawkBit does not let devices in by target tokens: switch that on in its system " +
+			`configuration, or PUT {"value":true} to /rest/v1/system/configs/authentication.targettoken.enabled`)
 	}
 	if err := c.get(ctx, "system/configs/pollingTime", &config); err != nil {
 		return 0, err

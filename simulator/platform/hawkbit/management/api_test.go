@@ -157,7 +157,8 @@ func TestConfirmation(t *testing.T) {
 
 func TestRollout(t *testing.T) {
 	s := prepared(t)
-	made := s.does(201, "POST", "rollouts", `{"name":"r","targetFilterQuery":"id==*","distributionSetId":5,"amountGroups":1}`)
+	made := s.does(201, "POST", "rollouts",
+		`{"name":"r","targetFilterQuery":"id==*","distributionSetId":5,"amountGroups":1}`)
 	require.Equal(t, "ready", made.(map[string]any)["status"])
 	require.Equal(t, 0, s.total("actions"))
 	path := "rollouts/6"
