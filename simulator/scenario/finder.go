@@ -7,26 +7,32 @@ import "strings"
 type Finder struct {
 	scenario *Scenario
 	fleets   map[string]int // by name, their index; of devices that are numbered
-	listed   map[string]place
+}
+
+// index is where the devices of a file are, by their keys.
+type index map[string]place
+
+func newIndex(fleets []Fleet) index {
+	x := index{}
+	for i := range fleets {
+		if listed := fleets[i].listed; listed != nil {
+			for n, d := range listed.devices {
+				x[d.Key] = place{int32(i), int32(n + 1)}
+			}
+		}
+	}
+	return x
 }
 
 // place is a device: its fleet's number from 0, and its own from 1.
-type place struct{ fleet, n int }
+type place struct{ fleet, n int32 }
 
 // NewFinder makes a Finder of the scenario's devices.
 func NewFinder(s *Scenario) *Finder {
 	x := &Finder{scenario: s, fleets: map[string]int{}}
 	for i := range s.Fleets {
-		f := &s.Fleets[i]
-		if f.listed == nil {
+		if f := &s.Fleets[i]; f.listed == nil {
 			x.fleets[f.Name] = i
-			continue
-		}
-		if x.listed == nil {
-			x.listed = make(map[string]place, s.Devices())
-		}
-		for n, d := range f.listed.devices {
-			x.listed[d.Key] = place{i, n + 1}
 		}
 	}
 	return x
@@ -35,8 +41,8 @@ func NewFinder(s *Scenario) *Finder {
 // Find takes a device's key apart: gateways-000012 is the device n, from 1, of a
 // fleet, from 0. known says whether the scenario has the device.
 func (x *Finder) Find(key string) (fleet, n int, known bool) {
-	if p, listed := x.listed[key]; listed {
-		return p.fleet, p.n, true
+	if p, listed := x.scenario.index[key]; listed {
+		return int(p.fleet), int(p.n), true
 	}
 	name, prefixed := strings.CutPrefix(key, x.scenario.keyPrefix)
 	dash := strings.LastIndexByte(name, '-')

@@ -24,6 +24,9 @@ func readFleets(root *yamlform.Map, s *Scenario, from *Devices) {
 		root.Problemf("fleet", "has %d devices in all; want at most %d", n, MaxDevices)
 	}
 	s.usePrefix(root, from.KeyPrefix)
+	if s.DeviceFile() != nil {
+		s.index = newIndex(s.Fleets)
+	}
 }
 
 // readNumbered reads a list of fleets, each with a number of devices. A file that is

@@ -35,6 +35,7 @@ type Scenario struct {
 	Warnings    []string // of what can never happen: one line each, with its place in the document
 
 	keyPrefix string // of numbered devices
+	index     index  // of listed ones; nil for none
 }
 
 // KeyPrefix is before the keys of numbered devices; empty for none.
