@@ -292,7 +292,7 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	if err != nil {
 		return nil, errors.Join(err, metrics.stop())
 	}
-	defer f.tuneMemory()()
+	defer f.tuneMemory(s.DeviceFile() != nil)()
 	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
 	sockets.Serving = func(url string, p *platform.Service) {
 		where = fmt.Sprintf("%s %s, at most %s", meetingPlace(options.Dialect), url, s.Duration)
@@ -348,12 +348,16 @@ func (f *runFlags) shown(r simulator.Run) shown {
 }
 
 // tuneMemory makes the collector fit the world, until the returned function is called.
-func (f *runFlags) tuneMemory() (free func()) {
+func (f *runFlags) tuneMemory(listed bool) (free func()) {
 	if !f.virtual {
 		return holdMemory(f.memory)
 	}
 	// Devices live for less than a millisecond, and what outlives them is small:
-	// most of the memory is free whenever it is looked at.
-	percent := debug.SetGCPercent(400)
+	// most of the memory is free whenever it is looked at. A device file is not small.
+	percent := 400
+	if listed {
+		percent = 100
+	}
+	percent = debug.SetGCPercent(percent)
 	return func() { debug.SetGCPercent(percent) }
 }
