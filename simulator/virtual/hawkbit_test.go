@@ -120,13 +120,14 @@ func TestWireFaults(t *testing.T) {
 }
 
 // TestForgottenAction: a device drops an action that its platform does not know any more,
-// and does not take it up again when it is shown all the same.
+// and says so, once, if it is shown all the same.
 func TestForgottenAction(t *testing.T) {
 	s, err := scenario.Parse("polling.yaml", []byte(polling+"do: http_status, at: report, status: 410}]\n"))
 	require.NoError(t, err)
 	v := simulate(t, simulator.Options{Scenario: s})
-	assert.Equal(t, 1, v.Figures.Classes[scenario.Refused], v.Figures.Classes)
+	assert.Equal(t, 1, v.Figures.Classes[scenario.UpgradeFailed], v.Figures.Classes)
 	assert.Equal(t, 1, v.Figures.Codes[string(ota.PlanTerminated)])
+	assert.Equal(t, map[string]int{"declined": 1}, v.Figures.Refusals)
 	assert.Zero(t, v.Figures.Reports.Lost)
 }
 

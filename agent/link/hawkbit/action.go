@@ -17,7 +17,8 @@ type action struct {
 	address string // of its document, as the root gave it; empty if it did not yet
 	waits   bool   // for the confirmation, as the root shows it
 	read    reading
-	attempt int // of the plan, as the agent is asked for it
+	attempt int  // of the plan, as the agent is asked for it
+	again   bool // it was asked once more for a plan that it has done with
 
 	wanted   []module            // its modules, in the order of upgrade
 	found    []ota.PlanComponent // of those whose signed manifest was read

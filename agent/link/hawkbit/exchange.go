@@ -205,7 +205,12 @@ func (x *Exchange) decided(d *ota.Decision) {
 	if len(a.parts) == 0 {
 		// The agent has done with this plan, and hawkBit has not: a server that was
 		// restored, or a device that was. It is asked once more, as for a retry.
-		a.attempt, a.answer, a.read = d.Attempt+1, unasked, unread
+		if a.again { // it has ended the plan for good, and would be asked for ever
+			x.refuse(a, &ota.Decision{Plan: a.id, Reason: ota.ReasonDeclined,
+				Detail: "the device has ended the plan, and does not take it up again"})
+			return
+		}
+		a.attempt, a.answer, a.read, a.again = d.Attempt+1, unasked, unread, true
 		return
 	}
 	if a.answer != accepted {

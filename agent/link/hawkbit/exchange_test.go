@@ -338,6 +338,23 @@ func TestOpenAgain(t *testing.T) {
 	assert.Equal(t, 2, plans[0].Attempt)
 }
 
+// TestDoneForGood: an agent that has ended a plan for good is asked once more for it, and
+// then hawkBit hears how it is.
+func TestDoneForGood(t *testing.T) {
+	b := newBench(t)
+	a := b.server.assign("8", "1.1.0", "app")
+	b.start()
+	for attempt := 1; attempt <= 2; attempt++ {
+		b.settle()
+		require.Len(t, hears[*ota.Plan](b), 1)
+		b.send(&ota.Decision{Plan: "8", Attempt: attempt, Accept: true})
+	}
+	b.settle()
+	assert.Empty(t, hears[*ota.Plan](b))
+	assert.Equal(t, "ERROR", a.status)
+	assert.Equal(t, []string{"refused: declined: the device has ended the plan, and does not take it up again"}, a.details)
+}
+
 func TestMaintenanceWindow(t *testing.T) {
 	b := newBench(t)
 	a := b.server.assign("8", "1.1.0", "app")
