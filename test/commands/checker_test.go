@@ -36,14 +36,21 @@ var untyped = map[string]string{
 		"--password-file operator-password.txt": enrolledThere,
 	"ota-sim run thousand --devices staging/fleet.csv --platform hawkbit --url http://staging:8080 --username admin " +
 		"--password-file operator-password.txt": enrolledThere,
+	"ota-sim run thousand --platform hawkbit --url http://staging:8080 --username admin --password-file " +
+		"operator-password.txt": stagedThere,
+	"ota-sim run my.yaml --platform hawkbit --url http://staging:8080 --username admin --password-file " +
+		"operator.txt": stagedThere,
 	"ota-sim enrol thousand --out staging --remove":  "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
 	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
 	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",
 	"bin/ota-agent run --config examples/agent.yaml": guided,
 }
 
-// enrolledThere is what needs a hawkBit.
-const enrolledThere = "test/e2e/enrolled_test.go has one"
+// Where there is a hawkBit for what needs one.
+const (
+	enrolledThere = "test/e2e/enrolled_test.go has one"
+	stagedThere   = "test/e2e/staged_test.go has one"
+)
 
 // guided is what a reader of README.md types in its order.
 const guided = "typed by TestGuide, test/e2e/guide_test.go"

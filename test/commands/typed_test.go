@@ -52,6 +52,7 @@ cp rootfs-2.ota rootfs-2.0.ota
 pack --key release.key --component motor --type mcu --target 3_1 --out motor-3_1.ota motor.img
 cp app-1.1.0.ota app.bin out
 echo 'gw-0001:secret' >devices.txt
+echo 'admin:secret' >operators.txt
 cp app.bin ota-agent && cp app.bin ota-sim
 ota-sim sign --key release.key --out RELEASE.sig ota-agent ota-sim
 for dir in kept look; do ota-sim run my.yaml --virtual --quiet --out $dir; done
