@@ -54,7 +54,8 @@ func (f *registerFlags) registrar() (*hawkbit.Client, error) {
 // register registers the devices of a file, each with its token. Where is noted in the
 // directory before, by which it can be undone however it ends.
 func (f *registerFlags) register(ctx context.Context, operator *hawkbit.Client, e *enrolment, file *fleet.File) error {
-	r := registration{Platform: f.platform, URL: f.staging.url, Name: runName + "enrol-" + strings.ToLower(rand.Text()[:8])}
+	name := runName + "enrol-" + strings.ToLower(rand.Text()[:8])
+	r := registration{Platform: f.platform, URL: f.staging.url, Name: name}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
