@@ -42,13 +42,13 @@ device() {
 }
 
 # start SETTINGS starts the agent of a new device, with settings besides those that it
-# needs, and waits until it is connected.
+# needs, and waits until it is connected: to the broker, or as $session says.
 start() {
 	rm -rf state agent.log
 	cat >agent.yaml <<YAML
 product: gw-200
 device: gw-0001
-broker: {urls: ["mqtt://$broker"]}
+${session:-broker: {urls: ["mqtt://$broker"]\}}
 state_dir: state
 control_socket: agent.sock
 trust: {keys: [release.pub]}
@@ -58,7 +58,7 @@ YAML
 	./ota-agent run --config agent.yaml >agent.log 2>&1 &
 	agent=$!
 	pids+=("$agent")
-	until grep -sq 'connected to the broker' agent.log; do sleep 0.1; done
+	until grep -sq 'msg="connected to ' agent.log; do sleep 0.1; done
 }
 
 # memory FIELD prints a field of the agent's status, in MiB.

@@ -30,7 +30,30 @@ pack delta.ota --source 1 --from old new
 
 printf '%-52s %8s %8s\n' 'resident memory of ota-agent, MiB' measured 'at most'
 device old
-row 'idle, connected' "$(memory VmRSS)" 10.5
+row 'idle, connected' "$(memory VmRSS)" 10.0
+stop "$agent"
+stop "$platform"
+unset broker
+
+# idle NAME ADDRESS CONFIGURATION measures an agent that speaks to another platform; @
+# is what the fake one prints as its address, which begins as given.
+idle() {
+	serve --dialect "native,$1" --hawkbit-listen 127.0.0.1:0 --quecthing-listen 127.0.0.1:0
+	local address
+	address=$(grep -oE "$2://[0-9.:]+" platform.log | tail -1)
+	session=${3//@/$address} start
+	sleep 5
+	row "idle, connected to $1" "$(memory VmRSS)" 10.0
+	stop "$agent"
+	stop "$platform"
+	unset broker
+}
+echo 0123456789abcdef >secret
+chmod 600 secret
+idle hawkbit http 'platform: {hawkbit: {url: "@", gateway_token_file: secret}}'
+idle quecthing mqtt 'platform: {quecthing: {url: "@", product_secret_file: secret, manifest: platform, allow_weak_digest: true}}'
+
+device old
 upgrade plain.ota new
 row 'streaming and installing 100 MiB, peak' "$peak" 14.0
 device old

@@ -12,10 +12,11 @@ const thrift = 50
 
 // saveMemory trades a little of the processor's time for memory, which devices
 // have less of, unless GOGC says something else. What reading the configuration
-// took rolls back to the system.
+// took goes back to the system.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(thrift)
 	}
 	debug.FreeOSMemory()
+	unmapProgram()
 }
