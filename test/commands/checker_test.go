@@ -93,8 +93,9 @@ var thirdParty = map[string]string{
 	"chmod 0666":                "coreutils' own: the mode, without the socket",
 	"ulimit -v":                 "a limit of the shell, without a value",
 	"scripts/peers.sh DEVICES…": "make peers runs it, for many minutes",
-	"scripts/build.sh ota-agent FILE nos3,noarchive,noline,nozstd,nohawkbit,noquecthing": "make test runs the tests with these tags",
-	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`:                        "as in simulator/history/line_test.go",
+	"scripts/build.sh ota-agent FILE " +
+		"nos3,noarchive,noline,nozstd,nohawkbit,noquecthing": "make test runs the tests with these tags",
+	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`: "as in simulator/history/line_test.go",
 }
 
 // checker checks commands, and notes which lines of its tables it has needed.

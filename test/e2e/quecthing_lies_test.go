@@ -88,7 +88,8 @@ func TestQuecThingWrongDigest(t *testing.T) {
 	}))
 	t.Cleanup(files.Close)
 	l := &liar{address: codec.Items{codec.Text(codec.URL, files.URL+"/app.bin"),
-		codec.Int(codec.Size, int64(len(content))), codec.Text(codec.MD5, fmt.Sprintf("%032x", 7)), codec.Text(codec.Component, "app"), codec.Text(codec.Target, "1.1.0"),
+		codec.Int(codec.Size, int64(len(content))), codec.Text(codec.MD5, fmt.Sprintf("%032x", 7)),
+		codec.Text(codec.Component, "app"), codec.Text(codec.Target, "1.1.0"),
 		codec.Int(codec.ComponentType, codec.ModuleType)}}
 	b, err := broker.Listen("127.0.0.1:0", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -32,8 +32,8 @@ func newStaging(t *testing.T) *staging {
 	}
 	address := harness.FreeAddress(t)
 	s.url = "http://" + address
-	harness.Start(t, s.dir, programs.Sim, "platform", "--dialect", "hawkbit", "--hawkbit-listen", address, "--hawkbit-sleep",
-		"1s", "--hawkbit-operators-file", "operators.txt", "--page", "", "--store-listen", "127.0.0.1:0").
+	harness.Start(t, s.dir, programs.Sim, "platform", "--dialect", "hawkbit", "--hawkbit-listen", address,
+		"--hawkbit-sleep", "1s", "--hawkbit-operators-file", "operators.txt", "--page", "", "--store-listen", "127.0.0.1:0").
 		AwaitOutput("ready for devices")
 	return s
 }

@@ -69,7 +69,8 @@ func newGoosebit(t *testing.T) *goosebit {
 		"GOOSEBIT_DEVICE_AUTH__ENABLE=true", "GOOSEBIT_DEVICE_AUTH__MODE=strict"}
 	made := harness.Run(t, dir, "env", append(settings, python, "-c", schema)...)
 	require.Equal(t, 0, made.Code, "%s", made.Err)
-	harness.Start(t, dir, "env", append(settings, python, "-m", "uvicorn", "goosebit:app", "--host", host, "--port", port)...)
+	harness.Start(t, dir, "env",
+		append(settings, python, "-m", "uvicorn", "goosebit:app", "--host", host, "--port", port)...)
 	g := &goosebit{t: t, url: "http://" + address}
 	harness.Await(t, "goosebit answers", func() bool {
 		answer, err := http.Get(g.url + "/setup")
@@ -145,8 +146,8 @@ func (g *goosebit) awaits(state, version string) {
 // image is an image of which goosebit reads the description: a cpio archive. The agent
 // installs it as it is.
 func image(version, content string) []byte {
-	description := fmt.Sprintf("software = { version = %q; %s = { hardware-compatibility = [ \"default\" ]; }; }\n", version,
-		harness.Product)
+	description := fmt.Sprintf("software = { version = %q; %s = { hardware-compatibility = [ \"default\" ]; }; }\n",
+		version, harness.Product)
 	var archive bytes.Buffer
 	for _, file := range [][2]string{{"sw-description", description}, {"app.txt", content}, {"TRAILER!!!", ""}} {
 		fmt.Fprintf(&archive, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
