@@ -12,7 +12,7 @@ const thrift = 50
 
 // saveMemory trades a little of the processor's time for memory, which devices
 // have less of, unless GOGC says something else. What reading the configuration
-// took goes back to the system.
+// took is given to the system again.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(thrift)
