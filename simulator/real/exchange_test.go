@@ -28,8 +28,8 @@ func exchange(t *testing.T, change func(*fault.Exchange)) (*http.Response, []byt
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(object))
 	}))
 	t.Cleanup(server.Close)
-	s := storage{link: netem.NewLink(scenario.Link{}, nil, &net.Dialer{}, server.Client().Transport), faults: change,
-		busy: func() (string, time.Duration) { return "app", 0 }}
+	link := netem.NewLink(scenario.Link{}, nil, &net.Dialer{}, server.Client().Transport)
+	s := storage{link: link, send: link, faults: change, busy: func() (string, time.Duration) { return "app", 0 }}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	require.NoError(t, err)
 	request.Header.Set("Range", "bytes=100-299")
