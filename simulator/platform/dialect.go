@@ -79,6 +79,25 @@ func (s *Service) Divert(id ota.Identity, take func(engine.Output)) {
 	}
 }
 
+// Stocked has hear called with the product of each package that is added from now on,
+// before a plan can have it: dialects without names for components find them there. It
+// may converse, and is over when AddPackage returns. nil ends that.
+func (s *Service) Stocked(hear func(product string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stocked = hear
+}
+
+// tellStocked says that a product has another package.
+func (s *Service) tellStocked(product string) {
+	s.mu.Lock()
+	hear := s.stocked
+	s.mu.Unlock()
+	if hear != nil {
+		hear(product)
+	}
+}
+
 // Message is what a device of the platform's own dialect is sent where the engine
 // issues the address of a package.
 func (s *Service) Message(out engine.Issue) (*ota.Package, error) {

@@ -59,6 +59,7 @@ func (s *Service) add(ctx context.Context, o *offer, label Label) (id string, er
 		err = s.Command(command)
 	}
 	if err == nil {
+		s.tellStocked(o.manifest.Product)
 		return id, nil
 	}
 	err = errors.Join(err, s.catalog.remove(ctx, reference))

@@ -114,6 +114,7 @@ type Service struct {
 	down     bool
 	missed   []engine.Message // while down
 	diverted map[ota.Identity]func(engine.Output)
+	stocked  func(product string) // nil for none
 	watches  map[*Watch]struct{}
 	closed   bool
 

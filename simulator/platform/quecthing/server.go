@@ -72,6 +72,8 @@ func (s *Server) Close() error { return s.broker.Close() }
 // Run serves the devices of a platform until ctx ends, and then cuts every connection.
 func (s *Server) Run(ctx context.Context, shown *platform.Service) error {
 	s.platform = shown
+	shown.Stocked(s.rename)
+	defer shown.Stocked(nil)
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -120,6 +122,22 @@ func (s *Server) collect(now time.Time) {
 		if one.pending.due(now) {
 			s.waiting = append(s.waiting, one)
 		}
+	}
+}
+
+// rename has the modules of a product say what they run under the names that its
+// packages have: a plan that follows at once must find them.
+func (s *Server) rename(product string) {
+	var all []*seat
+	s.mu.Lock()
+	for _, one := range s.seats {
+		if one.id.Product == product {
+			all = append(all, one)
+		}
+	}
+	s.mu.Unlock()
+	for _, one := range all {
+		one.look()
 	}
 }
 

@@ -175,6 +175,18 @@ func TestPush(t *testing.T) {
 	assert.Equal(t, "STM32", items.Text(codec.Component))
 }
 
+// TestPushOfNewComponent: the first package of a product names the component that the
+// module is. A device that has asked before that gets the plan at once all the same.
+func TestPushOfNewComponent(t *testing.T) {
+	service, server := platformRuns(t, quecthing.Config{Products: map[string]string{product: productSecret}})
+	p, _ := arrives(t, server)
+	p.asks("V1.0.0", "")
+	offers(t, service, "p", ota.Module, "app", "V2.0.0")
+	f, items := p.hears()
+	require.Equal(t, codec.UpgradePlan, f.Command)
+	assert.Equal(t, "app V2.0.0", items.Text(codec.Component)+" "+items.Text(codec.Target))
+}
+
 // TestLogins: who is let in, who is refused, and who is left to come again.
 func TestLogins(t *testing.T) {
 	_, server := platformRuns(t, quecthing.Config{Products: map[string]string{product: productSecret}})
