@@ -79,9 +79,9 @@ func (s *Service) Divert(id ota.Identity, take func(engine.Output)) {
 	}
 }
 
-// Stocked has hear called with the product of each package that is added from now on,
-// before a plan can have it: dialects without names for components find them there. It
-// may converse, and is over when AddPackage returns. nil ends that.
+// Stocked has the product of each package that is added from now on handed to hear,
+// before AddPackage or Upload returns: a dialect that has no names for components finds
+// them there. hear may converse, and replaces the last one; nil ends that.
 func (s *Service) Stocked(hear func(product string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
