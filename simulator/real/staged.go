@@ -275,7 +275,7 @@ func (s *staged) close() error {
 }
 
 // believe holds what hawkBit says of every device against what the device has reported
-// and runs, and records where they disagree.
+// and runs, and records where they disagree. Of an interrupted run it asks nothing.
 func (w *world) believe(ctx context.Context, devices []*device) error {
 	s, is := w.face.(*staged)
 	if !is {
@@ -288,6 +288,9 @@ func (w *world) believe(ctx context.Context, devices []*device) error {
 	for _, p := range s.plans {
 		for n, set := range s.sets(p) {
 			actions, err := s.ours.Actions(ctx, set, "")
+			if ctx.Err() != nil {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
