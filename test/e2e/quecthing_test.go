@@ -108,7 +108,8 @@ func TestQuecThingKilledAnywhere(t *testing.T) {
 	s.device.Settings["download"].(harness.Settings)["rate_limit"] = "1MiB/s"
 	image := string(harness.Image(1, 1<<20))
 	agent := s.device.Start()
-	s.platform.Offer(harness.Plan{ID: "p"}, s.packMCU("motor", "1.1.0", 1), s.pack("1.1.0", 1, image))
+	// The wire's word for an address that was lost is that the download has failed.
+	s.platform.Offer(harness.Plan{ID: "p", Retries: ota.MaxRetries}, s.packMCU("motor", "1.1.0", 1), s.pack("1.1.0", 1, image))
 	for i := range 12 {
 		time.Sleep(time.Duration(40+i*37) * time.Millisecond)
 		agent.Kill()
