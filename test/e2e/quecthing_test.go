@@ -109,7 +109,8 @@ func TestQuecThingKilledAnywhere(t *testing.T) {
 	image := string(harness.Image(1, 1<<20))
 	agent := s.device.Start()
 	// The wire's word for an address that was lost is that the download has failed.
-	s.platform.Offer(harness.Plan{ID: "p", Retries: ota.MaxRetries}, s.packMCU("motor", "1.1.0", 1), s.pack("1.1.0", 1, image))
+	plan := harness.Plan{ID: "p", Retries: ota.MaxRetries}
+	s.platform.Offer(plan, s.packMCU("motor", "1.1.0", 1), s.pack("1.1.0", 1, image))
 	for i := range 12 {
 		time.Sleep(time.Duration(40+i*37) * time.Millisecond)
 		agent.Kill()
