@@ -152,8 +152,11 @@ func (d *device) Remeasure() {
 	if l := d.booted(); l != nil {
 		l.measure()
 	}
-	d.After(d.world.quiet, func() {})
+	d.unsettle()
 }
+
+// unsettle keeps the device from being settled for as long as a fleet must be quiet.
+func (d *device) unsettle() { d.After(d.world.quiet, func() {}) }
 
 // After does something after a time, unless the run ends before (fault.Control).
 // Until then the device is not settled.

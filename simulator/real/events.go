@@ -78,8 +78,14 @@ func (w *world) Order(command engine.Command) {
 	}
 }
 
-// DropConnections drops every connection of a fleet, or of all.
-func (w *world) DropConnections(fleet string) { w.eachLink(fleet, func(l *netem.Link) { l.Cut(0) }) }
+// DropConnections drops every connection of a fleet, or of all, and gives the devices
+// time to come back: also one that was at its end does.
+func (w *world) DropConnections(fleet string) {
+	w.eachLinked(fleet, func(d *device) {
+		d.link.Cut(0)
+		d.unsettle()
+	})
+}
 
 func (w *world) attempt(err error) {
 	if err != nil {
@@ -99,7 +105,7 @@ func (w *world) Partition(fleet string, lasting time.Duration) {
 	w.mu.Lock()
 	w.partitions = append(w.partitions, partition{fleet, time.Now().Add(lasting)})
 	w.mu.Unlock()
-	w.eachLink(fleet, func(l *netem.Link) { l.Freeze(lasting) })
+	w.eachLinked(fleet, func(d *device) { d.link.Freeze(lasting) })
 }
 
 // separate cuts a device that arrives off, if its fleet is.
@@ -113,12 +119,12 @@ func (w *world) separate(d *device) {
 	}
 }
 
-// eachLink calls do with every link of a fleet, or of all.
-func (w *world) eachLink(fleet string, do func(*netem.Link)) {
+// eachLinked calls do with every device of a fleet, or of all, that has a link of its own.
+func (w *world) eachLinked(fleet string, do func(*device)) {
 	devices, _ := w.population.all()
 	for _, d := range devices {
 		if d.member == nil && (fleet == "" || fleet == d.Fleet.Name) {
-			do(d.link)
+			do(d)
 		}
 	}
 }
