@@ -84,7 +84,7 @@ func TestPasswords(t *testing.T) {
 	device, err := p.CheckFirst(secret)
 	require.NoError(t, err)
 	require.Equal(t, "dev-1", device)
-	_, err = p.CheckFirst("0123456789abcdefXXXX")
+	_, err = p.CheckFirst("0123456789abcdef4567")
 	require.ErrorIs(t, err, quecthing.ErrPassword)
 	require.ErrorIs(t, p.CheckLogin(secret, ""), quecthing.ErrPassword)
 	_, err = p.CheckFirst("short")

@@ -77,6 +77,26 @@ func checkNative(s *scenario.Scenario) error {
 	return errors.Join(problems...)
 }
 
+// unsaid refuses a key of a scenario for which a dialect has no words.
+func unsaid(key, why string) error {
+	return fmt.Errorf("%s: %s: run this scenario with --platform %s", key, why, Native)
+}
+
+// checkAlike refuses plans for a fleet that ask different things of a device on which,
+// as its dialect does not carry them, they have to be configured. differing is the key of
+// what another plan than the first has otherwise; empty for nothing.
+func checkAlike(s *scenario.Scenario, f *scenario.Fleet, dialect string,
+	differing func(first, other *scenario.Plan) string) error {
+	plans := plansFor(s, f)
+	for i := 1; i < len(plans); i++ {
+		if key := differing(plans[0], plans[i]); key != "" {
+			return unsaid("plans."+plans[i].Name+"."+key, fmt.Sprintf("%s does not carry it, and devices of fleet %s "+
+				"can only be configured with what plan %s has", dialect, f.Name, plans[0].Name))
+		}
+	}
+	return nil
+}
+
 // configure gives the machines of a fleet what the plans for it ask for, where the
 // dialect does not carry that.
 func (d Dialect) configure(c *agent.Config, s *scenario.Scenario, f *scenario.Fleet) {

@@ -23,21 +23,17 @@ func checkHawkBit(s *scenario.Scenario) error {
 	return errors.Join(problems...)
 }
 
-func notInHawkBit(key, why string) error {
-	return fmt.Errorf("%s: %s: run this scenario with --platform %s", key, why, Native)
-}
-
 func checkHawkBitPlan(p *scenario.Plan) error {
 	key := "plans." + p.Name
 	switch {
 	case p.Mode != ota.Silent:
-		return notInHawkBit(key+".mode", "hawkBit knows no user of a device beside the device itself")
+		return unsaid(key+".mode", "hawkBit knows no user of a device beside the device itself")
 	case p.Window != nil:
-		return notInHawkBit(key+".window", "hawkBit has no hours in which a plan is pushed, and shows it to whoever asks")
+		return unsaid(key+".window", "hawkBit has no hours in which a plan is pushed, and shows it to whoever asks")
 	case !p.Push:
-		return notInHawkBit(key+".push", "hawkBit shows a plan to whoever asks, and its devices always do")
+		return unsaid(key+".push", "hawkBit shows a plan to whoever asks, and its devices always do")
 	case p.Rejection != 0 && p.Rejection != ota.DefaultQuiet:
-		return notInHawkBit(key+".rejection", "hawkBit has no pause after a refusal, and shows the plan to whoever asks")
+		return unsaid(key+".rejection", "hawkBit has no pause after a refusal, and shows the plan to whoever asks")
 	}
 	return nil
 }
@@ -45,23 +41,16 @@ func checkHawkBitPlan(p *scenario.Plan) error {
 // checkHawkBitFleet refuses plans that ask different things of a device on which they
 // would have to be configured.
 func checkHawkBitFleet(s *scenario.Scenario, f *scenario.Fleet) error {
-	plans := plansFor(s, f)
-	for i := 1; i < len(plans); i++ {
-		first, other := plans[0], plans[i]
-		key := ""
+	return checkAlike(s, f, "hawkBit", func(first, other *scenario.Plan) string {
 		switch {
 		case !same(first.Conditions.MinBattery, other.Conditions.MinBattery),
 			!same(first.Conditions.MinRSSI, other.Conditions.MinRSSI):
-			key = "conditions"
+			return "conditions"
 		case first.OnFailure != other.OnFailure:
-			key = "on_failure"
-		default:
-			continue
+			return "on_failure"
 		}
-		return notInHawkBit("plans."+other.Name+"."+key, fmt.Sprintf("hawkBit does not carry it, and devices of fleet %s "+
-			"can only be configured with what plan %s has", f.Name, first.Name))
-	}
-	return nil
+		return ""
+	})
 }
 
 func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -70,7 +59,7 @@ func checkHawkBitFault(f *scenario.Fault) error {
 	key := fmt.Sprintf("faults.%s (%s at %s)", f.Name, f.Kind, f.At)
 	switch f.Kind {
 	case scenario.SessionTaken:
-		return notInHawkBit(key, "hawkBit keeps no session that another client could take over")
+		return unsaid(key, "hawkBit keeps no session that another client could take over")
 	case scenario.DuplicateMessage, scenario.ReorderMessages, scenario.DelayMessage:
 	default:
 		return nil
@@ -78,5 +67,5 @@ func checkHawkBitFault(f *scenario.Fault) error {
 	if f.At == scenario.At(ota.PlanReceived) || f.At == scenario.At(ota.UpgradeConfirmed) {
 		return nil
 	}
-	return notInHawkBit(key, "hawkBit has no message for each report that could come twice, late or out of turn")
+	return unsaid(key, "hawkBit has no message for each report that could come twice, late or out of turn")
 }

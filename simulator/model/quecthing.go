@@ -25,27 +25,23 @@ func checkQuecThing(s *scenario.Scenario) error {
 	return errors.Join(problems...)
 }
 
-func notInQuecThing(key, why string) error {
-	return fmt.Errorf("%s: %s: run this scenario with --platform %s", key, why, Native)
-}
-
 func checkQuecThingPlan(p *scenario.Plan) error {
 	key := "plans." + p.Name
 	if p.OnFailure == ota.Revert && len(p.Components) > 1 {
-		return notInQuecThing(key+".on_failure", "quecthing has no words for the roll-back of another component")
+		return unsaid(key+".on_failure", "quecthing has no words for the roll-back of another component")
 	}
 	for i := range p.Components {
 		c := &p.Components[i]
 		key := key + ".components." + c.ID
 		switch {
 		case c.Package == ota.Delta:
-			return notInQuecThing(key+".package", "quecthing carries no signed manifest, which says what a delta starts from")
+			return unsaid(key+".package", "quecthing carries no signed manifest, which says what a delta starts from")
 		case c.Encoding != ota.Plain:
-			return notInQuecThing(key+".encoding", "quecthing carries no signed manifest, which says how a file is compressed")
+			return unsaid(key+".encoding", "quecthing carries no signed manifest, which says how a file is compressed")
 		case len(c.Hardware) > 0:
-			return notInQuecThing(key+".hardware", "quecthing carries no signed manifest, which says what a package fits")
+			return unsaid(key+".hardware", "quecthing carries no signed manifest, which says what a package fits")
 		case c.Release > 0 || c.AllowDowngrade:
-			return notInQuecThing(key+".release", "quecthing carries no signed manifest, which has the release")
+			return unsaid(key+".release", "quecthing carries no signed manifest, which has the release")
 		}
 	}
 	return nil
@@ -57,7 +53,7 @@ func checkQuecThingPlan(p *scenario.Plan) error {
 func checkQuecThingFleet(s *scenario.Scenario, f *scenario.Fleet, modules map[string]string) error {
 	key := "fleets." + f.Name
 	if f.Behind != "" {
-		return notInQuecThing(key+".behind", "quecthing's sub-devices are not published")
+		return unsaid(key+".behind", "quecthing's sub-devices are not published")
 	}
 	var list []quecthing.Version
 	for i := range f.Components {
@@ -67,39 +63,37 @@ func checkQuecThingFleet(s *scenario.Scenario, f *scenario.Fleet, modules map[st
 		var err error
 		switch {
 		case c.Release > 0:
-			return notInQuecThing(key+".release", "quecthing carries no signed manifest, which has the release")
+			return unsaid(key+".release", "quecthing carries no signed manifest, which has the release")
 		case c.Type != ota.Module:
 			list, err = quecthing.SetVersion(list, c.ID, c.Version)
 		case known != "" && known != c.ID:
-			return notInQuecThing(key, fmt.Sprintf("a quecthing device is one module, and product %s has the module %s already",
+			return unsaid(key, fmt.Sprintf("a quecthing device is one module, and product %s has the module %s already",
 				f.Product, known))
 		default:
 			modules[f.Product] = c.ID
 		}
 		if err != nil {
-			return notInQuecThing(key, err.Error())
+			return unsaid(key, err.Error())
 		}
 	}
-	plans := plansFor(s, f)
-	for i := 1; i < len(plans); i++ {
-		if plans[i].OnFailure != plans[0].OnFailure {
-			return notInQuecThing("plans."+plans[i].Name+".on_failure", fmt.Sprintf("quecthing does not carry it, and "+
-				"devices of fleet %s can only be configured with what plan %s has", f.Name, plans[0].Name))
+	return checkAlike(s, f, "quecthing", func(first, other *scenario.Plan) string {
+		if first.OnFailure != other.OnFailure {
+			return "on_failure"
 		}
-	}
-	return nil
+		return ""
+	})
 }
 
 func checkQuecThingFault(f *scenario.Fault) error {
 	key := fmt.Sprintf("faults.%s (%s at %s)", f.Name, f.Kind, f.At)
 	if f.OfPlatform() {
-		return notInQuecThing(key, "quecthing's devices do not poll")
+		return unsaid(key, "quecthing's devices do not poll")
 	}
 	switch f.Kind {
 	case scenario.BadSignature, scenario.WrongKey, scenario.Downgrade:
-		return notInQuecThing(key, "quecthing carries no signed manifest")
+		return unsaid(key, "quecthing carries no signed manifest")
 	case scenario.DuplicateMessage, scenario.ReorderMessages, scenario.DelayMessage:
-		return notInQuecThing(key, "quecthing has no message for each report that could come twice, late or out of turn")
+		return unsaid(key, "quecthing has no message for each report that could come twice, late or out of turn")
 	}
 	return nil
 }
