@@ -11,50 +11,21 @@ import (
 	"otafleet/simulator"
 	"otafleet/simulator/model"
 	"otafleet/simulator/scenario"
-	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
 )
 
 // TestHawkBitIsRepeated holds that devices that poll do the same for the same seed, as
 // others do.
-func TestHawkBitIsRepeated(t *testing.T) {
-	s := bundled(t, "million", 300)
-	all := simulator.Options{Scenario: s, Dialect: model.HawkBit}
-	whole := simulateBy(t, 1, all)
-	want := whole.HistoryDigest
-	assert.Equal(t, want, simulateBy(t, 1, all).HistoryDigest, "again")
-	assert.Equal(t, want, simulateBy(t, 3, all).HistoryDigest, "three workers")
-	assert.NotEqual(t, want, simulate(t, simulator.Options{Scenario: s}).HistoryDigest, "another dialect")
-	var merged *verdict.Figures
-	for i := 1; i <= 3; i++ {
-		part := simulate(t, simulator.Options{Scenario: s, Dialect: model.HawkBit,
-			Devices: pick(t, s, selection.Shard{Index: i, Of: 3})}).Figures
-		if merged == nil {
-			merged = part
-			continue
-		}
-		merged.Merge(part)
-	}
-	assert.Equal(t, want, verdict.New(s, s.Seed, "virtual", merged).HistoryDigest, "three shards")
-}
+func TestHawkBitIsRepeated(t *testing.T) { isRepeated(t, bundled(t, "million", 300), model.HawkBit) }
 
 // TestHawkBitEndsAsNative holds that devices end in the same classes, whichever dialect
 // they speak.
 func TestHawkBitEndsAsNative(t *testing.T) {
-	for _, name := range []string{"bad-flash", "bad-line", "broker-outage", "busy-storage", "corrupt-mirror", "crash",
+	endAsNative(t, model.HawkBit, "bad-flash", "bad-line", "broker-outage", "busy-storage", "corrupt-mirror", "crash",
 		"expired-addresses", "gateway", "half-open", "long-download", "never-online", "on-failure", "partition",
 		"plan-after-plan", "plan-terminated", "platform-restart", "reconnect-storm", "refusals", "retry-after-failure",
-		"store-outage", "unhealthy", "vanish", "wrong-hardware", "wrong-signature", "wrong-version"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := bundled(t, name, 0)
-			native, polled := simulate(t, simulator.Options{Scenario: s}),
-				simulate(t, simulator.Options{Scenario: s, Dialect: model.HawkBit})
-			assert.Equal(t, native.Figures.Classes, polled.Figures.Classes)
-			assert.Zero(t, polled.Figures.Violations, polled.Figures.FirstViolations())
-		})
-	}
+		"store-outage", "unhealthy", "vanish", "wrong-hardware", "wrong-signature", "wrong-version")
 }
 
 // TestWhatHawkBitCannotSay is refused before anything runs.
