@@ -68,6 +68,16 @@ type Device struct {
 	After func(then func())
 }
 
+// WhenHandled calls then when what was delivered before has been handled: at once
+// without After.
+func (d Device) WhenHandled(then func()) {
+	if d.After == nil {
+		then()
+		return
+	}
+	d.After(then)
+}
+
 // Session is the connection of a device, and of the members behind it, with their
 // platform.
 type Session interface {

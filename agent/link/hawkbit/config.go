@@ -57,14 +57,8 @@ func (c *Config) Validate() error {
 		"the server's address must be https://host or http://host")
 	refuse(strings.ContainsAny(c.Tenant, "/?#"), "tenant %q: must be a name", c.Tenant)
 	refuse(len(c.Members) > 0 && !c.Gateway, "devices behind a gateway need the tenant's gateway token")
-	refuse(len(c.Members) > link.MaxMembers, "%d devices behind the gateway: at most %d are possible", len(c.Members),
-		link.MaxMembers)
 	refuse(c.Timeout < 0, "time-out %s: must not be negative", c.Timeout)
-	for _, d := range append([]link.Device{c.Device}, c.Members...) {
-		refuse(!ota.ValidKey(d.Identity.Device), "device %q must be 1 to 64 characters of [A-Za-z0-9_-]", d.Identity.Device)
-		refuse(d.Deliver == nil, "device %q: its messages go nowhere", d.Identity.Device)
-	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, link.CheckDevices(c.Device, c.Members)...)...)
 }
 
 // withDefaults fills the zero values that have a meaning.
@@ -89,16 +83,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	after := func(d *link.Device) {
-		if d.After == nil {
-			d.After = func(then func()) { then() }
-		}
-	}
-	after(&c.Device)
-	c.Members = append([]link.Device(nil), c.Members...)
-	for i := range c.Members {
-		after(&c.Members[i])
 	}
 	return c
 }

@@ -21,10 +21,10 @@ import (
 // Session is the session of a device, and of the members behind it, each of which is
 // a device of its own for hawkBit.
 type Session struct {
-	cfg     Config
-	client  *http.Client
-	follow  *http.Client // for what hawkBit may keep elsewhere
-	devices []*device    // the session's own first
+	link.Separate
+	cfg    Config
+	client *http.Client
+	follow *http.Client // for what hawkBit may keep elsewhere
 }
 
 var _ link.Session = (*Session)(nil)
@@ -41,39 +41,11 @@ func New(cfg Config) (*Session, error) {
 		}}
 	s.follow = &http.Client{Transport: s.cfg.Transport, Timeout: s.cfg.Timeout, CheckRedirect: s.redirected}
 	for _, d := range append([]link.Device{s.cfg.Device}, s.cfg.Members...) {
-		s.devices = append(s.devices, &device{Device: d, session: s, kick: make(chan struct{}, 1),
+		s.Separate = append(s.Separate, &device{Device: d, session: s, kick: make(chan struct{}, 1),
 			log: s.cfg.Logger.With("device", d.Identity.Device), exchange: NewExchange(s.cfg.settings(d.Identity))})
 	}
 	return s, nil
 }
-
-// Send takes a message of the session's own device, and returns at once.
-func (s *Session) Send(m ota.Up) { s.devices[0].Send(m) }
-
-// Member is the link of the i-th of Config.Members.
-func (s *Session) Member(i int) agent.Link { return s.devices[1+i] }
-
-// Run keeps the session until ctx ends, and returns nil then.
-func (s *Session) Run(ctx context.Context) error {
-	var running sync.WaitGroup
-	for _, d := range s.devices {
-		running.Go(func() { d.run(ctx) })
-	}
-	running.Wait()
-	s.client.CloseIdleConnections()
-	return nil
-}
-
-// Start is Run without a goroutine of the caller's.
-func (s *Session) Start(ctx context.Context, ended func()) {
-	go func() {
-		_ = s.Run(ctx) // it is nil
-		ended()
-	}()
-}
-
-// Health is how the session of the own device does.
-func (s *Session) Health() link.Health { return s.devices[0].health() }
 
 // device is one of those that the session serves.
 type device struct {
@@ -107,7 +79,9 @@ func (d *device) look() {
 	}
 }
 
-func (d *device) run(ctx context.Context) {
+// Run asks for what the exchange wants until ctx ends.
+func (d *device) Run(ctx context.Context) {
+	defer d.session.client.CloseIdleConnections()
 	defer d.left()
 	for ctx.Err() == nil {
 		d.mu.Lock()
@@ -189,7 +163,7 @@ func (d *device) deliver() {
 		d.Deliver(in)
 	}
 	if handled {
-		d.After(func() {
+		d.WhenHandled(func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.exchange.Handled(d.session.cfg.Now())
@@ -223,7 +197,8 @@ func (d *device) left() {
 	}
 }
 
-func (d *device) health() link.Health {
+// Health is how the session of the device does (link.Single).
+func (d *device) Health() link.Health {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return link.Health{Since: d.since, Trouble: d.said}

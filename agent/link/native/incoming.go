@@ -84,7 +84,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 		l.complaints.say(l.log, "a message is too large and is ignored", "kind", kind, "bytes", len(p.Payload))
 	default:
 		l.deliver(to, kind, p.Payload)
-		whenHandled(to, done)
+		to.WhenHandled(done)
 		return
 	}
 	done()

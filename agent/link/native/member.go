@@ -108,12 +108,3 @@ func (l *Session) member(listener int) link.Device {
 	}
 	return l.cfg.Members[listener-1]
 }
-
-// whenHandled calls then when what was delivered to a device has been handled.
-func whenHandled(d link.Device, then func()) {
-	if d.After == nil {
-		then()
-		return
-	}
-	d.After(then)
-}

@@ -75,14 +75,8 @@ func (c *Config) Validate() error {
 		"the broker's address must be mqtt://host or mqtts://host")
 	refuse(c.ProductSecret == nil, "the product's secret is missing")
 	refuse(c.Secrets == nil, "there is no place for the device's secret")
-	refuse(len(c.Members) > link.MaxMembers, "%d devices behind the gateway: at most %d are possible", len(c.Members),
-		link.MaxMembers)
 	refuse(c.ConnectTimeout < 0 || c.AckTimeout < 0, "times must not be negative")
-	for _, d := range append([]link.Device{c.Device}, c.Members...) {
-		refuse(!ota.ValidKey(d.Identity.Device), "device %q must be 1 to 64 characters of [A-Za-z0-9_-]", d.Identity.Device)
-		refuse(d.Deliver == nil, "device %q: its messages go nowhere", d.Identity.Device)
-	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, link.CheckDevices(c.Device, c.Members)...)...)
 }
 
 // withDefaults fills the zero values that have a meaning.

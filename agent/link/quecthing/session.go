@@ -20,8 +20,8 @@ import (
 // Session is the session of a device, and of the members behind it, each of which is
 // a device of its own for the platform, with a connection of its own.
 type Session struct {
-	cfg     Config
-	devices []*device // the session's own first
+	link.Separate
+	cfg Config
 }
 
 var _ link.Session = (*Session)(nil)
@@ -37,42 +37,12 @@ func New(cfg Config) (*Session, error) {
 		if cfg.Product != "" {
 			product = cfg.Product
 		}
-		if d.After == nil {
-			d.After = func(then func()) { then() }
-		}
-		s.devices = append(s.devices, &device{Device: d, session: s, product: product, kick: make(chan struct{}, 1),
+		s.Separate = append(s.Separate, &device{Device: d, session: s, product: product, kick: make(chan struct{}, 1),
 			client: quecthing.ClientID(product, d.Identity.Device), log: s.cfg.Logger.With("device", d.Identity.Device),
 			exchange: NewExchange(s.cfg.settings(d.Identity, ""))})
 	}
 	return s, nil
 }
-
-// Send takes a message of the session's own device, and returns at once.
-func (s *Session) Send(m ota.Up) { s.devices[0].Send(m) }
-
-// Member is the link of the i-th of Config.Members.
-func (s *Session) Member(i int) agent.Link { return s.devices[1+i] }
-
-// Run keeps the session until ctx ends, and returns nil then.
-func (s *Session) Run(ctx context.Context) error {
-	var running sync.WaitGroup
-	for _, d := range s.devices {
-		running.Go(func() { d.run(ctx) })
-	}
-	running.Wait()
-	return nil
-}
-
-// Start is Run without a goroutine of the caller's.
-func (s *Session) Start(ctx context.Context, ended func()) {
-	go func() {
-		_ = s.Run(ctx) // it is nil
-		ended()
-	}()
-}
-
-// Health is how the session of the own device does.
-func (s *Session) Health() link.Health { return s.devices[0].health() }
 
 // device is one of those that the session serves.
 type device struct {
@@ -82,7 +52,7 @@ type device struct {
 	log             *slog.Logger
 	kick            chan struct{} // has one when something is to be looked at
 
-	// Owned by run.
+	// Owned by Run.
 	conn  *conn         // nil without a connection
 	ended chan struct{} // closed with it
 
@@ -111,8 +81,8 @@ func (d *device) look() {
 	}
 }
 
-// run does what the exchange wants until ctx ends.
-func (d *device) run(ctx context.Context) {
+// Run does what the exchange wants until ctx ends.
+func (d *device) Run(ctx context.Context) {
 	d.begin()
 	for ctx.Err() == nil {
 		d.step(ctx)
@@ -336,7 +306,7 @@ func (d *device) heard(p *packets.PublishPacket) {
 		return
 	}
 	d.tell(func(x *Exchange, now time.Time) { x.Heard(now, p.Payload) })
-	d.After(func() {
+	d.WhenHandled(func() {
 		done()
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -421,7 +391,8 @@ func (d *device) explain(trouble error) {
 	d.said = text
 }
 
-func (d *device) health() link.Health {
+// Health is how the session of the device does (link.Single).
+func (d *device) Health() link.Health {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := link.Health{Since: d.since}
