@@ -93,7 +93,7 @@ test-crash: ## power cuts under a file system, about CRASHES of them (2500; root
 	$(GO) test -tags crash -count 1 -timeout 60m -parallel 24 -v -run PowerCuts ./test/crash | grep -vE '^(=== |    --- PASS|        --- PASS)'
 
 .PHONY: test-release test-page
-test-release: ## a release is the same bytes when it is made again, elsewhere, and says what is in it
+test-release: ## a release, and the image, are the same bytes when they are made again, elsewhere, and say what is in them
 	PROCESSORS='$(PROCESSORS)' $(GO) test -tags release -count 1 -timeout $(PATIENCE) ./test/release
 
 test-page: ## the report and the platform's pages in a browser (Debian's chromium, or CHROMIUM=PATH)
@@ -202,6 +202,11 @@ DEBS := amd64 arm64 armhf mipsel riscv64
 .PHONY: deb
 deb: ## Debian packages of both programs for the same processors, into dist/
 	@for arch in $(DEBS); do for program in ota-agent ota-sim; do packaging/deb.sh $$program $$arch dist || exit 1; done; done
+
+.PHONY: image
+PROCESSOR ?= $(shell $(GO) env GOARCH)
+image: ## a container image of ota-sim, without Docker, into dist/: PROCESSOR=arm64 (or amd64), IMAGE=registry.example/ota-sim:v1
+	scripts/image.sh $(PROCESSOR) dist/ota-sim-$(PROCESSOR).oci.tar
 
 .PHONY: release
 PROCESSORS ?= $(TARGETS)

@@ -166,6 +166,8 @@ var adapters = []adapter{
 	{"github.com/klauspost/compress", "firmware firmware/firmwaretest internal/bundle agent/download simulator/history",
 		"simulator/model",
 		"a decoder takes memory as its input says; each of these gives it a limit"},
+	{"golang.org/x/crypto/x509roots/fallback", "cmd/ota-sim", "",
+		"a program says whom it trusts, no library"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},
 	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario simulator/platform/api",

@@ -33,6 +33,9 @@ processor() {
 		scripts/notices.sh "$work/release/$name" >"$work/release/$name.notices"
 		packaging/deb.sh $program "$3" "$work/release" >/dev/null
 	done
+	if [[ $1 =~ ^(amd64|arm64)$ ]]; then
+		scripts/image.sh "$1" "$work/release/ota-sim-${version#v}-linux-$1.oci.tar" >/dev/null
+	fi
 }
 
 for each in ${PROCESSORS:-amd64 arm64 armv7 mipsle riscv64}; do
