@@ -16,6 +16,7 @@ import (
 type broker struct {
 	url      string
 	settings *World
+	buffers  *native.Buffers // of all sessions
 }
 
 func (b broker) address() string                              { return b.url }
@@ -29,6 +30,7 @@ func (b broker) session(d *device, deliver func(agent.Input), after func(func())
 	config := b.settings.session(d.ID)
 	config.Members, config.URLs = d.members(), []string{b.url}
 	config.Deliver, config.After, config.Dial, config.Jitter = deliver, after, d.link.Dial, d.world.random
+	config.Buffers = b.buffers
 	config.KeepAlive, config.FirstDelay, config.MaxDelay = model.KeepAlive, model.FirstReconnect, model.LongestReconnect
 	return native.New(config)
 }

@@ -8,6 +8,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/agent/link"
+	"otafleet/agent/link/native"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform"
 )
@@ -55,7 +56,7 @@ func (w *world) openFace(ctx context.Context) (face, error) {
 		if w.platform != nil {
 			url = w.platform.BrokerURL()
 		}
-		return broker{url, w.settings}, nil
+		return broker{url, w.settings, &native.Buffers{}}, nil
 	case model.HawkBit:
 		if w.settings.HawkBit != nil {
 			return newStaged(ctx, w)

@@ -45,14 +45,17 @@ func (c *conn) await(ready func(error)) {
 // begin waits for the begin of a packet. An idle link may wait here for days, on
 // the smallest stack.
 func (c *conn) begin() error {
-	err := c.fill(c.head[:])
-	c.got = len(c.head)
-	return err
+	c.buf, c.in = c.head[:], c.head[:0]
+	return c.need(len(c.head))
 }
 
-// more reports whether a packet has begun to arrive of which the poller would not hear
-// of: TLS reads whole records, and so more than it is asked for.
+// more reports whether a packet has begun to arrive of which none would hear who
+// waits for the connection: a read takes what is there, and TLS whole records.
 func (c *conn) more() (bool, error) {
+	if len(c.in) > 0 {
+		return true, nil
+	}
+	c.letGo()
 	if _, ok := c.raw().(Awaiter); !ok || c.secure() == nil {
 		return false, nil
 	}
@@ -65,14 +68,14 @@ func (c *conn) peek(within time.Duration) (bool, error) {
 	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return false, err
 	}
-	err := c.fill(c.head[:1])
+	err := c.need(1)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.letGo()
 		return false, c.SetReadDeadline(time.Time{})
 	}
 	if err != nil {
 		return false, err
 	}
-	c.got = 1
 	return true, c.SetReadDeadline(time.Time{})
 }
 

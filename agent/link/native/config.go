@@ -66,6 +66,9 @@ type Config struct {
 	// MQTT's Receive Maximum bounds what waits, and what a cut takes is sent again.
 	// Nil acknowledges what was delivered at once.
 	After func(then func())
+	// Buffers lends the memory to read and write; nil takes it anew each time. The
+	// sessions of a process share it.
+	Buffers *Buffers
 	// Dial opens the TCP connection; nil for a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Jitter draws from [0, 1); nil for a source of the process.

@@ -29,9 +29,12 @@ type conn struct {
 	net.Conn
 	opened time.Time
 
+	buffers *Buffers
+
 	// Owned by the reader.
-	head [2]byte // the begin of a packet
-	got  int     // bytes of it
+	head [2]byte // room for the begin of a packet, which may be long in coming
+	buf  []byte  // head, or lent; nil while nothing is read
+	in   []byte  // the part of it that has come and was not handed on
 
 	writing sync.Mutex // held while a packet is written
 
@@ -41,7 +44,9 @@ type conn struct {
 	cause error // why the connection was closed from this side
 }
 
-func newConn(c net.Conn) *conn { return &conn{Conn: c, opened: time.Now()} }
+func newConn(c net.Conn, buffers *Buffers) *conn {
+	return &conn{Conn: c, opened: time.Now(), buffers: buffers}
+}
 
 // secure is the TLS session; nil on a plain connection.
 func (c *conn) secure() *tls.Conn {
@@ -83,33 +88,32 @@ func (c *conn) quietSince() time.Duration {
 	return time.Duration(min(c.lastRead.Load(), c.lastWrite.Load()))
 }
 
-// next reads a packet.
+// next reads a packet. A payload is good until the next one is read.
 func (c *conn) next() (packets.Packet, error) {
-	if err := c.fill(c.head[c.got:]); err != nil {
+	header := len(c.head)
+	if err := c.need(header); err != nil {
 		return nil, err
 	}
-	c.got = 0
-	kind, length := c.head[0], int(c.head[1]&0x7f)
-	header := len(c.head)
-	for b := c.head[1:]; b[0]&0x80 != 0; header++ {
+	kind, length := c.in[0], int(c.in[1]&0x7f)
+	for ; c.in[header-1]&0x80 != 0; header++ {
 		if header == maxHeader {
 			return nil, errors.New("the broker sent a packet with a malformed length")
 		}
-		b = make([]byte, 1)
-		if err := c.fill(b); err != nil {
+		if err := c.need(header + 1); err != nil {
 			return nil, err
 		}
-		length |= int(b[0]&0x7f) << (7 * (header - 1))
+		length |= int(c.in[header]&0x7f) << (7 * (header - 1))
 	}
 	// The length is checked before memory is taken for it.
 	if header+length > ota.MaxPacket {
 		return nil, fmt.Errorf("the broker sent a packet of %d bytes, at most %d were announced", header+length,
 			ota.MaxPacket)
 	}
-	body := make([]byte, length)
-	if err := c.fill(body); err != nil {
-		return nil, cmp.Or(webServer(kind, body), err)
+	if err := c.need(header + length); err != nil {
+		return nil, cmp.Or(webServer(kind, c.in[header:]), err)
 	}
+	body := c.in[header : header+length]
+	c.in = c.in[header+length:]
 	return parse(kind, body)
 }
 
@@ -122,17 +126,45 @@ func (c *conn) read() (packets.Packet, error) {
 	return p, nil
 }
 
-func (c *conn) fill(b []byte) error {
-	for len(b) > 0 {
-		n, err := c.Conn.Read(b)
+// need reads until at least so many bytes are there.
+func (c *conn) need(bytes int) error {
+	if len(c.in) >= bytes {
+		return nil
+	}
+	c.makeRoom(bytes)
+	for len(c.in) < bytes {
+		n, err := c.Conn.Read(c.buf[len(c.in):])
 		if n > 0 {
 			c.lastRead.Store(int64(c.now()))
 		}
-		if b = b[n:]; err != nil && len(b) > 0 {
+		if c.in = c.buf[:len(c.in)+n]; err != nil && len(c.in) < bytes {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeRoom moves what is there to the begin of a buffer that has room for so many
+// bytes.
+func (c *conn) makeRoom(bytes int) {
+	before, buf := c.buf, c.buf
+	switch {
+	case bytes <= len(before):
+	case bytes <= bufferSize:
+		buf = c.buffers.take()
+	default:
+		buf = make([]byte, bytes)
+	}
+	c.buf, c.in = buf, buf[:copy(buf, c.in)]
+	if bytes > len(before) {
+		c.buffers.give(before)
+	}
+}
+
+// letGo gives the buffer back of which everything was handed on.
+func (c *conn) letGo() {
+	c.buffers.give(c.buf)
+	c.buf, c.in = nil, nil
 }
 
 // parse reads a packet's body. It refuses packets that only QoS 2 or an enhanced
@@ -147,6 +179,12 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 	case packets.CONNACK, packets.PUBLISH, packets.PUBACK, packets.SUBACK, packets.PINGRESP, packets.DISCONNECT:
 	default:
 		return nil, fmt.Errorf("the broker sent a packet of the unexpected type %d", kind)
+	}
+	if p := parsePublish(first, body); p != nil {
+		return p, nil
+	}
+	if p := parsePuback(first, body); p != nil {
+		return p, nil
 	}
 	if p, err := parseShort(kind, body); p != nil || err != nil {
 		return p, err
@@ -176,7 +214,7 @@ func parse(first byte, body []byte) (p packets.Packet, err error) {
 		if publish.Properties.TopicAlias != nil {
 			return nil, errors.New("the broker sent a topic alias, and none was allowed")
 		}
-		publish.Payload = body[end:]
+		publish.Payload, publish.Properties = body[end:], nil // the session uses none
 	}
 	return p, nil
 }
@@ -244,13 +282,23 @@ func propertiesEnd(first byte, body []byte) (end int, overruns bool) {
 	return at + n + int(length), false
 }
 
-// send writes a packet. A connection that does not take it is of no use any more
-// and closed, which the reader tells everyone.
+// send writes a packet.
 func (c *conn) send(p io.WriterTo) error {
 	var out bytes.Buffer
 	_, _ = p.WriteTo(&out) // memory takes it
+	return c.write(out.Bytes())
+}
+
+// acknowledge writes the acknowledgement of a message.
+func (c *conn) acknowledge(id uint16, reason byte) error {
+	return c.write(appendPuback(nil, id, reason))
+}
+
+// write writes whole packets. A connection that does not take them is of no use any
+// more and closed, which the reader tells everyone.
+func (c *conn) write(packets []byte) error {
 	c.writing.Lock()
-	_, err := c.Conn.Write(out.Bytes())
+	_, err := c.Conn.Write(packets)
 	c.writing.Unlock()
 	if err != nil {
 		c.fail(err)

@@ -38,7 +38,7 @@ func (l *line) Close() error { return nil }
 
 func TestPacketsAreOneWrite(t *testing.T) {
 	l := &line{}
-	c := newConn(l)
+	c := newConn(l, nil)
 	publish := &packets.Publish{QoS: 1, PacketID: 7, Topic: "a/b", Payload: []byte("hello"),
 		Properties: &packets.Properties{}}
 	require.NoError(t, c.send(publish))
@@ -62,7 +62,8 @@ func TestPacketsInPieces(t *testing.T) {
 		_, err := publish.WriteTo(&b)
 		require.NoError(t, err)
 	}
-	c := newConn(&line{in: io.MultiReader(io.LimitReader(&b, 3), io.LimitReader(&b, 1000), &b)})
+	c := newConn(&line{in: io.MultiReader(io.LimitReader(&b, 3), io.LimitReader(&b, 1000), &b)}, nil)
+	publish.Properties = nil // it is read without
 	for range 2 {
 		back, err := c.read()
 		require.NoError(t, err)
@@ -78,7 +79,7 @@ func TestLengths(t *testing.T) {
 		size := []int{100, 10_000, 1_000_000, ota.MaxPacket - 5}[length]
 		head := [][]byte{{0x30, 0x64}, {0x30, 0x90, 0x4e}, {0x30, 0xc0, 0x84, 0x3d}, {0x30, 0xfb, 0x9f, 0xc0, 0x00}}[length]
 		body := make([]byte, size)
-		c := newConn(&line{in: io.MultiReader(bytes.NewReader(head), bytes.NewReader(body))})
+		c := newConn(&line{in: io.MultiReader(bytes.NewReader(head), bytes.NewReader(body))}, nil)
 		p, err := c.read()
 		require.NoError(t, err, size)
 		assert.Len(t, p.(*packets.Publish).Payload, size-3)
@@ -90,7 +91,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 100 {
-		_, err := newConn(&line{in: bytes.NewReader([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})}).read()
+		_, err := newConn(&line{in: bytes.NewReader([]byte{0x30, 0xff, 0xff, 0xff, 0x7f})}, nil).read()
 		require.ErrorContains(t, err, "at most")
 	}
 	runtime.ReadMemStats(&after)
@@ -114,7 +115,7 @@ func FuzzConn(f *testing.F) {
 	}
 	f.Add([]byte{0x30, 0x09, 0x00, 0x01, 'a', 0xff, 0xff, 0xff, 0xff, 0x7f, 0x00})
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		c := newConn(&line{in: bytes.NewReader(sent)})
+		c := newConn(&line{in: bytes.NewReader(sent)}, nil)
 		for range len(sent) + 1 {
 			if _, err := c.read(); err != nil {
 				return

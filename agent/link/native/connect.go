@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -164,7 +165,7 @@ func (l *Session) dial(ctx context.Context, rawURL string) (*conn, error) {
 		return nil, fmt.Errorf("cannot reach the broker: %w", err)
 	}
 	if !to.secure {
-		return newConn(c), nil
+		return newConn(c, l.cfg.Buffers), nil
 	}
 	settings, err := l.tls(to.host)
 	if err != nil {
@@ -175,7 +176,7 @@ func (l *Session) dial(ctx context.Context, rawURL string) (*conn, error) {
 		err = hungUp(err, "it ends the connection: does it speak TLS at this port?")
 		return nil, errors.Join(fmt.Errorf("cannot secure the connection to the broker: %w", err), c.Close())
 	}
-	return newConn(secure), nil
+	return newConn(secure, l.cfg.Buffers), nil
 }
 
 // hungUp gives the error of a connection that the other end has closed without a
@@ -238,7 +239,7 @@ func (l *Session) takesReports(s *live) bool {
 	kind, payload, err := wire.EncodeUp(&ota.Report{Time: time.Unix(0, 0), Plan: "p", Attempt: 1, Seq: 1, Component: "c",
 		Status:  ota.UpgradeFailed,
 		Version: "1", Failure: &ota.Failure{Code: ota.Internal}})
-	return err == nil && l.excess(s, &l.cfg.Identity, kind, payload) == 0
+	return err == nil && s.excess(l.topics.Up(l.cfg.Identity, kind), payload) == 0
 }
 
 // errNothing is a protocol error (MQTT 5, 3.2.2.3.3 and 3.2.2.3.6).
@@ -331,6 +332,7 @@ func (l *Session) subscribe(s *live) error {
 				return err
 			}
 			if taken {
+				p.Payload = bytes.Clone(p.Payload) // it is read into again before this is handed on
 				s.early = append(s.early, p)
 			}
 		case *packets.Pingresp:

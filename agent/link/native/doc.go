@@ -31,8 +31,10 @@
 // contexts a connection. An idle Link has one goroutine, which waits for the
 // next packet on the smallest stack; what connecting, reading and sending need
 // is taken from goroutines that end. It has none at all on a connection that is
-// an Awaiter. The keep-alive is a timer. A packet is one write, and one that is
-// too large or malformed is refused before memory is taken for it.
+// an Awaiter. The keep-alive is a timer. Packets of one moment are one write and one
+// read, in a buffer that is lent for as long; one that is too large or malformed is
+// refused before memory is taken for it. Messages and their acknowledgements, which are
+// nearly all packets, are written and read without paho, as it would.
 //
 // The package does not decide what to send, and gives no guarantee beyond the
 // connection: that is the agent's outbox.

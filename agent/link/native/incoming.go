@@ -38,8 +38,7 @@ func (l *Session) admit(s *live, p *packets.Publish) (taken bool, err error) {
 	}
 	l.complaints.say(l.log, "more messages come than the device handles; one is dropped", "for", id.Device, "qos", p.QoS)
 	if p.QoS > 0 {
-		_ = s.conn.send(&packets.Puback{PacketID: p.PacketID, ReasonCode: packets.PubackQuotaExceeded,
-			Properties: &packets.Properties{}})
+		_ = s.conn.acknowledge(p.PacketID, packets.PubackQuotaExceeded)
 	}
 	return false, nil
 }
@@ -71,7 +70,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 		// the platform again after a restart. So nothing needs a second delivery.
 		if qos > 0 && !s.inflight.acksStopped() {
 			// An error closes the connection.
-			_ = s.conn.send(&packets.Puback{PacketID: packet, Properties: &packets.Properties{}})
+			_ = s.conn.acknowledge(packet, packets.PubackSuccess)
 		}
 	}
 	switch {

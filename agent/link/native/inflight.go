@@ -55,6 +55,13 @@ func (f *inflight) add() (uint16, error) {
 	return f.lastID, nil
 }
 
+// full reports whether the broker takes no other message before it acknowledges one.
+func (f *inflight) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.credit == 0
+}
+
 // acknowledged takes a message out.
 func (f *inflight) acknowledged(id uint16) {
 	f.mu.Lock()

@@ -192,17 +192,55 @@ func (l *Session) take(s *live) error {
 // drain sends what is in the queue until nothing is left. It waits while the
 // broker owes as many acknowledgements as it allows.
 func (l *Session) drain(s *live) {
-	for m := l.next(); m.message != nil; m = l.next() {
-		if _, err := l.publish(s, m); err != nil {
-			return // the connection has ended, or ends now
+	b := s.newBatch()
+	defer b.end()
+	for {
+		m := l.next(b.empty())
+		switch {
+		case m.message != nil:
+			if _, err := l.publish(b, m); err != nil {
+				return // the connection has ended, or ends now
+			}
+		case b.empty():
+			return
+		default:
+			if b.flush() != nil {
+				return
+			}
 		}
 	}
 }
 
-// publish sends a message and gives its identifier; 0 if it is not acknowledged.
-func (l *Session) publish(s *live, m outgoing) (id uint16, err error) {
+// batch is messages of one moment, which leave in one write.
+type batch struct {
+	live *live
+	out  []byte
+}
+
+func (s *live) newBatch() *batch { return &batch{live: s, out: s.conn.buffers.take()[:0]} }
+
+func (b *batch) empty() bool { return len(b.out) == 0 }
+
+// flush writes them.
+func (b *batch) flush() error {
+	if b.empty() {
+		return nil
+	}
+	err := b.live.conn.write(b.out)
+	b.out = b.out[:0]
+	return err
+}
+
+// end gives the memory back.
+func (b *batch) end() { b.live.conn.buffers.give(b.out) }
+
+// publish adds a message to a batch and gives its identifier; 0 if it is not
+// acknowledged.
+func (l *Session) publish(b *batch, m outgoing) (id uint16, err error) {
+	s := b.live
 	kind, payload, err := wire.EncodeUp(m.message)
-	for excess := l.excess(s, m.id, kind, payload); err == nil && excess > 0; excess = l.excess(s, m.id, kind, payload) {
+	topic := l.topics.Up(*m.id, kind)
+	for excess := s.excess(topic, payload); err == nil && excess > 0; excess = s.excess(topic, payload) {
 		short := shortened(m.message, excess)
 		if short == nil {
 			break
@@ -214,27 +252,43 @@ func (l *Session) publish(s *live, m outgoing) (id uint16, err error) {
 		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
 		return 0, nil
 	}
-	p := &packets.Publish{Topic: l.topics.Up(*m.id, kind), QoS: wire.QoS(kind), Payload: payload,
-		Properties: &packets.Properties{ContentType: wire.ContentType}}
-	if l.excess(s, m.id, kind, payload) > 0 {
+	if s.excess(topic, payload) > 0 {
 		l.complaints.say(l.log, "a message is larger than the broker takes and is dropped", "kind", kind, "bytes",
 			len(payload), "limit", s.maxPacket)
 		return 0, nil
 	}
-	if p.QoS > 0 {
-		if p.PacketID, err = s.inflight.add(); err != nil {
+	qos := wire.QoS(kind)
+	if qos > 0 {
+		if id, err = b.identify(); err != nil {
 			return 0, err
 		}
 	}
-	return p.PacketID, s.conn.send(p)
+	if len(b.out)+len(topic)+len(payload)+overhead > bufferSize {
+		if err := b.flush(); err != nil {
+			return 0, err
+		}
+	}
+	b.out = appendPublish(b.out, topic, qos, id, payload)
+	return id, nil
+}
+
+// identify gives a message its identifier. It may have to wait for acknowledgements of
+// what is in the batch.
+func (b *batch) identify() (uint16, error) {
+	if b.live.inflight.full() {
+		if err := b.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return b.live.inflight.add()
 }
 
 // excess is by how many bytes a message is larger than the broker takes.
-func (l *Session) excess(s *live, id *ota.Identity, kind string, payload []byte) int {
+func (s *live) excess(topic string, payload []byte) int {
 	if s.maxPacket == 0 {
 		return 0
 	}
-	return max(0, len(l.topics.Up(*id, kind))+len(payload)+overhead-s.maxPacket)
+	return max(0, len(topic)+len(payload)+overhead-s.maxPacket)
 }
 
 // shortened is a message whose detail is some bytes shorter; nil for one without a
@@ -299,15 +353,20 @@ func (l *Session) goodbye(ctx context.Context, s *live) {
 
 // publishOffline says that the members are gone, and last the device itself.
 func (l *Session) publishOffline(s *live) (id uint16, err error) {
+	b := s.newBatch()
+	defer b.end()
 	for i := range l.cfg.Members {
 		if s.rejected[i] {
 			continue
 		}
-		if _, err := l.publish(s, outgoing{&l.cfg.Members[i].Identity, &ota.Offline{}}); err != nil {
+		if _, err := l.publish(b, outgoing{&l.cfg.Members[i].Identity, &ota.Offline{}}); err != nil {
 			return 0, err
 		}
 	}
-	return l.publish(s, outgoing{&l.cfg.Identity, &ota.Offline{}})
+	if id, err = l.publish(b, outgoing{&l.cfg.Identity, &ota.Offline{}}); err != nil {
+		return 0, err
+	}
+	return id, b.flush()
 }
 
 // Send queues a message and returns at once. Without a connection the message
@@ -335,12 +394,12 @@ func (l *Session) send(id *ota.Identity, m ota.Up) {
 	}
 }
 
-// next takes a message out of the queue; none ends the sender.
-func (l *Session) next() outgoing {
+// next takes a message out of the queue; none ends the sender, if all is written.
+func (l *Session) next(written bool) outgoing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
-		l.queue, l.sending = nil, false // an idle link holds no queue
+		l.queue, l.sending = nil, !written // an idle link holds no queue
 		return outgoing{}
 	}
 	m := l.queue[0]
