@@ -84,6 +84,12 @@ test-vm: ## boots two emulated machines, by a flag file and by GRUB, and kills e
 	scripts/vm-kernel.sh $(VM_KERNEL)
 	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 60m -v ./test/vm
 
+.PHONY: test-slurm
+test-slurm: ## scenarios as arrays of Debian's Slurm, on a cluster of one node, with tasks that are requeued (root)
+	scripts/unpack.sh $(CACHE)/slurm munge slurmctld slurmd slurm-client
+	scripts/build.sh ota-sim $(CACHE)/bin/ota-sim
+	SLURM=$(CACHE)/slurm OTA_SIM=$(CACHE)/bin/ota-sim $(GO) test -tags slurm -count 1 -timeout $(PATIENCE) ./test/slurm
+
 .PHONY: test-deb
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)
 	$(GO) test -tags deb -count 1 -timeout $(PATIENCE) ./test/deb
@@ -124,7 +130,7 @@ format:
 
 vet:
 	$(GO) vet ./...
-	$(GO) vet -tags crash,deb,page,platforms,real,release,vm ./...
+	$(GO) vet -tags crash,deb,kubernetes,page,platforms,real,release,slurm,vm ./...
 	$(GO) vet -tags $(MINIMAL) ./cmd/ota-agent ./agent/... ./firmware/...
 	cd test/peers && $(GO) vet ./...
 
