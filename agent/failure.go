@@ -9,11 +9,11 @@ import (
 // AsFailure is what is reported of an error: the failure that it carries, if its code
 // is one of the protocol's, else the error under the given code. It is nil for nil.
 func AsFailure(err error, code ota.Code) *ota.Failure {
-	var failure *ota.Failure
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &failure) && failure.Code.Known():
+	}
+	var failure *ota.Failure
+	if errors.As(err, &failure) && failure.Code.Known() {
 		return failure
 	}
 	return &ota.Failure{Code: code, Detail: err.Error()}

@@ -236,6 +236,7 @@ func (c *chaos) handle(in agent.Input) error {
 		}
 		switch out := out.(type) {
 		case agent.Save:
+			c.machine.Reclaim(c.saved)
 			c.saved = out.State
 		case agent.Fetch:
 			c.urlCache[out.Package.Component] = out.Package

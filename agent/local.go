@@ -76,7 +76,7 @@ type Blocker struct {
 func (m *Machine) Rehearse(in Install, opened Opened, readings Readings) Rehearsal {
 	copied := *m
 	copied.readings = readings
-	copied.state = *m.state.snapshot()
+	copied.state, copied.sends, copied.effects = *m.state.snapshot(nil), nil, nil
 	result := Rehearsal{Manifest: opened.manifest, Refused: opened.failure}
 	if run := m.state.Run; run != nil && m.working() {
 		result.Blocked = append(result.Blocked, Blocker{ota.ReasonBusy, "plan " + run.Plan.ID + " is in progress"})

@@ -110,6 +110,9 @@ type Machine struct {
 	announce bool // the platform must hear what runs now
 	sends    []Output
 	effects  []Output
+
+	out       []Output // of the last Handle
+	reclaimed *State   // its memory is for the next snapshot; nil for none
 }
 
 // work is what the device holds in memory of a part's package.
@@ -129,7 +132,7 @@ type work struct {
 func New(id ota.Identity, config *Config, saved *State) *Machine {
 	m := &Machine{id: id, config: config}
 	if saved != nil {
-		m.state = *saved.snapshot()
+		m.state = *saved.snapshot(nil)
 		m.outbox = reporter.Restore(saved.Reports)
 		m.state.Reports = nil
 	}
@@ -164,7 +167,8 @@ func (m *Machine) matchComponents() {
 }
 
 // Handle advances the device by one input and says what to do. Outputs are
-// executed in order; a Save must be durable before the next one starts.
+// executed in order; a Save must be durable before the next one starts. The list
+// is valid until the next call.
 func (m *Machine) Handle(now time.Time, in Input) []Output {
 	m.now = now
 	if _, start := in.(Booted); start == m.booted {
@@ -185,22 +189,28 @@ func (m *Machine) Handle(now time.Time, in Input) []Output {
 // outputs hands over what this Handle gathered: the Save first, then messages,
 // then effects.
 func (m *Machine) outputs() []Output {
-	var out []Output
+	clear(m.out)
+	m.out = m.out[:0]
 	if m.dirty {
 		m.dirty = false
 		if run := m.state.Run; run == nil || !run.switching() {
 			m.state.Older = 0 // from this save on the disk has this program's form
 		}
-		saved := m.state.snapshot()
+		saved := m.state.snapshot(m.reclaimed)
+		m.reclaimed = nil
 		saved.Reports = m.outbox.Queue()
-		out = make([]Output, 0, 1+len(m.sends)+len(m.effects))
-		out = append(out, Save{saved})
+		m.out = append(m.out, Save{saved})
 	}
-	out = append(out, m.sends...)
-	out = append(out, m.effects...)
-	m.sends, m.effects = nil, nil
-	return out
+	m.out = append(append(m.out, m.sends...), m.effects...)
+	clear(m.sends)
+	clear(m.effects)
+	m.sends, m.effects = m.sends[:0], m.effects[:0]
+	return m.out
 }
+
+// Reclaim gets the state of an earlier Save, which nothing reads any more: its
+// memory is used for one to come.
+func (m *Machine) Reclaim(s *State) { m.reclaimed = s }
 
 // take takes an input that waits for nothing.
 func (m *Machine) take(in Input) {

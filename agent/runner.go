@@ -216,6 +216,7 @@ func (r *Runner) handle(in Input) {
 		r.machine.dirty = r.ports.Unsaved
 	}
 	outputs := r.machine.Handle(r.ports.Now(), in)
+	defer clear(outputs) // an idle device holds no memory for what it has done
 	open := r.machine.asks(r.question.plan)
 	r.machineMu.Unlock()
 	if !open {

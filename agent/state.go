@@ -111,17 +111,28 @@ const (
 func (s Step) String() string { return stepNames[s] }
 
 // snapshot copies what later steps change in place: a Run and its Parts. Plans
-// and reports never change and are shared.
-func (s *State) snapshot() *State {
-	c := *s
-	c.Components = append([]Component(nil), s.Components...) // Gone never changes after the start
-	if s.Run != nil {
-		run := *s.Run
-		run.Parts = append([]Part(nil), s.Run.Parts...)
-		c.Run = &run
+// and reports never change and are shared. old is a snapshot of before, whose memory
+// is used; nil for none.
+func (s *State) snapshot(old *State) *State {
+	if old == nil {
+		old = &State{}
 	}
-	return &c
+	components, run := refill(old.Components, s.Components), old.Run // Gone never changes after the start
+	*old = *s
+	old.Components = components
+	if s.Run != nil {
+		if run == nil {
+			run = &Run{}
+		}
+		parts := refill(run.Parts, s.Run.Parts)
+		*run = *s.Run
+		run.Parts, old.Run = parts, run
+	}
+	return old
 }
+
+// refill puts what is in one slice into the memory of another.
+func refill[T any](old, from []T) []T { return append(old[:0], from...) }
 
 // SystemOnTrial reports whether the system that runs is on trial under the current
 // plan: it was restarted into, in another boot than the one of the given id, and

@@ -3,6 +3,7 @@ package virtual
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"otafleet/agent"
 	"otafleet/firmware"
@@ -14,12 +15,14 @@ import (
 // that it has under way.
 type boot struct {
 	machine Brain
-	timer   uint64  // number of the last SetTimer
-	effect  *effect // nil if none is under way
-	fetch   *fetch  // the effect, if it is a download
-	healthy []bool  // the components whose new version has passed its checks
+	own     *agent.Machine // behind it
+	timer   uint64         // number of the last SetTimer
+	effect  *effect        // nil if none is under way
+	fetch   *fetch         // the effect, if it is a download
+	healthy []bool         // the components whose new version has passed its checks
 
-	inbox   []agent.Input // what has happened and was not handled
+	inbox   []agent.Input // what has happened
+	taken   int           // of the inbox, that was handled
 	busy    bool          // outputs are being executed
 	stuck   bool          // a save waits for the disk
 	handled func()        // is called once what has come before is handled; nil for none
@@ -32,7 +35,8 @@ type effect struct{ _ byte }
 
 // powerOn boots the device.
 func (d *device) powerOn() {
-	l := &boot{machine: d.world.think(agent.New(d.ID, d.Config, d.Memory.State)), healthy: make([]bool, len(d.flashes))}
+	m := agent.New(d.ID, d.Config, d.Memory.State)
+	l := &boot{machine: d.world.think(m), own: m, healthy: make([]bool, len(d.flashes))}
 	d.current = l
 	d.hooks = d.Hooks(d.talk, d.deliver, d)
 	found := make([]agent.Found, len(d.Fleet.Components))
@@ -78,11 +82,11 @@ func (d *device) handle(in agent.Input) {
 // drain handles inputs until none is left.
 func (d *device) drain(l *boot) {
 	l.busy = true
-	for d.current == l && !l.stuck && len(l.inbox) > 0 {
-		in := l.inbox[0]
-		l.inbox = l.inbox[1:]
-		if len(l.inbox) == 0 {
-			l.inbox = nil
+	for d.current == l && !l.stuck && !l.idle() {
+		in := l.inbox[l.taken]
+		l.taken++
+		if l.idle() {
+			l.inbox, l.taken = l.inbox[:0], 0
 		}
 		d.carryOut(l, l.machine.Handle(d.clock(), in))
 	}
@@ -90,9 +94,12 @@ func (d *device) drain(l *boot) {
 	d.tellHandled(l)
 }
 
+// idle reports whether everything that has happened is handled, or being handled.
+func (l *boot) idle() bool { return l.taken == len(l.inbox) }
+
 // tellHandled says that everything that has come is handled, if that is so.
 func (d *device) tellHandled(l *boot) {
-	if do := l.handled; do != nil && d.current == l && !l.stuck && !l.busy && len(l.inbox) == 0 {
+	if do := l.handled; do != nil && d.current == l && !l.stuck && !l.busy && l.idle() {
 		l.handled = nil
 		do()
 	}
@@ -138,7 +145,9 @@ func (d *device) waitForDisk(l *boot, outputs []agent.Output) {
 func (d *device) execute(l *boot, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Save:
+		before := d.Memory.State
 		d.save(out.State)
+		l.own.Reclaim(before)
 	case agent.Send:
 		d.watchSend(out.Message)
 		d.hooks.Link.Send(out.Message)
@@ -154,7 +163,7 @@ func (d *device) execute(l *boot, out agent.Output) {
 	case agent.Ask:
 	case agent.Measure:
 		measured := agent.Measured{Readings: d.hooks.Sensors.Read(context.Background())}
-		l.inbox = append([]agent.Input{measured}, l.inbox...)
+		l.inbox = slices.Insert(l.inbox, l.taken, agent.Input(measured))
 	case agent.Broken:
 		d.violation("%s", out.Err)
 	case agent.Cancel:
