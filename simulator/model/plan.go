@@ -24,6 +24,7 @@ func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices [
 		Start: began.Add(-time.Minute), End: began.Add(s.Duration + slack),
 		Mode: p.Mode, OnRequest: p.Mode == ota.Silent && !p.Push, Retries: p.Retries,
 		MinBattery: p.Conditions.MinBattery, MinRSSI: p.Conditions.MinRSSI, OnFailure: p.OnFailure,
+		Black: Excluded(p, devices),
 	}
 	if p.Mode == ota.Silent && p.Push {
 		spec.Quiet = p.Rejection
@@ -34,11 +35,6 @@ func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices [
 	if p.Ends > 0 {
 		spec.End = began.Add(p.Ends)
 	}
-	for _, d := range devices {
-		if d.Fleet.Product == p.Product && !p.Covers(d.Fleet) {
-			spec.Black = append(spec.Black, d.Fleet.Device(d.N))
-		}
-	}
 	for i := range p.Components {
 		c := &p.Components[i]
 		spec.Components = append(spec.Components, engine.ComponentSpec{
@@ -46,4 +42,15 @@ func PlanSpec(s *scenario.Scenario, p *scenario.Plan, began time.Time, devices [
 		})
 	}
 	return spec
+}
+
+// Excluded lists the keys of the devices that are of a plan's product, and not of its
+// fleets.
+func Excluded(p *scenario.Plan, devices []Member) (keys []string) {
+	for _, d := range devices {
+		if d.Fleet.Product == p.Product && !p.Covers(d.Fleet) {
+			keys = append(keys, d.Fleet.Device(d.N))
+		}
+	}
+	return keys
 }

@@ -21,18 +21,15 @@ type platform struct {
 	revoked    time.Duration // addresses issued before then are refused
 }
 
-// prepare puts the scenario's packages and plans into the engine.
-func (p *platform) prepare() {
+// prepare makes the engine, with the scenario's packages and plans. A plan that has
+// not all of the world's devices is edited: the other worlds' is another one.
+func (p *platform) prepare(devices []model.Member) {
 	r := p.world.run
-	for _, w := range r.artifacts {
-		p.command(engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
-	}
-	devices := make([]model.Member, len(p.world.devices))
-	for i, d := range p.world.devices {
-		devices[i] = d.Member
-	}
+	p.engine = r.platform.Fork()
 	for i := range r.scenario.Plans {
-		p.command(engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch, devices)})
+		if plan := &r.scenario.Plans[i]; len(model.Excluded(plan, devices)) > 0 {
+			p.command(engine.EditPlan{Plan: model.PlanSpec(r.scenario, plan, r.epoch, devices)})
+		}
 	}
 }
 

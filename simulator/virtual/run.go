@@ -29,6 +29,7 @@ type run struct {
 	schedule  []model.Step
 	machines  *model.Settings
 	sign      func(*ota.Manifest) (ota.Envelope, error)
+	platform  *engine.Engine // with the packages and plans; each world has a fork of it
 }
 
 // artifact is a package as the platform hands it out.
@@ -62,16 +63,15 @@ func newRun(s *scenario.Scenario, d model.Dialect, seed uint64) (*run, error) {
 		r.artifacts = append(r.artifacts, w)
 	}
 	r.sign = func(m *ota.Manifest) (ota.Envelope, error) { return bundle.Seal(m, private) }
-	if err := r.tryPlatform(); err != nil {
+	if err := r.preparePlatform(); err != nil {
 		return nil, err
 	}
 	r.machines = model.NewSettings(s, d, r.opener(&wire.Trust{Keys: []ed25519.PublicKey{public}}))
 	return r, nil
 }
 
-// tryPlatform gives the packages and plans to a plan engine, as each world will: what
-// it refuses must not go unheard a million times.
-func (r *run) tryPlatform() error {
+// preparePlatform gives the packages and plans to a plan engine.
+func (r *run) preparePlatform() error {
 	e := engine.New()
 	for _, w := range r.artifacts {
 		if _, err := e.Command(r.epoch, engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference}); err != nil {
@@ -84,6 +84,7 @@ func (r *run) tryPlatform() error {
 			return err
 		}
 	}
+	r.platform = e
 	return nil
 }
 

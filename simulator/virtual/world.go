@@ -7,7 +7,6 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
-	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/platform/hawkbit"
 	"otafleet/simulator/verdict"
 )
@@ -129,7 +128,6 @@ func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
 	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
 	w.faults.Sign = r.sign
 	w.platform.world = w
-	w.platform.engine = engine.New()
 	for _, m := range group.Members {
 		d := newDevice(w, m)
 		if j != nil && !m.Extra {
@@ -137,7 +135,7 @@ func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
 		}
 		w.devices = append(w.devices, d)
 	}
-	w.platform.prepare()
+	w.platform.prepare(group.Members)
 	w.openHawkBit()
 	gateway := w.devices[0]
 	for _, d := range w.devices[1:] {
