@@ -92,6 +92,8 @@ var layout = []layer{
 	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection simulator/fleet internal/files " +
 		"internal/ota",
 		"simulator/verdict/verdicttest"},
+	{"simulator/history/bucket", "simulator/history internal/files", "simulator/history/bucket/buckettest"},
+	{"simulator/history/bucket/buckettest", "", ""}, // a package for tests
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},
@@ -157,8 +159,8 @@ var adapters = []adapter{
 		"the broker is the fake platform's; no device carries one"},
 	{"go.etcd.io/bbolt", "simulator/platform/store", "",
 		"one package decides what is on the disk before a message leaves"},
-	{"github.com/minio/minio-go", "agent/download", "simulator/platform/objectstore test/...",
-		"what a storage answers is checked where bytes are fetched"},
+	{"github.com/minio/minio-go", "agent/download simulator/history/bucket", "simulator/platform/objectstore test/...",
+		"what a storage answers is checked where bytes are fetched, and where histories are kept"},
 	{"github.com/hashicorp/go-getter", "agent/download", "",
 		"it is not trusted for resume, size or digest; package download checks behind it"},
 	{"github.com/ulikunitz/xz", "agent/download", "",

@@ -12,6 +12,9 @@ import (
 	"otafleet/simulator/selection"
 )
 
+// autoShard is the shard whose number the environment says.
+const autoShard = "auto"
+
 // choiceFlags say which devices of a scenario are meant, and with which draws.
 type choiceFlags struct {
 	seed  uint64
@@ -42,7 +45,7 @@ func (f *choiceFlags) of(s *scenario.Scenario) (*choice, error) {
 	var err error
 	switch f.shard {
 	case "":
-	case "auto":
+	case autoShard:
 		shard, err = selection.AutoShard(os.Getenv)
 	default:
 		shard, err = selection.ParseShard(f.shard)

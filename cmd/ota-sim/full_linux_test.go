@@ -34,8 +34,8 @@ func TestHistoryOnAFullDisk(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		dir := t.TempDir()
 		require.NoError(t, os.Symlink("/dev/full", filepath.Join(dir, "events.jsonl.zst")))
-		w, err := history.Create(dir, history.Info{Text: s.text, Name: s.Scenario.Name, World: "virtual",
-			Fleets: verdict.Sizes(s.Scenario), Started: time.Now()})
+		w, err := history.Create(t.Context(), history.Dir(dir), history.Info{Text: s.text, Name: s.Scenario.Name,
+			World: "virtual", Fleets: verdict.Sizes(s.Scenario), Started: time.Now()})
 		require.NoError(t, err)
 		f := &runFlags{worldFlags: worldFlags{virtual: true}, quiet: true}
 		c, err := f.of(s.Scenario)

@@ -19,9 +19,10 @@ type recording struct {
 	remove string // a directory that is of no use when the run has been judged
 }
 
-// record begins the history of a run in a directory, or, with none, in one that
+// record begins the history of a run in a place, or, with none, in a directory that
 // goes away with the run. flags are kept with it, for running a part of it again.
-func record(dir string, s *source, c *choice, world string, flags []string) (*recording, error) {
+func record(ctx context.Context, place history.Place, s *source, c *choice, world string,
+	flags []string) (*recording, error) {
 	r := &recording{}
 	options, shard := c.options(), c.selected.Shard()
 	info := history.Info{Text: s.text, Name: s.Scenario.Name, Source: s.name, Seed: c.seed, World: world,
@@ -31,41 +32,47 @@ func record(dir string, s *source, c *choice, world string, flags []string) (*re
 		info.Devices = file.Public().Text()
 	}
 	var err error
-	if dir == "" {
+	if place == nil {
 		if r.remove, err = os.MkdirTemp("", "ota-sim-"); err != nil {
 			return nil, fmt.Errorf("cannot record the run: %w", err)
 		}
-		dir = filepath.Join(r.remove, "run")
-	} else if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
-		if dir, err = beside(dir, &info); err != nil {
-			return nil, err
-		}
+		place = history.Dir(filepath.Join(r.remove, "run"))
+	} else if place, err = freePlace(ctx, place, &info); err != nil {
+		return nil, err
 	}
-	if r.writer, err = history.Create(dir, info); err != nil {
-		return nil, errors.Join(err, r.forget())
+	if r.writer, err = history.Create(ctx, place, info); err != nil {
+		return nil, errors.Join(placeExit(err, cli.Failed), r.forget())
 	}
 	return r, nil
 }
 
-// beside is where a run can be recorded whose directory is not empty: beside what is left
-// of an earlier try of the same shard. In virtual time both are the same. The devices of a
-// real one have been at their platform, which knows how far they came: it stays lost.
-func beside(dir string, info *history.Info) (string, error) {
+// freePlace is where a run can be recorded: in its place, or if that is not empty, beside
+// what is left there of an earlier try of the same shard. In virtual time both are the
+// same. The devices of a real one have been at their platform, which knows how far they
+// came: it stays lost.
+func freePlace(ctx context.Context, place history.Place, info *history.Info) (history.Place, error) {
+	names, err := place.Names(ctx)
+	if err != nil {
+		return nil, placeExit(fmt.Errorf("cannot record the run: %w", err), cli.Failed)
+	}
+	if len(names) == 0 {
+		return place, nil
+	}
 	why := errors.New("it is no shard of a run")
 	if info.Shards > 0 {
-		next, err := history.NextTry(dir, info)
+		next, err := history.NextTry(ctx, place, info)
 		switch {
 		case err != nil:
 			why = err
 		case info.World == "real":
-			return "", cli.Exitf(exitShardLost, "shard %d/%d is lost: its history in %s breaks off, and what its devices had "+
-				"done then cannot be undone; to run it all the same, give another directory", info.Shard, info.Shards, dir)
+			return nil, cli.Exitf(exitShardLost, "shard %d/%d is lost: its history in %s breaks off, and what its devices had "+
+				"done then cannot be undone; to run it all the same, give another place", info.Shard, info.Shards, place)
 		default:
 			return next, nil
 		}
 	}
-	return "", cli.Exitf(cli.Usage, "cannot record the run in %s: the directory is not empty, and holds no try of this "+
-		"shard that broke off (%w); give one that is new, or remove what is in it", dir, why)
+	return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the %s is not empty, and holds no try of this "+
+		"shard that broke off (%w); give one that is new, or remove what is in it", place, kindOf(place), why)
 }
 
 func programName() string { return "ota-sim " + version }
@@ -96,11 +103,12 @@ func (r *recording) complete(v *verdict.Verdict) error {
 // addLogs reads the steps of the devices that the verdict names. The judge of the
 // run keeps none: those of ten thousand devices would take 70 MiB.
 func (r *recording) addLogs(ctx context.Context, v *verdict.Verdict) error {
-	kept, err := history.Open(r.writer.Dir())
+	ctx = context.WithoutCancel(ctx)
+	kept, err := history.Open(ctx, r.writer.Place())
 	if err != nil {
 		return err
 	}
-	return kept.AddLogs(context.WithoutCancel(ctx), v.Figures)
+	return kept.AddLogs(ctx, v.Figures)
 }
 
 // forget removes a history that was not to be kept.

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -14,14 +14,15 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/internal/shell"
 	"otafleet/simulator/history"
+	"otafleet/simulator/history/bucket"
 )
 
 // mostRepairs is how many lost shards get a command to run them again.
 const mostRepairs = 50
 
 // lost adds to the error of a merge the commands that run the lost shards again and
-// then merge. absent are the directories that were given and have no record.
-func lost(err error, kept []*history.Record, absent []string, outputs *outputFlags) error {
+// then merge. absent are the places that were given and have no record.
+func lost(ctx context.Context, err error, kept []*history.Record, absent []string, outputs *outputFlags) error {
 	shards := history.LostShards(kept)
 	if len(shards) > mostRepairs {
 		return fmt.Errorf("%w\n%s lost: run the whole scenario again", err, ota.Counted(len(shards), "shard"))
@@ -31,7 +32,7 @@ func lost(err error, kept []*history.Record, absent []string, outputs *outputFla
 	fmt.Fprintf(&b, "run again what is lost, then merge:")
 	dirs := r.good()
 	for _, i := range shards {
-		dir := r.directory(i)
+		dir := r.place(ctx, i)
 		dirs = append(dirs, dir)
 		fmt.Fprintf(&b, "\n  %s", r.run(i, dir))
 	}
@@ -55,7 +56,7 @@ type repair struct {
 	absent []string // directories that were meant for records
 }
 
-// good are the directories of the records that are complete.
+// good are the places of the records that are complete.
 func (r *repair) good() (dirs []string) {
 	for _, k := range r.kept {
 		if k.Complete() {
@@ -65,33 +66,49 @@ func (r *repair) good() (dirs []string) {
 	return dirs
 }
 
-// directory is where a shard can be recorded: what was meant for one, or a new one
-// beside the record that has broken off, or beside the others.
-func (r *repair) directory(shard int) string {
+// place is where a shard can be recorded: what was meant for one, or a new one beside
+// the record that has broken off, or beside the others.
+func (r *repair) place(ctx context.Context, shard int) string {
 	for len(r.absent) > 0 {
-		dir := r.absent[0]
+		name := r.absent[0]
 		r.absent = r.absent[1:]
-		if free(dir) {
-			return dir
+		if free(ctx, name) {
+			return name
 		}
 	}
-	base := filepath.Join(filepath.Dir(filepath.Clean(r.kept[0].Dir)), fmt.Sprint("shard-", shard))
+	base := sibling(r.kept[0].Dir, fmt.Sprint("shard-", shard))
 	for _, k := range r.kept {
 		if k.Info.Shard == shard {
-			base = filepath.Clean(k.Dir) + "-again"
+			base = sibling(k.Dir, filepath.Base(k.Dir)+"-again")
 		}
 	}
-	dir := base
-	for n := 2; !free(dir); n++ {
-		dir = fmt.Sprint(base, "-", n)
+	name := base
+	for n := 2; !free(ctx, name); n++ {
+		name = fmt.Sprint(base, "-", n)
 	}
-	return dir
+	return name
 }
 
-// free reports whether nothing has a name yet.
-func free(path string) bool {
-	_, err := os.Lstat(path)
-	return errors.Is(err, fs.ErrNotExist)
+// sibling names another place beside one.
+func sibling(name, other string) string {
+	if rest, is := strings.CutPrefix(name, bucket.Scheme); is {
+		return bucket.Scheme + path.Join(path.Dir(rest), other)
+	}
+	return filepath.Join(filepath.Dir(filepath.Clean(name)), other)
+}
+
+// free reports whether nothing has a name yet, as far as can be seen.
+func free(ctx context.Context, name string) bool {
+	if !inBucket(name) {
+		_, err := os.Lstat(name)
+		return err != nil
+	}
+	place, err := placeOf(name)
+	if err != nil {
+		return true
+	}
+	names, err := place.Names(ctx)
+	return err != nil || len(names) == 0
 }
 
 // run is the command line that runs a shard again.
@@ -119,9 +136,12 @@ func ofShard(flag string, of, shard int) string {
 }
 
 // scenario is what was run, if that is still the same, and else the record's own
-// copy.
+// copy, which a bucket has for who fetches it.
 func (r *repair) scenario() string {
 	info := &r.kept[0].Info
+	if inBucket(r.kept[0].Dir) {
+		return shell.Path(info.Source)
+	}
 	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || info.Source == "-" {
 		return r.kept[0].ScenarioPath()
 	}

@@ -64,10 +64,10 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	if f.only == "" {
 		return cli.Exitf(cli.Usage, "which device? Give its key with --only")
 	}
-	if err := f.begin(history.Files(dir)...); err != nil {
+	if err := f.begin(filesIn(dir)...); err != nil {
 		return err
 	}
-	kept, err := openHistory(dir)
+	kept, err := openHistory(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	if err != nil {
 		return err
 	}
-	if kept, err = history.Open(again.out); err != nil {
+	if kept, err = history.Open(context.WithoutCancel(ctx), history.Dir(again.out)); err != nil {
 		return err
 	}
 	now, err := recall(context.WithoutCancel(ctx), kept, f.only)

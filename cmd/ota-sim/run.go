@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -110,7 +109,8 @@ func (f *runFlags) define(flags *pflag.FlagSet) {
 	f.choiceFlags.define(flags)
 	f.deviceFlags.define(flags)
 	f.worldFlags.define(flags)
-	flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, for report, merge and replay")
+	flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, or in s3://BUCKET/PREFIX, "+
+		"for report, merge and replay; with --shard auto, in part-i below it")
 	flags.StringVar(&f.judge, "verdict", hereJudges, "what the exit code of a shard says: here, whether it held; "+
 		"merge, whether its history is complete, for merge to judge")
 	f.outputFlags.define(flags)
@@ -170,9 +170,7 @@ func (f *runFlags) read(args []string) []string {
 	read := append(slices.Clone(args), f.devices, f.caFile, f.passwordFile, f.platformFile, f.platformCert,
 		f.platformKey, f.store.secretFile, f.page.tokenFile)
 	read = append(read, f.trust...)
-	if f.out != "" {
-		read = append(read, history.Files(f.out)...)
-	}
+	read = append(read, filesIn(f.out)...)
 	return slices.DeleteFunc(read, func(path string) bool { return path == "" })
 }
 
@@ -205,21 +203,6 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 			f.staging.name)
 	}
 	return v, err
-}
-
-// outApart refuses files of the verdict in the directory of the history, which must
-// be empty when the run begins.
-func (f *runFlags) outApart() error {
-	if f.out == "" {
-		return nil
-	}
-	for _, path := range f.files() {
-		if filepath.Dir(resolved(path)) == resolved(f.out) || filepath.Dir(path) == filepath.Clean(f.out) {
-			return fmt.Errorf("%s would lie in %s, which the history has to itself: give the verdict another place",
-				path, f.out)
-		}
-	}
-	return nil
 }
 
 // fits refuses a run that this machine cannot bear, with the commands that it
@@ -255,9 +238,13 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	if f.out == "" && !page {
 		return f.simulate(ctx, text, s, c.options(), world)
 	}
-	r, err := record(f.out, s, c, f.world(), platformWords(f.changed))
+	place, err := f.placeOfRun(c.selected.Shard())
+	if err != nil {
+		return nil, err
+	}
+	r, err := record(ctx, place, s, c, f.world(), platformWords(f.changed))
 	if errors.Is(err, history.ErrComplete) && f.judge == mergeJudges {
-		fmt.Fprintf(text, "%s has the complete history of this shard: nothing is left to run\n", f.out)
+		fmt.Fprintf(text, "%s has the complete history of this shard: nothing is left to run\n", place)
 		return nil, nil
 	}
 	if err != nil {
@@ -268,9 +255,11 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 			fmt.Fprintln(text, left) // the verdict is worth more than a tidy directory
 		}
 	}()
-	if dir := r.writer.Dir(); f.out != "" && dir != f.out {
-		fmt.Fprintf(text, "%s has an earlier try of this shard: this one is kept in %s\n", f.out, dir)
-		f.out = dir
+	if f.out != "" {
+		f.out = r.writer.Place().String()
+		if f.out != place.String() {
+			fmt.Fprintf(text, "%s has an earlier try of this shard: this one is kept in %s\n", place, f.out)
+		}
 	}
 	options := c.options()
 	options.History = r.writer

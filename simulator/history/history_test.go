@@ -36,7 +36,7 @@ func recorded(t testing.TB, info history.Info, has func(fleet, n int) bool) stri
 	t.Helper()
 	s := verdicttest.Parse(string(info.Text))
 	dir := filepath.Join(t.TempDir(), "record")
-	w, err := history.Create(dir, info)
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
 	require.NoError(t, err)
 	write(s, has, w)
 	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42),
@@ -66,7 +66,7 @@ func everyone(int, int) bool { return true }
 
 func judged(t testing.TB, dir string) *verdict.Verdict {
 	t.Helper()
-	r, err := history.Open(dir)
+	r, err := history.Open(t.Context(), history.Dir(dir))
 	require.NoError(t, err)
 	v, err := history.Judge(context.Background(), r)
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func TestJudgedAgain(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	s, info := sample()
 	dir := t.TempDir()
-	w, err := history.Create(dir, info)
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
 	require.NoError(t, err)
 	write(s, everyone, w)
 	require.NoError(t, w.Close(history.End{Interrupted: true}))
@@ -127,7 +127,7 @@ func TestOnly(t *testing.T) {
 func TestConcurrentWriters(t *testing.T) {
 	s, info := sample()
 	dir := t.TempDir()
-	w, err := history.Create(dir, info)
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
 	require.NoError(t, err)
 	var writing sync.WaitGroup
 	for share := range 4 {
@@ -156,9 +156,9 @@ func TestConcurrentWriters(t *testing.T) {
 // TestReadEvents: events come back as they were written.
 func TestReadEvents(t *testing.T) {
 	s, info := sample()
-	r, err := history.Open(recorded(t, info, everyone))
+	r, err := history.Open(t.Context(), history.Dir(recorded(t, info, everyone)))
 	require.NoError(t, err)
-	reader, err := r.Events()
+	reader, err := r.Events(t.Context())
 	require.NoError(t, err)
 	defer reader.Close()
 	for fleet := range s.Fleets {
@@ -176,19 +176,19 @@ func TestReadEvents(t *testing.T) {
 func TestDirectoryInUse(t *testing.T) {
 	_, info := sample()
 	dir := recorded(t, info, everyone)
-	_, err := history.Create(dir, info)
+	_, err := history.Create(t.Context(), history.Dir(dir), info)
 	assert.ErrorContains(t, err, "there is the record of another one")
 }
 
 func TestNoRecord(t *testing.T) {
-	_, err := history.Open(filepath.Join(t.TempDir(), "nowhere"))
+	_, err := history.Open(t.Context(), history.Dir(filepath.Join(t.TempDir(), "nowhere")))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	assert.ErrorContains(t, err, "there is no record of a run in")
 }
 
 func TestCancelled(t *testing.T) {
 	_, info := sample()
-	r, err := history.Open(recorded(t, info, everyone))
+	r, err := history.Open(t.Context(), history.Dir(recorded(t, info, everyone)))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -201,7 +201,7 @@ func TestCancelled(t *testing.T) {
 func TestCrash(t *testing.T) {
 	s, info := sample()
 	dir := t.TempDir()
-	w, err := history.Create(dir, info)
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
 	require.NoError(t, err)
 	write(s, everyone, w)
 	require.NoError(t, w.Abandon())
@@ -239,7 +239,7 @@ func TestDamage(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { require.NoError(t, os.WriteFile(path, kept, 0o666)) }()
 		require.NoError(t, os.WriteFile(path, content, 0o666))
-		r, err := history.Open(dir)
+		r, err := history.Open(t.Context(), history.Dir(dir))
 		if err != nil {
 			return err
 		}
@@ -301,7 +301,7 @@ func TestDamage(t *testing.T) {
 		other := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"), doc, 0o666))
 		require.NoError(t, os.Mkdir(filepath.Join(other, "scenario.yaml"), 0o777))
-		_, err := history.Open(other)
+		_, err := history.Open(t.Context(), history.Dir(other))
 		assert.ErrorContains(t, err, "is not a file")
 	})
 	assert.NoError(t, spoil(t, events, whole), "the record itself is good")
@@ -311,13 +311,13 @@ func TestDamage(t *testing.T) {
 func TestMissingFiles(t *testing.T) {
 	_, info := sample()
 	dir := recorded(t, info, everyone)
-	r, err := history.Open(dir)
+	r, err := history.Open(t.Context(), history.Dir(dir))
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(filepath.Join(dir, "events.jsonl.zst")))
 	_, err = history.Judge(context.Background(), r)
 	assert.ErrorContains(t, err, "events.jsonl.zst")
 	require.NoError(t, os.Remove(filepath.Join(dir, "scenario.yaml")))
-	_, err = history.Open(dir)
+	_, err = history.Open(t.Context(), history.Dir(dir))
 	assert.ErrorContains(t, err, "scenario.yaml")
 	assert.False(t, errors.Is(err, history.ErrShardLost))
 }

@@ -1,15 +1,16 @@
 package history
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"time"
 
-	"otafleet/internal/files"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -17,6 +18,7 @@ import (
 // The files of a record.
 const (
 	infoFile     = "run.json"
+	begunFile    = "begun.json" // run.json without an end, where files are written once
 	scenarioFile = "scenario.yaml"
 	eventsFile   = "events.jsonl.zst"
 	devicesFile  = "devices.csv" // only of a run whose devices a file lists
@@ -75,6 +77,7 @@ type document struct {
 	Prefix   string       `json:"key_prefix,omitempty"`
 	Fleets   []fleetSize  `json:"fleets"`
 	Program  string       `json:"program"`
+	Process  string       `json:"process,omitempty"` // host and number of the process
 	Started  time.Time    `json:"started"`
 	End      *endDocument `json:"end,omitempty"` // missing if the program was killed, or the record is incomplete
 
@@ -107,7 +110,7 @@ type resourceDocument struct {
 func newDocument(info *Info) *document {
 	d := &document{Format: format, Scenario: info.Name, Source: info.Source, Seed: info.Seed, World: info.World,
 		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags, Prefix: info.Prefix,
-		Program: info.Program, Started: info.Started.UTC().Truncate(time.Second)}
+		Program: info.Program, Process: thisProcess(), Started: info.Started.UTC().Truncate(time.Second)}
 	if info.Devices != nil {
 		d.Devices = devicesFile
 	}
@@ -115,6 +118,12 @@ func newDocument(info *Info) *document {
 		d.Fleets = append(d.Fleets, fleetSize(fleet))
 	}
 	return d
+}
+
+// thisProcess tells this process from others that record the same.
+func thisProcess() string {
+	host, _ := os.Hostname() // without a name, the number must do
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
 func newEnd(end *End, events int64) *endDocument {
@@ -150,26 +159,26 @@ func duration(seconds float64) time.Duration {
 	return time.Duration(math.Round(seconds * float64(time.Second)))
 }
 
-// write replaces run.json, whole or not at all.
-func (d *document) write(dir string) error {
+// begin writes what is known before the end.
+func (d *document) begin(ctx context.Context, place Place) error {
+	if place.WriteOnce() {
+		return d.write(ctx, place, begunFile)
+	}
+	return d.write(ctx, place, infoFile)
+}
+
+// write writes the document, whole or not at all.
+func (d *document) write(ctx context.Context, place Place, name string) error {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, infoFile)
-	if err = os.WriteFile(path+".new", append(text, '\n'), 0o666); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(path+".new"))
-	}
-	return nil
+	return place.Write(ctx, name, append(text, '\n'))
 }
 
-// readDocument reads and checks run.json.
-func readDocument(dir string) (*document, error) {
-	path := filepath.Join(dir, infoFile)
-	text, err := files.Read(path, maxInfo)
+// readDocument reads and checks run.json, or while there is none, begun.json.
+func readDocument(ctx context.Context, place Place) (*document, error) {
+	path, text, err := readInfo(ctx, place)
 	if err != nil {
 		return nil, err
 	}
@@ -194,4 +203,15 @@ func readDocument(dir string) (*document, error) {
 		}
 	}
 	return d, nil
+}
+
+func readInfo(ctx context.Context, place Place) (path string, text []byte, err error) {
+	text, err = readFile(ctx, place, infoFile, maxInfo)
+	if errors.Is(err, fs.ErrNotExist) {
+		begun, missing := readFile(ctx, place, begunFile, maxInfo)
+		if !errors.Is(missing, fs.ErrNotExist) {
+			return pathOf(place, begunFile), begun, missing
+		}
+	}
+	return pathOf(place, infoFile), text, err
 }

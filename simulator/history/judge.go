@@ -185,7 +185,7 @@ func (r *Record) eachOf(ctx context.Context, wanted func(device []byte) bool, ta
 // each hands out the events that next finds. What take refuses is damage.
 func (r *Record) each(ctx context.Context, next func(*Reader, *verdict.Event) error,
 	take func(*verdict.Event) error) (err error) {
-	reader, err := r.Events()
+	reader, err := r.Events(ctx)
 	if err != nil {
 		return err
 	}

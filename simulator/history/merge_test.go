@@ -31,7 +31,7 @@ func shard(t *testing.T, i, of int, change func(*history.Info)) *history.Record 
 	if change != nil {
 		change(&info)
 	}
-	r, err := history.Open(recorded(t, info, selected.Has))
+	r, err := history.Open(t.Context(), history.Dir(recorded(t, info, selected.Has)))
 	require.NoError(t, err)
 	return r
 }
@@ -78,10 +78,10 @@ func TestLostShards(t *testing.T) {
 	_, info := sample()
 	dir := t.TempDir()
 	info.Shard, info.Shards, info.Fleets = 2, 2, shard(t, 2, 2, nil).Info.Fleets
-	w, err := history.Create(dir, info)
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
 	require.NoError(t, err)
 	require.NoError(t, w.Abandon())
-	killed, err := history.Open(dir)
+	killed, err := history.Open(t.Context(), history.Dir(dir))
 	require.NoError(t, err)
 	_, err = merged(shard(t, 1, 2, nil), killed)
 	require.ErrorIs(t, err, history.ErrShardLost)
@@ -90,10 +90,10 @@ func TestLostShards(t *testing.T) {
 	info.Fleets = a.Info.Fleets
 	info.Shard, info.Shards = 1, 4
 	stopped := t.TempDir()
-	w, err = history.Create(stopped, info)
+	w, err = history.Create(t.Context(), history.Dir(stopped), info)
 	require.NoError(t, err)
 	require.NoError(t, w.Close(history.End{Interrupted: true}))
-	interrupted, err := history.Open(stopped)
+	interrupted, err := history.Open(t.Context(), history.Dir(stopped))
 	require.NoError(t, err)
 	all := []*history.Record{interrupted, shard(t, 2, 4, nil), c, shard(t, 4, 4, nil)}
 	_, err = merged(all...)
@@ -158,7 +158,7 @@ func TestEventsOfAnotherShard(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"),
 		bytes.Replace(text, []byte(`"shard": 1`), []byte(`"shard": 2`), 1), 0o666))
-	copied, err := history.Open(other)
+	copied, err := history.Open(t.Context(), history.Dir(other))
 	require.NoError(t, err)
 	_, err = merged(a, copied)
 	assert.ErrorContains(t, err, "device gateways-000001 is not of this record")
@@ -169,7 +169,7 @@ func TestSilentDevices(t *testing.T) {
 	_, info := sample()
 	a, b := shard(t, 1, 2, nil), shard(t, 2, 2, nil)
 	info.Shard, info.Shards, info.Fleets = 2, 2, b.Info.Fleets
-	silent, err := history.Open(recorded(t, info, func(int, int) bool { return false }))
+	silent, err := history.Open(t.Context(), history.Dir(recorded(t, info, func(int, int) bool { return false })))
 	require.NoError(t, err)
 	v, err := merged(a, silent)
 	require.NoError(t, err)

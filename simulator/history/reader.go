@@ -2,22 +2,21 @@ package history
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 
 	"github.com/klauspost/compress/zstd"
 
-	"otafleet/internal/files"
 	"otafleet/simulator/verdict"
 )
 
 // Reader reads the events of a record, in the order in which they were written.
 type Reader struct {
 	name    string
-	file    *os.File
+	file    io.ReadCloser
 	decoder *zstd.Decoder
 	parser  *parser
 	ended   bool  // the record has an end, with
@@ -33,13 +32,17 @@ type Reader struct {
 // readSize is how much is decompressed at once, in bytes.
 const readSize = 256 << 10
 
-func newReader(dir string, end *endDocument) (*Reader, error) {
-	r := &Reader{name: filepath.Join(dir, eventsFile), parser: newParser(), buffer: make([]byte, readSize+maxLine)}
+func newReader(ctx context.Context, place Place, end *endDocument) (*Reader, error) {
+	r := &Reader{name: pathOf(place, eventsFile), parser: newParser(), buffer: make([]byte, readSize+maxLine)}
 	if end != nil {
 		r.ended, r.events = true, end.Events
 	}
 	var err error
-	if r.file, err = files.Open(r.name); err != nil {
+	r.file, err = place.Open(ctx, eventsFile)
+	if errors.Is(err, fs.ErrNotExist) && end == nil { // a bucket has the file once it is whole
+		r.file, err = io.NopCloser(bytes.NewReader(nil)), nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	// A window is what the file may ask of memory.

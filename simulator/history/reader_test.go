@@ -40,11 +40,11 @@ func FuzzRecord(f *testing.F) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "run.json"), run, 0o666))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "scenario.yaml"), info.Text, 0o666))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "events.jsonl.zst"), events, 0o666))
-		r, err := history.Open(dir)
+		r, err := history.Open(t.Context(), history.Dir(dir))
 		if err != nil {
 			return
 		}
-		reader, err := r.Events()
+		reader, err := r.Events(t.Context())
 		if err != nil {
 			return
 		}
@@ -64,7 +64,7 @@ func BenchmarkHistory(b *testing.B) {
 	var all []verdict.Event
 	verdicttest.Play(s, 42, func(e verdict.Event) { all = append(all, e) })
 	b.Run("record", func(b *testing.B) {
-		w, err := history.Create(filepath.Join(b.TempDir(), "r"), info)
+		w, err := history.Create(b.Context(), history.Dir(filepath.Join(b.TempDir(), "r")), info)
 		require.NoError(b, err)
 		b.ReportAllocs()
 		i := 0
@@ -75,23 +75,23 @@ func BenchmarkHistory(b *testing.B) {
 		require.NoError(b, w.Close(history.End{}))
 	})
 	b.Run("read", func(b *testing.B) {
-		w, err := history.Create(filepath.Join(b.TempDir(), "r"), info)
+		w, err := history.Create(b.Context(), history.Dir(filepath.Join(b.TempDir(), "r")), info)
 		require.NoError(b, err)
 		for range 10 {
 			w.AddEvents(all)
 		}
 		require.NoError(b, w.Abandon())
-		r, err := history.Open(w.Dir())
+		r, err := history.Open(b.Context(), w.Place())
 		require.NoError(b, err)
 		b.ReportAllocs()
-		reader, err := r.Events()
+		reader, err := r.Events(b.Context())
 		require.NoError(b, err)
 		var e verdict.Event
 		for b.Loop() {
 			err := reader.Next(&e)
 			if errors.Is(err, io.EOF) {
 				reader.Close()
-				reader, err = r.Events()
+				reader, err = r.Events(b.Context())
 			}
 			if err != nil {
 				b.Fatal(err)

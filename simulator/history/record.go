@@ -1,12 +1,11 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
-	"otafleet/internal/files"
 	"otafleet/simulator/fleet"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/selection"
@@ -18,46 +17,47 @@ const maxText = 2 << 20
 // Record is the record of a run, or of a shard of one. It is not changed after
 // Open.
 type Record struct {
-	Dir      string
+	Dir      string // the place that it was found in
 	Info     Info
 	Scenario *scenario.Scenario
 	End      *End // nil if the program was killed before the run's end
 
+	place    Place
 	document *document
 	selected *selection.Selection // the devices that the record is about
 }
 
-// Open finds the record in a directory; of a shard that was tried again there, the
+// Open finds the record in a place; of a shard that was tried again there, the
 // complete one, or if none is the last. If there is none, the error is one of
 // fs.ErrNotExist.
-func Open(dir string) (*Record, error) {
-	r, err := open(dir)
+func Open(ctx context.Context, place Place) (*Record, error) {
+	r, err := open(ctx, place)
 	if err != nil || r.Info.Shards == 0 {
 		return r, err
 	}
-	return latest(r)
+	return latest(ctx, r)
 }
 
-func open(dir string) (*Record, error) {
-	d, err := readDocument(dir)
+func open(ctx context.Context, place Place) (*Record, error) {
+	d, err := readDocument(ctx, place)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no record of a run in %s: %w", dir, err)
+		return nil, fmt.Errorf("there is no record of a run in %s: %w", place, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
 	}
-	path := filepath.Join(dir, scenarioFile)
-	text, err := files.Read(path, maxText)
+	path := pathOf(place, scenarioFile)
+	text, err := readFile(ctx, place, scenarioFile, maxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read the record: %s: no such file", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
 	}
-	r := &Record{Dir: dir, Info: d.info(text), End: d.End.end(), document: d}
+	r := &Record{Dir: place.String(), Info: d.info(text), End: d.End.end(), place: place, document: d}
 	from := scenario.Devices{KeyPrefix: d.Prefix}
 	if d.Devices != "" {
-		if from.File, r.Info.Devices, err = readDevices(filepath.Join(dir, d.Devices)); err != nil {
+		if from.File, r.Info.Devices, err = readDevices(ctx, place, d.Devices); err != nil {
 			return nil, fmt.Errorf("cannot read the record: %w", err)
 		}
 	}
@@ -65,18 +65,18 @@ func open(dir string) (*Record, error) {
 		return nil, fmt.Errorf("the recorded scenario is not valid:\n%w", err)
 	}
 	if err := r.selectDevices(); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", filepath.Join(dir, infoFile), err)
+		return nil, fmt.Errorf("%s is damaged: %w", pathOf(place, infoFile), err)
 	}
 	return r, nil
 }
 
 // readDevices reads the record's device file.
-func readDevices(path string) (*fleet.File, []byte, error) {
-	text, err := files.Read(path, fleet.MaxBytes)
+func readDevices(ctx context.Context, place Place, name string) (*fleet.File, []byte, error) {
+	text, err := readFile(ctx, place, name, fleet.MaxBytes)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := fleet.Parse(path, text)
+	file, err := fleet.Parse(pathOf(place, name), text)
 	return file, text, err
 }
 
@@ -105,7 +105,9 @@ func (r *Record) selectDevices() (err error) {
 }
 
 // ScenarioPath is the record's copy of the scenario.
-func (r *Record) ScenarioPath() string { return filepath.Join(r.Dir, scenarioFile) }
+func (r *Record) ScenarioPath() string { return pathOf(r.place, scenarioFile) }
 
 // Events reads the record's events.
-func (r *Record) Events() (*Reader, error) { return newReader(r.Dir, r.document.End) }
+func (r *Record) Events(ctx context.Context) (*Reader, error) {
+	return newReader(ctx, r.place, r.document.End)
+}

@@ -1,43 +1,42 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
-// tryDir is where the n-th try of a shard is recorded whose first one has dir: below
-// it, so that whoever gives dir to Open need not know of tries.
-func tryDir(dir string, n int) string { return filepath.Join(dir, fmt.Sprint("try-", n)) }
+// tryName is where the n-th try of a shard is recorded: below the place of the first one,
+// so that whoever gives that to Open need not know of tries.
+func tryName(n int) string { return fmt.Sprint("try-", n) }
 
 // ErrComplete says that a shard need not be tried again.
 var ErrComplete = errors.New("it has the complete record of this shard")
 
-// NextTry is a directory in which a shard can be tried again. Its record in dir must be
-// of the same shard of the same run; the error is one of ErrComplete if it is complete.
-func NextTry(dir string, info *Info) (string, error) {
-	before, err := Open(dir)
+// NextTry is a place in which a shard can be tried again. Its record in the given one must
+// be of the same shard of the same run; the error is one of ErrComplete if it is complete.
+func NextTry(ctx context.Context, place Place, info *Info) (Place, error) {
+	before, err := Open(ctx, place)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := sameTry(before, &Record{Dir: "this run", Info: *info}); err != nil {
-		return "", err
+		return nil, err
 	}
 	if before.Complete() {
-		return "", fmt.Errorf("%s: %w", before.Dir, ErrComplete)
+		return nil, fmt.Errorf("%s: %w", before.Dir, ErrComplete)
 	}
-	for n := 2; ; n++ {
-		_, err := os.Lstat(tryDir(dir, n))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return tryDir(dir, n), nil
-		case err != nil:
-			return "", err
-		}
+	names, err := place.Names(ctx)
+	if err != nil {
+		return nil, err
 	}
+	n := 2
+	for slices.Contains(names, tryName(n)+"/") {
+		n++
+	}
+	return place.Below(tryName(n)), nil
 }
 
 // sameTry says why two records are not of one shard of one run.
@@ -53,14 +52,17 @@ func sameTry(a, b *Record) error {
 
 // latest is the record of a shard that counts, of all its tries: the complete one, or
 // if none is the last.
-func latest(first *Record) (*Record, error) {
+func latest(ctx context.Context, first *Record) (*Record, error) {
+	if first.Complete() {
+		return first, nil
+	}
+	names, err := first.place.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
 	r := first
-	for n := 2; !r.Complete(); n++ {
-		dir := tryDir(first.Dir, n)
-		if _, err := os.Lstat(dir); err != nil {
-			break
-		}
-		next, err := open(dir)
+	for n := 2; !r.Complete() && slices.Contains(names, tryName(n)+"/"); n++ {
+		next, err := open(ctx, first.place.Below(tryName(n)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it ended before it had begun
 		case err != nil:

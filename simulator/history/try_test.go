@@ -15,7 +15,7 @@ import (
 // try begins a record of shard 2/2 in a directory, and ends it as end does.
 func try(t *testing.T, dir string, end func(*history.Writer) error) {
 	t.Helper()
-	w, err := history.Create(dir, shardInfo(t))
+	w, err := history.Create(t.Context(), history.Dir(dir), shardInfo(t))
 	require.NoError(t, err)
 	require.NoError(t, end(w))
 }
@@ -33,18 +33,18 @@ func TestTries(t *testing.T) {
 	for n, end := range []func(*history.Writer) error{killed, interrupted, killed, complete} {
 		at := dir
 		if n > 0 {
-			var err error
-			at, err = history.NextTry(dir, &info)
+			next, err := history.NextTry(t.Context(), history.Dir(dir), &info)
 			require.NoError(t, err)
+			at = next.String()
 			assert.Equal(t, filepath.Join(dir, []string{"", "try-2", "try-3", "try-4"}[n]), at)
 		}
 		try(t, at, end)
-		r, err := history.Open(dir)
+		r, err := history.Open(t.Context(), history.Dir(dir))
 		require.NoError(t, err)
 		assert.Equal(t, at, r.Dir, "the last one, and the complete one in the end")
 		assert.Equal(t, n == 3, r.Complete())
 	}
-	_, err := history.NextTry(dir, &info)
+	_, err := history.NextTry(t.Context(), history.Dir(dir), &info)
 	require.ErrorIs(t, err, history.ErrComplete)
 	require.ErrorContains(t, err, filepath.Join(dir, "try-4"))
 }
@@ -53,7 +53,7 @@ func TestTries(t *testing.T) {
 func TestNoTry(t *testing.T) {
 	dir := t.TempDir()
 	info := shardInfo(t)
-	_, err := history.NextTry(dir, &info)
+	_, err := history.NextTry(t.Context(), history.Dir(dir), &info)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	try(t, dir, killed)
 	for want, change := range map[string]func(*history.Info){
@@ -65,22 +65,22 @@ func TestNoTry(t *testing.T) {
 	} {
 		other := shardInfo(t)
 		change(&other)
-		_, err := history.NextTry(dir, &other)
+		_, err := history.NextTry(t.Context(), history.Dir(dir), &other)
 		assert.ErrorContains(t, err, want)
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "try-2"), 0o700))
-	r, err := history.Open(dir)
+	r, err := history.Open(t.Context(), history.Dir(dir))
 	require.NoError(t, err, "a try that ended before it had begun")
 	assert.Equal(t, dir, r.Dir)
-	next, err := history.NextTry(dir, &info)
+	next, err := history.NextTry(t.Context(), history.Dir(dir), &info)
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Join(dir, "try-3"), next)
+	assert.Equal(t, history.Dir(filepath.Join(dir, "try-3")), next)
 
 	other := info
 	other.Seed++
-	w, err := history.Create(filepath.Join(dir, "try-2"), other)
+	w, err := history.Create(t.Context(), history.Dir(filepath.Join(dir, "try-2")), other)
 	require.NoError(t, err)
 	require.NoError(t, w.Close(history.End{}))
-	_, err = history.Open(dir)
+	_, err = history.Open(t.Context(), history.Dir(dir))
 	assert.ErrorContains(t, err, "so they are not of one run")
 }

@@ -2,10 +2,11 @@ package history
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -16,12 +17,12 @@ import (
 // Writer writes the record of a run that is under way. It is safe for concurrent
 // use.
 type Writer struct {
-	dir      string
+	place    Place
 	document *document
 	encoded  sync.Pool // of *[]byte: lines of the events that AddEvents is given
 
 	mu      sync.Mutex // guards the following
-	file    *os.File
+	file    io.WriteCloser
 	encoder *zstd.Encoder
 	buffer  []byte // lines that the encoder does not have yet
 	events  int64
@@ -31,45 +32,47 @@ type Writer struct {
 // bufferSize is how many bytes of lines are gathered for the encoder.
 const bufferSize = 64 << 10
 
-// Create begins the record of a run in a directory, which it makes. A directory
-// with a record is refused.
-func Create(dir string, info Info) (*Writer, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+// Create begins the record of a run in a place that has none.
+func Create(ctx context.Context, place Place, info Info) (*Writer, error) {
+	names, err := place.Names(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, infoFile)); err == nil {
+	if slices.Contains(names, infoFile) || slices.Contains(names, begunFile) {
 		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; "+
-			"choose another directory, or remove it", dir)
+			"choose another place, or remove it", place)
 	}
-	w := &Writer{dir: dir, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine)}
-	if err := w.create(&info); err != nil {
+	w := &Writer{place: place, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine)}
+	if err := w.create(ctx, &info); err != nil {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
 	return w, nil
 }
 
-func (w *Writer) create(info *Info) error {
-	if err := os.WriteFile(filepath.Join(w.dir, scenarioFile), info.Text, 0o666); err != nil {
+func (w *Writer) create(ctx context.Context, info *Info) error {
+	if err := w.place.Write(ctx, scenarioFile, info.Text); err != nil {
 		return err
 	}
 	if info.Devices != nil {
-		if err := os.WriteFile(filepath.Join(w.dir, devicesFile), info.Devices, 0o666); err != nil {
+		if err := w.place.Write(ctx, devicesFile, info.Devices); err != nil {
 			return err
 		}
 	}
 	var err error
-	if w.file, err = os.Create(filepath.Join(w.dir, eventsFile)); err != nil {
+	if w.file, err = w.place.Create(ctx, eventsFile); err != nil {
 		return err
 	}
 	// Two blocks are compressed beside the run, each in a small window: events
 	// repeat themselves soon.
 	w.encoder, err = zstd.NewWriter(w.file, zstd.WithEncoderLevel(zstd.SpeedFastest),
 		zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(512<<10))
+	if err == nil {
+		err = w.document.begin(ctx, w.place) // the record is one from here on
+	}
 	if err != nil {
 		return errors.Join(err, w.file.Close())
 	}
-	// The record is one from here on.
-	return w.document.write(w.dir)
+	return nil
 }
 
 // AddEvents records events. Each goroutine encodes its own, and none waits for another
@@ -110,7 +113,7 @@ func (w *Writer) write(lines []byte) {
 	}
 }
 
-// Close ends the record. The error is the first one of the whole record: then
+// Close ends the record, also that of a run that was interrupted. The error is the first one of the whole record: then
 // the record has no end, and says why if that can still be written.
 func (w *Writer) Close(end End) error {
 	w.mu.Lock()
@@ -120,10 +123,10 @@ func (w *Writer) Close(end End) error {
 	if err != nil {
 		w.document.Incomplete = err.Error()
 		// The disk that has failed may fail again.
-		_ = w.document.write(w.dir)
+		_ = w.document.write(context.Background(), w.place, infoFile)
 	} else {
 		w.document.End = newEnd(&end, w.events)
-		err = w.document.write(w.dir)
+		err = w.document.write(context.Background(), w.place, infoFile)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot record the run: %w", err)
@@ -131,8 +134,8 @@ func (w *Writer) Close(end End) error {
 	return nil
 }
 
-// Dir is the directory of the record.
-func (w *Writer) Dir() string { return w.dir }
+// Place is where the record is.
+func (w *Writer) Place() Place { return w.place }
 
 // Abandon closes the files of a run that did not come to its end. The record
 // stays as that of a program that was killed.

@@ -58,15 +58,15 @@ func recorded(t *testing.T, dir, expectation string) (path string, n numbers) {
 	text := verdicttest.Fleets(devices) + expectation
 	s := verdicttest.Parse(text)
 	record := filepath.Join(dir, "record")
-	w, err := history.Create(record, history.Info{Text: []byte(text), Name: s.Name, Source: "two-fleets.yaml",
-		Seed: 42, World: "virtual", Fleets: verdict.Sizes(s),
+	w, err := history.Create(t.Context(), history.Dir(record), history.Info{Text: []byte(text), Name: s.Name,
+		Source: "two-fleets.yaml", Seed: 42, World: "virtual", Fleets: verdict.Sizes(s),
 		Program: "ota-sim 1.0", Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)})
 	require.NoError(t, err)
 	verdicttest.Play(s, 42, func(e verdict.Event) { w.AddEvents([]verdict.Event{e}) })
 	took := verdict.Resources{PeakMemory: 812 << 20, Sockets: 11_204,
 		Wall: 154 * time.Second, CPU: 131 * time.Second, CPUs: 2, System: "linux/amd64"}
 	require.NoError(t, w.Close(history.End{Drawn: verdicttest.Drawn(s, 42), Resources: took}))
-	r, err := history.Open(record)
+	r, err := history.Open(t.Context(), history.Dir(record))
 	require.NoError(t, err)
 	v, err := history.Judge(context.Background(), r)
 	require.NoError(t, err)
