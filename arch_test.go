@@ -93,7 +93,7 @@ var layout = []layer{
 		"internal/ota",
 		"simulator/verdict/verdicttest"},
 	{"simulator/history/bucket", "simulator/history internal/files", "simulator/history/bucket/buckettest"},
-	{"simulator/history/bucket/buckettest", "", ""}, // a package for tests
+	{"simulator/history/bucket/buckettest", "", ""},                                            // a package for tests
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},
 	{"simulator/platform/api", "simulator/platform simulator/platform/engine internal/ota", "internal/bundle"},

@@ -40,10 +40,13 @@ var untyped = map[string]string{
 		"operator-password.txt": stagedThere,
 	"ota-sim run my.yaml --platform hawkbit --url http://staging:8080 --username admin --password-file " +
 		"operator.txt": stagedThere,
-	"ota-sim enrol thousand --out staging --remove":  "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
-	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
-	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",
-	"bin/ota-agent run --config examples/agent.yaml": guided,
+	"ota-sim run my.yaml --virtual --shard auto --out s3://bucket/nightly --verdict merge": inStore,
+	"ota-sim merge s3://bucket/nightly --wait 8 --wait-at-most 2h --junit report.xml":      inStore,
+	"ota-sim merge s3://bucket/run --wait 8 --wait-at-most 2h --junit report.xml":          inStore,
+	"ota-sim enrol thousand --out staging --remove":                                        "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
+	"ota-sim completion fish | source":                                                     "internal/cli/tools_test.go does it in fish",
+	"ota-agent completion fish | source":                                                   "internal/cli/tools_test.go does it in fish",
+	"bin/ota-agent run --config examples/agent.yaml":                                       guided,
 }
 
 // Where there is a hawkBit for what needs one.
@@ -51,6 +54,9 @@ const (
 	enrolledThere = "test/e2e/enrolled_test.go has one"
 	stagedThere   = "test/e2e/staged_test.go has one"
 )
+
+// inStore is what needs a store of histories, and eight tasks.
+const inStore = "cmd/ota-sim/bucket_test.go has a store"
 
 // guided is what a reader of README.md types in its order.
 const guided = "typed by TestGuide, test/e2e/guide_test.go"
