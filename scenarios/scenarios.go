@@ -1,21 +1,24 @@
 // Package scenarios holds the bundled scenarios: one file each, one page each,
-// with a sentence on what it proves. They run by name (ota-sim run thousand),
+// with a sentence on what it proves; what some of them are put together of lies in
+// parts. They run by name (ota-sim run thousand),
 // are listed by ota-sim list, and make good starting points for scenarios of
 // your own.
 package scenarios
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"otafleet/internal/files"
 )
 
-//go:embed *.yaml
+//go:embed *.yaml parts
 var bundled embed.FS
 
 // Names lists the bundled scenarios in alphabetical order.
@@ -45,6 +48,32 @@ func Read(pathOrName string) ([]byte, error) {
 		return text, nil
 	}
 	return nil, fmt.Errorf("cannot read the scenario: %w; bundled ones are %s", err, strings.Join(Names(), ", "))
+}
+
+// Beside returns what reads the files beside the scenario that Read finds: those in
+// its directory and below, by their path from there, of at most limit bytes. Links are
+// not followed. It returns nil for what has no directory, such as standard input.
+func Beside(pathOrName string) func(path string, limit int64) ([]byte, error) {
+	if info, err := os.Stat(pathOrName); err == nil {
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		return func(path string, limit int64) ([]byte, error) { return readIn(filepath.Dir(pathOrName), path, limit) }
+	}
+	return func(path string, _ int64) ([]byte, error) { return bundled.ReadFile(path) }
+}
+
+func readIn(dir, path string, limit int64) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	text, err := files.ReadPlain(root, path, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s", filepath.Join(dir, path))
+	}
+	return text, err
 }
 
 func readFile(path string) ([]byte, error) {

@@ -27,7 +27,7 @@ func bundled(t *testing.T) map[string]*scenario.Scenario {
 	for _, name := range scenarios.Names() {
 		text, err := scenarios.Read(name)
 		require.NoError(t, err)
-		s, err := scenario.Parse(name+".yaml", text)
+		s, _, err := scenario.Compose(name+".yaml", text, &scenario.Beside{Read: scenarios.Beside(name)})
 		require.NoError(t, err)
 		all[name] = s
 	}
@@ -148,4 +148,38 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = scenario.Parse("large.yaml", text)
 	require.ErrorContains(t, err, "at most 1048576 are read")
+}
+
+// TestBeside reads what lies beside a scenario: in its directory or below, and not behind
+// a link.
+func TestBeside(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, "in", name) }
+	require.NoError(t, os.MkdirAll(at("parts"), 0o700))
+	for name, text := range map[string]string{
+		"s.yaml": "x", "parts/a.yaml": "a", "../out.yaml": "secret", "long": "12345",
+	} {
+		require.NoError(t, os.WriteFile(at(name), []byte(text), 0o600))
+	}
+	for link, to := range map[string]string{"out": "../out.yaml", "same": "parts/a.yaml", "others": "parts"} {
+		require.NoError(t, os.Symlink(to, at(link)))
+	}
+	read := scenarios.Beside(at("s.yaml"))
+	text, err := read("parts/a.yaml", 4)
+	require.NoError(t, err)
+	assert.Equal(t, "a", string(text))
+	for path, want := range map[string]string{
+		"out": "is not a file, but a link", "same": "is not a file, but a link", "others/a.yaml": "is not a file, but a link",
+		"../out.yaml": "path escapes", "no": "there is no file " + at("no"), "parts": "is not a file", "long": "is too long",
+	} {
+		_, err := read(path, 4)
+		assert.ErrorContains(t, err, want, path)
+	}
+	assert.Nil(t, scenarios.Beside(dir), "a directory is no scenario")
+	assert.Nil(t, scenarios.Beside("/dev/null"))
+	text, err = scenarios.Beside("regions")("parts/regions/north.yaml", 1<<20)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "north")
+	_, err = scenarios.Beside("regions")("parts/no.yaml", 1<<20)
+	assert.ErrorContains(t, err, "parts/no.yaml")
 }

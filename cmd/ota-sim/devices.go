@@ -10,14 +10,17 @@ import (
 	"github.com/spf13/pflag"
 
 	"otafleet/internal/files"
+	"otafleet/scenarios"
 	"otafleet/simulator/fleet"
 	"otafleet/simulator/scenario"
 )
 
-// deviceFlags say which devices exist, in the place of those that a scenario numbers.
+// deviceFlags say what a scenario leaves open: which devices exist, in the place of
+// those that it numbers, and what its variables are.
 type deviceFlags struct {
 	devices   string
 	keyPrefix string
+	set       []string
 }
 
 func (f *deviceFlags) define(flags *pflag.FlagSet) {
@@ -25,20 +28,27 @@ func (f *deviceFlags) define(flags *pflag.FlagSet) {
 		"device file (CSV): the devices that exist, in the place of those that the scenario names or numbers")
 	flags.StringVar(&f.keyPrefix, "key-prefix", "",
 		"put this before the keys of numbered devices, so that a platform which has met them takes them for others")
+	f.defineSet(flags)
 }
 
-// from is where the devices come from of a scenario that the user calls name. A device
-// file that the scenario names lies beside it or below: a scenario from elsewhere
-// must not lead to other files of this machine.
-func (f *deviceFlags) from(name string) (scenario.Devices, error) {
-	from := scenario.Devices{KeyPrefix: f.keyPrefix}
+// defineSet defines the flag of the variables alone.
+func (f *deviceFlags) defineSet(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.set, "set", nil, "give a variable of the scenario a value: name=value; may be repeated")
+}
+
+// from is what a scenario has beside its text that the user calls name. A file that it
+// names lies beside it or below: a scenario from elsewhere must not lead to other files
+// of this machine.
+func (f *deviceFlags) from(name string) (*scenario.Beside, error) {
+	from := &scenario.Beside{Set: f.set, Read: scenarios.Beside(name)}
+	from.KeyPrefix = f.keyPrefix
 	if f.devices != "" {
 		text, err := files.Read(f.devices, fleet.MaxBytes)
 		if err != nil {
-			return from, fmt.Errorf("cannot read the device file: %w", err)
+			return nil, fmt.Errorf("cannot read the device file: %w", err)
 		}
 		if from.File, err = fleet.Parse(f.devices, text); err != nil {
-			return from, fmt.Errorf("the device file is not valid:\n%w", err)
+			return nil, fmt.Errorf("the device file is not valid:\n%w", err)
 		}
 		return from, nil
 	}

@@ -20,6 +20,7 @@ import (
 )
 
 type exploreFlags struct {
+	deviceFlags
 	seed     uint64
 	pairs    int
 	cut      string
@@ -58,13 +59,14 @@ Examples:
 				"play this trial alone and show it: DEVICE:OUTPUT:TROUBLE, several separated by commas")
 			flags.StringVar(&f.platform, "platform", "", platformUsage)
 			flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
+			f.defineSet(flags)
 			return f.run
 		},
 	}
 }
 
 func (f *exploreFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	s, err := scenarioOf(streams, args, &deviceFlags{})
+	s, err := scenarioOf(streams, args, &f.deviceFlags)
 	if err != nil {
 		return err
 	}
@@ -125,6 +127,9 @@ func (f *exploreFlags) again(name string, cuts []explore.Cut) string {
 	}
 	if f.platform != "" {
 		words = append(words, "--platform="+f.platform)
+	}
+	for _, setting := range f.set {
+		words = append(words, "--set="+setting)
 	}
 	texts := make([]string, len(cuts))
 	for i, c := range cuts {

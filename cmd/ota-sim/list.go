@@ -23,28 +23,48 @@ func listVerb() cli.Verb {
 		Summary: "list the bundled scenarios",
 		Help: `Shows every bundled scenario with the number of its devices, the worlds in which
 this machine can run it, and a sentence on what it proves. Run one by its name;
-'ota-sim list NAME' prints its text, to start one of your own from.
+'ota-sim list NAME' prints its text, to start one of your own from. With --resolved
+it is one text by itself, as a history keeps it: with what its variables, its parts
+and its traces stand for; also of a scenario of yours.
 
 Examples:
   ota-sim list
-  ota-sim list happy`,
+  ota-sim list happy
+  ota-sim list regions --resolved --set devices=20`,
 		Args:  "[NAME]",
 		Words: scenarios.Names(),
-		Flags: func(*pflag.FlagSet) cli.Action { return list },
+		Flags: func(flags *pflag.FlagSet) cli.Action {
+			var f listFlags
+			flags.BoolVar(&f.resolved, "resolved", false, "print the scenario as one text by itself")
+			f.defineSet(flags)
+			return f.list
+		},
 	}
 }
 
-func list(_ context.Context, streams cli.Streams, args []string) error {
+type listFlags struct {
+	deviceFlags
+	resolved bool
+}
+
+func (f *listFlags) list(_ context.Context, streams cli.Streams, args []string) error {
+	if len(args) == 0 && (f.resolved || len(f.set) > 0) {
+		return cli.Exitf(cli.Usage, "--resolved and --set go with the name of a scenario")
+	}
 	if len(args) > 0 {
 		name, err := cli.OneArg(args, "the name of a scenario")
 		if err != nil {
 			return err
 		}
-		s, err := readScenario(name, &deviceFlags{})
+		s, err := readScenario(name, &f.deviceFlags)
 		if err != nil {
 			return err
 		}
-		_, err = streams.Out.Write(s.text)
+		text := s.given
+		if f.resolved {
+			text = s.text
+		}
+		_, err = streams.Out.Write(text)
 		return err
 	}
 	machine, err := preflight.Look()
@@ -91,15 +111,17 @@ reaches, is a warning and does not change the exit code. Of a directory, every f
 whose name ends in .yaml or .yml is checked; - is standard input. With --platform it is
 also a mistake to need what that platform cannot say; without it, a warning.`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
+			var f deviceFlags
 			platform := flags.String("platform", "", platformUsage)
+			f.defineSet(flags)
 			return func(_ context.Context, streams cli.Streams, args []string) error {
-				return validate(streams, args, *platform)
+				return validate(streams, args, *platform, &f)
 			}
 		},
 	}
 }
 
-func validate(streams cli.Streams, args []string, platform string) error {
+func validate(streams cli.Streams, args []string, platform string, devices *deviceFlags) error {
 	if len(args) == 0 {
 		return cli.Exitf(cli.Usage, "want one scenario or more, and got none")
 	}
@@ -109,7 +131,7 @@ func validate(streams cli.Streams, args []string, platform string) error {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	for _, name := range names {
-		s, err := readScenario(name, &deviceFlags{})
+		s, err := readScenario(name, devices)
 		if err == nil {
 			err = s.checkPlatform(platform)
 		}

@@ -119,10 +119,13 @@ func (r *repair) run(shard int, dir string) string {
 	if info.World == "virtual" {
 		words = append(words, "--virtual")
 	}
+	scenario, resolved := r.scenario()
 	for _, flag := range info.Flags {
-		words = append(words, ofShard(flag, info.Shard, shard))
+		if !resolved || !strings.HasPrefix(flag, "--set=") {
+			words = append(words, ofShard(flag, info.Shard, shard))
+		}
 	}
-	return shell.Line(append(words, "--out="+dir, r.scenario())...)
+	return shell.Line(append(words, "--out="+dir, scenario)...)
 }
 
 // ofShard is a flag as another shard has it: a prefix that ends with the number of
@@ -136,33 +139,42 @@ func ofShard(flag string, of, shard int) string {
 }
 
 // scenario is what was run, if that is still the same, and else the record's own
-// copy, which a bucket has for who fetches it.
-func (r *repair) scenario() string {
+// copy, in which nothing is left to set; a bucket has it for who fetches it.
+func (r *repair) scenario() (path string, resolved bool) {
 	info := &r.kept[0].Info
 	if inBucket(r.kept[0].Dir) {
-		return shell.Path(info.Source)
+		return shell.Path(info.Source), false
 	}
 	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || info.Source == "-" {
-		return r.kept[0].ScenarioPath()
+		return r.kept[0].ScenarioPath(), true
 	}
-	if s, err := readScenario(info.Source, &deviceFlags{}); err != nil || !bytes.Equal(s.text, info.Text) {
-		return r.kept[0].ScenarioPath()
+	s, err := readScenario(info.Source, &deviceFlags{set: flagsIn(info.Flags, "set")})
+	if err != nil || !bytes.Equal(s.text, info.Text) {
+		return r.kept[0].ScenarioPath(), true
 	}
-	return shell.Path(info.Source)
+	return shell.Path(info.Source), false
 }
 
 // flagIn finds the value that a flag had in a run; empty for none.
 func flagIn(flags []string, name string) string {
-	for _, flag := range flags {
-		if value, is := strings.CutPrefix(flag, "--"+name+"="); is {
-			return value
-		}
+	for _, value := range flagsIn(flags, name) {
+		return value
 	}
 	return ""
 }
 
+// flagsIn finds the values of a flag that may be repeated.
+func flagsIn(flags []string, name string) (values []string) {
+	for _, flag := range flags {
+		if value, is := strings.CutPrefix(flag, "--"+name+"="); is {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
 // platformWords are the flags of a run that say which platform it was against, and
-// which devices exist, as they were given.
+// which devices exist and what variables are, as they were given.
 func platformWords(given *pflag.FlagSet) (flags []string) {
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&worldFlags{}).define(known)

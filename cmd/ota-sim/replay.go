@@ -85,7 +85,8 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 	again := runFlags{choiceFlags: choiceFlags{seed: kept.Info.Seed, only: []string{f.only}}, deviceFlags: f.deviceFlags,
 		worldFlags: f.worldFlags, outputFlags: f.outputFlags, out: filepath.Join(work, "run"), quiet: true,
 		changed: f.changed}
-	v, err := again.carryOut(ctx, f.text(streams), &source{kept.Info.Source, kept.Info.Text, kept.Scenario})
+	v, err := again.carryOut(ctx, f.text(streams), &source{name: kept.Info.Source, text: kept.Info.Text,
+		Scenario: kept.Scenario})
 	if err != nil {
 		return err
 	}

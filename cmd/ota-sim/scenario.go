@@ -16,8 +16,9 @@ import (
 // source is a scenario and where it comes from.
 type source struct {
 	name string // the path or the bundled name, as the user gave it
-	text []byte
+	text []byte // by itself: with what its parts and variables stand for
 	*scenario.Scenario
+	given []byte // as it was read
 }
 
 // scenarioOf reads the one scenario that a verb was given, and prints its warnings.
@@ -63,9 +64,9 @@ func readScenario(name string, devices *deviceFlags) (*source, error) {
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	s, err := scenario.ParseWith(name, text, from)
+	s, resolved, err := scenario.Compose(name, text, from)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: fmt.Errorf("the scenario is not valid:\n%w", err)}
 	}
-	return &source{name, text, s}, nil
+	return &source{name: name, text: resolved, Scenario: s, given: text}, nil
 }

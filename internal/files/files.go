@@ -49,6 +49,30 @@ func ReadIn(dir *os.Root, path string, limit int64) ([]byte, error) {
 	return readAll(f, path, limit)
 }
 
+// ReadPlain is ReadIn of a path on which there is no link, not even within the directory.
+func ReadPlain(dir *os.Root, path string, limit int64) ([]byte, error) {
+	for at := range path {
+		if at > 0 && path[at] == '/' {
+			if err := plain(dir, path[:at]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := plain(dir, path); err != nil {
+		return nil, err
+	}
+	return ReadIn(dir, path, limit)
+}
+
+// plain fails if what is at a path is a link.
+func plain(dir *os.Root, path string) error {
+	info, err := dir.Lstat(path)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		err = fmt.Errorf("%s %w, but a link", path, ErrNotFile)
+	}
+	return err
+}
+
 func readAll(f *os.File, path string, limit int64) ([]byte, error) {
 	defer f.Close()
 	info, err := f.Stat()

@@ -24,6 +24,10 @@ type Document struct {
 	opened   []*Map // these, and those that the document does not give
 	problems []Problem
 	warnings []Problem
+
+	// Of what compose.go has made of other files and of variables; nil for none.
+	files map[*yaml.Node]string // of nodes that are of another file
+	notes map[*yaml.Node]string // on nodes, for problems
 }
 
 // Parse takes in a document. Whatever is wrong with it, Parse gives a Document
@@ -156,13 +160,14 @@ func (d *Document) open(node, at *yaml.Node, path string) *Map {
 
 // problem notes a mistake at a node; nil is the document itself.
 func (d *Document) problem(at *yaml.Node, path, format string, args ...any) {
-	d.problems = append(d.problems, problemAt(at, path, format, args...))
+	d.problems = append(d.problems, d.problemAt(at, path, format, args...))
 }
 
-func problemAt(at *yaml.Node, path, format string, args ...any) Problem {
+func (d *Document) problemAt(at *yaml.Node, path, format string, args ...any) Problem {
 	p := Problem{Path: path, Text: fmt.Sprintf(format, args...)}
 	if at != nil {
-		p.Line, p.Column = at.Line, at.Column
+		p.Name, p.Line, p.Column = d.files[at], at.Line, at.Column
+		p.Text += d.notes[at]
 	}
 	return p
 }

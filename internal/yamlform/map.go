@@ -49,7 +49,7 @@ func (m *Map) Problemf(key, format string, args ...any) {
 // Warnf notes something about the value of a key that is no mistake and should
 // be known. See Document.Warnings.
 func (m *Map) Warnf(key, format string, args ...any) {
-	m.doc.warnings = append(m.doc.warnings, problemAt(m.place(key), join(m.path, key), format, args...))
+	m.doc.warnings = append(m.doc.warnings, m.doc.problemAt(m.place(key), join(m.path, key), format, args...))
 }
 
 // Sound reports whether nothing wrong has been found so far in the mapping and
@@ -165,7 +165,7 @@ func (m *Map) unknownKeys() []Problem {
 			continue
 		}
 		reported[k.Value] = true
-		problems = append(problems, problemAt(k, join(m.path, k.Value), "unknown key%s", Suggest(k.Value, m.asked)))
+		problems = append(problems, m.doc.problemAt(k, join(m.path, k.Value), "unknown key%s", Suggest(k.Value, m.asked)))
 	}
 	return problems
 }

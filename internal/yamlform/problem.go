@@ -12,6 +12,7 @@ const MaxProblems = 100
 
 // Problem is one mistake, or one thing that deserves a warning.
 type Problem struct {
+	Name         string // of the file, if it is a part of the document
 	Line, Column int    // from 1; 0 if unknown
 	Path         string // such as broker.urls[0]; empty for the document itself
 	Text         string // what is wrong and what would be right
@@ -54,7 +55,7 @@ func (e *Error) Error() string {
 func describe(name string, problems []Problem) []string {
 	lines := make([]string, len(problems))
 	for i, p := range problems {
-		lines[i] = name + ":"
+		lines[i] = cmp.Or(p.Name, name) + ":"
 		if p.Line == 0 {
 			lines[i] += " "
 		}
@@ -84,7 +85,7 @@ func (b byPlace) Len() int { return len(b.order) }
 
 func (b byPlace) Less(i, k int) bool {
 	p, q := &b.problems[i], &b.problems[k]
-	return cmp.Or(p.Line-q.Line, p.Column-q.Column, b.order[i]-b.order[k]) < 0
+	return cmp.Or(strings.Compare(p.Name, q.Name), p.Line-q.Line, p.Column-q.Column, b.order[i]-b.order[k]) < 0
 }
 
 func (b byPlace) Swap(i, k int) {

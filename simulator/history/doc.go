@@ -8,7 +8,7 @@
 // package verdict; Merge does so with the records of all shards, which a Gathering finds.
 //
 // A record consists of three files: run.json says what was run, on what, and how
-// it ended; scenario.yaml is the scenario as it was read; events.jsonl.zst is one
+// it ended; scenario.yaml is the scenario as it was read, by itself; events.jsonl.zst is one
 // JSON object a line for each event, compressed. A line has one form only: keys
 // in the order t (nanoseconds since the start), k (kind), d (device), p (plan), c
 // (component), s (status), q (number of the report), n, x (text), f (detail of a

@@ -38,7 +38,7 @@ const maxInfo = 64 << 20
 
 // Info says what was run.
 type Info struct {
-	Text    []byte // the scenario as it was read
+	Text    []byte // the scenario as it was read, by itself: without variables and parts
 	Devices []byte // the device file without logins; nil for none
 	Prefix  string // of the keys of numbered devices
 	Name    string // of the scenario

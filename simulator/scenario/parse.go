@@ -17,27 +17,23 @@ func Parse(name string, data []byte) (*Scenario, error) { return ParseWith(name,
 
 // ParseWith is Parse of a scenario whose devices are not, or not only, in its text.
 func ParseWith(name string, data []byte, from Devices) (*Scenario, error) {
-	doc := yamlform.Parse(name, data)
-	m := doc.Root()
-	s := &Scenario{Seed: 1}
+	s, _, err := Compose(name, data, &Beside{Devices: from})
+	return s, err
+}
+
+// read reads the document, when it is composed.
+func (s *Scenario) read(m *yamlform.Map, c *composition) {
 	m.Require("scenario", "duration", "fleet")
 	m.Text("scenario", &s.Name, word)
 	m.Text("description", &s.Description, prose)
 	yamlform.Value(m, "seed", &s.Seed, parseSeed)
 	m.Duration("duration", &s.Duration, MinDuration, MaxDuration)
 	yamlform.Enum(m, "platform", &s.Platform, Platforms()...)
-	readFleets(m, s, &from)
+	readFleets(m, s, &c.from.Devices)
 	readPlans(m, s)
 	readEvents(m, s)
 	readFaults(m, s)
 	readExpect(m.Map("expect"), s)
-	if err := doc.Err(); err != nil {
-		return nil, err
-	}
-	if warnings := doc.Warnings(); len(warnings) > 0 {
-		s.Warnings = warnings
-	}
-	return s, nil
 }
 
 func parseSeed(text string) (uint64, error) {
@@ -67,11 +63,13 @@ func prose(text string) error {
 }
 
 // names finds the second use of a name.
-type names map[string]bool
+type names map[string]string // where each is used first
 
 func (n names) add(m *yamlform.Map, key, name string) {
-	if name != "" && n[name] {
-		m.Problemf(key, "%q is there already; names are unique", name)
+	first, used := n[name]
+	if name != "" && used {
+		m.Problemf(key, "%q is there already, at %s; names are unique", name, first)
+		return
 	}
-	n[name] = true
+	n[name] = m.Where(key)
 }

@@ -28,7 +28,7 @@ func readComparison(m *yamlform.Map, key string, dst *Comparison) bool {
 // fleet's name.
 func readDevices(m *yamlform.Map, s *Scenario) {
 	readClasses(m, s, "", s.Devices())
-	read := names{}
+	read := map[string]bool{}
 	for _, name := range s.fleetNames() {
 		if !read[name] {
 			read[name] = true
@@ -76,7 +76,7 @@ func readPlatform(m *yamlform.Map, s *Scenario) {
 		warnCount(m, string(Mistaken), e.Comparison, s.Devices())
 		s.Expect.Platform = append(s.Expect.Platform, e)
 	}
-	plans, read := m.Map("plans"), names{}
+	plans, read := m.Map("plans"), map[string]bool{}
 	for i := range s.Plans {
 		if p := &s.Plans[i]; !read[p.Name] {
 			read[p.Name] = true
@@ -122,7 +122,7 @@ func readFired(m *yamlform.Map, s *Scenario) {
 	fired := ""
 	yamlform.Enum(m, allFaults, &fired, "all")
 	s.Expect.AllFaultsFired = fired == "all"
-	read := names{"": true, allFaults: true}
+	read := map[string]bool{"": true, allFaults: true}
 	for i := range s.Faults {
 		e := FaultExpectation{Fault: s.Faults[i].Name}
 		if read[e.Fault] {

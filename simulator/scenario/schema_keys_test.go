@@ -29,7 +29,7 @@ func mapping(k keys) node {
 		if needed {
 			required = append(required, name)
 		}
-		property := maps.Clone(key.value)
+		property := orVariable(key.value)
 		if key.says != "" {
 			property["description"] = key.says
 		}
@@ -42,6 +42,22 @@ func mapping(k keys) node {
 	}
 	return schema
 }
+
+// orVariable lets a variable take the place of a single value.
+func orVariable(form node) node {
+	kinds, several := form["type"].([]string)
+	if !several {
+		kind, _ := form["type"].(string)
+		kinds = []string{kind}
+	}
+	if kinds[0] == "" || slices.Contains(kinds, "object") || slices.Contains(kinds, "array") {
+		return maps.Clone(form)
+	}
+	return node{"anyOf": []node{form, ref("variable")}}
+}
+
+// variable is a value with a variable in it.
+func variable() node { return node{"type": "string", "pattern": `\$\([A-Za-z0-9_-]+\)`} }
 
 // The forms of values. A bare number or word in YAML is not a text in JSON, so
 // each form says which of them it takes.
@@ -96,7 +112,7 @@ func comparison() node {
 }
 
 func list(items node, least, most int) node {
-	return node{"type": "array", "items": items, "minItems": least, "maxItems": most}
+	return node{"type": "array", "items": orVariable(items), "minItems": least, "maxItems": most}
 }
 
 func ref(name string) node { return node{"$ref": "#/$defs/" + name} }
@@ -168,13 +184,29 @@ func documentKeys() keys {
 		"seed": {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0,
 			"pattern": "^[0-9]+$"}},
 		"duration!": {"Then the run ends, finished or not: 1s to 24h", duration()},
-		"fleet!": {"What devices there are: a list of fleets, or the file that lists them",
+		"vars": {"Variables, by their names, and what $(NAME) stands for: a value, or nothing if --set must give it",
+			node{"type": []string{"object"}, "additionalProperties": node{"type": []string{"string", "number", "boolean",
+				"null"}}, "propertyNames": node{"pattern": "^[A-Za-z0-9_-]{1,64}$"}, "maxProperties": scenario.MaxVars}},
+		"include": included(),
+		"fleet": {"What devices there are: a list of fleets, or the file that lists them",
 			node{"if": node{"type": "object"}, "then": ref("listed"), "else": list(ref("fleet"), 1, scenario.MaxFleets)}},
 		"plans":  {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
 		"events": {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
 		"faults": {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
 		"expect": {"What must hold in the end", ref("expect")},
 	}
+}
+
+func included() key {
+	return key{"Files beside the scenario, with more fleets, plans, events, faults and expectations",
+		list(text(4096), 1, scenario.MaxParts)}
+}
+
+// part is the schema of a file that a scenario includes.
+func part() node {
+	all := documentKeys()
+	return mapping(keys{"include": included(), "fleet": {all["fleet"].says, list(ref("fleet"), 1, scenario.MaxFleets)},
+		"plans": all["plans"], "events": all["events"], "faults": all["faults"], "expect": all["expect"]})
 }
 
 func plan() node {
@@ -424,11 +456,13 @@ func schema() node {
 	form := mapping(documentKeys())
 	form["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	form["title"] = "ota-sim scenario"
+	form["anyOf"] = oneRequired("fleet", "include")
 	form["$defs"] = node{
 		"fleet": numbered(), "listed": listed(), "link": link(), "arrive": arrive(), "install": installation(),
 		"plan": plan(), "package": packageOf(), "event": event(), "fault": fault(),
 		"expect": expect(), "never": neverRule(), "always": alwaysRule(), "pattern": eventForm(nil),
-		"event_kind": eventKinds(), "status": statuses(), "code": codes(),
+		"event_kind": orVariable(eventKinds()), "status": orVariable(statuses()), "code": orVariable(codes()),
+		"variable": variable(), "part": part(),
 	}
 	return form
 }

@@ -23,6 +23,13 @@ import (
 	"otafleet/simulator/scenario"
 )
 
+// readBeside reads what lies beside a file.
+func readBeside(file string) func(string, int64) ([]byte, error) {
+	return func(path string, _ int64) ([]byte, error) {
+		return os.ReadFile(filepath.Join(filepath.Dir(file), path))
+	}
+}
+
 // anyDevices are those of a device file that fits testdata/good/listed.yaml.
 func anyDevices() scenario.Devices {
 	return scenario.Devices{Open: func(path string) (*fleet.File, error) { return fleet.Parse(path, []byte(lines)) }}
@@ -105,9 +112,10 @@ func TestSchemaTakesGoodScenarios(t *testing.T) {
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)
-			_, err = scenario.ParseWith(file, data, anyDevices())
+			_, text, err := scenario.Compose(file, data, &scenario.Beside{Devices: anyDevices(), Read: readBeside(file)})
 			require.NoError(t, err)
 			assert.NoError(t, compiled.Validate(document(t, data)), file)
+			assert.NoError(t, compiled.Validate(document(t, text)), file)
 			checked++
 		}
 	}

@@ -80,14 +80,21 @@ func fewer() map[string]int {
 // parse reads a bundled scenario.
 func parse(t *testing.T, name string) *scenario.Scenario {
 	t.Helper()
-	text, err := scenarios.Read(name)
-	require.NoError(t, err)
-	s, err := scenario.Parse(name, text)
-	require.NoError(t, err)
+	s, _ := compose(t, name)
 	if n, is := fewer()[name]; is {
 		s.Fleets[0].Count = n
 	}
 	return s
+}
+
+// compose reads a bundled scenario, and gives the text that it is by itself.
+func compose(t *testing.T, name string) (*scenario.Scenario, []byte) {
+	t.Helper()
+	text, err := scenarios.Read(name)
+	require.NoError(t, err)
+	s, text, err := scenario.Compose(name, text, &scenario.Beside{Read: scenarios.Beside(name)})
+	require.NoError(t, err)
+	return s, text
 }
 
 // each runs a test for every bundled scenario, several at once.

@@ -43,8 +43,7 @@ func TestBothWorldsAgree(t *testing.T) {
 		if virtualOnly()[name] != "" {
 			return
 		}
-		text, err := scenarios.Read(name)
-		require.NoError(t, err)
+		_, text := compose(t, name)
 		path := filepath.Join(t.TempDir(), name+".yaml")
 		require.NoError(t, os.WriteFile(path, slower(text), 0o600))
 		assert.Equal(t, outcomeIn(t, path, "--virtual=true"), outcomeIn(t, path, "--virtual=false"))

@@ -23,14 +23,15 @@ import (
 const fleet = `
 scenario: my
 duration: 1m
+vars: {devices: COUNT, target: 1.1.0}
 fleet:
   - name: gateways
-    count: COUNT
+    count: $(devices)
     product: gw-200
     components: [{id: app, type: module, version: 1.0.0}]
     install: {time: 10ms, restart: none}
 plans:
-  - {name: spring, product: gw-200, components: [{id: app, package: full, target: 1.1.0, size: 64KiB}]}
+  - {name: spring, product: gw-200, components: [{id: app, package: full, target: $(target), size: 64KiB}]}
 `
 
 // prepare makes what the commands name: keys, images, packages, and the histories
