@@ -85,6 +85,7 @@ var layout = []layer{
 		"simulator/platform/engine agent firmware internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
+	{"simulator/barrier", "", ""},
 	// it judges, and draws nothing
 	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/report", "simulator/verdict simulator/scenario internal/chart internal/ota internal/shell " +

@@ -21,6 +21,9 @@ type Options struct {
 	Devices *selection.Selection
 	Dialect model.Dialect // that devices and platform speak; empty means the scenario's
 	History Sink          // keeps the events of the run; nil keeps none
+	// Begin is called when everything is prepared: the run's time begins when it returns,
+	// and with an error it does not. nil begins at once.
+	Begin func(context.Context) error
 	// Started is called once the run is under way, and before it ends; nil for no call.
 	Started func(Run)
 }
@@ -63,6 +66,14 @@ type Result struct {
 	Refused     []string // orders of the scenario that the platform did not carry out
 	Sockets     int      // open at most; 0 if the world has none
 	Interrupted bool     // the run was stopped before its end
+}
+
+// Await waits until the run may begin.
+func (o *Options) Await(ctx context.Context) error {
+	if o.Begin == nil {
+		return nil
+	}
+	return o.Begin(ctx)
 }
 
 // complete replaces what is left out by what it means.

@@ -54,11 +54,11 @@ func TestRunInABucket(t *testing.T) {
 		keys = append(keys, key)
 	}
 	for _, part := range []string{"part-1", "part-2", "part-3"} {
-		for _, name := range []string{"begun.json", "run.json", "scenario.yaml", "events.jsonl.zst"} {
+		for _, name := range []string{"waiting.json", "begun.json", "run.json", "scenario.yaml", "events.jsonl.zst"} {
 			assert.Contains(t, keys, "my/run/"+part+"/"+name)
 		}
 	}
-	assert.Len(t, keys, 12)
+	assert.Len(t, keys, 15)
 	assert.Equal(t, cli.OK, sim(t, "merge", "s3://runs/my/run").code, "without waiting, too")
 	o = sim(t, "report", "s3://runs/my/run/part-2")
 	assert.Contains(t, o.out, "shard 2/3")

@@ -17,6 +17,7 @@ const (
 	exitPreflight   = 3
 	exitUnreachable = 4
 	exitShardLost   = 5
+	exitAgain       = 6
 )
 
 func main() { os.Exit(program().Main()) }
@@ -38,6 +39,7 @@ func program() *cli.Program {
 			{Code: exitPreflight, Meaning: "the scenario does not fit this machine"},
 			{Code: exitUnreachable, Meaning: "the broker cannot be reached, refuses the devices, or does not speak MQTT 5"},
 			{Code: exitShardLost, Meaning: "a shard of the run is lost"},
+			{Code: exitAgain, Meaning: "a shard with --verdict merge broke off, and the same comes of it when it is run again"},
 			{Code: cli.Interrupted, Meaning: "interrupted"},
 		},
 	}

@@ -16,7 +16,8 @@ import (
 // recording is the history of a run under way.
 type recording struct {
 	writer *history.Writer
-	remove string // a directory that is of no use when the run has been judged
+	began  time.Time // when the run's own time began
+	remove string    // a directory that is of no use when the run has been judged
 }
 
 // record begins the history of a run in a place, or, with none, in a directory that
@@ -48,8 +49,7 @@ func record(ctx context.Context, place history.Place, s *source, c *choice, worl
 
 // freePlace is where a run can be recorded: in its place, or if that is not empty, beside
 // what is left there of an earlier try of the same shard. In virtual time both are the
-// same. The devices of a real one have been at their platform, which knows how far they
-// came: it stays lost.
+// same, and so they are if the first one ended before it had begun.
 func freePlace(ctx context.Context, place history.Place, info *history.Info) (history.Place, error) {
 	names, err := place.Names(ctx)
 	if err != nil {
@@ -62,14 +62,13 @@ func freePlace(ctx context.Context, place history.Place, info *history.Info) (hi
 	if info.Shards > 0 {
 		next, err := history.NextTry(ctx, place, info)
 		switch {
-		case err != nil:
-			why = err
-		case info.World == "real":
+		case err == nil:
+			return next, nil
+		case errors.Is(err, history.ErrBroken):
 			return nil, cli.Exitf(exitShardLost, "shard %d/%d is lost: its history in %s breaks off, and what its devices had "+
 				"done then cannot be undone; to run it all the same, give another place", info.Shard, info.Shards, place)
-		default:
-			return next, nil
 		}
+		why = err
 	}
 	return nil, cli.Exitf(cli.Usage, "cannot record the run in %s: the %s is not empty, and holds no try of this "+
 		"shard that broke off (%w); give one that is new, or remove what is in it", place, kindOf(place), why)
@@ -92,7 +91,7 @@ func (r *recording) end(ctx context.Context, v *verdict.Verdict, page bool) {
 
 // complete ends the history with what the verdict knows beyond the events.
 func (r *recording) complete(v *verdict.Verdict) error {
-	end := history.End{Interrupted: v.Interrupted, Drawn: map[string]int{},
+	end := history.End{Began: r.began, Interrupted: v.Interrupted, Drawn: map[string]int{},
 		Refused: v.Figures.Refused, Resources: v.Resources}
 	for i := range v.Figures.Faults {
 		end.Drawn[v.Figures.Faults[i].Name] = v.Figures.Faults[i].Drawn

@@ -30,6 +30,7 @@ type runFlags struct {
 	deviceFlags
 	worldFlags
 	outputFlags
+	startFlags
 	out     string
 	judge   string // hereJudges or mergeJudges
 	metrics string
@@ -37,6 +38,7 @@ type runFlags struct {
 	page    pageFlags
 	changed *pflag.FlagSet
 	memory  int64 // bytes that the run was found to take at most
+	gate    gate
 }
 
 // Where a shard is judged.
@@ -114,6 +116,7 @@ func (f *runFlags) define(flags *pflag.FlagSet) {
 	flags.StringVar(&f.judge, "verdict", hereJudges, "what the exit code of a shard says: here, whether it held; "+
 		"merge, whether its history is complete, for merge to judge")
 	f.outputFlags.define(flags)
+	f.startFlags.define(flags)
 	flags.StringVar(&f.metrics, "metrics", "",
 		"serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
 	f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as "+
@@ -157,10 +160,16 @@ func (f *runFlags) checkJudge() error {
 }
 
 // exitOf is the exit code of the run. What merge will judge has done its part when its
-// history is complete.
+// history is complete. In virtual time one that was interrupted can be made so by another
+// try.
 func (f *runFlags) exitOf(v *verdict.Verdict) error {
-	if f.judge == mergeJudges && !v.Interrupted && !v.Unrecorded {
+	switch {
+	case f.judge != mergeJudges || v.Unrecorded:
+		return exitOf(v)
+	case !v.Interrupted:
 		return nil
+	case f.virtual:
+		return &cli.Exit{Code: exitAgain}
 	}
 	return exitOf(v)
 }
@@ -191,6 +200,14 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if err := errors.Join(f.checkVirtual(f.changed), f.checkPage()); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
+	f.gate = gate{text: text, interrupted: cli.Interrupted}
+	if f.judge == mergeJudges {
+		f.gate.interrupted = exitAgain
+	}
+	if err := f.gate.open(&f.startFlags, s, c); err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	defer f.gate.close()
 	if err := f.fits(s, c, len(world.Sources)); err != nil {
 		return nil, err
 	}
@@ -262,10 +279,11 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 		}
 	}
 	options := c.options()
-	options.History = r.writer
+	options.History, f.gate.begins = r.writer, r.writer.Begin
 	if v, err = f.simulate(ctx, text, s, options, world); v == nil {
 		return nil, errors.Join(err, r.writer.Abandon())
 	}
+	r.began = f.gate.start.Began
 	r.end(ctx, v, page)
 	return v, err
 }
@@ -295,6 +313,7 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 			view = startLive(text, f.shown(r))
 		}
 	}
+	options.Begin = f.gate.begin
 	v, err := simulator.Simulate(ctx, f.worldOf(sockets), options)
 	if errors.Is(err, real.ErrRefused) {
 		err = &cli.Exit{Code: exitUnreachable, Err: err}

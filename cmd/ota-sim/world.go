@@ -88,7 +88,7 @@ func (f *worldFlags) world() string {
 func socketFlags() []string {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&worldFlags{}).define(flags)
-	names := []string{"metrics", "page", "token-file", "file-types"}
+	names := []string{"start-with", "start-within", "start-at", "metrics", "page", "token-file", "file-types"}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name != "virtual" && f.Name != "platform" {
 			names = append(names, f.Name)

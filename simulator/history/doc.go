@@ -13,7 +13,7 @@
 // in the order t (nanoseconds since the start), k (kind), d (device), p (plan), c
 // (component), s (status), q (number of the report), n, x (text), f (detail of a
 // failure); a key whose value is zero or empty is left out. Where files are written once,
-// begun.json says what is known at the beginning, and run.json comes last.
+// waiting.json and then begun.json say what is known before the end, and run.json comes last.
 //
 // It does not decide what an event means, and trusts no file: lengths are bounded
 // before memory is taken, and damage is reported with the number of its line. A

@@ -17,8 +17,11 @@ import (
 
 // The files of a record.
 const (
-	infoFile     = "run.json"
-	begunFile    = "begun.json" // run.json without an end, where files are written once
+	infoFile = "run.json"
+
+	// Where files are written once, run.json without an end has other names.
+	waitingFile  = "waiting.json" // of a run that has not begun
+	begunFile    = "begun.json"
 	scenarioFile = "scenario.yaml"
 	eventsFile   = "events.jsonl.zst"
 	devicesFile  = "devices.csv" // only of a run whose devices a file lists
@@ -52,10 +55,22 @@ type Info struct {
 	Fleets  []verdict.FleetSize // how many devices of each fleet the run answers for
 	Program string              // name and version
 	Started time.Time
+	Start   Start
+	Waiting bool // the run's own time has not begun: nothing has happened to its devices
+}
+
+// Start says when the run's own time began, by the clock of its machine.
+type Start struct {
+	Planned  time.Time     // when it was to begin, with the other shards; zero for at once
+	Began    time.Time     // zero while it is not known
+	Compared bool          // Offset is known
+	Offset   time.Duration // by which the clock is ahead of shard 1's
+	Within   time.Duration // the most that Offset is wrong by
 }
 
 // End says how a run ended.
 type End struct {
+	Began       time.Time      // when the run's own time began
 	Interrupted bool           // it was stopped before its end
 	Drawn       map[string]int // for how many devices each fault was drawn
 	Refused     []string       // orders of the scenario that the platform did not carry out, and why
@@ -79,6 +94,8 @@ type document struct {
 	Program  string       `json:"program"`
 	Process  string       `json:"process,omitempty"` // host and number of the process
 	Started  time.Time    `json:"started"`
+	Waiting  bool         `json:"waiting,omitempty"`
+	Start    *startForm   `json:"start,omitempty"`
 	End      *endDocument `json:"end,omitempty"` // missing if the program was killed, or the record is incomplete
 
 	Incomplete string `json:"incomplete,omitempty"` // why not every event could be written
@@ -87,6 +104,34 @@ type document struct {
 type fleetSize struct {
 	Name    string `json:"name"`
 	Devices int    `json:"devices"`
+}
+
+// startForm is the form of Start.
+type startForm struct {
+	Planned time.Time `json:"planned,omitzero"`
+	Began   time.Time `json:"began,omitzero"`
+	Ahead   *float64  `json:"clock_ahead_seconds,omitempty"` // of shard 1's
+	Within  float64   `json:"clock_within_seconds,omitempty"`
+}
+
+func newStart(s *Start) *startForm {
+	f := &startForm{Planned: s.Planned.UTC(), Began: s.Began.UTC()}
+	if s.Compared {
+		ahead := s.Offset.Seconds()
+		f.Ahead, f.Within = &ahead, s.Within.Seconds()
+	}
+	return f
+}
+
+func (f *startForm) start() (s Start) {
+	if f == nil {
+		return s
+	}
+	s.Planned, s.Began = f.Planned, f.Began
+	if f.Ahead != nil {
+		s.Compared, s.Offset, s.Within = true, duration(*f.Ahead), duration(f.Within)
+	}
+	return s
 }
 
 type endDocument struct {
@@ -110,7 +155,7 @@ type resourceDocument struct {
 func newDocument(info *Info) *document {
 	d := &document{Format: format, Scenario: info.Name, Source: info.Source, Seed: info.Seed, World: info.World,
 		Shard: info.Shard, Shards: info.Shards, Only: info.Only, Flags: info.Flags, Prefix: info.Prefix,
-		Program: info.Program, Process: thisProcess(), Started: info.Started.UTC().Truncate(time.Second)}
+		Program: info.Program, Process: thisProcess(), Started: info.Started.UTC().Truncate(time.Second), Waiting: true}
 	if info.Devices != nil {
 		d.Devices = devicesFile
 	}
@@ -136,7 +181,7 @@ func newEnd(end *End, events int64) *endDocument {
 func (d *document) info(text []byte) Info {
 	info := Info{Text: text, Name: d.Scenario, Source: d.Source, Seed: d.Seed, World: d.World,
 		Shard: d.Shard, Shards: d.Shards, Only: d.Only, Flags: d.Flags, Prefix: d.Prefix,
-		Program: d.Program, Started: d.Started}
+		Program: d.Program, Started: d.Started, Start: d.Start.start(), Waiting: d.Waiting}
 	for _, fleet := range d.Fleets {
 		info.Fleets = append(info.Fleets, verdict.FleetSize(fleet))
 	}
@@ -161,10 +206,13 @@ func duration(seconds float64) time.Duration {
 
 // begin writes what is known before the end.
 func (d *document) begin(ctx context.Context, place Place) error {
-	if place.WriteOnce() {
-		return d.write(ctx, place, begunFile)
+	switch {
+	case !place.WriteOnce():
+		return d.write(ctx, place, infoFile)
+	case d.Waiting:
+		return d.write(ctx, place, waitingFile)
 	}
-	return d.write(ctx, place, infoFile)
+	return d.write(ctx, place, begunFile)
 }
 
 // write writes the document, whole or not at all.
@@ -176,7 +224,7 @@ func (d *document) write(ctx context.Context, place Place, name string) error {
 	return place.Write(ctx, name, append(text, '\n'))
 }
 
-// readDocument reads and checks run.json, or while there is none, begun.json.
+// readDocument reads and checks run.json, or while there is none, what is there before.
 func readDocument(ctx context.Context, place Place) (*document, error) {
 	path, text, err := readInfo(ctx, place)
 	if err != nil {
@@ -206,12 +254,10 @@ func readDocument(ctx context.Context, place Place) (*document, error) {
 }
 
 func readInfo(ctx context.Context, place Place) (path string, text []byte, err error) {
-	text, err = readFile(ctx, place, infoFile, maxInfo)
-	if errors.Is(err, fs.ErrNotExist) {
-		begun, missing := readFile(ctx, place, begunFile, maxInfo)
-		if !errors.Is(missing, fs.ErrNotExist) {
-			return pathOf(place, begunFile), begun, missing
+	for _, name := range []string{infoFile, begunFile, waitingFile} {
+		if text, err = readFile(ctx, place, name, maxInfo); !errors.Is(err, fs.ErrNotExist) {
+			return pathOf(place, name), text, err
 		}
 	}
-	return pathOf(place, infoFile), text, err
+	return pathOf(place, infoFile), nil, err
 }

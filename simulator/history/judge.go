@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"otafleet/simulator/verdict"
 )
@@ -45,6 +46,7 @@ func judge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
 	for _, r := range records[1:] { // several are complete
 		addEnd(v, r.End)
 	}
+	v.Starts = startsOf(records)
 	if !first.Complete() {
 		first.cutShort(v)
 	}
@@ -89,6 +91,32 @@ func addEnd(v *verdict.Verdict, end *End) {
 	to.Wall = max(to.Wall, r.Wall)
 	to.CPUs = max(to.CPUs, r.CPUs)
 	to.System = cmp.Or(to.System, r.System)
+}
+
+// startsOf says how far records of the real world began apart.
+func startsOf(records []*Record) (s verdict.Starts) {
+	if len(records) < 2 || records[0].Info.World != "real" {
+		return s
+	}
+	s.Compared = true
+	var first, last time.Time
+	for i, r := range records {
+		start := &r.Info.Start
+		if start.Began.IsZero() {
+			return verdict.Starts{} // it was recorded by a program that does not say
+		}
+		began := start.Began.Add(-start.Offset)
+		if i == 0 || began.Before(first) {
+			first = began
+		}
+		if i == 0 || began.After(last) {
+			last = began
+		}
+		s.Compared = s.Compared && start.Compared
+		s.Within = max(s.Within, 2*start.Within) // either of the two may be wrong
+	}
+	s.Processes, s.Apart = len(records), last.Sub(first)
+	return s
 }
 
 // Complete reports whether the recorded run came to its end and every event of it

@@ -15,8 +15,13 @@ func tryName(n int) string { return fmt.Sprint("try-", n) }
 // ErrComplete says that a shard need not be tried again.
 var ErrComplete = errors.New("it has the complete record of this shard")
 
+// ErrBroken says that a shard in the real world broke off after it had begun: its devices
+// have been at their platform, which knows how far they came.
+var ErrBroken = errors.New("what its devices had done when it broke off cannot be undone")
+
 // NextTry is a place in which a shard can be tried again. Its record in the given one must
-// be of the same shard of the same run; the error is one of ErrComplete if it is complete.
+// be of the same shard of the same run; the error is one of ErrComplete if it is complete,
+// and one of ErrBroken if another try would not be the same.
 func NextTry(ctx context.Context, place Place, info *Info) (Place, error) {
 	before, err := Open(ctx, place)
 	if err != nil {
@@ -27,6 +32,9 @@ func NextTry(ctx context.Context, place Place, info *Info) (Place, error) {
 	}
 	if before.Complete() {
 		return nil, fmt.Errorf("%s: %w", before.Dir, ErrComplete)
+	}
+	if info.World == "real" && !before.Info.Waiting {
+		return nil, fmt.Errorf("%s: %w", before.Dir, ErrBroken)
 	}
 	names, err := place.Names(ctx)
 	if err != nil {

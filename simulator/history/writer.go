@@ -38,7 +38,9 @@ func Create(ctx context.Context, place Place, info Info) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
-	if slices.Contains(names, infoFile) || slices.Contains(names, begunFile) {
+	if slices.ContainsFunc(names, func(name string) bool {
+		return name == infoFile || name == begunFile || name == waitingFile
+	}) {
 		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; "+
 			"choose another place, or remove it", place)
 	}
@@ -73,6 +75,15 @@ func (w *Writer) create(ctx context.Context, info *Info) error {
 		return errors.Join(err, w.file.Close())
 	}
 	return nil
+}
+
+// Begin says that the run's own time begins, at the planned moment if there is one. Close
+// returns a failure to write that.
+func (w *Writer) Begin(start Start) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.document.Waiting, w.document.Start = false, newStart(&start)
+	w.err = cmp.Or(w.err, w.document.begin(context.Background(), w.place))
 }
 
 // AddEvents records events. Each goroutine encodes its own, and none waits for another
@@ -113,8 +124,8 @@ func (w *Writer) write(lines []byte) {
 	}
 }
 
-// Close ends the record, also that of a run that was interrupted. The error is the first one of the whole record: then
-// the record has no end, and says why if that can still be written.
+// Close ends the record, also that of a run that was interrupted. The error is the first one
+// of the whole record: then the record has no end, and says why if that can still be written.
 func (w *Writer) Close(end End) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -126,6 +137,9 @@ func (w *Writer) Close(end End) error {
 		_ = w.document.write(context.Background(), w.place, infoFile)
 	} else {
 		w.document.End = newEnd(&end, w.events)
+		if w.document.Start != nil {
+			w.document.Start.Began = end.Began.UTC()
+		}
 		err = w.document.write(context.Background(), w.place, infoFile)
 	}
 	if err != nil {

@@ -42,7 +42,9 @@ func (w *world) run(ctx context.Context, o *simulator.Options) (*simulator.Resul
 	var peak peak
 	failure := w.awaitPlatform(ctx)
 	if failure == nil {
-		w.tell(o)
+		failure = w.begin(ctx, o)
+	}
+	if failure == nil {
 		failure = w.play(ctx, run, broken, &peak)
 	}
 	stop()
@@ -57,14 +59,18 @@ func (w *world) run(ctx context.Context, o *simulator.Options) (*simulator.Resul
 		Sockets: peak.sockets, Interrupted: interrupted}, failure
 }
 
-// tell gives the run to those who look on.
-func (w *world) tell(o *simulator.Options) {
+// begin gives the run to those who look on, and waits until it may begin.
+func (w *world) begin(ctx context.Context, o *simulator.Options) error {
 	if w.settings.Serving != nil {
 		w.settings.Serving(w.face.address(), w.platform)
+	}
+	if err := o.Await(ctx); err != nil {
+		return err
 	}
 	if o.Started != nil {
 		o.Started(w)
 	}
+	return nil
 }
 
 // platformWait is how long the fake platform may take to open its session with a

@@ -83,10 +83,11 @@ type keyFigure struct{ Label, Value, Note string }
 func WriteHTML(w io.Writer, v *verdict.Verdict) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"number": grouped, "seconds": verdict.Seconds, "bytes": ota.FormatSize, "share": percentOf, "label": classLabel,
-		"first": func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
-		"rest":  func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
-		"date":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
-		"day":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"starts": func(s verdict.Starts) string { return startsWords(&s) },
+		"first":  func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
+		"rest":   func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
+		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
+		"day":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("cannot make the page: %w", err)

@@ -38,6 +38,7 @@ type document struct {
 	Failed        []deviceDocument                  `json:"failed"`
 	HistoryDigest string                            `json:"history_digest"`
 	Resources     resourceDocument                  `json:"resources"`
+	Starts        *startsDocument                   `json:"starts,omitempty"` // of several processes
 }
 
 type classDocument struct {
@@ -127,6 +128,13 @@ type idleDocument struct {
 	Reason string         `json:"reason"`
 }
 
+type startsDocument struct {
+	Processes int     `json:"processes"`
+	Apart     float64 `json:"apart_seconds"`
+	Compared  bool    `json:"clocks_compared"`
+	Within    float64 `json:"clocks_within_seconds"`
+}
+
 type resourceDocument struct {
 	PeakMemory int64   `json:"peak_memory_bytes"`
 	Sockets    int     `json:"sockets"`
@@ -153,6 +161,10 @@ func WriteJSON(w io.Writer, v *verdict.Verdict) error {
 		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: f.Refused,
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
 		HistoryDigest: v.HistoryDigest, Resources: newResources(v),
+	}
+	if s := &v.Starts; s.Processes > 0 {
+		d.Starts = &startsDocument{Processes: s.Processes, Apart: seconds(s.Apart), Compared: s.Compared,
+			Within: seconds(s.Within)}
 	}
 	for device := range f.Idle(v.Scenario) {
 		d.NeverBegan = append(d.NeverBegan, idleDocument(device))

@@ -173,6 +173,9 @@ func (t *text) figures() {
 		line("this process", "%s of memory at most, %s a device",
 			ota.FormatSize(peak), ota.FormatSize(peak/int64(max(1, f.Devices))))
 	}
+	if t.v.Starts.Processes > 0 {
+		line("starts", "%s", startsWords(&t.v.Starts))
+	}
 	for _, text := range f.FirstViolations() {
 		line("violation", "%s", t.style.paint(red, text))
 	}

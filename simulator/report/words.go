@@ -69,3 +69,12 @@ func reportWords(e *verdict.Event) string {
 	}
 	return text
 }
+
+// startsWords says how far the processes of a run began apart.
+func startsWords(s *verdict.Starts) string {
+	apart := fmt.Sprintf("%d processes within %s of each other, ", s.Processes, verdict.Seconds(s.Apart))
+	if !s.Compared {
+		return apart + "each by its own clock"
+	}
+	return apart + "by clocks compared to within " + verdict.Seconds(s.Within)
+}

@@ -18,6 +18,7 @@ type Verdict struct {
 	Resources     Resources
 	Interrupted   bool // the run was stopped before its end
 	Unrecorded    bool // its record was not kept whole
+	Starts        Starts
 
 	// What a reader needs to run it again. Each may be empty.
 	Text    string    // of the scenario's file
@@ -37,6 +38,14 @@ type Resources struct {
 	CPUs       int           // processors of the machine
 	System     string        // linux/amd64
 	Processes  int           // that shared the run; 0 means one
+}
+
+// Starts says how far the processes of a run began apart. The zero value says nothing.
+type Starts struct {
+	Processes int
+	Apart     time.Duration // from the first to the last
+	Compared  bool          // by one clock; else each process has its own
+	Within    time.Duration // the most that Apart is wrong by, if it is by one clock
 }
 
 // New holds the figures against the scenario's expectations.

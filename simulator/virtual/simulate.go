@@ -30,8 +30,12 @@ func (v World) Run(ctx context.Context, o *simulator.Options) (*simulator.Result
 	if err != nil {
 		return nil, err
 	}
-	c := &workers{began: time.Now(), history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices),
+	c := &workers{history: o.History, run: r, roster: model.NewRoster(o.Scenario, o.Devices),
 		devices: o.Devices.Devices()}
+	if err := o.Await(ctx); err != nil {
+		return nil, err
+	}
+	c.began = time.Now()
 	if o.Started != nil {
 		o.Started(c)
 	}

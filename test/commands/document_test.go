@@ -82,6 +82,7 @@ var others = []string{
 var sessions = []string{
 	"mkdir -p out/device out/work", // a handler by hand
 	"for i in 1 2 3; do ota-sim run my.yaml --shard $i/3 --out part-$i --quiet & done; wait",
+	"for i in 1 2 3; do ota-sim run my.yaml --shard $i/3 --start-with 127.0.0.1:7070 --out part-$i --quiet & done; wait",
 	`curl -H 'Authorization: Bearer TOKEN' --data-binary @app-1.1.0.ota -H 'Content-Type: application/octet-stream' \`,
 }
 
