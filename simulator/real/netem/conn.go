@@ -85,7 +85,11 @@ func (c *linkConn) Await(ready func()) {
 		if time.Since(began) >= atOnce {
 			c.asked.Store(true)
 		}
-		ready()
+		if c.link.isInstant() {
+			ready()
+		} else {
+			go ready() // it will sleep
+		}
 	})
 }
 

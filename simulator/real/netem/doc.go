@@ -5,7 +5,7 @@
 // run's Dialers and sends requests to the storage by a transport that all share. Its
 // connections take the time that the scenario says; faults cut, freeze, delay and
 // throttle it. A Poller waits for the sockets of all devices, so that an idle one
-// needs no goroutine.
+// needs no goroutine; a few goroutines that stay take what comes.
 //
 // It knows neither the protocol that goes over a link nor the faults themselves.
 package netem

@@ -166,6 +166,14 @@ func (l *Link) worst() (lag time.Duration, rate int64) {
 	return lag, rate
 }
 
+// isInstant reports whether what comes now takes no time on the link.
+func (l *Link) isInstant() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	spec := &l.spec
+	return spec.Latency == 0 && spec.Jitter == 0 && spec.Loss == 0 && l.troubles == nil && !time.Now().Before(l.still)
+}
+
 // pass waits until something passes, while the link is silent.
 func (l *Link) pass(ctx context.Context) error {
 	for left := l.stillness(); left > 0 && ctx.Err() == nil; left = l.stillness() {

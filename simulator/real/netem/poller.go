@@ -42,6 +42,8 @@ func NewPoller() (*Poller, error) {
 // Run serves until Close.
 func (p *Poller) Run() {
 	var events [pollEvents]syscall.EpollEvent
+	workers := newWorkers()
+	defer workers.end()
 	for {
 		n := 0
 		err := p.raw.Read(func(list uintptr) bool {
@@ -56,7 +58,7 @@ func (p *Poller) Run() {
 		}
 		for _, e := range events[:n] {
 			if ready := p.take(int(e.Fd)); ready != nil {
-				go ready()
+				workers.do(ready)
 			}
 		}
 	}
