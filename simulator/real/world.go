@@ -43,7 +43,7 @@ type world struct {
 	platform  *platform.Service // nil with an external platform
 	face      face
 	packages  []model.Package
-	transport *http.Transport
+	transport *netem.Plain
 	fetcher   agent.Fetcher
 	poller    *netem.Poller
 	dialers   netem.Dialers
@@ -114,12 +114,12 @@ func (w *world) openDownloads() error {
 	if parallel == 0 {
 		parallel = defaultDownloads
 	}
-	w.transport = &http.Transport{
+	w.transport = netem.NewPlain(&http.Transport{
 		DialContext:         (&net.Dialer{}).DialContext,
 		MaxIdleConnsPerHost: parallel, MaxIdleConns: parallel,
 		IdleConnTimeout: 10 * time.Second, DisableCompression: true,
 		ReadBufferSize: 4 << 10, WriteBufferSize: 2 << 10,
-	}
+	}, parallel)
 	var err error
 	w.fetcher, err = download.New(download.Config{Parallel: parallel, Transport: ownTransport{}, UserAgent: "ota-sim"})
 	return err
