@@ -12,6 +12,7 @@ import (
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/simulator/history"
+	"otafleet/simulator/history/bucket"
 )
 
 type mergeFlags struct {
@@ -88,26 +89,40 @@ func (f *mergeFlags) gather(ctx context.Context, progress io.Writer, from *histo
 	over := time.After(f.atMost)
 	for said := ""; ; {
 		kept, absent, err = from.Look(ctx)
-		if err != nil || f.wait == 0 {
+		if f.wait == 0 {
 			return kept, absent, err
 		}
-		ended, err := history.Ended(kept, f.wait)
-		if err != nil || ended == f.wait {
-			return kept, absent, err
+		now, done := "", false
+		switch {
+		case err == nil:
+			if now, done, err = f.awaited(kept); err != nil || done {
+				return kept, absent, err
+			}
+		case errors.Is(err, bucket.ErrUnavailable):
+			now = err.Error() // it may be again before the shards have ended
+		default:
+			return nil, nil, err
 		}
-		if now := fmt.Sprintf("%d of %s ended, %d found\n", ended, ota.Counted(f.wait, "shard"), len(kept)); now != said {
+		if now != said {
 			said = now
-			fmt.Fprint(progress, now)
+			fmt.Fprintln(progress, now)
 		}
 		select {
 		case <-ctx.Done():
 			return nil, nil, nil
 		case <-over:
 			fmt.Fprintf(progress, "not all shards have ended within %s\n", f.atMost)
-			return kept, absent, nil
+			return kept, absent, err
 		case <-time.After(max(2*time.Second, time.Duration(f.wait)*20*time.Millisecond)):
 		}
 	}
+}
+
+// awaited says how far the shards are that are waited for.
+func (f *mergeFlags) awaited(kept []*history.Record) (now string, done bool, err error) {
+	ended, begun, err := history.Ended(kept, f.wait)
+	now = fmt.Sprintf("%d of %s have ended, %d have begun", ended, ota.Counted(f.wait, "shard"), begun)
+	return now, ended == f.wait, err
 }
 
 // mergeRecords makes the verdict, or says which shards are lost.

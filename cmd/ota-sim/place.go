@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,12 +31,12 @@ func placeOf(name string) (history.Place, error) {
 	return place, nil
 }
 
-// placeExit gives the failure of a place its exit code: that of a wrong argument where a
-// store refuses, as it will again, or else the given one.
+// placeExit gives the failure of a place its exit code: that of a wrong argument where it
+// refuses, as it will again, or else the given one.
 func placeExit(err error, code int) error {
 	var refused *bucket.Refusal
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.Is(err, fs.ErrExist):
 		code = cli.Usage
 	case errors.Is(err, bucket.ErrUnavailable):
 		code = cli.Failed

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"otafleet/internal/cli"
@@ -49,13 +50,15 @@ func record(ctx context.Context, place history.Place, s *source, c *choice, worl
 
 // freePlace is where a run can be recorded: in its place, or if that is not empty, beside
 // what is left there of an earlier try of the same shard. In virtual time both are the
-// same, and so they are if the first one ended before it had begun.
+// same, and so they are if the first one ended before it had begun. Where no file is
+// written over, what is left of a process that had made no record is in the way of none.
 func freePlace(ctx context.Context, place history.Place, info *history.Info) (history.Place, error) {
 	names, err := place.Names(ctx)
 	if err != nil {
 		return nil, placeExit(fmt.Errorf("cannot record the run: %w", err), cli.Failed)
 	}
-	if len(names) == 0 {
+	inTheWay := func(name string) bool { return !place.WriteOnce() || !history.IsFirst(name) }
+	if !slices.ContainsFunc(names, inTheWay) {
 		return place, nil
 	}
 	why := errors.New("it is no shard of a run")

@@ -80,26 +80,30 @@ func (g *Gathering) open(ctx context.Context, place Place) (*Record, error) {
 	return r, err
 }
 
-// Ended counts the shards of a run, of so many, that have ended, so that
-// nothing of them is waited for. A shard in virtual time that broke off may be tried again; a
-// real one has ended, whatever its end was. The error says why the records are not those
-// of one run, or not of so many shards.
-func Ended(records []*Record, shards int) (ended int, err error) {
+// Ended counts the shards of a run, of so many, that have ended, so that nothing of them
+// is waited for, and those that have begun. A shard in virtual time that broke off may be
+// tried again; a real one that had begun has ended, whatever its end was. The error says
+// why the records are not those of one run, or not of so many shards.
+func Ended(records []*Record, shards int) (ended, begun int, err error) {
 	if len(records) == 0 {
-		return 0, nil
+		return 0, 0, nil
 	}
 	if err := checkRun(records); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if of := records[0].Info.Shards; of != shards {
-		return 0, fmt.Errorf("cannot merge: %s is a shard of %d, and %d are waited for", records[0].Dir, of, shards)
+		return 0, 0, fmt.Errorf("cannot merge: %s is a shard of %d, and %d are waited for", records[0].Dir, of, shards)
 	}
-	done := map[int]bool{}
+	hasEnded := map[int]bool{}
 	for _, r := range records {
-		lost := r.Info.World == "real" && (r.End != nil || r.document.Incomplete != "")
-		if r.Complete() || lost {
-			done[r.Info.Shard] = true
+		over := r.End != nil || r.document.Incomplete != ""
+		stays := r.lost || over && r.Info.World == "real" && !r.Info.Waiting
+		hasEnded[r.Info.Shard] = hasEnded[r.Info.Shard] || r.Complete() || stays
+	}
+	for _, is := range hasEnded {
+		if is {
+			ended++
 		}
 	}
-	return len(done), nil
+	return ended, len(hasEnded), nil
 }

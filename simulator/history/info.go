@@ -25,6 +25,7 @@ const (
 	scenarioFile = "scenario.yaml"
 	eventsFile   = "events.jsonl.zst"
 	devicesFile  = "devices.csv" // only of a run whose devices a file lists
+	lostFile     = "lost.txt"    // only of a shard that broke off and cannot be tried again
 )
 
 // Files are the paths of a record's files in a directory.

@@ -134,7 +134,8 @@ func checkComplete(records []*Record) error {
 		case r.End != nil:
 			words = append(words, fmt.Sprintf("shard %d/%d in %s was interrupted", i, of, r.Dir))
 		default:
-			words = append(words, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed", i, of, r.Dir))
+			words = append(words, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed, or still runs", i, of,
+				r.Dir))
 		}
 	}
 	if more := len(lost) - keptLost; more > 0 {

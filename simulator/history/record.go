@@ -25,6 +25,7 @@ type Record struct {
 	place    Place
 	document *document
 	selected *selection.Selection // the devices that the record is about
+	lost     bool                 // a shard that broke off, as a later process has found
 }
 
 // Open finds the record in a place; of a shard that was tried again there, the

@@ -21,7 +21,8 @@ var ErrBroken = errors.New("what its devices had done when it broke off cannot b
 
 // NextTry is a place in which a shard can be tried again. Its record in the given one must
 // be of the same shard of the same run; the error is one of ErrComplete if it is complete,
-// and one of ErrBroken if another try would not be the same.
+// and one of ErrBroken if another try would not be the same: then the place says so to
+// whoever waits for the shard.
 func NextTry(ctx context.Context, place Place, info *Info) (Place, error) {
 	before, err := Open(ctx, place)
 	if err != nil {
@@ -34,7 +35,8 @@ func NextTry(ctx context.Context, place Place, info *Info) (Place, error) {
 		return nil, fmt.Errorf("%s: %w", before.Dir, ErrComplete)
 	}
 	if info.World == "real" && !before.Info.Waiting {
-		return nil, fmt.Errorf("%s: %w", before.Dir, ErrBroken)
+		said := place.Write(ctx, lostFile, []byte("This shard broke off, and was not tried again.\n"))
+		return nil, errors.Join(fmt.Errorf("%s: %w", before.Dir, ErrBroken), said)
 	}
 	names, err := place.Names(ctx)
 	if err != nil {
@@ -69,6 +71,7 @@ func latest(ctx context.Context, first *Record) (*Record, error) {
 		return nil, err
 	}
 	r := first
+	r.lost = slices.Contains(names, lostFile)
 	for n := 2; !r.Complete() && slices.Contains(names, tryName(n)+"/"); n++ {
 		next, err := open(ctx, first.place.Below(tryName(n)))
 		switch {

@@ -32,6 +32,12 @@ type Writer struct {
 // bufferSize is how many bytes of lines are gathered for the encoder.
 const bufferSize = 64 << 10
 
+// IsFirst reports whether a file of this name may lie in a place before its record has
+// begun: what a process leaves that is killed then.
+func IsFirst(name string) bool {
+	return name == scenarioFile || name == devicesFile || name == eventsFile
+}
+
 // Create begins the record of a run in a place that has none.
 func Create(ctx context.Context, place Place, info Info) (*Writer, error) {
 	names, err := place.Names(ctx)
