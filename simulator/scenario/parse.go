@@ -34,6 +34,7 @@ func (s *Scenario) read(m *yamlform.Map, c *composition) {
 	readEvents(m, s)
 	readFaults(m, s)
 	readExpect(m.Map("expect"), s)
+	readCompare(m.Map("compare"), s)
 }
 
 func parseSeed(text string) (uint64, error) {

@@ -46,6 +46,7 @@ func TestDefaults(t *testing.T) {
 			Components: []scenario.Installed{installed(ota.ComponentVersion{ID: "app", Type: ota.Module, Version: "1"})},
 			Install:    scenario.Install{Time: seconds(5, 20)},
 		}},
+		Compare: scenario.Compare{Spread: scenario.DefaultSpread},
 	}, s)
 }
 

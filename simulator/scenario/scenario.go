@@ -32,6 +32,7 @@ type Scenario struct {
 	Events      []Event // in the document's order, not in that of time
 	Faults      []Fault
 	Expect      Expect
+	Compare     Compare
 	Warnings    []string // of what can never happen: one line each, with its place in the document
 
 	keyPrefix string // of numbered devices

@@ -190,10 +190,11 @@ func documentKeys() keys {
 		"include": included(),
 		"fleet": {"What devices there are: a list of fleets, or the file that lists them",
 			node{"if": node{"type": "object"}, "then": ref("listed"), "else": list(ref("fleet"), 1, scenario.MaxFleets)}},
-		"plans":  {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
-		"events": {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
-		"faults": {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
-		"expect": {"What must hold in the end", ref("expect")},
+		"plans":   {"What the platform wants of them", list(ref("plan"), 0, scenario.MaxPlans)},
+		"events":  {"What happens to the world and to the plans, at a time", list(ref("event"), 0, scenario.MaxEvents)},
+		"faults":  {"What goes wrong on some devices", list(ref("fault"), 0, scenario.MaxFaults)},
+		"expect":  {"What must hold in the end", ref("expect")},
+		"compare": {"What makes no difference between two runs", ref("compare")},
 	}
 }
 
@@ -464,5 +465,6 @@ func schema() node {
 		"event_kind": orVariable(eventKinds()), "status": orVariable(statuses()), "code": orVariable(codes()),
 		"variable": variable(), "part": part(),
 	}
+	maps.Copy(form["$defs"].(node), compare())
 	return form
 }

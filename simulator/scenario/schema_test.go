@@ -216,7 +216,7 @@ func TestSchemaHasTheKeysOfTheParser(t *testing.T) {
 // namesMade are the keys of a mapping that are names of the scenario's own.
 func namesMade(s *scenario.Scenario, path string) (all []string) {
 	switch path {
-	case "expect.devices":
+	case "expect.devices", "compare_devices":
 		for i := range s.Fleets {
 			all = append(all, s.Fleets[i].Name)
 		}
@@ -232,7 +232,7 @@ func namesMade(s *scenario.Scenario, path string) (all []string) {
 		}
 		slices.Sort(all)
 		all = slices.Compact(all)
-	case "expect.faults":
+	case "expect.faults", "compare_faults":
 		for i := range s.Faults {
 			all = append(all, s.Faults[i].Name)
 		}
