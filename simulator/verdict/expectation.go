@@ -101,7 +101,7 @@ func expectFaultless(s *scenario.Scenario, r *Reports) (e Expectation, some bool
 		if slices.ContainsFunc(s.Expect.Reports, func(e scenario.ReportExpectation) bool { return e.Figure == figure }) {
 			continue
 		}
-		n, word := r.figure(figure), strings.ReplaceAll(string(figure), "_", " ")
+		n, word := r.Figure(figure), strings.ReplaceAll(string(figure), "_", " ")
 		names, found = append(names, word), append(found, fmt.Sprintf("%d %s", n, word))
 		held = held && n == 0
 	}
@@ -219,7 +219,7 @@ func (x *expecting) reports(e scenario.ReportExpectation) {
 	if e.Percent {
 		nothing = "no device made a report"
 	}
-	x.count(Expectation{Name: e.String(), Occasions: r.Numbered}, e.Comparison, r.figure(e.Figure), -1, nothing)
+	x.count(Expectation{Name: e.String(), Occasions: r.Numbered}, e.Comparison, r.Figure(e.Figure), -1, nothing)
 }
 
 // time does not hold without a measurement: a limit that nothing was measured
@@ -364,7 +364,7 @@ func count(n, total int, percent bool) string {
 	return fmt.Sprint(n)
 }
 
-func (r *Reports) figure(name scenario.Figure) int {
+func (r *Reports) Figure(name scenario.Figure) int {
 	switch name {
 	case scenario.Lost:
 		return r.Lost
