@@ -88,8 +88,9 @@ var layout = []layer{
 	{"simulator/barrier", "", ""},
 	// it judges, and draws nothing
 	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
-	{"simulator/report", "simulator/verdict simulator/scenario internal/chart internal/ota internal/shell " +
-		"internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
+	{"simulator/compare", "simulator/verdict simulator/scenario", "simulator/verdict/verdicttest"},
+	{"simulator/report", "simulator/compare simulator/verdict simulator/scenario internal/chart internal/ota " +
+		"internal/shell internal/terminal internal/yamlform", "simulator/verdict/verdicttest"},
 	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection simulator/fleet internal/files " +
 		"internal/ota",
 		"simulator/verdict/verdicttest"},
@@ -143,7 +144,7 @@ var layout = []layer{
 		"simulator/platform/* agent/control internal/*"},
 	// the socket is a surface
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},
-	{".", "", "internal/ota simulator/scenario"}, // these tests
+	{".", "", "internal/ota internal/yamlform simulator/scenario"}, // these tests
 }
 
 // adapter is a third-party module, the packages that may import it, the packages

@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"otafleet/internal/ota"
+	"otafleet/internal/yamlform"
 	"otafleet/simulator/scenario"
 )
 
@@ -28,6 +30,7 @@ func TestDocumentsShowTheTablesOfTheCode(t *testing.T) {
 		{"docs/SCENARIOS.md", "action-table", actionTable()},
 		{"docs/SCENARIOS.md", "fault-table", faultTable()},
 		{"docs/SCENARIOS.md", "event-table", eventTable()},
+		{"docs/SCENARIOS.md", "compare-table", compareTable()},
 	} {
 		t.Run(test.section, func(t *testing.T) {
 			content, err := os.ReadFile(test.document)
@@ -108,6 +111,38 @@ func faultTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Kind, row.Sentence, at, codeWords(row.Needs), codeWords(also))
 	}
 	return b.String()
+}
+
+// compareTable gives the figures by which runs are compared as Markdown.
+func compareTable() string {
+	words := map[scenario.Worse]string{scenario.Higher: "more", scenario.Lower: "less", scenario.Either: "either"}
+	var b strings.Builder
+	b.WriteString("| figure | what it is | worse is | allowed in the real world | in virtual time |\n" +
+		"| --- | --- | --- | --- | --- |\n")
+	for _, m := range scenario.Measures() {
+		allowed, virtual := "nothing", "nothing"
+		if m.Allowed != (scenario.Tolerance{}) {
+			allowed = fmt.Sprintf("%s, at least %s", m.Allowed.Share, inUnit(m.Unit, m.Allowed.Least))
+		}
+		if m.Fixed > 0 {
+			allowed += fmt.Sprintf(", or its part of %s", inUnit(m.Unit, m.Fixed))
+		}
+		if m.Machine {
+			virtual = "the same"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Figure, m.Sentence, words[m.Worse], allowed, virtual)
+	}
+	return b.String()
+}
+
+func inUnit(unit scenario.Unit, value float64) string {
+	switch unit {
+	case scenario.Seconds:
+		return yamlform.FormatDuration(time.Duration(value * float64(time.Second)))
+	case scenario.Bytes:
+		return yamlform.FormatSize(int64(value))
+	}
+	return fmt.Sprint(value)
 }
 
 // eventTable gives the events that rules are about as Markdown.

@@ -55,6 +55,7 @@ var pure = map[string]string{
 	"simulator/fleet":            "",
 	"simulator/selection":        "",
 	"simulator/verdict":          "",
+	"simulator/compare":          "",
 	"simulator/report":           "",
 	"simulator/platform/account": "",
 	"simulator/platform/engine":  "",

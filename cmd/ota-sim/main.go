@@ -28,14 +28,14 @@ func program() *cli.Program {
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
 			runVerb(), planVerb(), enrolVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(),
-			replayVerb(),
+			compareVerb(), replayVerb(),
 			platformVerb(), packVerb(), keygenVerb(), signVerb(), verifyVerb(),
 			cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},
 		Exits: []cli.ExitLine{
-			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, the verb failed, or not everything " +
-				"could be written"},
-			{Code: cli.Usage, Meaning: "a flag, an argument or the scenario is wrong"},
+			{Code: cli.Failed, Meaning: "an expectation of the scenario did not hold, a figure is worse than the baseline's, " +
+				"the verb failed, or not everything could be written"},
+			{Code: cli.Usage, Meaning: "a flag, an argument or the scenario is wrong, or runs cannot be compared"},
 			{Code: exitPreflight, Meaning: "the scenario does not fit this machine"},
 			{Code: exitUnreachable, Meaning: "the broker cannot be reached, refuses the devices, or does not speak MQTT 5"},
 			{Code: exitShardLost, Meaning: "a shard of the run is lost"},

@@ -111,24 +111,40 @@ func (f *outputFlags) text(streams cli.Streams) io.Writer {
 // show writes the verdict in every form, and gives the exit code. One form that
 // cannot be written costs no other.
 func (f *outputFlags) show(streams cli.Streams, v *verdict.Verdict, exit error) error {
-	style := report.Style{Color: isColored(f.text(streams))}
-	return f.showAs(streams, v, exit, func(w io.Writer) error { return report.WriteText(w, v, style) })
+	style := f.style(streams)
+	return f.showAs(streams, formsOf(v), exit, func(w io.Writer) error { return report.WriteText(w, v, style) })
 }
 
-// showAs does so with a text of its own for people.
-func (f *outputFlags) showAs(streams cli.Streams, v *verdict.Verdict, exit error, text func(io.Writer) error) error {
-	err := f.write(streams, v)
+// style is how text for people may look.
+func (f *outputFlags) style(streams cli.Streams) report.Style {
+	return report.Style{Color: isColored(f.text(streams))}
+}
+
+// forms write a result for programs and browsers.
+type forms struct{ json, junit, html func(io.Writer) error }
+
+func formsOf(v *verdict.Verdict) forms {
+	return forms{
+		json:  func(w io.Writer) error { return report.WriteJSON(w, v) },
+		junit: func(w io.Writer) error { return report.WriteJUnit(w, v) },
+		html:  func(w io.Writer) error { return report.WriteHTML(w, v) },
+	}
+}
+
+// showAs writes a result in every form, with a text of its own for people.
+func (f *outputFlags) showAs(streams cli.Streams, as forms, exit error, text func(io.Writer) error) error {
+	err := f.write(streams, as)
 	var b strings.Builder
 	return ended(exit, err, text(&b), cli.Show(f.text(streams), b.String()))
 }
 
-// write writes the verdict in the forms for programs and browsers.
-func (f *outputFlags) write(streams cli.Streams, v *verdict.Verdict) error {
-	err := errors.Join(writeFile(f.junit, v, report.WriteJUnit), writeFile(f.html, v, report.WriteHTML))
+// write writes a result in the forms for programs and browsers.
+func (f *outputFlags) write(streams cli.Streams, as forms) error {
+	err := errors.Join(writeFile(f.junit, as.junit), writeFile(f.html, as.html))
 	if f.json == "-" {
-		return errors.Join(err, report.WriteJSON(streams.Out, v))
+		return errors.Join(err, as.json(streams.Out))
 	}
-	return errors.Join(err, writeFile(f.json, v, report.WriteJSON))
+	return errors.Join(err, writeFile(f.json, as.json))
 }
 
 // ended is an exit, or if it says nothing a failure, with what could not be written.
@@ -149,10 +165,10 @@ func ended(exit error, problems ...error) error {
 	return &cli.Exit{Code: code, Err: err}
 }
 
-// writeFile writes a form of a verdict, if a path is given: beside its place, so that there
+// writeFile writes a form of a result, if a path is given: beside its place, so that there
 // is a whole one or none. What stands in the place could not be removed and is
 // written over.
-func writeFile(path string, v *verdict.Verdict, write func(io.Writer, *verdict.Verdict) error) (err error) {
+func writeFile(path string, write func(io.Writer) error) (err error) {
 	if path == "" {
 		return nil
 	}
@@ -164,7 +180,7 @@ func writeFile(path string, v *verdict.Verdict, write func(io.Writer, *verdict.V
 	if err != nil {
 		return fmt.Errorf("cannot write the verdict: %w", err)
 	}
-	err = errors.Join(write(file, v), file.Close())
+	err = errors.Join(write(file), file.Close())
 	if beside != "" && err == nil {
 		err = os.Rename(path+beside, path)
 	}

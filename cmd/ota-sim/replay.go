@@ -98,7 +98,7 @@ func (f *replayFlags) run(ctx context.Context, streams cli.Streams, args []strin
 		return err
 	}
 	v.Record = "" // it goes away with the run
-	return f.showAs(streams, v, exitOf(v), func(w io.Writer) error { return f.compare(w, v.Seed, then, now) })
+	return f.showAs(streams, formsOf(v), exitOf(v), func(w io.Writer) error { return f.compare(w, v.Seed, then, now) })
 }
 
 // compare writes the steps of the device, and how it ended then and now.

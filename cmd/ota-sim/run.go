@@ -31,6 +31,7 @@ type runFlags struct {
 	worldFlags
 	outputFlags
 	startFlags
+	baselineFlags
 	out     string
 	judge   string // hereJudges or mergeJudges
 	metrics string
@@ -83,6 +84,7 @@ Examples:
   ota-sim run my.yaml --seed 7 --json verdict.json --junit report.xml --html report.html
   ota-sim run my.yaml --virtual
   ota-sim run my.yaml --only gateways-000012 --out look
+  ota-sim run my.yaml --virtual --against before
   ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --shard 2/4 --out part-2 --verdict merge
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
@@ -117,6 +119,7 @@ func (f *runFlags) define(flags *pflag.FlagSet) {
 		"merge, whether its history is complete, for merge to judge")
 	f.outputFlags.define(flags)
 	f.startFlags.define(flags)
+	f.baselineFlags.define(flags, "history of an earlier run: hold this one against it, as compare does; may be repeated")
 	flags.StringVar(&f.metrics, "metrics", "",
 		"serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
 	f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as "+
@@ -139,11 +142,19 @@ func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) 
 	if err != nil {
 		return err
 	}
+	before, err := f.openAgainst(ctx, s)
+	if err != nil {
+		return err
+	}
 	v, err := f.carryOut(ctx, f.text(streams), s)
 	if v == nil {
 		return err
 	}
-	return f.show(streams, v, cmp.Or(err, f.exitOf(v)))
+	exit := cmp.Or(err, f.exitOf(v))
+	if before != nil {
+		return f.showAgainst(ctx, streams, before, v, exit)
+	}
+	return f.show(streams, v, exit)
 }
 
 // checkJudge refuses to leave to merge what it cannot judge.
@@ -151,6 +162,8 @@ func (f *runFlags) checkJudge() error {
 	switch {
 	case f.judge == hereJudges:
 		return nil
+	case len(f.against) > 0:
+		return errors.New("--against: a shard that merge judges is compared when it is merged, by ota-sim compare")
 	case f.judge != mergeJudges:
 		return fmt.Errorf("--verdict %s: want %s or %s", f.judge, hereJudges, mergeJudges)
 	case f.shard == "" || f.out == "":
@@ -180,6 +193,9 @@ func (f *runFlags) read(args []string) []string {
 		f.platformKey, f.store.secretFile, f.page.tokenFile)
 	read = append(read, f.trust...)
 	read = append(read, filesIn(f.out)...)
+	for _, name := range f.against {
+		read = append(read, filesIn(name)...)
+	}
 	return slices.DeleteFunc(read, func(path string) bool { return path == "" })
 }
 

@@ -54,3 +54,15 @@ func (a *Area) Add(height func(column int) float64) string {
 func (a *Area) point(b *strings.Builder, column int, height float64) {
 	fmt.Fprintf(b, "%.4g,%.4g ", Size*a.at[column], Size*(1-height))
 }
+
+// Line is a line through these heights, in the columns at these shares of the width, as
+// the path of an SVG of Size by Size.
+func Line(at []float64, height func(column int) float64) string {
+	area := New(at)
+	var b strings.Builder
+	b.WriteString("M")
+	for i := range at {
+		area.point(&b, i, height(i))
+	}
+	return strings.TrimSpace(b.String())
+}

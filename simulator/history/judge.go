@@ -21,9 +21,12 @@ func Judge(ctx context.Context, r *Record) (*verdict.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Part = r.selected.String()
+	v.Part = r.Part()
 	return v, nil
 }
+
+// Part says which devices of the scenario the record is about; empty for all.
+func (r *Record) Part() string { return r.selected.String() }
 
 // judge judges records of one run as one. Several of them are complete.
 func judge(ctx context.Context, records []*Record) (*verdict.Verdict, error) {
@@ -122,6 +125,20 @@ func startsOf(records []*Record) (s verdict.Starts) {
 // Complete reports whether the recorded run came to its end and every event of it
 // could be written.
 func (r *Record) Complete() bool { return r.End != nil && !r.End.Interrupted }
+
+// Lack says what keeps the record from being complete, as what the record does or is;
+// empty if it is complete.
+func (r *Record) Lack() string {
+	switch {
+	case r.document.Incomplete != "":
+		return "is incomplete: " + r.document.Incomplete
+	case r.End == nil:
+		return "has no end: its program was killed, or still runs"
+	case r.End.Interrupted:
+		return "was interrupted"
+	}
+	return ""
+}
 
 // cutShort says that the recorded run did not come to its end.
 func (r *Record) cutShort(v *verdict.Verdict) {

@@ -126,16 +126,10 @@ func checkComplete(records []*Record) error {
 	of := records[0].Info.Shards
 	var words []string
 	for _, i := range lost[:min(len(lost), keptLost)] {
-		switch r := given[i]; {
-		case r == nil:
+		if r := given[i]; r == nil {
 			words = append(words, fmt.Sprintf("shard %d/%d is not among the given directories", i, of))
-		case r.document.Incomplete != "":
-			words = append(words, fmt.Sprintf("shard %d/%d in %s is incomplete: %s", i, of, r.Dir, r.document.Incomplete))
-		case r.End != nil:
-			words = append(words, fmt.Sprintf("shard %d/%d in %s was interrupted", i, of, r.Dir))
-		default:
-			words = append(words, fmt.Sprintf("shard %d/%d in %s has no end: its program was killed, or still runs", i, of,
-				r.Dir))
+		} else {
+			words = append(words, fmt.Sprintf("shard %d/%d in %s %s", i, of, r.Dir, r.Lack()))
 		}
 	}
 	if more := len(lost) - keptLost; more > 0 {

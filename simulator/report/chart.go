@@ -86,10 +86,7 @@ func newSeriesChart(v *verdict.Verdict) *seriesChart {
 	last := len(moments) - 1
 	moments[last].At = f.Duration // the last slice goes beyond the run
 	c := &seriesChart{Devices: grouped(f.Devices), End: verdict.Seconds(f.Duration),
-		Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
-	for _, quarter := range []int{1, 2, 3, 4} {
-		c.Grid = append(c.Grid, tick{At: percent(1-float64(quarter)/4, 1), Label: grouped(f.Devices * quarter / 4)})
-	}
+		Grid: deviceGrid(f.Devices), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
 	at := make([]float64, len(moments))
 	for i := range moments {
 		at[i] = moments[i].At.Seconds() / f.Duration.Seconds()

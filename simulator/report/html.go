@@ -16,6 +16,7 @@ import (
 
 	"otafleet/internal/ota"
 	"otafleet/internal/shell"
+	"otafleet/simulator/compare"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -64,8 +65,9 @@ type page struct {
 	Text      string
 	Cut       bool // whether Text is not all of it
 	Run       string
-	Piped     string // the file that the scenario has to be put into before, if any
-	Again     string // the command that judges the record again; empty without one
+	Piped     string        // the file that the scenario has to be put into before, if any
+	Again     string        // the command that judges the record again; empty without one
+	Compared  *comparedView // nil for a run that was not compared
 }
 
 // headline is the verdict in a word and a sentence or two.
@@ -80,24 +82,38 @@ type keyFigure struct{ Label, Value, Note string }
 
 // WriteHTML writes the verdict as one page for a browser. It needs nothing from
 // anywhere else, and forbids itself to ask for it.
-func WriteHTML(w io.Writer, v *verdict.Verdict) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
+func WriteHTML(w io.Writer, v *verdict.Verdict) error { return writePage(w, reportPage, newPage(v)) }
+
+// WriteComparedHTML writes a verdict as a page that has the comparison of its run, too.
+func WriteComparedHTML(w io.Writer, v *verdict.Verdict, c *compare.Comparison) error {
+	p := newPage(v)
+	p.Compared = newComparedView(c)
+	return writePage(w, reportPage, p)
+}
+
+// writePage writes what a page's template shows.
+func writePage(w io.Writer, text string, shows any) error {
+	t, err := newTemplate(text)
+	if err != nil {
+		return fmt.Errorf("cannot make the page: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, shows); err != nil {
+		return fmt.Errorf("cannot make the page: %w", err)
+	}
+	_, err = b.WriteTo(w)
+	return err
+}
+
+func newTemplate(text string) (*template.Template, error) {
+	return template.New("page").Funcs(template.FuncMap{
 		"number": grouped, "seconds": verdict.Seconds, "bytes": ota.FormatSize, "share": percentOf, "label": classLabel,
 		"starts": func(s verdict.Starts) string { return startsWords(&s) },
 		"first":  func(all []*deviceRow) []*deviceRow { return all[:min(len(all), openRows)] },
 		"rest":   func(all []*deviceRow) []*deviceRow { return all[min(len(all), openRows):] },
 		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 MST") },
 		"day":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	}).Parse(reportPage)
-	if err != nil {
-		return fmt.Errorf("cannot make the page: %w", err)
-	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, newPage(v)); err != nil {
-		return fmt.Errorf("cannot make the page: %w", err)
-	}
-	_, err = b.WriteTo(w)
-	return err
+	}).Parse(text + comparedPart)
 }
 
 func newPage(v *verdict.Verdict) *page {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"otafleet/simulator/compare"
 	"otafleet/simulator/scenario"
 	"otafleet/simulator/verdict"
 )
@@ -39,6 +40,7 @@ type document struct {
 	HistoryDigest string                            `json:"history_digest"`
 	Resources     resourceDocument                  `json:"resources"`
 	Starts        *startsDocument                   `json:"starts,omitempty"` // of several processes
+	Comparison    *comparisonDocument               `json:"comparison,omitempty"`
 }
 
 type classDocument struct {
@@ -149,7 +151,23 @@ type resourceDocument struct {
 }
 
 // WriteJSON writes the verdict for a program. Times are in seconds.
-func WriteJSON(w io.Writer, v *verdict.Verdict) error {
+func WriteJSON(w io.Writer, v *verdict.Verdict) error { return encode(w, newVerdictDocument(v)) }
+
+// WriteComparedJSON writes a verdict with the comparison of its run in it.
+func WriteComparedJSON(w io.Writer, v *verdict.Verdict, c *compare.Comparison) error {
+	d := newVerdictDocument(v)
+	d.Comparison = newComparisonDocument(c)
+	return encode(w, d)
+}
+
+func encode(w io.Writer, document any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false) // it is no page, and ">= 99%" is easier to search for
+	return out.Encode(document)
+}
+
+func newVerdictDocument(v *verdict.Verdict) *document {
 	f := v.Figures
 	d := document{
 		Scenario: v.Scenario.Name, Held: v.Held, Interrupted: v.Interrupted, Seed: v.Seed, World: v.World, Part: v.Part,
@@ -188,10 +206,7 @@ func WriteJSON(w io.Writer, v *verdict.Verdict) error {
 		d.Rules = append(d.Rules, ruleDocument{Name: r.Name, Fleet: r.Fleet,
 			Occasions: v.RuleOccasions(i), Broken: r.Broken, First: r.First()})
 	}
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false) // it is no page, and ">= 99%" is easier to search for
-	return out.Encode(d)
+	return &d
 }
 
 func newSpanDoc(d *verdict.Distribution) spanDoc {

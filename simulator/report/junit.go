@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 
 	"otafleet/simulator/verdict"
 )
@@ -49,34 +50,50 @@ type junitFailure struct {
 // expectation, in a suite of the scenario's name for those of the whole run, and
 // in one for each fleet that expectations are about.
 func WriteJUnit(w io.Writer, v *verdict.Verdict) error {
-	name := v.Scenario.Name
-	all := junitSuites{Name: name}
-	byName := map[string]*junitSuite{}
+	all := junitSuites{Name: v.Scenario.Name}
+	all.addVerdict(v)
+	return all.write(w)
+}
+
+func (all *junitSuites) addVerdict(v *verdict.Verdict) {
 	for _, e := range v.Expectations {
-		class := name
+		class := v.Scenario.Name
 		if e.Fleet != "" {
 			class += "." + e.Fleet
 		}
-		suite := byName[class]
-		if suite == nil {
-			suite = newSuite(v, class)
-			byName[class], all.Suites = suite, append(all.Suites, suite)
-		}
-		suite.Tests++
-		all.Tests++
 		c := junitCase{Class: class, Name: e.Name, Out: "measured: " + e.Measured}
 		switch {
 		case e.Deferred:
-			suite.Skipped++
-			all.Skipped++
 			c.Skipped = &struct{}{}
 		case !e.Held:
-			suite.Failures++
-			all.Failures++
 			c.Failure = &junitFailure{Message: e.Name + ": measured " + e.Measured}
 		}
-		suite.Cases = append(suite.Cases, c)
+		all.add(v, c)
 	}
+}
+
+// add adds a case to the suite of its class, which is about the run of a verdict.
+func (all *junitSuites) add(v *verdict.Verdict, c junitCase) {
+	i := slices.IndexFunc(all.Suites, func(s *junitSuite) bool { return s.Name == c.Class })
+	if i < 0 {
+		i = len(all.Suites)
+		all.Suites = append(all.Suites, newSuite(v, c.Class))
+	}
+	suite := all.Suites[i]
+	suite.Tests++
+	all.Tests++
+	if c.Skipped != nil {
+		suite.Skipped++
+		all.Skipped++
+	}
+	if c.Failure != nil {
+		suite.Failures++
+		all.Failures++
+	}
+	suite.Cases = append(suite.Cases, c)
+}
+
+func (all *junitSuites) write(w io.Writer) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
