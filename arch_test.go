@@ -86,6 +86,7 @@ var layout = []layer{
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
 	{"simulator/barrier", "", ""},
+	{"simulator/cluster", "internal/ota internal/shell internal/yamlform", ""},
 	// it judges, and draws nothing
 	{"simulator/verdict", "simulator/scenario internal/ota", "simulator/verdict/verdicttest"},
 	{"simulator/compare", "simulator/verdict simulator/scenario", "simulator/verdict/verdicttest"},
@@ -175,7 +176,7 @@ var adapters = []adapter{
 		"a program says whom it trusts, no library"},
 	{"golang.org/x/time", "agent/download", "",
 		"only downloads are held to a rate"},
-	{"go.yaml.in/yaml", "internal/yamlform", "simulator/scenario simulator/platform/api",
+	{"go.yaml.in/yaml", "internal/yamlform", "simulator/cluster simulator/scenario simulator/platform/api cmd/ota-sim",
 		"one strict reader, which gives all mistakes at once, each with its line"},
 	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario simulator/platform/api",
 		"the schemas are for third parties; parser and API do not need them"},

@@ -52,6 +52,7 @@ var pure = map[string]string{
 	"agent":                      "runner.go effect.go silent.go restart.go", // they execute what the machine decides
 	"agent/download/policy":      "",
 	"simulator/enrol":            "",
+	"simulator/cluster":          "",
 	"simulator/fleet":            "",
 	"simulator/selection":        "",
 	"simulator/verdict":          "",

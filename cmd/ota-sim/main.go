@@ -28,7 +28,7 @@ func program() *cli.Program {
 		Summary: "upgrade a fleet of virtual devices through scripted failures, and judge the outcome",
 		Verbs: []cli.Verb{
 			runVerb(), planVerb(), enrolVerb(), exploreVerb(), validateVerb(), listVerb(), reportVerb(), mergeVerb(),
-			compareVerb(), replayVerb(),
+			compareVerb(), replayVerb(), clusterVerb(),
 			platformVerb(), packVerb(), keygenVerb(), signVerb(), verifyVerb(),
 			cli.CompletionVerb("ota-sim", program), cli.VersionVerb("ota-sim", version),
 		},

@@ -14,6 +14,7 @@ import (
 
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
@@ -21,6 +22,7 @@ import (
 	"otafleet/simulator/platform"
 	"otafleet/simulator/preflight"
 	"otafleet/simulator/real"
+	"otafleet/simulator/selection"
 	"otafleet/simulator/verdict"
 	"otafleet/simulator/virtual"
 )
@@ -209,6 +211,9 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 	if c.dialect, err = dialectOf(f.platform, s.Scenario); err != nil {
 		return nil, err
 	}
+	if err := f.ownPrefix(c.selected.Shard()); err != nil {
+		return nil, err
+	}
 	world, err := f.real(c, f.devices)
 	if err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
@@ -236,6 +241,15 @@ func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*ve
 			f.staging.name)
 	}
 	return v, err
+}
+
+// ownPrefix keeps the fake platforms apart that share a broker: all processes of a run
+// that is divided by --shard auto have one command line.
+func (f *runFlags) ownPrefix(shard selection.Shard) error {
+	if f.shard != autoShard || !f.fakePlatform {
+		return nil
+	}
+	return f.changed.Set("prefix", fmt.Sprintf("%s/%d", cmp.Or(f.prefix, wire.DefaultPrefix), shard.Index))
 }
 
 // fits refuses a run that this machine cannot bear, with the commands that it

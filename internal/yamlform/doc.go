@@ -24,7 +24,9 @@
 // and quotes never matter. Aliases are followed within bounds; merge keys and
 // tags are refused, for a reader should see what a document says.
 //
-// The package does not write YAML and knows nothing of what a document means:
+// Write is the other way: it gives values as YAML.
+//
+// The package knows nothing of what a document means:
 // a rule about a value is a function of the caller, and a rule about several
 // values is the caller's own code, which reports through Map.Problemf.
 package yamlform

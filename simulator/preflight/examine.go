@@ -27,12 +27,13 @@ const (
 // files that the run has open at most.
 func (r Run) files() int64 {
 	if r.Embedded {
-		return 2*r.sessions() + reservedFiles
+		return 2*r.Ports() + reservedFiles
 	}
-	return r.sessions() + reservedFiles
+	return r.Ports() + reservedFiles
 }
 
-func (r Run) sessions() int64 {
+// Ports that the run needs on the way to one broker: one for each session.
+func (r Run) Ports() int64 {
 	n := 0
 	for _, ofFleet := range r.Sessions {
 		n += ofFleet
@@ -47,13 +48,13 @@ func (r Run) Memory() int64 {
 		return n + int64(r.Devices)*embeddedMemory
 	}
 	if r.Secure {
-		n += r.sessions() * secureMemory
+		n += r.Ports() * secureMemory
 	}
 	return n + int64(r.Devices)*deviceMemory
 }
 
-// part is what each of so many processes runs at most.
-func (r Run) part(of int) Run {
+// Part is what each of so many processes runs, if they are alike.
+func (r Run) Part(of int) Run {
 	r.Devices = (r.Devices + of - 1) / of
 	sessions := make([]int, len(r.Sessions))
 	for i, n := range r.Sessions {
@@ -107,12 +108,13 @@ func Examine(r Run, m Machine) Result {
 func checks(r Run, m Machine) []Check {
 	return []Check{
 		{Files, r.files(), m.Files},
-		{Ports, r.sessions(), m.Ports * int64(max(1, r.Sources))},
+		{Ports, r.Ports(), m.Ports * int64(max(1, r.Sources))},
 		{Memory, r.Memory(), m.Memory},
 	}
 }
 
-func fits(r Run, m Machine) bool {
+// Fits reports whether a run fits a machine.
+func Fits(r Run, m Machine) bool {
 	for _, c := range checks(r, m) {
 		if !c.Fits() {
 			return false
@@ -127,18 +129,18 @@ const mostShards = 1000
 // mend finds the fewest processes with which the run fits, and the fewest source
 // addresses: processes that share a broker share the ports on the way to it, too.
 func mend(r Run, m Machine) Mend {
-	if fits(r, m) {
+	if Fits(r, m) {
 		return Mend{}
 	}
 	var mend Mend
 	if !r.Embedded && !checks(r, m)[Ports].Fits() {
-		mend.Sources = int((r.sessions() + m.Ports - 1) / m.Ports)
-		if r.Sources = mend.Sources; fits(r, m) {
+		mend.Sources = int((r.Ports() + m.Ports - 1) / m.Ports)
+		if r.Sources = mend.Sources; Fits(r, m) {
 			return mend
 		}
 	}
 	for n := 2; n <= min(mostShards, r.Devices); n++ {
-		if part := r.part(n); fits(part, m) {
+		if part := r.Part(n); Fits(part, m) {
 			mend.Shards, mend.InTurn = n, m.Memory > 0 && int64(n)*part.Memory() > m.Memory
 			return mend
 		}

@@ -86,11 +86,11 @@ func TestWhatMendsFits(t *testing.T) {
 				got := Examine(r, m).Mend
 				require.False(t, got.Over, "%d devices", devices)
 				r.Sources = got.Sources
-				part := r.part(max(1, got.Shards))
+				part := r.Part(max(1, got.Shards))
 				assert.GreaterOrEqual(t, part.Devices*max(1, got.Shards), devices)
 				assert.True(t, Examine(part, m).Fits(), "%d devices, %d files: %+v", devices, files, got)
 				if got.Shards > 1 {
-					assert.False(t, fits(r.part(got.Shards-1), m), "fewer processes would do")
+					assert.False(t, Fits(r.Part(got.Shards-1), m), "fewer processes would do")
 				}
 			}
 		}

@@ -42,11 +42,13 @@ var untyped = map[string]string{
 		"operator.txt": stagedThere,
 	"ota-sim run my.yaml --virtual --shard auto --out s3://bucket/nightly --verdict merge": inStore,
 	"ota-sim merge s3://bucket/nightly --wait 8 --wait-at-most 2h --junit report.xml":      inStore,
+	"ota-sim merge s3://bucket/million-1 --html report.html --junit report.xml":            inStore,
 	"ota-sim merge s3://bucket/run --wait 8 --wait-at-most 2h --junit report.xml":          inStore,
-	"ota-sim enrol thousand --out staging --remove":                                        "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
-	"ota-sim completion fish | source":                                                     "internal/cli/tools_test.go does it in fish",
-	"ota-agent completion fish | source":                                                   "internal/cli/tools_test.go does it in fish",
-	"bin/ota-agent run --config examples/agent.yaml":                                       guided,
+
+	"ota-sim enrol thousand --out staging --remove":  "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
+	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
+	"ota-agent completion fish | source":             "internal/cli/tools_test.go does it in fish",
+	"bin/ota-agent run --config examples/agent.yaml": guided,
 }
 
 // Where there is a hawkBit for what needs one.
@@ -73,6 +75,14 @@ var thirdParty = map[string]string{
 
 	"source <(ota-agent completion zsh)": "internal/cli/tools_test.go does it in zsh",
 	"source <(ota-sim completion zsh)":   "internal/cli/tools_test.go does it in zsh",
+
+	"skopeo copy oci-archive:dist/ota-sim-amd64.oci.tar docker://registry.example/ota-sim:v1": "skopeo's own: " +
+		"test/release/image_test.go opens the image",
+	"kubectl create secret generic bucket --from-literal=AWS_ENDPOINT_URL=https://store.example " +
+		"--from-literal=AWS_ACCESS_KEY_ID=ID --from-literal=AWS_SECRET_ACCESS_KEY=KEY": "Kubernetes' own",
+	"kubectl create secret generic staging --from-file=staging.pub --from-file=operator.txt": "Kubernetes' own",
+	"kubectl logs --follow --pod-running-timeout=10m job/ota-sim-million-merge":              "Kubernetes' own",
+	"kubectl wait --for=condition=Complete job/ota-sim-million-merge":                        "Kubernetes' own",
 
 	"systemctl start ota-agent":                              "test/deb/deb_test.go starts the service",
 	"systemctl daemon-reload && systemctl restart ota-agent": "test/deb/deb_test.go starts the service",

@@ -24,7 +24,7 @@ func place(name string, line int) string {
 // code that begins with one of them, and a space, is what is typed there.
 var typable = regexp.MustCompile(
 	`^((bin/)?ota-(sim|agent)|make|go|curl|chmod|dpkg|echo|mkdir|grub-editenv|rauc|swupdate|systemctl|` +
-		`systemd-[a-z]+|source|ulimit|scripts/[a-z-]+\.sh|[A-Z_]+=\S+ (make|go|ota-sim)) `,
+		`kubectl|skopeo|systemd-[a-z]+|source|ulimit|scripts/[a-z-]+\.sh|[A-Z_]+=\S+ (make|go|ota-sim)) `,
 )
 
 // wordy is a span that may be a command: several words, of which the first may be
@@ -51,7 +51,7 @@ var phrases = []string{
 }
 
 // spoken are the documents in which verbs stand without their program.
-var spoken = map[string]string{"OPERATOR.md": "ota-agent", "SCENARIOS.md": "ota-sim"}
+var spoken = map[string]string{"OPERATOR.md": "ota-agent", "SCENARIOS.md": "ota-sim", "CLUSTER.md": "ota-sim"}
 
 // others are the blocks without a language that are no commands, by what is in
 // their first line.

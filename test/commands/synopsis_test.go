@@ -57,10 +57,9 @@ func parse(words []string) (complete bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%s %s: %w", program, verb, err)
 	}
-	least, most := 1, 1
+	least := len(strings.Fields(s.args))
+	most := least
 	switch {
-	case s.args == "":
-		least, most = 0, 0
 	case strings.HasSuffix(s.args, "…"):
 		most = len(args)
 	case strings.HasPrefix(s.args, "["):
@@ -210,7 +209,7 @@ func TestFlagsInDocuments(t *testing.T) {
 func TestEveryFlagIsExplained(t *testing.T) {
 	for program, documents := range map[string][]string{
 		"ota-agent": {"docs/OPERATOR.md"}, "ota-sim": {"docs/SCENARIOS.md", "docs/FLEETS.md", "docs/PLATFORM.md",
-			"docs/PLATFORMS.md", "docs/OPERATOR.md"},
+			"docs/CLUSTER.md", "docs/PLATFORMS.md", "docs/OPERATOR.md"},
 	} {
 		text := ""
 		for _, name := range documents {
