@@ -19,6 +19,7 @@ VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
+SOAK      := 10m
 SEEDS     := 2000
 # How long the tests of one package may take on a machine that does much else.
 PATIENCE  := 40m
@@ -154,7 +155,7 @@ vuln: ## no program calls a function with a known vulnerability
 memory: ## the agent's memory, idle and at work, is not more than a device can bear
 	scripts/memory.sh --check
 
-.PHONY: bench delta fleet herd devices hundred-thousand peers fuzz cover
+.PHONY: bench delta fleet herd devices soak hundred-thousand peers fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -tags real -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -171,6 +172,9 @@ herd: ## the memory of ten thousand devices that arrive at once, beside that of 
 
 devices: ## what an idle virtual device takes of memory, with and without TLS, and a session of the embedded broker
 	MOSQUITTO=$(MOSQUITTO) scripts/devices.sh
+
+soak: build ## three hundred virtual devices on real sockets, upgraded every half a minute for SOAK (10m): neither memory nor times grow
+	SOAK=$(SOAK) scripts/soak.sh
 
 hundred-thousand: ## a hundred thousand devices over TCP and MQTT, in six processes; six minutes
 	MOSQUITTO=$(MOSQUITTO) scripts/hundred-thousand.sh

@@ -61,7 +61,9 @@ func TestEveryScenarioIsOnePage(t *testing.T) {
 		assert.NotEmpty(t, s.Expect.Reports, "%s: what becomes of the reports", name)
 		assert.True(t, s.Expect.AllFaultsFired || len(s.Expect.FaultsFired) > 0 || len(s.Faults) == 0,
 			"%s: a fault that never strikes proves nothing", name)
-		assert.LessOrEqual(t, s.Duration, 8*time.Hour, "%s: a night in virtual time", name)
+		if longest := 8 * time.Hour; s.Windows == 0 {
+			assert.LessOrEqual(t, s.Duration, longest, "%s: a night in virtual time", name)
+		}
 	}
 }
 

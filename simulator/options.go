@@ -24,6 +24,9 @@ type Options struct {
 	// Begin is called when everything is prepared: the run's time begins when it returns,
 	// and with an error it does not. nil begins at once.
 	Begin func(context.Context) error
+	// Memory is how many bytes the run takes, of one with windows; nil for what the process
+	// has resident.
+	Memory func() int64
 	// Started is called once the run is under way, and before it ends; nil for no call.
 	Started func(Run)
 }

@@ -5,8 +5,9 @@ import "time"
 // Snapshot is the state of a run at a moment.
 type Snapshot struct {
 	Elapsed time.Duration
-	Devices int // that the run has
-	Ended   int // in virtual time, where nothing else is known before the end
+	Share   float64 // of the run that is over, 0 to 1, if it lasts as long as it may
+	Devices int     // that the run has
+	Ended   int     // in virtual time, where nothing else is known before the end
 
 	Arrived   int
 	Connected int
@@ -18,6 +19,9 @@ type Snapshot struct {
 	Failures  []Tally // reports of a failure by its code, the most frequent first
 	PowerCuts int
 	Upgrades  Times // of the devices that were upgraded, as in a verdict
+
+	Windows int    // of a rolling verdict that are over; 0 in virtual time
+	Window  string // the verdict on the last of them, in a line
 }
 
 // Tally is how often something has happened.

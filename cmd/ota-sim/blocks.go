@@ -33,6 +33,9 @@ func block(x *screen, s, before simulator.Snapshot, width int) []string {
 	if len(s.Failures) > 0 {
 		lines = append(lines, x.paint(red, tallies("  errors ", s.Failures, width)))
 	}
+	if s.Windows > 0 {
+		lines = append(lines, "  "+windowLine(&s))
+	}
 	return lines
 }
 

@@ -78,11 +78,25 @@ func (l *live) show() {
 
 // realRun shows a run in the real world.
 type realRun struct {
-	run    simulator.Run
-	recent []simulator.Snapshot // the last of them, at most rateOver
+	run     simulator.Run
+	recent  []simulator.Snapshot // the last of them, at most rateOver
+	windows int                  // of a rolling verdict that have been shown in a log
 }
 
-func (r *realRun) line() string { return line(r.run.Snapshot()) }
+func (r *realRun) line() string {
+	s := r.run.Snapshot()
+	text := line(s)
+	if s.Windows > r.windows {
+		r.windows = s.Windows
+		text += "\n" + windowLine(&s)
+	}
+	return text
+}
+
+// windowLine tells of the last window that is over.
+func windowLine(s *simulator.Snapshot) string {
+	return fmt.Sprintf("window %d, %s", s.Windows, s.Window)
+}
 
 func (r *realRun) block(x *screen, width int) []string {
 	s, before := r.run.Snapshot(), simulator.Snapshot{}

@@ -102,6 +102,10 @@ func planLine(p *scenario.Plan) string {
 	if p.Ends > 0 {
 		text += ", until " + yamlform.FormatDuration(p.Ends)
 	}
+	if r := p.Repeat; r != nil {
+		text += fmt.Sprintf(", every %s, %s, versions %s", yamlform.FormatDuration(r.Every), ota.Counted(r.Rounds, "round"),
+			r.Versions)
+	}
 	return text
 }
 

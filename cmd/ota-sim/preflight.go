@@ -35,12 +35,14 @@ func (c *choice) needs(f *worldFlags, sources int) preflight.Run {
 func images(s *scenario.Scenario) (bytes, chunk int64) {
 	made := map[scenario.PackageName]bool{}
 	for i := range s.Plans {
-		for k := range s.Plans[i].Components {
-			c := &s.Plans[i].Components[k]
-			if name := c.PackageOf(s.Plans[i].Product); !made[name] {
-				made[name] = true
-				bytes += c.Size
-				chunk = max(chunk, int64(c.Chunk))
+		for _, p := range s.Plans[i].Making() {
+			for k := range p.Components {
+				c := &p.Components[k]
+				if name := c.PackageOf(p.Product); !made[name] {
+					made[name] = true
+					bytes += c.Size
+					chunk = max(chunk, int64(c.Chunk))
+				}
 			}
 		}
 	}

@@ -87,6 +87,9 @@ func (r *recording) end(ctx context.Context, v *verdict.Verdict, page bool) {
 	if err == nil && page {
 		err = r.addLogs(ctx, v)
 	}
+	if until, limited := r.writer.Until(); limited {
+		v.KeptUntil = until
+	}
 	if err != nil {
 		v.LoseHistory(err)
 	}
@@ -95,7 +98,7 @@ func (r *recording) end(ctx context.Context, v *verdict.Verdict, page bool) {
 // complete ends the history with what the verdict knows beyond the events.
 func (r *recording) complete(v *verdict.Verdict) error {
 	end := history.End{Began: r.began, Interrupted: v.Interrupted, Drawn: map[string]int{},
-		Refused: v.Figures.Refused, Resources: v.Resources}
+		Refused: v.Figures.Refused, Resources: v.Resources, Memory: v.Figures.Memory}
 	for i := range v.Figures.Faults {
 		end.Drawn[v.Figures.Faults[i].Name] = v.Figures.Faults[i].Drawn
 	}

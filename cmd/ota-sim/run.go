@@ -15,6 +15,7 @@ import (
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
 	"otafleet/internal/wire"
+	"otafleet/internal/yamlform"
 	"otafleet/scenarios"
 	"otafleet/simulator"
 	"otafleet/simulator/history"
@@ -34,14 +35,15 @@ type runFlags struct {
 	outputFlags
 	startFlags
 	baselineFlags
-	out     string
-	judge   string // hereJudges or mergeJudges
-	metrics string
-	quiet   bool
-	page    pageFlags
-	changed *pflag.FlagSet
-	memory  int64 // bytes that the run was found to take at most
-	gate    gate
+	out      string
+	outLimit string // how much the history may take, as it was given; empty for any size
+	judge    string // hereJudges or mergeJudges
+	metrics  string
+	quiet    bool
+	page     pageFlags
+	changed  *pflag.FlagSet
+	memory   int64 // bytes that the run was found to take at most
+	gate     gate
 }
 
 // Where a shard is judged.
@@ -117,6 +119,8 @@ func (f *runFlags) define(flags *pflag.FlagSet) {
 	f.worldFlags.define(flags)
 	flags.StringVar(&f.out, "out", "", "keep the history of the run in this directory, or in s3://BUCKET/PREFIX, "+
 		"for report, merge and replay; with --shard auto, in part-i below it")
+	flags.StringVar(&f.outLimit, "out-limit", "", "keep no more of the history once it takes so much, such as 10GiB; "+
+		"the run goes on")
 	flags.StringVar(&f.judge, "verdict", hereJudges, "what the exit code of a shard says: here, whether it held; "+
 		"merge, whether its history is complete, for merge to judge")
 	f.outputFlags.define(flags)
@@ -130,7 +134,8 @@ func (f *runFlags) define(flags *pflag.FlagSet) {
 }
 
 func (f *runFlags) run(ctx context.Context, streams cli.Streams, args []string) error {
-	if err := errors.Join(f.checkJudge(), f.outApart()); err != nil {
+	_, badLimit := f.historyLimit()
+	if err := errors.Join(f.checkJudge(), badLimit, f.outApart()); err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	if err := f.outputFlags.begin(f.read(args)...); err != nil {
@@ -172,6 +177,29 @@ func (f *runFlags) checkJudge() error {
 		return errors.New("--verdict merge is for a shard whose history is kept: give --shard and --out, too")
 	}
 	return nil
+}
+
+// leastLimit is less than any history of use takes, in bytes.
+const leastLimit = 1 << 20
+
+// historyLimit is how many bytes the history may take; 0 for any number.
+func (f *runFlags) historyLimit() (int64, error) {
+	if f.outLimit == "" {
+		return 0, nil
+	}
+	n, err := yamlform.ParseSize(f.outLimit)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("--out-limit: %w", err)
+	case n < leastLimit:
+		return 0, fmt.Errorf("--out-limit %s: want %s or more", f.outLimit, yamlform.FormatSize(leastLimit))
+	case f.out == "":
+		return 0, errors.New("--out-limit is for a history that is kept: give --out, too")
+	case f.judge == mergeJudges:
+		return 0, errors.New("--out-limit leaves nothing that merge could judge: leave out one of --out-limit and " +
+			"--verdict merge")
+	}
+	return n, nil
 }
 
 // exitOf is the exit code of the run. What merge will judge has done its part when its
@@ -307,6 +335,9 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 		if f.out != place.String() {
 			fmt.Fprintf(text, "%s has an earlier try of this shard: this one is kept in %s\n", place, f.out)
 		}
+	}
+	if limit, _ := f.historyLimit(); limit > 0 {
+		r.writer.Limit(limit)
 	}
 	options := c.options()
 	options.History, f.gate.begins = r.writer, r.writer.Begin

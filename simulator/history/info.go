@@ -76,6 +76,7 @@ type End struct {
 	Drawn       map[string]int // for how many devices each fault was drawn
 	Refused     []string       // orders of the scenario that the platform did not carry out, and why
 	Resources   verdict.Resources
+	Memory      []verdict.MemorySample // of a run with windows
 }
 
 // document is the form of run.json.
@@ -141,6 +142,13 @@ type endDocument struct {
 	Drawn       map[string]int   `json:"drawn"`
 	Refused     []string         `json:"refused,omitempty"`
 	Resources   resourceDocument `json:"resources"`
+	Memory      []memorySample   `json:"memory,omitempty"`
+}
+
+// memorySample is what the run's process had resident at a time of it, in seconds.
+type memorySample struct {
+	At    float64 `json:"at"`
+	Bytes int64   `json:"resident_bytes"`
 }
 
 type resourceDocument struct {
@@ -174,9 +182,13 @@ func thisProcess() string {
 
 func newEnd(end *End, events int64) *endDocument {
 	r := &end.Resources
-	return &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Refused: end.Refused,
+	d := &endDocument{Events: events, Interrupted: end.Interrupted, Drawn: end.Drawn, Refused: end.Refused,
 		Resources: resourceDocument{PeakMemory: r.PeakMemory, Sockets: r.Sockets, Wall: r.Wall.Seconds(),
 			CPU: r.CPU.Seconds(), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
+	for _, s := range end.Memory {
+		d.Memory = append(d.Memory, memorySample{s.At.Seconds(), s.Bytes})
+	}
+	return d
 }
 
 func (d *document) info(text []byte) Info {
@@ -194,9 +206,13 @@ func (d *endDocument) end() *End {
 		return nil
 	}
 	r := &d.Resources
-	return &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Refused: d.Refused,
+	end := &End{Interrupted: d.Interrupted, Drawn: d.Drawn, Refused: d.Refused,
 		Resources: verdict.Resources{PeakMemory: r.PeakMemory, Sockets: r.Sockets, Wall: duration(r.Wall),
 			CPU: duration(r.CPU), CPUs: r.CPUs, Processes: r.Processes, System: r.System}}
+	for _, s := range d.Memory {
+		end.Memory = append(end.Memory, verdict.MemorySample{At: duration(s.At), Bytes: s.Bytes})
+	}
+	return end
 }
 
 // duration is the inverse of Duration.Seconds, to the nanosecond, so that a verdict

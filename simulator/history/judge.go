@@ -166,6 +166,9 @@ func (r *Record) figures(ctx context.Context) (*verdict.Figures, error) {
 	}
 	f := j.Figures(r.Info.Fleets)
 	f.Chosen = len(r.Info.Only) > 0
+	if r.End != nil {
+		f.Memory = r.End.Memory
+	}
 	return f, nil
 }
 

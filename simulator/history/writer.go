@@ -8,9 +8,12 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"otafleet/internal/ota"
 	"otafleet/simulator/verdict"
 )
 
@@ -22,7 +25,9 @@ type Writer struct {
 	encoded  sync.Pool // of *[]byte: lines of the events that AddEvents is given
 
 	mu      sync.Mutex // guards the following
-	file    io.WriteCloser
+	file    counted
+	limit   int64         // bytes of events on the disk, after which none is kept; 0 for any number
+	until   time.Duration // the time of the first event that was not kept; negative while all are
 	encoder *zstd.Encoder
 	buffer  []byte // lines that the encoder does not have yet
 	events  int64
@@ -50,7 +55,7 @@ func Create(ctx context.Context, place Place, info Info) (*Writer, error) {
 		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; "+
 			"choose another place, or remove it", place)
 	}
-	w := &Writer{place: place, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine)}
+	w := &Writer{place: place, document: newDocument(&info), buffer: make([]byte, 0, bufferSize+maxLine), until: -1}
 	if err := w.create(ctx, &info); err != nil {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
@@ -67,12 +72,12 @@ func (w *Writer) create(ctx context.Context, info *Info) error {
 		}
 	}
 	var err error
-	if w.file, err = w.place.Create(ctx, eventsFile); err != nil {
+	if w.file.WriteCloser, err = w.place.Create(ctx, eventsFile); err != nil {
 		return err
 	}
 	// Two blocks are compressed beside the run, each in a small window: events
 	// repeat themselves soon.
-	w.encoder, err = zstd.NewWriter(w.file, zstd.WithEncoderLevel(zstd.SpeedFastest),
+	w.encoder, err = zstd.NewWriter(&w.file, zstd.WithEncoderLevel(zstd.SpeedFastest),
 		zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(512<<10))
 	if err == nil {
 		err = w.document.begin(ctx, w.place) // the record is one from here on
@@ -103,15 +108,46 @@ func (w *Writer) AddEvents(events []verdict.Event) {
 	for i := range events {
 		lines = appendLine(lines, &events[i])
 	}
-	w.add(lines, len(events))
+	if len(events) > 0 {
+		w.add(lines, len(events), events[0].At)
+	}
 	*encoded = lines
 	w.encoded.Put(encoded)
 }
 
-// add records so many events by their lines.
-func (w *Writer) add(lines []byte, events int) {
+// Limit lets no more events be kept once they take so many bytes, or up to a megabyte more:
+// the run goes on without. It is called before there are any.
+func (w *Writer) Limit(bytes int64) { w.limit = bytes }
+
+// Until says since when events were not kept, for their limit; false if all were.
+func (w *Writer) Until() (at time.Duration, limited bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.until, w.until >= 0
+}
+
+// counted counts what is written.
+type counted struct {
+	io.WriteCloser
+	bytes atomic.Int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.WriteCloser.Write(p)
+	c.bytes.Add(int64(n))
+	return n, err
+}
+
+// add records so many events by their lines, the first of which is of a time.
+func (w *Writer) add(lines []byte, events int, at time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.limit > 0 && w.until < 0 && w.file.bytes.Load() >= w.limit {
+		w.until = at
+	}
+	if w.until >= 0 {
+		return
+	}
 	w.events += int64(events)
 	w.buffer = append(w.buffer, lines...)
 	if len(w.buffer) >= bufferSize {
@@ -130,18 +166,24 @@ func (w *Writer) write(lines []byte) {
 	}
 }
 
-// Close ends the record, also that of a run that was interrupted. The error is the first one
-// of the whole record: then the record has no end, and says why if that can still be written.
+// Close ends the record, also that of a run that was interrupted. The error is the first
+// one of the whole record: then the record has no end, and says why if that can still be
+// written. One that has reached its limit has no end either.
 func (w *Writer) Close(end End) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flush()
 	err := cmp.Or(w.err, w.encoder.Close(), w.file.Close())
-	if err != nil {
+	switch {
+	case err != nil:
 		w.document.Incomplete = err.Error()
 		// The disk that has failed may fail again.
 		_ = w.document.write(context.Background(), w.place, infoFile)
-	} else {
+	case w.until >= 0:
+		w.document.Incomplete = fmt.Sprintf("it was to take %s at most, which it took after %s", ota.FormatSize(w.limit),
+			verdict.Seconds(w.until))
+		err = w.document.write(context.Background(), w.place, infoFile)
+	default:
 		w.document.End = newEnd(&end, w.events)
 		if w.document.Start != nil {
 			w.document.Start.Began = end.Began.UTC()

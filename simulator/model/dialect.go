@@ -82,6 +82,15 @@ func unsaid(key, why string) error {
 	return fmt.Errorf("%s: %s: run this scenario with --platform %s", key, why, Native)
 }
 
+// checkOnce refuses a plan that comes again at a platform that gives plans ids of its
+// own: which round a device is at could not be told.
+func checkOnce(p *scenario.Plan, dialect string) error {
+	if p.Repeat == nil {
+		return nil
+	}
+	return unsaid("plans."+p.Name+".repeat", dialect+" does not carry the names of plans, by which rounds are told apart")
+}
+
 // checkAlike refuses plans for a fleet that ask different things of a device on which,
 // as its dialect does not carry them, they have to be configured. differing is the key of
 // what another plan than the first has otherwise; empty for nothing.

@@ -12,7 +12,7 @@ import (
 func checkHawkBit(s *scenario.Scenario) error {
 	var problems []error
 	for i := range s.Plans {
-		problems = append(problems, checkHawkBitPlan(&s.Plans[i]))
+		problems = append(problems, checkHawkBitPlan(&s.Plans[i]), checkOnce(&s.Plans[i], "hawkBit"))
 	}
 	for i := range s.Fleets {
 		problems = append(problems, checkHawkBitFleet(s, &s.Fleets[i]))

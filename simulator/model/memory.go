@@ -93,9 +93,12 @@ func (m *Memory) ForgetPackage(component string) {
 	}
 }
 
-// Numbers are the highest numbers seen of each plan's reports. A device has a plan
-// or two.
+// Numbers are the highest numbers seen of each plan's reports, of the last plans that the
+// device has had.
 type Numbers []numbered
+
+// mostNumbers is of how many plans the numbers are kept: more than an agent remembers.
+const mostNumbers = agent.MaxPast + agent.MaxEnded + 64
 
 type numbered struct {
 	plan string
@@ -105,12 +108,15 @@ type numbered struct {
 // Raise takes a report's number, and reports whether it is higher than all of its
 // plan before it.
 func (n *Numbers) Raise(plan string, seq int) bool {
-	for i := range *n {
+	for i := len(*n) - 1; i >= 0; i-- { // the last one is the most likely
 		if last := &(*n)[i]; last.plan == plan {
 			higher := seq > last.seq
 			last.seq = max(last.seq, seq)
 			return higher
 		}
+	}
+	if len(*n) == mostNumbers {
+		*n = slices.Delete(*n, 0, 1)
 	}
 	*n = append(*n, numbered{plan, seq})
 	return true

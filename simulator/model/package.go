@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
@@ -29,23 +30,21 @@ func MakePackages(s *scenario.Scenario, seed uint64, key ed25519.PrivateKey, cre
 	made := map[scenario.PackageName]bool{}
 	var all []Package
 	for i := range s.Plans {
-		p := &s.Plans[i]
-		for k := range p.Components {
-			c := &p.Components[k]
-			name := c.PackageOf(p.Product)
-			if made[name] {
-				continue
+		for later, p := range s.Plans[i].Making() {
+			for k := range p.Components {
+				c := &p.Components[k]
+				name := c.PackageOf(p.Product)
+				if made[name] {
+					continue
+				}
+				made[name] = true
+				release := cmp.Or(int64(c.Release), int64(i+1)) + int64(later)
+				pkg, err := makeOne(p, c, seed, release, key, created)
+				if err != nil {
+					return nil, fmt.Errorf("cannot make the package of %s for plan %s: %w", c.ID, p.Name, err)
+				}
+				all = append(all, pkg)
 			}
-			made[name] = true
-			release := int64(c.Release)
-			if release == 0 {
-				release = int64(i + 1)
-			}
-			pkg, err := makeOne(p, c, seed, release, key, created)
-			if err != nil {
-				return nil, fmt.Errorf("cannot make the package of %s for plan %s: %w", c.ID, p.Name, err)
-			}
-			all = append(all, pkg)
 		}
 	}
 	return all, nil

@@ -13,7 +13,7 @@ import (
 func checkQuecThing(s *scenario.Scenario) error {
 	var problems []error
 	for i := range s.Plans {
-		problems = append(problems, checkQuecThingPlan(&s.Plans[i]))
+		problems = append(problems, checkQuecThingPlan(&s.Plans[i]), checkOnce(&s.Plans[i], "quecthing"))
 	}
 	modules := map[string]string{} // by product
 	for i := range s.Fleets {

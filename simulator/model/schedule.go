@@ -27,6 +27,8 @@ type Surroundings interface {
 	DropConnections(fleet string)
 	// Order gives the platform an order as soon as it is there to take it.
 	Order(engine.Command)
+	// Create gives it a plan, in the same way.
+	Create(*scenario.Plan)
 }
 
 // Step is something that happens at its time of a run, whatever the devices do.
@@ -49,7 +51,7 @@ func Schedule(s *scenario.Scenario, plans bool) []Step {
 		}
 	}
 	for i := range s.Events {
-		all = append(all, eventSteps(&s.Events[i])...)
+		all = append(all, eventSteps(s, &s.Events[i])...)
 	}
 	all = slices.DeleteFunc(all, func(step Step) bool { return step.At >= s.Duration })
 	slices.SortStableFunc(all, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
@@ -58,6 +60,9 @@ func Schedule(s *scenario.Scenario, plans bool) []Step {
 
 // planSteps are when a plan comes into effect, and when devices get it or lose it.
 func planSteps(p *scenario.Plan) []Step {
+	if p.Repeat != nil {
+		return roundSteps(p)
+	}
 	all := []Step{{At: p.Starts, Do: order(engine.Activate{Plan: p.Name})}}
 	if opens := firstPush(p); opens > p.Starts {
 		all = append(all, Step{At: opens + grace})
@@ -66,6 +71,34 @@ func planSteps(p *scenario.Plan) []Step {
 		all = append(all, Step{At: p.Ends + grace})
 	}
 	return all
+}
+
+// keptRounds is how many rounds of a plan the platform keeps when one begins: itself, and
+// the one whose last devices may be at work.
+const keptRounds = 2
+
+// roundSteps are those of each round of a plan. A round is created when it begins, and
+// retired later, so that the platform does not keep more for a longer run.
+func roundSteps(p *scenario.Plan) []Step {
+	var all []Step
+	for n := 1; n <= p.Repeat.Rounds; n++ {
+		round := p.Round(n)
+		all = append(all, Step{At: round.Starts, Do: func(s Surroundings) { beginRound(s, p, n) }})
+		if opens := firstPush(round); opens > round.Starts && (round.Ends == 0 || opens < round.Ends) {
+			all = append(all, Step{At: opens + grace})
+		}
+	}
+	return all
+}
+
+// beginRound lets the n-th round of a plan begin. The round before it ends by itself.
+func beginRound(s Surroundings, p *scenario.Plan, n int) {
+	round := p.Round(n)
+	s.Create(round)
+	s.Order(engine.Activate{Plan: round.Name})
+	if n > keptRounds {
+		s.Order(engine.Retire{Plan: p.Round(n - keptRounds).Name})
+	}
 }
 
 // firstPush is when a plan's window first allows it to be pushed.
@@ -87,8 +120,8 @@ func firstPush(p *scenario.Plan) time.Duration {
 }
 
 // eventSteps are an event, what undoes it, and what it brings about by itself.
-func eventSteps(e *scenario.Event) []Step {
-	do, undo := effect(e)
+func eventSteps(s *scenario.Scenario, e *scenario.Event) []Step {
+	do, undo := effect(s, e)
 	all := []Step{{At: e.At, Event: e, Do: do}}
 	if e.For > 0 {
 		all = append(all, Step{At: e.At + e.For, Do: undo})
@@ -102,7 +135,11 @@ func eventSteps(e *scenario.Event) []Step {
 
 // effect is what an event does, and what undoes it after its time; nil if that
 // happens by itself.
-func effect(e *scenario.Event) (do, undo func(Surroundings)) {
+func effect(s *scenario.Scenario, e *scenario.Event) (do, undo func(Surroundings)) {
+	plan := e.Plan
+	if p := s.Plan(plan); p != nil {
+		plan = p.NameAt(e.At)
+	}
 	switch e.Do {
 	case scenario.KillBroker:
 		return Surroundings.StopBroker, Surroundings.StartBroker
@@ -117,13 +154,13 @@ func effect(e *scenario.Event) (do, undo func(Surroundings)) {
 	case scenario.ExpireAddresses:
 		return Surroundings.RevokeURLs, nil
 	case scenario.SuspendPlan:
-		return order(engine.Suspend{Plan: e.Plan}), order(engine.Resume{Plan: e.Plan})
+		return order(engine.Suspend{Plan: plan}), order(engine.Resume{Plan: plan})
 	case scenario.ResumePlan:
-		return order(engine.Resume{Plan: e.Plan}), nil
+		return order(engine.Resume{Plan: plan}), nil
 	case scenario.TerminatePlan:
-		return order(engine.Terminate{Plan: e.Plan}), nil
+		return order(engine.Terminate{Plan: plan}), nil
 	case scenario.RetryPlan:
-		return order(engine.RetryDevices{Plan: e.Plan}), nil
+		return order(engine.RetryDevices{Plan: plan}), nil
 	}
 	panic(fmt.Sprintf("internal error: unknown event %q", e.Do))
 }

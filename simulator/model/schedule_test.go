@@ -32,6 +32,7 @@ func (d *diary) Partition(fleet string, lasting time.Duration) {
 	d.note("partition of %q for %s", fleet, lasting)
 }
 func (d *diary) DropConnections(fleet string) { d.note("connections of %q drop", fleet) }
+func (d *diary) Create(p *scenario.Plan)      { d.note("plan %s is created", p.Name) }
 func (d *diary) Order(command engine.Command) {
 	d.note("%s", strings.TrimPrefix(fmt.Sprintf("%T%+v", command, command), "engine."))
 }
@@ -81,4 +82,37 @@ events:
 	for _, step := range model.Schedule(s, false) {
 		assert.NotEqual(t, time.Duration(0), step.At, "the platform has plans of its own")
 	}
+}
+
+// TestRounds: each begins at its time, and the platform is let forget those before.
+func TestRounds(t *testing.T) {
+	s, err := scenario.Parse("s.yaml", []byte(`
+scenario: rounds
+duration: 10h
+fleet: [{name: gw, count: 1, product: p, components: [{id: app, type: module, version: "1"}]}]
+plans:
+  - name: night
+    product: p
+    starts: 1h
+    window: 2-4
+    components: [{id: app, package: full, target: 1.09, size: 1}]
+    repeat: {every: 2h30m, times: 9}
+events:
+  - {at: 4h, do: suspend_plan, plan: night, for: 10m}
+`))
+	require.NoError(t, err)
+	var d diary
+	for _, step := range model.Schedule(s, true) {
+		d.note("%s", step.At)
+		if step.Do != nil {
+			step.Do(&d)
+		}
+	}
+	assert.Equal(t, []string{
+		"1h0m0s", "plan night.1 is created", "Activate{Plan:night.1}", "2h0m1s",
+		"3h30m0s", "plan night.2 is created", "Activate{Plan:night.2}",
+		"4h0m0s", "Suspend{Plan:night.2}", "4h10m0s", "Resume{Plan:night.2}", "4h20m1s",
+		"6h0m0s", "plan night.3 is created", "Activate{Plan:night.3}", "Retire{Plan:night.1}",
+		"8h30m0s", "plan night.4 is created", "Activate{Plan:night.4}", "Retire{Plan:night.2}",
+	}, d.lines)
 }

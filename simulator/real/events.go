@@ -7,6 +7,7 @@ import (
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
 	"otafleet/simulator/real/netem"
+	"otafleet/simulator/scenario"
 )
 
 // follow carries out the schedule until ctx ends. What happens at the start has
@@ -73,10 +74,13 @@ func (w *world) RevokeURLs() { w.attempt(w.platform.RevokeAddresses()) }
 // Order gives the platform an order.
 func (w *world) Order(command engine.Command) {
 	w.command(command)
-	if activate, is := command.(engine.Activate); is {
+	if activate, is := command.(engine.Activate); is && w.activated[activate.Plan] != nil {
 		close(w.activated[activate.Plan])
 	}
 }
+
+// Create gives the platform a plan.
+func (w *world) Create(plan *scenario.Plan) { w.command(engine.CreatePlan{Plan: w.specOf(plan)}) }
 
 // DropConnections drops every connection of a fleet, or of all, and gives the devices
 // time to come back: also one that was at its end does.

@@ -1,9 +1,11 @@
 package real
 
 import (
+	"slices"
 	"sync"
 	"time"
 
+	"otafleet/agent"
 	"otafleet/internal/ota"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
@@ -26,11 +28,17 @@ type externalPlan struct {
 	status ota.DeviceStatus
 }
 
+// mostExternal is of how many plans of a device it is known: more than an agent tells of.
+const mostExternal = agent.MaxPast + 8
+
 // had notes a plan that the device has in hand.
 func (t *external) had(plan *ota.Plan) {
 	if p := t.of(plan.ID); p != nil {
 		p.hold(plan)
 		return
+	}
+	if len(t.plans) == mostExternal {
+		t.plans = slices.Delete(t.plans, 0, 1)
 	}
 	t.plans = append(t.plans, externalPlan{plan: plan, parts: make([]ota.ComponentState, len(plan.Components))})
 }

@@ -27,17 +27,23 @@ func (w *world) uploadPackages(ctx context.Context) error {
 
 // createPlans creates the scenario's plans, whose times begin with the run.
 func (w *world) createPlans() error {
+	for i := range w.scenario.Plans {
+		if p := &w.scenario.Plans[i]; p.Repeat == nil {
+			if err := w.platform.Command(engine.CreatePlan{Plan: w.specOf(p)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// specOf is a plan as the platform takes it.
+func (w *world) specOf(p *scenario.Plan) engine.PlanSpec {
 	var devices []model.Member
 	for i := range w.arrivals {
 		devices = append(devices, w.arrivals[i].Members...)
 	}
-	for i := range w.scenario.Plans {
-		p := &w.scenario.Plans[i]
-		if err := w.platform.Command(engine.CreatePlan{Plan: model.PlanSpec(w.scenario, p, w.began, devices)}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return model.PlanSpec(w.scenario, p, w.began, devices)
 }
 
 // orders are what the platform was not there to take, in their order.

@@ -15,7 +15,8 @@ import (
 // recorder takes the events of a run from every goroutine and gives them to the
 // judge in order.
 type recorder struct {
-	began time.Time
+	lasting time.Duration // of the run, at most
+	began   time.Time
 
 	mu       sync.Mutex // guards the following
 	judge    *verdict.Judge
@@ -28,7 +29,7 @@ type recorder struct {
 }
 
 func newRecorder(s *scenario.Scenario, devices int, sink simulator.Sink) *recorder {
-	return &recorder{began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), sink: sink,
+	return &recorder{lasting: s.Duration, began: time.Now(), judge: verdict.NewJudge(s, verdict.WithoutLogs), sink: sink,
 		progress: newProgress(devices, faultNames(s)), moved: time.Now()}
 }
 
@@ -91,6 +92,8 @@ func (r *recorder) now() simulator.Snapshot {
 	defer r.mu.Unlock()
 	s := r.progress.snapshot()
 	s.Elapsed = time.Since(r.began)
+	s.Share = min(1, s.Elapsed.Seconds()/r.lasting.Seconds())
+	s.Windows, s.Window = r.judge.Finished(s.Elapsed)
 	return s
 }
 

@@ -49,6 +49,7 @@ type page struct {
 	Chart   *seriesChart          // nil for a run without time
 	Upgrade *barChart             // nil if no device was upgraded
 	Spans   []spanRow
+	Windows []windowRow      // of a rolling verdict
 	Classes []scenario.Class // that some device is in, and the ones that everybody looks for
 	Fleets  []fleetRow
 	Parts   []partRow
@@ -122,7 +123,7 @@ func newPage(v *verdict.Verdict) *page {
 		V: v, F: f, Policy: policy(), Style: template.CSS(reportStyle), Script: template.JS(reportScript),
 		Outcome: newHeadline(v), Key: keyFigures(v), Chart: newSeriesChart(v), Upgrade: newBarChart(&f.Times.Upgrade),
 		Classes: usedClasses(f), Parts: partRows(f), Beliefs: beliefRows(v), Reports: reportRows(&f.Reports),
-		Codes: countRows(f.Codes), Refused: countRows(f.Refusals), Idle: idleLines(v),
+		Codes: countRows(f.Codes), Refused: countRows(f.Refusals), Idle: idleLines(v), Windows: windowRows(v),
 	}
 	p.Expect = slices.Clone(v.Expectations)
 	slices.SortStableFunc(p.Expect, func(a, b verdict.Expectation) int { return urgency(&a) - urgency(&b) })

@@ -31,6 +31,8 @@ type document struct {
 	Codes         map[string]int                    `json:"codes"`
 	Reasons       map[scenario.Class]map[string]int `json:"reasons"`
 	NeverBegan    []idleDocument                    `json:"never_began"`
+	Windows       []windowDocument                  `json:"windows,omitempty"`
+	Memory        []memoryDocument                  `json:"memory,omitempty"`
 	Expectations  []expectationDocument             `json:"expectations"`
 	Rules         []ruleDocument                    `json:"rules"`
 	Violations    []string                          `json:"violations"`
@@ -38,6 +40,7 @@ type document struct {
 	Slowest       []deviceDocument                  `json:"slowest"`
 	Failed        []deviceDocument                  `json:"failed"`
 	HistoryDigest string                            `json:"history_digest"`
+	KeptUntil     float64                           `json:"history_kept_seconds,omitempty"`
 	Resources     resourceDocument                  `json:"resources"`
 	Starts        *startsDocument                   `json:"starts,omitempty"` // of several processes
 	Comparison    *comparisonDocument               `json:"comparison,omitempty"`
@@ -178,12 +181,13 @@ func newVerdictDocument(v *verdict.Verdict) *document {
 		Faults: []faultDocument{}, Refusals: f.Refusals, Codes: f.Codes, Reasons: f.Reasons, NeverBegan: []idleDocument{},
 		Expectations: []expectationDocument{}, Rules: []ruleDocument{}, Violations: f.FirstViolations(), Refused: f.Refused,
 		Slowest: deviceDocuments(f.Slowest()), Failed: deviceDocuments(f.Failed()),
-		HistoryDigest: v.HistoryDigest, Resources: newResources(v),
+		HistoryDigest: v.HistoryDigest, KeptUntil: seconds(v.KeptUntil), Resources: newResources(v),
 	}
 	if s := &v.Starts; s.Processes > 0 {
 		d.Starts = &startsDocument{Processes: s.Processes, Apart: seconds(s.Apart), Compared: s.Compared,
 			Within: seconds(s.Within)}
 	}
+	d.Windows, d.Memory = windowDocuments(v), memoryDocuments(f)
 	for device := range f.Idle(v.Scenario) {
 		d.NeverBegan = append(d.NeverBegan, idleDocument(device))
 	}

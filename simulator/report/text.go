@@ -45,6 +45,7 @@ func WriteText(w io.Writer, v *verdict.Verdict, style Style) error {
 	t.components()
 	t.beliefs()
 	t.figures()
+	t.windows()
 	t.faults()
 	t.looks()
 	t.expectations()
@@ -183,6 +184,9 @@ func (t *text) figures() {
 		line("order refused", "%s", text)
 	}
 	line("history", "%s", t.style.paint(dim, t.v.HistoryDigest))
+	if t.v.KeptUntil > 0 {
+		line("", "kept for the first %s, until it had reached its limit", verdict.Seconds(t.v.KeptUntil))
+	}
 }
 
 // spanName says what a span is in a few words.

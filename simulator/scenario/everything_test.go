@@ -30,6 +30,7 @@ func TestEveryKeyOfFleets(t *testing.T) {
 	assert.Equal(t, "gateways on a bad line get a full image\nand still all end upgraded\n", s.Description)
 	assert.Equal(t, uint64(42), s.Seed)
 	assert.Equal(t, 10*time.Minute, s.Duration)
+	assert.Equal(t, time.Minute, s.Windows)
 	assert.Equal(t, 17113, s.Devices())
 	probe := []scenario.Installed{installed(ota.ComponentVersion{ID: "probe", Type: ota.MCU, Version: "1"})}
 	assert.Equal(t, []scenario.Fleet{{
@@ -102,6 +103,10 @@ func TestEveryKeyOfPlans(t *testing.T) {
 	}, {
 		Name: "ask", Product: "sense", Components: probe("3"),
 		Mode: ota.Silent, Retries: 5, OnFailure: ota.Stop,
+	}, {
+		Name: "again", Product: "sense", Components: probe("09"), Starts: time.Minute, Push: true, Rejection: 2 * time.Hour,
+		Repeat: &scenario.Repeat{Every: 2 * time.Minute, Rounds: 3, Versions: scenario.Count},
+		Mode:   ota.Silent, Retries: 5, OnFailure: ota.Stop,
 	}}, everything(t).Plans)
 }
 
@@ -178,6 +183,10 @@ func TestEveryExpectation(t *testing.T) {
 	for _, e := range s.Expect.Times {
 		lines = append(lines, e.String())
 	}
+	lines = append(lines, "windows.held "+s.Expect.Windows.String())
+	for _, e := range s.Expect.Drifts {
+		lines = append(lines, e.String())
+	}
 	for _, e := range s.Expect.FaultsFired {
 		lines = append(lines, e.String())
 	}
@@ -199,6 +208,10 @@ func TestEveryExpectation(t *testing.T) {
 		"time.upgrade.p50 < 1m", "time.upgrade.p90 < 1m30s", "time.upgrade.p95 <= 2m", "time.upgrade.p99 < 5m",
 		"time.upgrade.p999 < 8m",
 		"time.upgrade.max < 10m", "time.decide.p50 < 1s", "time.download.max < 1m", "time.install.p99 > 5s",
+		"windows.held >= 90%",
+		"drift.memory <= 5%", "drift.upgrade.p50 < 20%", "drift.upgrade.p90 < 20%", "drift.upgrade.p95 <= 20%",
+		"drift.upgrade.p99 <= 1000%", "drift.upgrade.p999 <= 20%", "drift.upgrade.max < 25.5%", "drift.decide.p50 <= 1%",
+		"drift.download.max <= 0%", "drift.install.p99 < 5%",
 		"faults.brown-out >= 10",
 		"never stored downloading of rootfs after stored upgrade_failed signature_invalid of rootfs",
 		"no camera loses its power",

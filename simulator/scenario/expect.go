@@ -15,6 +15,8 @@ type Expect struct {
 	Platform       []PlatformExpectation // over all plans, then by plan
 	Reports        []ReportExpectation
 	Times          []TimeExpectation
+	Windows        *Comparison // the windows of the rolling verdict in which everything held; nil for any
+	Drifts         []DriftExpectation
 	FaultsFired    []FaultExpectation
 	AllFaultsFired bool   // every declared fault must have struck at least once
 	Rules          []Rule // never first, then always

@@ -31,6 +31,7 @@ func (s *Scenario) read(m *yamlform.Map, c *composition) {
 	yamlform.Enum(m, "platform", &s.Platform, Platforms()...)
 	readFleets(m, s, &c.from.Devices)
 	readPlans(m, s)
+	readWindows(m, s)
 	readEvents(m, s)
 	readFaults(m, s)
 	readExpect(m.Map("expect"), s)

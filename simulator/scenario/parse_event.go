@@ -138,11 +138,17 @@ func checkOutages(inOrder []placed) {
 // would refuse.
 func checkSpan(inOrder []placed, p *Plan) {
 	var span planSpan
+	name := "" // of a repeated plan, the round's
 	for _, e := range inOrder {
 		if e.Plan == "" || e.Plan != p.Name {
 			continue
 		}
+		if now := p.NameAt(e.At); now != name {
+			span, name = planSpan{}, now
+		}
 		switch {
+		case p.NameAt(e.At+e.For) != name:
+			e.m.Problemf("for", "goes beyond the round of plan %q in which it begins", p.Name)
 		case e.At < p.Starts:
 			e.m.Problemf("at", "the plan %q starts only after %s", p.Name, yamlform.FormatDuration(p.Starts))
 		case p.Ends > 0 && e.At+e.For >= p.Ends:

@@ -14,6 +14,8 @@ func readExpect(m *yamlform.Map, s *Scenario) {
 		}
 	}
 	readTimes(m.Map("time"), s)
+	readWindowsHeld(m.Map("windows"), s)
+	readDrifts(m.Map("drift"), s)
 	readFired(m.Map("faults"), s)
 	readRules(m, s)
 }

@@ -72,11 +72,16 @@ func readPlan(m *yamlform.Map, s *Scenario, made packages) (p Plan, components [
 	for _, c := range components {
 		next := readPlanComponent(c, has)
 		ids.add(c, "id", next.ID)
-		made.add(c, p.Product, &next)
 		p.Components = append(p.Components, next)
 	}
 	yamlform.Enum(m, "mode", &p.Mode, ota.Silent, ota.Manual)
 	readPeriod(m, &p, s)
+	readRepeat(m, &p, components, s)
+	for _, making := range p.Making() {
+		for i, c := range components {
+			made.add(c, p.Product, &making.Components[i])
+		}
+	}
 	readPush(m, &p)
 	readUsers(m, &p)
 	p.Conditions = readConditions(m.Map("conditions"))

@@ -17,6 +17,7 @@ type Plan struct {
 	Mode       ota.Mode
 	Starts     time.Duration // when it is activated, after the start of the run
 	Ends       time.Duration // when it ends, after the start of the run; 0 for after the run
+	Repeat     *Repeat       // how it comes again and again; nil for once
 	// whether the platform sends a silent plan by itself; else the device must ask. True for manual
 	// plans
 	Push   bool

@@ -7,16 +7,16 @@ import (
 
 // The bounds of a scenario.
 const (
-	MaxDevices  = 1_000_000      // devices of all fleets together
-	MaxFleets   = 100            // fleets of a scenario
-	MaxPlans    = 100            // plans of a scenario
-	MaxEvents   = 100            // events of a scenario
-	MaxFaults   = 100            // faults of a scenario
-	MaxRules    = 100            // rules of each sort, never and always
-	MaxStages   = 100            // stages of an arrival
-	MinDuration = time.Second    // of a run
-	MaxDuration = 24 * time.Hour // of a run
-	MaxPackages = 1 << 30        // bytes of all packages together, which are held in memory
+	MaxDevices  = 1_000_000           // devices of all fleets together
+	MaxFleets   = 100                 // fleets of a scenario
+	MaxPlans    = 100                 // plans of a scenario
+	MaxEvents   = 100                 // events of a scenario
+	MaxFaults   = 100                 // faults of a scenario
+	MaxRules    = 100                 // rules of each sort, never and always
+	MaxStages   = 100                 // stages of an arrival
+	MaxPackages = 1 << 30             // bytes of all packages together, which are held in memory
+	MinDuration = time.Second         // of a run
+	MaxDuration = 90 * 24 * time.Hour // of a run, and of what lasts within it
 )
 
 // Scenario is one run: devices, plans, what happens, and the verdict's measure.
@@ -26,6 +26,7 @@ type Scenario struct {
 	Description string
 	Seed        uint64        // of every draw
 	Duration    time.Duration // after it the run ends, finished or not
+	Windows     time.Duration // width of a window of the rolling verdict; 0 for a run without one
 	Platform    string        // whose dialect devices speak, if the run does not say; empty for native
 	Fleets      []Fleet
 	Plans       []Plan

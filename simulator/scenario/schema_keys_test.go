@@ -111,6 +111,8 @@ func comparison() node {
 	return orNumber(pattern(`((>=|<=|>|<|==) *)?([0-9]+|`+percentPattern+`)`), 0, 1<<32-1)
 }
 
+func growth() node { return pattern("(<=|<) *" + percentPattern) }
+
 func list(items node, least, most int) node {
 	return node{"type": "array", "items": orVariable(items), "minItems": least, "maxItems": most}
 }
@@ -183,7 +185,8 @@ func documentKeys() keys {
 			choice(scenario.Platforms()...)},
 		"seed": {"Of every draw; 1 if it is not given", node{"type": []string{"integer", "string"}, "minimum": 0,
 			"pattern": "^[0-9]+$"}},
-		"duration!": {"Then the run ends, finished or not: 1s to 24h", duration()},
+		"duration!": {"Then the run ends, finished or not: 1s to 2160h, which are 90 days", duration()},
+		"windows":   {"Width of a window of the rolling verdict, at most 240 in a run", duration()},
 		"vars": {"Variables, by their names, and what $(NAME) stands for: a value, or nothing if --set must give it",
 			node{"type": []string{"object"}, "additionalProperties": node{"type": []string{"string", "number", "boolean",
 				"null"}}, "propertyNames": node{"pattern": "^[A-Za-z0-9_-]{1,64}$"}, "maxProperties": scenario.MaxVars}},
@@ -217,6 +220,12 @@ func plan() node {
 		"after":   {"How long a user takes", durations()},
 	})
 	users["anyOf"] = oneRequired("confirm", "cancel")
+	again := mapping(keys{
+		"every!": {"From the beginning of a round to that of the next: 10s or more", duration()},
+		"times":  {"Rounds; as many as begin before the run ends if it is not given", whole(2, scenario.MaxRounds)},
+		"versions": {"alternate, if it is not given: the target and the next number in turns; count: each round the next one",
+			choice(scenario.Alternate, scenario.Count)},
+	})
 	form := mapping(keys{
 		"name!":       {"Unique", word(ota.MaxKey, ".")},
 		"product!":    {"Of some fleet", word(ota.MaxKey, "")},
@@ -226,6 +235,7 @@ func plan() node {
 		"mode":        {"silent if it is not given; manual waits for the user", choice(ota.Silent, ota.Manual)},
 		"starts":      {"When it becomes active, after the start of the run", duration()},
 		"ends":        {"When it ends, after the start of the run; after the run if it is not given", duration()},
+		"repeat":      {"How it comes again and again", again},
 		"push":        {"Whether the platform sends it by itself; true if it is not given", boolean()},
 		"window": {"Hours of the day in which it is pushed, by a clock that shows midnight when the run starts: 1-5",
 			pattern("([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-4])")},
@@ -238,9 +248,10 @@ func plan() node {
 		"retries":    {"Attempts of the platform after the first; 5 if it is not given", whole(0, ota.MaxRetries)},
 		"on_failure": {"stop if it is not given", choice(ota.Stop, ota.Continue, ota.Revert)},
 	})
+	form["dependentSchemas"] = node{"repeat": node{"properties": node{"ends": false}}}
 	form["allOf"] = []node{{
 		"if":   node{"properties": node{"mode": node{"const": ota.Manual}}, "required": []string{"mode"}},
-		"then": node{"properties": node{"push": false, "window": false, "rejection": false}},
+		"then": node{"properties": node{"push": false, "window": false, "rejection": false, "repeat": false}},
 		"else": node{"properties": node{"users": false}},
 	}, {
 		"if":   node{"properties": node{"push": node{"const": false}}, "required": []string{"push"}},
@@ -354,6 +365,7 @@ func expect() node {
 		return form
 	}
 	classes, figures, quantiles, spans, ends := keys{}, keys{}, keys{}, keys{}, keys{}
+	grows, drifts := keys{}, keys{"memory": {"Of the processes, from the second tenth of the run to the last", growth()}}
 	for _, class := range scenario.Classes() {
 		classes[string(class)] = key{"", comparison()}
 	}
@@ -361,10 +373,12 @@ func expect() node {
 		figures[string(figure)] = key{"", comparison()}
 	}
 	for _, q := range scenario.Quantiles() {
+		grows[string(q)] = key{"From the first tenth of the windows to the last", growth()}
 		quantiles[string(q)] = key{`A sign and a duration: "< 5m"`, pattern("(>=|<=|>|<) *" + durationPattern)}
 	}
 	for _, span := range scenario.Spans() {
 		spans[string(span)] = key{"", mapping(quantiles)}
+		drifts[string(span)] = key{"", mapping(grows)}
 	}
 	for _, status := range statuses()["enum"].([]string) {
 		ends[status] = key{"", comparison()}
@@ -383,6 +397,9 @@ func expect() node {
 		"components": {"Devices by their component's last status, below its id", byName(mapping(ends), nil)},
 		"reports":    {"Reports of which something is wrong", mapping(figures)},
 		"time":       {"How long things take", mapping(spans)},
+		"windows": {"The rolling verdict", mapping(keys{
+			"held!": {"Windows in which everything held that they can tell of", comparison()}})},
+		"drift": {`By how much figures grow over the run: a sign and a share, "<= 5%"`, mapping(drifts)},
 		"faults": {"How often faults strike, below their name", byName(
 			orNumber(pattern(`((>=|<=|>|<|==) *)?[0-9]+`), 0, 1<<32-1),
 			keys{"fired": {"Every declared fault must strike", choice("all")}})},

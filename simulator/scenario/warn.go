@@ -42,8 +42,10 @@ func warnSources(m *yamlform.Map, s *Scenario, p *Plan, c *Component) {
 		return
 	}
 	for i := range s.Plans {
-		if other := s.Plans[i].Component(c.ID); other != nil && s.Plans[i].Product == p.Product {
-			versions = append(versions, other.Target)
+		for _, making := range s.Plans[i].Making() {
+			if other := making.Component(c.ID); other != nil && making.Product == p.Product {
+				versions = append(versions, other.Target)
+			}
 		}
 	}
 	for _, source := range c.Sources {
@@ -60,7 +62,7 @@ func warnPlace(m *yamlform.Map, f *Fault, s *Scenario) {
 		return
 	}
 	// Another plan, or a retry, may find a device at the target.
-	once := len(s.Plans) == 1 && len(s.Events) == 0
+	once := len(s.Plans) == 1 && s.Plans[0].Repeat == nil && len(s.Events) == 0
 	reached := slices.ContainsFunc(s.Fleets, func(fleet Fleet) bool {
 		return f.Covers(&fleet) && slices.ContainsFunc(s.Plans, func(p Plan) bool { return f.reachedBy(&p, &fleet, once) })
 	})

@@ -62,12 +62,17 @@ func Printable(text string) string {
 
 // overall is the status of the plan which says most. One that is still upgrading or
 // has failed must not be hidden by another that went well, and one that had
-// nothing to do must not hide another that had.
+// nothing to do must not hide another that had. Of a plan that comes again, the last
+// round counts.
 func (d *DeviceJudge) overall() ota.DeviceStatus {
 	most := ota.DeviceNotUpgraded
 	for i := range d.plans {
-		if s := d.plans[i].status; weight(s) > weight(most) {
-			most = s
+		t := &d.plans[i]
+		if t.status != ota.DeviceUpgrading && d.superseded(t) {
+			continue
+		}
+		if weight(t.status) > weight(most) {
+			most = t.status
 		}
 	}
 	return most

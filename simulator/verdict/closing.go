@@ -37,16 +37,10 @@ func (d *DeviceJudge) sum() {
 	}
 	for i := range d.plans {
 		t := &d.plans[i]
-		f.beliefs(t.plan)[t.status.String()]++
-		undelivered, lost := d.missing(t)
-		f.Reports.Undelivered += undelivered
-		f.Reports.Lost += lost
-		if took, upgraded := t.took(); upgraded {
-			f.Times.Upgrade.Add(took)
+		if !d.superseded(t) {
+			f.beliefs(t.of)[t.status.String()]++
 		}
-		if t.numbered == t.arrived && t.said != t.heard {
-			f.Reports.Conflicting++
-		}
+		d.closeReports(t)
 	}
 	for i, struck := range d.struck {
 		if struck {

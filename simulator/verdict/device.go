@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"otafleet/internal/ota"
+	"otafleet/simulator/scenario"
 )
 
 // DeviceJudge judges one device of a run. A Judge hands it out; it is as little
@@ -32,12 +33,15 @@ type DeviceJudge struct {
 	violations []string
 	hash       DeviceHash
 	log        eventLog
+	longest    time.Duration // upgrade of the rounds that were summed up
 }
 
 // tally is a device's part of one plan: its status, both ends' view of its
 // reports, and when its decision was due.
 type tally struct {
 	plan              string
+	of                string // the plan of the scenario: itself, or the one of which it is a round
+	round             int    // from 1; 0 for a plan that comes once
 	status            ota.DeviceStatus
 	numbered, arrived int
 	said, heard       uint64        // running hashes over the reports in order
@@ -122,6 +126,9 @@ func (d *DeviceJudge) Add(e *Event) {
 		d.log.add(e)
 	}
 	d.take(e)
+	if w := j.sums.Windows.at(e.At); w != nil {
+		w.count(e)
+	}
 	d.judgeRules(e)
 }
 
@@ -170,10 +177,13 @@ func (d *DeviceJudge) session(e *Event) {
 	}
 	if online := e.Kind == Connected; online != d.online {
 		d.online, d.since = online, e.At
+		change := -1
 		if online {
-			sums.Series.at(e.At).Online++
-		} else {
-			sums.Series.at(e.At).Online--
+			change = 1
+		}
+		sums.Series.at(e.At).Online += int32(change)
+		if w := sums.Windows.at(e.At); w != nil {
+			w.Online += change
 		}
 	}
 }
@@ -190,7 +200,7 @@ func (d *DeviceJudge) answer(e *Event) {
 	sums := d.judge.sums
 	t := d.tally(e.Plan)
 	if t.received.valid && !t.answered {
-		sums.Times.Decide.Add(e.At - t.received.at)
+		d.judge.measure(scenario.DecideSpan, e.At, e.At-t.received.at)
 	}
 	t.answered = true
 	if e.N == 1 {
@@ -203,11 +213,14 @@ func (d *DeviceJudge) answer(e *Event) {
 
 // become takes the device's status under a plan.
 func (d *DeviceJudge) become(e *Event) {
-	t := d.tally(e.Plan)
+	sums, t := d.judge.sums, d.tally(e.Plan)
 	was := t.status
 	t.status = ota.DeviceStatus(e.N)
 	if t.status == ota.DeviceUpgraded && was != t.status {
 		t.upgraded = moment{e.At, true}
+	}
+	if w := sums.Windows.at(e.At); w != nil && was != t.status {
+		w.end(t)
 	}
 	if now := d.overall(); now != d.status {
 		d.move(e.At, State(d.status), State(now))
@@ -220,6 +233,10 @@ func (d *DeviceJudge) move(at time.Duration, from, to State) {
 	slice := d.judge.sums.Series.at(at)
 	slice.Change[from]--
 	slice.Change[to]++
+	if w := d.judge.sums.Windows.at(at); w != nil {
+		w.Change[from]--
+		w.Change[to]++
+	}
 }
 
 // report takes what either end says of a report.
@@ -252,7 +269,7 @@ func (d *DeviceJudge) numbered(e *Event) {
 	}
 	t.numbered++
 	t.said = t.said*31 + uint64(e.N)
-	w, times := d.worked(e), &d.judge.sums.Times
+	w := d.worked(e)
 	switch e.Status {
 	case ota.PlanReceived:
 		if !t.received.valid {
@@ -261,20 +278,20 @@ func (d *DeviceJudge) numbered(e *Event) {
 	case ota.Downloading:
 		w.downloading = moment{e.At, true}
 	case ota.DownloadSucceeded:
-		w.downloading.end(e.At, &times.Download)
+		d.measured(&w.downloading, scenario.DownloadSpan, e.At)
 	case ota.DownloadFailed:
 		w.downloading.valid = false
 	case ota.Upgrading:
 		w.upgrading = moment{e.At, true}
 	case ota.UpgradeSucceeded, ota.UpgradeFailed:
-		w.upgrading.end(e.At, &times.Install)
+		d.measured(&w.upgrading, scenario.InstallSpan, e.At)
 	}
 }
 
-// end measures what began at the moment.
-func (m *moment) end(at time.Duration, measured *Distribution) {
+// measured measures what began at the moment, which ends.
+func (d *DeviceJudge) measured(m *moment, span scenario.Span, at time.Duration) {
 	if m.valid {
-		measured.Add(at - m.at)
+		d.judge.measure(span, at, at-m.at)
 	}
 	m.valid = false
 }
@@ -300,7 +317,12 @@ func (d *DeviceJudge) tally(plan string) *tally {
 			return &d.plans[i]
 		}
 	}
-	d.plans = append(d.plans, tally{plan: plan})
+	fresh := tally{plan: plan, of: plan}
+	if p, round := d.judge.scenario.RoundOf(plan); p != nil {
+		fresh.of, fresh.round = p.Name, round
+		d.begun(&fresh)
+	}
+	d.plans = append(d.plans, fresh)
 	return &d.plans[len(d.plans)-1]
 }
 

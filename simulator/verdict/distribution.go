@@ -16,14 +16,13 @@ type Distribution struct {
 	longest   time.Duration
 }
 
-// newHistogram has a resolution of a microsecond, and a day as its end: no run
-// lasts longer.
+// newHistogram has a resolution of a microsecond, and the longest run as its end.
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(scenario.MaxDuration/time.Microsecond), 3)
 }
 
-// Add takes a measurement. Less than a microsecond counts as one, more than a
-// day as a day.
+// Add takes a measurement. Less than a microsecond counts as one, more than the longest
+// run as that.
 func (d *Distribution) Add(t time.Duration) {
 	if d.histogram == nil {
 		d.histogram = newHistogram()

@@ -55,6 +55,12 @@ func Expect(s *scenario.Scenario, f *Figures) []Expectation {
 	for _, e := range expect.Times {
 		x.time(e)
 	}
+	if expect.Windows != nil {
+		x.windows(*expect.Windows)
+	}
+	for _, e := range expect.Drifts {
+		x.drift(e)
+	}
 	for _, e := range expect.FaultsFired {
 		x.fault(e)
 	}
@@ -346,7 +352,7 @@ func (x *expecting) notNamed(rule *scenario.Rule, r *RuleResult) string {
 		return "plan " + match.Plan + " reached no device"
 	case !r.seen && match.Component != "":
 		return "no device reported of component " + match.Component
-	case !r.seen && namedBy(newPattern(match)) != nil:
+	case !r.seen && namedBy(newPattern(x.scenario, match)) != nil:
 		return "no device made a report"
 	}
 	return ""

@@ -30,6 +30,8 @@ type Figures struct {
 	PowerCuts  int
 	Violations int // of invariants
 	Series     Series
+	Windows    Windows        // of the rolling verdict; none for a run without one
+	Memory     []MemorySample // in the order of time; none of a run without windows
 	// Refused are the scenario's orders that the platform did not carry out, such as
 	// because the page was used meanwhile, and why: the first 20, in their order.
 	Refused []string
@@ -50,6 +52,7 @@ func newFigures(s *scenario.Scenario) *Figures {
 		violations: ranking[string]{most: keptViolations},
 		slowest:    ranking[*DeviceRecord]{most: keptSlowest}, failed: ranking[*DeviceRecord]{most: KeptFailed},
 	}
+	f.Windows.Width = s.Windows
 	for i := range s.Fleets {
 		f.Fleets = append(f.Fleets, FleetCount{Name: s.Fleets[i].Name, Classes: Counts{}})
 	}
@@ -99,6 +102,8 @@ func (f *Figures) Merge(other *Figures) {
 	f.PowerCuts += other.PowerCuts
 	f.Violations += other.Violations
 	f.Series.merge(&other.Series)
+	f.Windows.merge(&other.Windows)
+	f.Memory = addSamples(f.Memory, other.Memory)
 	f.violations.merge(&other.violations)
 	f.slowest.merge(&other.slowest)
 	f.failed.merge(&other.failed)

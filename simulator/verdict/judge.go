@@ -26,6 +26,9 @@ type Judge struct {
 	free    []*DeviceJudge // closed, to be used again
 	sums    *Figures       // over the closed devices, and what needs no device
 	scratch []byte
+
+	finished int    // windows that are over
+	shown    string // the last of them, in a line
 }
 
 // Logs says whether a Judge keeps the last events of each device until it is
@@ -53,7 +56,7 @@ func NewJudge(s *scenario.Scenario, logs Logs) *Judge {
 		j.faults[s.Faults[i].Name] = i
 	}
 	for i := range s.Expect.Rules {
-		j.watches = append(j.watches, newWatch(&s.Expect.Rules[i], j.fleets))
+		j.watches = append(j.watches, newWatch(s, &s.Expect.Rules[i], j.fleets))
 	}
 	return j
 }
@@ -154,6 +157,14 @@ func (j *Judge) Figures(fleets []FleetSize) *Figures {
 	}
 	f.addUnaccounted()
 	return f
+}
+
+// measure takes how long a part of an upgrade took that ends at a time.
+func (j *Judge) measure(span scenario.Span, at, took time.Duration) {
+	j.sums.Times.Of(span).Add(took)
+	if w := j.sums.Windows.at(at); w != nil {
+		w.times.of(span).add(took)
+	}
 }
 
 // last notes that something happened at this time.

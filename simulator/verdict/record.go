@@ -67,10 +67,10 @@ func (d *DeviceJudge) rank(class scenario.Class) {
 
 // took is the time of the longest upgrade; 0 if the device did not end well.
 func (d *DeviceJudge) took(class scenario.Class) time.Duration {
-	longest := time.Duration(0)
 	if class != scenario.Upgraded {
-		return longest
+		return 0
 	}
+	longest := d.longest
 	for i := range d.plans {
 		took, _ := d.plans[i].took()
 		longest = max(longest, took)

@@ -63,21 +63,27 @@ type pattern struct {
 	kind      Kind
 	n         int64 // of Answered and StatusIs
 	plan      string
+	rounds    *scenario.Plan // of which a plan may be a round; nil if it comes once
 	component string
 	status    *ota.Status
 	text      string // the fault or the code
 }
 
-func newWatch(r *scenario.Rule, fleets map[string]int) watch {
-	w := watch{rule: r, fleet: -1, match: *newPattern(&r.Match)}
+// isOf reports whether an event is of the pattern's plan, or of a round of it.
+func (p *pattern) isOf(e *Event) bool {
+	return p.plan == "" || e.Plan == p.plan || p.rounds != nil && p.rounds.IsOf(e.Plan)
+}
+
+func newWatch(s *scenario.Scenario, r *scenario.Rule, fleets map[string]int) watch {
+	w := watch{rule: r, fleet: -1, match: *newPattern(s, &r.Match)}
 	if r.Fleet != "" {
 		w.fleet = fleets[r.Fleet]
 	}
 	if r.After != nil {
-		w.after = newPattern(r.After)
+		w.after = newPattern(s, r.After)
 	}
 	if r.Then != nil {
-		w.then = newPattern(r.Then)
+		w.then = newPattern(s, r.Then)
 	}
 	if r.Never && r.After == nil {
 		w.names = namedBy(&w.match)
@@ -93,20 +99,21 @@ func namedBy(p *pattern) *pattern {
 	if p.plan == "" && p.component == "" && (!reports || p.status == nil && p.text == "") {
 		return nil
 	}
-	return &pattern{plan: p.plan, component: p.component}
+	return &pattern{plan: p.plan, rounds: p.rounds, component: p.component}
 }
 
 // namedIn reports whether an event is about what the pattern names, whatever has
 // happened: without a plan, any report.
 func (p *pattern) namedIn(e *Event) bool {
-	if p.plan != "" && e.Plan != p.plan || p.component != "" && e.Component != p.component {
+	if !p.isOf(e) || p.component != "" && e.Component != p.component {
 		return false
 	}
 	return p.plan != "" || e.Kind == Numbered || e.Kind == Stored
 }
 
-func newPattern(p *scenario.Pattern) *pattern {
+func newPattern(s *scenario.Scenario, p *scenario.Pattern) *pattern {
 	q := &pattern{plan: p.Plan, component: p.Component, status: p.Status, text: p.Fault + string(p.Code)}
+	q.rounds = s.Repeated(p.Plan)
 	switch p.Event {
 	case scenario.EventArrived:
 		q.kind = Arrived
@@ -142,7 +149,7 @@ func newPattern(p *scenario.Pattern) *pattern {
 func (p *pattern) fits(e *Event) bool {
 	switch {
 	case e.Kind != p.kind,
-		p.plan != "" && e.Plan != p.plan,
+		!p.isOf(e),
 		p.component != "" && e.Component != p.component,
 		p.status != nil && e.Status != *p.status,
 		p.text != "" && e.Text != p.text:
@@ -159,8 +166,11 @@ func (d *DeviceJudge) judgeRules(e *Event) {
 		if w.names != nil && !result.seen {
 			result.seen = w.names.namedIn(e)
 		}
-		if w.isAbout(d) {
-			d.rules[i].take(w, e)
+		if state := &d.rules[i]; w.isAbout(d) && !state.broken {
+			state.take(w, e)
+			if state.broken {
+				d.judge.sums.Windows.breakRule(e.At)
+			}
 		}
 	}
 }
@@ -168,11 +178,8 @@ func (d *DeviceJudge) judgeRules(e *Event) {
 // isAbout reports whether a device is of the rule's fleet.
 func (w *watch) isAbout(d *DeviceJudge) bool { return w.fleet < 0 || w.fleet == d.fleet }
 
-// take moves a rule on. An event is never its own predecessor or successor.
+// take moves a rule on that is not broken. An event is never its own predecessor or successor.
 func (s *ruleState) take(w *watch, e *Event) {
-	if s.broken {
-		return
-	}
 	if s.open.valid && w.then.fits(e) {
 		s.open.valid = false
 		if late := e.At - s.open.at; w.rule.Within > 0 && late > w.rule.Within {
@@ -222,6 +229,7 @@ func (d *DeviceJudge) closeRules() {
 		due := s.open.at + w.rule.Within
 		if s.open.valid && !s.broken && (w.rule.Within == 0 || due <= d.judge.scenario.Duration) {
 			s.breakAt(s.open.at, fmt.Sprintf("%s, and no %s followed", &w.rule.Match, w.rule.Then))
+			d.judge.sums.Windows.breakRule(s.open.at)
 		}
 		if s.broken {
 			result.Broken++

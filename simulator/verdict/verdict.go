@@ -19,6 +19,8 @@ type Verdict struct {
 	Interrupted   bool // the run was stopped before its end
 	Unrecorded    bool // its record was not kept whole
 	Starts        Starts
+	// KeptUntil is when its record had reached the limit that it was given; 0 if it did not.
+	KeptUntil time.Duration
 
 	// What a reader needs to run it again. Each may be empty.
 	Text    string    // of the scenario's file

@@ -62,6 +62,9 @@ func (w *world) RevokeURLs() { w.platform.revoked = w.now }
 // Order gives the platform an order.
 func (w *world) Order(command engine.Command) { w.platform.command(command) }
 
+// Create gives the platform a plan.
+func (w *world) Create(plan *scenario.Plan) { w.platform.create(plan) }
+
 // Partition cuts a fleet off from everything for a time.
 func (w *world) Partition(fleet string, lasting time.Duration) {
 	w.eachLink(fleet, func(l *link) { l.freeze(lasting) })

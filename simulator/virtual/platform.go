@@ -6,6 +6,7 @@ import (
 	"otafleet/internal/ota"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/engine"
+	"otafleet/simulator/scenario"
 )
 
 // platform is the plan engine, and the broker between it and the devices.
@@ -27,10 +28,19 @@ func (p *platform) prepare(devices []model.Member) {
 	r := p.world.run
 	p.engine = r.platform.Fork()
 	for i := range r.scenario.Plans {
-		if plan := &r.scenario.Plans[i]; len(model.Excluded(plan, devices)) > 0 {
+		if plan := &r.scenario.Plans[i]; plan.Repeat == nil && len(model.Excluded(plan, devices)) > 0 {
 			p.command(engine.EditPlan{Plan: model.PlanSpec(r.scenario, plan, r.epoch, devices)})
 		}
 	}
+}
+
+// create gives the engine a plan.
+func (p *platform) create(plan *scenario.Plan) {
+	devices := make([]model.Member, len(p.world.devices))
+	for i, d := range p.world.devices {
+		devices[i] = d.Member
+	}
+	p.command(engine.CreatePlan{Plan: model.PlanSpec(p.world.run.scenario, plan, p.world.run.epoch, devices)})
 }
 
 // command carries out an order, as soon as the platform is there to take it. One

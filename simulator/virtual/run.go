@@ -70,21 +70,27 @@ func newRun(s *scenario.Scenario, d model.Dialect, seed uint64) (*run, error) {
 	return r, nil
 }
 
-// preparePlatform gives the packages and plans to a plan engine.
+// preparePlatform gives the packages and plans to a plan engine. Rounds of a plan are
+// created when they begin; here they are only tried.
 func (r *run) preparePlatform() error {
-	e := engine.New()
+	var orders []engine.Command
 	for _, w := range r.artifacts {
-		if _, err := e.Command(r.epoch, engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference}); err != nil {
-			return err
-		}
+		orders = append(orders, engine.AddPackage{Manifest: *w.Manifest, Reference: w.Reference})
 	}
 	for i := range r.scenario.Plans {
-		if _, err := e.Command(r.epoch, engine.CreatePlan{Plan: model.PlanSpec(r.scenario, &r.scenario.Plans[i], r.epoch,
-			nil)}); err != nil {
+		for _, p := range r.scenario.Plans[i].Making() {
+			orders = append(orders, engine.CreatePlan{Plan: model.PlanSpec(r.scenario, p, r.epoch, nil)})
+			if r.scenario.Plans[i].Repeat != nil {
+				orders = append(orders, engine.DeletePlan{Plan: p.Name})
+			}
+		}
+	}
+	r.platform = engine.New()
+	for _, order := range orders {
+		if _, err := r.platform.Command(r.epoch, order); err != nil {
 			return err
 		}
 	}
-	r.platform = e
 	return nil
 }
 

@@ -63,7 +63,9 @@ const batch = 64
 
 // Snapshot tells how many devices have come to their end (simulator.Run).
 func (c *workers) Snapshot() simulator.Snapshot {
-	return simulator.Snapshot{Elapsed: time.Since(c.began), Devices: c.devices, Ended: int(c.ended.Load())}
+	ended := int(c.ended.Load())
+	return simulator.Snapshot{Elapsed: time.Since(c.began), Devices: c.devices, Ended: ended,
+		Share: float64(ended) / float64(max(1, c.devices))}
 }
 
 func (c *workers) work(ctx context.Context, workers int, sizes []verdict.FleetSize) *simulator.Result {

@@ -65,6 +65,7 @@ func virtualOnly() map[string]string {
 		"million":                  "no machine has so many sockets",
 		"night-window":             "it takes a night",
 		"rejection-period":         "it takes hours of refusals",
+		"soak-week":                "it takes a week; make soak has a shorter one",
 		"storage-away-ten-minutes": "it takes a quarter of an hour; TestOutagesOnRealSockets has it in half a minute",
 		"ten-thousand":             "it is for a broker beside ota-sim",
 		"thousand":                 "it takes most of a minute: make run runs it",
@@ -74,7 +75,7 @@ func virtualOnly() map[string]string {
 // fewer is how many devices the first fleet gets here of scenarios that are about
 // many.
 func fewer() map[string]int {
-	return map[string]int{"hundred-thousand": 500, "million": 1000, "ten-thousand": 500}
+	return map[string]int{"hundred-thousand": 500, "million": 1000, "soak-week": 10, "ten-thousand": 500}
 }
 
 // parse reads a bundled scenario.
@@ -110,10 +111,15 @@ func each(t *testing.T, test func(*testing.T, string)) {
 // virtually runs a scenario in virtual time.
 func virtually(t *testing.T, s *scenario.Scenario, seed uint64) *verdict.Verdict {
 	t.Helper()
-	v, err := simulator.Simulate(t.Context(), virtual.World{Workers: 1}, simulator.Options{Scenario: s, Seed: seed})
+	v, err := simulator.Simulate(t.Context(), virtual.World{Workers: 1}, simulator.Options{Scenario: s, Seed: seed,
+		Memory: level})
 	require.NoError(t, err)
 	return v
 }
+
+// level is the memory of a run that takes the same all the time: what this process takes, all
+// tests that run at once decide.
+func level() int64 { return 1 << 20 }
 
 // held shows the whole verdict where it does not hold.
 func held(t *testing.T, v *verdict.Verdict) {

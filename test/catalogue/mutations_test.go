@@ -17,12 +17,14 @@ type mutation struct {
 	name  string
 	world func(*scenario.Scenario)           // nil for the same world
 	mind  func(*agent.Machine) virtual.Brain // nil for the machine as it is
+	leaks int64                              // bytes by which memory grows from sample to sample
 }
 
 // mutations lists all of them, those that break most first.
 func mutations() []mutation {
 	var all []mutation
-	for _, some := range [][]mutation{defects(), lessHappens(), otherDevices(), otherPlans(), moreGoesWrong()} {
+	leak := []mutation{{name: "memory leaks", leaks: 1 << 15}}
+	for _, some := range [][]mutation{defects(), leak, lessHappens(), otherDevices(), otherPlans(), moreGoesWrong()} {
 		all = append(all, some...)
 	}
 	return all

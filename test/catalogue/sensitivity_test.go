@@ -3,6 +3,7 @@ package catalogue_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ import (
 
 // few is how many devices are enough to see an expectation fail.
 func few() map[string]int {
-	return map[string]int{"hundred-thousand": 300, "million": 1000, "ten-thousand": 300, "thousand": 300}
+	return map[string]int{"hundred-thousand": 300, "million": 1000, "soak-week": 10, "ten-thousand": 300, "thousand": 300}
 }
 
 // TestEveryExpectationCanFail spoils the world of each scenario in one way after
@@ -108,5 +109,10 @@ func mutated(t *testing.T, name string, m mutation) []verdict.Expectation {
 			}
 		}
 	}
-	return verdict.Expect(own, judge.Figures(verdict.Sizes(own)))
+	figures := judge.Figures(verdict.Sizes(own))
+	for i := range verdict.MemorySamples {
+		figures.Memory = append(figures.Memory, verdict.MemorySample{
+			At: own.Duration * time.Duration(2*i+1) / (2 * verdict.MemorySamples), Bytes: level() + m.leaks*int64(i)})
+	}
+	return verdict.Expect(own, figures)
 }

@@ -92,8 +92,8 @@ func (e *Engine) command(cmd Command) error {
 		return e.terminate(cmd.Plan)
 	case Abandon:
 		return e.abandon(cmd)
-	case DeletePlan:
-		return e.deletePlan(cmd.Plan)
+	case DeletePlan, Retire:
+		return e.forgetPlan(cmd)
 	case RetryDevices:
 		return e.retryDevices(cmd)
 	case UserAnswer:

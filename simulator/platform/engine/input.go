@@ -80,6 +80,11 @@ type Abandon struct{ Plan, Device string }
 // DeletePlan forgets a plan. Allowed while it is Inactivated.
 type DeletePlan struct{ Plan string }
 
+// Retire lets a plan that is over be forgotten, with what is known of its devices: at
+// once, or as soon as the last of them is at its end. A report that comes afterwards
+// is acknowledged as one of an unknown plan. Refused while the plan is not over.
+type Retire struct{ Plan string }
+
 // RetryDevices gives failed devices of a silent plan another try, with a new
 // plan message and a fresh budget of automatic retries. The plan must be in
 // effect, and a device Upgrade Failed, or Upgraded and running another version, not at work for another plan, and
@@ -132,6 +137,7 @@ func (Resume) command()        {}
 func (Terminate) command()     {}
 func (Abandon) command()       {}
 func (DeletePlan) command()    {}
+func (Retire) command()        {}
 func (RetryDevices) command()  {}
 func (UserAnswer) command()    {}
 func (AutoConfirm) command()   {}

@@ -44,7 +44,7 @@ func (e *Engine) ledgerOf(d *device, id string) *task {
 		return t
 	}
 	p := e.plans[id]
-	if p == nil || p.product != d.product || p.status == Inactivated || !p.admits(d) {
+	if p == nil || p.product != d.product || p.status == Inactivated || p.retired || !p.admits(d) {
 		return nil
 	}
 	return e.addTask(p, d)

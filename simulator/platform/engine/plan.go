@@ -45,6 +45,7 @@ type plan struct {
 	closed   second // when it did; 0 while it has not
 	message  *ota.Plan
 	series   series
+	retired  bool // it is forgotten as soon as no device is on its way under it
 
 	number     int             // counts the plans in order of creation
 	activation int             // counts the active plans in order of activation; 0 for one that is not
@@ -135,6 +136,7 @@ func (p *plan) admitAll() {
 func (e *Engine) dropPlan(p *plan) {
 	same := func(other *plan) bool { return other == p }
 	p.product.plans = slices.DeleteFunc(p.product.plans, same)
+	p.product.active = slices.DeleteFunc(p.product.active, same)
 	e.created = slices.DeleteFunc(e.created, same)
 	delete(e.plans, p.spec.ID)
 	e.forget(planRecord(p.spec.ID))
@@ -211,10 +213,10 @@ func (p *plan) untouched() ota.DeviceStatus {
 	return ota.DeviceNotUpgraded
 }
 
-// covers reports whether the plan counts a device: its lists admit it, and it
-// was known before the plan closed.
+// covers reports whether the plan counts a device that it has never reached: its lists admit
+// it, and it was known before the plan closed. A retired plan has forgotten them.
 func (p *plan) covers(d *device) bool {
-	return p.admits(d) && (!p.status.closed() || d.index < p.known)
+	return p.admits(d) && !p.retired && (!p.status.closed() || d.index < p.known)
 }
 
 func set(keys []string) map[string]struct{} {

@@ -110,7 +110,7 @@ func (r *restorer) takePlan(value []byte) error {
 	p := &plan{
 		spec: spec, black: set(spec.Black), white: set(spec.White), components: form.Components, references: form.References,
 		space: form.Space, status: form.Status, nextPush: form.NextPush, known: form.Known, closed: form.Closed,
-		number: form.Number, activation: form.Activation,
+		number: form.Number, activation: form.Activation, retired: form.Retired,
 	}
 	if form.Verifies != "" {
 		r.verifies[p] = form.Verifies

@@ -37,6 +37,7 @@ type savedPlan struct {
 	Known      int                 `json:"known,omitempty"`
 	Closed     second              `json:"closed,omitempty"`
 	Verifies   string              `json:"verifies,omitempty"` // id of the package
+	Retired    bool                `json:"retired,omitempty"`
 }
 
 // savedSpec is a plan's fields with its zone by name, and by its offset in
@@ -141,7 +142,7 @@ func (p *plan) encode() []byte {
 	form := savedPlan{
 		Number: p.number, Activation: p.activation, Spec: savedSpec{PlanSpec: p.spec, Zone: p.spec.Zone.String()},
 		Components: p.components, References: p.references, Space: p.space,
-		Status: p.status, NextPush: p.nextPush, Known: p.known, Closed: p.closed,
+		Status: p.status, NextPush: p.nextPush, Known: p.known, Closed: p.closed, Retired: p.retired,
 	}
 	_, form.Spec.Offset = p.spec.Start.In(p.spec.Zone).Zone()
 	form.Spec.PlanSpec.Zone = nil

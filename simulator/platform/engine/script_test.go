@@ -15,7 +15,7 @@ import (
 // A script is a list of statements, separated by ";":
 //
 //	plan p key=value…     create and activate a plan; draft p … only creates it
-//	activate|suspend|resume|terminate|delete p
+//	activate|suspend|resume|terminate|delete|retire p
 //	retry p [d1 d2]       RetryDevices
 //	abandon p d1          Abandon
 //	user d1 p confirm|cancel|retry|appoint FROM TO (clock times)
@@ -108,6 +108,7 @@ var orders = map[string]func(plan string) engine.Command{
 	"suspend":   func(plan string) engine.Command { return engine.Suspend{Plan: plan} },
 	"resume":    func(plan string) engine.Command { return engine.Resume{Plan: plan} },
 	"terminate": func(plan string) engine.Command { return engine.Terminate{Plan: plan} },
+	"retire":    func(plan string) engine.Command { return engine.Retire{Plan: plan} },
 	"delete":    func(plan string) engine.Command { return engine.DeletePlan{Plan: plan} },
 }
 
