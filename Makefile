@@ -85,6 +85,17 @@ test-vm: ## boots two emulated machines, by a flag file and by GRUB, and kills e
 	scripts/vm-kernel.sh $(VM_KERNEL)
 	VM_KERNEL=$(VM_KERNEL) $(GO) test -tags vm -count 1 -timeout 60m -v ./test/vm
 
+.PHONY: kubernetes test-kubernetes
+# The programs of a node, from their Go modules: the first time, ten minutes of a processor.
+kubernetes:
+	scripts/kubernetes.sh $(CACHE)/kubernetes
+
+test-kubernetes: mosquitto versitygw kubernetes ## scenarios as Jobs on a real node of Kubernetes: pods deleted, out of memory, drained; histories in versitygw (root)
+	IMAGE=localhost/ota-sim:test scripts/image.sh $$($(GO) env GOARCH) $(CACHE)/kubernetes/ota-sim.tar
+	scripts/build.sh ota-sim $(CACHE)/bin/ota-sim
+	KUBERNETES=$(CACHE)/kubernetes IMAGE=localhost/ota-sim:test IMAGES=$(CACHE)/kubernetes/ota-sim.tar OTA_SIM=$(CACHE)/bin/ota-sim \
+		MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags kubernetes -count 1 -timeout $(PATIENCE) -v ./test/kubernetes
+
 .PHONY: test-slurm
 test-slurm: ## scenarios as arrays of Debian's Slurm, on a cluster of one node, with tasks that are requeued (root)
 	scripts/unpack.sh $(CACHE)/slurm munge slurmctld slurmd slurm-client

@@ -143,6 +143,7 @@ var layout = []layer{
 	// with emulators on its serial lines
 	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform " +
 		"simulator/platform/* agent/control internal/*"},
+	{"test/kubernetes/programs/...", "", ""}, // a module of its own
 	// the socket is a surface
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},
 	{".", "", "internal/ota internal/yamlform simulator/scenario"}, // these tests
@@ -178,6 +179,11 @@ var adapters = []adapter{
 		"only downloads are held to a rate"},
 	{"go.yaml.in/yaml", "internal/yamlform", "simulator/cluster simulator/scenario simulator/platform/api cmd/ota-sim",
 		"one strict reader, which gives all mistakes at once, each with its line"},
+	{"k8s.io", "test/kubernetes/programs", "",
+		"the tests' node of Kubernetes is built of it, in a module of its own"},
+	{"go.etcd.io/etcd", "test/kubernetes/programs", "", "that node's storage"},
+	{"github.com/spf13/cobra", "test/kubernetes/programs", "", "that node's programs are commands of it"},
+	{"golang.org/x/net", "test/kubernetes/programs", "", "messages of DNS, for that node's pods"},
 	{"github.com/santhosh-tekuri/jsonschema", "", "simulator/scenario simulator/platform/api",
 		"the schemas are for third parties; parser and API do not need them"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "simulator/verdict", "",

@@ -150,8 +150,7 @@ func TestArray(t *testing.T) {
 
 // A task in virtual time that Slurm ends and starts again gives the same history in the end.
 func TestRequeue(t *testing.T) {
-	scenario, err := filepath.Abs("testdata/fleet.yaml")
-	require.NoError(t, err)
+	scenario := harness.Million(t, "60000")
 	a := submit(t, scenario, "--virtual")
 	a.requeue(2)
 	assert.Equal(t, []string{"0", "0", "0", "0"}, a.end())
