@@ -178,7 +178,7 @@ func disrupted() []podCondition { return []podCondition{{"DisruptionTarget", "Tr
 func (k *Kubernetes) merge(r *Run) object {
 	pod := k.pod(r, "merge")
 	c := &pod.Spec.Containers[0]
-	c.Args, c.Resources = literals(r.merging()), resourcesOf(mergeMemory, 100)
+	c.Args, c.Resources = literals(r.merging()), resourcesOf(mergeMemory+int64(r.Devices)*mergeDeviceMemory, 100)
 	tries := mostTries
 	return object{APIVersion: "batch/v1", Kind: "Job", Metadata: metadata{r.Name + "-merge", labels(r, "merge")},
 		Spec: jobSpec{BackoffLimit: &tries, PodReplacementPolicy: "Failed",
