@@ -139,7 +139,7 @@ var layout = []layer{
 	// report and pages, in a browser
 	{"test/page", "", "test/harness simulator simulator/real simulator/selection simulator/scenario simulator/platform " +
 		"simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict " +
-		"simulator/verdict/verdicttest simulator/report internal/*"},
+		"simulator/verdict/verdicttest simulator/compare simulator/report internal/*"},
 	// with emulators on its serial lines
 	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform " +
 		"simulator/platform/* agent/control internal/*"},

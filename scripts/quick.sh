@@ -23,7 +23,7 @@ format() {
 	files=$(git ls-files -coz --exclude-standard '*.go' | xargs -0 ls -d 2>/dev/null | xargs gofmt -l)
 	[ -z "$files" ] || { echo "not formatted, run gofmt -w:" $files >&2; return 1; }
 }
-vet() { "$go" vet ./... && "$go" vet -tags crash,deb,kubernetes,page,platforms,real,release,slurm,vm ./test/...; }
+vet() { "$go" vet ./... && "$go" vet -tags compare,crash,deb,kubernetes,page,platforms,real,release,slurm,vm ./test/...; }
 build() {
 	mkdir -p bin
 	scripts/build.sh ota-agent bin/ota-agent

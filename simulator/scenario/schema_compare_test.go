@@ -37,7 +37,7 @@ func compare() node {
 	}
 	return node{
 		"compare": mapping(keys{
-			"spread": {"How many times the spread of several baselines makes no difference; 3 if it is not given",
+			"spread": {"How many times the spread of several baselines makes no difference; 2 if it is not given",
 				node{"type": []string{"number", "string"}, "minimum": 0, "maximum": 100, "pattern": "^" + numberPattern + "$"}},
 			"devices":   {"Devices by class, in a mapping by class or below the name of a fleet", or(number, "compare_devices")},
 			"time":      {"How long things take", or(duration, "compare_time")},

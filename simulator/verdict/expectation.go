@@ -370,6 +370,7 @@ func count(n, total int, percent bool) string {
 	return fmt.Sprint(n)
 }
 
+// Figure is the number of reports of which this is wrong.
 func (r *Reports) Figure(name scenario.Figure) int {
 	switch name {
 	case scenario.Lost:

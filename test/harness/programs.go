@@ -28,9 +28,16 @@ func Build(dir, version string) (Programs, error) {
 // BuildAgent builds ota-agent under a version.
 func BuildAgent(path, version string) error { return build(path, "otafleet/cmd/ota-agent", version) }
 
-func build(path, pkg, version string) error {
+// BuildSimOver builds ota-sim under a version, with other source files in the place of the
+// tree's, as go build -overlay has it.
+func BuildSimOver(path, version, overlay string) error {
+	return build(path, "otafleet/cmd/ota-sim", version, "-overlay", overlay)
+}
+
+func build(path, pkg, version string, more ...string) error {
 	flags := "-s -w -X main.version=" + version
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags", flags, "-o", path, pkg).CombinedOutput()
+	args := append([]string{"build", "-buildvcs=false", "-ldflags", flags, "-o", path}, more...)
+	out, err := exec.Command("go", append(args, pkg)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", pkg, err, out)
 	}
