@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"otafleet/internal/cli"
 	"otafleet/internal/exposition"
 	"otafleet/internal/httpserver"
-	"otafleet/simulator"
 )
 
 const (
@@ -21,24 +19,13 @@ const (
 
 // metrics serves a run's figures to Prometheus, at /metrics.
 type metrics struct {
-	cancel context.CancelFunc // ends the serving
-	served chan error         // how it ended
-
-	mu     sync.Mutex // guards the following
-	run    simulator.Run
-	labels runLabels
-}
-
-// runLabels say which run the figures are of.
-type runLabels struct {
-	scenario string
-	seed     uint64
-	world    string
-	shard    string // empty for a whole run
+	figures *figures
+	cancel  context.CancelFunc // ends the serving
+	served  chan error         // how it ended
 }
 
 // startMetrics listens at an address; nil without one.
-func startMetrics(address string) (*metrics, error) {
+func startMetrics(address string, f *figures) (*metrics, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -48,23 +35,13 @@ func startMetrics(address string) (*metrics, error) {
 			"cannot serve metrics at %s: %w; want a free address of this machine, such as 127.0.0.1:9464", address, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	m := &metrics{cancel: cancel, served: make(chan error, 1)}
+	m := &metrics{figures: f, cancel: cancel, served: make(chan error, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", m.serve)
 	server := httpserver.New(mux, nil)
 	server.ReadTimeout, server.WriteTimeout = metricsLimit, metricsLimit
 	go func() { m.served <- httpserver.Run(ctx, server, listener, metricsGrace) }()
 	return m, nil
-}
-
-// watch lets the figures be those of a run that has begun.
-func (m *metrics) watch(run simulator.Run, labels runLabels) {
-	if m == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.run, m.labels = run, labels
 }
 
 // stop ends the serving, after the answers that are under way.
@@ -77,14 +54,8 @@ func (m *metrics) stop() error {
 }
 
 func (m *metrics) serve(w http.ResponseWriter, _ *http.Request) {
-	m.mu.Lock()
-	run, labels := m.run, m.labels
-	m.mu.Unlock()
-	var p runPage
-	if run != nil {
-		p.writeRun(run.Snapshot(), labels)
-	}
-	p.Process()
+	var p exposition.Page
+	m.figures.fill(&p)
 	w.Header().Set("Content-Type", exposition.ContentType)
 	_, _ = fmt.Fprint(w, p.Text())
 }

@@ -62,7 +62,8 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(kept.Release)
 	at := kept.String()
-	m, err := startMetrics(at)
+	var known figures
+	m, err := startMetrics(at, &known)
 	require.NoError(t, err)
 	before := scrape(t, at)
 	assert.Positive(t, before["go_goroutines"])
@@ -75,7 +76,7 @@ func TestMetrics(t *testing.T) {
 	s.Faults = append(s.Faults, simulator.Tally{Name: "a \"quoted\\\nname", N: 1})
 	s.Upgrades.Count, s.Upgrades.Sum = 70, 700*time.Second
 	s.Upgrades.UpTo[3], s.Upgrades.UpTo[11] = 30, 69
-	m.watch(fixed{s}, runLabels{"small", 7, "real", "1/4"})
+	known.watch(fixed{s}, runLabels{"small", 7, "real", "1/4"})
 	during := scrape(t, at)
 	for name, want := range map[string]float64{
 		`ota_sim_run_info{scenario="small", seed="7", shard="1/4", world="real"}`: 1,

@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"otafleet/cmd/ota-sim/otlp"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
+	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
 	"otafleet/internal/yamlform"
 	"otafleet/scenarios"
@@ -352,13 +354,18 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 // simulate runs the scenario in its world, with a live view and metrics.
 func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options,
 	sockets *real.World) (*verdict.Verdict, error) {
-	metrics, err := startMetrics(f.metrics)
+	var known figures
+	metrics, err := startMetrics(f.metrics, &known)
 	if err != nil {
 		return nil, err
 	}
 	watched, err := f.watchRun()
 	if err != nil {
 		return nil, errors.Join(err, metrics.stop())
+	}
+	pushed, err := f.push(text, &known)
+	if err != nil {
+		return nil, errors.Join(err, metrics.stop(), watched.stop())
 	}
 	defer f.tuneMemory(s.DeviceFile() != nil)()
 	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
@@ -368,7 +375,7 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	}
 	var view *live
 	options.Started = func(r simulator.Run) {
-		metrics.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Devices.Shard().String()})
+		known.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Devices.Shard().String()})
 		if !f.quiet {
 			fmt.Fprintf(text, "%s: %s, %s\n", s.Scenario.Name, ota.Counted(options.Devices.Devices(), "device"), where)
 			view = startLive(text, f.shown(r))
@@ -382,11 +389,26 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	if view != nil {
 		view.stop()
 	}
+	pushed.Stop()
 	err = errors.Join(err, metrics.stop(), watched.stop())
 	if v != nil {
 		v.Text, v.Source, v.Program, v.Record = string(s.text), s.name, programName(), f.out
 	}
 	return v, err
+}
+
+// push begins to push the figures to where the environment says. Those of virtual time say
+// nothing before its end.
+func (f *runFlags) push(text io.Writer, known *figures) (*otlp.Pusher, error) {
+	if f.virtual {
+		return nil, nil
+	}
+	p, err := otlp.New(otlp.Program{Name: "ota-sim", Version: version, Fill: known.fill,
+		Say: func(line string) { fmt.Fprintln(text, terminal.Escape(line)) }})
+	if err != nil {
+		return nil, &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	return p, nil
 }
 
 // meetingPlace is what devices and platform meet at.

@@ -20,6 +20,14 @@ import (
 // ContentType is what a page is sent as.
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
+// Sink takes figures: a Page, or what carries them elsewhere.
+type Sink interface {
+	// Family begins a metric, of kind gauge, counter or histogram.
+	Family(name, kind, help string)
+	// Sample adds a value to it, with the names and values of its labels in turn.
+	Sample(name string, value float64, labels ...string)
+}
+
 // Page is a page in the text format of Prometheus.
 type Page struct{ text strings.Builder }
 
@@ -46,28 +54,35 @@ func (p *Page) Sample(name string, value float64, labels ...string) {
 }
 
 // Single adds a metric of one value.
-func (p *Page) Single(name, kind, help string, value float64) {
-	p.Family(name, kind, help)
-	p.Sample(name, value)
+func (p *Page) Single(name, kind, help string, value float64) { Single(p, name, kind, help, value) }
+
+// Single gives a metric of one value.
+func Single(to Sink, name, kind, help string, value float64) {
+	to.Family(name, kind, help)
+	to.Sample(name, value)
 }
 
 // Text is the page so far.
 func (p *Page) Text() string { return p.text.String() }
 
-// Process adds the figures of this process, under the names that Prometheus'
-// own clients use.
-func (p *Page) Process() {
-	p.Single("go_goroutines", "gauge", "Goroutines that exist.", float64(runtime.NumGoroutine()))
+// Process adds the figures of this process.
+func (p *Page) Process() { Process(p) }
+
+// Process gives the figures of this process, under the names that Prometheus' own
+// clients use.
+func Process(to Sink) {
+	Single(to, "go_goroutines", "gauge", "Goroutines that exist.", float64(runtime.NumGoroutine()))
 	samples := []rtmetrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	rtmetrics.Read(samples)
-	p.Single("go_memstats_heap_alloc_bytes", "gauge", "Bytes of objects on the heap.", float64(samples[0].Value.Uint64()))
-	p.Single("go_memstats_sys_bytes", "gauge",
+	Single(to, "go_memstats_heap_alloc_bytes", "gauge",
+		"Bytes of objects on the heap.", float64(samples[0].Value.Uint64()))
+	Single(to, "go_memstats_sys_bytes", "gauge",
 		"Bytes that Go has taken from the system.", float64(samples[1].Value.Uint64()))
 	if resident, ok := residentMemory(); ok {
-		p.Single("process_resident_memory_bytes", "gauge", "Resident memory.", float64(resident))
+		Single(to, "process_resident_memory_bytes", "gauge", "Resident memory.", float64(resident))
 	}
 	if files, err := os.ReadDir("/proc/self/fd"); err == nil {
-		p.Single("process_open_fds", "gauge", "Open files.", float64(len(files)-1)) // one of them is the directory itself
+		Single(to, "process_open_fds", "gauge", "Open files.", float64(len(files)-1)) // one of them is the directory itself
 	}
 }
 
