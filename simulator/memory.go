@@ -39,6 +39,7 @@ func (m *memory) stop() []verdict.MemorySample {
 	}
 	close(m.quit)
 	m.done.Wait()
+	m.look() // a run in virtual time may have come to its end between two looks
 	return m.samples
 }
 

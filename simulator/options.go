@@ -44,7 +44,7 @@ func (o *Options) Sizes() []verdict.FleetSize {
 // does not keep the slice.
 type Sink interface {
 	// AddEvents takes events in the order in which they are judged: of all devices, or
-	// of one at a time, depending on the world.
+	// of one at a time, depending on the world; those of a device in several calls.
 	AddEvents(events []verdict.Event)
 }
 

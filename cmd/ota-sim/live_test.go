@@ -156,6 +156,17 @@ type fixed struct{ s simulator.Snapshot }
 func (f fixed) Snapshot() simulator.Snapshot { return f.s }
 
 // TestLiveInALog shows at least how it ended.
+// TestWindowsInALog: each is shown once, when it is over.
+func TestWindowsInALog(t *testing.T) {
+	s := snapshot()
+	s.Windows, s.Window = 3, "2h0m0s to 3h0m0s: 40 upgraded, 0 failed, held"
+	run := &realRun{run: fixed{s}}
+	assert.Equal(t, line(s)+"\nwindow 3, 2h0m0s to 3h0m0s: 40 upgraded, 0 failed, held", run.line())
+	assert.Equal(t, line(s), run.line())
+	lines := block(&screen{}, s, earlier(), 100)
+	assert.Equal(t, "  window 3, 2h0m0s to 3h0m0s: 40 upgraded, 0 failed, held", lines[len(lines)-1])
+}
+
 func TestLiveInALog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -321,3 +321,37 @@ func TestMissingFiles(t *testing.T) {
 	assert.ErrorContains(t, err, "scenario.yaml")
 	assert.False(t, errors.Is(err, history.ErrShardLost))
 }
+
+// TestMemoryIsKept: what the process took over the run is judged again to the same.
+func TestMemoryIsKept(t *testing.T) {
+	_, info := sample()
+	dir := t.TempDir()
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
+	require.NoError(t, err)
+	samples := []verdict.MemorySample{{At: 1_234_567_891, Bytes: 1 << 30}, {At: 2 * time.Hour, Bytes: 7}}
+	require.NoError(t, w.Close(history.End{Memory: samples}))
+	assert.Equal(t, samples, judged(t, dir).Figures.Memory)
+}
+
+// TestLimit: what comes after it is not kept, and the record says so.
+func TestLimit(t *testing.T) {
+	s, info := sample()
+	dir := t.TempDir()
+	w, err := history.Create(t.Context(), history.Dir(dir), info)
+	require.NoError(t, err)
+	w.Limit(1000)
+	for range 20 { // more than the encoder keeps to itself
+		write(s, everyone, w)
+	}
+	until, limited := w.Until()
+	assert.True(t, limited)
+	require.NoError(t, w.Close(history.End{}))
+	v := judged(t, dir)
+	assert.True(t, v.Unrecorded)
+	assert.False(t, v.Held)
+	assert.Contains(t, v.Expectations[len(v.Expectations)-1].Measured,
+		"history incomplete: it has reached its limit of 1000 B; the first event that it lacks is of "+verdict.Seconds(until))
+	size, err := os.Stat(filepath.Join(dir, "events.jsonl.zst"))
+	require.NoError(t, err)
+	assert.Less(t, size.Size(), int64(1<<20))
+}

@@ -180,8 +180,8 @@ func (w *Writer) Close(end End) error {
 		// The disk that has failed may fail again.
 		_ = w.document.write(context.Background(), w.place, infoFile)
 	case w.until >= 0:
-		w.document.Incomplete = fmt.Sprintf("it was to take %s at most, which it took after %s", ota.FormatSize(w.limit),
-			verdict.Seconds(w.until))
+		w.document.Incomplete = fmt.Sprintf("it has reached its limit of %s; the first event that it lacks is of %s",
+			ota.FormatSize(w.limit), verdict.Seconds(w.until))
 		err = w.document.write(context.Background(), w.place, infoFile)
 	default:
 		w.document.End = newEnd(&end, w.events)

@@ -185,7 +185,7 @@ func (t *text) figures() {
 	}
 	line("history", "%s", t.style.paint(dim, t.v.HistoryDigest))
 	if t.v.KeptUntil > 0 {
-		line("", "kept for the first %s, until it had reached its limit", verdict.Seconds(t.v.KeptUntil))
+		line("", "kept up to its limit; the first event that it lacks is of %s", verdict.Seconds(t.v.KeptUntil))
 	}
 }
 

@@ -19,7 +19,8 @@ type Verdict struct {
 	Interrupted   bool // the run was stopped before its end
 	Unrecorded    bool // its record was not kept whole
 	Starts        Starts
-	// KeptUntil is when its record had reached the limit that it was given; 0 if it did not.
+	// KeptUntil is the time of the first event that its record lacks, since it has reached the
+	// limit that it was given; 0 if it has not.
 	KeptUntil time.Duration
 
 	// What a reader needs to run it again. Each may be empty.

@@ -62,6 +62,19 @@ func (d *device) record(e verdict.Event) {
 	}
 	if d.world.keep {
 		d.history = append(d.history, e)
+		d.handOver()
+	}
+}
+
+// mostKept is how many events of a device are kept until it is at its end.
+const mostKept = 8 << 10
+
+// handOver gives the events of a device to the sink that has many: a device may live for
+// months.
+func (d *device) handOver() {
+	if len(d.history) >= mostKept && d.world.sink != nil && d.judge != nil {
+		d.world.sink.AddEvents(d.history)
+		d.history = d.history[:0]
 	}
 }
 

@@ -99,6 +99,7 @@ func (c *workers) worker(ctx context.Context) {
 // one runs the world of a group.
 func (c *workers) one(j *verdict.Judge, g *model.Group) {
 	w := newWorld(c.run, j, g, c.history != nil)
+	w.sink = c.history
 	w.play()
 	c.note(&w.refused)
 	for _, d := range w.devices {

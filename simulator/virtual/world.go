@@ -5,6 +5,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/simulator"
 	"otafleet/simulator/fault"
 	"otafleet/simulator/model"
 	"otafleet/simulator/platform/hawkbit"
@@ -20,7 +21,8 @@ type world struct {
 	polls    queue  // of devices that look whether there is something for them
 	happened uint64 // things so far, beside polls that found nothing
 	faults   *fault.Set
-	keep     bool // events are kept for a sink
+	keep     bool           // events are kept for a sink
+	sink     simulator.Sink // that takes them before their device is at its end, if there are many; nil for none
 	probe    Probe
 	mind     func(*agent.Machine) Brain // nil for the machine as it is
 	limit    int                        // things that may still happen; negative for any number

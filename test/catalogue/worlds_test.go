@@ -17,6 +17,7 @@ import (
 
 	"otafleet/scenarios"
 	"otafleet/simulator/scenario"
+	"otafleet/simulator/verdict"
 )
 
 // seeds is how many seeds a scenario is tried with in virtual time.
@@ -48,6 +49,25 @@ func TestBothWorldsAgree(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, slower(text), 0o600))
 		assert.Equal(t, outcomeIn(t, path, "--virtual=true"), outcomeIn(t, path, "--virtual=false"))
 	})
+}
+
+// TestSoak runs a soak by the program, whose memory over the run is judged.
+func TestSoak(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "verdict.json")
+	text, err := exec.CommandContext(t.Context(), programs.Sim, "run", "--quiet", "--virtual", "--json", path,
+		"soak-week").CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var found struct {
+		Windows []struct{ Held bool }
+		Memory  []struct {
+			Bytes int64 `json:"resident_bytes"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(content, &found))
+	assert.Len(t, found.Windows, 168)
+	assert.Len(t, found.Memory, verdict.MemorySamples)
 }
 
 // TestOutagesOnRealSockets runs the scenarios of outages that last for minutes with
