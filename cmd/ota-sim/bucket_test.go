@@ -71,6 +71,9 @@ func TestRunInABucket(t *testing.T) {
 	}
 	assert.Len(t, keys, 15)
 	assert.Equal(t, cli.OK, sim(t, "merge", "s3://runs/my/run").code, "without waiting, too")
+	o = sim(t, "compare", filepath.Join(dir, "whole"), "s3://runs/my/run", "--tolerance", "resources=100%")
+	assert.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
+	assert.Contains(t, o.out, "the histories are the same to the byte")
 	o = sim(t, "report", "s3://runs/my/run/part-2")
 	assert.Contains(t, o.out, "shard 2/3")
 	o = sim(t, "replay", "s3://runs/my/run/part-2", "--only", "gw-000002")

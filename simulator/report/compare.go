@@ -157,7 +157,7 @@ func unitText(unit scenario.Unit, value float64) string {
 // changeText is by how much a figure has changed: of what it was, where that says anything.
 func changeText(f *compare.Figure) string {
 	switch {
-	case f.Measure.Unit == scenario.Held:
+	case f.Measure.Unit == scenario.Held, f.Outcome == compare.Same:
 		return ""
 	case f.Baseline == 0:
 		return "+" + unitText(f.Measure.Unit, f.Run)
