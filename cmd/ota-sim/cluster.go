@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,11 +29,12 @@ type clusterFlags struct {
 	cpus     float64
 	deadline time.Duration
 	env      []string
-	kubernetes
+	kubernetesFlags
+	program string // of Slurm
 }
 
-// kubernetes are the flags that only it has.
-type kubernetes struct {
+// kubernetesFlags are those that only it has.
+type kubernetesFlags struct {
 	image   string
 	secret  string
 	account string
@@ -44,26 +45,28 @@ type kubernetes struct {
 func clusterVerb() cli.Verb {
 	return cli.Verb{
 		Name:    "cluster",
-		Args:    "kubernetes SCENARIO",
-		Words:   append([]string{"kubernetes"}, scenarios.Names()...),
+		Args:    "kubernetes|slurm SCENARIO",
+		Words:   append([]string{onKubernetes, onSlurm}, scenarios.Names()...),
 		Summary: "print what runs a scenario in shards on a cluster",
-		Help: `Prints manifests for 'kubectl apply -f -': the scenario, an Indexed Job with a pod
-for each shard, and a Job that makes one verdict of their histories. Nothing of ours
-has to be installed there but the image of ota-sim ('make image').
+		Help: `Prints what runs a scenario in shards, and makes one verdict of their histories:
+manifests for 'kubectl apply -f -', or a script for bash that submits two jobs of
+Slurm. Nothing of ours has to be installed but ota-sim, or its image ('make image').
 
-It takes the flags of 'ota-sim run', which every shard is given, and --out: the place
-in a bucket that shards write to and the verdict is made from. The Secret that
---secret names has the credentials for it. What a shard takes of memory and
-ports is asked for; without --shards there are as many as keep to --memory.
+It takes the flags of 'ota-sim run', which all shards get, and --out: the place that
+shards write to and the verdict is made from, in a bucket or for Slurm also on a shared
+file system. What a shard takes of memory and ports is asked for; without --shards there
+are as many as keep to --memory.
 
-Files that flags name are read here, too, so that mistakes are found. The pods have them
-by their base names from the volume that --files names.
+Files that flags name are read here, too, so that mistakes are found. Slurm's nodes have
+them at the same paths; pods have them by their base names from the volume that --files
+names. The Secret that --secret names has the credentials for the bucket.
 
 Examples:
   ota-sim cluster kubernetes million --virtual --image registry.example/ota-sim:v1 --out s3://bucket/million
   ota-sim cluster kubernetes my.yaml --shards 4 --image registry.example/ota-sim:v1 --secret bucket --out s3://bucket/my
   ota-sim cluster kubernetes my.yaml --broker mqtt://staging:1883 --trust staging.pub --files configmap/staging \
-    --image registry.example/ota-sim:v1 --out s3://bucket/staging`,
+    --image registry.example/ota-sim:v1 --out s3://bucket/staging
+  ota-sim cluster slurm million --virtual --shards 8 --out million-1 | bash`,
 		Flags: func(flags *pflag.FlagSet) cli.Action {
 			f := clusterFlags{run: runFlags{changed: flags}}
 			f.define(flags)
@@ -79,32 +82,42 @@ func (f *clusterFlags) define(flags *pflag.FlagSet) {
 	flags.Float64Var(&f.cpus, "cpus", 1, "processors that each shard is given")
 	flags.DurationVar(&f.deadline, "deadline", 0, "how long a shard may take; 0 means by the scenario's duration")
 	flags.StringArrayVar(&f.env, "env", nil, "environment of the shards and of merge, as NAME=VALUE; may be repeated")
-	flags.StringVar(&f.image, "image", "", "image of ota-sim, as the cluster's nodes pull it")
-	flags.StringVar(&f.secret, "secret", "", "Secret whose keys become the environment, such as AWS_SECRET_ACCESS_KEY")
-	flags.StringVar(&f.account, "service-account", "", "service account of the pods, for credentials that belong to one")
-	flags.StringVar(&f.files, "files", "", "volume with the files that flags name: secret/NAME, configmap/NAME, or "+
-		"claim/NAME of a PersistentVolumeClaim")
-	flags.BoolVar(&f.monitor, "pod-monitor", false, "serve metrics, with a PodMonitor of the Prometheus operator")
+	flags.StringVar(&f.image, "image", "", "for kubernetes: image of ota-sim, as nodes pull it")
+	flags.StringVar(&f.secret, "secret", "", "for kubernetes: Secret whose keys become the environment, "+
+		"such as AWS_SECRET_ACCESS_KEY")
+	flags.StringVar(&f.account, "service-account", "", "for kubernetes: service account of the pods, for "+
+		"credentials that belong to one")
+	flags.StringVar(&f.files, "files", "", "for kubernetes: volume with the files that flags name: secret/NAME, "+
+		"configmap/NAME, or claim/NAME of a PersistentVolumeClaim")
+	flags.BoolVar(&f.monitor, "pod-monitor", false, "for kubernetes: serve metrics, with a PodMonitor of the "+
+		"Prometheus operator")
+	flags.StringVar(&f.program, "program", "ota-sim", "for slurm: ota-sim, as nodes find it")
 	f.run.define(flags)
 }
 
+// What may start the shards.
+const (
+	onKubernetes = "kubernetes"
+	onSlurm      = "slurm"
+)
+
 func (f *clusterFlags) print(_ context.Context, streams cli.Streams, args []string) error {
-	if len(args) != 2 || args[0] != "kubernetes" {
-		return cli.Exitf(cli.Usage, "want two arguments, kubernetes and the scenario, and got %q", args)
+	if len(args) != 2 || args[0] != onKubernetes && args[0] != onSlurm {
+		return cli.Exitf(cli.Usage, "want two arguments, %s or %s and the scenario, and got %q", onKubernetes, onSlurm, args)
 	}
+	where := args[0]
 	s, err := scenarioOf(streams, args[1:], &f.run.deviceFlags)
 	if err != nil {
 		return err
 	}
-	r, err := f.of(s)
+	if err := f.check(where); err != nil {
+		return &cli.Exit{Code: cli.Usage, Err: err}
+	}
+	r, err := f.of(s, where)
 	if err != nil {
 		return err
 	}
-	k, err := f.onKubernetes()
-	if err != nil {
-		return &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	text, err := k.Manifests(r)
+	text, err := f.text(s, r, where)
 	if err != nil {
 		return &cli.Exit{Code: cli.Usage, Err: err}
 	}
@@ -112,10 +125,26 @@ func (f *clusterFlags) print(_ context.Context, streams cli.Streams, args []stri
 	return err
 }
 
+// text is what starts the run there.
+func (f *clusterFlags) text(s *source, r *cluster.Run, where string) ([]byte, error) {
+	if where == onSlurm {
+		if state, err := os.Stat(s.name); s.name == "-" || err == nil && !state.Mode().IsRegular() {
+			return nil, errors.New("the scenario came through a pipe: Slurm's nodes need it as a file, or its bundled name")
+		}
+		slurm := cluster.Slurm{Program: f.program, Path: s.name}
+		return []byte(slurm.Script(r)), nil
+	}
+	k, err := f.onKubernetes()
+	if err != nil {
+		return nil, err
+	}
+	return k.Manifests(r)
+}
+
 // of is the run of a scenario that the flags ask for, after everything that can be
 // refused beforehand has been looked at.
-func (f *clusterFlags) of(s *source) (*cluster.Run, error) {
-	if err := errors.Join(f.check(), f.run.checkVirtual(f.run.changed)); err != nil {
+func (f *clusterFlags) of(s *source, where string) (*cluster.Run, error) {
+	if err := f.run.checkVirtual(f.run.changed); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	c, err := f.run.of(s.Scenario)
@@ -132,47 +161,59 @@ func (f *clusterFlags) of(s *source) (*cluster.Run, error) {
 	embedded := !f.run.virtual && f.run.broker == "" && f.run.staging.url == ""
 	r := &cluster.Run{Name: f.name, Scenario: s.Scenario.Name, Text: s.text, Devices: c.selected.Devices(),
 		Virtual: f.run.virtual, Embedded: embedded,
-		Together: !f.run.virtual && f.run.with == "" && f.run.at == "",
-		Out:      strings.TrimRight(f.run.out, "/"), Millis: int(math.Ceil(f.cpus * 1000))}
+		Together: !f.run.virtual && f.run.with == "" && f.run.at == "", Within: f.run.within,
+		Out: strings.TrimRight(f.run.out, "/"), Millis: int(math.Ceil(f.cpus * 1000))}
 	if r.Name == "" {
 		r.Name = cluster.Name(s.Scenario.Name)
 	}
 	if r.Env, err = variables(f.env); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if r.Flags, err = f.passed(c); err != nil {
+	if r.Flags, err = f.passed(c, where); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if f.run.json == "-" {
-		r.Verdict = []string{"--json=-"}
-	}
+	r.Verdict = f.run.outputFlags.words()
 	r.Lasts = f.lasts(s.Duration)
 	return r, f.divide(r, c, len(world.Sources))
 }
 
-// check refuses flags that say what the cluster decides, or that it needs.
-func (f *clusterFlags) check() error {
+// check refuses flags that say what the cluster decides, or are for another, and the lack
+// of what it needs.
+func (f *clusterFlags) check(where string) error {
 	var problems []error
 	f.run.changed.Visit(func(flag *pflag.Flag) {
-		if slices.Contains([]string{"shard", "only", "verdict", "metrics", "page", "token-file", "file-types", "remove-run"},
-			flag.Name) {
+		switch {
+		case slices.Contains(processFlags(), flag.Name):
 			problems = append(problems, fmt.Errorf("--%s is for one process: leave it out", flag.Name))
+		case strings.HasPrefix(flag.Usage, "for ") && !strings.HasPrefix(flag.Usage, "for "+where):
+			problems = append(problems, fmt.Errorf("--%s is not for %s: leave it out", flag.Name, where))
 		}
 	})
-	if f.run.html != "" || f.run.junit != "" || f.run.json != "" && f.run.json != "-" {
-		problems = append(problems, errors.New("--html, --junit and --json FILE would be lost with the pod: when the run "+
-			"has ended, give them to 'ota-sim merge', with the --out of the run"))
-	}
 	if f.name != "" {
 		problems = append(problems, cluster.CheckName(f.name))
 	}
 	if f.cpus < 0.001 || f.cpus > 1000 {
 		problems = append(problems, fmt.Errorf("--cpus %v: want 0.001 to 1000", f.cpus))
 	}
-	if !strings.HasPrefix(f.run.out, "s3://") {
+	switch {
+	case where == onSlurm && f.run.out == "":
+		problems = append(problems, errors.New("--out: want a place that all shards reach, a directory of theirs or "+
+			"s3://BUCKET/PREFIX"))
+	case where == onKubernetes && !inBucket(f.run.out):
 		problems = append(problems, errors.New("--out: want a place that all shards reach, as s3://BUCKET/PREFIX"))
 	}
+	if f.run.html != "" || f.run.junit != "" || f.run.json != "" && f.run.json != "-" {
+		if where == onKubernetes {
+			problems = append(problems, errors.New("--html, --junit and --json FILE would be lost with the pod: when the run "+
+				"has ended, give them to 'ota-sim merge', with the --out of the run"))
+		}
+	}
 	return errors.Join(problems...)
+}
+
+// processFlags are those of run that are for one process, or that the cluster sets.
+func processFlags() []string {
+	return []string{"shard", "only", "verdict", "metrics", "page", "token-file", "file-types", "remove-run", "against"}
 }
 
 // variables reads NAME=VALUE.
@@ -190,70 +231,6 @@ func variables(texts []string) (all []cluster.Variable, err error) {
 		all = append(all, cluster.Variable{Name: key, Value: value})
 	}
 	return all, nil
-}
-
-// ownFlags are those of run that every shard is given in words of its own, or merge.
-func ownFlags() []string { return []string{"out", "quiet", "json", "devices"} }
-
-// passed are the flags of run that were given, as a shard is given them.
-func (f *clusterFlags) passed(c *choice) (words []string, err error) {
-	known := pflag.NewFlagSet("", pflag.ContinueOnError)
-	(&runFlags{}).define(known)
-	there := baseNames{}
-	if file := c.scenario.DeviceFile(); file != nil {
-		words = append(words, "--devices="+there.of(file.Name))
-	}
-	for _, flag := range changed(f.run.changed) {
-		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
-		if known.Lookup(name) == nil || slices.Contains(ownFlags(), name) {
-			continue
-		}
-		if slices.Contains(fileFlags(), name) {
-			flag = "--" + name + "=" + there.of(value)
-		}
-		words = append(words, flag)
-	}
-	if len(there) > 0 && f.files == "" {
-		return nil, fmt.Errorf("pods have no files of this machine: put %s into a Secret, a ConfigMap or a volume, and name "+
-			"that with --files", strings.Join(there.paths(), ", "))
-	}
-	return words, there.check()
-}
-
-// fileFlags are the flags of run that name files which it reads.
-func fileFlags() []string {
-	return []string{"devices", "ca-file", "password-file", "platform-password-file", "platform-cert-file",
-		"platform-key-file", "trust", "store-secret-file"}
-}
-
-// baseNames are the files that pods need, by the base names that they have there.
-type baseNames map[string][]string
-
-// of is where a pod has a file.
-func (b baseNames) of(path string) string {
-	base := filepath.Base(path)
-	if !slices.Contains(b[base], path) {
-		b[base] = append(b[base], path)
-	}
-	return cluster.FilesDir + "/" + base
-}
-
-func (b baseNames) paths() (all []string) {
-	for _, paths := range b {
-		all = append(all, paths...)
-	}
-	slices.Sort(all)
-	return all
-}
-
-// check refuses two files of one name.
-func (b baseNames) check() error {
-	for _, paths := range b {
-		if len(paths) > 1 {
-			return fmt.Errorf("%s would be one file in a pod: give them different names", strings.Join(paths, " and "))
-		}
-	}
-	return nil
 }
 
 const (

@@ -90,6 +90,19 @@ func TestManifestsRun(t *testing.T) {
 	assert.Equal(t, digest.FindString(whole.out), digest.FindString(merged.out))
 }
 
+// TestScriptOfAScenario: the nodes have it where it is here, and its files.
+func TestScriptOfAScenario(t *testing.T) {
+	o := sim(t, "cluster", "slurm", "happy", "--virtual", "--shards", "2", "--out", "kept", "--program", "/opt/ota-sim",
+		"--junit", "x.xml", "--cpus", "1.5")
+	require.Equal(t, cli.OK, o.code, o.err)
+	for _, want := range []string{
+		"\n/opt/ota-sim run happy --shard=auto --verdict=merge --quiet --out=kept --virtual=true || status=$?\n",
+		"\nexec /opt/ota-sim merge kept --wait=2 --wait-at-most=1m --junit=x.xml\n", "\n#SBATCH --cpus-per-task=2\n",
+		"\n#SBATCH --mem=513M\n"} {
+		assert.Contains(t, o.out, want)
+	}
+}
+
 // TestShardsKeepToTheMemory: without a number there are as many as fit.
 func TestShardsKeepToTheMemory(t *testing.T) {
 	for _, tt := range []struct {
@@ -138,7 +151,7 @@ func TestFilesOfAPod(t *testing.T) {
 // TestRefusedForAClusters: what would fail there fails here.
 func TestRefusedForAClusters(t *testing.T) {
 	for flags, want := range map[string]string{
-		"": "want two arguments, kubernetes and the scenario, and got []",
+		"": "want two arguments, kubernetes or slurm and the scenario, and got []",
 
 		"nomad happy":                                                  `and got ["nomad" "happy"]`,
 		"kubernetes happ":                                              "there is no scenario happ",
@@ -160,6 +173,11 @@ func TestRefusedForAClusters(t *testing.T) {
 		"kubernetes happy OUT --image x --secret UP":                   "is no name of an object",
 		"kubernetes happy OUT --image x --virtual --pod-monitor":       "a run in virtual time has no metrics",
 		"kubernetes thousand OUT --image x --memory 150MiB --shards 2": "with --shards ",
+		"slurm happy":                                "--out: want a place that all shards reach, a directory of theirs or",
+		"slurm happy OUT --image x --secret y":       "--secret is not for slurm: leave it out",
+		"slurm - OUT":                                "the scenario is not valid", // it is empty
+		"kubernetes happy OUT --image x --program y": "--program is not for kubernetes: leave it out",
+		"slurm happy OUT --against x":                "--against is for one process: leave it out",
 	} {
 		o := sim(t, append([]string{"cluster"}, strings.Fields(strings.Replace(flags, "OUT", "--out s3://b/x", 1))...)...)
 		assert.NotEqual(t, cli.OK, o.code, flags)

@@ -46,8 +46,6 @@ const (
 
 	// fewPorts is a number of sessions that every system has ports for.
 	fewPorts = 20000
-
-	loaded = 0.9 // of the memory of a pod, what is the program's to use
 )
 
 // WidePorts is how many ports a pod has with the range that Manifests sets.
@@ -78,15 +76,8 @@ func (k *Kubernetes) Manifests(r *Run) ([]byte, error) {
 // head says in comments what follows, and what to type.
 func (k *Kubernetes) head(r *Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s: %s in %s, ", oneLine(r.Scenario), ota.Counted(r.Devices, "device"),
-		ota.Counted(r.Shards, "shard"))
-	if r.Virtual {
-		fmt.Fprintf(&b, "in virtual time. A shard that breaks off is tried\n# again, at most %d times.\n", mostTries)
-	} else {
-		b.WriteString("in the real world. A shard that breaks off stays\n# lost, and is named.\n")
-	}
-	if r.Embedded {
-		b.WriteString("# Each shard has a broker, a store and a fake platform of its own, in its pod.\n")
+	for line := range strings.Lines(r.summary()) {
+		b.WriteString("# " + line)
 	}
 	fmt.Fprintf(&b, `#
 #   kubectl apply -f FILE
@@ -96,9 +87,6 @@ func (k *Kubernetes) head(r *Run) string {
 `, r.Name)
 	return b.String()
 }
-
-// oneLine is a text within a comment.
-func oneLine(text string) string { return strings.Trim(fmt.Sprintf("%q", text), `"`) }
 
 // labels are those of an object, or of pods.
 func labels(r *Run, component string) map[string]string {
@@ -127,7 +115,7 @@ func (k *Kubernetes) shards(r *Run) object {
 	words := r.words(scenarioDir + "/" + scenarioFile)
 	env := []variable{{"OTA_SIM_SHARDS", number(r.Shards)}}
 	if r.Virtual {
-		env = append(env, variable{"GOMEMLIMIT", number(int64(loaded * float64(r.Memory)))})
+		env = append(env, variable{"GOMEMLIMIT", number(limited(r.Memory))})
 	}
 	pod := k.pod(r, "shard")
 	c := &pod.Spec.Containers[0]
@@ -178,7 +166,8 @@ func disrupted() []podCondition { return []podCondition{{"DisruptionTarget", "Tr
 func (k *Kubernetes) merge(r *Run) object {
 	pod := k.pod(r, "merge")
 	c := &pod.Spec.Containers[0]
-	c.Args, c.Resources = literals(r.merging()), resourcesOf(mergeMemory+int64(r.Devices)*mergeDeviceMemory, 100)
+	c.Args, c.Resources = literals(r.merging(r.Lasts+patience)), resourcesOf(r.mergeMemory(), 100)
+	c.Env = append([]variable{{"GOMEMLIMIT", number(limited(r.mergeMemory()))}}, c.Env...)
 	tries := mostTries
 	return object{APIVersion: "batch/v1", Kind: "Job", Metadata: metadata{r.Name + "-merge", labels(r, "merge")},
 		Spec: jobSpec{BackoffLimit: &tries, PodReplacementPolicy: "Failed",

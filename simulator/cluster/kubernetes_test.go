@@ -29,7 +29,7 @@ func virtualRun() *Run {
 // realRun is one that has everything.
 func realRun() *Run {
 	return &Run{Name: "spring", Scenario: "spring", Text: []byte("scenario: spring\n# £ in a comment\n"),
-		Devices: 100_000, Shards: 4, Together: true, Verdict: []string{"--json=-"},
+		Devices: 100_000, Shards: 4, Together: true, Within: 5 * time.Minute, Verdict: []string{"--json=-"},
 		Flags: []string{"--broker=mqtts://staging", "--ca-file=/files/ca.pem", "--username=$(HOME) 'x"},
 		Out:   "s3://bucket/spring", Memory: 700<<20 + 1, Sessions: 25_000, Millis: 500, Lasts: time.Hour,
 		Env: []Variable{{"AWS_ENDPOINT_URL", "http://minio:9000"}, {"ODD", "yes $HOME: #"}}}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"otafleet/internal/ota"
 	"otafleet/internal/yamlform"
 )
 
@@ -19,6 +20,7 @@ type Run struct {
 	Shards   int
 	Virtual  bool
 	Together bool          // the shards begin at the same moment
+	Within   time.Duration // that the first of them waits for the others
 	Embedded bool          // each shard has a platform of its own
 	Flags    []string      // of ota-sim run, alike for all shards
 	Verdict  []string      // flags of ota-sim merge
@@ -48,7 +50,7 @@ const (
 
 	// What merging takes at most: histories are streamed, but of each device there is a
 	// record. A million devices were measured at 614 MiB.
-	mergeMemory, mergeDeviceMemory = 256 << 20, 1 << 10
+	mergeBase, mergeDevice = 256 << 20, 1 << 10
 
 	// patience is how long merge waits beyond the time that shards may take.
 	patience = 10 * time.Minute
@@ -102,12 +104,33 @@ func (r *Run) words(scenario string) []string {
 	return append(words, r.Flags...)
 }
 
-// merging are those of the command that makes the verdict.
-func (r *Run) merging() []string {
-	atMost := yamlform.FormatDuration(r.Lasts + patience)
-	words := []string{"merge", r.Out, fmt.Sprint("--wait=", r.Shards), "--wait-at-most=" + atMost}
+// merging are those of the command that makes the verdict, after so long a wait.
+func (r *Run) merging(atMost time.Duration) []string {
+	words := []string{"merge", r.Out, fmt.Sprint("--wait=", r.Shards), "--wait-at-most=" + yamlform.FormatDuration(atMost)}
 	return append(words, r.Verdict...)
 }
+
+// summary says what is run, in lines.
+func (r *Run) summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%.100q: %s in %s, ", r.Scenario, ota.Counted(r.Devices, "device"), ota.Counted(r.Shards, "shard"))
+	if r.Virtual {
+		fmt.Fprintf(&b, "in virtual time. A shard that breaks off\nis tried again, at most %d times.\n", mostTries)
+	} else {
+		b.WriteString("in the real world. A shard that breaks off\nstays lost, and is named.\n")
+	}
+	if r.Embedded {
+		b.WriteString("Each shard has a broker, a store and a fake platform of its own, in its process.\n")
+	}
+	return b.String()
+}
+
+// mergeMemory is what merging takes.
+func (r *Run) mergeMemory() int64 { return mergeBase + int64(r.Devices)*mergeDevice }
+
+// limited is what Go may use of memory (GOMEMLIMIT), so that it is not all taken. A shard
+// of the real world sees to that by itself.
+func limited(memory int64) int64 { return memory / 10 * 9 }
 
 // mebibytes rounds up.
 func mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }

@@ -40,10 +40,14 @@ var untyped = map[string]string{
 		"operator-password.txt": stagedThere,
 	"ota-sim run my.yaml --platform hawkbit --url http://staging:8080 --username admin --password-file " +
 		"operator.txt": stagedThere,
-	"ota-sim run my.yaml --virtual --shard auto --out s3://bucket/nightly --verdict merge": inStore,
-	"ota-sim merge s3://bucket/nightly --wait 8 --wait-at-most 2h --junit report.xml":      inStore,
-	"ota-sim merge s3://bucket/million-1 --html report.html --junit report.xml":            inStore,
-	"ota-sim merge s3://bucket/run --wait 8 --wait-at-most 2h --junit report.xml":          inStore,
+	"ota-sim run my.yaml --virtual --shard auto --out s3://bucket/nightly --verdict merge":           inStore,
+	"ota-sim merge s3://bucket/nightly --wait 8 --wait-at-most 2h --junit report.xml":                inStore,
+	"ota-sim run million --virtual --shard=auto --verdict=merge --quiet --out=s3://bucket/million-1": inStore,
+	"ota-sim merge s3://bucket/million-1 --wait=4 --wait-at-most=2h":                                 inStore,
+	"ota-sim run my.yaml --virtual --shard auto --verdict merge --quiet --out parts":                 numbered,
+	"ota-sim merge parts --html report.html --junit report.xml":                                      numbered,
+	"ota-sim merge s3://bucket/million-1 --html report.html --junit report.xml":                      inStore,
+	"ota-sim merge s3://bucket/run --wait 8 --wait-at-most 2h --junit report.xml":                    inStore,
 
 	"ota-sim enrol thousand --out staging --remove":  "cmd/ota-sim/enrol_test.go takes away what it has enrolled",
 	"ota-sim completion fish | source":               "internal/cli/tools_test.go does it in fish",
@@ -56,6 +60,9 @@ const (
 	enrolledThere = "test/e2e/enrolled_test.go has one"
 	stagedThere   = "test/e2e/staged_test.go has one"
 )
+
+// numbered is what needs the number of a task, or what such tasks have made.
+const numbered = "cmd/ota-sim/bucket_test.go: TestShardsInADirectory"
 
 // inStore is what needs a store of histories, and eight tasks.
 const inStore = "cmd/ota-sim/bucket_test.go has a store"
@@ -82,7 +89,10 @@ var thirdParty = map[string]string{
 		"--from-literal=AWS_ACCESS_KEY_ID=ID --from-literal=AWS_SECRET_ACCESS_KEY=KEY": "Kubernetes' own",
 	"kubectl create secret generic staging --from-file=staging.pub --from-file=operator.txt": "Kubernetes' own",
 	"kubectl logs --follow --pod-running-timeout=10m job/ota-sim-million-merge":              "Kubernetes' own",
-	"kubectl wait --for=condition=Complete job/ota-sim-million-merge":                        "Kubernetes' own",
+	"kubectl apply":        "Kubernetes' own",
+	"kubectl logs":         "Kubernetes' own",
+	"kubectl describe pod": "Kubernetes' own",
+	"kubectl wait --for=condition=Complete job/ota-sim-million-merge": "Kubernetes' own",
 
 	"systemctl start ota-agent":                              "test/deb/deb_test.go starts the service",
 	"systemctl daemon-reload && systemctl restart ota-agent": "test/deb/deb_test.go starts the service",

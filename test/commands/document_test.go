@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/shell"
 )
 
 // root is the checkout, from here.
@@ -164,8 +167,10 @@ func read(t *testing.T, path string) (blocks []block, spans []command) {
 // commands are the command lines of a block that has some: those after a "$ ", if
 // there are any, and else all. One that ends in a backslash goes on in the next.
 func (b *block) commands(path string) (all []command) {
-	if b.language != "" && b.language != "sh" ||
-		slices.ContainsFunc(others, func(text string) bool { return strings.Contains(b.lines[0], text) }) {
+	if b.language != "" && b.language != "sh" {
+		return b.contained(path)
+	}
+	if slices.ContainsFunc(others, func(text string) bool { return strings.Contains(b.lines[0], text) }) {
 		return nil
 	}
 	if slices.Contains(sessions, strings.TrimSpace(b.lines[0])) {
@@ -188,6 +193,23 @@ func (b *block) commands(path string) (all []command) {
 		text, _, _ = strings.Cut(text, " # ")
 		all = append(all, command{place(path, at), strings.TrimSpace(text)})
 		text = ""
+	}
+	return all
+}
+
+// contained are the commands of ota-sim in configurations of other programs: behind "run:" or a
+// dash, or as a list of its arguments.
+func (b *block) contained(path string) (all []command) {
+	line := regexp.MustCompile(`^\s*(?:- run: |- )(ota-sim .*)$`)
+	list := regexp.MustCompile(`\["(?:run|merge)",[^\]]*\]`)
+	for i, text := range b.lines {
+		if found := line.FindStringSubmatch(text); found != nil {
+			all = append(all, command{place(path, b.first+i), found[1]})
+		}
+		var words []string
+		if json.Unmarshal([]byte(list.FindString(text)), &words) == nil {
+			all = append(all, command{place(path, b.first+i), shell.Line(append([]string{"ota-sim"}, words...)...)})
+		}
 	}
 	return all
 }

@@ -199,7 +199,7 @@ func textsBelow(t *testing.T, dir string) map[string]string {
 // TestFlagsInTexts: a flag that a text of the source names is one of the program.
 func TestFlagsInTexts(t *testing.T) {
 	flag := regexp.MustCompile(`(?:^|[\s("'\[])--([a-z][a-z-]+)`)
-	others := regexp.MustCompile(`(?m)^.*(?:kubectl|sbatch|SBATCH).*$`) // lines with programs of clusters
+	others := regexp.MustCompile(`(?m)^.*(?:kubectl|sbatch|SBATCH|squeue).*$`) // lines with programs of clusters
 	known := map[string]map[string]bool{}
 	for program, verbs := range helps {
 		known[program] = map[string]bool{"help": true, "version": true}

@@ -99,6 +99,7 @@ func write(t *testing.T, dir, name, content string) {
 // filled puts words for the placeholders of a command.
 func filled(text string) string {
 	for _, word := range [][2]string{
+		{`\$\{\{matrix\.shard\}\}`, "1"},
 		{`\bDIR/(\d)`, "part-$1"}, {`\bDIR(\.\.\.|…)`, "part-1 part-2 part-3 part-4"}, {`\bDIR\b`, "kept"},
 		{`(list) NAME\b`, "$1 happy"}, {`\bi/N\b`, "1/4"}, {`\bSCENARIO\b`, "my.yaml"}, {`\bADDRESS\b`, "127.0.0.1:0"},
 		{`\bDEVICE\b`, "gateways-000012"},
