@@ -170,7 +170,7 @@ vuln: ## no program calls a function with a known vulnerability
 memory: ## the agent's memory, idle and at work, is not more than a device can bear
 	scripts/memory.sh --check
 
-.PHONY: bench delta fleet herd devices soak hundred-thousand peers fuzz cover
+.PHONY: bench delta fleet herd devices soak hundred-thousand peers profile fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -tags real -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -197,6 +197,9 @@ hundred-thousand: ## a hundred thousand devices over TCP and MQTT, in six proces
 peers: mosquitto ## ota-sim beside what one would write instead: memory a device, upgrades a second
 	cd test/peers && $(GO) vet ./... && $(GO) test ./...
 	MOSQUITTO=$(MOSQUITTO) scripts/peers.sh
+
+profile: mosquitto ## where the processor time of a real device's upgrade goes
+	MOSQUITTO=$(MOSQUITTO) scripts/profile.sh
 
 fuzz: ## every fuzz test, FUZZTIME each (10s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

@@ -13,7 +13,7 @@
 #   CPU, ms      processor time of the client's process, an upgrade
 #
 # PEERS names the clients to measure (all), PEERS_SIZES the bytes of the two
-# packages. Everything happens on the loopback and in a temporary directory.
+# packages, PEERS_PROFILE a directory for profiles of ota-sim. Everything happens on the loopback and in a temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -92,7 +92,10 @@ serve() {
 # start PEER DEVICES SCENARIO starts the client that is measured.
 start() {
 	case $1 in
-	ota-sim) ./ota-sim run "$3" --broker "mqtt://127.0.0.1:$port" --trust release.pub --quiet >client.log 2>&1 & ;;
+	ota-sim)
+		./ota-sim run "$3" --broker "mqtt://127.0.0.1:$port" --trust release.pub --quiet \
+			${PEERS_PROFILE:+--profile "$PEERS_PROFILE"} >client.log 2>&1 &
+		;;
 	mqtt.js) node mqttjs/loop.js "mqtt://127.0.0.1:$port" "$2" "$rate" >client.log 2>&1 & ;;
 	*) ./peers --client "$1" --broker "mqtt://127.0.0.1:$port" --devices "$2" --rate "$rate" >client.log 2>&1 & ;;
 	esac

@@ -190,7 +190,7 @@ func (c runCommand) shards(m preflight.Mend) string {
 			out = value
 		case "prefix":
 			prefix = value
-		case "shard", "metrics", "quiet":
+		case "shard", "metrics", "profile", "quiet":
 		default:
 			kept = append(kept, flag)
 			if name == "fake-platform" && prefix == "" {

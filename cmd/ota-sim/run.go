@@ -41,6 +41,7 @@ type runFlags struct {
 	outLimit string // how much the history may take, as it was given; empty for any size
 	judge    string // hereJudges or mergeJudges
 	metrics  string
+	profile  string // directory; empty for none
 	quiet    bool
 	page     pageFlags
 	changed  *pflag.FlagSet
@@ -132,6 +133,8 @@ func (f *runFlags) define(flags *pflag.FlagSet) {
 		"serve the run's figures to Prometheus at this address, such as 127.0.0.1:9464")
 	f.page.define(flags, "", "serve the fake platform's pages and its API at this address while it runs, such as "+
 		"127.0.0.1:8080")
+	flags.StringVar(&f.profile, "profile", "", "write to this directory where the processor time and the memory of "+
+		"this program went: cpu.pprof, heap.pprof and goroutines.pprof for go tool pprof, trace.out for go tool trace")
 	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 }
 
@@ -367,6 +370,11 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	if err != nil {
 		return nil, errors.Join(err, metrics.stop(), watched.stop())
 	}
+	profile, err := startProfile(f.profile)
+	if err != nil {
+		pushed.Stop()
+		return nil, errors.Join(err, metrics.stop(), watched.stop())
+	}
 	defer f.tuneMemory(s.DeviceFile() != nil)()
 	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
 	sockets.Serving = func(url string, p *platform.Service) {
@@ -390,7 +398,7 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 		view.stop()
 	}
 	pushed.Stop()
-	err = errors.Join(err, metrics.stop(), watched.stop())
+	err = errors.Join(err, metrics.stop(), watched.stop(), profile.stop())
 	if v != nil {
 		v.Text, v.Source, v.Program, v.Record = string(s.text), s.name, programName(), f.out
 	}
