@@ -14,6 +14,7 @@ import (
 
 	"otafleet/agent/download/policy"
 	"otafleet/internal/files"
+	"otafleet/internal/ota"
 )
 
 // What a zero Config means.
@@ -74,6 +75,9 @@ type Config struct {
 	// Transport carries every request; nil means a transport of the Fetcher's
 	// own, with the proxy of the environment.
 	Transport http.RoundTripper
+	// Known is what is known of the bytes of packages; nil knows nothing, and each is
+	// hashed.
+	Known Known
 	// Now is the device's clock, for what is said of addresses that have expired;
 	// nil means time.Now.
 	Now func() time.Time
@@ -81,6 +85,19 @@ type Config struct {
 	// draws evenly. It may be called from several downloads at once.
 	Jitter func(limit time.Duration) time.Duration
 	Log    *slog.Logger // nil discards
+}
+
+// Known is for a process that downloads the same packages for many devices: it lets
+// bytes be compared with those that are known to be right, rather than be hashed again
+// for each. It is called from several downloads at once.
+type Known interface {
+	// Has reports whether data is known to have the digest; false says nothing.
+	Has(digest ota.Digest, data []byte) bool
+	// IsWhole reports whether bytes with the digests of the file's chunks are known to
+	// have the file's; false says nothing.
+	IsWhole(file *ota.File) bool
+	// Whole notes that they have.
+	Whole(file *ota.File)
 }
 
 // Validate reports every problem of the configuration at once.

@@ -55,6 +55,7 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 
 	d.begin()
 	for _, t := range d.targets {
+		t.trust(d.fetcher.config.Known)
 		if err := d.look(ctx, t); err != nil {
 			return "", err
 		}

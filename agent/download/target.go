@@ -26,6 +26,14 @@ type target struct {
 	followed int
 
 	recalled bool // what is kept was not read by this download
+
+	known   Known // nil knows nothing
+	isWhole bool  // known: nothing is hashed for the whole
+}
+
+// trust takes what is known of the file.
+func (t *target) trust(k Known) {
+	t.known, t.isWhole = k, k != nil && k.IsWhole(t.file)
 }
 
 // held is which chunks of files were in place when a download ended, by the
@@ -107,7 +115,10 @@ func (t *target) scan(ctx context.Context, buf []byte) error {
 // matches reports whether data is chunk i.
 func (t *target) matches(i int, data []byte) bool {
 	_, length := t.file.ChunkAt(i)
-	return int64(len(data)) == length && sha256.Sum256(data) == t.file.Chunks[i]
+	if int64(len(data)) != length {
+		return false
+	}
+	return t.known != nil && t.known.Has(t.file.Chunks[i], data) || sha256.Sum256(data) == t.file.Chunks[i]
 }
 
 // write makes a verified chunk durable. Only now is it kept.
@@ -130,14 +141,18 @@ func (t *target) write(i int, data []byte) error {
 func (t *target) keep(i int, data []byte) {
 	t.chunks.Keep(i)
 	t.have += int64(len(data))
-	if i == t.followed {
+	if i == t.followed && !t.isWhole {
 		t.whole.Write(data)
 		t.followed++
 	}
 }
 
-// finish checks the whole file's hash, once every chunk is kept.
+// finish checks the whole file's hash, once every chunk is kept. What is known is
+// known of what was read: of a place that was not, it is said of other bytes.
 func (t *target) finish(ctx context.Context, buf []byte) error {
+	if t.isWhole && !t.recalled {
+		return nil
+	}
 	for t.followed < t.chunks.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -152,6 +167,9 @@ func (t *target) finish(ctx context.Context, buf []byte) error {
 	if ota.Digest(t.whole.Sum(nil)) != t.file.SHA256 {
 		return &ota.Failure{Code: ota.DigestMismatch,
 			Detail: fmt.Sprintf("file %s: every chunk is right, but the manifest's sha256 is of other bytes", t.file.Name)}
+	}
+	if t.known != nil && !t.recalled {
+		t.known.Whole(t.file)
 	}
 	return nil
 }

@@ -121,7 +121,8 @@ func (w *world) openDownloads() error {
 		ReadBufferSize: 4 << 10, WriteBufferSize: 2 << 10,
 	}, parallel)
 	var err error
-	w.fetcher, err = download.New(download.Config{Parallel: parallel, Transport: ownTransport{}, UserAgent: "ota-sim"})
+	w.fetcher, err = download.New(download.Config{Parallel: parallel, Transport: ownTransport{}, UserAgent: "ota-sim",
+		Known: &w.chunks})
 	return err
 }
 
