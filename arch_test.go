@@ -134,8 +134,8 @@ var layout = []layer{
 	{"test/catalogue", "", "test/harness scenarios simulator simulator/virtual simulator/report simulator/verdict " +
 		"simulator/model simulator/scenario agent firmware internal/ota"},
 	// both worlds, from inside: many runs in one process
-	{"test/differ", "", "simulator simulator/real simulator/virtual simulator/verdict simulator/scenario " +
-		"simulator/model internal/ota"},
+	{"test/differ", "", "test/harness simulator simulator/real simulator/virtual simulator/verdict " +
+		"simulator/scenario simulator/model internal/ota"},
 	// report and pages, in a browser
 	{"test/page", "", "test/harness simulator simulator/real simulator/selection simulator/scenario simulator/platform " +
 		"simulator/platform/api simulator/platform/engine simulator/platform/page simulator/history simulator/verdict " +

@@ -10,11 +10,12 @@ import (
 
 	"otafleet/simulator/real"
 	"otafleet/simulator/scenario"
+	"otafleet/test/harness"
 )
 
 // comparer compares the worlds, and counts what it has compared.
 type comparer struct {
-	pulse pulse
+	pulse *harness.Pulse
 
 	mu      sync.Mutex // guards the following
 	devices int
@@ -26,15 +27,7 @@ type comparer struct {
 
 // newComparer takes the machine's pulse for as long as the test runs.
 func newComparer(t *testing.T) *comparer {
-	c := &comparer{timed: map[string]int{}}
-	done := make(chan struct{})
-	var beating sync.WaitGroup
-	beating.Go(func() { c.pulse.run(done) })
-	t.Cleanup(func() {
-		close(done)
-		beating.Wait()
-	})
-	return c
+	return &comparer{pulse: harness.TakePulse(t), timed: map[string]int{}}
 }
 
 const (
@@ -53,33 +46,33 @@ func (c *comparer) disagreement(ctx context.Context, s *scenario.Scenario) (line
 		return nil, err
 	}
 	c.count(x)
-	late, first := 0, ""
+	tooLate, first := 0, ""
 	for try := 0; try < tries; {
-		if late == mostLate {
+		if tooLate == mostLate {
 			c.skip(s.Name)
 			return nil, nil
 		}
-		c.pulse.await()
+		c.pulse.Await()
 		began := time.Now()
 		r, err := recordIn(ctx, &real.World{}, s)
 		if err != nil {
 			return nil, err
 		}
 		lines = x.judge(outcomeOf(s, r))
-		worst, sum := c.pulse.since(began)
+		worst, late := c.pulse.Late(began)
 		switch {
 		case len(lines) == 0:
-			c.note(late, first)
+			c.note(tooLate, first)
 			return nil, nil
-		case worst > tooLate || sum > tooLateInAll:
-			late++
+		case late:
+			tooLate++
 		default:
 			try++
 			first = fmt.Sprintf("%s (late by %s at most):\n%s\n%s", s.Name, worst.Round(time.Millisecond),
 				strings.Join(lines, "\n"), first)
 		}
 	}
-	c.note(late, "")
+	c.note(tooLate, "")
 	return lines, nil
 }
 

@@ -1,14 +1,15 @@
-package differ_test
+package harness
 
 import (
 	"sync"
+	"testing"
 	"time"
 )
 
-// pulse tells how late the machine is: by how much more than it asked for something
-// sleeps. What the worlds do in different time says nothing on a machine that has
-// stood still.
-type pulse struct {
+// Pulse tells how late the machine is: by how much more than it asked for something
+// sleeps. What takes its time says nothing on a machine that has stood still. It is safe
+// for concurrent use.
+type Pulse struct {
 	mu    sync.Mutex // guards the following
 	beats []beat     // those that came late
 }
@@ -27,8 +28,20 @@ const (
 	tooLateInAll = time.Second
 )
 
+// TakePulse takes the machine's pulse for as long as the test runs.
+func TakePulse(t testing.TB) *Pulse {
+	p, done := &Pulse{}, make(chan struct{})
+	var beating sync.WaitGroup
+	beating.Go(func() { p.run(done) })
+	t.Cleanup(func() {
+		close(done)
+		beating.Wait()
+	})
+	return p
+}
+
 // run takes the pulse until done is closed.
-func (p *pulse) run(done <-chan struct{}) {
+func (p *Pulse) run(done <-chan struct{}) {
 	for {
 		began := time.Now()
 		select {
@@ -44,8 +57,15 @@ func (p *pulse) run(done <-chan struct{}) {
 	}
 }
 
+// Late is the longest delay since a time, and whether such delays may have changed what
+// came of anything.
+func (p *Pulse) Late(began time.Time) (worst time.Duration, late bool) {
+	worst, sum := p.since(began)
+	return worst, worst > tooLate || sum > tooLateInAll
+}
+
 // since is the longest delay since a time, and all of them together.
-func (p *pulse) since(began time.Time) (worst, sum time.Duration) {
+func (p *Pulse) since(began time.Time) (worst, sum time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.beats) - 1; i >= 0 && p.beats[i].at.After(began); i-- {
@@ -55,8 +75,8 @@ func (p *pulse) since(began time.Time) (worst, sum time.Duration) {
 	return worst, sum
 }
 
-// await waits until the machine carries one more run, but not for ever.
-func (p *pulse) await() {
+// Await waits until the machine carries one more run, but not for ever.
+func (p *Pulse) Await() {
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		if worst, _ := p.since(time.Now().Add(-300 * time.Millisecond)); worst == 0 {
 			return
