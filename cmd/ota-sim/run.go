@@ -12,10 +12,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"otafleet/cmd/ota-sim/otlp"
 	"otafleet/internal/cli"
 	"otafleet/internal/ota"
-	"otafleet/internal/terminal"
 	"otafleet/internal/wire"
 	"otafleet/internal/yamlform"
 	"otafleet/scenarios"
@@ -354,36 +352,22 @@ func (f *runFlags) play(ctx context.Context, text io.Writer, s *source, c *choic
 	return v, err
 }
 
-// simulate runs the scenario in its world, with a live view and metrics.
+// simulate runs the scenario in its world, with a live view and those who look on.
 func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, options simulator.Options,
 	sockets *real.World) (*verdict.Verdict, error) {
-	var known figures
-	metrics, err := startMetrics(f.metrics, &known)
+	looking, err := f.look(text)
 	if err != nil {
 		return nil, err
-	}
-	watched, err := f.watchRun()
-	if err != nil {
-		return nil, errors.Join(err, metrics.stop())
-	}
-	pushed, err := f.push(text, &known)
-	if err != nil {
-		return nil, errors.Join(err, metrics.stop(), watched.stop())
-	}
-	profile, err := startProfile(f.profile)
-	if err != nil {
-		pushed.Stop()
-		return nil, errors.Join(err, metrics.stop(), watched.stop())
 	}
 	defer f.tuneMemory(s.DeviceFile() != nil)()
 	where := fmt.Sprintf("in virtual time, at most %s of it", s.Duration)
 	sockets.Serving = func(url string, p *platform.Service) {
 		where = fmt.Sprintf("%s %s, at most %s", meetingPlace(options.Dialect), url, s.Duration)
-		watched.start(text, p)
+		looking.pages.start(text, p)
 	}
 	var view *live
 	options.Started = func(r simulator.Run) {
-		known.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Devices.Shard().String()})
+		looking.known.watch(r, runLabels{s.Scenario.Name, options.Seed, f.world(), options.Devices.Shard().String()})
 		if !f.quiet {
 			fmt.Fprintf(text, "%s: %s, %s\n", s.Scenario.Name, ota.Counted(options.Devices.Devices(), "device"), where)
 			view = startLive(text, f.shown(r))
@@ -397,26 +381,11 @@ func (f *runFlags) simulate(ctx context.Context, text io.Writer, s *source, opti
 	if view != nil {
 		view.stop()
 	}
-	pushed.Stop()
-	err = errors.Join(err, metrics.stop(), watched.stop(), profile.stop())
+	err = errors.Join(err, looking.stop())
 	if v != nil {
 		v.Text, v.Source, v.Program, v.Record = string(s.text), s.name, programName(), f.out
 	}
 	return v, err
-}
-
-// push begins to push the figures to where the environment says. Those of virtual time say
-// nothing before its end.
-func (f *runFlags) push(text io.Writer, known *figures) (*otlp.Pusher, error) {
-	if f.virtual {
-		return nil, nil
-	}
-	p, err := otlp.New(otlp.Program{Name: "ota-sim", Version: version, Fill: known.fill,
-		Say: func(line string) { fmt.Fprintln(text, terminal.Escape(line)) }})
-	if err != nil {
-		return nil, &cli.Exit{Code: cli.Usage, Err: err}
-	}
-	return p, nil
 }
 
 // meetingPlace is what devices and platform meet at.
