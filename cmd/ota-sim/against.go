@@ -25,7 +25,11 @@ type against struct {
 // cannot be compared with; nil if there are none. They are judged after it, so that it
 // has the process to itself.
 func (f *runFlags) openAgainst(ctx context.Context, s *source) (*against, error) {
-	if len(f.against) == 0 {
+	switch {
+	case len(f.against) > 0:
+	case len(f.tolerance) > 0 || f.given.Changed("spread"):
+		return nil, cli.Exitf(cli.Usage, "--tolerance and --spread are for comparing the run: give --against, too")
+	default:
 		return nil, nil
 	}
 	rules, err := f.rules(s.Scenario)

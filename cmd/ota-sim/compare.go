@@ -19,10 +19,11 @@ import (
 	"otafleet/simulator/scenario"
 )
 
-const compareHelp = `Each DIR is where 'ota-sim run --out DIR' has kept the history of a run, or a place below
-which the histories of all shards of one are. It may be s3://BUCKET/PREFIX, too. The last is the run, and those before
-it are its baselines; with --against, every DIR is a run, and the flag names the
-baselines. All are judged anew, by the rules of this program.
+const compareHelp = `Each DIR is where 'ota-sim run --out DIR' has kept the history of a run, or a place
+below which the histories of all shards of one are. It may be s3://BUCKET/PREFIX, too.
+The last is the run, and those before it are its baselines; with --against, every DIR
+is a run, and the flag names the baselines. All are judged anew, by the rules of this
+program.
 
 A figure has become worse if the median of the runs lies beyond the median of the
 baselines by more than its tolerance, and by more than --spread times the largest

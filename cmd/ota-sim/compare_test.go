@@ -176,6 +176,9 @@ func TestRunAgainst(t *testing.T) {
 		assert.Contains(t, o.err, why)
 		assert.Empty(t, o.out, "nothing has run")
 	}
+	o = sim(t, "run", "--virtual", "--quiet", text, "--tolerance", "time=5%")
+	assert.Equal(t, cli.Usage, o.code)
+	assert.Contains(t, o.err, "give --against, too")
 	edit(t, filepath.Join(before, "run.json"), `"events": `, `"events": 9`)
 	o = sim(t, "run", "--virtual", "--quiet", text, "--against", before)
 	assert.Equal(t, cli.Usage, o.code)
