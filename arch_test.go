@@ -95,8 +95,7 @@ var layout = []layer{
 	{"simulator/history", "simulator/verdict simulator/scenario simulator/selection simulator/fleet internal/files " +
 		"internal/ota",
 		"simulator/verdict/verdicttest"},
-	{"simulator/history/bucket", "simulator/history internal/files",
-		"simulator/history/bucket/buckettest simulator/verdict simulator/verdict/verdicttest"},
+	{"simulator/history/bucket", "simulator/history internal/files", "simulator/history/bucket/buckettest"},
 	{"simulator/history/bucket/buckettest", "", ""},                                            // a package for tests
 	{"simulator/verdict/verdicttest", "simulator/verdict simulator/scenario internal/ota", ""}, // a package for tests
 	{"simulator/platform/store", "simulator/platform/engine internal/files", ""},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,11 +18,9 @@ import (
 
 // text is so many bytes, of which none is where it is by chance.
 func text(size int) []byte {
-	var b bytes.Buffer
-	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, "line %d\n", i)
-	}
-	return b.Bytes()[:size]
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // it does not fail
+	return b
 }
 
 // uploadAll writes a file in pieces, also after its run was interrupted.
@@ -161,6 +160,7 @@ func TestDownloadGoesOn(t *testing.T) {
 	}
 	s.Fail(cut(300_000))
 	got, err := read()
+	s.Fail(nil) // what it did is seen from here on
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(content, got))
 	assert.GreaterOrEqual(t, len(ranges), 4)
@@ -174,6 +174,7 @@ func TestDownloadGoesOn(t *testing.T) {
 		return cut(300_000)(w, r)
 	})
 	_, err = read()
+	s.Fail(nil)
 	require.ErrorContains(t, err, "412", "another file has taken its place")
 
 	ranges = nil
@@ -185,6 +186,7 @@ func TestDownloadGoesOn(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	_, err = read()
+	s.Fail(nil)
 	require.ErrorIs(t, err, ErrUnavailable)
 	assert.Less(t, len(ranges), 20)
 }
