@@ -15,10 +15,10 @@ func reportVerb() cli.Verb {
 		Name:    "report",
 		Args:    "DIR",
 		Summary: "judge the kept history of a run again",
-		Help: `DIR is where 'ota-sim run --out DIR' has kept the history of a run. The verdict
-is computed from it anew and is the same, in every form that is asked for. A
-history that breaks off, because its program was killed, is judged as far as it
-goes, and does not hold.
+		Help: `DIR is where 'ota-sim run --out DIR' has kept the history of a run, and may be
+s3://BUCKET/PREFIX. The verdict is computed from it anew and is the same, in every
+form that is asked for. A history that breaks off, because its program was killed, is
+judged as far as it goes, and does not hold.
 
 Examples:
   ota-sim report look

@@ -83,6 +83,9 @@ history.
 A run that does not fit this machine is refused before it begins, with the
 commands that then work. Several processes can share a run: each has a --shard
 and keeps its history with --out, and 'ota-sim merge' makes one verdict of them.
+A history may lie in a bucket of a store that speaks S3: --out s3://BUCKET/PREFIX.
+Store and credentials are those of the environment: AWS_ENDPOINT_URL, AWS_REGION,
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 
 Examples:
   ota-sim run thousand
@@ -92,6 +95,7 @@ Examples:
   ota-sim run my.yaml --virtual --against before
   ota-sim run my.yaml --shard 1/4 --out part-1
   ota-sim run my.yaml --shard 2/4 --out part-2 --verdict merge
+  ota-sim run my.yaml --virtual --shard auto --out s3://bucket/nightly --verdict merge
   ota-sim run my.yaml --broker mqtt://staging:1883 --trust staging.pub
   ota-sim run my.yaml --broker mqtt://127.0.0.1:1883 --fake-platform
   ota-sim run my.yaml --platform hawkbit
