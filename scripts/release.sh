@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes a release: for each processor both programs, static and stripped, and their
-# Debian packages; for each program its software bill of materials (CycloneDX) and
-# the notices of third parties; checksums, and a list of all that, signed. The same
-# sources, version and key give the same bytes.
+# Debian packages, and for amd64 and arm64 a container image of ota-sim; for each
+# program its software bill of materials (CycloneDX) and the notices of third parties;
+# checksums, and a list of all that, signed. The same sources, version and key give the
+# same bytes.
 #
 #   scripts/release.sh KEY DIRECTORY
 #

@@ -169,7 +169,7 @@ func (f *clusterFlags) of(s *source, where string) (*cluster.Run, error) {
 	if r.Env, err = variables(f.env); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	if r.Flags, err = f.passed(c, where); err != nil {
+	if r.Flags, err = f.passed(c, r.Name, where); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
 	r.Verdict = f.run.outputFlags.words()
@@ -195,20 +195,22 @@ func (f *clusterFlags) check(where string) error {
 	if f.cpus < 0.001 || f.cpus > 1000 {
 		problems = append(problems, fmt.Errorf("--cpus %v: want 0.001 to 1000", f.cpus))
 	}
+	return errors.Join(append(problems, f.checkPlaces(where))...)
+}
+
+// checkPlaces refuses places for histories and verdicts that would be lost.
+func (f *clusterFlags) checkPlaces(where string) error {
+	files := f.run.html != "" || f.run.junit != "" || f.run.json != "" && f.run.json != "-"
 	switch {
 	case where == onSlurm && f.run.out == "":
-		problems = append(problems, errors.New("--out: want a place that all shards reach, a directory of theirs or "+
-			"s3://BUCKET/PREFIX"))
+		return errors.New("--out: want a place that all shards reach, a directory of theirs or s3://BUCKET/PREFIX")
 	case where == onKubernetes && !inBucket(f.run.out):
-		problems = append(problems, errors.New("--out: want a place that all shards reach, as s3://BUCKET/PREFIX"))
+		return errors.New("--out: want a place that all shards reach, as s3://BUCKET/PREFIX")
+	case where == onKubernetes && files:
+		return errors.New("--html, --junit and --json FILE would be lost with the pod: when the run has ended, give them " +
+			"to 'ota-sim merge', with the --out of the run")
 	}
-	if f.run.html != "" || f.run.junit != "" || f.run.json != "" && f.run.json != "-" {
-		if where == onKubernetes {
-			problems = append(problems, errors.New("--html, --junit and --json FILE would be lost with the pod: when the run "+
-				"has ended, give them to 'ota-sim merge', with the --out of the run"))
-		}
-	}
-	return errors.Join(problems...)
+	return nil
 }
 
 // processFlags are those of run that are for one process, or that the cluster sets.

@@ -148,8 +148,18 @@ func TestFilesOfAPod(t *testing.T) {
 	assert.Contains(t, o.err, "would be one file in a pod: give them different names")
 }
 
-// TestRefusedForAClusters: what would fail there fails here.
-func TestRefusedForAClusters(t *testing.T) {
+// TestKeysOfAHawkBit: shards that prepare a hawkBit are one fleet there.
+func TestKeysOfAHawkBit(t *testing.T) {
+	password := file(t, "password", "secret")
+	o := sim(t, "cluster", "slurm", "happy", "--platform", "hawkbit", "--url", "http://staging:8080", "--username",
+		"admin", "--password-file", password, "--out", "kept", "--name", "nightly", "--shards", "2")
+	require.Equal(t, cli.OK, o.code, o.err)
+	assert.Contains(t, o.out, " --key-prefix=nightly- ")
+	assert.NotContains(t, o.out, "secret")
+}
+
+// TestRefusedForACluster: what would fail there fails here.
+func TestRefusedForACluster(t *testing.T) {
 	for flags, want := range map[string]string{
 		"": "want two arguments, kubernetes or slurm and the scenario, and got []",
 

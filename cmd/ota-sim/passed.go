@@ -14,8 +14,8 @@ import (
 // ownFlags are those of run that every shard gets in words of its own, or merge.
 func ownFlags() []string { return []string{"out", "quiet", "json", "junit", "html"} }
 
-// passed are the flags of run that were given, as a shard gets them.
-func (f *clusterFlags) passed(c *choice, where string) (words []string, err error) {
+// passed are the flags of run that were given, as a shard of the named run gets them.
+func (f *clusterFlags) passed(c *choice, name, where string) (words []string, err error) {
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&runFlags{}).define(known)
 	leaveOut, there := ownFlags(), baseNames{}
@@ -24,6 +24,9 @@ func (f *clusterFlags) passed(c *choice, where string) (words []string, err erro
 		if file := c.scenario.DeviceFile(); file != nil {
 			words = append(words, "--devices="+there.of(file.Name))
 		}
+	}
+	if f.run.staging.url != "" && f.run.keyPrefix == "" && c.scenario.DeviceFile() == nil {
+		words = append(words, "--key-prefix="+name+"-") // each shard would draw one of its own
 	}
 	for _, flag := range changed(f.run.changed) {
 		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
