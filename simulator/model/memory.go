@@ -97,8 +97,9 @@ func (m *Memory) ForgetPackage(component string) {
 // device has had.
 type Numbers []numbered
 
-// mostNumbers is of how many plans the numbers are kept: more than an agent remembers.
-const mostNumbers = agent.MaxPast + agent.MaxEnded + 64
+// mostNumbers is of how many plans the numbers are kept: of more than a device may still
+// report on, or hear of.
+const mostNumbers = 64
 
 type numbered struct {
 	plan string
