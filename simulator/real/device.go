@@ -162,12 +162,10 @@ func (d *device) unsettle() { d.After(d.world.quiet, func() {}) }
 // Until then the device is not settled.
 func (d *device) After(delay time.Duration, do func()) {
 	d.waiting.Add(1)
-	d.world.tasks.Go(func() {
-		defer d.waiting.Add(-1)
-		netem.Sleep(d.world.ctx, delay)
-		if d.world.ctx.Err() == nil {
-			do()
-		}
+	d.world.tasks.Add(1)
+	wait(d.world.ctx, delay, do, func() {
+		d.waiting.Add(-1)
+		d.world.tasks.Done()
 	})
 }
 

@@ -19,9 +19,9 @@ import (
 // last rounds.
 func TestRounds(t *testing.T) {
 	t.Parallel()
-	s := parse(t, edit(t, "duration: 20m", "duration: 12s"))
+	s := parse(t, edit(t, "duration: 20m", "duration: 13s"))
 	s.Windows = 2 * time.Second
-	s.Plans[0].Repeat = &scenario.Repeat{Every: 2 * time.Second, Rounds: 5, Versions: scenario.Alternate}
+	s.Plans[0].Repeat = &scenario.Repeat{Every: 2 * time.Second, Rounds: 6, Versions: scenario.Alternate}
 	var fake atomic.Pointer[platform.Service]
 	most := 0
 	world := &real.World{Serving: func(_ string, p *platform.Service) { fake.Store(p) }}
@@ -35,7 +35,7 @@ func TestRounds(t *testing.T) {
 	assert.Equal(t, 20, v.Figures.Classes[scenario.Upgraded])
 	assert.Equal(t, map[string]int{"upgraded": 20}, v.Figures.Beliefs["spring"])
 	assert.GreaterOrEqual(t, v.Figures.Times.Upgrade.Count(), 40, "a device that is slow may miss a round")
-	assert.LessOrEqual(t, most, 3)
+	assert.Less(t, most, 6, "all but the last two, and those of devices that are slow, are forgotten")
 	assert.NotEmpty(t, v.Figures.Memory)
 	assert.GreaterOrEqual(t, len(v.Figures.Windows.Rolling(s, 20)), 4)
 }
