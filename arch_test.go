@@ -79,9 +79,10 @@ var layout = []layer{
 
 	{"simulator/fleet", "internal/ota internal/yamlform", ""},
 	{"simulator/enrol", "", ""},
-	{"simulator/scenario", "firmware internal/ota internal/yamlform simulator/fleet", ""},
+	{"simulator/trace", "internal/yamlform", ""},
+	{"simulator/scenario", "firmware internal/ota internal/yamlform simulator/fleet simulator/trace", ""},
 	{"simulator/selection", "simulator/scenario simulator/fleet internal/yamlform", "internal/ota"},
-	{"simulator/model", "simulator/scenario simulator/selection simulator/fault simulator/verdict " +
+	{"simulator/model", "simulator/scenario simulator/trace simulator/selection simulator/fault simulator/verdict " +
 		"simulator/platform/engine agent firmware internal/*", ""},
 	{"simulator/fault", "agent firmware simulator/scenario internal/wire internal/ota", ""},
 	{"simulator/preflight", "", ""},
@@ -120,7 +121,7 @@ var layout = []layer{
 		"simulator/platform/quecthing agent agent/link/hawkbit agent/link/quecthing agent/download/policy firmware " +
 		"reporter internal/*", ""},
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario simulator/model agent internal/ota", ""},
-	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", ""},
+	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", "simulator/trace"},
 	{"simulator/real", "simulator simulator/... agent agent/link agent/link/* agent/download firmware internal/*", ""},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 

@@ -31,6 +31,7 @@ func TestDocumentsShowTheTablesOfTheCode(t *testing.T) {
 		{"docs/SCENARIOS.md", "fault-table", faultTable()},
 		{"docs/SCENARIOS.md", "event-table", eventTable()},
 		{"docs/SCENARIOS.md", "compare-table", compareTable()},
+		{"docs/SCENARIOS.md", "preset-table", presetTable()},
 	} {
 		t.Run(test.section, func(t *testing.T) {
 			content, err := os.ReadFile(test.document)
@@ -51,6 +52,20 @@ func TestDocumentsShowTheTablesOfTheCode(t *testing.T) {
 				test.section)
 		})
 	}
+}
+
+// presetTable gives the presets of lines as Markdown.
+func presetTable() string {
+	var b strings.Builder
+	b.WriteString("| preset | bandwidth | upload | latency, one way | jitter | loss | source |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- |\n")
+	kilobits := func(bytes int64) string { return fmt.Sprintf("%g kbit/s", float64(bytes)*8/1000) }
+	for _, p := range scenario.Presets() {
+		l := &p.Link
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", p.Name, kilobits(l.Bandwidth), kilobits(l.Upload),
+			l.Latency, l.Jitter, l.Loss, p.Source)
+	}
+	return b.String()
 }
 
 // statusTable gives the status table as Markdown.

@@ -55,6 +55,7 @@ var pure = map[string]string{
 	"simulator/cluster":          "",
 	"simulator/fleet":            "",
 	"simulator/selection":        "",
+	"simulator/trace":            "",
 	"simulator/verdict":          "",
 	"simulator/compare":          "",
 	"simulator/report":           "",

@@ -1,6 +1,6 @@
 // Package scenarios holds the bundled scenarios: one file each, one page each,
 // with a sentence on what it proves; what some of them are put together of lies in
-// parts. They run by name (ota-sim run thousand),
+// parts, and lines that were recorded in traces. They run by name (ota-sim run thousand),
 // are listed by ota-sim list, and make good starting points for scenarios of
 // your own.
 package scenarios
@@ -18,7 +18,7 @@ import (
 	"otafleet/internal/files"
 )
 
-//go:embed *.yaml parts
+//go:embed *.yaml parts traces
 var bundled embed.FS
 
 // Names lists the bundled scenarios in alphabetical order.

@@ -59,6 +59,9 @@ func fleetLine(f *scenario.Fleet) string {
 	if f.Link.Bandwidth > 0 {
 		text += ", " + yamlform.FormatSize(f.Link.Bandwidth) + "/s"
 	}
+	if t := f.Link.Trace; t != nil {
+		text += ", on a trace of " + yamlform.FormatDuration(t.Length())
+	}
 	if f.Link.Latency > 0 {
 		text += ", " + yamlform.FormatDuration(f.Link.Latency) + " away"
 	}

@@ -51,6 +51,9 @@ func (d *Document) where(at *yaml.Node) string {
 	return fmt.Sprintf("%s:%d:%d", p.Name, p.Line, p.Column)
 }
 
+// File is the name of the part in which a key's value stands; empty for the document itself.
+func (m *Map) File(key string) string { return m.doc.files[m.place(key)] }
+
 // Remove takes a key out of the mapping, when it has been read.
 func (m *Map) Remove(key string) {
 	if m.Has(key) {

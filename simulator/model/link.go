@@ -13,6 +13,8 @@ const (
 	// with a device's own minute, an outage would dominate it.
 	LongestReconnect = 5 * time.Second
 	KeepAlive        = time.Minute
+	// ConnectTimeout is for one try to connect.
+	ConnectTimeout = 30 * time.Second
 )
 
 // Segment is how many bytes of a download one lost packet holds up.

@@ -32,5 +32,6 @@ func (b broker) session(d *device, deliver func(agent.Input), after func(func())
 	config.Deliver, config.After, config.Dial, config.Jitter = deliver, after, d.link.Dial, d.world.random
 	config.Buffers = b.buffers
 	config.KeepAlive, config.FirstDelay, config.MaxDelay = model.KeepAlive, model.FirstReconnect, model.LongestReconnect
+	config.ConnectTimeout = model.ConnectTimeout
 	return native.New(config)
 }

@@ -43,7 +43,8 @@ type device struct {
 // newDevice makes a device, without power.
 func newDevice(w *world, m model.Member) *device {
 	d := &device{world: w, Device: model.NewDevice(m, w.seed, w.machines, w.faults)}
-	d.link = netem.NewLink(m.Fleet.Link, w.random, w.dialers.Of(m.N), w.transport)
+	d.link = netem.NewLink(model.NewLine(&m.Fleet.Link, w.seed, d.ID.Device), w.elapsed, w.random, w.dialers.Of(m.N),
+		w.transport)
 	for i := range m.Fleet.Components {
 		d.flashes = append(d.flashes, &flash{
 			chunks: &w.chunks, slots: model.FactorySlots(m.Fleet, m.N, i),

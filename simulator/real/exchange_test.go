@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"otafleet/simulator/fault"
+	"otafleet/simulator/model"
 	"otafleet/simulator/real/netem"
-	"otafleet/simulator/scenario"
 )
 
 // object is what the storage of these tests serves.
@@ -28,7 +28,7 @@ func exchange(t *testing.T, change func(*fault.Exchange)) (*http.Response, []byt
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(object))
 	}))
 	t.Cleanup(server.Close)
-	link := netem.NewLink(scenario.Link{}, nil, &net.Dialer{}, server.Client().Transport)
+	link := netem.NewLink(model.Line{}, func() time.Duration { return 0 }, nil, &net.Dialer{}, server.Client().Transport)
 	s := storage{link: link, send: link, faults: change, busy: func() (string, time.Duration) { return "app", 0 }}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	require.NoError(t, err)

@@ -37,7 +37,8 @@ type Beside struct {
 // was something to put in. Mistakes in a part have the file and the line of the part.
 func Compose(name string, data []byte, from *Beside) (*Scenario, []byte, error) {
 	doc := yamlform.Parse(name, data)
-	c := composition{name: name, from: from, doc: doc, size: len(data), parts: map[string]string{path.Base(name): name}}
+	c := composition{name: name, from: from, doc: doc, size: len(data),
+		parts: map[string]string{path.Base(name): name}, dirs: map[string]string{}}
 	composed := c.compose()
 	s := &Scenario{Seed: 1}
 	s.read(doc.Root(), &c)
@@ -63,6 +64,7 @@ type composition struct {
 	varMap  *yamlform.Map
 	size    int               // bytes of all texts so far
 	parts   map[string]string // where each file is included, by its path
+	dirs    map[string]string // of the parts, by their names in messages
 	inlined bool              // something of a file has been put into the text
 }
 
@@ -108,7 +110,9 @@ func (c *composition) include(doc *yamlform.Document, trail []string) {
 	})
 	root.Remove("include")
 	for _, p := range parts {
-		part := yamlform.Parse(path.Join(path.Dir(c.name), p.file), p.text)
+		name := path.Join(path.Dir(c.name), p.file)
+		c.dirs[name] = path.Dir(p.file)
+		part := yamlform.Parse(name, p.text)
 		part.Expand(c.find)
 		c.include(part, append(slices.Clip(trail), p.file))
 		if !doc.Join(part, partKeys()...) {

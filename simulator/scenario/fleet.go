@@ -6,6 +6,7 @@ import (
 
 	"otafleet/firmware"
 	"otafleet/internal/ota"
+	"otafleet/simulator/trace"
 )
 
 // Fleet is a number of devices that are alike, but for what a device file says of
@@ -64,10 +65,30 @@ func (f *Fleet) Component(id string) *Installed {
 
 // Link is the line between a device and everything else.
 type Link struct {
-	Bandwidth int64         // bytes a second; 0 for no limit
+	Bandwidth int64         // bytes a second of downloads; 0 for no limit
+	Upload    int64         // bytes a second of what sessions send; 0 for no limit
 	Latency   time.Duration // one way
 	Jitter    time.Duration // latency varies by up to this much both ways; at most Latency
 	Loss      Percent       // of the packets, below 100: each is sent again, so that what it carries comes later
+
+	Trace        *trace.Trace // what it says goes before the values above; nil for none
+	TraceAtBegin bool         // devices begin at its beginning, and not each at a place of its own
+}
+
+// slowest is the most that something takes one way, with a packet that is lost, and how
+// much later it comes if the line carries nothing meanwhile.
+func (l *Link) slowest() (way, outage time.Duration) {
+	worst := *l
+	if t := l.Trace; t != nil {
+		latency, loss := t.Slowest()
+		worst.Latency, worst.Loss = max(worst.Latency, latency), max(worst.Loss, Percent(loss))
+		outage = t.LongestOutage()
+	}
+	way = worst.Latency + worst.Jitter
+	if worst.Loss > 0 {
+		way += worst.ResendTime()
+	}
+	return way, outage
 }
 
 // leastResend is the shortest time after which a lost packet is sent again: TCP's.

@@ -29,7 +29,7 @@ func (s *Scenario) read(m *yamlform.Map, c *composition) {
 	yamlform.Value(m, "seed", &s.Seed, parseSeed)
 	m.Duration("duration", &s.Duration, MinDuration, MaxDuration)
 	yamlform.Enum(m, "platform", &s.Platform, Platforms()...)
-	readFleets(m, s, &c.from.Devices)
+	readFleets(m, s, c)
 	readPlans(m, s)
 	readWindows(m, s)
 	readEvents(m, s)

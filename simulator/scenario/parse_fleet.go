@@ -14,16 +14,16 @@ import (
 // behind a fleet's name.
 const maxFleetName = ota.MaxKey - len("-1000000")
 
-func readFleets(root *yamlform.Map, s *Scenario, from *Devices) {
+func readFleets(root *yamlform.Map, s *Scenario, c *composition) {
 	if root.HasMap("fleet") {
-		readListed(root.Map("fleet"), s, from)
+		readListed(root.Map("fleet"), s, c)
 	} else {
-		readNumbered(root, s, from)
+		readNumbered(root, s, c)
 	}
 	if n := s.Devices(); n > MaxDevices {
 		root.Problemf("fleet", "has %d devices in all; want at most %d", n, MaxDevices)
 	}
-	s.usePrefix(root, from.KeyPrefix)
+	s.usePrefix(root, c.from.KeyPrefix)
 	if s.DeviceFile() != nil {
 		s.index = newIndex(s.Fleets)
 	}
@@ -31,12 +31,12 @@ func readFleets(root *yamlform.Map, s *Scenario, from *Devices) {
 
 // readNumbered reads a list of fleets, each with a number of devices. A file that is
 // given beside it takes their places.
-func readNumbered(root *yamlform.Map, s *Scenario, from *Devices) {
+func readNumbered(root *yamlform.Map, s *Scenario, c *composition) {
 	fleets, types := names{}, componentTypes{}
 	maps := root.Maps("fleet", 1, MaxFleets)
-	lines := newLines(from.File, len(maps))
+	lines := newLines(c.from.File, len(maps))
 	for _, m := range maps {
-		f := readFleet(m, s.Duration, lines)
+		f := readFleet(m, s.Duration, lines, c)
 		fleets.add(m, "name", f.Name)
 		types.agree(m, &f)
 		s.Fleets = append(s.Fleets, f)
@@ -53,13 +53,13 @@ func newFleet() Fleet {
 	return Fleet{Install: Install{Time: Range[time.Duration]{Lo: 5 * time.Second, Hi: 20 * time.Second}}}
 }
 
-func readFleet(m *yamlform.Map, duration time.Duration, lines *lines) Fleet {
+func readFleet(m *yamlform.Map, duration time.Duration, lines *lines, c *composition) Fleet {
 	f := newFleet()
 	m.Require("name", "count", "product", "components")
 	m.Text("name", &f.Name, fleetName)
 	m.Int("count", &f.Count, 1, MaxDevices)
 	m.Text("behind", &f.Behind, word)
-	readBody(m, &f, lines.file != nil)
+	readBody(m, &f, lines.file != nil, c)
 	lines.give(m, &f)
 	f.Arrive = readArrive(m.Map("arrive"), f.Count)
 	checkArrival(m, &f, duration)
@@ -68,7 +68,7 @@ func readFleet(m *yamlform.Map, duration time.Duration, lines *lines) Fleet {
 
 // readBody reads what the devices of a fleet have in common. Where a file lists them,
 // it may say what runs.
-func readBody(m *yamlform.Map, f *Fleet, listed bool) {
+func readBody(m *yamlform.Map, f *Fleet, listed bool, c *composition) {
 	m.Text("product", &f.Product, word)
 	m.Text("hardware", &f.Hardware, version)
 	ids := names{}
@@ -79,7 +79,7 @@ func readBody(m *yamlform.Map, f *Fleet, listed bool) {
 	}
 	optionalRange(m, "battery", &f.Battery, 0, 100)
 	optionalRange(m, "rssi", &f.RSSI, DeadSignal, 0)
-	f.Link = readLink(m.Map("link"))
+	f.Link = readLink(m, c)
 	readInstall(m.Map("install"), &f.Install)
 }
 
@@ -171,25 +171,6 @@ func optionalRange(m *yamlform.Map, key string, dst **Range[int], lo, hi int) {
 		*dst = &r
 	}
 }
-
-// maxLoss is a loss at which something still comes through.
-const maxLoss = 99
-
-func readLink(m *yamlform.Map) Link {
-	var l Link
-	m.Rate("bandwidth", &l.Bandwidth)
-	m.Duration("latency", &l.Latency, 0, maxLatency)
-	m.Duration("jitter", &l.Jitter, 0, maxLatency)
-	yamlform.Value(m, "loss", &l.Loss, yamlform.Between(0, maxLoss, parsePercent, show[Percent]))
-	if l.Jitter > l.Latency {
-		m.Problemf("jitter", "is more than the latency of %s, by which it would make messages arrive before they are sent",
-			yamlform.FormatDuration(l.Latency))
-	}
-	return l
-}
-
-// maxLatency bounds the latency of a line, one way.
-const maxLatency = time.Minute
 
 // readArrive reads when count devices arrive.
 func readArrive(m *yamlform.Map, count int) Arrive {

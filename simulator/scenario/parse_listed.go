@@ -40,16 +40,16 @@ func (d *Devices) open(path string) (*fleet.File, error) {
 
 // readListed reads the one mapping that stands for fleets of which a file lists the
 // devices: a fleet for each that the file names.
-func readListed(m *yamlform.Map, s *Scenario, from *Devices) {
+func readListed(m *yamlform.Map, s *Scenario, c *composition) {
 	var path string
 	m.Require("devices")
 	m.Text("devices", &path, yamlform.Line)
-	file, err := from.open(path)
+	file, err := c.from.open(path)
 	if err != nil {
 		m.Problemf("devices", "%s", err)
 	}
 	template, count := newFleet(), 0
-	readBody(m, &template, true)
+	readBody(m, &template, true, c)
 	if file != nil {
 		count = len(file.Devices)
 		if !m.Has("components") {

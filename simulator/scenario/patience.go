@@ -13,16 +13,12 @@ const (
 
 // Patience is how long nothing must have passed between a device and its platform
 // before what has not come is taken not to come. It grows with the latency of the
-// scenario's slowest line.
+// scenario's slowest line, and with the longest outage of a trace.
 func (s *Scenario) Patience() time.Duration {
-	slowest := time.Duration(0)
+	slowest, longest := time.Duration(0), time.Duration(0)
 	for i := range s.Fleets {
-		l := &s.Fleets[i].Link
-		way := l.Latency + l.Jitter
-		if l.Loss > 0 {
-			way += l.ResendTime()
-		}
-		slowest = max(slowest, way)
+		way, outage := s.Fleets[i].Link.slowest()
+		slowest, longest = max(slowest, way), max(longest, outage)
 	}
-	return LeastPatience + 2*roundTrips*slowest
+	return LeastPatience + 2*roundTrips*slowest + longest
 }

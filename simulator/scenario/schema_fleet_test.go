@@ -45,19 +45,32 @@ func bodyKeys() keys {
 		"hardware": {"Revision that packages may ask for", text(ota.MaxVersion)},
 		"battery":  {"Percent, or a range; without it the device has none", orNumber(ranged(wholePattern), 0, 100)},
 		"rssi":     {"dBm, or a range; without it the device has no radio", orNumber(ranged(signed+wholePattern), -150, 0)},
-		"link":     {"The line between the device and everything else", ref("link")},
-		"arrive":   {"When the devices connect for the first time; all at once if it is not given", ref("arrive")},
-		"install":  {"What an installation costs", ref("install")},
+		"link": {"The line between the device and everything else: keys, or the name of a preset",
+			node{"if": node{"type": "object"}, "then": ref("link"), "else": orVariable(presets())}},
+		"arrive":  {"When the devices connect for the first time; all at once if it is not given", ref("arrive")},
+		"install": {"What an installation costs", ref("install")},
 	}
 }
 
+func presets() node {
+	return each(scenario.Presets(), func(p scenario.Preset) (string, string) { return p.Name, p.Source })
+}
+
 func link() node {
-	return mapping(keys{
+	form := mapping(keys{
+		"preset": {"The figures of a kind of line; keys beside it go before them", presets()},
+		"upload": {"Of what sessions send; no limit if it is not given", rate()},
+		"trace": {"A file beside the scenario with what the line is like as time passes: CSV, or of mahimahi",
+			node{"type": "string", "minLength": 1}},
+		"trace_start": {"Where each device begins in the trace: at a place drawn from the seed, or at its beginning; " +
+			"drawn if it is not given", choice("drawn", "begin")},
 		"bandwidth": {"Of downloads; no limit if it is not given", rate()},
 		"latency":   {"One way, up to 1m", duration()},
 		"jitter":    {"The latency varies by up to this both ways", duration()},
 		"loss":      {"Share of the packets that are lost and sent again: 0% to 99%", percent()},
 	})
+	form["dependentRequired"] = node{"trace_start": []string{"trace"}}
+	return form
 }
 
 func installation() node {

@@ -41,7 +41,8 @@ func newDevice(w *world, m model.Member) *device {
 	d := &device{Device: model.NewDevice(m, w.run.seed, w.run.machines, w.faults), world: w,
 		flashes: make([]flash, len(m.Fleet.Components))}
 	d.random = newRandom(w.run.seed, d.ID.Device)
-	d.link = &link{world: w, spec: m.Fleet.Link, speakers: []*device{d}, random: newRandom(w.run.seed+1, d.ID.Device)}
+	d.link = &link{world: w, line: model.NewLine(&m.Fleet.Link, w.run.seed, d.ID.Device), speakers: []*device{d},
+		random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
 	d.talk = w.run.converse(d)
 	for i := range m.Fleet.Components {

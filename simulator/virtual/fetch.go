@@ -174,12 +174,13 @@ func (f *fetch) ask(file int) {
 		return
 	}
 	f.answer = a
-	wait := max(link.delay()+link.delay(), link.frozen-d.world.now)
+	wait := max(link.delay()+link.delay(), link.still()-d.world.now)
 	if wait >= policy.DefaultStallTimeout {
 		f.at(a, policy.DefaultStallTimeout, func() { f.over(a, stalled()) })
 		return
 	}
 	f.at(a, wait, func() { f.begin(a) })
+	f.heed(a)
 }
 
 // refusal is why a request brought nothing more, and what that tells of the store.
@@ -375,7 +376,7 @@ func (f *fetch) freeze() {
 		return
 	}
 	a.catchUp(f.device.world.now)
-	still := f.device.link.frozen - f.device.world.now
+	still := f.device.link.still() - f.device.world.now
 	if a.rate == 0 && still < policy.DefaultStallTimeout {
 		f.at(a, still, func() { f.begin(a) })
 		return

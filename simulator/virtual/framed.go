@@ -131,7 +131,7 @@ func (f *framed) connect(first bool) {
 	w, link := f.device.world, f.device.link
 	try := &call{}
 	f.call = try
-	took := time.Duration(0)
+	took := link.line.Outage(w.now)
 	for range 2 * shakes {
 		took += link.delay()
 	}
@@ -184,7 +184,7 @@ func (f *framed) lost(why error) {
 // carry carries a message to the platform, and says when it has been taken.
 func (f *framed) carry(m dialect.Publish) {
 	w, link, c := f.device.world, f.device.link, f.call
-	c.lastUp = max(c.lastUp, w.now+link.delay(), link.frozen)
+	c.lastUp = max(c.lastUp, link.published(&m)+link.delay(), link.still())
 	if c.lastUp-w.now > dialect.DefaultAckTimeout {
 		f.during(c, w.now+dialect.DefaultAckTimeout, func() { f.lost(errUnanswered) })
 		return
@@ -205,7 +205,7 @@ func (f *framed) carry(m dialect.Publish) {
 		for range ways {
 			at += link.delay()
 		}
-		f.during(c, max(at, link.frozen), func() {
+		f.during(c, max(at, link.still()), func() {
 			f.exchange.Taken(w.clock())
 			f.look()
 		})
@@ -291,7 +291,7 @@ func (f *framed) transmit(frame wire.Frame) {
 	if c == nil {
 		return // it has ended meanwhile
 	}
-	c.lastDown = max(c.lastDown, f.device.world.now+link.delay(), link.frozen)
+	c.lastDown = max(c.lastDown, f.device.world.now+link.delay(), link.still())
 	f.during(c, c.lastDown, func() {
 		f.exchange.Heard(f.device.world.clock(), payload)
 		f.look()

@@ -196,7 +196,7 @@ func (p *polled) pass(t *trip, ways int, arrived func()) {
 func (p *polled) arrive(t *trip, arrived func()) {
 	w := p.device.world
 	late := t.began + hawkbit.DefaultTimeout
-	switch until := p.device.link.frozen; {
+	switch until := p.device.link.still(); {
 	case t.lost:
 	case until <= w.now:
 		arrived()

@@ -15,16 +15,16 @@ const (
 	// shakes is how often something goes over the link and back before a session
 	// is up: TCP, CONNECT, SUBSCRIBE.
 	shakes = 3
-	// silence is how long a connection on which nothing passes any more is taken
+	// longSilence is how long a connection on which nothing passes any more is taken
 	// for one: the keep-alive of the protocol, and its half again at the broker.
-	silence = model.KeepAlive * 3 / 2
+	longSilence = model.KeepAlive * 3 / 2
 )
 
 // link is a device's connection to everything else, and the MQTT connection over
 // it. Those that a gateway speaks for share the gateway's.
 type link struct {
 	world    *world
-	spec     scenario.Link
+	line     model.Line
 	random   random
 	speakers []*device // whose messages go over it, the owner first
 
@@ -41,14 +41,24 @@ type link struct {
 	lateUntil time.Duration
 	slow      int64 // bytes a second at most, until slowUntil
 	slowUntil time.Duration
+	sending   time.Duration // until then the line is busy with what its devices send
 }
 
 // conn is one MQTT connection. What is on its way when it ends abruptly is lost.
 type conn struct{ lost bool }
 
+// now is what the line is like.
+func (l *link) now() scenario.Link { return l.line.At(l.world.now) }
+
+// still is until when nothing passes; not after now if something does.
+func (l *link) still() time.Duration {
+	return max(l.frozen, l.world.now+l.line.Outage(l.world.now))
+}
+
 // delay is one way of the link.
 func (l *link) delay() time.Duration {
-	d := model.Latency(&l.spec, l.random.next) + model.Resend(&l.spec, l.random.next)
+	now := l.now()
+	d := model.Latency(&now, l.random.next) + model.Resend(&now, l.random.next)
 	if l.world.now < l.lateUntil {
 		d += l.late
 	}
@@ -58,15 +68,15 @@ func (l *link) delay() time.Duration {
 // bandwidth is how fast downloads come, in bytes a second; infinite without a
 // limit. A lost packet holds up what follows it.
 func (l *link) bandwidth() float64 {
-	rate := math.Inf(1)
-	if l.spec.Bandwidth > 0 {
-		rate = float64(l.spec.Bandwidth)
+	rate, now := math.Inf(1), l.now()
+	if now.Bandwidth > 0 {
+		rate = float64(now.Bandwidth)
 	}
 	if l.world.now < l.slowUntil {
 		rate = min(rate, float64(l.slow))
 	}
-	if l.spec.Loss > 0 {
-		wait := l.spec.ResendTime().Seconds() * l.spec.Loss.Share()
+	if now.Loss > 0 {
+		wait := now.ResendTime().Seconds() * now.Loss.Share()
 		rate = model.Segment / (model.Segment/rate + wait)
 	}
 	return rate
@@ -92,13 +102,18 @@ func (l *link) changeSpeed() {
 // for lost.
 func (l *link) freeze(still time.Duration) {
 	l.frozen = max(l.frozen, l.world.now+still)
+	l.silence()
+}
+
+// silence lets what is under way know that nothing passes for a time.
+func (l *link) silence() {
 	for _, d := range l.speakers {
 		if d.alive() && d.current.fetch != nil {
 			d.current.fetch.freeze()
 		}
 	}
-	if conn := l.conn; l.up && l.frozen-l.world.now >= silence {
-		l.world.after(silence, func() {
+	if conn := l.conn; l.up && l.still()-l.world.now >= longSilence {
+		l.world.after(longSilence, func() {
 			if l.conn == conn && l.up {
 				l.lose()
 			}
@@ -119,7 +134,11 @@ func (l *link) connect() {
 		l.retry()
 		return
 	}
-	took := time.Duration(0)
+	took := l.line.Outage(l.world.now)
+	if took > model.ConnectTimeout {
+		l.world.after(model.ConnectTimeout, l.retryOf(try))
+		return
+	}
 	for range 2 * shakes {
 		took += l.delay()
 	}
@@ -132,6 +151,15 @@ func (l *link) connect() {
 			l.opened()
 		}
 	})
+}
+
+// retryOf tries again, unless another try has come meanwhile.
+func (l *link) retryOf(try *conn) func() {
+	return func() {
+		if l.conn == try && l.owner().alive() {
+			l.retry()
+		}
+	}
 }
 
 // isOut reports whether no connection comes up.
@@ -157,6 +185,7 @@ func (l *link) retry() {
 func (l *link) opened() {
 	l.up, l.began = true, l.world.now
 	l.lastUp, l.lastDown = l.world.now, l.world.now
+	l.awaitOutage()
 	for _, d := range l.speakers {
 		if d.alive() {
 			d.session.open()
@@ -290,9 +319,9 @@ func (s *session) close(abruptly bool) {
 	}
 	s.up = false
 	w, l := s.device.world, s.device.link
-	kept := s.kept[:0]
+	kept, latency := s.kept[:0], l.now().Latency
 	for _, h := range s.kept {
-		if h.delivered < 0 || h.delivered+l.spec.Latency > w.now {
+		if h.delivered < 0 || h.delivered+latency > w.now {
 			kept = append(kept, h)
 		}
 	}
@@ -325,8 +354,8 @@ func (s *session) publish(m ota.Down) {
 // prune forgets what has been acknowledged.
 func (s *session) prune() {
 	w, l := s.device.world, s.device.link
-	done := 0
-	for done < len(s.kept) && s.kept[done].delivered >= 0 && s.kept[done].delivered+l.spec.Latency <= w.now {
+	done, latency := 0, l.now().Latency
+	for done < len(s.kept) && s.kept[done].delivered >= 0 && s.kept[done].delivered+latency <= w.now {
 		done++
 	}
 	if done > 0 {
@@ -338,7 +367,7 @@ func (s *session) prune() {
 func (s *session) transmit(h *held) {
 	w, l := s.device.world, s.device.link
 	conn := l.conn
-	l.lastDown = max(l.lastDown, w.now+l.delay(), l.frozen)
+	l.lastDown = max(l.lastDown, w.now+l.delay(), l.still())
 	w.queue.add(l.lastDown, func() {
 		if conn.lost || !s.up {
 			return
@@ -356,7 +385,7 @@ func (s *session) Send(m ota.Up) {
 		return
 	}
 	conn := l.conn
-	l.lastUp = max(l.lastUp, w.now+l.delay(), l.frozen)
+	l.lastUp = max(l.lastUp, l.sent(m)+l.delay(), l.still())
 	w.queue.add(l.lastUp, func() {
 		if !conn.lost {
 			w.platform.receive(s.device.ID, m)

@@ -19,6 +19,7 @@ type world struct {
 	now      time.Duration
 	queue    queue
 	polls    queue  // of devices that look whether there is something for them
+	asides   int    // things in the queue before which the run may end
 	happened uint64 // things so far, beside polls that found nothing
 	faults   *fault.Set
 	keep     bool           // events are kept for a sink
@@ -35,6 +36,15 @@ type world struct {
 // after lets something happen after a time.
 func (w *world) after(delay time.Duration, do func()) { w.queue.add(w.now+delay, do) }
 
+// aside is after of what is not waited for: the run may end before it.
+func (w *world) aside(delay time.Duration, do func()) {
+	w.asides++
+	w.after(delay, func() {
+		w.asides--
+		do()
+	})
+}
+
 // clock is the time of day.
 func (w *world) clock() time.Time { return w.run.epoch.Add(w.now) }
 
@@ -42,10 +52,7 @@ func (w *world) clock() time.Time { return w.run.epoch.Add(w.now) }
 // duration is over.
 func (w *world) play() {
 	end := w.run.scenario.Duration
-	for {
-		if _, any := w.queue.peek(); !any && w.settled() {
-			break
-		}
+	for len(w.queue.heap) != w.asides || !w.settled() {
 		tick, ticks := w.platform.nextTick()
 		ticks = ticks && tick < end
 		next, at := w.next()

@@ -93,23 +93,27 @@ func (c *linkConn) Await(ready func()) {
 	})
 }
 
-// crawl takes the time that some bytes take on a slow link. A session's share of
-// a link that is not slowed down is too small to wait for.
+// crawl takes the time that some bytes take on a link that is slowed down. What comes
+// in a session is too little to wait for otherwise.
 func (c *linkConn) crawl(bytes int) {
-	if _, rate := c.link.worst(); rate > 0 && rate != c.link.spec.Bandwidth {
-		Sleep(c.ctx, onLink(bytes, rate))
+	if _, rate := c.link.worst(); rate > 0 {
+		Sleep(c.ctx, model.OnLine(float64(bytes), rate))
 	}
 }
 
-// onLink is how long bytes take at a rate.
-func onLink(bytes int, rate int64) time.Duration {
-	return time.Duration(float64(bytes) / float64(rate) * float64(time.Second))
+// leave takes the time that some bytes take to leave the device.
+func (c *linkConn) leave(bytes int) {
+	_, most := c.link.worst()
+	now := c.link.line.At(c.link.clock())
+	if rate := model.LeastLimit(now.Upload, most); rate > 0 {
+		Sleep(c.ctx, model.OnLine(float64(bytes), rate))
+	}
 }
 
 // Write sends bytes, or holds them while the link is silent, as the buffer of a
 // socket does: the agent learns nothing of it.
 func (c *linkConn) Write(p []byte) (int, error) {
-	c.crawl(len(p))
+	c.leave(len(p))
 	c.asked.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,12 +157,19 @@ type linkBody struct {
 	ctx  context.Context
 	link *Link
 	cuts int
-	owed time.Duration // of waiting, gathered until it is worth a sleep
+	free time.Duration // when what was read has come, by the clock of the link
 	part int           // bytes since the last segment
 }
 
-// worthSleeping keeps a fast link from sleeping thousands of times a second.
-const worthSleeping = 5 * time.Millisecond
+const (
+	// worthSleeping keeps a fast link from sleeping thousands of times a second.
+	worthSleeping = 5 * time.Millisecond
+	// atATime is how much is read at once of a body that comes slowly, so that its reader
+	// sees it come.
+	atATime = 100 * time.Millisecond
+	// behind is for how long bytes still come that are not read: into a socket's buffer.
+	behind = 100 * time.Millisecond
+)
 
 // Read reads what comes, at the speed at which it does.
 func (b *linkBody) Read(p []byte) (int, error) {
@@ -168,16 +179,21 @@ func (b *linkBody) Read(p []byte) (int, error) {
 	if _, cuts := b.link.state(); cuts != b.cuts {
 		return 0, ErrDown
 	}
+	l, began := b.link, b.link.clock()
+	if rate := l.down(); rate > 0 {
+		p = p[:min(len(p), max(1024, int(float64(rate)*atATime.Seconds())))]
+	}
 	n, err := b.ReadCloser.Read(p)
-	if _, rate := b.link.worst(); rate > 0 && n > 0 {
-		b.owed += onLink(n, rate)
+	if n > 0 {
+		_, most := l.worst()
+		b.free = l.line.Down(max(b.free, began-behind), n, most)
 	}
+	now := l.line.At(began)
 	for b.part += n; b.part >= model.Segment; b.part -= model.Segment {
-		b.owed += model.Resend(&b.link.spec, b.link.random)
+		b.free += model.Resend(&now, l.random)
 	}
-	if b.owed >= worthSleeping {
-		Sleep(b.ctx, b.owed)
-		b.owed = 0
+	if wait := b.free - l.clock(); wait >= worthSleeping {
+		Sleep(b.ctx, wait)
 	}
 	return n, err
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"otafleet/simulator/model"
-	"otafleet/simulator/scenario"
 )
 
 // ErrDown is of a connection or a request that finds the link down.
@@ -20,7 +19,8 @@ var ErrDown = fmt.Errorf("the link is down: %w", syscall.ENETDOWN)
 // the bandwidth, latency and loss of the scenario, that can be cut, silenced and
 // slowed down.
 type Link struct {
-	spec   scenario.Link
+	line   model.Line
+	clock  func() time.Duration // since the start of the run
 	random func() float64
 	dialer Dialer
 	base   http.RoundTripper
@@ -34,11 +34,12 @@ type Link struct {
 	conns    []*linkConn
 }
 
-// NewLink returns a link as the scenario says. Its sessions are opened by dialer, its
-// downloads by base, which the links of a run share; random gives 0 <= u < 1, and is
-// safe for concurrent use.
-func NewLink(spec scenario.Link, random func() float64, dialer Dialer, base http.RoundTripper) *Link {
-	return &Link{spec: spec, random: random, dialer: dialer, base: base}
+// NewLink returns a link as its line is by a clock. Its sessions are opened by dialer,
+// its downloads by base, which the links of a run share; random gives 0 <= u < 1, and is
+// safe for concurrent use, as clock is.
+func NewLink(line model.Line, clock func() time.Duration, random func() float64, dialer Dialer,
+	base http.RoundTripper) *Link {
+	return &Link{line: line, clock: clock, random: random, dialer: dialer, base: base}
 }
 
 // trouble is what makes a link worse for a time.
@@ -141,16 +142,16 @@ func (l *Link) unreachable() bool { return l.lost || time.Now().Before(l.until) 
 func (l *Link) stillness() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return time.Until(l.still)
+	return max(time.Until(l.still), l.line.Outage(l.clock()))
 }
 
-// worst is the most by which the link is worse now.
+// worst is the most by which the link is worse now: more latency, and bytes a second
+// that still pass, 0 for no such limit.
 func (l *Link) worst() (lag time.Duration, rate int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rate = l.spec.Bandwidth
 	if l.troubles == nil {
-		return 0, rate
+		return 0, 0
 	}
 	now := time.Now()
 	l.troubles = slices.DeleteFunc(l.troubles, func(t trouble) bool { return !now.Before(t.until) })
@@ -166,12 +167,20 @@ func (l *Link) worst() (lag time.Duration, rate int64) {
 	return lag, rate
 }
 
-// isInstant reports whether what comes now takes no time on the link.
+// isInstant reports whether what comes now, and the answer to it, takes no time on the link.
 func (l *Link) isInstant() bool {
+	now := l.line.At(l.clock())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	spec := &l.spec
-	return spec.Latency == 0 && spec.Jitter == 0 && spec.Loss == 0 && l.troubles == nil && !time.Now().Before(l.still)
+	return now.Trace == nil && now.Upload == 0 && now.Latency == 0 && now.Jitter == 0 && now.Loss == 0 &&
+		l.troubles == nil && !time.Now().Before(l.still)
+}
+
+// down is how many bytes a second come now; 0 for no limit.
+func (l *Link) down() int64 {
+	_, most := l.worst()
+	now := l.line.At(l.clock())
+	return model.LeastLimit(now.Bandwidth, most)
 }
 
 // pass waits until something passes, while the link is silent.
@@ -188,7 +197,8 @@ func (l *Link) travel(ctx context.Context, ways int) error {
 		return err
 	}
 	lag, _ := l.worst()
-	wait := time.Duration(ways)*(lag+model.Latency(&l.spec, l.random)) + model.Resend(&l.spec, l.random)
+	now := l.line.At(l.clock())
+	wait := time.Duration(ways)*(lag+model.Latency(&now, l.random)) + model.Resend(&now, l.random)
 	if wait > 0 {
 		Sleep(ctx, wait)
 	}
@@ -211,7 +221,7 @@ func (l *Link) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer, err := l.base.RoundTrip(r)
 	if err == nil {
-		answer.Body = &linkBody{ReadCloser: answer.Body, ctx: r.Context(), link: l, cuts: cuts}
+		answer.Body = &linkBody{ReadCloser: answer.Body, ctx: r.Context(), link: l, cuts: cuts, free: l.clock()}
 	}
 	return answer, err
 }

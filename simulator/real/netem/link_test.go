@@ -48,7 +48,9 @@ func newLink(t *testing.T, spec scenario.Link) *Link {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return NewLink(spec, func() float64 { return 0.5 }, &net.Dialer{}, transport)
+	began := time.Now()
+	return NewLink(model.NewLine(&spec, 1, "d-000001"), func() time.Duration { return time.Since(began) },
+		func() float64 { return 0.5 }, &net.Dialer{}, transport)
 }
 
 func TestLinkIsCut(t *testing.T) {
@@ -159,7 +161,7 @@ func TestLinkDoesNotHoldUpItsEnd(t *testing.T) {
 	l, address := newLink(t, scenario.Link{}), echo(t)
 	conn, err := l.Dial(t.Context(), "tcp", address)
 	require.NoError(t, err)
-	l.spec.Latency = time.Hour
+	l.line = model.NewLine(&scenario.Link{Latency: time.Hour}, 1, "d")
 	_, err = fmt.Fprintln(conn, "hello")
 	require.NoError(t, err)
 	read := make(chan struct{})
@@ -189,14 +191,15 @@ func TestLinkJitter(t *testing.T) {
 // TestLinkLosesPackets: what is lost comes later, a message or a segment at a
 // time.
 func TestLinkLosesPackets(t *testing.T) {
-	l := newLink(t, scenario.Link{Loss: 50})
+	spec := scenario.Link{Loss: 50}
+	l := newLink(t, spec)
 	began := time.Now()
 	l.random = func() float64 { return 0.4 }
 	require.NoError(t, l.travel(t.Context(), 1))
-	assert.GreaterOrEqual(t, time.Since(began), l.spec.ResendTime())
+	assert.GreaterOrEqual(t, time.Since(began), spec.ResendTime())
 	assert.Equal(t, 2*time.Second, model.Resend(&scenario.Link{Loss: 50, Latency: time.Second}, l.random))
 	l.random = func() float64 { return 0.6 }
-	assert.Zero(t, model.Resend(&l.spec, l.random))
+	assert.Zero(t, model.Resend(&spec, l.random))
 }
 
 // exchangeWords sends a link and gives what comes back.
@@ -302,13 +305,13 @@ func TestLinkIsWorse(t *testing.T) {
 		l.worsen(trouble{lag: time.Minute}, 30*time.Millisecond)
 		l.worsen(trouble{rate: 100}, 30*time.Millisecond)
 		l.worsen(trouble{rate: 5000}, time.Hour)
-		lag, rate := l.worst()
+		lag, _ := l.worst()
 		assert.Equal(t, time.Minute, lag)
-		assert.EqualValues(t, 100, rate)
+		assert.EqualValues(t, 100, l.down())
 		time.Sleep(31 * time.Millisecond)
-		lag, rate = l.worst()
+		lag, _ = l.worst()
 		assert.Equal(t, time.Second, lag)
-		assert.EqualValues(t, 1000, rate)
+		assert.EqualValues(t, 1000, l.down())
 	})
 
 	l := newLink(t, scenario.Link{})
@@ -328,7 +331,7 @@ func TestLinkDelaysAMessageOnce(t *testing.T) {
 	conn, err := l.Dial(t.Context(), "tcp", echo(t))
 	require.NoError(t, err)
 	defer conn.Close()
-	l.spec.Latency = way
+	l.line = model.NewLine(&scenario.Link{Latency: way}, 1, "d")
 	_, err = conn.Write([]byte("0123456789"))
 	require.NoError(t, err)
 	delays := 0
