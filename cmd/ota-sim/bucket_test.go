@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -119,7 +120,12 @@ func TestWaitIsBounded(t *testing.T) {
 	assert.Contains(t, o.err, "1 of 2 shards have ended, 1 have begun")
 	assert.Contains(t, o.err, "shard 2/2 is not among")
 	commands := repairs(t, o.err)
-	assert.Contains(t, commands[0], "--out=s3://runs/run/shard-2")
+	assert.Contains(t, commands[0], "--out=s3://runs/run/shard-2 "+text)
+	require.NoError(t, os.Rename(text, text+".gone"))
+	o = sim(t, merge...)
+	assert.Contains(t, o.err, "then merge: (s3://runs/run/1/scenario.yaml, which is what was run, has to be in this")
+	assert.Regexp(t, `--out=s3://runs/run/shard-2 scenario.yaml$`, repairs(t, o.err)[0])
+	require.NoError(t, os.Rename(text+".gone", text))
 
 	require.Equal(t, cli.OK, run("2").code)
 	store.Remove("run/2/run.json") // as if it had been killed

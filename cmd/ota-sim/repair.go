@@ -29,7 +29,10 @@ func lost(ctx context.Context, err error, kept []*history.Record, absent []strin
 	}
 	r := &repair{kept: kept, absent: absent}
 	var b strings.Builder
-	fmt.Fprintf(&b, "run again what is lost, then merge:")
+	fmt.Fprint(&b, "run again what is lost, then merge:")
+	if _, own := r.scenario(); own && inBucket(kept[0].Dir) {
+		fmt.Fprintf(&b, " (%s, which is what was run, has to be in this directory)", kept[0].ScenarioPath())
+	}
 	dirs := r.good()
 	for _, i := range shards {
 		dir := r.place(ctx, i)
@@ -92,6 +95,9 @@ func (r *repair) place(ctx context.Context, shard int) string {
 // sibling names another place beside one.
 func sibling(name, other string) string {
 	if rest, is := strings.CutPrefix(name, bucket.Scheme); is {
+		if !strings.Contains(rest, "/") { // a whole bucket has none beside it
+			return name + "/" + other
+		}
 		return bucket.Scheme + path.Join(path.Dir(rest), other)
 	}
 	return filepath.Join(filepath.Dir(filepath.Clean(name)), other)
@@ -140,17 +146,17 @@ func ofShard(flag string, of, shard int) string {
 
 // scenario is what was run, if that is still the same, and else the record's own
 // copy, in which nothing is left to set; a bucket has it for who fetches it.
-func (r *repair) scenario() (path string, resolved bool) {
-	info := &r.kept[0].Info
-	if inBucket(r.kept[0].Dir) {
-		return shell.Path(info.Source), false
+func (r *repair) scenario() (name string, resolved bool) {
+	info, own := &r.kept[0].Info, r.kept[0].ScenarioPath()
+	if inBucket(own) {
+		own = path.Base(own)
 	}
 	if state, err := os.Stat(info.Source); err == nil && !state.Mode().IsRegular() || info.Source == "-" {
-		return r.kept[0].ScenarioPath(), true
+		return own, true
 	}
 	s, err := readScenario(info.Source, &deviceFlags{set: flagsIn(info.Flags, "set")})
 	if err != nil || !bytes.Equal(s.text, info.Text) {
-		return r.kept[0].ScenarioPath(), true
+		return own, true
 	}
 	return shell.Path(info.Source), false
 }

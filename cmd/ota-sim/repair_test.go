@@ -126,6 +126,15 @@ func TestRepairsOfAPlatform(t *testing.T) {
 	assert.Equal(t, "--prefix=ota/v1/2", ofShard(flags[1], 1, 7))
 }
 
+// TestSiblings lie beside a place, in a bucket as in a directory.
+func TestSiblings(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"kept/1": "kept/other", "1": "other", "./1/": "other", "/1": "/other",
+		"s3://runs/a/1": "s3://runs/a/other", "s3://runs/1": "s3://runs/other", "s3://runs": "s3://runs/other"} {
+		assert.Equal(t, want, sibling(name, "other"), name)
+	}
+}
+
 // TestTrialAgain: the command of a trial that broke is typed as it stands.
 func TestTrialAgain(t *testing.T) {
 	t.Parallel()
