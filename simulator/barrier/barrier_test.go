@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,16 +251,23 @@ func TestShardThatHasGoneIsWaitedForAgain(t *testing.T) {
 
 func TestShard1ThatIsStartedAnewIsFoundAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		network := newNetwork()
-		leader := party(t, 1, 2).Lead(network)
-		second := join(t.Context(), party(t, 2, 2), network)
+		var address atomic.Pointer[network] // where shard 1 is
+		address.Store(newNetwork())
+		leader := party(t, 1, 2).Lead(address.Load())
+		second := make(chan outcome, 1)
+		go func() {
+			start, err := party(t, 2, 2).Join(t.Context(), func(ctx context.Context) (net.Conn, error) {
+				return address.Load().dial(ctx)
+			})
+			second <- outcome{start, err}
+		}()
 		time.Sleep(10 * time.Second)
 		require.NoError(t, leader.Close(), "it is killed before it is ready itself")
 
-		network.gone, network.once = make(chan struct{}), sync.Once{}
+		address.Store(newNetwork())
 		p := party(t, 1, 2)
 		p.Now = clockBy(-time.Hour)
-		leader = p.Lead(network)
+		leader = p.Lead(address.Load())
 		defer leader.Close()
 		start, err := leader.Wait(t.Context())
 		require.NoError(t, err)
