@@ -56,7 +56,7 @@ echo 'gw-0001:secret' >devices.txt
 echo 'admin:secret' >operators.txt
 cp app.bin ota-agent && cp app.bin ota-sim
 ota-sim sign --key release.key --out RELEASE.sig ota-agent ota-sim
-for dir in kept look; do ota-sim run my.yaml --virtual --quiet --out $dir; done
+for dir in kept look before after {before,after}-{1,2,3}; do ota-sim run my.yaml --virtual --quiet --out $dir; done
 for i in 1 2 3 4; do ota-sim run my.yaml --virtual --quiet --shard $i/4 --out part-$i; done
 `
 
