@@ -96,11 +96,16 @@ test-kubernetes: mosquitto versitygw kubernetes ## scenarios as Jobs on a real n
 	KUBERNETES=$(CACHE)/kubernetes IMAGE=localhost/ota-sim:test IMAGES=$(CACHE)/kubernetes/ota-sim.tar OTA_SIM=$(CACHE)/bin/ota-sim \
 		MOSQUITTO=$(MOSQUITTO) VERSITYGW=$(CACHE)/bin/versitygw $(GO) test -tags kubernetes -count 1 -timeout $(PATIENCE) -v ./test/kubernetes
 
-.PHONY: test-slurm
-test-slurm: ## scenarios as arrays of Debian's Slurm, on a cluster of one node, with tasks that are requeued (root)
+.PHONY: slurm test-slurm hundred-thousand-slurm
+slurm:
 	scripts/unpack.sh $(CACHE)/slurm munge slurmctld slurmd slurm-client
 	scripts/build.sh ota-sim $(CACHE)/bin/ota-sim
+
+test-slurm: slurm ## scenarios as arrays of Debian's Slurm, on a cluster of one node, with tasks that are requeued (root)
 	SLURM=$(CACHE)/slurm OTA_SIM=$(CACHE)/bin/ota-sim $(GO) test -tags slurm -count 1 -timeout $(PATIENCE) ./test/slurm
+
+hundred-thousand-slurm: slurm ## a hundred thousand real devices as one array of Slurm, one verdict (root, 14 GiB of memory); seven minutes, or ARRIVE=6m for longer
+	SLURM=$(CACHE)/slurm SLURM_CPUS=16 OTA_SIM=$(CACHE)/bin/ota-sim test/slurm/cluster.sh scripts/hundred-thousand-slurm.sh
 
 .PHONY: test-compare
 test-compare: ## a download rule that is slower by a fifth is found by real runs, and nothing in ten runs that are the same

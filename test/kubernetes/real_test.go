@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"otafleet/test/harness"
 )
 
 // Two thousand devices in four pods, against one broker and one platform beside them.
@@ -30,7 +32,9 @@ func TestLostPod(t *testing.T) {
 	flags := startPlatform(t)
 	j := apply(t, store, "lost", manifests(t, store, "lost", "testdata/fleet.yaml", 4, flags...), 4)
 	j.running()
-	do(t, "kubectl", "delete", "pod", j.pod(2).Metadata.Name, "--wait=false")
+	lost := "pod/" + j.pod(2).Metadata.Name
+	harness.Await(t, "the devices have begun", func() bool { return harness.Begun(do(t, "kubectl", "logs", lost)) })
+	do(t, "kubectl", "delete", lost, "--wait=false")
 	j.note("a pod is deleted")
 	assert.Equal(t, "Failed", j.end().Type)
 	o := j.merge()

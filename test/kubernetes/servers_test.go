@@ -43,12 +43,12 @@ type storage struct{ url string }
 func startStorage(t *testing.T) *storage {
 	t.Helper()
 	const at = node + ":7480"
+	s := &storage{url: "http://" + at}
 	serve(t, at, os.Getenv("VERSITYGW"), "--quiet", "--port", at, "--access", access, "--secret", secret,
 		"posix", t.TempDir())
 	client, err := minio.New(at, &minio.Options{Creds: credentials.NewStaticV4(access, secret, "")})
 	require.NoError(t, err)
 	require.NoError(t, client.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{}))
-	s := &storage{url: "http://" + at}
 	t.Setenv("AWS_ENDPOINT_URL_S3", s.url)
 	t.Setenv("AWS_ACCESS_KEY_ID", access)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)

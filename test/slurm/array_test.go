@@ -29,28 +29,45 @@ type verdict struct {
 
 // array is a scenario as an array of Slurm.
 type array struct {
-	t      *testing.T
-	dir    string // of the histories, its logs and its script
-	id     string // of its job
-	script string // what ota-sim prints
+	t     *testing.T
+	dir   string // of its logs, and of the histories
+	id    string // of the array's job
+	merge string // of the job that merges
 }
 
-// submit hands an array to Slurm.
+// submit runs what ota-sim prints for a scenario in shards.
 func submit(t *testing.T, scenario string, flags ...string) *array {
 	t.Helper()
 	a := &array{t: t, dir: t.TempDir()}
-	args := strings.Join(append([]string{scenario}, flags...), " ")
-	a.script = "#!/bin/sh\n#SBATCH --array=1-4 --requeue --open-mode=append\n" + "exec " + os.Getenv("OTA_SIM") +
-		" run " + args + " --shard auto --out " + a.dir + "/part-$SLURM_ARRAY_TASK_ID --verdict merge --quiet\n"
-	path := filepath.Join(a.dir, "job.sh")
-	require.NoError(t, os.WriteFile(path, []byte(a.script), 0o700))
-	a.id = do(t, "sbatch", "--parsable", "--output", filepath.Join(a.dir, "log-%a"), path)
-	t.Cleanup(func() {
-		do(t, "scancel", a.id)
-		harness.Await(t, "Slurm has let go of it", func() bool { return a.queued() == "" })
-	})
+	args := append([]string{"cluster", "slurm", scenario, "--name", "fleet", "--shards", fmt.Sprint(shards),
+		"--out", a.out()}, flags...)
+	a.run(do(t, os.Getenv("OTA_SIM"), args...))
 	return a
 }
+
+// run runs a script that submits the array and the job that merges.
+func (a *array) run(script string) {
+	a.t.Helper()
+	// Slurm's tasks have the environment of whoever submits them.
+	a.t.Setenv("PATH", filepath.Dir(os.Getenv("OTA_SIM"))+":"+os.Getenv("PATH"))
+	path := filepath.Join(a.dir, "script")
+	require.NoError(a.t, os.WriteFile(path, []byte(script), 0o600))
+	o := harness.Run(a.t, a.dir, "bash", path)
+	require.Zero(a.t, o.Code, o.Out+o.Err)
+	ids := regexp.MustCompile(`Submitted batch job (\d+)`).FindAllStringSubmatch(o.Out, -1)
+	require.Len(a.t, ids, 2, o.Out)
+	a.id, a.merge = ids[0][1], ids[1][1]
+	a.t.Cleanup(func() {
+		if a.t.Failed() {
+			a.t.Log(a.logs())
+		}
+		do(a.t, "scancel", a.id, a.merge)
+		harness.Await(a.t, "Slurm has let go of it", func() bool { return queued(a.t, a.id+","+a.merge) == "" })
+	})
+}
+
+// out is where the shards keep their histories.
+func (a *array) out() string { return filepath.Join(a.dir, "histories") }
 
 // do runs a program that has to succeed, and gives what it prints.
 func do(t *testing.T, program string, args ...string) string {
@@ -60,28 +77,32 @@ func do(t *testing.T, program string, args ...string) string {
 	return strings.TrimSpace(o.Out)
 }
 
-// logs are the last lines that each task has written.
+// logs are the last lines that each job has written.
 func (a *array) logs() string {
 	a.t.Helper()
 	const last = 5
+	paths, err := filepath.Glob(filepath.Join(a.dir, "*.log"))
+	require.NoError(a.t, err)
 	var b strings.Builder
-	for i := range shards {
-		text, err := os.ReadFile(filepath.Join(a.dir, fmt.Sprint("log-", i+1)))
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
 		require.NoError(a.t, err)
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		fmt.Fprintf(&b, "task %d:\n%s\n", i+1, strings.Join(lines[max(0, len(lines)-last):], "\n"))
+		fmt.Fprintf(&b, "%s:\n%s\n", filepath.Base(path), strings.Join(lines[max(0, len(lines)-last):], "\n"))
 	}
 	return b.String()
 }
 
-// queued is what Slurm has not finished of the array.
-func (a *array) queued() string { return do(a.t, "squeue", "--noheader", "--jobs", a.id) }
+// queued is what Slurm has not finished of jobs.
+func queued(t *testing.T, ids string) string {
+	t.Helper()
+	return do(t, "squeue", "--noheader", "--jobs", ids)
+}
 
 // end waits for all tasks and gives their exit codes, in the order of their numbers.
-func (a *array) end() []string {
+func (a *array) end() (codes [shards]string) {
 	a.t.Helper()
-	harness.Await(a.t, "the array has ended", func() bool { return a.queued() == "" })
-	codes := make([]string, shards)
+	harness.Await(a.t, "the array has ended", func() bool { return queued(a.t, a.id) == "" })
 	for _, line := range strings.Split(do(a.t, "scontrol", "--oneliner", "show", "job", a.id), "\n") {
 		m := regexp.MustCompile(`ArrayTaskId=(\d+) .*ExitCode=(\d+):`).FindStringSubmatch(line)
 		require.NotNil(a.t, m, line)
@@ -90,36 +111,33 @@ func (a *array) end() []string {
 	return codes
 }
 
-// part is the directory of a task's history.
-func (a *array) part(task int) string { return filepath.Join(a.dir, fmt.Sprint("part-", task)) }
-
-// requeue starts a task again while it runs, once it has begun its history.
-func (a *array) requeue(task int) {
+// merged waits for the job that merges and gives its exit code.
+func (a *array) merged() string {
 	a.t.Helper()
-	harness.Await(a.t, "the history has begun", func() bool {
-		_, err := os.Stat(filepath.Join(a.part(task), "run.json"))
-		return err == nil
-	})
-	name := fmt.Sprint(a.id, "_", task)
-	do(a.t, "scontrol", "requeue", name)
+	harness.Await(a.t, "the histories are merged", func() bool { return queued(a.t, a.merge) == "" })
+	m := regexp.MustCompile(`ExitCode=(\d+):`).FindStringSubmatch(do(a.t, "scontrol", "show", "job", a.merge))
+	require.NotNil(a.t, m)
+	return m[1]
 }
 
-// merge makes one verdict of the histories.
-func (a *array) merge(flags ...string) harness.Outcome {
+// part is the directory of a task's history.
+func (a *array) part(task int) string { return filepath.Join(a.out(), fmt.Sprint("part-", task)) }
+
+// requeue starts a task again, while it runs.
+func (a *array) requeue(task int) {
 	a.t.Helper()
-	args := append([]string{"merge"}, flags...)
-	for i := range shards {
-		args = append(args, a.part(i+1))
-	}
-	return harness.Run(a.t, ".", os.Getenv("OTA_SIM"), args...)
+	name := fmt.Sprint(a.id, "_", task)
+	do(a.t, "scontrol", "requeue", name)
+	harness.Await(a.t, "it is to be started again", func() bool {
+		return strings.Contains(do(a.t, "scontrol", "show", "job", name), "Restarts=1")
+	})
 }
 
 // verdict is the one on the merged histories.
 func (a *array) verdict() verdict {
 	a.t.Helper()
 	path := filepath.Join(a.dir, "verdict.json")
-	o := a.merge("--json", path)
-	assert.Zero(a.t, o.Code, o.Out+o.Err)
+	do(a.t, os.Getenv("OTA_SIM"), "merge", a.out(), "--json", path)
 	return read(a.t, path)
 }
 
@@ -139,10 +157,11 @@ func whole(t *testing.T, scenario string) verdict {
 	return read(t, path)
 }
 
-// Real devices, the platform embedded in each task, one verdict.
+// Real devices, which begin together, the platform embedded in each task, one verdict.
 func TestArray(t *testing.T) {
 	a := submit(t, "happy")
-	assert.Equal(t, []string{"0", "0", "0", "0"}, a.end())
+	assert.Equal(t, [shards]string{"0", "0", "0", "0"}, a.end())
+	assert.Equal(t, "0", a.merged())
 	v := a.verdict()
 	assert.True(t, v.Held)
 	assert.Equal(t, 40, v.Classes.All["upgraded"])
@@ -152,25 +171,33 @@ func TestArray(t *testing.T) {
 func TestRequeue(t *testing.T) {
 	scenario := harness.Million(t, "60000")
 	a := submit(t, scenario, "--virtual")
+	harness.Await(t, "the history has begun", func() bool {
+		_, err := os.Stat(filepath.Join(a.part(2), "run.json"))
+		return err == nil
+	})
 	a.requeue(2)
-	assert.Equal(t, []string{"0", "0", "0", "0"}, a.end())
-	assert.DirExists(t, filepath.Join(a.part(2), "try-2"), a.logs())
+	assert.Equal(t, [shards]string{"0", "0", "0", "0"}, a.end())
+	assert.Equal(t, "0", a.merged())
+	assert.DirExists(t, filepath.Join(a.part(2), "try-2"))
 	assert.Equal(t, whole(t, scenario), a.verdict())
 }
 
 // What real devices had done cannot be undone: the shard is lost, and is named.
 func TestRequeueOfRealDevices(t *testing.T) {
 	a := submit(t, "happy")
+	harness.Await(t, "the devices have begun", func() bool { return harness.Begun(a.logs()) })
 	a.requeue(3)
-	assert.Equal(t, []string{"0", "0", "5", "0"}, a.end())
-	o := a.merge()
-	assert.Equal(t, 5, o.Code)
-	assert.Contains(t, o.Err, "3/4")
+	assert.Equal(t, [shards]string{"0", "0", "5", "0"}, a.end())
+	assert.Equal(t, "5", a.merged())
+	assert.Contains(t, a.logs(), "shard 3/4")
 }
 
-// A wrong scenario ends every task at once.
+// A scenario that is wrong ends all tasks: none is started again.
 func TestWrongScenario(t *testing.T) {
-	a := submit(t, "no-such-scenario")
-	assert.Equal(t, []string{"2", "2", "2", "2"}, a.end())
-	assert.Contains(t, a.logs(), "no-such-scenario")
+	a := &array{t: t, dir: t.TempDir()}
+	script := do(t, os.Getenv("OTA_SIM"), "cluster", "slurm", "happy", "--name", "fleet", "--shards", fmt.Sprint(shards),
+		"--out", a.out())
+	a.run(strings.Replace(script, " run happy ", " run harpy ", 1))
+	assert.Contains(t, a.end(), "2")
+	assert.Contains(t, a.logs(), "harpy")
 }

@@ -16,6 +16,8 @@ hostname node
 ip link set lo up
 # With loopback addresses alone, getaddrinfo knows no address to listen at.
 ip address add 10.77.0.1/32 dev lo
+(cat /etc/hosts && echo '10.77.0.1 node') >"$work/hosts"
+mount --bind "$work/hosts" /etc/hosts
 mount -t overlay -o "lowerdir=$SLURM/usr:/usr" overlay /usr
 
 mkdir -p "$work"/{log,state,spool}
