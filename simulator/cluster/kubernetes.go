@@ -56,7 +56,7 @@ const WidePorts = 65535 - 1024 + 1
 func (k *Kubernetes) Manifests(r *Run) ([]byte, error) {
 	if len(r.Text) > mostText {
 		return nil, fmt.Errorf("the scenario has %s, and a ConfigMap of Kubernetes holds 1 MiB: put lists of devices into a "+
-			"device file, which --files brings to the pods", ota.FormatSize(int64(len(r.Text))))
+			"device file, which --files brings to the pods, and shorten recorded lines", ota.FormatSize(int64(len(r.Text))))
 	}
 	documents := []any{k.scenario(r)}
 	if r.Together {
