@@ -86,10 +86,10 @@ func parse(address string) (bucket, prefix string, err error) {
 	if err := s3utils.CheckValidBucketNameStrict(bucket); err != nil {
 		return "", "", fmt.Errorf("the bucket: %w", err)
 	}
-	prefix = strings.TrimSuffix(prefix, "/")
 	if prefix == "" {
 		return bucket, "", nil
 	}
+	prefix = strings.TrimSuffix(prefix, "/")
 	if len(prefix) > maxPrefix {
 		return "", "", fmt.Errorf("the prefix has more than %d bytes", maxPrefix)
 	}
