@@ -46,7 +46,7 @@ func TestHoldMemory(t *testing.T) {
 func TestHeapGoalFollows(t *testing.T) {
 	percent := percentNow()
 	free := holdMemory(worthHolding)
-	held := make([]byte, 320<<20) // a quarter of the run's memory is a fifth of that
+	held := make([]byte, 320<<20) // an eighth of the run's memory is a tenth of that
 	becomes := func(low, high int) {
 		t.Helper()
 		assert.Eventually(t, func() bool {
