@@ -117,22 +117,21 @@ func (s *State) snapshot(old *State) *State {
 	if old == nil {
 		old = &State{}
 	}
-	components, run := refill(old.Components, s.Components), old.Run // Gone never changes after the start
+	components, run := old.Components[:0], old.Run
+	components = append(components, s.Components...) // Gone never changes after the start
 	*old = *s
 	old.Components = components
 	if s.Run != nil {
 		if run == nil {
 			run = &Run{}
 		}
-		parts := refill(run.Parts, s.Run.Parts)
+		parts := run.Parts[:0]
+		parts = append(parts, s.Run.Parts...)
 		*run = *s.Run
 		run.Parts, old.Run = parts, run
 	}
 	return old
 }
-
-// refill puts what is in one slice into the memory of another.
-func refill[T any](old, from []T) []T { return append(old[:0], from...) }
 
 // SystemOnTrial reports whether the system that runs is on trial under the current
 // plan: it was restarted into, in another boot than the one of the given id, and
