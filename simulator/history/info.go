@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -271,10 +272,12 @@ func readDocument(ctx context.Context, place Place) (*document, error) {
 }
 
 func readInfo(ctx context.Context, place Place) (path string, text []byte, err error) {
+	var missing error // of run.json, which a reader expects
 	for _, name := range []string{infoFile, begunFile, waitingFile} {
 		if text, err = readFile(ctx, place, name, maxInfo); !errors.Is(err, fs.ErrNotExist) {
 			return pathOf(place, name), text, err
 		}
+		missing = cmp.Or(missing, err)
 	}
-	return pathOf(place, infoFile), nil, err
+	return pathOf(place, infoFile), nil, missing
 }
