@@ -95,15 +95,20 @@ type Times struct{ Upgrade, Decide, Download, Install Distribution }
 
 // Of is the distribution of a span.
 func (t *Times) Of(span scenario.Span) *Distribution {
+	return ofSpan(span, &t.Upgrade, &t.Decide, &t.Download, &t.Install)
+}
+
+// ofSpan is what belongs to a span, of what belongs to each.
+func ofSpan[T any](span scenario.Span, upgrade, decide, download, install *T) *T {
 	switch span {
 	case scenario.DecideSpan:
-		return &t.Decide
+		return decide
 	case scenario.DownloadSpan:
-		return &t.Download
+		return download
 	case scenario.InstallSpan:
-		return &t.Install
+		return install
 	}
-	return &t.Upgrade
+	return upgrade
 }
 
 func (t *Times) merge(other *Times) {

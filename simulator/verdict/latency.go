@@ -79,15 +79,7 @@ func (l *latency) at(q scenario.Quantile) time.Duration {
 type latencies struct{ upgrade, decide, download, install latency }
 
 func (l *latencies) of(span scenario.Span) *latency {
-	switch span {
-	case scenario.DecideSpan:
-		return &l.decide
-	case scenario.DownloadSpan:
-		return &l.download
-	case scenario.InstallSpan:
-		return &l.install
-	}
-	return &l.upgrade
+	return ofSpan(span, &l.upgrade, &l.decide, &l.download, &l.install)
 }
 
 func (l *latencies) merge(other *latencies) {

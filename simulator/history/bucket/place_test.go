@@ -287,7 +287,8 @@ func TestEnvironment(t *testing.T) {
 // FuzzAddress: an address is refused, or that of a place with valid names, which it says
 // again.
 func FuzzAddress(f *testing.F) {
-	for _, address := range []string{"s3://runs/my/run/", "s3://runs", "s3://a@b/c", "s3://runs/a//b", "s3://runs//", "s3:runs", ""} {
+	for _, address := range []string{"s3://runs/my/run/", "s3://runs", "s3://a@b/c", "s3://runs/a//b", "s3://runs//",
+		"s3:runs", ""} {
 		f.Add(address)
 	}
 	f.Fuzz(func(t *testing.T, address string) {
