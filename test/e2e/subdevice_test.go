@@ -234,7 +234,11 @@ func TestSubDeviceIsConfirmed(t *testing.T) {
 	s.platform.AwaitDevice("p", "meter-2", ota.DeviceUpgraded)
 	assert.Equal(t, "1.0.0", s.runs("meter-1"))
 	harness.Await(t, "the refusal", func() bool {
-		return strings.Contains(s.device.Do("status", "--device", "meter-1").Out, "plan p is refused (declined: locked)")
+		text := s.device.Do("status", "--device", "meter-1").Out
+		if strings.Contains(text, "waits for your answer") { // the plan has come once more
+			s.device.Do("refuse", "--device", "meter-1", "--reason", "locked")
+		}
+		return strings.Contains(text, "plan p is refused (declined: locked)")
 	})
 	assert.Equal(t, 0, s.device.Do("check", "--device", "meter-1").Code)
 }
