@@ -77,14 +77,21 @@ func bandOrder() []verdict.State {
 	}
 }
 
+// momentsOf are the states of the devices over a run, the last at its end: the last slice
+// goes beyond that.
+func momentsOf(f *verdict.Figures) []verdict.Moment {
+	moments := f.Series.Moments(f.Devices)
+	moments[len(moments)-1].At = f.Duration
+	return moments
+}
+
 func newSeriesChart(v *verdict.Verdict) *seriesChart {
 	f := v.Figures
-	moments := f.Series.Moments(f.Devices)
+	moments := momentsOf(f)
 	if len(moments) < 3 || f.Devices == 0 || f.Duration == 0 {
 		return nil
 	}
 	last := len(moments) - 1
-	moments[last].At = f.Duration // the last slice goes beyond the run
 	c := &seriesChart{Devices: grouped(f.Devices), End: verdict.Seconds(f.Duration),
 		Grid: deviceGrid(f.Devices), Ticks: timeTicks(f.Duration), Marks: marks(v.Scenario.Events, f.Duration)}
 	at := make([]float64, len(moments))

@@ -130,8 +130,7 @@ func (v *comparedView) upgraded() *curveChart {
 		Grid: deviceGrid(devices)}
 	for _, side := range v.Sides {
 		f := side.Verdict.Figures
-		moments := f.Series.Moments(f.Devices)
-		moments[len(moments)-1].At = f.Duration // the last slice goes beyond the run
+		moments := momentsOf(f)
 		last := moments[len(moments)-1]
 		last.At = end // and how a run has ended it stays
 		moments = append(moments, last)
@@ -154,10 +153,8 @@ func (v *comparedView) within(span scenario.Span) *curveChart {
 	if end == 0 {
 		return nil
 	}
-	c := &curveChart{Title: spanName(span) + ": the share that was done within a time", Ticks: timeTicks(end)}
-	for _, quarter := range []int{1, 2, 3, 4} {
-		c.Grid = append(c.Grid, tick{At: percent(1-float64(quarter)/4, 1), Label: fmt.Sprintf("%d%%", 25*quarter)})
-	}
+	c := &curveChart{Title: spanName(span) + ": the share that was done within a time", Ticks: timeTicks(end),
+		Grid: quarters(func(n int) string { return fmt.Sprintf("%d%%", 25*n) })}
 	for _, side := range v.Sides {
 		d := side.Verdict.Figures.Times.Of(span)
 		at, done := shares(d, end)
@@ -191,9 +188,14 @@ func (c *curveChart) add(side sideRow, at []float64, height func(int) float64) {
 }
 
 // deviceGrid are the quarters of a number of devices.
-func deviceGrid(devices int) (grid []tick) {
-	for _, quarter := range []int{1, 2, 3, 4} {
-		grid = append(grid, tick{At: percent(1-float64(quarter)/4, 1), Label: grouped(devices * quarter / 4)})
+func deviceGrid(devices int) []tick {
+	return quarters(func(n int) string { return grouped(devices * n / 4) })
+}
+
+// quarters are the lines at the quarters of a chart's height, the lowest first.
+func quarters(label func(n int) string) (grid []tick) {
+	for n := 1; n <= 4; n++ {
+		grid = append(grid, tick{At: percent(1-float64(n)/4, 1), Label: label(n)})
 	}
 	return grid
 }

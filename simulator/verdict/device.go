@@ -241,24 +241,15 @@ func (d *DeviceJudge) move(at time.Duration, from, to State) {
 
 // report takes what either end says of a report.
 func (d *DeviceJudge) report(e *Event) {
-	sums := d.judge.sums
+	d.judge.sums.Reports.count(e.Kind)
 	switch e.Kind {
 	case Numbered:
-		sums.Reports.Numbered++
 		d.numbered(e)
 	case Stored:
-		sums.Reports.Stored++
 		d.tally(e.Plan).arrive(e)
 		d.stored(e)
 	case Illegal:
-		sums.Reports.Illegal++
 		d.tally(e.Plan).arrive(e)
-	case OutOfOrder:
-		sums.Reports.OutOfOrder++
-	case Duplicate:
-		sums.Reports.Duplicate++
-	case Conflicting:
-		sums.Reports.Conflicting++
 	}
 }
 

@@ -75,11 +75,11 @@ func (w *Window) count(e *Event) {
 		if e.N != 1 {
 			w.Refusals++
 		}
-	case Stored:
-		w.Reports.Stored++
-		w.fail(e.Text, 1)
 	default:
 		w.Reports.count(e.Kind)
+		if e.Kind == Stored {
+			w.fail(e.Text, 1)
+		}
 	}
 }
 
@@ -88,6 +88,8 @@ func (r *Reports) count(kind Kind) {
 	switch kind {
 	case Numbered:
 		r.Numbered++
+	case Stored:
+		r.Stored++
 	case Illegal:
 		r.Illegal++
 	case OutOfOrder:
