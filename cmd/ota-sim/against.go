@@ -36,11 +36,8 @@ func (f *runFlags) openAgainst(ctx context.Context, s *source) (*against, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := f.of(s.Scenario)
+	c, err := f.chosen(s)
 	if err != nil {
-		return nil, err
-	}
-	if c.dialect, err = dialectOf(f.platform, s.Scenario); err != nil {
 		return nil, err
 	}
 	a := &against{rules: rules, about: compare.About{Name: "this run", Scenario: s.Scenario, Seed: c.seed,

@@ -147,11 +147,8 @@ func (f *clusterFlags) of(s *source, where string) (*cluster.Run, error) {
 	if err := f.run.checkVirtual(f.run.changed); err != nil {
 		return nil, &cli.Exit{Code: cli.Usage, Err: err}
 	}
-	c, err := f.run.of(s.Scenario)
+	c, err := f.run.chosen(s)
 	if err != nil {
-		return nil, err
-	}
-	if c.dialect, err = dialectOf(f.run.platform, s.Scenario); err != nil {
 		return nil, err
 	}
 	world, err := f.run.real(c, f.run.devices)

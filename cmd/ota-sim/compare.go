@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -72,7 +73,7 @@ func (f *compareFlags) run(ctx context.Context, streams cli.Streams, dirs []stri
 		return cli.Exitf(cli.Usage, "want at least two histories: the baselines, then the run")
 	}
 	var files []string
-	for _, dir := range append(append([]string{}, baselines...), dirs...) {
+	for _, dir := range slices.Concat(baselines, dirs) {
 		files = append(files, filesIn(dir)...)
 	}
 	if err := f.begin(files...); err != nil {

@@ -163,8 +163,8 @@ func (r *repair) scenario() (name string, resolved bool) {
 
 // flagIn finds the value that a flag had in a run; empty for none.
 func flagIn(flags []string, name string) string {
-	for _, value := range flagsIn(flags, name) {
-		return value
+	if values := flagsIn(flags, name); len(values) > 0 {
+		return values[0]
 	}
 	return ""
 }

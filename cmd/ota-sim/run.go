@@ -236,14 +236,21 @@ func (f *runFlags) read(args []string) []string {
 	return slices.DeleteFunc(read, func(path string) bool { return path == "" })
 }
 
+// chosen are the devices of a scenario that the flags choose, in the dialect that they
+// speak.
+func (f *runFlags) chosen(s *source) (*choice, error) {
+	c, err := f.of(s.Scenario)
+	if err == nil {
+		c.dialect, err = dialectOf(f.platform, s.Scenario)
+	}
+	return c, err
+}
+
 // carryOut runs a scenario as the flags say, after everything that can be
 // refused beforehand has been looked at.
 func (f *runFlags) carryOut(ctx context.Context, text io.Writer, s *source) (*verdict.Verdict, error) {
-	c, err := f.of(s.Scenario)
+	c, err := f.chosen(s)
 	if err != nil {
-		return nil, err
-	}
-	if c.dialect, err = dialectOf(f.platform, s.Scenario); err != nil {
 		return nil, err
 	}
 	if err := f.ownPrefix(c.selected.Shard()); err != nil {
