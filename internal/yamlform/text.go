@@ -1,7 +1,6 @@
 package yamlform
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,11 +39,7 @@ func encode(n *yaml.Node) (text []byte, err error) {
 			err = fmt.Errorf("internal error: the document cannot be written: %v", r)
 		}
 	}()
-	var b bytes.Buffer
-	out := yaml.NewEncoder(&b)
-	out.SetIndent(2)
-	err = errors.Join(out.Encode(n), out.Close())
-	return b.Bytes(), err
+	return Write(n)
 }
 
 // writing copies a document for being written.

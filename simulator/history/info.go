@@ -29,6 +29,9 @@ const (
 	lostFile     = "lost.txt"    // only of a shard that broke off and cannot be tried again
 )
 
+// infoFiles are those that make a record, the one that says most first.
+func infoFiles() []string { return []string{infoFile, begunFile, waitingFile} }
+
 // Files are the paths of a record's files in a directory.
 func Files(dir string) []string {
 	return []string{filepath.Join(dir, infoFile), filepath.Join(dir, scenarioFile), filepath.Join(dir, eventsFile),
@@ -273,7 +276,7 @@ func readDocument(ctx context.Context, place Place) (*document, error) {
 
 func readInfo(ctx context.Context, place Place) (path string, text []byte, err error) {
 	var missing error // of run.json, which a reader expects
-	for _, name := range []string{infoFile, begunFile, waitingFile} {
+	for _, name := range infoFiles() {
 		if text, err = readFile(ctx, place, name, maxInfo); !errors.Is(err, fs.ErrNotExist) {
 			return pathOf(place, name), text, err
 		}

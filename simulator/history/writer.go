@@ -49,9 +49,7 @@ func Create(ctx context.Context, place Place, info Info) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot record the run: %w", err)
 	}
-	if slices.ContainsFunc(names, func(name string) bool {
-		return name == infoFile || name == begunFile || name == waitingFile
-	}) {
+	if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(infoFiles(), name) }) {
 		return nil, fmt.Errorf("cannot record the run in %s: there is the record of another one; "+
 			"choose another place, or remove it", place)
 	}

@@ -80,7 +80,9 @@ func (w *world) Order(command engine.Command) {
 }
 
 // Create gives the platform a plan.
-func (w *world) Create(plan *scenario.Plan) { w.command(engine.CreatePlan{Plan: w.specOf(plan)}) }
+func (w *world) Create(plan *scenario.Plan) {
+	w.command(engine.CreatePlan{Plan: model.PlanSpec(w.scenario, plan, w.began, w.members())})
+}
 
 // DropConnections drops every connection of a fleet, or of all, and gives the devices
 // time to come back: also one that was at its end does.

@@ -27,9 +27,11 @@ func (w *world) uploadPackages(ctx context.Context) error {
 
 // createPlans creates the scenario's plans, whose times begin with the run.
 func (w *world) createPlans() error {
+	devices := w.members()
 	for i := range w.scenario.Plans {
 		if p := &w.scenario.Plans[i]; p.Repeat == nil {
-			if err := w.platform.Command(engine.CreatePlan{Plan: w.specOf(p)}); err != nil {
+			spec := model.PlanSpec(w.scenario, p, w.began, devices)
+			if err := w.platform.Command(engine.CreatePlan{Plan: spec}); err != nil {
 				return err
 			}
 		}
@@ -37,13 +39,12 @@ func (w *world) createPlans() error {
 	return nil
 }
 
-// specOf is a plan as the platform takes it.
-func (w *world) specOf(p *scenario.Plan) engine.PlanSpec {
-	var devices []model.Member
+// members are the devices of the run.
+func (w *world) members() (devices []model.Member) {
 	for i := range w.arrivals {
 		devices = append(devices, w.arrivals[i].Members...)
 	}
-	return model.PlanSpec(w.scenario, p, w.began, devices)
+	return devices
 }
 
 // orders are what the platform was not there to take, in their order.

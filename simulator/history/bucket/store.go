@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -53,7 +54,7 @@ type store struct {
 }
 
 func newStore(env func(string) string) (*store, error) {
-	address := first(env("AWS_ENDPOINT_URL_S3"), env("AWS_ENDPOINT_URL"), "https://s3.amazonaws.com")
+	address := cmp.Or(env("AWS_ENDPOINT_URL_S3"), env("AWS_ENDPOINT_URL"), "https://s3.amazonaws.com")
 	endpoint, err := url.Parse(address)
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "https" && endpoint.Scheme != "http" ||
 		endpoint.User != nil || endpoint.Path != "" && endpoint.Path != "/" || endpoint.RawQuery != "" {
@@ -70,7 +71,7 @@ func newStore(env func(string) string) (*store, error) {
 	core, err := minio.NewCore(endpoint.Host, &minio.Options{
 		Creds:      keys,
 		Secure:     endpoint.Scheme == "https",
-		Region:     first(env("AWS_REGION"), env("AWS_DEFAULT_REGION"), "us-east-1"),
+		Region:     cmp.Or(env("AWS_REGION"), env("AWS_DEFAULT_REGION"), "us-east-1"),
 		MaxRetries: 1, // retry does it
 		Transport:  bounded{transport(roots)},
 	})
@@ -78,16 +79,6 @@ func newStore(env func(string) string) (*store, error) {
 		return nil, fmt.Errorf("AWS_ENDPOINT_URL: %w", err)
 	}
 	return &store{core: core, pauses: pauses}, nil
-}
-
-// first is the first text that is not empty.
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // credentialsOf finds who uses the store. Nothing is anonymous.
@@ -98,7 +89,7 @@ func credentialsOf(env func(string) string) (*credentials.Credentials, error) {
 		return credentials.NewStaticV4(id, secret, env("AWS_SESSION_TOKEN")), nil
 	case id != "" || secret != "":
 		return nil, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one of them is not set, and both are needed")
-	case first(env("AWS_WEB_IDENTITY_TOKEN_FILE"), env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+	case cmp.Or(env("AWS_WEB_IDENTITY_TOKEN_FILE"), env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
 		env("AWS_CONTAINER_CREDENTIALS_FULL_URI")) != "":
 		return credentials.NewIAM(""), nil
 	}
