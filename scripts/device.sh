@@ -4,6 +4,7 @@
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/await.sh
 
 work=$(mktemp -d)
 pids=()
@@ -18,12 +19,25 @@ cd "$work"
 # pack OUT ARGUMENTS makes a package of version 2 of app.
 pack() { ./ota-sim pack --key release.key --product gw-200 --component app --target 2 --release 2 --out "$@" >/dev/null; }
 
-# serve ARGUMENTS starts the platform; its broker's address goes to $broker.
+# host is an address of the loopback that no other program connects from: a port that the
+# broker had is free when the next one listens there.
+host=127.$((RANDOM % 254 + 1)).$((RANDOM % 256)).1
+
+# brokered PID LOG waits until a process has printed the address of its broker, which goes
+# to $broker.
+brokered() {
+	await "$1" "$2" grep -sq 'broker mqtt://' "$2"
+	broker=$(grep -oE 'broker mqtt://[0-9.:]+' "$2" | cut -d/ -f3)
+}
+
+# serve ARGUMENTS starts the platform, which ends in twenty minutes if nothing ends it
+# before; its broker's address goes to $broker.
 serve() {
-	./ota-sim platform --listen "${broker:-127.0.0.1:0}" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
+	rm -f platform.log
+	timeout 20m ./ota-sim platform --listen "${broker:-$host:0}" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")
-	until broker=$(grep -soE 'broker mqtt://[0-9.:]+' platform.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done
+	brokered "$platform" platform.log
 }
 
 # stop PID ends a process of ours.
@@ -58,7 +72,7 @@ YAML
 	./ota-agent run --config agent.yaml >agent.log 2>&1 &
 	agent=$!
 	pids+=("$agent")
-	until grep -sq 'msg="connected to ' agent.log; do sleep 0.1; done
+	await "$agent" agent.log grep -sq 'msg="connected to ' agent.log
 }
 
 # memory FIELD prints a field of the agent's status, in MiB.

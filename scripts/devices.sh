@@ -75,7 +75,7 @@ simulator 'virtual device, mqtts' 30.0 --broker mqtts://127.0.0.1:18891 --ca-fil
 "$work/ota-sim" platform --listen 127.0.0.1:18892 --store-listen 127.0.0.1:0 --page "" >"$work/platform.log" 2>&1 &
 platform=$!
 pids+=("$platform")
-await_port 18892
+await "$platform" "$work/platform.log" listens 18892
 fleet 1 --broker mqtt://127.0.0.1:18892 --allow-unsigned
 stop "$fleet"
 low=$(resident "$platform")

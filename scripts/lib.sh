@@ -1,5 +1,6 @@
 # Sourced by the scripts that run fleets: a temporary directory $work, processes
 # that end with the script, brokers.
+source "$(dirname "${BASH_SOURCE[0]}")/await.sh"
 
 mosquitto=${MOSQUITTO:-/usr/sbin/mosquitto}
 [ -x "$mosquitto" ] || { echo "$mosquitto is missing: apt-get install mosquitto, or MOSQUITTO=PATH" >&2; exit 1; }
@@ -15,11 +16,6 @@ trap cleanup EXIT
 # build_sim builds ota-sim as it is released.
 build_sim() { scripts/build.sh ota-sim "$work/ota-sim"; }
 
-# await_port PORT waits until a process listens on 127.0.0.1.
-await_port() {
-	until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do sleep 0.1; done
-}
-
 # start_mosquitto PORT [LINE...] starts a broker. Without these limits it would
 # drop what waits for the platform.
 start_mosquitto() {
@@ -30,7 +26,7 @@ start_mosquitto() {
 	} >"$work/mosquitto-$1.conf"
 	"$mosquitto" -c "$work/mosquitto-$1.conf" >"$work/mosquitto-$1.log" 2>&1 &
 	pids+=($!)
-	await_port "$1"
+	await $! "$work/mosquitto-$1.log" listens "$1"
 }
 
 # start_mosquitto_tls PORT starts a broker with a certificate of an authority whose

@@ -66,10 +66,10 @@ row 'the same, applying a delta' "$peak" 14.0
 # memory goes to $peak, in MiB.
 flood() {
 	rm -f flood.log
-	./flood -size "$1" >flood.log 2>&1 &
-	local broker flood=$!
+	timeout 20m ./flood -size "$1" >flood.log 2>&1 &
+	local flood=$! broker
 	pids+=("$flood")
-	until broker=$(grep -soE 'broker mqtt://[0-9.:]+' flood.log | cut -d/ -f3) && [ -n "$broker" ]; do sleep 0.1; done
+	brokered "$flood" flood.log
 	start "${2:-}"
 	wait "$flood" || { cat flood.log agent.log >&2; exit 1; }
 	peak=$(memory VmHWM)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,7 +59,7 @@ func TestStartsThatCannotBe(t *testing.T) {
 func TestShardThatHasNotBegunIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	text, out := file(t, "small.yaml", small), filepath.Join(t.TempDir(), "out")
-	address := freeAddress(t)
+	address := keptAddress(t)
 	first := []string{"run", "--quiet", "--shard", "1/2", "--start-with", address, "--out", out, text}
 
 	ctx, stop := context.WithTimeout(t.Context(), time.Second)
@@ -118,13 +117,4 @@ func TestShardThatHasNotBegunIsTriedAgain(t *testing.T) {
 	assert.False(t, kept.Waiting)
 	assert.False(t, kept.Start.Began.Before(kept.Start.Planned))
 	require.NotNil(t, kept.Start.Ahead)
-}
-
-// freeAddress is an address at which nothing listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
 }

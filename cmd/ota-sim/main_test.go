@@ -185,7 +185,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"platform", "--credentials", secret}, cli.Usage, "secret:1: want username:password"},
 		{[]string{"platform", "--addresses", "ftp"}, cli.Usage, "want presigned or s3"},
 		{[]string{"platform", "--addresses", "s3"}, cli.Usage, "needs --store"},
-		{[]string{"platform", "--broker", "nonsense", "--page", ""}, cli.Failed, "want mqtt://host:port"},
+		{[]string{"platform", "--broker", "nonsense", "--page", "", "--store-listen", "127.0.0.1:0"}, cli.Failed,
+			"want mqtt://host:port"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

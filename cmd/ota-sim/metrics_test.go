@@ -56,12 +56,19 @@ func values[K comparable, V any](m map[K]V) (all []V) {
 	return all
 }
 
-func TestMetrics(t *testing.T) {
-	t.Parallel()
+// keptAddress is an address of the loopback that no other program takes, at which nothing
+// listens yet.
+func keptAddress(t *testing.T) string {
+	t.Helper()
 	kept, err := address.Keep("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(kept.Release)
-	at := kept.String()
+	return kept.String()
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	at := keptAddress(t)
 	var known figures
 	m, err := startMetrics(at, &known)
 	require.NoError(t, err)
@@ -116,10 +123,7 @@ func TestMetrics(t *testing.T) {
 // TestMetricsOfARun asks for them while devices wait for their arrival.
 func TestMetricsOfARun(t *testing.T) {
 	t.Parallel()
-	kept, err := address.Keep("127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(kept.Release)
-	at := kept.String()
+	at := keptAddress(t)
 	taken, err := net.Listen("tcp", at)
 	require.NoError(t, err)
 	path := file(t, "small.yaml", strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 9m},", 1))

@@ -52,7 +52,7 @@ func TestPageWhileARunLasts(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	address := freePort(t)
+	address := keptAddress(t)
 	path := file(t, "small.yaml", strings.Replace(small, "{name: gw,", "{name: gw, arrive: {over: 3s},", 1))
 	done := make(chan outcome, 1)
 	go func() { done <- sim(t, "run", "--quiet", path, "--page", address) }()
@@ -70,13 +70,4 @@ func TestPageWhileARunLasts(t *testing.T) {
 	assert.Contains(t, o.err+o.out, "pages http://"+address+"/")
 	_, err := net.DialTimeout("tcp", address, time.Second)
 	assert.Error(t, err, "nothing listens any more")
-}
-
-// freePort is an address of the loopback at which nothing listens.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
 }

@@ -155,7 +155,7 @@ func pushOnce(t *testing.T, known *figures, variables ...string) (said string) {
 // page of --metrics: names, labels and values.
 func TestPushedFiguresAreThoseOfThePage(t *testing.T) {
 	known := filled()
-	at := freeAddress(t)
+	at := keptAddress(t)
 	m, err := startMetrics(at, known)
 	require.NoError(t, err)
 	page := scrape(t, at)
@@ -224,7 +224,7 @@ func TestCollectorThatDoesNotTakeIt(t *testing.T) {
 		http.Error(w, "\x1b[31mno: "+r.Header.Get("api-key")+strings.Repeat("!", 10_000), http.StatusForbidden)
 	}))
 	t.Cleanup(rude.Close)
-	for _, url := range []string{"http://" + freeAddress(t), slow.URL, rude.URL} {
+	for _, url := range []string{"http://" + keptAddress(t), slow.URL, rude.URL} {
 		began := time.Now()
 		said := pushOnce(t, filled(), "OTEL_EXPORTER_OTLP_ENDPOINT", url, "OTEL_METRIC_EXPORT_INTERVAL", "20",
 			"OTEL_METRIC_EXPORT_TIMEOUT", "50", "OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2hunter2")

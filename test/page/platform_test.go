@@ -96,7 +96,8 @@ func (b *browser) submit(form string) {
 	b.until(`window.left === undefined && document.readyState === "complete"`)
 }
 
-// until waits for something to become true on the page.
+// until waits for something to become true on the page. A page that is just being left for
+// another one has no answer.
 func (b *browser) until(condition string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool {
@@ -109,12 +110,16 @@ func (b *browser) until(condition string) {
 const barCounts = `[...document.querySelectorAll(".bars .count")].map(c => +c.innerText.replaceAll(",", ""))`
 
 // watchLive looks at the page, which is not touched, until nothing is upgrading
-// any more, and counts how often it showed something new.
+// any more, and counts how often it showed something new. When a plan ends, the page may
+// open itself again, and has no answer just then.
 func (b *browser) watchLive() int {
 	b.t.Helper()
 	changes, last := 0, ""
 	require.Eventually(b.t, func() bool {
-		counts := ask[[]int](b, barCounts)
+		counts, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]int](barCounts))
+		if err != nil {
+			return false
+		}
 		if now := fmt.Sprint(counts); now != last {
 			changes, last = changes+1, now
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/internal/address"
 	"otafleet/simulator/platform/objectstore"
 )
 
@@ -243,11 +244,13 @@ func TestServerCutsAndRebinds(t *testing.T) {
 	require.NoError(t, err)
 	_, err = store.Put("packages", "image", make([]byte, 64<<20))
 	require.NoError(t, err)
-	address := "127.0.0.1:0"
+	kept, err := address.Keep("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(kept.Release)
+	config := objectstore.ServerConfig{Address: kept.String(), Handler: store}
 	for range 3 {
-		server, err := objectstore.Listen(objectstore.ServerConfig{Address: address, Handler: store})
+		server, err := objectstore.Listen(config)
 		require.NoError(t, err)
-		address = server.Addr().String()
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		running.Go(func() { assert.NoError(t, server.Run(ctx)) })
@@ -259,7 +262,7 @@ func TestServerCutsAndRebinds(t *testing.T) {
 		assert.Error(t, err, "the download is cut")
 		_ = response.Body.Close()
 	}
-	server, err := objectstore.Listen(objectstore.ServerConfig{Address: address, Handler: store})
+	server, err := objectstore.Listen(config)
 	require.NoError(t, err)
 	require.NoError(t, server.Close())
 	require.NoError(t, server.Run(context.Background()), "closed before it ran")
