@@ -34,7 +34,7 @@ brokered() {
 # before; its broker's address goes to $broker.
 serve() {
 	rm -f platform.log
-	timeout 20m ./ota-sim platform --listen "${broker:-$host:0}" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
+	timeout 20m ./ota-sim platform --listen "${broker:-$host:0}" --store-listen "$host:0" --page "" "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")
 	brokered "$platform" platform.log
