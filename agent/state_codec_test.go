@@ -128,6 +128,8 @@ func TestDecodeStateRefuses(t *testing.T) {
 		{`{"id":"app","version"`, `{"id":"..","version"`, "components[0] is malformed"},
 		{`"suspect":"abcd`, `"suspect":"ab`, "components[1] is malformed"},
 		{`"suspect":"abcd`, `"suspect":"xxxx`, "components[1] is malformed"},
+		{`"id":"motor","version":"3_`, `"id":"motor","version":"\u0007`, "components[1] is malformed"},
+		{`"full":true,"from":"3_`, `"full":true,"from":"\ufffd`, "component motor: malformed version"},
 		{`"gone":[{"id":"modem"`, `"gone":[{"id":".."`, "gone[0] is malformed"},
 		{`"restarts":3`, `"restarts":-3`, "components[1] is malformed"},
 		{`"seq":9,"component"`, `"seq":0,"component"`, "reports[0]"},

@@ -102,12 +102,15 @@ func decodeComponent(record *componentRecord) (Component, error) {
 		return Component{}, err
 	}
 	content, err := decodeDigest(record.Content)
-	if err == nil && (!ota.ValidComponentID(record.ID) || record.Restarts < 0) {
-		err = fmt.Errorf("id %q, %d restarts", record.ID, record.Restarts)
+	if err == nil && (!ota.ValidComponentID(record.ID) || !knownVersion(record.Version) || record.Restarts < 0) {
+		err = fmt.Errorf("id %q, version %q, %d restarts", record.ID, record.Version, record.Restarts)
 	}
 	return Component{ID: record.ID, Version: record.Version, Release: record.Release, Content: content,
 		RestartCounter: RestartCounter{image, record.Restarts}}, err
 }
+
+// knownVersion reports whether a version can be reported, or is not known.
+func knownVersion(version string) bool { return version == "" || ota.ValidVersion(version) }
 
 func decodeRuns(s *State, record *stateRecord) (err error) {
 	if len(record.Past) > MaxPast {
@@ -253,6 +256,9 @@ func decodePart(record *partRecord) (Part, error) {
 func (p *Part) check() error {
 	if p.Restarts < 0 || p.FailedIn < 0 {
 		return fmt.Errorf("%d restarts, failed in attempt %d", p.Restarts, p.FailedIn)
+	}
+	if !knownVersion(p.From) {
+		return fmt.Errorf("malformed version %q", p.From)
 	}
 	if p.Failure != nil && !validCode(p.Failure.Code) {
 		return fmt.Errorf("malformed code %q", p.Failure.Code)
