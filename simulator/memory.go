@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -66,9 +67,16 @@ func (m *memory) look() {
 	}
 }
 
+// collections is how often is collected until nothing is kept only for later: what a pool
+// holds goes with the second one, and each halves the stack of a goroutine that was deep.
+const collections = 4
+
 // resident is the memory that the process needs: what the collector only keeps for later
 // is given back first. It is 0 where the system does not say.
 func resident() int64 {
+	for range collections - 1 {
+		runtime.GC()
+	}
 	debug.FreeOSMemory()
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -48,6 +48,7 @@ func (m *Memory) Save(s *agent.State) (fresh []*ota.Report) {
 		}
 		fresh = append(fresh, r)
 	}
+	m.numbers.Prune(s)
 	return fresh
 }
 
@@ -121,6 +122,21 @@ func (n *Numbers) Raise(plan string, seq int) bool {
 	}
 	*n = append(*n, numbered{plan, seq})
 	return true
+}
+
+// Prune forgets the plans that a device of this state does not know any more.
+func (n *Numbers) Prune(s *agent.State) {
+	if len(*n) > agent.MaxPast+1 {
+		*n = slices.DeleteFunc(*n, func(known numbered) bool { return !knows(s, known.plan) })
+	}
+}
+
+// knows reports whether a plan is a device's current one or one of those before it, or
+// reports of it are not acknowledged.
+func knows(s *agent.State, plan string) bool {
+	return s.Run != nil && s.Run.Plan.ID == plan ||
+		slices.ContainsFunc(s.Past, func(r *agent.Run) bool { return r.Plan.ID == plan }) ||
+		slices.ContainsFunc(s.Reports, func(r ota.Report) bool { return r.Plan == plan })
 }
 
 // Last is the highest number seen of a plan's reports; 0 if there is none.

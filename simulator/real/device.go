@@ -104,6 +104,8 @@ func (d *device) keep(s *agent.State) []*ota.Report {
 	if s.Run != nil && d.world.byAcks() {
 		d.external.had(s.Run.Plan)
 	}
+	s.Ended = d.world.shared.ended(s.Ended)
+	d.external.stored.Prune(s)
 	return d.Memory.Save(s)
 }
 

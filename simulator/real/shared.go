@@ -3,9 +3,13 @@ package real
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+	"weak"
 
+	"otafleet/agent"
 	"otafleet/internal/ota"
 )
 
@@ -13,37 +17,73 @@ import (
 // itself.
 const (
 	maxSharedPlans  = 1000
+	sharedPlansLook = 16      // plans that come at least until it is looked which ones are still needed
+	maxSharedEnded  = 16      // lists; devices that take the same plans go through the same ones
 	maxSharedChunks = 1 << 20 // of manifests; their digests take 32 MiB
 )
 
-// shared holds once what every device of a fleet gets in the same words:
-// plans and manifests, which are never changed. The zero value is ready.
+// shared holds once what every device of a fleet has in the same words: plans, what is
+// remembered of those of long ago, and manifests. None of it is ever changed. The zero
+// value is ready.
 type shared struct {
-	mu        sync.Mutex                   // guards the following
-	plans     map[ota.Digest]*ota.Plan     // by the digest of what they say
-	manifests map[ota.Digest]*ota.Manifest // by the envelope's digest
+	mu        sync.Mutex                            // guards the following
+	plans     map[ota.Digest]weak.Pointer[ota.Plan] // by the digest of what they say; of those that a device has
+	found     int                                   // plans that a device had when it was last looked
+	added     int                                   // plans that have come since
+	endings   [][]agent.Ended                       // the one that was asked for last first
+	manifests map[ota.Digest]*ota.Manifest          // by the envelope's digest
 	chunks    int
 }
 
-// plan gives the first plan that said the same. When they were sent is all that
-// differs, and no device looks at that.
+// plan gives the first plan that said the same, as long as a device has it. When they
+// were sent is all that differs, and no device looks at that.
 func (s *shared) plan(p *ota.Plan) *ota.Plan {
 	copied := *p
 	copied.Time = time.Time{}
 	key := digestOf(&copied)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.plans[key]; known != nil {
+	if known := s.plans[key].Value(); known != nil {
 		return known
 	}
+	s.clean()
 	if len(s.plans) == maxSharedPlans {
 		return p
 	}
 	if s.plans == nil {
-		s.plans = map[ota.Digest]*ota.Plan{}
+		s.plans = map[ota.Digest]weak.Pointer[ota.Plan]{}
 	}
-	s.plans[key] = &copied
+	s.plans[key] = weak.Make(&copied)
 	return &copied
+}
+
+// clean looks now and then which plans no device has any more, and forgets them.
+func (s *shared) clean() {
+	if s.added++; s.added < s.found+sharedPlansLook {
+		return
+	}
+	maps.DeleteFunc(s.plans, func(_ ota.Digest, p weak.Pointer[ota.Plan]) bool { return p.Value() == nil })
+	s.found, s.added = len(s.plans), 0
+}
+
+// ended gives a list of plans of long ago that says the same, if a device has had one
+// shortly before. Each round makes it longer, and after many it would be the most of what
+// a fleet remembers.
+func (s *shared) ended(list []agent.Ended) []agent.Ended {
+	if len(list) == 0 {
+		return list
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.endings, func(known []agent.Ended) bool { return slices.Equal(known, list) })
+	if i < 0 {
+		i = min(len(s.endings), maxSharedEnded-1)
+		s.endings = append(s.endings[:i], list)
+	}
+	found := s.endings[i]
+	copy(s.endings[1:], s.endings[:i])
+	s.endings[0] = found
+	return found
 }
 
 // opener returns a function that does what open does, and opens each envelope

@@ -2,12 +2,15 @@ package real
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"otafleet/agent"
 	"otafleet/internal/ota"
 )
 
@@ -29,10 +32,54 @@ func TestPlansAreShared(t *testing.T) {
 
 func TestPlansAreBounded(t *testing.T) {
 	var s shared
+	var held []*ota.Plan
 	for n := range 2 * maxSharedPlans {
-		assert.Equal(t, n, s.plan(&ota.Plan{ID: "p", Attempt: n}).Attempt)
+		held = append(held, s.plan(&ota.Plan{ID: "p", Attempt: n}))
+		assert.Equal(t, n, held[n].Attempt)
 	}
 	assert.Len(t, s.plans, maxSharedPlans)
+	runtime.KeepAlive(held)
+}
+
+// TestPlansAreForgotten that no device has any more: of a thousand rounds as few are kept
+// as of ten.
+func TestPlansAreForgotten(t *testing.T) {
+	var s shared
+	kept := make([]*ota.Plan, 10)
+	for n := range 1000 {
+		kept[n%len(kept)] = s.plan(&ota.Plan{ID: "p", Attempt: n})
+		if n%10 == 0 {
+			runtime.GC()
+		}
+		assert.LessOrEqual(t, len(s.plans), 3*(len(kept)+sharedPlansLook))
+	}
+	for _, p := range kept {
+		again := *p
+		assert.Same(t, p, s.plan(&again))
+	}
+}
+
+func TestEndedPlansAreShared(t *testing.T) {
+	var s shared
+	assert.Empty(t, s.ended(nil))
+	list := func(plans, last int) (l []agent.Ended) {
+		for n := range plans {
+			l = append(l, agent.Ended{Plan: fmt.Sprint("hourly.", n), Attempt: 1, LastSeq: 14, Accepted: true})
+		}
+		l[plans-1].LastSeq = last
+		return l
+	}
+	same := func(a, b []agent.Ended) bool { return &a[0] == &b[0] }
+	for round := 1; round <= agent.MaxEnded; round++ {
+		first := s.ended(list(round, 14))
+		assert.Equal(t, list(round, 14), first)
+		another := s.ended(list(round, 15))
+		assert.Equal(t, list(round, 15), another, "of a device that has had more to say")
+		assert.True(t, same(first, s.ended(list(round, 14))))
+		assert.True(t, same(another, s.ended(list(round, 15))))
+		assert.LessOrEqual(t, len(s.endings), maxSharedEnded)
+	}
+	assert.Equal(t, list(1, 14), s.ended(list(1, 14)), "which is not kept any more")
 }
 
 func TestManifestsAreOpenedOnce(t *testing.T) {
