@@ -175,7 +175,7 @@ vuln: ## no program calls a function with a known vulnerability
 memory: ## the agent's memory, idle and at work, is not more than a device can bear
 	scripts/memory.sh --check
 
-.PHONY: bench delta fleet herd devices soak hundred-thousand peers profile fuzz cover
+.PHONY: bench delta fleet herd devices soak hundred-thousand peers profile scaling fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -tags real -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -205,6 +205,9 @@ peers: mosquitto ## ota-sim beside what one would write instead: memory a device
 
 profile: mosquitto ## where the processor time of a real device's upgrade goes
 	MOSQUITTO=$(MOSQUITTO) scripts/profile.sh
+
+scaling: mosquitto ## how processor time and memory grow with devices, components, plans, images, scenarios, histories and pages; fifteen minutes
+	MOSQUITTO=$(MOSQUITTO) scripts/scaling.sh --check
 
 fuzz: ## every fuzz test, FUZZTIME each (10s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

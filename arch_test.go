@@ -143,6 +143,8 @@ var layout = []layer{
 	// with emulators on its serial lines
 	{"test/e2e", "", "test/harness firmware/serial/serialtest firmware/modem/modemtest simulator/platform " +
 		"simulator/platform/* agent/control internal/*"},
+	// the state of a platform is made, all else is run
+	{"test/scaling", "simulator/platform/engine simulator/platform/store internal/ota", ""},
 	{"test/kubernetes/programs/...", "", ""}, // a module of its own
 	// the socket is a surface
 	{"test/*", "", "test/harness simulator/platform simulator/platform/* agent/control internal/*"},
