@@ -141,9 +141,9 @@ func knows(s *agent.State, plan string) bool {
 
 // Last is the highest number seen of a plan's reports; 0 if there is none.
 func (n Numbers) Last(plan string) int {
-	for i := range n {
-		if n[i].plan == plan {
-			return n[i].seq
+	for _, last := range slices.Backward(n) { // the last one is the most likely
+		if last.plan == plan {
+			return last.seq
 		}
 	}
 	return 0

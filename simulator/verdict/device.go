@@ -303,7 +303,7 @@ func (t *tally) arrive(e *Event) {
 }
 
 func (d *DeviceJudge) tally(plan string) *tally {
-	for i := range d.plans {
+	for i := len(d.plans) - 1; i >= 0; i-- { // the last one is the most likely
 		if d.plans[i].plan == plan {
 			return &d.plans[i]
 		}
@@ -319,7 +319,7 @@ func (d *DeviceJudge) tally(plan string) *tally {
 
 // worked is the work that a report is about.
 func (d *DeviceJudge) worked(e *Event) *work {
-	for i := range d.work {
+	for i := len(d.work) - 1; i >= 0; i-- { // the last one is the most likely
 		if w := &d.work[i]; w.component == e.Component && w.plan == e.Plan {
 			return w
 		}

@@ -55,16 +55,15 @@ func (e *Engine) Assigned(now time.Time, id ota.Identity) (Assignment, bool) {
 	if d.active != nil {
 		return e.assignment(d.active, Assigned), true
 	}
-	for _, p := range d.product.active {
-		if t := d.task(p); t != nil && t.isOffered() && (!t.unheard() || p.mayHave(now, d) == "") {
+	for p, t := range d.offers() {
+		if t != nil && t.isOffered() && (!t.unheard() || p.mayHave(now, d, t) == "") {
 			return e.assignment(t, Assigned), true
 		}
 	}
-	for _, p := range d.product.active {
-		if p.mayHave(now, d) != ota.NoPlanAwaitingUser {
+	for p, t := range d.offers() {
+		if p.mayHave(now, d, t) != ota.NoPlanAwaitingUser {
 			continue
 		}
-		t := d.task(p)
 		if t == nil {
 			t = &task{device: d, plan: p, parts: make([]part, len(p.components)), attempt: 1}
 		}

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"iter"
+	"slices"
 	"strings"
 
 	"otafleet/internal/ota"
@@ -22,7 +25,7 @@ type device struct {
 	key         string
 	index       int // place in product.devices
 	components  []installed
-	tasks       []*task // one for each plan that has reached it
+	tasks       []*task // one for each plan that has reached it, in the order of the plans' activation
 	active      *task   // the one it has confirmed and not finished; nil if none
 	online      bool
 	sub         bool   // another device speaks for it
@@ -87,20 +90,50 @@ func (e *Engine) known(id ota.Identity) *device {
 
 // task finds the device's part of a plan; nil if the plan has not reached it.
 func (d *device) task(p *plan) *task {
-	for _, t := range d.tasks {
-		if t.plan == p {
-			return t
-		}
+	if i, reached := d.place(p); reached {
+		return d.tasks[i]
 	}
 	return nil
 }
 
-// taskOf is task by the plan's id.
-func (d *device) taskOf(id string) *task {
-	for _, t := range d.tasks {
-		if t.plan.spec.ID == id {
-			return t
+// place is where the device's part of a plan is in its tasks, or would be.
+func (d *device) place(p *plan) (i int, reached bool) {
+	return slices.BinarySearchFunc(d.tasks, p.activation, func(t *task, activation int) int {
+		return cmp.Compare(t.plan.activation, activation)
+	})
+}
+
+// take puts a task into its place.
+func (d *device) take(t *task) {
+	i, _ := d.place(t.plan)
+	d.tasks = slices.Insert(d.tasks, i, t)
+}
+
+// offers are the active plans of the device's product, each with the device's part of it;
+// nil if the plan has not reached it. Both are in the order of activation, so that a device
+// that had many plans is not searched for each.
+func (d *device) offers() iter.Seq2[*plan, *task] {
+	return func(yield func(*plan, *task) bool) {
+		i := 0
+		for _, p := range d.product.active {
+			for i < len(d.tasks) && d.tasks[i].plan.activation < p.activation {
+				i++
+			}
+			var t *task
+			if i < len(d.tasks) && d.tasks[i].plan == p {
+				t = d.tasks[i]
+			}
+			if !yield(p, t) {
+				return
+			}
 		}
+	}
+}
+
+// taskOf is the device's part of a plan by its id; nil if the plan has not reached it.
+func (e *Engine) taskOf(d *device, id string) *task {
+	if p := e.plans[id]; p != nil && p.product == d.product {
+		return d.task(p)
 	}
 	return nil
 }
@@ -147,8 +180,8 @@ func (e *Engine) learnVersion(d *device, component, version string) {
 // says that it was away.
 func (e *Engine) inventory(d *device, in *ota.Inventory, back bool) {
 	e.learn(d, in)
-	for _, p := range d.product.active {
-		e.observe(p, d)
+	for p, t := range d.offers() {
+		e.observe(p, d, t)
 	}
 	answered := e.payDebts(d, in.Running)
 	if t := d.active; t != nil {

@@ -127,7 +127,7 @@ func (e *Engine) message(in Message) {
 	case *ota.Report:
 		e.report(d, m)
 	case *ota.Progress:
-		d.progress(m)
+		e.progress(d, m)
 	case *ota.AddressRequest:
 		e.addressRequest(d, m)
 	}

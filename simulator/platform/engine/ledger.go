@@ -40,7 +40,7 @@ func (e *Engine) report(d *device, r *ota.Report) {
 // ledgerOf finds the task that a report belongs to. A device may report on a
 // plan that it has from elsewhere, if the plan is active and for its product.
 func (e *Engine) ledgerOf(d *device, id string) *task {
-	if t := d.taskOf(id); t != nil {
+	if t := e.taskOf(d, id); t != nil {
 		return t
 	}
 	p := e.plans[id]

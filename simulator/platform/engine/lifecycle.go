@@ -42,7 +42,7 @@ func (e *Engine) activate(id string) error {
 	e.activated++
 	p.activation = e.activated
 	for _, d := range p.product.devices {
-		e.observe(p, d)
+		e.observe(p, d, d.task(p))
 	}
 	if !p.spec.OnRequest {
 		p.nextPush = later(e.now, p.spec.Start)

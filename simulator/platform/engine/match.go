@@ -36,9 +36,8 @@ func (p *plan) fit(d *device) fit {
 }
 
 // observe notes that a plan has nothing to do on a device that it has not
-// touched yet, or has something to do again.
-func (e *Engine) observe(p *plan, d *device) {
-	t := d.task(p)
+// touched yet, or has something to do again. t is the device's part; nil for none.
+func (e *Engine) observe(p *plan, d *device, t *task) {
 	if p.status.closed() || !p.admits(d) || t != nil && !t.untouched() {
 		return
 	}
@@ -74,12 +73,11 @@ func (p *plan) openAt(now time.Time) bool {
 }
 
 // mayHave is empty if the plan may go to the device now, whether it asks or
-// not; else it is why not.
-func (p *plan) mayHave(now time.Time, d *device) ota.NoPlanReason {
+// not; else it is why not. t is the device's part of the plan; nil for none.
+func (p *plan) mayHave(now time.Time, d *device, t *task) ota.NoPlanReason {
 	if !p.admits(d) {
 		return ota.NoPlanNotListed
 	}
-	t := d.task(p)
 	if reason := t.refusal(); reason != "" {
 		return reason
 	}
@@ -149,11 +147,11 @@ var tellingReasons = []ota.NoPlanReason{
 // why there is none. A rejection period does not hold: the device has asked.
 func (e *Engine) answer(d *device) {
 	best := ota.NoPlanNone
-	for _, p := range d.product.active {
+	for p, t := range d.offers() {
 		if d.active != nil {
 			break
 		}
-		reason := p.mayHave(e.now, d)
+		reason := p.mayHave(e.now, d, t)
 		if reason == "" {
 			e.offer(e.taskFor(p, d), logAsked)
 			return

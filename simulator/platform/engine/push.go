@@ -40,8 +40,8 @@ func (e *Engine) push(pr *product) {
 // that one is due. A plan that waits for its grid time holds the later ones
 // back; one that was refused lately does not.
 func (e *Engine) pushTo(d *device) {
-	for _, p := range d.product.active {
-		if p.nextPush.IsZero() || d.task(p).quiet(e.now) || p.mayHave(e.now, d) != "" {
+	for p, t := range d.offers() {
+		if p.nextPush.IsZero() || t.quiet(e.now) || p.mayHave(e.now, d, t) != "" {
 			continue
 		}
 		if p.due(e.now) {

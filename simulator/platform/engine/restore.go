@@ -154,6 +154,9 @@ func (r *restorer) join() error {
 	}
 	for _, pr := range e.products {
 		slices.SortStableFunc(pr.active, func(a, b *plan) int { return cmp.Compare(a.activation, b.activation) })
+		if again := repeated(pr.active); again != nil {
+			return fmt.Errorf("plan %s and another one were activated as the same: %w", again.spec.ID, errNotOurs)
+		}
 		slices.SortFunc(pr.devices, func(a, b *device) int { return cmp.Compare(a.index, b.index) })
 		for i, d := range pr.devices {
 			if d.index != i {
@@ -166,6 +169,16 @@ func (r *restorer) join() error {
 		p.recount()
 	}
 	return r.joinChecks()
+}
+
+// repeated finds a plan that has the place of the one before it; nil if there is none.
+func repeated(active []*plan) *plan {
+	for i := 1; i < len(active); i++ {
+		if active[i].activation == active[i-1].activation {
+			return active[i]
+		}
+	}
+	return nil
 }
 
 // joinTasks counts a device's tasks and finds the one that it is at work for.

@@ -53,7 +53,7 @@ func (r *restorer) takeTask(d *device, form *savedTask) error {
 		return errNotOurs
 	}
 	t.recall()
-	d.tasks = append(d.tasks, t)
+	d.take(t)
 	return nil
 }
 

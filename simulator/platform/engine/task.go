@@ -113,7 +113,7 @@ func (e *Engine) addTask(p *plan, d *device) *task {
 			p.admitted++
 		}
 	}
-	d.tasks = append(d.tasks, t)
+	d.take(t)
 	p.tasks = append(p.tasks, t)
 	p.tally[t.status]++
 	e.keepDevice(d)

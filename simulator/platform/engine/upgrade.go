@@ -16,7 +16,7 @@ const addressOnItsWay = 10 * time.Second
 // was offered changes nothing, and neither does a refusal after an agreement.
 func (e *Engine) decision(d *device, m *ota.Decision) {
 	e.emit(Decided{d.identity(), m})
-	t := d.taskOf(m.Plan)
+	t := e.taskOf(d, m.Plan)
 	if t == nil || t.offered == 0 || m.Attempt < t.offered || t.confirmed {
 		return
 	}
@@ -71,7 +71,7 @@ func (e *Engine) step(t *task, i int, r *ota.Report) {
 
 // addressRequest sends the address of the component whose turn it is again.
 func (e *Engine) addressRequest(d *device, m *ota.AddressRequest) {
-	t := d.taskOf(m.Plan)
+	t := e.taskOf(d, m.Plan)
 	if t == nil {
 		return
 	}
@@ -175,8 +175,8 @@ func (e *Engine) credit(t *task) bool {
 	return found
 }
 
-func (d *device) progress(m *ota.Progress) {
-	t := d.taskOf(m.Plan)
+func (e *Engine) progress(d *device, m *ota.Progress) {
+	t := e.taskOf(d, m.Plan)
 	if t == nil || m.Total <= 0 || m.Done < 0 {
 		return
 	}
