@@ -27,9 +27,6 @@ type ask struct {
 	validator   string // an entity tag or a date of change
 }
 
-// rangeHeader is the ask as a Range header.
-func (q ask) rangeHeader() string { return fmt.Sprintf("bytes=%d-%d", q.first, q.last) }
-
 // answer is what came back.
 type answer struct {
 	status int

@@ -5,14 +5,18 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"otafleet/agent"
+	"otafleet/firmware"
+	"otafleet/internal/ota"
 )
 
 // sink is a place that forgets, so that only the agent's memory is seen.
@@ -63,4 +67,25 @@ func TestMemoryStaysFlat(t *testing.T) {
 	assert.Less(t, allocated(jobOf(file, place, s.URL)), uint64(1<<20))
 	assert.EqualValues(t, size/chunk, place.writes.Load())
 	assert.Equal(t, place.writes.Load(), place.syncs.Load(), "every chunk is synced")
+}
+
+// BenchmarkFetchToDisk brings 32 MiB to a file on the disk of the tests, each chunk
+// synced: what larger chunks save.
+func BenchmarkFetchToDisk(b *testing.B) {
+	const size = 32 << 20
+	data := image(size, 1)
+	s := newServer(b, data)
+	fetcher := newFetcher(b, quick())
+	for _, chunk := range []int{64 << 10, 256 << 10, 1 << 20} {
+		b.Run(ota.FormatSize(int64(chunk)), func(b *testing.B) {
+			file := describe("fw", data, chunk)
+			b.SetBytes(size)
+			for b.Loop() {
+				place, err := firmware.Disk{}.Create(filepath.Join(b.TempDir(), "fw"))
+				require.NoError(b, err)
+				succeeded(b, fetcher.Fetch(b.Context(), jobOf(file, place, s.URL)))
+				require.NoError(b, place.Close())
+			}
+		})
+	}
 }

@@ -9,8 +9,9 @@
 // by chunk (stream): a chunk is held in memory until its hash is the signed
 // one, then written and synced. So a cut at any moment costs at most the one
 // chunk that was in memory, and no wrong byte ever reaches a place. A file is
-// fetched by one stream for the same reason: two streams would lose two
-// chunks.
+// fetched by one stream for the same reason, and nothing is read while a chunk is
+// synced: two streams, or two chunks at a time, would lose two chunks. The line need
+// not wait for the disk: the kernel takes what comes.
 //
 // What becomes of a download after each request is decided by package policy: a
 // wrong answer costs one attempt and the next address is asked, a server that is
@@ -23,7 +24,7 @@
 //
 // The whole file's SHA-256 is checked too. It is implied by the chunk hashes,
 // which the same signature covers, unless the manifest contradicts itself; so
-// it is computed beside the stream, and only what arrived out of order is read
+// it is computed while chunks are synced, and only what arrived out of order is read
 // back for it.
 //
 // A file for which the platform vouches has no chunk hashes. It is written as it

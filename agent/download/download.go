@@ -74,7 +74,8 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 // begin starts the score.
 func (d *download) begin() {
 	d.began = time.Now()
-	d.course = policy.New(d.fetcher.rules(), d.job.Setbacks)
+	c := &d.fetcher.config
+	d.course = policy.New(policy.Rules{Attempts: c.Attempts, Patience: c.Patience, Deadline: c.Deadline}, d.job.Setbacks)
 }
 
 // look finds the chunks that need not be fetched. What an earlier call has found
@@ -190,10 +191,7 @@ func (d *download) share(ctx context.Context, t *target) error {
 		return nil
 	}
 	t.shared = e
-	return t.trade(ctx, d.buf, func(n int64) {
-		d.done += n
-		d.progress()
-	})
+	return t.trade(ctx, d.buf, d.arrived)
 }
 
 // request asks one address. Where there is a better one to turn to, it must not be
@@ -208,10 +206,7 @@ func (d *download) request(ctx context.Context, from *address, better bool, rece
 	defer cancel()
 	ctx, watch := newWatch(ctx, config.StallTimeout, least)
 	defer watch.end()
-	s := &stream{watch: watch, limit: d.fetcher.limit, buf: d.buf, arrived: func(n int64) {
-		d.done += n
-		d.progress()
-	}}
+	s := &stream{watch: watch, limit: d.fetcher.limit, buf: d.buf, arrived: d.arrived}
 	err := receive(ctx, s, from)
 	o := outcome{Answer: s.answer}
 	if err != nil && !errors.As(err, &o.broken) {
@@ -289,6 +284,12 @@ func (d *download) start() {
 		d.job.Started()
 	}
 	d.started = true
+}
+
+// arrived counts the bytes of a chunk that is now in place.
+func (d *download) arrived(n int64) {
+	d.done += n
+	d.progress()
 }
 
 // progress tells the caller how far the download is.

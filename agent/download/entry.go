@@ -76,7 +76,7 @@ func (t *target) trade(ctx context.Context, buf []byte, took func(n int64)) erro
 				t.shared.write(data, offset)
 			}
 		case !t.chunks.Kept(i) && shared:
-			if err := t.copy(i, data); err != nil {
+			if err := t.put(i, data); err != nil {
 				return err
 			}
 			t.keep(i, data)
@@ -88,8 +88,5 @@ func (t *target) trade(ctx context.Context, buf []byte, took func(n int64)) erro
 		return nil
 	}
 	// One sync serves them all: a cut before it costs no download.
-	if err := t.place.Sync(); err != nil {
-		return placeFailure("sync", t.file.Name, err)
-	}
-	return nil
+	return t.sync()
 }

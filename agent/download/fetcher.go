@@ -10,7 +10,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"otafleet/agent"
-	"otafleet/agent/download/policy"
 	"otafleet/internal/ota"
 	"otafleet/internal/transport"
 )
@@ -50,7 +49,8 @@ func New(config Config) (*Fetcher, error) {
 	f.client = &http.Client{Transport: f.transport, CheckRedirect: f.guard.checkRedirect}
 	if config.RateLimit > 0 {
 		// A tenth of a second at once, so that the rate is even and no read is tiny.
-		burst := min(max(config.RateLimit/10, 512), readSize)
+		const smallest, largest = 512, 32 << 10
+		burst := min(max(config.RateLimit/10, smallest), largest)
 		f.limit = rate.NewLimiter(rate.Limit(config.RateLimit), int(burst))
 	}
 	return f, nil
@@ -81,11 +81,6 @@ func (f *Fetcher) fetch(ctx context.Context, job agent.FetchJob, loan map[ota.Di
 	}
 	return agent.FetchResult{Need: need, Failure: agent.AsFailure(err, ota.Internal), Gained: d.gained,
 		Setbacks: d.setbacks()}
-}
-
-// rules are the limits of every download.
-func (f *Fetcher) rules() policy.Rules {
-	return policy.Rules{Attempts: f.config.Attempts, Patience: f.config.Patience, Deadline: f.config.Deadline}
 }
 
 // Close drops idle connections. The Fetcher can still be used.

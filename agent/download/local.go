@@ -74,8 +74,7 @@ func (d *download) copyFile(ctx context.Context, t *target, from io.ReaderAt) er
 		if err := t.write(i, data); err != nil {
 			return err
 		}
-		d.done += length
-		d.progress()
+		d.arrived(length)
 	}
 	return t.finish(ctx, d.buf)
 }

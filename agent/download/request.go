@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -63,7 +64,7 @@ func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http
 	}
 	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("Accept-Encoding", "identity")
-	request.Header.Set("Range", q.rangeHeader())
+	request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", q.first, q.last))
 	if q.etag != "" {
 		request.Header.Set("If-Match", q.etag)
 	}

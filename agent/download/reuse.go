@@ -30,7 +30,7 @@ func (t *target) reuse(ctx context.Context, buf []byte) error {
 		n, _ := running.ReadAt(buf, offset)
 		digest := ota.Digest(sha256.Sum256(buf[:n]))
 		for _, i := range wanted[digest] {
-			if err := t.copy(i, buf[:n]); err != nil {
+			if err := t.put(i, buf[:n]); err != nil {
 				return err
 			}
 			taken = append(taken, i)
@@ -54,23 +54,14 @@ func (t *target) wanted() map[ota.Digest][]int {
 	return wanted
 }
 
-// copy writes chunk i, which settle then makes durable.
-func (t *target) copy(i int, data []byte) error {
-	offset, _ := t.file.ChunkAt(i)
-	if _, err := t.place.WriteAt(data, offset); err != nil {
-		return placeFailure("write", t.file.Name, err)
-	}
-	return nil
-}
-
 // settle keeps copied chunks once they are durable. One sync serves them all: a
 // cut before it costs no download.
 func (t *target) settle(taken []int) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	if err := t.place.Sync(); err != nil {
-		return placeFailure("sync", t.file.Name, err)
+	if err := t.sync(); err != nil {
+		return err
 	}
 	for _, i := range taken {
 		_, length := t.file.ChunkAt(i)

@@ -12,10 +12,8 @@ import (
 	"otafleet/internal/ota"
 )
 
-const (
-	readSize = 32 << 10 // bytes of one read
-	maxEmpty = 100      // reads in a row that bring neither bytes nor an error
-)
+// maxEmpty is how many reads in a row may bring neither bytes nor an error.
+const maxEmpty = 100
 
 // stream reads one answer into one target.
 type stream struct {
@@ -95,7 +93,11 @@ func (s *stream) fill(ctx context.Context, p []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := s.body.Read(p[:min(len(p), s.step())])
+		part := p
+		if s.limit != nil {
+			part = p[:min(len(p), s.limit.Burst())] // what the limit lets through at once
+		}
+		n, err := s.body.Read(part)
 		p = p[n:]
 		switch {
 		case len(p) == 0:
@@ -117,14 +119,6 @@ func (s *stream) fill(ctx context.Context, p []byte) error {
 		}
 	}
 	return nil
-}
-
-// step is the size of one read: what the rate limit lets through at once.
-func (s *stream) step() int {
-	if s.limit == nil {
-		return readSize
-	}
-	return s.limit.Burst()
 }
 
 // throttle waits until n bytes were within the rate limit.

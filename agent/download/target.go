@@ -121,18 +121,40 @@ func (t *target) matches(i int, data []byte) bool {
 	return t.known != nil && t.known.Has(t.file.Chunks[i], data) || sha256.Sum256(data) == t.file.Chunks[i]
 }
 
-// write makes a verified chunk durable. Only now is it kept.
+// write makes a verified chunk durable. Only now is it kept. The whole file's hash is
+// taken of it while the disk works; nothing is read of the answer meanwhile, since a
+// power cut would cost that besides the chunk.
 func (t *target) write(i int, data []byte) error {
+	if err := t.put(i, data); err != nil {
+		return err
+	}
+	synced := make(chan error, 1)
+	go func() { synced <- t.sync() }()
+	t.follow(i, data)
+	if err := <-synced; err != nil {
+		return err
+	}
+	t.keep(i, data)
+	if t.shared != nil {
+		offset, _ := t.file.ChunkAt(i)
+		t.shared.write(data, offset)
+	}
+	return nil
+}
+
+// put writes chunk i, which is durable after the next sync.
+func (t *target) put(i int, data []byte) error {
 	offset, _ := t.file.ChunkAt(i)
 	if _, err := t.place.WriteAt(data, offset); err != nil {
 		return placeFailure("write", t.file.Name, err)
 	}
+	return nil
+}
+
+// sync makes durable what was put.
+func (t *target) sync() error {
 	if err := t.place.Sync(); err != nil {
 		return placeFailure("sync", t.file.Name, err)
-	}
-	t.keep(i, data)
-	if t.shared != nil {
-		t.shared.write(data, offset)
 	}
 	return nil
 }
@@ -141,6 +163,11 @@ func (t *target) write(i int, data []byte) error {
 func (t *target) keep(i int, data []byte) {
 	t.chunks.Keep(i)
 	t.have += int64(len(data))
+	t.follow(i, data)
+}
+
+// follow hashes chunk i for the whole file, if it is the next one.
+func (t *target) follow(i int, data []byte) {
 	if i == t.followed && !t.isWhole {
 		t.whole.Write(data)
 		t.followed++
