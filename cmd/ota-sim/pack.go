@@ -86,7 +86,8 @@ Examples:
 			flags.StringVar(&f.memory, "memory", "4GiB", "how much memory making a patch may take")
 			flags.StringSliceVar(&f.hardware, "hardware", nil, "hardware revisions that the package fits; none means all")
 			flags.DurationVar(&f.valid, "valid", 0, "how long devices may install the package; without it, for ever")
-			flags.Int64Var(&f.chunk, "chunk", ota.DefaultChunk, "bytes of a chunk, the least that is fetched again")
+			flags.Int64Var(&f.chunk, "chunk", 0,
+				"bytes of a chunk, the least that is fetched again; 0 chooses by the size of each file")
 			flags.BoolVar(&f.zstd, "zstd", false, "compress the files")
 			flags.StringArrayVar(&f.keys, "key", nil, "private key to sign with; may be repeated")
 			flags.BoolVar(&f.unsigned, "unsigned", false, "do not sign; only devices that allow it take such a package")

@@ -24,7 +24,7 @@ const envelopeName = "manifest.json"
 type Release struct {
 	Manifest ota.Manifest // without Files, which Create fills in
 	Files    []string     // paths, 1 to ota.MaxFiles
-	Chunk    int64        // bytes; 0 means ota.DefaultChunk
+	Chunk    int64        // bytes; 0 means as many as suit the size of each file
 	Zstd     bool         // compress the files
 	// From are the files that run before, one for each of Files: patches are made
 	// from them. None for a package without patches.
@@ -106,7 +106,7 @@ func Seal(manifest *ota.Manifest, keys ...ed25519.PrivateKey) (ota.Envelope, err
 // prepare describes file i and returns the path of the bytes to transfer: the
 // file itself, or a compressed copy or a patch at scratch.
 func (r *Release) prepare(i int, source, scratch string) (ota.File, string, error) {
-	image, err := describePath(filepath.Base(source), source, r.Chunk)
+	image, err := r.describe(filepath.Base(source), source)
 	if err != nil || !r.Zstd && len(r.From) == 0 {
 		return image, source, err
 	}
@@ -116,7 +116,7 @@ func (r *Release) prepare(i int, source, scratch string) (ota.File, string, erro
 	if err := compress(source, scratch); err != nil {
 		return ota.File{}, "", fmt.Errorf("cannot compress %s: %w", source, err)
 	}
-	file, err := describePath(image.Name, scratch, r.Chunk)
+	file, err := r.describe(image.Name, scratch)
 	if err != nil {
 		return ota.File{}, "", err
 	}
@@ -125,7 +125,8 @@ func (r *Release) prepare(i int, source, scratch string) (ota.File, string, erro
 	return file, scratch, nil
 }
 
-func describePath(name, path string, chunk int64) (ota.File, error) {
+// describe reads what is at a path, which is transferred under that name.
+func (r *Release) describe(name, path string) (ota.File, error) {
 	f, err := files.Open(path)
 	if err != nil {
 		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
@@ -135,8 +136,9 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 	if err != nil {
 		return ota.File{}, fmt.Errorf("cannot read the file to pack: %w", err)
 	}
+	chunk := r.Chunk
 	if chunk == 0 {
-		chunk = ota.DefaultChunk
+		chunk = chunkFor(info.Size(), len(r.Files))
 	}
 	if info.Size()/maxChunks > chunk {
 		return ota.File{},
@@ -148,8 +150,33 @@ func describePath(name, path string, chunk int64) (ota.File, error) {
 	return Describe(name, f, chunk)
 }
 
-// maxChunks is more than a manifest has room for.
-const maxChunks = ota.MaxPayload / sha256.Size
+const (
+	// maxChunks is more than a manifest has room for.
+	maxChunks = ota.MaxPayload / sha256.Size
+	// roomForChunks is what it has room for in any case: in the envelope, a hash takes
+	// 57 bytes.
+	roomForChunks = 16 << 10
+	// manyChunks is how many chunks a file has before larger ones are chosen. A device
+	// syncs each, which takes a disk as long as to write 100 KiB or more.
+	manyChunks = 1 << 10
+	// largeChunk is the largest chunk that is chosen for less syncs, in bytes: a device
+	// holds one in memory.
+	largeChunk = 1 << 20
+)
+
+// chunkFor is the size of the chunks of a file, in bytes: from the default on, doubled
+// until they are few, or large, and until the hashes of so many such files fit into one
+// manifest.
+func chunkFor(size int64, files int) int64 {
+	chunk := int64(ota.DefaultChunk)
+	for chunk < largeChunk && size > manyChunks*chunk {
+		chunk *= 2
+	}
+	for chunk < ota.MaxChunk && size > roomForChunks/int64(files)*chunk {
+		chunk *= 2
+	}
+	return chunk
+}
 
 // compressionWindow bounds the memory that a device needs to decode.
 const compressionWindow = 1 << 20

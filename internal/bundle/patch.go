@@ -24,7 +24,7 @@ const maxImage = math.MaxInt32
 // or scratch, where it is made. image describes the new file.
 func (r *Release) preparePatch(i int, source, scratch string, image ota.File) (ota.File, string, error) {
 	from, path := r.From[i], scratch
-	base, err := describePath(image.Name, from, r.Chunk)
+	base, err := r.describe(image.Name, from)
 	if err != nil {
 		return ota.File{}, "", err
 	}
@@ -37,7 +37,7 @@ func (r *Release) preparePatch(i int, source, scratch string, image ota.File) (o
 	if err != nil {
 		return ota.File{}, "", err
 	}
-	file, err := describePath(image.Name, path, r.Chunk)
+	file, err := r.describe(image.Name, path)
 	if err != nil {
 		return ota.File{}, "", err
 	}
