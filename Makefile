@@ -175,7 +175,7 @@ vuln: ## no program calls a function with a known vulnerability
 memory: ## the agent's memory, idle and at work, is not more than a device can bear
 	scripts/memory.sh --check
 
-.PHONY: bench delta fleet herd devices soak hundred-thousand peers profile scaling fuzz cover
+.PHONY: bench delta large fleet herd devices soak hundred-thousand peers profile scaling fuzz cover
 bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's numbers
 	MOSQUITTO=$(MOSQUITTO) $(GO) test -tags real -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	scripts/footprint.sh
@@ -183,6 +183,9 @@ bench: mosquitto ## benchmarks, then binary sizes and memory beside the design's
 
 delta: ## what a delta of two real images saves and costs (Debian: apt-get, mke2fs, mksquashfs)
 	scripts/delta.sh
+
+large: ## how long the agent downloads 1 GiB, beside curl, sync and sha256sum, and on a line with 100 ms and 1 % loss (as root)
+	scripts/large.sh
 
 fleet: ## ten thousand virtual devices against mosquitto, with the memory that they take
 	MOSQUITTO=$(MOSQUITTO) scripts/fleet.sh

@@ -78,6 +78,16 @@ YAML
 # memory FIELD prints a field of the agent's status, in MiB.
 memory() { awk -v field="$1:" '$1 == field { printf "%.1f", $2 / 1024 }' "/proc/$agent/status"; }
 
+# between FROM TO prints the seconds from one line of the agent's log to another: the
+# last ones with these words.
+between() {
+	sed 's/time=[0-9-]*T/time=T/' agent.log | awk -v from="$1" -v to="$2" '
+		{ for (i = 1; i <= NF; i++) if ($i ~ /^time=/) { split($i, t, "[T:Z]"); at = 3600 * t[2] + 60 * t[3] + t[4] } }
+		index($0, from) { begin = at }
+		index($0, to) { end = at < begin ? at + 86400 : at }
+		END { printf "%.2f\n", end - begin }'
+}
+
 # upgrade PACKAGE FILE has the agent upgraded by a package, to what the file
 # holds. The peak of its memory goes to $peak, in MiB, and how long it took to make
 # the image of the downloaded bytes to $staged, in seconds.
@@ -88,9 +98,7 @@ upgrade() {
 	wait "$platform" || { cat platform.log agent.log >&2; exit 1; }
 	cmp -s app "$2" || { echo 'the upgrade did not take place' >&2; cat agent.log >&2; exit 1; }
 	peak=$(memory VmHWM)
-	staged=$(awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^time=/) split($i, t, "[T:Z]") }
-		/step=download_succeeded/ { from = 3600 * t[2] + 60 * t[3] + t[4] }
-		/step=upgrading/ { print sprintf("%.2f", 3600 * t[2] + 60 * t[3] + t[4] - from) }' <(sed 's/time=[0-9-]*T/time=T/' agent.log))
+	staged=$(between step=download_succeeded step=upgrading)
 	stop "$agent"
 	unset broker
 }
