@@ -204,7 +204,7 @@ var adapters = []adapter{
 		"libraries take structs, programs take flags"},
 	{"golang.org/x/term", "internal/cli", "",
 		"only the programs know whether a terminal reads them"},
-	{"golang.org/x/sys", "firmware/... agent/statefile agent/control agent/host", "test/crash test/line",
+	{"golang.org/x/sys", "firmware/... agent/statefile agent/control agent/host test/line", "test/crash",
 		"system calls stay beside the disk, the lock and the socket that need them"},
 	{"github.com/stretchr/testify", "agent/link/linktest firmware/firmwaretest test/harness", "...",
 		"it is for tests, and for the packages that exist for tests"},

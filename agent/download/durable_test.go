@@ -119,7 +119,7 @@ func TestPowerCutsAtASync(t *testing.T) {
 	})
 }
 
-// TestSyncThatFails fails the chunk that it is of, and is told by its own code.
+// TestSyncThatFails fails the chunk that it is of, with the code of its error.
 func TestSyncThatFails(t *testing.T) {
 	const chunk = 4096
 	data := image(20_000, 1)
