@@ -19,7 +19,7 @@ VM_KERNEL := $(CACHE)/vm-kernel
 MOSQUITTO := /usr/sbin/mosquitto
 
 FUZZTIME  := 10s
-SOAK      := 10m
+SOAK      := 1h
 SEEDS     := 2000
 # How long the tests of one package may take on a machine that does much else.
 PATIENCE  := 40m
@@ -196,7 +196,7 @@ herd: ## the memory of ten thousand devices that arrive at once, beside that of 
 devices: ## what an idle virtual device takes of memory, with and without TLS, and a session of the embedded broker
 	MOSQUITTO=$(MOSQUITTO) scripts/devices.sh
 
-soak: build ## three hundred virtual devices on real sockets, upgraded every half a minute for SOAK (10m): neither memory nor times grow
+soak: build ## three hundred virtual devices on real sockets, upgraded every minute for SOAK (1h): neither memory nor times grow
 	SOAK=$(SOAK) scripts/soak.sh
 
 hundred-thousand: ## a hundred thousand devices over TCP and MQTT, in six processes; six minutes
