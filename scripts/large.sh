@@ -3,14 +3,14 @@
 # download_succeeded, when every chunk is verified and on the disk; beside that, curl
 # from the same platform to the same disk, with sync and sha256sum of what it has
 # written. First on the loopback, SIZE MiB (1024); then on a line with 100 ms there and
-# back that loses 1 % of the packets, LINE_SIZE MiB (32), beside curl alone. All of it in
+# back that loses 1 % of the packets, LINE_SIZE MiB (256), beside curl alone. All of it in
 # turn, ROUNDS times (3), and the medians. The programs of further directories are
 # measured beside those of this tree, such as an earlier release's:
 #   scripts/large.sh [DIR...]
 # The line is test/line, between two network namespaces of its own: as root. Without
-# root, or with LINE_SIZE=0, it is left out. LINE_TCP is how its ends control
-# congestion; without it, as the kernel does.
-size=${SIZE:-1024} line_size=${LINE_SIZE:-32} rounds=${ROUNDS:-3}
+# root, or with LINE_SIZE=0, it is left out. Its ends control congestion as the kernel
+# does by default.
+size=${SIZE:-1024} line_size=${LINE_SIZE:-256} rounds=${ROUNDS:-3}
 [ "$(id -u)" -eq 0 ] || line_size=0
 others=()
 for dir; do others+=("$(cd "$dir" && pwd)"); done
@@ -52,7 +52,6 @@ lay() {
 	$far ip addr add "$host/24" dev "ota$$b"
 	$near ip link set "ota$$a" up
 	$far ip link set "ota$$b" up
-	[ -z "${LINE_TCP:-}" ] || $far sysctl -qw "net.ipv4.tcp_congestion_control=$LINE_TCP"
 }
 laid=()
 
