@@ -65,10 +65,10 @@ func (p *externalPlan) hold(plan *ota.Plan) {
 // take works out the device's status after more reports, and tells whether it is
 // another one. Whether a retry is left only the platform knows: a failure counts as
 // the end until another report comes.
-func (p *externalPlan) take(reports []ota.Report) (changed bool) {
-	for i := range reports {
-		if k := p.plan.Component(reports[i].Component); k >= 0 {
-			p.parts[k].Status = reports[i].Status
+func (p *externalPlan) take(reports []*ota.Report) (changed bool) {
+	for _, r := range reports {
+		if k := p.plan.Component(r.Component); k >= 0 {
+			p.parts[k].Status = r.Status
 		}
 	}
 	was := p.status
@@ -80,8 +80,8 @@ func (p *externalPlan) take(reports []ota.Report) (changed bool) {
 // status under their plan must be there.
 func (d *device) acked(ack *ota.Ack) {
 	reports, status, changed := d.learn(ack)
-	for i := range reports {
-		d.record(verdict.ReportEvent(0, verdict.Stored, d.ID.Device, &reports[i]))
+	for _, r := range reports {
+		d.record(verdict.ReportEvent(0, verdict.Stored, d.ID.Device, r))
 	}
 	if changed && d.world.platform == nil {
 		d.record(verdict.Event{Kind: verdict.StatusIs, Plan: ack.Plan, N: int64(status)})
@@ -89,11 +89,12 @@ func (d *device) acked(ack *ota.Ack) {
 }
 
 // learn takes the reports that an acknowledgement is the first for.
-func (d *device) learn(ack *ota.Ack) (reports []ota.Report, status ota.DeviceStatus, changed bool) {
+func (d *device) learn(ack *ota.Ack) (reports []*ota.Report, status ota.DeviceStatus, changed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, r := range d.Memory.Reports() {
-		if r.Plan == ack.Plan && r.Seq <= ack.Seq && d.external.stored.Raise(r.Plan, r.Seq) {
+	saved := d.Memory.Reports() // which nothing changes
+	for i := range saved {
+		if r := &saved[i]; r.Plan == ack.Plan && r.Seq <= ack.Seq && d.external.stored.Raise(r.Plan, r.Seq) {
 			reports = append(reports, r)
 		}
 	}
