@@ -12,6 +12,21 @@ import (
 
 func BenchmarkEncodeStatus(b *testing.B) { benchmarkEncodeUp(b, failedReport()) }
 
+func BenchmarkDecodeAck(b *testing.B) {
+	for name, text := range map[string]string{"read": `{"plan":"spring-2026","seq":12}`,
+		"json": `{"plan": "spring-2026", "seq": 12}`} {
+		b.Run(name, func(b *testing.B) {
+			payload := []byte(text)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := wire.DecodeDown(wire.KindAck, payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkDecodeStatus(b *testing.B) { benchmarkDecodeUp(b, failedReport()) }
 
 func BenchmarkDecodeInventory(b *testing.B) { benchmarkDecodeUp(b, inventory()) }

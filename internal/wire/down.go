@@ -3,6 +3,8 @@ package wire
 import (
 	"fmt"
 	"net/url"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"otafleet/internal/ota"
@@ -47,6 +49,9 @@ func DecodeDown(kind string, payload []byte) (ota.Down, error) {
 	case KindPackage:
 		b = &packageBody{}
 	case KindAck:
+		if ack := readAck(payload); ack != nil {
+			return ack, nil
+		}
 		b = &ackBody{}
 	case KindNone:
 		b = &noneBody{}
@@ -252,6 +257,19 @@ func validURL(s string) bool {
 type ackBody struct {
 	Plan string `json:"plan"`
 	Seq  int    `json:"seq"`
+}
+
+// readAck reads an acknowledgement as platforms write it, without spaces: most of what
+// a device hears. Nil is any other text, good or bad.
+func readAck(payload []byte) *ota.Ack {
+	text, begins := strings.CutPrefix(string(payload), `{"plan":"`)
+	plan, rest, _ := strings.Cut(text, `","seq":`)
+	digits, end, _ := strings.Cut(rest, "}")
+	seq, err := strconv.ParseUint(digits, 10, 31)
+	if !begins || len(rest) != len(digits)+1 || end != "" || err != nil || digits[0] == '0' || !ota.ValidPlanID(plan) {
+		return nil
+	}
+	return &ota.Ack{Plan: plan, Seq: int(seq)}
 }
 
 func (b *ackBody) message() ota.Down { return &ota.Ack{Plan: b.Plan, Seq: b.Seq} }

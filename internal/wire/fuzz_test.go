@@ -75,6 +75,22 @@ func FuzzDecodeDown(f *testing.F) {
 	})
 }
 
+// FuzzReadAck: an acknowledgement that takes the short way is what encoding/json reads on
+// the long one, to which a space leads.
+func FuzzReadAck(f *testing.F) {
+	for _, text := range []string{`{"plan":"p","seq":7}`, `{"plan":"p","seq":07}`, `{"plan":"p","seq":0}`,
+		`{"plan":"..","seq":1}`, `{"plan":"p","seq":9999999999}`, `{"plan":"p","seq":"}`, `{"plan":"p","seq":1,"seq":2}`,
+		`{"plan":"p","seq":1_0}`, `{"plan":"a\u0062","seq":1}`, `{"plan":"p","seq":+1}`, `{"plan":"p","seq":}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		short, err := wire.DecodeDown(wire.KindAck, payload)
+		long, longErr := wire.DecodeDown(wire.KindAck, append([]byte(" "), payload...))
+		require.Equal(t, longErr == nil, err == nil)
+		require.Equal(t, long, short)
+	})
+}
+
 func FuzzDecodeManifest(f *testing.F) {
 	seeds(f, []string{"manifest"})
 	f.Fuzz(func(t *testing.T, _ byte, payload []byte) {

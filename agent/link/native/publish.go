@@ -36,8 +36,8 @@ func appendPuback(b []byte, id uint16, reason byte) []byte {
 	return append(b, packets.PUBACK<<4, 4, byte(id>>8), byte(id), reason, 0)
 }
 
-// parsePublish reads a message with no property, or with a content type alone. Nil is
-// any other packet, good or bad. The payload is a part of body.
+// parsePublish reads a message of which the session uses no property. Nil is any other
+// packet, good or bad. The payload is a part of body.
 func parsePublish(first byte, body []byte) *packets.Publish {
 	qos := first >> 1 & 3
 	if first>>4 != packets.PUBLISH || qos > 1 || len(body) < 2 {
@@ -50,7 +50,7 @@ func parsePublish(first byte, body []byte) *packets.Publish {
 	}
 	p := &packets.Publish{QoS: qos, Duplicate: first&8 != 0, Retain: first&1 != 0}
 	properties, rest := int(body[at]), body[at+1:]
-	if properties > len(rest) || properties > 0 && !isContentType(rest[:properties]) {
+	if properties >= 0x80 || properties > len(rest) || !areUnused(rest[:properties]) {
 		return nil
 	}
 	if qos > 0 {
@@ -60,11 +60,23 @@ func parsePublish(first byte, body []byte) *packets.Publish {
 	return p
 }
 
-// isContentType reports whether properties are a content type, of less than 128 bytes,
-// and nothing else.
-func isContentType(properties []byte) bool {
-	return len(properties) >= 3 && len(properties) < 0x80 && properties[0] == packets.PropContentType &&
-		int(binary.BigEndian.Uint16(properties[1:])) == len(properties)-3
+// areUnused reports whether properties are those of a platform's messages, a content type
+// and when they expire, each once at most, and nothing else.
+func areUnused(properties []byte) bool {
+	seen := [packets.PropContentType + 1]bool{}
+	for len(properties) > 0 {
+		kind, size := properties[0], 1+4
+		if kind == packets.PropContentType && len(properties) >= 3 {
+			size = 3 + int(binary.BigEndian.Uint16(properties[1:]))
+		} else if kind != packets.PropMessageExpiry {
+			return false
+		}
+		if seen[kind] || size > len(properties) {
+			return false
+		}
+		seen[kind], properties = true, properties[size:]
+	}
+	return true
 }
 
 // parsePuback reads an acknowledgement without properties. Nil is any other packet, good

@@ -86,6 +86,7 @@ func FuzzPuback(f *testing.F) {
 
 // FuzzParsePublish: what is read here is read by paho, too, and as the same message.
 func FuzzParsePublish(f *testing.F) {
+	seconds := uint32(300)
 	for _, p := range []*packets.Publish{
 		{Topic: "a/b", Payload: []byte("{}"), Properties: &packets.Properties{}},
 		{Topic: "a/b", QoS: 1, PacketID: 258, Duplicate: true, Payload: []byte("{}"),
@@ -93,6 +94,8 @@ func FuzzParsePublish(f *testing.F) {
 		{Topic: "", QoS: 1, Retain: true, Properties: &packets.Properties{ContentType: "x"}},
 		{Topic: "t", Payload: []byte("p"), Properties: &packets.Properties{ContentType: strings.Repeat("x", 200)}},
 		{Topic: "t", Properties: &packets.Properties{ContentType: "x", ResponseTopic: "y"}},
+		{Topic: "t", Properties: &packets.Properties{ContentType: "x", MessageExpiry: &seconds}},
+		{Topic: "t", Properties: &packets.Properties{MessageExpiry: &seconds}, Payload: []byte("p")},
 	} {
 		whole := packed(f, p)
 		head := 2
@@ -103,6 +106,9 @@ func FuzzParsePublish(f *testing.F) {
 	}
 	f.Add(byte(0x30), []byte{0, 1, 'a', 3, packets.PropContentType, 0, 1, 'x'}) // one byte too few
 	f.Add(byte(0x34), []byte{0, 1, 'a', 0, 1, 0})                               // QoS 2
+	expires := []byte{packets.PropMessageExpiry, 0, 0, 0, 9}
+	f.Add(byte(0x30), append([]byte{0, 1, 'a', 9}, append(expires, packets.PropContentType, 0, 1, 'x')...))
+	f.Add(byte(0x30), append([]byte{0, 1, 'a', 10}, append(expires, expires...)...)) // twice
 	f.Fuzz(func(t *testing.T, first byte, body []byte) {
 		got := parsePublish(first, body)
 		if got == nil {
@@ -112,7 +118,7 @@ func FuzzParsePublish(f *testing.F) {
 		want := &packets.Publish{QoS: first >> 1 & 3, Duplicate: first&8 != 0, Retain: first&1 != 0,
 			Properties: &packets.Properties{}}
 		require.NoError(t, judged(want, body), "paho refuses what is taken")
-		want.Properties.ContentType = ""
+		want.Properties.ContentType, want.Properties.MessageExpiry = "", nil
 		assert.Equal(t, &packets.Properties{}, want.Properties, "a property is lost")
 		want.Properties = nil
 		if len(want.Payload) == 0 {
@@ -125,10 +131,13 @@ func FuzzParsePublish(f *testing.F) {
 // TestParsePublishTakesWhatBrokersSend of a platform's messages, rather than leave it to
 // paho.
 func TestParsePublishTakesWhatBrokersSend(t *testing.T) {
+	seconds := uint32(300)
 	for _, kind := range []string{"", wire.ContentType} {
-		whole := packed(t, &packets.Publish{QoS: 1, PacketID: 3, Topic: "ota/v1/p/d/down/ack", Payload: []byte(`{"seq":1}`),
-			Properties: &packets.Properties{ContentType: kind}})
-		assert.NotNil(t, parsePublish(whole[0], whole[2:]), kind)
+		for _, expires := range []*uint32{nil, &seconds} {
+			whole := packed(t, &packets.Publish{QoS: 1, PacketID: 3, Topic: "ota/v1/p/d/down/ack", Payload: []byte(`{"seq":1}`),
+				Properties: &packets.Properties{ContentType: kind, MessageExpiry: expires}})
+			assert.NotNil(t, parsePublish(whole[0], whole[2:]), kind)
+		}
 	}
 }
 
