@@ -2,18 +2,23 @@
 # Measures ota-sim beside what one would use instead (test/peers), on this
 # machine and against the same stub: mosquitto, and the fake platform with
 # its object store, in processes of their own. For each number of devices
-# (arguments; 2000 and 10000) and each client it prints a row of a table:
+# (arguments; 2000 and 10000) the clients take turns, five rounds long, and each
+# has a row of medians:
 #
 #   idle, KiB    resident memory of the client's process, a device: connected and
-#                without a plan, 10 s after the last one came
+#                without a plan, 10 s after the last one came; of the first round
 #   peak, KiB    the most from the start to the end of a run, a device
 #   seconds      from the client's start until the stub has every device upgraded;
 #                a thousand of them connect in a second
 #   upgrades/s   devices by these seconds; each upgrades two components
 #   CPU, ms      processor time of the client's process, an upgrade
 #
-# PEERS names the clients to measure (all), PEERS_SIZES the bytes of the two
-# packages, PEERS_PROFILE a directory for profiles of ota-sim. Everything happens on the loopback and in a temporary directory.
+# Every run is printed to the error output as it ends. On a quiet machine with two
+# cores it all takes a quarter of an hour.
+#
+# PEERS names the clients to measure (all), PEERS_ROUNDS how often, PEERS_SIZES the
+# bytes of the two packages, PEERS_PROFILE a directory for profiles of ota-sim.
+# Everything happens on the loopback and in a temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +26,7 @@ mosquitto=${MOSQUITTO:-/usr/sbin/mosquitto}
 [ -x "$mosquitto" ] || { echo "$mosquitto is missing: apt-get install mosquitto" >&2; exit 1; }
 [ $# -gt 0 ] || set -- 2000 10000
 read -ra peers <<<"${PEERS:-ota-sim autopaho paho.mqtt.golang mqtt.js}"
+rounds=${PEERS_ROUNDS:-5}
 read -ra sizes <<<"${PEERS_SIZES:-131072 32768}"
 rate=1000
 port=${PEERS_PORT:-18884}
@@ -61,7 +67,7 @@ pack motor mcu 3_1 "${sizes[1]}"
 page() {
 	cat <<YAML
 scenario: peers
-duration: 10m
+duration: 30m
 fleet:
   - name: gateways
     count: $1
@@ -127,7 +133,7 @@ ended() { timeout "$2" tail --pid="$1" -s 0.1 -f /dev/null || { tail -n 5 platfo
 # idle PEER DEVICES prints the memory of a device that waits.
 idle() {
 	serve
-	page "$2" 9m >idle.yaml
+	page "$2" 29m >idle.yaml
 	start "$1" "$2" idle.yaml
 	local tries=0
 	until [ "$(connected)" -gt "$2" ]; do # and the platform
@@ -135,7 +141,7 @@ idle() {
 		sleep 1
 	done
 	sleep 10
-	awk -v n="$2" '$1 == "VmRSS:" { printf "%.1f", $2 / n }' "/proc/$client/status" >idle
+	awk -v n="$2" '$1 == "VmRSS:" { printf "%.1f", $2 / n }' "/proc/$client/status" >"idle.$1"
 	stop "$client" "$platform" "$broker"
 	pids=()
 }
@@ -148,7 +154,7 @@ upgrade() {
 	start "$1" "$2" run.yaml
 	watch "$client" &
 	local watcher=$!
-	ended "$platform" 300
+	ended "$platform" 1500
 	echo "$began $EPOCHREALTIME" | awk '{ printf "%.1f", $2 - $1 }' >seconds
 	wait "$platform" || { tail -n 5 platform.log client.log >&2; exit 1; }
 	ended "$client" 60
@@ -158,15 +164,31 @@ upgrade() {
 	pids=()
 }
 
+# measure PEER DEVICES adds a run to the client's file, and its idle memory if there is
+# none yet.
+measure() {
+	[ -s "idle.$1" ] || idle "$1" "$2"
+	upgrade "$1" "$2"
+	local memory ticks
+	read -r memory ticks <peak
+	awk -v n="$2" -v s="$(<seconds)" -v m="$memory" -v t="$ticks" -v hz="$(getconf CLK_TCK)" \
+		'BEGIN { printf "%.1f %.1f %.0f %.2f\n", m / n, s, n / s, t / hz / n * 1000 }' >>"runs.$1"
+	echo "$1, $2 devices: $(tail -n 1 "runs.$1" | awk '{ print $1 " KiB at most, " $2 " s, " $3 " upgrades/s, " $4 " ms" }')" >&2
+}
+
+# median FILE COLUMN prints the middle one of a column's numbers.
+median() { awk -v c="$2" '{ print $c }' "$1" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
 row() { printf '| %-16s | %8s | %9s | %9s | %8s | %10s | %7s |\n' "$@"; }
-row client devices 'idle, KiB' 'peak, KiB' seconds upgrades/s 'CPU, ms'
-row --- --- --- --- --- --- ---
 for count; do
+	rm -f idle.* runs.*
+	for ((round = 0; round < rounds; round++)); do
+		for peer in "${peers[@]}"; do measure "$peer" "$count"; done
+	done
+	row client devices 'idle, KiB' 'peak, KiB' seconds upgrades/s 'CPU, ms'
+	row --- --- --- --- --- --- ---
 	for peer in "${peers[@]}"; do
-		idle "$peer" "$count"
-		upgrade "$peer" "$count"
-		read -r memory ticks <peak
-		row "$peer" "$count" "$(<idle)" $(awk -v n="$count" -v s="$(<seconds)" -v m="$memory" -v t="$ticks" -v hz="$(getconf CLK_TCK)" \
-			'BEGIN { printf "%.1f %.1f %.0f %.2f", m / n, s, n / s, t / hz / n * 1000 }')
+		row "$peer" "$count" "$(<"idle.$peer")" "$(median "runs.$peer" 1)" "$(median "runs.$peer" 2)" \
+			"$(median "runs.$peer" 3)" "$(median "runs.$peer" 4)"
 	done
 done

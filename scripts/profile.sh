@@ -18,7 +18,7 @@ profile=${2:-}
 if [ -z "$profile" ]; then
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
-	PEERS=ota-sim PEERS_PROFILE=$dir scripts/peers.sh "$count"
+	PEERS=ota-sim PEERS_ROUNDS=1 PEERS_PROFILE=$dir scripts/peers.sh "$count"
 	profile=$dir/cpu.pprof
 	echo
 fi
