@@ -64,7 +64,7 @@ func studies() []study {
 		overSockets("components of 50 real devices", "component", few,
 			func(n int) scene { return scene{devices: 50, components: n} }),
 		overSockets("image of 10 real devices", "MiB", many, func(n int) scene { return scene{devices: 10, mib: n} }),
-		{name: "validate: fleets, plans, faults and rules", unit: "of each", sizes: many, measure: (*site).validate},
+		{name: "validate: fleets, plans, faults and rules, each", unit: "set", sizes: many, measure: (*site).validate},
 		{name: "validate: devices of a file", unit: "device", sizes: more, measure: (*site).validateListed},
 		{name: "report: devices", unit: "device", sizes: more, measure: (*site).report},
 		{name: "merge: devices in 4 shards", unit: "device", sizes: more[1:],

@@ -15,7 +15,8 @@ const (
 	boundMemory  = 1.2
 	leastCPU     = 0.0005 // s: less is noise, as is a share of what the fewest units cost
 	leastMemory  = 2.0    // MiB
-	noise        = 0.25
+	noiseCPU     = 0.25
+	noiseMemory  = 0.1
 	msPerSecond  = 1000
 	kibPerMiB    = 1024
 	digitsOfCost = 3
@@ -32,7 +33,7 @@ type row struct {
 	costs      []cost
 }
 
-func (r *row) slope(of func(cost) float64, least float64) slope {
+func (r *row) slope(of func(cost) float64, least, noise float64) slope {
 	points := make([]point, len(r.costs))
 	for i, c := range r.costs {
 		points[i] = point{float64(r.sizes[i]), of(c)}
@@ -40,8 +41,10 @@ func (r *row) slope(of func(cost) float64, least float64) slope {
 	return slopeOf(points, max(least, noise*points[0].cost))
 }
 
-func (r *row) cpu() slope    { return r.slope(func(c cost) float64 { return c.cpu }, leastCPU) }
-func (r *row) memory() slope { return r.slope(func(c cost) float64 { return c.memory }, leastMemory) }
+func (r *row) cpu() slope { return r.slope(func(c cost) float64 { return c.cpu }, leastCPU, noiseCPU) }
+func (r *row) memory() slope {
+	return r.slope(func(c cost) float64 { return c.memory }, leastMemory, noiseMemory)
+}
 
 // write writes the lines of a row: one of the processor's time and one of the memory.
 func (r *row) write(w io.Writer) {
@@ -73,7 +76,7 @@ func (s *slope) bend(unit string) string {
 	if s.knee == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d: %.1f times as much a %s", s.knee, s.times, unit)
+	return fmt.Sprintf("%d: %.1f times as much for a %s", s.knee, s.times, unit)
 }
 
 func digits(x float64) string {
