@@ -115,11 +115,12 @@ func (m *Machine) notice() {
 // situation says what the device does or waits for, and which part of the current
 // plan that is about.
 func (m *Machine) situation() (situation, int) {
+	t, working := m.active()
 	switch run := m.state.Run; {
 	case !m.booted:
 		return starting, 0
-	case m.working():
-		return m.doing()
+	case working:
+		return m.doing(t), t.i
 	case m.state.Paused != nil:
 		return inPause, 0
 	case run == nil && !m.connected:
@@ -150,26 +151,25 @@ func (m *Machine) answered() situation {
 	return ended
 }
 
-// doing is the situation of a plan in progress.
-func (m *Machine) doing() (situation, int) {
-	t, _ := m.active()
+// doing is the situation of a plan in progress, at one of its parts.
+func (m *Machine) doing(t task) situation {
 	switch {
 	case t.Step == StepTrial && t.healthy:
-		return m.proving(), t.i
+		return m.proving()
 	case t.Step == StepRevert && m.running == 0 && t.failed > 0:
-		return waitsToRollBack, t.i
+		return waitsToRollBack
 	case t.Step != StepNone:
-		return inStep, t.i
+		return inStep
 	case t.pkg == nil && !m.connected:
-		return waitsForLink, t.i
+		return waitsForLink
 	case t.pkg == nil:
-		return waitsForAddress, t.i
+		return waitsForAddress
 	case m.running == 0 && m.held(t).why != nothing:
-		return m.held(t).why, t.i
+		return m.held(t).why
 	case t.Status == ota.DownloadSucceeded:
-		return staged, t.i
+		return staged
 	}
-	return downloading, t.i
+	return downloading
 }
 
 // proving is the situation of a healthy version on trial.

@@ -130,7 +130,15 @@ type work struct {
 // New returns the machine of a device with the state that it last saved; nil
 // for a device that never saved one. Its first input must be Booted.
 func New(id ota.Identity, config *Config, saved *State) *Machine {
-	m := &Machine{id: id, config: config}
+	return new(Machine).Renew(id, config, saved)
+}
+
+// Renew makes of a machine that is not used any more that of a device, as New does, in
+// the memory that it has.
+func (m *Machine) Renew(id ota.Identity, config *Config, saved *State) *Machine {
+	sends, effects, out := m.sends[:0], m.effects[:0], m.out[:0]
+	*m = Machine{}
+	m.id, m.config, m.sends, m.effects, m.out = id, config, sends, effects, out
 	if saved != nil {
 		m.state = *saved.snapshot(nil)
 		m.outbox = reporter.Restore(saved.Reports)

@@ -88,8 +88,11 @@ func (m *Machine) held(t task) hold {
 
 // holding is what holds back the part whose turn it is.
 func (m *Machine) holding() hold {
+	if m.running != 0 {
+		return hold{}
+	}
 	t, found := m.active()
-	if m.running != 0 || !found || t.Step != StepNone || t.pkg == nil {
+	if !found || t.Step != StepNone || t.pkg == nil {
 		return hold{}
 	}
 	return m.held(t)

@@ -17,8 +17,11 @@ const (
 // waitsForURLs returns the part that cannot go on without download URLs; false if
 // there is none.
 func (m *Machine) waitsForURLs() (task, bool) {
+	if m.running != 0 || m.local() {
+		return task{}, false
+	}
 	t, found := m.active()
-	return t, found && m.running == 0 && t.needsPackage() && !m.local()
+	return t, found && t.needsPackage()
 }
 
 // refresh asks the platform for download URLs of a part, and again later if none
