@@ -33,6 +33,8 @@ var tables = map[string]string{
 	"test/harness.clock":                        "a pattern of times of day",
 	"test/harness.changing":                     "a pattern of what differs from run to run",
 	"simulator/verdict.kindNames":               "names of the kinds of events",
+	"simulator/verdict.powers":                  "of the prime of a hash",
+	"simulator/platform/engine.powers":          "of the prime of a hash",
 	"simulator/platform/engine.arrivalNames":    "names of what becomes of a report",
 	"simulator/platform/engine.sentences":       "texts of the plan log",
 	"simulator/platform/engine.tellingReasons":  "the order in which reasons are given",

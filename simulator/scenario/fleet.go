@@ -1,7 +1,7 @@
 package scenario
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"otafleet/firmware"
@@ -45,7 +45,8 @@ func (f *Fleet) Device(n int) string {
 	if d := f.Listed(n); d != nil {
 		return d.Key
 	}
-	return fmt.Sprintf("%s%s-%06d", f.keyPrefix, f.Name, n)
+	number := strconv.Itoa(n) // with zeros before it, up to six digits
+	return f.keyPrefix + f.Name + "-" + "000000"[min(len(number), 6):] + number
 }
 
 // Identity names the fleet's n-th device to the platform.

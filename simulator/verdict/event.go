@@ -48,29 +48,44 @@ func AnswerEvent(device string, answer *ota.Decision) Event {
 
 // contentHash sums up what a report says, so that a history need not hold it.
 func contentHash(r *ota.Report) uint64 {
-	const prime = 1099511628211
-	h := uint64(14695981039346656037)
-	mix := func(s string) {
-		for i := range len(s) {
-			h = (h ^ uint64(s[i])) * prime
-		}
-		h = (h ^ 0xff) * prime
-	}
-	number := func(n int64) {
-		for range 8 {
-			h = (h ^ uint64(byte(n))) * prime
-			n >>= 8
-		}
-	}
-	mix(r.Component)
-	mix(r.Version)
-	number(int64(r.Status))
-	number(int64(r.Attempt))
-	number(int64(r.Seq))
-	number(r.Time.UnixMilli())
+	h := fnv(14695981039346656037)
+	h.text(r.Component)
+	h.text(r.Version)
+	h.number(uint64(r.Status))
+	h.number(uint64(r.Attempt))
+	h.number(uint64(r.Seq))
+	h.number(uint64(r.Time.UnixMilli()))
 	if r.Failure != nil {
-		mix(string(r.Failure.Code))
-		mix(ota.Clip(r.Failure.Detail, ota.MaxDetail)) // as it is on its way
+		h.text(string(r.Failure.Code))
+		h.text(ota.Clip(r.Failure.Detail, ota.MaxDetail)) // as it is on its way
 	}
-	return h
+	return uint64(h)
+}
+
+// fnv is a 64-bit FNV-1a hash.
+type fnv uint64
+
+const prime fnv = 1099511628211
+
+// powers are those of the prime: what so many bytes of 0 make of a hash.
+var powers = [...]fnv{
+	1, 1099511628211, 956575116354345, 624165263380053675, 11527715348014283921,
+	913917546033277539, 15895002104753931833, 14218562807570617051, 2232315406967589409,
+}
+
+func (h *fnv) text(s string) {
+	for i := range len(s) {
+		*h = (*h ^ fnv(s[i])) * prime
+	}
+	*h = (*h ^ 0xff) * prime // ends the text
+}
+
+// number takes the eight bytes of a number, the lowest first. Most end in many of 0.
+func (h *fnv) number(n uint64) {
+	left := 8
+	for ; n != 0; left-- {
+		*h = (*h ^ fnv(n&0xff)) * prime
+		n >>= 8
+	}
+	*h *= powers[left]
 }
