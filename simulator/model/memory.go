@@ -19,6 +19,7 @@ type Memory struct {
 	packages []*ota.Package // kept URLs, one for each component
 	numbers  Numbers        // of the reports in saved states
 	working  int            // component in work; -1 if none
+	fresh    []*ota.Report  // of the last Save
 }
 
 // NewMemory is the memory of device n, from 1, which has never run. If its
@@ -34,9 +35,10 @@ func NewMemory(f *scenario.Fleet, n int) Memory {
 	return m
 }
 
-// Save keeps a state and returns its reports that no state before it had.
+// Save keeps a state and returns its reports that no state before it had, in a list that
+// is valid until the next call.
 func (m *Memory) Save(s *agent.State) (fresh []*ota.Report) {
-	m.State = s
+	m.State, m.fresh = s, m.fresh[:0]
 	for i := range s.Reports {
 		r := &s.Reports[i]
 		if !m.numbers.Raise(r.Plan, r.Seq) {
@@ -46,10 +48,10 @@ func (m *Memory) Save(s *agent.State) (fresh []*ota.Report) {
 		case ota.ReadyToDownload, ota.Downloading, ota.DownloadSucceeded, ota.Upgrading:
 			m.working = m.Component(r.Component)
 		}
-		fresh = append(fresh, r)
+		m.fresh = append(m.fresh, r)
 	}
 	m.numbers.Prune(s)
-	return fresh
+	return m.fresh
 }
 
 // Reports are those that the device has yet to deliver.

@@ -106,7 +106,7 @@ func (d *device) keep(s *agent.State) []*ota.Report {
 	}
 	s.Ended = d.world.shared.ended(s.Ended)
 	d.external.stored.Prune(s)
-	return d.Memory.Save(s)
+	return slices.Clone(d.Memory.Save(s)) // read without the lock
 }
 
 // KeepPackage keeps an address (agent.Desk).

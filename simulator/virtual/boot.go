@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"otafleet/agent"
 	"otafleet/firmware"
@@ -15,11 +16,10 @@ import (
 // that it has under way.
 type boot struct {
 	machine Brain
-	own     *agent.Machine // behind it
-	timer   uint64         // number of the last SetTimer
-	effect  *effect        // nil if none is under way
-	fetch   *fetch         // the effect, if it is a download
-	healthy []bool         // the components whose new version has passed its checks
+	timer   uint64  // number of the last SetTimer
+	effect  *effect // nil if none is under way
+	fetch   *fetch  // the effect, if it is a download
+	healthy []bool  // the components whose new version has passed its checks
 
 	inbox   []agent.Input // what has happened
 	taken   int           // of the inbox, that was handled
@@ -29,14 +29,30 @@ type boot struct {
 	failing bool          // the output being executed cannot write
 }
 
-// effect is one thing that the machine has asked for. Its result is of no use
-// when another one has taken its place.
-type effect struct{ _ byte }
+// effect is one thing that the machine has asked for, with what will come of it. That
+// is of no use when another one has taken its place.
+type effect struct {
+	device    *device
+	boot      *boot
+	activates *flash // nil for none
+	result    agent.Input
+}
+
+// happen ends the effect.
+func (e *effect) happen() {
+	if l := e.boot; e.device.current == l && l.effect == e {
+		l.effect = nil
+		if e.activates != nil {
+			e.activates.Activate()
+		}
+		e.device.handle(e.result)
+	}
+}
 
 // powerOn boots the device.
 func (d *device) powerOn() {
-	m := agent.New(d.ID, d.Config, d.Memory.State)
-	l := &boot{machine: d.world.think(m), own: m, healthy: make([]bool, len(d.flashes))}
+	d.own.Renew(d.ID, d.Config, d.Memory.State).Reclaim(d.older)
+	l := &boot{machine: d.world.think(d.own), healthy: make([]bool, len(d.flashes))}
 	d.current = l
 	d.hooks = d.Hooks(d.talk, d.deliver, d)
 	found := make([]agent.Found, len(d.Fleet.Components))
@@ -44,7 +60,7 @@ func (d *device) powerOn() {
 		version, _ := d.inspect(c.ID)
 		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.Memory.KeptPackage(c.ID)}
 	}
-	d.handle(agent.Booted{BootID: fmt.Sprint("boot-", d.boots), Components: found,
+	d.handle(agent.Booted{BootID: "boot-" + strconv.Itoa(d.boots), Components: found,
 		Readings: d.hooks.Sensors.Read(context.Background())})
 	if d.current == l {
 		d.talk.begin()
@@ -145,9 +161,7 @@ func (d *device) waitForDisk(l *boot, outputs []agent.Output) {
 func (d *device) execute(l *boot, out agent.Output) {
 	switch out := out.(type) {
 	case agent.Save:
-		before := d.Memory.State
 		d.save(out.State)
-		l.own.Reclaim(before)
 	case agent.Send:
 		d.watchSend(out.Message)
 		d.hooks.Link.Send(out.Message)
@@ -251,15 +265,8 @@ func (d *device) activate(l *boot, out agent.Activate) {
 		return
 	}
 	f := &d.flashes[d.Memory.Component(out.Job.Component)]
-	e := &effect{}
-	l.effect = e
-	d.world.after(f.install, func() {
-		if d.current == l && l.effect == e {
-			l.effect = nil
-			f.Activate()
-			d.handle(agent.Activated{Op: out.Op, Restart: restart})
-		}
-	})
+	l.effect = &effect{d, l, f, agent.Activated{Op: out.Op, Restart: restart}}
+	d.world.queue.put(d.world.now+f.install, l.effect)
 }
 
 // checkHealth asks the component for its version, then the device for its
@@ -278,12 +285,6 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 // finish hands over the result of an effect that takes no time, when what is
 // under way has been done.
 func (d *device) finish(l *boot, result agent.Input) {
-	e := &effect{}
-	l.effect = e
-	d.world.after(0, func() {
-		if d.current == l && l.effect == e {
-			l.effect = nil
-			d.handle(result)
-		}
-	})
+	l.effect = &effect{device: d, boot: l, result: result}
+	d.world.queue.put(d.world.now, l.effect)
 }

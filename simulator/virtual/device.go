@@ -33,21 +33,24 @@ type device struct {
 	gone     bool          // no power ever again
 
 	current *boot // nil without power
-	hooks   fault.Hooks
+
+	own           *agent.Machine // of this boot or the last one
+	older, oldest *agent.State   // whose memory the states to come may use; nil for none
+	hooks         fault.Hooks
 }
 
 // newDevice makes a device, without power.
 func newDevice(w *world, m model.Member) *device {
-	d := &device{Device: model.NewDevice(m, w.run.seed, w.run.machines, w.faults), world: w,
-		flashes: make([]flash, len(m.Fleet.Components))}
+	d := w.tools.device()
+	d.Device, d.world = model.NewDevice(m, w.run.seed, w.run.machines, w.faults), w
 	d.random = newRandom(w.run.seed, d.ID.Device)
 	d.link = &link{world: w, line: model.NewLine(&m.Fleet.Link, w.run.seed, d.ID.Device), speakers: []*device{d},
 		random: newRandom(w.run.seed+1, d.ID.Device)}
 	d.session.device = d
 	d.talk = w.run.converse(d)
 	for i := range m.Fleet.Components {
-		d.flashes[i] = flash{Slots: model.FactorySlots(m.Fleet, m.N, i), install: model.InstallTime(m.Fleet, w.run.seed,
-			d.ID.Device, i)}
+		d.flashes = append(d.flashes, flash{Slots: model.FactorySlots(m.Fleet, m.N, i),
+			install: model.InstallTime(m.Fleet, w.run.seed, d.ID.Device, i)})
 	}
 	return d
 }
@@ -101,8 +104,12 @@ func (d *device) arrive(j *verdict.Judge) {
 	d.powerOn()
 }
 
-// save keeps the machine's state, and tells of the reports that are new in it.
+// save keeps the machine's state, tells of the reports that are new in it, and gives the
+// machine the memory of the state before.
 func (d *device) save(s *agent.State) {
+	if d.older = d.Memory.State; d.older == nil {
+		d.older, d.oldest = d.oldest, nil
+	}
 	for _, r := range d.Memory.Save(s) {
 		if e, untrue := d.Untrue(s, r, d.runs); untrue {
 			d.record(e)
@@ -110,6 +117,7 @@ func (d *device) save(s *agent.State) {
 		d.record(verdict.ReportEvent(0, verdict.Numbered, d.ID.Device, r))
 		d.hooks.Reported(r)
 	}
+	d.own.Reclaim(d.older)
 }
 
 // Busy is the component in work (fault.Control).

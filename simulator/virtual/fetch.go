@@ -104,11 +104,23 @@ func (f *fetch) tell() {
 
 // later does something after a time, if the download is still under way.
 func (f *fetch) later(delay time.Duration, do func()) {
-	f.device.world.after(delay, func() {
-		if f.current() {
-			do()
-		}
-	})
+	f.device.world.queue.put(f.device.world.now+delay, &step{fetch: f, do: do})
+}
+
+// step is what a download does next.
+type step struct {
+	fetch  *fetch
+	answer *answer // that is still awaited then; nil for any
+	number int     // of what was planned for it
+	do     func()
+}
+
+// happen takes the step, if the download is still under way, its answer is still awaited
+// and nothing else was planned for that meanwhile.
+func (s *step) happen() {
+	if s.fetch.current() && (s.answer == nil || s.fetch.answer == s.answer && s.answer.planned == s.number) {
+		s.do()
+	}
 }
 
 // next asks for what is missing, or ends.
@@ -218,12 +230,7 @@ func stalled() *refusal {
 // else was planned for it meanwhile.
 func (f *fetch) at(a *answer, delay time.Duration, do func()) {
 	a.planned++
-	number := a.planned
-	f.later(delay, func() {
-		if f.answer == a && a.planned == number {
-			do()
-		}
-	})
+	f.device.world.queue.put(f.device.world.now+delay, &step{f, a, a.planned, do})
 }
 
 // begin judges the head of an answer.

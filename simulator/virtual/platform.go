@@ -20,13 +20,17 @@ type platform struct {
 	brokerDown bool
 	storeDown  bool
 	revoked    time.Duration // addresses issued before then are refused
+
+	next  time.Duration // when the engine wants to be called, since the start of the run
+	waits bool          // whether it wants that
 }
 
 // prepare makes the engine, with the scenario's packages and plans. A plan that has
 // not all of the world's devices is edited: the other worlds' is another one.
 func (p *platform) prepare(devices []model.Member) {
 	r := p.world.run
-	p.engine = r.platform.Fork()
+	p.engine = r.platform.Fork(p.world.tools.engine)
+	p.execute(nil)
 	for i := range r.scenario.Plans {
 		if plan := &r.scenario.Plans[i]; plan.Repeat == nil && len(model.Excluded(plan, devices)) > 0 {
 			p.command(engine.EditPlan{Plan: model.PlanSpec(r.scenario, plan, r.epoch, devices)})
@@ -59,13 +63,7 @@ func (p *platform) command(cmd engine.Command) {
 }
 
 // nextTick is when the engine wants to be called, since the start of the run.
-func (p *platform) nextTick() (time.Duration, bool) {
-	next := p.engine.NextTick()
-	if next.IsZero() || p.down {
-		return 0, false
-	}
-	return next.Sub(p.world.run.epoch), true
-}
+func (p *platform) nextTick() (time.Duration, bool) { return p.next, p.waits && !p.down }
 
 func (p *platform) tick() { p.execute(p.engine.Handle(p.world.clock(), engine.Tick{})) }
 
@@ -92,8 +90,11 @@ func (p *platform) back() {
 	}
 }
 
-// execute sends what the engine wants sent and records what happened.
+// execute sends what the engine wants sent and records what happened, whenever the
+// engine has done something.
 func (p *platform) execute(outputs []engine.Output) {
+	next := p.engine.NextTick()
+	p.next, p.waits = next.Sub(p.world.run.epoch), !next.IsZero()
 	for _, out := range outputs {
 		switch out := out.(type) {
 		case engine.Send:

@@ -13,25 +13,41 @@ type queue struct {
 type event struct {
 	at    time.Duration // since the start of the run
 	order uint64
-	do    func()
+	what  due
 }
+
+// due is what a queue holds: a function, or a value that has what it needs. The
+// frequent ones are such values, which take one object where a function takes two, or
+// none where they are used again.
+type due interface{ happen() }
+
+// doing is a function that happens.
+type doing func()
+
+func (do doing) happen() { do() }
 
 func (e *event) before(other *event) bool {
 	return e.at < other.at || e.at == other.at && e.order < other.order
 }
 
-// add lets something happen at a time.
-func (q *queue) add(at time.Duration, do func()) {
-	q.heap = append(q.heap, event{at, q.next, do})
+// add lets something be done at a time.
+func (q *queue) add(at time.Duration, do func()) { q.put(at, doing(do)) }
+
+// put lets something happen at a time.
+func (q *queue) put(at time.Duration, what due) {
+	fresh := event{at, q.next, what}
+	q.heap = append(q.heap, fresh)
 	q.next++
-	for i := len(q.heap) - 1; i > 0; {
+	i := len(q.heap) - 1
+	for i > 0 {
 		parent := (i - 1) / 2
-		if !q.heap[i].before(&q.heap[parent]) {
-			return
+		if !fresh.before(&q.heap[parent]) {
+			break
 		}
-		q.heap[i], q.heap[parent] = q.heap[parent], q.heap[i]
+		q.heap[i] = q.heap[parent]
 		i = parent
 	}
+	q.heap[i] = fresh
 }
 
 // peek is when the next event comes; false if there is none.
@@ -43,24 +59,32 @@ func (q *queue) peek() (time.Duration, bool) {
 }
 
 // take removes the earliest event. There must be one.
-func (q *queue) take() func() {
-	do := q.heap[0].do
+func (q *queue) take() due {
+	what := q.heap[0].what
 	last := len(q.heap) - 1
-	q.heap[0] = q.heap[last]
+	moved := q.heap[last]
 	q.heap[last] = event{}
 	q.heap = q.heap[:last]
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= last {
-			return do
-		}
+	if last == 0 {
+		return what
+	}
+	i := 0
+	for child := 1; child < last; child = 2*i + 1 {
 		if child+1 < last && q.heap[child+1].before(&q.heap[child]) {
 			child++
 		}
-		if !q.heap[child].before(&q.heap[i]) {
-			return do
+		if !q.heap[child].before(&moved) {
+			break
 		}
-		q.heap[i], q.heap[child] = q.heap[child], q.heap[i]
+		q.heap[i] = q.heap[child]
 		i = child
 	}
+	q.heap[i] = moved
+	return what
+}
+
+// emptied is a queue that holds nothing, in the memory of this one.
+func (q *queue) emptied() queue {
+	clear(q.heap)
+	return queue{heap: q.heap[:0]}
 }

@@ -261,8 +261,17 @@ type session struct {
 
 // held is a message that the broker does not know to be delivered.
 type held struct {
+	session   *session
+	conn      *conn // over which it is sent; nil before
 	message   ota.Down
 	delivered time.Duration // when it reached the device; negative before
+}
+
+// upward is a message of a device on its way to the platform.
+type upward struct {
+	session *session
+	conn    *conn // over which it goes
+	message ota.Up
 }
 
 var _ conversation = (*session)(nil)
@@ -344,7 +353,7 @@ func (s *session) publish(m ota.Down) {
 		return
 	}
 	s.prune()
-	h := &held{message: m, delivered: -1}
+	h := &held{session: s, message: m, delivered: -1}
 	s.kept = append(s.kept, h)
 	if s.up {
 		s.transmit(h)
@@ -366,15 +375,17 @@ func (s *session) prune() {
 // transmit sends a message over the link, behind those before it.
 func (s *session) transmit(h *held) {
 	w, l := s.device.world, s.device.link
-	conn := l.conn
+	h.conn = l.conn
 	l.lastDown = max(l.lastDown, w.now+l.delay(), l.still())
-	w.queue.add(l.lastDown, func() {
-		if conn.lost || !s.up {
-			return
-		}
-		h.delivered = w.now
-		s.device.hooks.Deliver(agent.Received{Message: h.message})
-	})
+	w.queue.put(l.lastDown, h)
+}
+
+// happen delivers the message.
+func (h *held) happen() {
+	if d := h.session.device; !h.conn.lost && h.session.up {
+		h.delivered = d.world.now
+		d.hooks.Deliver(agent.Received{Message: h.message})
+	}
 }
 
 // Send sends a message to the platform (agent.Link). Without a connection it is
@@ -384,11 +395,17 @@ func (s *session) Send(m ota.Up) {
 	if !s.up {
 		return
 	}
-	conn := l.conn
 	l.lastUp = max(l.lastUp, l.sent(m)+l.delay(), l.still())
-	w.queue.add(l.lastUp, func() {
-		if !conn.lost {
-			w.platform.receive(s.device.ID, m)
-		}
-	})
+	u := last(&w.tools.ups)
+	*u = upward{s, l.conn, m}
+	w.queue.put(l.lastUp, u)
+}
+
+// happen lets the message arrive.
+func (u *upward) happen() {
+	d, m, lost := u.session.device, u.message, u.conn.lost
+	d.world.tools.arrived(u)
+	if !lost {
+		d.world.platform.receive(d.ID, m)
+	}
 }

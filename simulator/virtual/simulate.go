@@ -80,14 +80,14 @@ func (c *workers) work(ctx context.Context, workers int, sizes []verdict.FleetSi
 
 // worker runs worlds until none is left, and adds what it has seen.
 func (c *workers) worker(ctx context.Context) {
-	j := verdict.NewJudge(c.run.scenario, verdict.WithLogs)
+	j, with := verdict.NewJudge(c.run.scenario, verdict.WithLogs), &tools{}
 	for ctx.Err() == nil {
 		taken := c.take(batch)
 		if len(taken) == 0 {
 			break
 		}
 		for i := range taken {
-			c.one(j, &taken[i])
+			c.one(j, &taken[i], with)
 		}
 	}
 	figures := j.Figures(nil)
@@ -97,8 +97,8 @@ func (c *workers) worker(ctx context.Context) {
 }
 
 // one runs the world of a group.
-func (c *workers) one(j *verdict.Judge, g *model.Group) {
-	w := newWorld(c.run, j, g, c.history != nil)
+func (c *workers) one(j *verdict.Judge, g *model.Group, with *tools) {
+	w := newWorld(c.run, j, g, c.history != nil, with)
 	w.sink = c.history
 	w.play()
 	c.note(&w.refused)
@@ -112,6 +112,7 @@ func (c *workers) one(j *verdict.Judge, g *model.Group) {
 		}
 		c.ended.Add(1)
 	}
+	with.keep(w)
 }
 
 // note keeps the orders that a world's platform did not carry out. Every world has a

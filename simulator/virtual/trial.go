@@ -57,7 +57,7 @@ const busiest = 100_000
 // Play plays one world to its end. mind gives each start of a device its brain;
 // nil means the agent's own machine.
 func (t *Trials) Play(world int, probe Probe, mind func(*agent.Machine) Brain) []Outcome {
-	w := newWorld(t.run, nil, &t.groups[world], true)
+	w := newWorld(t.run, nil, &t.groups[world], true, &tools{})
 	w.probe, w.mind, w.limit = probe, mind, busiest
 	w.play()
 	outcomes := make([]Outcome, len(w.devices))

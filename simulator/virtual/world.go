@@ -31,6 +31,9 @@ type world struct {
 	hawkBit  *hawkbit.Handler // nil without devices that speak its dialect
 	devices  []*device        // the gateway first
 	refused  model.Refusals
+	tools    *tools
+	dayAt    time.Duration // when clock was last asked, as the time since the start
+	day      time.Time     // and as the time of day
 }
 
 // after lets something happen after a time.
@@ -46,7 +49,12 @@ func (w *world) aside(delay time.Duration, do func()) {
 }
 
 // clock is the time of day.
-func (w *world) clock() time.Time { return w.run.epoch.Add(w.now) }
+func (w *world) clock() time.Time {
+	if w.dayAt != w.now {
+		w.dayAt, w.day = w.now, w.run.epoch.Add(w.now)
+	}
+	return w.day
+}
 
 // play lets everything happen until nothing more can, or the scenario's
 // duration is over.
@@ -70,7 +78,7 @@ func (w *world) play() {
 		}
 		w.limit--
 		w.now = at
-		next.take()()
+		next.take().happen()
 	}
 	if w.limit != 0 && !w.settled() {
 		w.now = end // nothing happened any more, or it would have been too late
@@ -131,9 +139,11 @@ func (w *world) look(d *device, out agent.Output) Trouble {
 	return w.probe.Output(w.now, d.ID.Device, d.outputs, out)
 }
 
-// newWorld makes the world of one gateway or device. j judges them, unless it is nil.
-func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool) *world {
-	w := &world{run: r, keep: keep, limit: -1}
+// newWorld makes the world of one gateway or device with the tools of whoever runs it.
+// j judges them, unless it is nil.
+func newWorld(r *run, j *verdict.Judge, group *model.Group, keep bool, with *tools) *world {
+	w := &with.world
+	*w = world{run: r, keep: keep, limit: -1, tools: with, queue: with.queue, devices: w.devices[:0], day: r.epoch}
 	w.faults = fault.NewSet(r.scenario, r.seed, w.fired)
 	w.faults.Sign = r.sign
 	w.platform.world = w

@@ -47,7 +47,11 @@ func (d *device) identity() ota.Identity {
 func (e *Engine) product(key string) *product {
 	p := e.products[key]
 	if p == nil {
-		p = &product{key: key, byKey: map[string]*device{}}
+		p = take(&e.unused.products)
+		p.key = key
+		if p.byKey == nil {
+			p.byKey = map[string]*device{}
+		}
 		e.products[key] = p
 	}
 	return p
@@ -56,17 +60,20 @@ func (e *Engine) product(key string) *product {
 // device finds a device and takes in one that is new; nil if the identity is
 // not one, or the engine remembers no more devices.
 func (e *Engine) device(id ota.Identity) *device {
-	if p := e.products[id.Product]; p != nil {
-		if d := p.byKey[id.Device]; d != nil {
-			return d
-		}
+	if d := e.last; d != nil && d.key == id.Device && d.product.key == id.Product {
+		return d // which often goes on
+	}
+	if d := e.known(id); d != nil {
+		e.last = d
+		return d
 	}
 	if !ota.ValidKey(id.Product) || !ota.ValidKey(id.Device) || e.devices >= e.maxDevices {
 		return nil
 	}
 	e.devices++
 	p := e.product(id.Product)
-	d := &device{product: p, key: strings.Clone(id.Device), index: len(p.devices)}
+	d := take(&e.unused.devices)
+	d.product, d.key, d.index = p, strings.Clone(id.Device), len(p.devices)
 	p.byKey[d.key] = d
 	p.devices = append(p.devices, d)
 	for _, plan := range p.plans {
@@ -157,8 +164,10 @@ func (e *Engine) learn(d *device, in *ota.Inventory) {
 	}
 	d.components = d.components[:n]
 	for i, c := range in.Components[:n] {
-		d.components[i] = installed{
-			e.words.share(c.ID), e.words.share(c.Version), ota.ComponentType(e.words.share(string(c.Type))),
+		if d.components[i] != (installed{c.ID, c.Version, c.Type}) {
+			d.components[i] = installed{
+				e.words.share(c.ID), e.words.share(c.Version), ota.ComponentType(e.words.share(string(c.Type))),
+			}
 		}
 	}
 }
@@ -169,8 +178,8 @@ func (e *Engine) learnVersion(d *device, component, version string) {
 		return
 	}
 	for i := range d.components {
-		if d.components[i].id == component {
-			d.components[i].version = e.words.share(version)
+		if c := &d.components[i]; c.id == component && c.version != version {
+			c.version = e.words.share(version)
 		}
 	}
 }

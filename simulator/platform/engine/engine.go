@@ -25,6 +25,9 @@ type Engine struct {
 	numbered, activated, added int       // plans and packages so far
 	kept                       kept
 	out                        []Output // what the current call returns; reused by the next one
+	last                       *device  // that was heard of; nil before the first
+	unused                     unused
+	line                       []byte // text of a log line; reused by the next one
 }
 
 // New returns a platform that knows no package, plan or device.

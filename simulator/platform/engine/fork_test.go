@@ -18,8 +18,10 @@ func TestFork(t *testing.T) {
 	s := newScript(t)
 	s.all(setup)
 	original, began := s.engine, s.now
-	for range 2 {
-		s.engine, s.now, s.devices, s.trace = original.Fork(), began, map[string]*scripted{}, nil
+	var used *engine.Engine
+	for range 3 { // the second and the third in the memory of the one before
+		used = original.Fork(used)
+		s.engine, s.now, s.devices, s.trace = used, began, map[string]*scripted{}, nil
 		s.all(story)
 		assert.Equal(t, straight, strings.Join(s.trace, " "))
 	}

@@ -179,11 +179,17 @@ func digest(r *ota.Report) uint32 {
 
 type fnv uint32
 
+// powers are those of FNV's prime: what so many bytes of 0 make of a hash.
+var powers = [...]fnv{1, 16777619, 637696617, 1055306571, 1345077009, 1185368003, 4233492473, 878009595, 1566662433}
+
+// number takes the eight bytes of a number, the lowest first. Most end in many of 0.
 func (h *fnv) number(n uint64) {
-	for range 8 {
+	left := 8
+	for ; n != 0; left-- {
 		*h = (*h ^ fnv(n&0xff)) * 16777619
 		n >>= 8
 	}
+	*h *= powers[left]
 }
 
 func (h *fnv) text(s string) {

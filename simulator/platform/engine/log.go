@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"strings"
 
 	"otafleet/internal/ota"
 )
@@ -85,20 +84,22 @@ func (e *Engine) note(t *task, line entry) {
 
 // versionsNote is the number of a line that lists what a device runs.
 func (e *Engine) versionsNote(d *device) uint32 {
-	var b strings.Builder
+	b := e.line[:0]
 	for i, c := range d.components {
-		if b.Len()+len(c.id)+len(c.version) > maxWord-len(", …  ") {
-			b.WriteString(", …")
+		if len(b)+len(c.id)+len(c.version) > maxWord-len(", …  ") {
+			b = append(b, ", …"...)
 			break
 		}
 		if i > 0 {
-			b.WriteString(", ")
+			b = append(b, ", "...)
 		}
-		b.WriteString(c.id)
-		b.WriteByte(' ')
-		b.WriteString(c.version)
+		b = append(append(append(b, c.id...), ' '), c.version...)
 	}
-	return e.words.number(b.String())
+	e.line = b
+	if n, known := e.words.numbers[string(b)]; known {
+		return n // which takes no string
+	}
+	return e.words.number(string(b))
 }
 
 func (e *Engine) codeNote(f *ota.Failure) uint32 {

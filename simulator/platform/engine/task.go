@@ -106,7 +106,9 @@ func (e *Engine) taskFor(p *plan, d *device) *task {
 }
 
 func (e *Engine) addTask(p *plan, d *device) *task {
-	t := &task{device: d, plan: p, parts: make([]part, len(p.components)), attempt: 1, current: -1}
+	t := take(&e.unused.tasks)
+	t.device, t.plan, t.attempt, t.current = d, p, 1, -1
+	t.parts = append(t.parts, make([]part, len(p.components))...)
 	if p.status.closed() {
 		t.status = p.untouched()
 		if !p.covers(d) {
