@@ -140,11 +140,10 @@ type family struct {
 	behind []*device
 }
 
-// families gives the devices that have been heard of in the filter's order.
-func (e *Engine) families(f FleetFilter) []*family {
-	var all []*family
-	of := map[*device]*family{}
-	var behind []*device
+// families gives the devices that have been heard of in the filter's order. A page shows
+// few of them, so that little is made for each: those behind gateways share one array.
+func (e *Engine) families(f FleetFilter) []family {
+	var heads, behind []*device
 	for _, p := range e.productsByKey() {
 		for _, d := range p.order() {
 			switch {
@@ -152,25 +151,54 @@ func (e *Engine) families(f FleetFilter) []*family {
 			case d.via != "":
 				behind = append(behind, d)
 			default:
-				of[d] = &family{head: d}
-				all = append(all, of[d])
+				heads = append(heads, d)
 			}
 		}
 	}
-	for _, d := range behind {
-		if g := of[e.gatewayOf(d)]; g != nil {
-			g.behind = append(g.behind, d)
-		} else {
-			all = append(all, &family{head: d}) // its gateway has said nothing itself
-		}
+	all, at := make([]family, len(heads)), make(map[*device]*family, len(heads))
+	for i, d := range heads {
+		all[i].head = d
+		at[d] = &all[i]
 	}
-	f.sort(all, len(behind) > 0)
+	of, sizes := e.gatewaysOf(behind), make(map[*family]int, len(heads))
+	for _, g := range of {
+		sizes[at[g]]++
+	}
+	room := make([]*device, len(behind))
+	var orphans []family
+	for i, d := range behind {
+		g := at[of[i]]
+		switch {
+		case g == nil: // its gateway has said nothing itself
+			orphans = append(orphans, family{head: d})
+			continue
+		case g.behind == nil:
+			g.behind, room = room[:0:sizes[g]], room[sizes[g]:]
+		}
+		g.behind = append(g.behind, d)
+	}
+	all = append(all, orphans...)
+	f.sort(all, len(orphans) > 0)
 	return all
 }
 
-// sort puts families, which come by key but for those without a gateway, into the
-// filter's order.
-func (f *FleetFilter) sort(all []*family, mixed bool) {
+// gatewaysOf finds the gateway of each device; nil for one that is not known. Those behind
+// one gateway mostly follow each other.
+func (e *Engine) gatewaysOf(behind []*device) []*device {
+	all := make([]*device, len(behind))
+	for i, d := range behind {
+		if i > 0 && d.via == behind[i-1].via && d.product == behind[i-1].product {
+			all[i] = all[i-1]
+		} else {
+			all[i] = e.gatewayOf(d)
+		}
+	}
+	return all
+}
+
+// sort puts families, which come by key, into the filter's order. mixed says that some
+// devices follow whose gateway is not known.
+func (f *FleetFilter) sort(all []family, mixed bool) {
 	byKey := func(a, b *device) int {
 		if order := strings.Compare(a.product.key, b.product.key); order != 0 {
 			return order
@@ -192,7 +220,7 @@ func (f *FleetFilter) sort(all []*family, mixed bool) {
 		forwards := compare
 		compare = func(a, b *device) int { return forwards(b, a) }
 	}
-	slices.SortStableFunc(all, func(a, b *family) int { return compare(a.head, b.head) })
+	slices.SortStableFunc(all, func(a, b family) int { return compare(a.head, b.head) })
 	for _, g := range all {
 		slices.SortStableFunc(g.behind, compare)
 	}

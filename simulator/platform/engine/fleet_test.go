@@ -152,3 +152,19 @@ func BenchmarkListOfTheFleet(b *testing.B) {
 		})
 	}
 }
+
+// A page shows few of the devices, however many there are: what is allocated for it does not
+// grow with them, but for the lists as wholes.
+func TestFleetAllocatesLittleForEachDevice(t *testing.T) {
+	const devices, most = 5000, 300
+	s := newScript(t)
+	for i := range devices {
+		via := ""
+		if i%10 > 0 {
+			via = fmt.Sprint("gw-", i-i%10)
+		}
+		s.say("gw", fmt.Sprint("gw-", i), via, "1")
+	}
+	allocated := testing.AllocsPerRun(5, func() { s.engine.Fleet(engine.FleetFilter{Sort: engine.ByLast, Limit: 50}) })
+	assert.Less(t, allocated, float64(most))
+}
