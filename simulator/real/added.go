@@ -2,6 +2,7 @@ package real
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"otafleet/simulator/verdict"
@@ -12,8 +13,11 @@ import (
 const mostAdded = 1000
 
 // added is the events of a run that wait for the judge, in the order of their time. Its
-// lock is held for no longer than it takes to add one.
+// lock is held for no longer than it takes to add one, and not taken to see that there
+// are none.
 type added struct {
+	n atomic.Int64 // of events
+
 	mu     sync.Mutex // guards the following
 	began  time.Time
 	events []verdict.Event
@@ -40,23 +44,23 @@ func (a *added) put(e verdict.Event) (many bool) {
 	defer a.mu.Unlock()
 	e.At = time.Since(a.began)
 	a.events = append(a.events, e)
-	return len(a.events) > mostAdded
+	return a.n.Add(1) > mostAdded
 }
 
 // any reports whether one waits.
-func (a *added) any() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.events) > 0
-}
+func (a *added) any() bool { return a.n.Load() > 0 }
 
 // take returns those that wait. Their memory is the caller's, who gives that of an
 // earlier call back.
 func (a *added) take(before []verdict.Event) []verdict.Event {
 	clear(before) // their texts are garbage
+	if !a.any() {
+		return before[:0]
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	taken := a.events
 	a.events = before[:0]
+	a.n.Store(0)
 	return taken
 }
