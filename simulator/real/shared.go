@@ -2,6 +2,7 @@ package real
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -90,7 +91,7 @@ func (s *shared) ended(list []agent.Ended) []agent.Ended {
 // that is good once: to the same envelope there is always the same answer.
 func (s *shared) opener(open func(ota.Envelope) (*ota.Manifest, error)) func(ota.Envelope) (*ota.Manifest, error) {
 	return func(e ota.Envelope) (*ota.Manifest, error) {
-		key := digestOf(e)
+		key := envelopeKey(&e)
 		s.mu.Lock()
 		m := s.manifests[key]
 		s.mu.Unlock()
@@ -122,9 +123,28 @@ func (s *shared) keep(key ota.Digest, m *ota.Manifest) {
 	s.chunks += chunks
 }
 
-// digestOf is over all that a message says: of an envelope, its signatures too.
-func digestOf(message any) ota.Digest {
+// envelopeKey is over all that an envelope says, its signatures too. Each part has its
+// length before it.
+func envelopeKey(e *ota.Envelope) ota.Digest {
 	h := sha256.New()
-	_ = json.NewEncoder(h).Encode(message) // it is text, numbers and bytes, and a hash takes anything
+	var length [8]byte
+	add := func(part []byte) {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		h.Write(length[:])
+		h.Write(part)
+	}
+	add([]byte(e.PayloadType))
+	add(e.Payload)
+	for _, s := range e.Signatures {
+		add([]byte(s.KeyID))
+		add(s.Sig)
+	}
+	return ota.Digest(h.Sum(nil))
+}
+
+// digestOf is over all that a plan says.
+func digestOf(plan *ota.Plan) ota.Digest {
+	h := sha256.New()
+	_ = json.NewEncoder(h).Encode(plan) // it is text and numbers, and a hash takes anything
 	return ota.Digest(h.Sum(nil))
 }
