@@ -26,7 +26,7 @@ const (
 )
 
 // patience is how long one program may take.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 // site is where programs run.
 type site struct {

@@ -93,12 +93,13 @@ func virtual(name, unit string, sizes []int, of func(int) scene) study {
 		measure: func(s *site, n int) (cost, error) { return s.scene(of(n), "--virtual") }}
 }
 
-// overSockets is a study of scenes in the real world.
+// overSockets is a study of scenes in the real world. At a broker that keeps sessions the
+// devices of each size are others.
 func overSockets(name, unit string, sizes []int, of func(int) scene) study {
 	return study{name: name, unit: unit, sizes: sizes, measure: func(s *site, n int) (cost, error) {
-		if s.broker != "" {
-			return s.scene(of(n), "--broker", s.broker, "--fake-platform")
+		if s.broker == "" {
+			return s.scene(of(n))
 		}
-		return s.scene(of(n))
+		return s.scene(of(n), "--broker", s.broker, "--fake-platform", "--key-prefix", fmt.Sprintf("%s%d-", unit, n))
 	}}
 }
