@@ -47,8 +47,10 @@ func (d *device) boot() *boot {
 	l := &boot{cancel: cancel}
 	hooks := d.Hooks(late(func(m ota.Up) { d.send(l, m) }), func(in agent.Input) { d.deliver(l, in) }, d)
 	l.sensors, l.hear, l.request = hooks.Sensors, hooks.Deliver, hooks.Request
-	l.runner = agent.NewRunner(agent.New(d.ID, d.Config, d.Memory.State), agent.Ports{
-		Link: hooks.Link, Store: store{d, hooks.Reported}, URLCache: d, Fetcher: meter{d.world.fetcher, d, hooks.Clock},
+	machine := agent.New(d.ID, d.Config, d.Memory.State)
+	l.runner = agent.NewRunner(machine, agent.Ports{
+		Link: hooks.Link, Store: store{d, machine, hooks.Reported}, URLCache: d,
+		Fetcher:   meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d,
 		Sensors: hooks.Sensors,
 		Now:     func() time.Time { return hooks.Clock(time.Now()) },

@@ -81,12 +81,16 @@ func (d *device) violation(text string) { d.record(verdict.Event{Kind: verdict.V
 // store is the device's memory as one boot writes it.
 type store struct {
 	device   *device
+	machine  *agent.Machine    // of the boot, which calls from one goroutine at a time
 	reported func(*ota.Report) // called with each report that is new in a state
 }
 
 // Save keeps the machine's state (agent.Store).
 func (j store) Save(s *agent.State) error {
-	reports := j.device.keep(s)
+	reports, before := j.device.keep(s)
+	if before != s {
+		j.machine.Reclaim(before)
+	}
 	for _, r := range reports {
 		if e, untrue := j.device.Untrue(s, r, j.device.runs); untrue {
 			j.device.record(e)
@@ -97,16 +101,18 @@ func (j store) Save(s *agent.State) error {
 	return nil
 }
 
-// keep keeps a state and returns the reports that no state before it had.
-func (d *device) keep(s *agent.State) []*ota.Report {
+// keep keeps a state and returns the reports that no state before it had, and the state
+// in whose place it is: nothing reads that any more.
+func (d *device) keep(s *agent.State) (fresh []*ota.Report, before *agent.State) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	before = d.Memory.State
 	if s.Run != nil && d.world.byAcks() {
 		d.external.had(s.Run.Plan)
 	}
 	s.Ended = d.world.shared.ended(s.Ended)
 	d.external.stored.Prune(s)
-	return slices.Clone(d.Memory.Save(s)) // read without the lock
+	return slices.Clone(d.Memory.Save(s)), before // read without the lock
 }
 
 // KeepPackage keeps an address (agent.Desk).

@@ -116,12 +116,19 @@ func (d *device) TakeSession() { d.world.attempt(d.world.platform.TakeSession(d.
 
 // EndPlan ends the plan that the device has in hand (fault.Platform).
 func (d *device) EndPlan() {
-	d.mu.Lock()
-	s := d.Memory.State
-	d.mu.Unlock()
-	if s != nil && s.Run != nil {
-		d.world.command(engine.Abandon{Plan: d.names.of(s.Run.Plan.ID), Device: d.ID.Device})
+	if plan := d.inHand(); plan != "" {
+		d.world.command(engine.Abandon{Plan: d.names.of(plan), Device: d.ID.Device})
 	}
+}
+
+// inHand is the plan that the device has in hand; empty for none.
+func (d *device) inHand() (plan string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.Memory.State; s != nil && s.Run != nil {
+		plan = s.Run.Plan.ID
+	}
+	return plan
 }
 
 // LoseLink lets no connection up ever again (fault.Network).

@@ -48,7 +48,7 @@ func report(plan string, seq int, status ota.Status) ota.Report {
 
 func save(t *testing.T, d *device, s *agent.State) {
 	t.Helper()
-	require.NoError(t, store{d, func(*ota.Report) {}}.Save(s))
+	require.NoError(t, store{d, new(agent.Machine), func(*ota.Report) {}}.Save(s))
 }
 
 // TestLateAcks: what became of a plan is known though the device has another one in
