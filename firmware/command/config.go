@@ -27,6 +27,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -86,16 +87,21 @@ const (
 )
 
 func (l Limits) of(v verb) time.Duration {
-	limit, fallback := map[verb]time.Duration{
-		inspect: l.Inspect, image: l.Image, stage: l.Stage, activate: l.Activate, confirm: l.Confirm, revert: l.Revert,
-	}[v], defaultLimit
-	if v == inspect {
-		fallback = defaultInspectLimit
+	switch v {
+	case inspect:
+		return cmp.Or(l.Inspect, defaultInspectLimit)
+	case image:
+		return cmp.Or(l.Image, defaultLimit)
+	case stage:
+		return cmp.Or(l.Stage, defaultLimit)
+	case activate:
+		return cmp.Or(l.Activate, defaultLimit)
+	case confirm:
+		return cmp.Or(l.Confirm, defaultLimit)
+	case revert:
+		return cmp.Or(l.Revert, defaultLimit)
 	}
-	if limit == 0 {
-		return fallback
-	}
-	return limit
+	return defaultLimit
 }
 
 // Validate says everything that is wrong with the configuration.

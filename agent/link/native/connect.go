@@ -32,8 +32,8 @@ type Refused struct {
 
 // Error gives the meaning of the code, and the broker's words.
 func (r *Refused) Error() string {
-	meaning, ok := refusals[r.Code]
-	if !ok {
+	meaning := refusals[r.Code]
+	if meaning == "" {
 		meaning = "reason code " + fmt.Sprintf("0x%02x", r.Code)
 	}
 	what := "refused the connection"
@@ -63,8 +63,8 @@ func (r *Refused) Final() bool {
 	return false
 }
 
-// refusals are the reasons that an operator can do something about.
-var refusals = map[byte]string{
+// refusals are the reasons that an operator can do something about, by code.
+var refusals = [256]string{
 	0x84: "it does not speak MQTT 5",
 	0x85: "it does not accept the client id",
 	0x86: "bad user name or password",

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -246,13 +247,13 @@ func readLeast(m *yamlform.Map, key string, lo, hi int, measure string) *int {
 
 func readLog(m *yamlform.Map, l *Log) {
 	yamlform.Value(m, "level", &l.Level, func(text string) (slog.Level, error) {
-		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn,
-			"error": slog.LevelError}
-		level, ok := levels[text]
-		if !ok {
-			return 0, fmt.Errorf("%q is not a level%s", text, yamlform.Suggest(text, []string{"debug", "info", "warn", "error"}))
+		levels := []string{"debug", "info", "warn", "error"}
+		if !slices.Contains(levels, text) {
+			return 0, fmt.Errorf("%q is not a level%s", text, yamlform.Suggest(text, levels))
 		}
-		return level, nil
+		var level slog.Level
+		err := level.UnmarshalText([]byte(text))
+		return level, err
 	})
 	yamlform.Enum(m, "format", &l.Format, LogText, LogJSON)
 }
