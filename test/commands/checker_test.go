@@ -119,6 +119,8 @@ var thirdParty = map[string]string{
 	"chmod 0666":                "coreutils' own: the mode, without the socket",
 	"ulimit -v":                 "a limit of the shell, without a value",
 	"scripts/peers.sh DEVICES…": "make peers runs it, for many minutes",
+	"scripts/scaling.sh --only EXPRESSION --most SIZE": "make scaling runs it, for many minutes",
+	"go tool pprof -traces virtual.test cpu":           "Go's own: of the profile that the command before it writes",
 	"scripts/build.sh ota-agent FILE " +
 		"nos3,noarchive,noline,nozstd,nohawkbit,noquecthing": "make test runs the tests with these tags",
 	`zstdcat DIR/events.jsonl.zst | grep '"d":"gateways-000012"'`: "as in simulator/history/line_test.go",
@@ -242,8 +244,8 @@ func (k *checker) checkGo(t *testing.T, args []string) string {
 	none := false // no test is to be run beside benchmarks
 	for i := 1; i < len(args); i++ {
 		switch arg := args[i]; arg {
-		case "-v", "-update", "-every-cut":
-		case "-tags", "-fuzztime":
+		case "-v", "-update", "-every-cut", "-benchmem":
+		case "-tags", "-fuzztime", "-benchtime", "-cpuprofile":
 			i++
 		case "-run", "-bench", "-fuzz":
 			i++

@@ -22,7 +22,8 @@ func (e *Engine) Fork(used *Engine) *Engine {
 		own := again(plans, i)
 		samples, tasks := own.series.samples[:0], own.tasks[:0]
 		*own = *p
-		own.series.samples, own.tasks = append(samples, p.series.samples...), tasks
+		samples = append(samples, p.series.samples...)
+		own.series.samples, own.tasks = samples, tasks
 		own.product = f.product(p.spec.Product)
 		own.product.plans = append(own.product.plans, own)
 		f.created = append(f.created, own)
