@@ -49,7 +49,7 @@ func (d *device) boot() *boot {
 	l.sensors, l.hear, l.request = hooks.Sensors, hooks.Deliver, hooks.Request
 	machine := agent.New(d.ID, d.Config, d.Memory.State)
 	l.runner = agent.NewRunner(machine, agent.Ports{
-		Link: hooks.Link, Store: store{d, machine, hooks.Reported}, URLCache: d,
+		Link: hooks.Link, Store: store{d, machine, ctx.Done(), hooks.Reported}, URLCache: d,
 		Fetcher:   meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d,
 		Sensors: hooks.Sensors,

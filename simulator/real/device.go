@@ -38,6 +38,7 @@ type device struct {
 	connected bool
 	reached   bool // it was connected once
 	met       bool // the platform, which has said something to it
+	judged    bool // at the end of the run
 }
 
 // newDevice makes a device, without power.
@@ -82,12 +83,19 @@ func (d *device) violation(text string) { d.record(verdict.Event{Kind: verdict.V
 type store struct {
 	device   *device
 	machine  *agent.Machine    // of the boot, which calls from one goroutine at a time
+	ended    <-chan struct{}   // closed with the boot
 	reported func(*ota.Report) // called with each report that is new in a state
 }
 
-// Save keeps the machine's state (agent.Store).
+// Save keeps the machine's state (agent.Store). When the device has been judged, its time
+// stands still: reports of later would be none that the device had, and the platform
+// would have them all the same.
 func (j store) Save(s *agent.State) error {
-	reports, before := j.device.keep(s)
+	reports, before, judged := j.device.keep(s)
+	if judged {
+		<-j.ended
+		return context.Canceled
+	}
 	if before != s {
 		j.machine.Reclaim(before)
 	}
@@ -102,17 +110,21 @@ func (j store) Save(s *agent.State) error {
 }
 
 // keep keeps a state and returns the reports that no state before it had, and the state
-// in whose place it is: nothing reads that any more.
-func (d *device) keep(s *agent.State) (fresh []*ota.Report, before *agent.State) {
+// in whose place it is: nothing reads that any more. Of a device that has been judged it
+// keeps none.
+func (d *device) keep(s *agent.State) (fresh []*ota.Report, before *agent.State, judged bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.judged {
+		return nil, nil, true
+	}
 	before = d.Memory.State
 	if s.Run != nil && d.world.byAcks() {
 		d.external.had(s.Run.Plan)
 	}
 	s.Ended = d.world.shared.ended(s.Ended)
 	d.external.stored.Prune(s)
-	return slices.Clone(d.Memory.Save(s)), before // read without the lock
+	return slices.Clone(d.Memory.Save(s)), before, false // read without the lock
 }
 
 // KeepPackage keeps an address (agent.Desk).

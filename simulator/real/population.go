@@ -131,6 +131,7 @@ func (d *device) trouble() string {
 func (d *device) checkTruth() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.judged = true
 	if !d.reached {
 		d.record(verdict.Event{Kind: verdict.Unreached, Text: d.trouble()})
 	}

@@ -2,6 +2,7 @@ package real
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,7 +49,7 @@ func report(plan string, seq int, status ota.Status) ota.Report {
 
 func save(t *testing.T, d *device, s *agent.State) {
 	t.Helper()
-	require.NoError(t, store{d, new(agent.Machine), func(*ota.Report) {}}.Save(s))
+	require.NoError(t, store{d, new(agent.Machine), nil, func(*ota.Report) {}}.Save(s))
 }
 
 // TestLateAcks: what became of a plan is known though the device has another one in
@@ -91,4 +92,30 @@ func TestAckOfWhatWasNeverMade(t *testing.T) {
 	assert.Contains(t, f.FirstViolations()[0],
 		"the platform acknowledges report 9007 of plan plan-1, and the device has made 1")
 	assert.False(t, verdict.Held(verdict.Expect(d.world.scenario, f)))
+}
+
+// TestNothingIsReportedAfterTheJudgement: a device goes on until its power is taken, which
+// for the last of ten thousand is seconds after it was judged. What it would report in that
+// time is neither lost nor delivered: its time stands still.
+func TestNothingIsReportedAfterTheJudgement(t *testing.T) {
+	d := lone(t)
+	d.reached = true
+	save(t, d, reporting("plan-1", report("plan-1", 1, ota.PlanReceived)))
+	d.checkTruth()
+	ended, saved := make(chan struct{}), make(chan error)
+	go func() {
+		later := reporting("plan-1", report("plan-1", 1, ota.PlanReceived), report("plan-1", 2, ota.Upgrading))
+		saved <- store{d, new(agent.Machine), ended, func(*ota.Report) { t.Error("a fault hears of it") }}.Save(later)
+	}()
+	select {
+	case err := <-saved:
+		t.Fatal("the device goes on:", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(ended)
+	require.Error(t, <-saved)
+	f := d.world.recorder.figures([]verdict.FleetSize{{Name: "gw", Devices: 1}})
+	assert.Equal(t, 1, f.Reports.Numbered)
+	assert.Equal(t, 1, f.Reports.Undelivered)
+	assert.Zero(t, f.Reports.Lost)
 }
