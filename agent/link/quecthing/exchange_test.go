@@ -326,6 +326,19 @@ func TestOverdue(t *testing.T) {
 	assert.Equal(t, []string{"11"}, k.said())
 }
 
+// TestSkipped: the failure of a plan is said once. One of a component that did not begin
+// might come after the next address, as a failure of the next attempt.
+func TestSkipped(t *testing.T) {
+	k, plan := accepted(t)
+	k.hear(wire.UpgradeFile, addressItems("STM32", "2_0", wire.MCUType)...)
+	k.report(plan, 3, ota.UpgradeFailed, ota.WriteFailed)
+	k.x.Send(k.now, &ota.Report{Plan: plan.ID, Attempt: 1, Seq: 4, Component: "MOD", Status: ota.UpgradeFailed,
+		Version: "1", Failure: &ota.Failure{Code: ota.Skipped}})
+	assert.Equal(t, []string{"12"}, k.said())
+	assert.Equal(t, []agent.Input{agent.Received{Message: &ota.Ack{Plan: plan.ID, Seq: 3}},
+		agent.Received{Message: &ota.Ack{Plan: plan.ID, Seq: 4}}}, k.x.Deliveries())
+}
+
 // TestRestarted: after a restart the agent goes on, and the exchange finds its plan.
 func TestRestarted(t *testing.T) {
 	_, plan := accepted(t)

@@ -147,7 +147,16 @@ func (x *Exchange) reported(r *ota.Report) {
 	c.status = r.Status
 	x.settle(c)
 	x.runs(r.Component, r.Version)
-	x.step(p, c, r.Attempt, &ota.Ack{Plan: r.Plan, Seq: r.Seq})
+	ack := &ota.Ack{Plan: r.Plan, Seq: r.Seq}
+	if r.Failure != nil && r.Failure.Code == ota.Skipped {
+		// The wire's failure is of the whole plan, and was said of the component that failed.
+		// Another one, for a component that did not begin, may come after the next address,
+		// and would be a failure of the next attempt.
+		c.attempt, p.addressBy = r.Attempt, time.Time{}
+		x.put(entry{ack: ack})
+		return
+	}
+	x.step(p, c, r.Attempt, ack)
 }
 
 // step says what a component's new status is on the wire.
