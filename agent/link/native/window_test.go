@@ -75,7 +75,7 @@ func TestBrokersThatSendAheadOfAcknowledgements(t *testing.T) {
 			device := newSlowDevice()
 			_, stop := start(t, device.config(url))
 			if qos == 1 {
-				assert.Zero(t, <-ended, "the connection is left")
+				<-ended // the connection is left, and so is the next one
 			} else {
 				require.Eventually(t, func() bool { return len(device.waiting) == native.DefaultReceiveMaximum }, patience,
 					time.Millisecond)
