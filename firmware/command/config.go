@@ -87,21 +87,22 @@ const (
 )
 
 func (l Limits) of(v verb) time.Duration {
+	var limit time.Duration
 	switch v {
 	case inspect:
 		return cmp.Or(l.Inspect, defaultInspectLimit)
 	case image:
-		return cmp.Or(l.Image, defaultLimit)
+		limit = l.Image
 	case stage:
-		return cmp.Or(l.Stage, defaultLimit)
+		limit = l.Stage
 	case activate:
-		return cmp.Or(l.Activate, defaultLimit)
+		limit = l.Activate
 	case confirm:
-		return cmp.Or(l.Confirm, defaultLimit)
+		limit = l.Confirm
 	case revert:
-		return cmp.Or(l.Revert, defaultLimit)
+		limit = l.Revert
 	}
-	return defaultLimit
+	return cmp.Or(limit, defaultLimit)
 }
 
 // Validate says everything that is wrong with the configuration.

@@ -147,20 +147,12 @@ func (x *Exchange) reported(r *ota.Report) {
 	c.status = r.Status
 	x.settle(c)
 	x.runs(r.Component, r.Version)
-	ack := &ota.Ack{Plan: r.Plan, Seq: r.Seq}
-	if r.Failure != nil && r.Failure.Code == ota.Skipped {
-		// The wire's failure is of the whole plan, and was said of the component that failed.
-		// Another one, for a component that did not begin, may come after the next address,
-		// and would be a failure of the next attempt.
-		c.attempt, p.addressBy = r.Attempt, time.Time{}
-		x.put(entry{ack: ack})
-		return
-	}
-	x.step(p, c, r.Attempt, ack)
+	x.step(p, c, r)
 }
 
 // step says what a component's new status is on the wire.
-func (x *Exchange) step(p *plan, c *part, attempt int, ack *ota.Ack) {
+func (x *Exchange) step(p *plan, c *part, r *ota.Report) {
+	ack := &ota.Ack{Plan: r.Plan, Seq: r.Seq}
 	switch c.status {
 	case ota.PlanReceived:
 		x.receivedPart(p, c, ack)
@@ -178,11 +170,11 @@ func (x *Exchange) step(p *plan, c *part, attempt int, ack *ota.Ack) {
 	case ota.UpgradeSucceeded, ota.NoUpdateRequired:
 		x.say(c, quecthing.Succeeded, ack)
 	case ota.DownloadFailed:
-		c.attempt = attempt
+		c.attempt = r.Attempt
 		x.downloadFailed(p, c, ack)
 	case ota.UpgradeFailed:
-		c.attempt, p.addressBy = attempt, time.Time{}
-		if c.overdue {
+		c.attempt, p.addressBy = r.Attempt, time.Time{}
+		if c.overdue || skipped(r) {
 			x.put(entry{ack: ack}) // it is known
 		} else {
 			x.say(c, quecthing.Failed, ack)
@@ -191,6 +183,11 @@ func (x *Exchange) step(p *plan, c *part, attempt int, ack *ota.Ack) {
 		x.put(entry{ack: ack}) // said by the decision
 	}
 }
+
+// skipped reports whether a component did not begin because another one had failed. The
+// wire's failure is of the whole plan, and was said of that one. A second failure may come
+// after the next address, and would be one of the next attempt.
+func skipped(r *ota.Report) bool { return r.Failure != nil && r.Failure.Code == ota.Skipped }
 
 // receivedPart announces the plan with its last component.
 func (x *Exchange) receivedPart(p *plan, c *part, ack *ota.Ack) {
