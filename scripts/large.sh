@@ -22,7 +22,7 @@ programs=("$work/built" "${others[@]}") titles=('' "${others[@]/#/ of }")
 head -c 1M /dev/urandom >old
 
 # The ends of the line: what runs a command there, and the platform's settings.
-near='' far='' host=127.0.0.1 listen=''
+near='' far='' listen=''
 
 # use DIR lets the functions of device.sh use the programs of a directory, each at its
 # end of the line.
@@ -32,6 +32,9 @@ use() {
 	chmod +x ota-agent ota-sim
 }
 
+# apart PID tells whether a process has a network of its own.
+apart() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+
 # lay SEED lays the line anew, on which each seed loses its own packets.
 lay() {
 	local end ends=()
@@ -39,12 +42,12 @@ lay() {
 	for end in 1 2; do
 		unshare -n sleep infinity &
 		ends+=($!)
-		until [ "$(readlink "/proc/$!/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+		await $! /dev/null apart $!
 	done
 	./line -names "ota$$a,ota$$b" -seed "$1" >line.log &
 	laid=("${ends[@]}" $!)
 	pids+=("${laid[@]}")
-	until grep -q ready line.log; do sleep 0.1; done
+	await $! line.log grep -q ready line.log
 	near="nsenter -n -t ${ends[0]}" far="nsenter -n -t ${ends[1]}" host=10.98.0.1 listen="--listen $host:1883 --store-listen $host:9000"
 	ip link set "ota$$a" netns "${ends[0]}"
 	ip link set "ota$$b" netns "${ends[1]}"
@@ -72,8 +75,8 @@ by_curl() {
 	use "$work/built"
 	serve --upgrade 0.ota --dialect native,hawkbit --hawkbit-listen "$host:0" --hawkbit-product gw-200
 	local device began address
-	until device=$(grep -soE 'hawkBit http://[0-9.:]+' platform.log | cut -d' ' -f2) && [ -n "$device" ]; do sleep 0.1; done
-	device+=/default/controller/v1/curl
+	await "$platform" platform.log grep -q 'hawkBit http://' platform.log
+	device=$(grep -oE 'hawkBit http://[0-9.:]+' platform.log | cut -d' ' -f2)/default/controller/v1/curl
 	$near curl -sf "$device" >/dev/null
 	$near curl -sf -X PUT -H 'Content-Type: application/json' -d '{"mode": "merge", "data": {}}' "$device/configData"
 	address=$($near curl -sf "$device/deploymentBase/1001" | grep -oE 'http://[^"]*/artifacts/new"' | tr -d '"')

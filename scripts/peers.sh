@@ -21,6 +21,7 @@
 # Everything happens on the loopback and in a temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/await.sh
 
 mosquitto=${MOSQUITTO:-/usr/sbin/mosquitto}
 [ -x "$mosquitto" ] || { echo "$mosquitto is missing: apt-get install mosquitto" >&2; exit 1; }
@@ -86,12 +87,12 @@ serve() {
 	"$mosquitto" -c mosquitto.conf >mosquitto.log 2>&1 &
 	broker=$!
 	pids+=("$broker")
-	until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.1; done
+	await "$broker" mosquitto.log listens "$port"
 	kill -0 "$broker" || { tail -n 5 mosquitto.log >&2; exit 1; } # another process has the port
 	./ota-sim platform --broker "mqtt://127.0.0.1:$port" --store-listen 127.0.0.1:0 --page "" "$@" >platform.log 2>&1 &
 	platform=$!
 	pids+=("$platform")
-	until [ -s platform.log ]; do sleep 0.1; done
+	await "$platform" platform.log [ -s platform.log ]
 	sleep 1
 }
 
@@ -152,6 +153,7 @@ upgrade() {
 	page "$2" >run.yaml
 	local began=$EPOCHREALTIME
 	start "$1" "$2" run.yaml
+	rm -f peak # of the one before
 	watch "$client" &
 	local watcher=$!
 	ended "$platform" 1500
@@ -170,6 +172,7 @@ measure() {
 	[ -s "idle.$1" ] || idle "$1" "$2"
 	upgrade "$1" "$2"
 	local memory ticks
+	[ -s peak ] || { echo "$1 with $2 devices ended before it was looked at: take more" >&2; exit 1; }
 	read -r memory ticks <peak
 	awk -v n="$2" -v s="$(<seconds)" -v m="$memory" -v t="$ticks" -v hz="$(getconf CLK_TCK)" \
 		'BEGIN { printf "%.1f %.1f %.0f %.2f\n", m / n, s, n / s, t / hz / n * 1000 }' >>"runs.$1"
