@@ -47,12 +47,27 @@ quick: ## before each commit, in less than a minute: formatting, vet, both progr
 .PHONY: test test-race test-plain test-real mosquitto versitygw
 test: test-race test-plain ## every test that needs nothing but Go and a C compiler; with -j2 both halves at once
 
-# Most of test/catalogue is in virtual time, on one goroutine a run: there is nothing to race.
-test-race: # the longest begin first
-	$(GO) test -race $(TESTING) ./test/e2e ./test/commands $$($(GO) list ./... | grep -v /test/catalogue)
+# What computes on one goroutine: there is nothing to race, and the detector takes a multiple of the
+# time. A test in the root directory holds these packages to it.
+ALONE := agent/download/policy firmware/file firmware/slot firmware/transfer internal/bsdiff internal/bundle \
+	internal/bzip2 internal/chart internal/cli internal/exposition internal/ota internal/quecthing \
+	internal/quecthing/trial internal/release internal/shell internal/suffixes internal/terminal internal/wire \
+	internal/yamlform reporter scenarios simulator/compare simulator/enrol simulator/fleet \
+	simulator/platform/engine simulator/preflight simulator/report simulator/scenario simulator/selection \
+	simulator/trace simulator/verdict
+# So do these tests of the machine, which is cut at every output.
+CUTS  := ^(TestCuts|TestPauseAnywhere)$$
+# test/catalogue is in virtual time, but for programs that are built without the detector, as are those of
+# test/e2e and test/commands. The rules of the tree, in the root directory, read files.
+PLAIN := . ./test/catalogue ./test/e2e ./test/commands $(ALONE:%=./%)
 
-test-plain:
-	$(GO) test $(TESTING) ./test/catalogue
+test-race:
+	$(GO) test -race $(TESTING) $$($(GO) list ./... | grep -vxF "$$($(GO) list ./agent $(PLAIN))")
+	$(GO) test -race $(TESTING) -skip '$(CUTS)' ./agent
+
+test-plain: # the longest begin first
+	$(GO) test $(TESTING) ./test/catalogue ./test/e2e ./test/commands $(PLAIN)
+	$(GO) test $(TESTING) -run '$(CUTS)' ./agent
 	$(GO) test -tags $(MINIMAL) -run Without ./firmware ./cmd/ota-agent
 
 .PHONY: differ

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,17 +40,37 @@ func (s source) imports() []string {
 	return paths
 }
 
-// sources parses every Go file. It reads files rather than asking the go
-// command, which sees only those of one build configuration.
+// What most tests look at is read and parsed once for all of them.
+var (
+	readTexts    = sync.OnceValues(walkTexts)
+	parseSources = sync.OnceValues(walkSources)
+)
+
+// sources gives every Go file, in the order of the paths.
 func sources(t *testing.T) []source {
 	t.Helper()
+	all, err := parseSources()
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	return all
+}
+
+// walkSources parses every Go file. It reads files rather than asking the go
+// command, which sees only those of one build configuration.
+func walkSources() ([]source, error) {
+	contents, err := readTexts()
+	if err != nil {
+		return nil, err
+	}
 	var all []source
-	for name, content := range texts(t) {
+	for name, content := range contents {
 		if path.Ext(name) != ".go" {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, content, parser.ParseComments|parser.SkipObjectResolution)
-		require.NoError(t, err)
+		if err != nil {
+			return nil, err
+		}
 		all = append(all, source{
 			path:  name,
 			pkg:   path.Dir(name),
@@ -58,9 +79,8 @@ func sources(t *testing.T) []source {
 			ast:   file,
 		})
 	}
-	require.NotEmpty(t, all)
 	slices.SortFunc(all, func(a, b source) int { return strings.Compare(a.path, b.path) })
-	return all
+	return all, nil
 }
 
 // packages groups the sources by package.
@@ -73,10 +93,17 @@ func packages(t *testing.T) map[string][]source {
 	return byPackage
 }
 
-// texts reads every text file of the tree, by path. What programs make, what
-// tests feed them and what git keeps is left out.
+// texts gives every text file of the tree, by path.
 func texts(t *testing.T) map[string][]byte {
 	t.Helper()
+	all, err := readTexts()
+	require.NoError(t, err)
+	return all
+}
+
+// walkTexts reads every text file. What programs make, what tests feed them and
+// what git keeps is left out.
+func walkTexts() (map[string][]byte, error) {
 	left := []string{".git", ".cache", "bin", "dist", "out", "testdata"}
 	all := make(map[string][]byte)
 	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
@@ -94,8 +121,7 @@ func texts(t *testing.T) map[string][]byte {
 		}
 		return err
 	})
-	require.NoError(t, err)
-	return all
+	return all, err
 }
 
 // covers reports whether one of the patterns stands for the package: a path as

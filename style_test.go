@@ -263,18 +263,13 @@ func isError(v *ast.ValueSpec) bool {
 	return len(v.Values) > 0
 }
 
-// effects gives the go statements and the calls that look at the clock.
+// effects gives what starts a goroutine, and the calls that look at the clock.
 func effects(file *ast.File) []string {
 	clock := regexp.MustCompile(`^time\.(Now|Since|Until|Sleep|After|AfterFunc|Tick|NewTimer|NewTicker)$`)
-	var found []string
+	found := goroutines(file)
 	ast.Inspect(file, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.GoStmt:
-			found = append(found, "go")
-		case *ast.SelectorExpr:
-			if clock.MatchString(selector(n)) {
-				found = append(found, selector(n))
-			}
+		if s, is := n.(*ast.SelectorExpr); is && clock.MatchString(selector(s)) {
+			found = append(found, selector(s))
 		}
 		return true
 	})
@@ -287,4 +282,42 @@ func selector(e ast.Expr) string {
 		return fmt.Sprintf("%v.%s", s.X, s.Sel.Name)
 	}
 	return ""
+}
+
+// TestWhatIsNotRacedIsAlone looks at the packages that `make test` leaves to tests
+// without the race detector.
+func TestWhatIsNotRacedIsAlone(t *testing.T) {
+	_, list, found := strings.Cut(string(texts(t)["Makefile"]), "\nALONE :=")
+	list, _, ended := strings.Cut(strings.ReplaceAll(list, "\\\n", " "), "\n")
+	if !found || !ended {
+		t.Fatal("Makefile has no list ALONE")
+	}
+	all := packages(t)
+	for _, pkg := range strings.Fields(list) {
+		if len(all[pkg]) == 0 {
+			t.Errorf("Makefile's list ALONE names %s, which does not exist: remove it", pkg)
+		}
+		for _, s := range all[pkg] {
+			if starts := goroutines(s.ast); len(starts) > 0 || slices.Contains(s.imports(), "sync") {
+				t.Errorf("%s works on several goroutines (%s): take %s from Makefile's list ALONE", s.path,
+					strings.Join(starts, ", "), pkg)
+			}
+		}
+	}
+}
+
+// goroutines gives what starts one in a file: a go statement, or a Go method.
+func goroutines(file *ast.File) (found []string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			found = append(found, "go")
+		case *ast.CallExpr:
+			if s, is := n.Fun.(*ast.SelectorExpr); is && s.Sel.Name == "Go" {
+				found = append(found, "Go")
+			}
+		}
+		return true
+	})
+	return found
 }
