@@ -16,12 +16,12 @@ type answer struct {
 	described *ota.File
 	end       int   // chunk behind the last
 	offset    int64 // of the body's first byte in the file
-	planned   int   // number of the last thing that was planned for it
 
 	// Of the body.
 	moments []fault.Moment // to come, in their order
 	rate    float64        // bytes a second; 0 before the body begins
 	at      int64          // bytes that have come
+	upTo    int64          // the byte up to which it is to go on
 	since   time.Duration  // when byte at came, or when it stops to stall
 	heard   time.Duration  // when it began to stall
 	flips   []int64        // bytes with a wrong bit

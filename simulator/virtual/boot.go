@@ -15,11 +15,11 @@ import (
 // boot is a device between two power cuts: the agent's machine, and the effect
 // that it has under way.
 type boot struct {
+	device  *device
 	machine Brain
-	timer   uint64  // number of the last SetTimer
-	effect  *effect // nil if none is under way
-	fetch   *fetch  // the effect, if it is a download
-	healthy []bool  // the components whose new version has passed its checks
+	alarm   uint64 // number of the event that the timer waits for; 0 if it is not set
+	effect  effect
+	fetch   *fetch // the effect, if it is a download
 
 	inbox   []agent.Input // what has happened
 	taken   int           // of the inbox, that was handled
@@ -29,38 +29,42 @@ type boot struct {
 	failing bool          // the output being executed cannot write
 }
 
-// effect is one thing that the machine has asked for, with what will come of it. That
-// is of no use when another one has taken its place.
+// effect is the one thing that the machine has asked for, with what will come of it.
 type effect struct {
-	device    *device
-	boot      *boot
+	end       uint64 // number of the event that ends it; 0 if none is under way
 	activates *flash // nil for none
 	result    agent.Input
 }
 
-// happen ends the effect.
-func (e *effect) happen() {
-	if l := e.boot; e.device.current == l && l.effect == e {
-		l.effect = nil
+// happen lets the time of the timer come, or ends the effect. What is not waited for
+// any more has another number.
+func (l *boot) happen(number uint64) {
+	switch d, e := l.device, &l.effect; {
+	case d.current != l:
+	case number == l.alarm:
+		d.handle(agent.Tick{})
+	case number == e.end:
+		e.end = 0
 		if e.activates != nil {
 			e.activates.Activate()
 		}
-		e.device.handle(e.result)
+		d.handle(e.result)
 	}
 }
 
 // powerOn boots the device.
 func (d *device) powerOn() {
 	d.own.Renew(d.ID, d.Config, d.Memory.State).Reclaim(d.older)
-	l := &boot{machine: d.world.think(d.own), healthy: make([]bool, len(d.flashes))}
+	l := &boot{device: d, machine: d.world.think(d.own)}
 	d.current = l
 	d.hooks = d.Hooks(d.talk, d.deliver, d)
-	found := make([]agent.Found, len(d.Fleet.Components))
+	d.found = d.found[:0]
 	for i, c := range d.Fleet.Components {
+		d.flashes[i].healthy = false
 		version, _ := d.inspect(c.ID)
-		found[i] = agent.Found{ID: c.ID, Version: version, Package: d.Memory.KeptPackage(c.ID)}
+		d.found = append(d.found, agent.Found{ID: c.ID, Version: version, Package: d.Memory.KeptPackage(c.ID)})
 	}
-	d.handle(agent.Booted{BootID: "boot-" + strconv.Itoa(d.boots), Components: found,
+	d.handle(agent.Booted{BootID: "boot-" + strconv.Itoa(d.boots), Components: d.found,
 		Readings: d.hooks.Sensors.Read(context.Background())})
 	if d.current == l {
 		d.talk.begin()
@@ -166,13 +170,9 @@ func (d *device) execute(l *boot, out agent.Output) {
 		d.watchSend(out.Message)
 		d.hooks.Link.Send(out.Message)
 	case agent.SetTimer:
-		l.timer++
-		if number := l.timer; !out.At.IsZero() {
-			d.world.queue.add(max(d.world.now, out.At.Sub(d.clock())+d.world.now), func() {
-				if d.current == l && l.timer == number {
-					d.handle(agent.Tick{})
-				}
-			})
+		l.alarm = 0
+		if !out.At.IsZero() {
+			l.alarm = d.world.queue.put(max(d.world.now, out.At.Sub(d.clock())+d.world.now), l)
 		}
 	case agent.Ask:
 	case agent.Measure:
@@ -182,7 +182,7 @@ func (d *device) execute(l *boot, out agent.Output) {
 		d.violation("%s", out.Err)
 	case agent.Cancel:
 		l.abandon()
-		l.effect = nil
+		l.effect = effect{}
 	case agent.Forget:
 		d.Memory.ForgetPackage(out.Component)
 	case agent.Restart:
@@ -265,8 +265,7 @@ func (d *device) activate(l *boot, out agent.Activate) {
 		return
 	}
 	f := &d.flashes[d.Memory.Component(out.Job.Component)]
-	l.effect = &effect{d, l, f, agent.Activated{Op: out.Op, Restart: restart}}
-	d.world.queue.put(d.world.now+f.install, l.effect)
+	l.effect = effect{d.world.queue.put(d.world.now+f.install, l), f, agent.Activated{Op: out.Op, Restart: restart}}
 }
 
 // checkHealth asks the component for its version, then the device for its
@@ -277,7 +276,7 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 		failure = agent.AsFailure(d.hooks.Health.Check(context.Background()), ota.HealthCheckFailed)
 	}
 	if failure == nil && version == out.Job.Target {
-		d.current.healthy[d.Memory.Component(out.Job.Component)] = true
+		d.flashes[d.Memory.Component(out.Job.Component)].healthy = true
 	}
 	return agent.HealthChecked{Op: out.Op, Version: version, Failure: failure}
 }
@@ -285,6 +284,5 @@ func (d *device) checkHealth(out agent.CheckHealth) agent.Input {
 // finish hands over the result of an effect that takes no time, when what is
 // under way has been done.
 func (d *device) finish(l *boot, result agent.Input) {
-	l.effect = &effect{device: d, boot: l, result: result}
-	d.world.queue.put(d.world.now, l.effect)
+	l.effect = effect{end: d.world.queue.put(d.world.now, l), result: result}
 }

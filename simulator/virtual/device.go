@@ -16,7 +16,8 @@ import (
 type device struct {
 	model.Device
 	world   *world
-	link    *link
+	line    link  // its own, unless a gateway speaks for it
+	link    *link // that carries its messages
 	judge   *verdict.DeviceJudge
 	history []verdict.Event // kept if there is a sink
 	session session         // of one that speaks the native dialect
@@ -34,6 +35,7 @@ type device struct {
 
 	current *boot // nil without power
 
+	found         []agent.Found  // when this boot or the last one began
 	own           *agent.Machine // of this boot or the last one
 	older, oldest *agent.State   // whose memory the states to come may use; nil for none
 	hooks         fault.Hooks
@@ -44,8 +46,9 @@ func newDevice(w *world, m model.Member) *device {
 	d := w.tools.device()
 	d.Device, d.world = model.NewDevice(m, w.run.seed, w.run.machines, w.faults), w
 	d.random = newRandom(w.run.seed, d.ID.Device)
-	d.link = &link{world: w, line: model.NewLine(&m.Fleet.Link, w.run.seed, d.ID.Device), speakers: []*device{d},
-		random: newRandom(w.run.seed+1, d.ID.Device)}
+	d.line = link{world: w, line: model.NewLine(&m.Fleet.Link, w.run.seed, d.ID.Device),
+		speakers: append(d.line.speakers, d), random: newRandom(w.run.seed+1, d.ID.Device)}
+	d.link = &d.line
 	d.session.device = d
 	d.talk = w.run.converse(d)
 	for i := range m.Fleet.Components {

@@ -33,7 +33,21 @@ type fetch struct {
 	gained  int64        // bytes put in place by this fetch
 
 	answer *answer // under way; nil between requests
+
+	next    step   // that it takes
+	planned uint64 // number of the event in which it takes that; 0 if it waits for none
 }
+
+// step is what a download does after a time.
+type step uint8
+
+const (
+	asks    step = iota // sends a request
+	begins              // judges the head of the answer
+	tells               // says how far it is
+	reaches             // takes what happens at the byte up to which the answer goes on
+	givesUp             // takes the answer for stalled
+)
 
 // startFetch keeps the package's address for the next start, then begins to fill
 // the inactive place.
@@ -48,7 +62,7 @@ func (d *device) startFetch(l *boot, out agent.Fetch) {
 	out.Job.Files = d.world.run.inChunks(out.Job.Files)
 	f := &fetch{device: d, boot: l, job: out, flash: &d.flashes[i],
 		began: d.world.now, course: policy.New(policy.Rules{}, out.Setbacks), file: -1}
-	l.fetch, l.effect = f, nil
+	l.fetch, l.effect = f, effect{}
 	failure := d.operate(out.Job.Component, fault.Open, func(place *flash) error {
 		place.open(&out.Job)
 		return nil
@@ -57,7 +71,7 @@ func (d *device) startFetch(l *boot, out agent.Fetch) {
 		f.end(agent.Fetched{Failure: failure})
 		return
 	}
-	f.next()
+	f.goOn()
 }
 
 // interrupt breaks off the answer under way: the link was cut.
@@ -102,29 +116,34 @@ func (f *fetch) tell() {
 	}
 }
 
-// later does something after a time, if the download is still under way.
-func (f *fetch) later(delay time.Duration, do func()) {
-	f.device.world.queue.put(f.device.world.now+delay, &step{fetch: f, do: do})
+// plan lets the download take a step after a time, and not the one that was planned.
+func (f *fetch) plan(delay time.Duration, next step) {
+	w := f.device.world
+	f.next, f.planned = next, w.queue.put(w.now+delay, f)
 }
 
-// step is what a download does next.
-type step struct {
-	fetch  *fetch
-	answer *answer // that is still awaited then; nil for any
-	number int     // of what was planned for it
-	do     func()
-}
-
-// happen takes the step, if the download is still under way, its answer is still awaited
-// and nothing else was planned for that meanwhile.
-func (s *step) happen() {
-	if s.fetch.current() && (s.answer == nil || s.fetch.answer == s.answer && s.answer.planned == s.number) {
-		s.do()
+// happen takes the step, if the download is still under way and no other one was planned
+// meanwhile.
+func (f *fetch) happen(number uint64) {
+	if !f.current() || number != f.planned {
+		return
+	}
+	switch a := f.answer; f.next {
+	case asks:
+		f.ask(f.file)
+	case begins:
+		f.begin(a)
+	case tells:
+		f.progress(a)
+	case reaches:
+		f.reach(a)
+	case givesUp:
+		f.over(a, stalled())
 	}
 }
 
-// next asks for what is missing, or ends.
-func (f *fetch) next() {
+// goOn asks for what is missing, or ends.
+func (f *fetch) goOn() {
 	file := f.missing()
 	if file < 0 {
 		f.end(agent.Fetched{})
@@ -144,7 +163,7 @@ func (f *fetch) next() {
 		f.follow(f.course.NoneLeft(f.gone))
 		return
 	}
-	f.later(pause, func() { f.ask(file) })
+	f.plan(pause, asks)
 }
 
 // took is how long the download has taken.
@@ -166,7 +185,7 @@ func (f *fetch) follow(v policy.Verdict) {
 		f.end(agent.Fetched{Need: v.Need, Failure: v.Failure})
 		return
 	}
-	f.next()
+	f.goOn()
 }
 
 // ask sends a request for the next run of missing chunks.
@@ -188,10 +207,10 @@ func (f *fetch) ask(file int) {
 	f.answer = a
 	wait := max(link.delay()+link.delay(), link.still()-d.world.now)
 	if wait >= policy.DefaultStallTimeout {
-		f.at(a, policy.DefaultStallTimeout, func() { f.over(a, stalled()) })
+		f.plan(policy.DefaultStallTimeout, givesUp)
 		return
 	}
-	f.at(a, wait, func() { f.begin(a) })
+	f.plan(wait, begins)
 	f.heed(a)
 }
 
@@ -224,13 +243,6 @@ func (f *fetch) current() bool { return f.device.current == f.boot && f.boot.fet
 
 func stalled() *refusal {
 	return away("too little arrived within " + policy.DefaultStallTimeout.String())
-}
-
-// at does something after a time, if the answer is still awaited and nothing
-// else was planned for it meanwhile.
-func (f *fetch) at(a *answer, delay time.Duration, do func()) {
-	a.planned++
-	f.device.world.queue.put(f.device.world.now+delay, &step{f, a, a.planned, do})
 }
 
 // begin judges the head of an answer.
@@ -301,23 +313,26 @@ func (f *fetch) expired(file int) bool {
 // flow lets bytes come until the next moment or the end, and tells now and then
 // how far it is.
 func (f *fetch) flow(a *answer) {
-	reached, takes := a.stop()
-	if takes > reporter.ProgressInterval {
-		f.at(a, reporter.ProgressInterval, func() {
-			a.catchUp(f.device.world.now)
-			f.device.handle(agent.FetchProgressed{Op: f.job.Op, Done: f.inPlace() + a.at - a.judged(), Total: f.total()})
-			if f.answer == a {
-				f.flow(a)
-			}
-		})
+	var takes time.Duration
+	if a.upTo, takes = a.stop(); takes > reporter.ProgressInterval {
+		f.plan(reporter.ProgressInterval, tells)
 		return
 	}
-	f.at(a, takes, func() { f.reach(a, reached) })
+	f.plan(takes, reaches)
 }
 
-// reach takes what happens at a byte of the body.
-func (f *fetch) reach(a *answer, at int64) {
-	a.at, a.since = at, f.device.world.now
+// progress tells how far the download is, and goes on.
+func (f *fetch) progress(a *answer) {
+	a.catchUp(f.device.world.now)
+	f.device.handle(agent.FetchProgressed{Op: f.job.Op, Done: f.inPlace() + a.at - a.judged(), Total: f.total()})
+	if f.answer == a {
+		f.flow(a)
+	}
+}
+
+// reach takes what happens at the byte of the body up to which it was to go on.
+func (f *fetch) reach(a *answer) {
+	a.at, a.since = a.upTo, f.device.world.now
 	if f.put(a); a.broken != nil || a.another != nil {
 		f.over(a, nil)
 		return
@@ -325,12 +340,12 @@ func (f *fetch) reach(a *answer, at int64) {
 	for len(a.moments) > 0 && a.moments[0].At <= a.at {
 		m := &a.moments[0]
 		a.moments = a.moments[1:]
-		planned := a.planned
+		planned := f.planned
 		m.Reach()
 		if f.answer != a {
 			return
 		}
-		if f.turn(a, m) || a.planned != planned {
+		if f.turn(a, m) || f.planned != planned {
 			return // it is over, or the link is not as it was
 		}
 	}
@@ -385,7 +400,7 @@ func (f *fetch) freeze() {
 	a.catchUp(f.device.world.now)
 	still := f.device.link.still() - f.device.world.now
 	if a.rate == 0 && still < policy.DefaultStallTimeout {
-		f.at(a, still, func() { f.begin(a) })
+		f.plan(still, begins)
 		return
 	}
 	f.stall(a, still)
@@ -399,15 +414,16 @@ func (f *fetch) stall(a *answer, lasts time.Duration) {
 	}
 	a.since = max(a.since, now+lasts)
 	if a.since-a.heard >= policy.DefaultStallTimeout {
-		f.at(a, a.heard+policy.DefaultStallTimeout-now, func() { f.over(a, stalled()) })
+		f.plan(a.heard+policy.DefaultStallTimeout-now, givesUp)
 		return
 	}
-	f.at(a, a.since-now, func() { f.reach(a, a.at) })
+	a.upTo = a.at
+	f.plan(a.since-now, reaches)
 }
 
 // over ends an answer, whole or for a reason, and keeps its right chunks.
 func (f *fetch) over(a *answer, refused *refusal) {
-	f.answer = nil
+	f.answer, f.planned = nil, 0
 	a.leave()
 	f.put(a)
 	switch {

@@ -15,6 +15,7 @@ type flash struct {
 	model.Slots
 	install time.Duration   // that an activation takes
 	have    []policy.Chunks // of each file in the inactive place
+	healthy bool            // the version that runs has passed its checks since the device has power
 }
 
 // open prepares the inactive place. Chunks of the same image are still there.

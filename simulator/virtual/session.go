@@ -381,7 +381,7 @@ func (s *session) transmit(h *held) {
 }
 
 // happen delivers the message.
-func (h *held) happen() {
+func (h *held) happen(uint64) {
 	if d := h.session.device; !h.conn.lost && h.session.up {
 		h.delivered = d.world.now
 		d.hooks.Deliver(agent.Received{Message: h.message})
@@ -402,7 +402,7 @@ func (s *session) Send(m ota.Up) {
 }
 
 // happen lets the message arrive.
-func (u *upward) happen() {
+func (u *upward) happen(uint64) {
 	d, m, lost := u.session.device, u.message, u.conn.lost
 	d.world.tools.arrived(u)
 	if !lost {

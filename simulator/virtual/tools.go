@@ -53,7 +53,8 @@ func (t *tools) device() *device {
 	if own == nil {
 		own = &agent.Machine{}
 	}
-	*d = device{flashes: d.flashes[:0], own: own, older: last(&t.states), oldest: last(&t.states)}
+	*d = device{flashes: d.flashes[:0], found: d.found[:0], line: link{speakers: d.line.speakers[:0]}, own: own,
+		older: last(&t.states), oldest: last(&t.states)}
 	return d
 }
 

@@ -30,7 +30,7 @@ func (d *device) watchActivate(component string) {
 
 // watchConfirm holds that a new version is healthy before it becomes permanent.
 func (d *device) watchConfirm(component string) {
-	if i := d.Memory.Component(component); i < 0 || !d.current.healthy[i] {
+	if i := d.Memory.Component(component); i < 0 || !d.flashes[i].healthy {
 		d.violation("component %s was confirmed before its health was checked", component)
 	}
 	if p := d.part(component); p == nil || p.Step != agent.StepConfirm {

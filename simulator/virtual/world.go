@@ -78,7 +78,8 @@ func (w *world) play() {
 		}
 		w.limit--
 		w.now = at
-		next.take().happen()
+		due := next.take()
+		due.what.happen(due.number)
 	}
 	if w.limit != 0 && !w.settled() {
 		w.now = end // nothing happened any more, or it would have been too late
