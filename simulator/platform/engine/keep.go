@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"hash/maphash"
 	"slices"
 	"strings"
 )
@@ -21,12 +22,17 @@ const (
 	planRecords    = "plan/"
 	seriesRecords  = "series/"
 	deviceRecords  = "device/"
+	taskRecords    = "task/"
 )
 
 func packageRecord(id string) string { return packageRecords + id }
 func planRecord(id string) string    { return planRecords + id }
 func seriesRecord(id string) string  { return seriesRecords + id }
 func (d *device) record() string     { return deviceRecords + d.product.key + "/" + d.key }
+
+func (t *task) record() string {
+	return taskRecords + t.device.product.key + "/" + t.device.key + "/" + t.plan.spec.ID
+}
 
 // kept is what has changed since the last call of Changes.
 type kept struct {
@@ -36,12 +42,16 @@ type kept struct {
 	series   map[*plan]struct{}
 	devices  map[*device]struct{}
 	gone     map[string]struct{} // keys
+	// written tells which of a device's parts of plans have changed: it has the hash of each
+	// as it was written last. A device that had many plans changes one of them at a time.
+	written map[*task]uint64
+	seed    maphash.Seed
 }
 
 func newKept() kept {
 	return kept{
 		on: true, packages: map[*versionPackage]struct{}{}, plans: map[*plan]struct{}{}, series: map[*plan]struct{}{},
-		devices: map[*device]struct{}{}, gone: map[string]struct{}{},
+		devices: map[*device]struct{}{}, gone: map[string]struct{}{}, written: map[*task]uint64{}, seed: maphash.MakeSeed(),
 	}
 }
 
@@ -57,7 +67,15 @@ func (e *Engine) keepPackage(p *versionPackage) { mark(&e.kept, e.kept.packages,
 func (e *Engine) keepPlan(p *plan)              { mark(&e.kept, e.kept.plans, p) }
 func (e *Engine) keepSeries(p *plan)            { mark(&e.kept, e.kept.series, p) }
 func (e *Engine) keepDevice(d *device)          { mark(&e.kept, e.kept.devices, d) }
-func (e *Engine) forget(key string)             { mark(&e.kept, e.kept.gone, key) }
+
+// keepNoTask forgets a device's part of a plan.
+func (e *Engine) keepNoTask(t *task) {
+	e.forget(t.record())
+	delete(e.kept.written, t)
+	e.keepDevice(t.device)
+}
+
+func (e *Engine) forget(key string) { mark(&e.kept, e.kept.gone, key) }
 
 func mark[T comparable](k *kept, set map[T]struct{}, what T) {
 	if k.on {
@@ -90,7 +108,8 @@ func (e *Engine) Changes() []Record {
 		}
 	}
 	for d := range k.devices {
-		records = append(records, Record{d.record(), e.encodeDevice(d)})
+		records = append(records, Record{d.record(), d.encode()})
+		records = e.changedTasks(records, d)
 	}
 	if k.on {
 		clear(k.gone)
@@ -104,6 +123,19 @@ func (e *Engine) Changes() []Record {
 	slices.SortFunc(records, func(a, b Record) int {
 		return cmp.Or(cmp.Compare(order(a), order(b)), strings.Compare(a.Key, b.Key))
 	})
+	return records
+}
+
+// changedTasks adds the records of those of a device's parts of plans that are not as
+// they were written.
+func (e *Engine) changedTasks(records []Record, d *device) []Record {
+	for _, t := range d.tasks {
+		value := e.encodeTask(t)
+		if sum := maphash.Bytes(e.kept.seed, value); e.kept.written[t] != sum {
+			e.kept.written[t] = sum
+			records = append(records, Record{t.record(), value})
+		}
+	}
 	return records
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -125,12 +126,33 @@ func TestRestartsAmongRandomInterleavings(t *testing.T) {
 	}
 }
 
+// TestEachPlanIsWrittenByItself counts what is written while a device has plan after
+// plan: those that it had before are not written again.
+func TestEachPlanIsWrittenByItself(t *testing.T) {
+	s := newKeptScript(t)
+	kept := recordsInMemory{}
+	var sizes []int
+	for i := range 60 {
+		s.all(fmt.Sprintf("plan p%03d of=A; d1 on; d1 ask; d1 take; terminate p%03d; d1 on", i, i))
+		n := 0
+		for _, r := range s.engine.Changes() {
+			n += len(r.Key) + len(r.Value)
+			kept.write([]engine.Record{r})
+		}
+		sizes = append(sizes, n)
+	}
+	assert.LessOrEqual(t, sizes[59], sizes[1]+sizes[1]/2, "bytes of each plan: %v", sizes)
+	was := shown(s.engine)
+	s.restart(kept)
+	assert.Equal(t, was, shown(s.engine))
+}
+
 func FuzzRestore(f *testing.F) {
 	kept := recordsInMemory{}
 	s := newKeptScript(f)
 	s.all(everyTurn)
 	kept.write(s.engine.Changes())
-	for _, key := range []string{"plan/p", "device/gw/d1", "device/gw/d5", "series/p", "package/" +
+	for _, key := range []string{"plan/p", "device/gw/d1", "device/gw/d5", "task/gw/d1/p", "series/p", "package/" +
 		engine.PackageID("A-2")} {
 		require.Contains(f, kept, key)
 		f.Add(key, string(kept[key]))
@@ -201,4 +223,12 @@ func TestRecordsStayReadable(t *testing.T) {
 	assert.Equal(t, ota.UpgradeFailed, view.Components[1].Status)
 	assert.Equal(t, 2, view.Components[1].Times)
 	assert.NotEmpty(t, view.Log)
+
+	was := shown(e)
+	old.write(e.Changes())
+	require.Contains(t, old, "task/gw/d1/p")
+	e, err = engine.Restore(old)
+	require.NoError(t, err)
+	assert.Equal(t, was, shown(e), "in the newer form")
+	assert.Empty(t, e.Changes())
 }

@@ -31,7 +31,7 @@ func Restore(from Keeper) (*Engine, error) {
 		take   func([]byte) error
 	}{
 		{packageRecords, r.takePackage}, {planRecords, r.takePlan}, {seriesRecords, r.takeSeries},
-		{deviceRecords, r.takeDevice},
+		{deviceRecords, r.takeDevice}, {taskRecords, r.takeOwn},
 	} {
 		err := from.Each(step.prefix, func(record Record) error {
 			if err := step.take(record.Value); err != nil {

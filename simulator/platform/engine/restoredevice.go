@@ -1,6 +1,10 @@
 package engine
 
-import "otafleet/internal/ota"
+import (
+	"hash/maphash"
+
+	"otafleet/internal/ota"
+)
 
 func (r *restorer) takeDevice(value []byte) error {
 	var form savedDevice
@@ -24,9 +28,10 @@ func (r *restorer) takeDevice(value []byte) error {
 			installed{id: w.share(c[0]), kind: ota.ComponentType(w.share(c[1])), version: w.share(c[2])})
 	}
 	for i := range form.Tasks {
-		if err := r.takeTask(d, &form.Tasks[i]); err != nil {
+		if _, err := r.takeTask(d, &form.Tasks[i]); err != nil {
 			return err
 		}
+		r.engine.keepDevice(d) // in the newer form
 	}
 	r.engine.devices++
 	pr.byKey[d.key] = d
@@ -34,10 +39,27 @@ func (r *restorer) takeDevice(value []byte) error {
 	return nil
 }
 
-func (r *restorer) takeTask(d *device, form *savedTask) error {
+func (r *restorer) takeOwn(value []byte) error {
+	var form savedOwn
+	if err := decode(value, &form); err != nil {
+		return err
+	}
+	d := r.engine.known(ota.Identity{Product: form.Product, Device: form.Device})
+	if d == nil {
+		return errNotOurs
+	}
+	t, err := r.takeTask(d, &form.savedTask)
+	if err != nil {
+		return err
+	}
+	r.engine.kept.written[t] = maphash.Bytes(r.engine.kept.seed, value)
+	return nil
+}
+
+func (r *restorer) takeTask(d *device, form *savedTask) (*task, error) {
 	p := r.engine.plans[form.Plan]
 	if p == nil || p.product != d.product || p.activation == 0 || d.task(p) != nil || !form.fits(p) {
-		return errNotOurs
+		return nil, errNotOurs
 	}
 	t := &task{
 		device: d, plan: p, seq: form.Seq, digests: form.Digests, attempt: form.Attempt, offered: form.Offered,
@@ -50,11 +72,11 @@ func (r *restorer) takeTask(d *device, form *savedTask) error {
 		t.appointment = &appointment{a.Start, a.End}
 	}
 	if !t.takeParts(form.Parts) || !r.takeLog(t, form.Log) {
-		return errNotOurs
+		return nil, errNotOurs
 	}
 	t.recall()
 	d.take(t)
-	return nil
+	return t, nil
 }
 
 // fits reports whether the form's numbers are ones that a task of the plan can have.

@@ -48,5 +48,5 @@ func (e *Engine) dropTask(t *task) {
 	d := t.device
 	d.tasks = slices.DeleteFunc(d.tasks, func(other *task) bool { return other == t })
 	t.plan.tally[t.status]--
-	e.keepDevice(d)
+	e.keepNoTask(t)
 }

@@ -64,7 +64,14 @@ type savedDevice struct {
 	First       second      `json:"first,omitempty"`
 	Last        second      `json:"last,omitempty"`
 	AutoConfirm bool        `json:"auto_confirm,omitempty"`
-	Tasks       []savedTask `json:"tasks,omitempty"`
+	Tasks       []savedTask `json:"tasks,omitempty"` // as older versions had them: now each is a record
+}
+
+// savedOwn is a device's part of a plan, by itself.
+type savedOwn struct {
+	Product string `json:"product"`
+	Device  string `json:"device"`
+	savedTask
 }
 
 type savedTask struct {
@@ -161,7 +168,7 @@ func (s *series) encode(plan string) []byte {
 	return encode(form)
 }
 
-func (e *Engine) encodeDevice(d *device) []byte {
+func (d *device) encode() []byte {
 	form := savedDevice{
 		Product: d.product.key, Key: d.key, Index: d.index, Sub: d.sub, Via: d.via, First: d.first, Last: d.last,
 		AutoConfirm: d.autoConfirm,
@@ -169,10 +176,11 @@ func (e *Engine) encodeDevice(d *device) []byte {
 	for _, c := range d.components {
 		form.Components = append(form.Components, [3]string{c.id, string(c.kind), c.version})
 	}
-	for _, t := range d.tasks {
-		form.Tasks = append(form.Tasks, e.saveTask(t))
-	}
 	return encode(form)
+}
+
+func (e *Engine) encodeTask(t *task) []byte {
+	return encode(savedOwn{t.device.product.key, t.device.key, e.saveTask(t)})
 }
 
 func (e *Engine) saveTask(t *task) savedTask {

@@ -159,7 +159,7 @@ func (e *Engine) dropVerification(v *versionPackage) {
 	p.product.active = slices.DeleteFunc(p.product.active, func(other *plan) bool { return other == p })
 	for _, t := range p.tasks {
 		t.device.tasks = slices.DeleteFunc(t.device.tasks, func(other *task) bool { return other == t })
-		e.keepDevice(t.device)
+		e.keepNoTask(t)
 	}
 	v.check = nil
 }
