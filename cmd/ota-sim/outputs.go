@@ -27,18 +27,22 @@ func (f *outputFlags) define(flags *pflag.FlagSet) {
 
 // begin refuses paths that cannot be written to, or that are something else too,
 // and removes what an earlier run has left there: a verdict that is there after
-// this run must not be another one's. read is what the program reads.
-func (f *outputFlags) begin(read ...string) error {
+// this run must not be another one's. others are what the program reads, and what
+// else it writes.
+func (f *outputFlags) begin(others ...string) error {
 	taken := map[string]string{}
-	for _, path := range read {
+	for _, path := range others {
 		taken[resolved(path)] = path
 	}
 	var problems []error
 	for _, path := range f.files() {
-		if other, is := taken[resolved(path)]; is {
-			problems = append(problems, fmt.Errorf("cannot write the verdict to %s: it is the same file as %s", path, other))
+		for _, place := range []string{path, besideOf(path)} {
+			if other, is := taken[resolved(place)]; is {
+				problems = append(problems,
+					fmt.Errorf("cannot write the verdict to %s: %s is the same file as %s", path, place, other))
+			}
+			taken[resolved(place)] = place
 		}
-		taken[resolved(path)] = path
 	}
 	if len(problems) == 0 {
 		for _, path := range f.files() {
@@ -165,6 +169,9 @@ func ended(exit error, problems ...error) error {
 	return &cli.Exit{Code: code, Err: err}
 }
 
+// besideOf is where a file is written before it is whole.
+func besideOf(path string) string { return path + ".part" }
+
 // writeFile writes a form of a result, if a path is given: beside its place, so that there
 // is a whole one or none. What stands in the place could not be removed and is
 // written over.
@@ -172,20 +179,23 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	if path == "" {
 		return nil
 	}
-	beside := ""
+	place := path
 	if _, err := os.Lstat(path); err != nil {
-		beside = ".part"
+		place = besideOf(path)
 	}
-	file, err := os.Create(path + beside)
+	file, err := os.Create(place)
 	if err != nil {
 		return fmt.Errorf("cannot write the verdict: %w", err)
 	}
 	err = errors.Join(write(file), file.Close())
-	if beside != "" && err == nil {
-		err = os.Rename(path+beside, path)
+	if place == path {
+		return err
 	}
-	if beside != "" && err != nil {
-		err = errors.Join(err, os.Remove(path+beside))
+	if err == nil {
+		err = os.Rename(place, path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(place))
 	}
 	return err
 }

@@ -73,11 +73,14 @@ func (f *runFlags) placeOfRun(shard selection.Shard) (history.Place, error) {
 	return place, err
 }
 
-// outApart refuses files of the verdict in the directory of the history, which must
-// be empty when the run begins.
+// outApart refuses files of the verdict and the profile in the directory of the history,
+// which must be empty when the run begins.
 func (f *runFlags) outApart() error {
 	if f.out == "" || inBucket(f.out) {
 		return nil
+	}
+	if f.profile != "" && resolved(f.profile) == resolved(f.out) {
+		return fmt.Errorf("the profile would lie in %s, which the history has to itself: give it another place", f.out)
 	}
 	for _, path := range f.files() {
 		if filepath.Dir(resolved(path)) == resolved(f.out) || filepath.Dir(path) == filepath.Clean(f.out) {

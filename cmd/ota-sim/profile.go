@@ -21,6 +21,26 @@ type profile struct {
 	recorder *trace.FlightRecorder
 }
 
+// The files of a profile.
+const (
+	cpuProfile        = "cpu.pprof"
+	heapProfile       = "heap.pprof"
+	goroutinesProfile = "goroutines.pprof"
+	lastSeconds       = "trace.out"
+)
+
+// profilesIn are the places that the profile in a directory takes, and the directory's own.
+func profilesIn(dir string) []string {
+	if dir == "" {
+		return nil
+	}
+	places := []string{dir}
+	for _, name := range []string{cpuProfile, heapProfile, goroutinesProfile, lastSeconds} {
+		places = append(places, filepath.Join(dir, name))
+	}
+	return places
+}
+
 // startProfile begins to look, for files in a directory, which it makes; nil without
 // one. The processor's profile is the process's, so that there is one at a time.
 func startProfile(dir string) (*profile, error) {
@@ -32,7 +52,7 @@ func startProfile(dir string) (*profile, error) {
 	}
 	p := &profile{dir: dir, recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MaxBytes: maxTrace})}
 	var err error
-	if p.cpu, err = os.Create(filepath.Join(dir, "cpu.pprof")); err != nil {
+	if p.cpu, err = os.Create(filepath.Join(dir, cpuProfile)); err != nil {
 		return nil, fmt.Errorf("cannot keep profiles: %w", err)
 	}
 	if err := errors.Join(pprof.StartCPUProfile(p.cpu), p.recorder.Start()); err != nil {
@@ -50,14 +70,14 @@ func (p *profile) stop() error {
 	pprof.StopCPUProfile()
 	err := p.cpu.Close()
 	if p.recorder.Enabled() {
-		err = errors.Join(err, p.write("trace.out", func(w io.Writer) error {
+		err = errors.Join(err, p.write(lastSeconds, func(w io.Writer) error {
 			_, err := p.recorder.WriteTo(w)
 			return err
 		}))
 		p.recorder.Stop()
 	}
 	runtime.GC() // the profile of the heap is as old as the last collection
-	for name, file := range map[string]string{"heap": "heap.pprof", "goroutine": "goroutines.pprof"} {
+	for name, file := range map[string]string{"heap": heapProfile, "goroutine": goroutinesProfile} {
 		err = errors.Join(err, p.write(file, func(w io.Writer) error { return pprof.Lookup(name).WriteTo(w, 0) }))
 	}
 	if err != nil {

@@ -230,6 +230,7 @@ func (f *runFlags) read(args []string) []string {
 		f.platformKey, f.store.secretFile, f.page.tokenFile)
 	read = append(read, f.trust...)
 	read = append(read, filesIn(f.out)...)
+	read = append(read, profilesIn(f.profile)...)
 	for _, name := range f.against {
 		read = append(read, filesIn(name)...)
 	}
