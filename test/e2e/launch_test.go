@@ -35,10 +35,11 @@ func (s *setting) launch(packaged string) *harness.Process {
 }
 
 // A new agent that starts, and ends before it could roll itself back, is rolled
-// back by what starts it. The old one reports that, and can be upgraded again.
+// back by what starts it; one that hangs, by the old one, which does not give way to it. The old one reports that, and can be upgraded again.
 func TestNewAgentThatEndsIsRolledBack(t *testing.T) {
 	for name, script := range map[string]string{
 		"at once":                "exit 1",
+		"never":                  "sleep 1000",
 		"at once when it runs":   `[ "$1" = version ]`,
 		"a second after a start": `[ "$1" = version ] || { sleep 1; exit 1; }`,
 		"when it has connected":  `[ "$1" = version ] || { AGENT "$@" & sleep 2; kill -9 $!; exit 1; }`,
