@@ -171,7 +171,7 @@ func TestStoreAddressesThatAreSkipped(t *testing.T) {
 		"wrong credentials": {"s3://firmware/fw", &download.Storage{Endpoint: "http://oss.test", Region: "eu-1",
 			AccessKey: "OTHER", SecretKey: "x"}},
 		"no key file": {"s3://firmware/fw", &download.Storage{Endpoint: "http://oss.test",
-			AccessKeyFile: "/nonexistent", SecretKey: "x"}},
+			AccessKeyFile: filepath.Join(t.TempDir(), "none"), SecretKey: "x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

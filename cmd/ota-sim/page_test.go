@@ -35,7 +35,7 @@ func TestPageOfNoRun(t *testing.T) {
 		"no address":               {[]string{"--page", "nonsense"}, "want an address such as 127.0.0.1:8080"},
 		"the token is short": {[]string{"--page", "127.0.0.1:0", "--token-file", file(t, "short", "guess\n")},
 			"want at least 16 characters"},
-		"the token file is missing": {[]string{"--page", "127.0.0.1:0", "--token-file", "/nonexistent"}, "no such file"},
+		"the token file is missing": {[]string{"--page", "127.0.0.1:0", "--token-file", path + ".none"}, "no such file"},
 		"the platform is another's": {[]string{"--page", "127.0.0.1:0", "--broker", "mqtt://127.0.0.1:1", "--trust",
 			file(t, "key.pub", base64.StdEncoding.EncodeToString(make([]byte, 32)))}, "--page shows the fake platform"},
 		"the world has no platform": {[]string{"--page", "127.0.0.1:0", "--virtual"}, "--page is for the real world"},
