@@ -3,14 +3,15 @@
 # machine and against the same stub: mosquitto, and the fake platform with
 # its object store, in processes of their own. For each number of devices
 # (arguments; 2000 and 10000) the clients take turns, five rounds long, and each
-# has a row of medians:
+# has a row of medians, as docs/PERFORMANCE.md has it:
 #
 #   idle, KiB    resident memory of the client's process, a device: connected and
 #                without a plan, 10 s after the last one came; of the first round
 #   peak, KiB    the most from the start to the end of a run, a device
-#   seconds      from the client's start until the stub has every device upgraded;
-#                a thousand of them connect in a second
-#   upgrades/s   devices by these seconds; each upgrades two components
+#   upgrades a second
+#                devices by the seconds from the client's start until the stub has
+#                every one upgraded; a thousand of them connect in a second, and each
+#                upgrades two components
 #   CPU, ms      processor time of the client's process, an upgrade
 #
 # Every run is printed to the error output as it ends. On a quiet machine with two
@@ -32,6 +33,15 @@ read -ra sizes <<<"${PEERS_SIZES:-131072 32768}"
 rate=1000
 port=${PEERS_PORT:-18884}
 
+# library MODULE prints the version of a client's library.
+library() { awk -v module="$1" '$1 == module { print substr($2, 2) }' test/peers/go.mod; }
+
+declare -A names=(
+	[ota-sim]='**ota-sim**'
+	[autopaho]="loop on autopaho (paho.golang $(library github.com/eclipse/paho.golang))"
+	[paho.mqtt.golang]="loop on paho.mqtt.golang $(library github.com/eclipse/paho.mqtt.golang)"
+)
+
 work=$(mktemp -d)
 pids=()
 # stop PID... ends processes that this script started.
@@ -44,6 +54,9 @@ scripts/build.sh ota-sim "$work/ota-sim"
 (cd test/peers && "${build[@]}" -o "$work/peers" .)
 if [[ " ${peers[*]} " == *' mqtt.js '* ]]; then
 	if command -v node >/dev/null && command -v npm >/dev/null; then
+		node=$(node --version)
+		node=${node#v}
+		names[mqtt.js]="loop on MQTT.js $(sed -n 's/.*"mqtt": "\(.*\)".*/\1/p' test/peers/mqttjs/package.json), Node ${node%%.*}"
 		cp -r test/peers/mqttjs "$work"
 		(cd "$work/mqttjs" && npm ci --silent --no-audit --no-fund --ignore-scripts)
 	else
@@ -179,19 +192,26 @@ measure() {
 	echo "$1, $2 devices: $(tail -n 1 "runs.$1" | awk '{ print $1 " KiB at most, " $2 " s, " $3 " upgrades/s, " $4 " ms" }')" >&2
 }
 
+# grouped NUMBER prints a number with its thousands apart: 10,000.
+grouped() { sed -E ':a; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; ta' <<<"$1"; }
+
 # median FILE COLUMN prints the middle one of a column's numbers.
 median() { awk -v c="$2" '{ print $c }' "$1" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-row() { printf '| %-16s | %8s | %9s | %9s | %8s | %10s | %7s |\n' "$@"; }
+row() { printf '| %-44s | %8s | %9s | %9s | %17s | %7s |\n' "$@"; }
+header() {
+	row '' devices 'idle, KiB' 'peak, KiB' 'upgrades a second' 'CPU, ms'
+	row --- --- --- --- --- ---
+}
 for count; do
 	rm -f idle.* runs.*
 	for ((round = 0; round < rounds; round++)); do
 		for peer in "${peers[@]}"; do measure "$peer" "$count"; done
 	done
-	row client devices 'idle, KiB' 'peak, KiB' seconds upgrades/s 'CPU, ms'
-	row --- --- --- --- --- --- ---
+	[ -n "${headed:-}" ] || header
+	headed=yes
 	for peer in "${peers[@]}"; do
-		row "$peer" "$count" "$(<"idle.$peer")" "$(median "runs.$peer" 1)" "$(median "runs.$peer" 2)" \
+		row "${names[$peer]}" "$(grouped "$count")" "$(<"idle.$peer")" "$(median "runs.$peer" 1)" \
 			"$(median "runs.$peer" 3)" "$(median "runs.$peer" 4)"
 	done
 done

@@ -40,15 +40,15 @@ function within(pattern, i) {
 # purpose is what a sample was for.
 function purpose(i, k) {
 	if (within("^runtime\\.(gcBgMarkWorker|gcAssistAlloc|gcStart|gcMarkDone|gcMarkTermination|bgsweep|bgscavenge|deductSweepCredit)"))
-		return "collector"
+		return "garbage collection"
 	if (stack[1] ~ /Syscall6$|^runtime\.(futex|epollwait|usleep|madvise|mmap|read|write1|nanotime1|tgkill|osyield)$/) {
-		if (within("agent/download|netem\\.\\(\\*Plain\\)|net/http")) return "kernel, downloads"
-		if (within("agent/link/native|netem")) return "kernel, sessions"
-		return "kernel, other"
+		if (within("agent/download|netem\\.\\(\\*Plain\\)|net/http")) return "kernel, for downloads"
+		if (within("agent/link/native|netem")) return "kernel, for the sessions"
+		return "kernel, else"
 	}
 	for (i = 1; i <= depth; i++)
 		for (k = 1; k <= rules; k++) if (stack[i] ~ pattern[k]) return row[k]
-	return "other"
+	return "scheduler, and what has no row"
 }
 
 function rule(name, functions) { row[++rules] = name; pattern[rules] = functions; }
@@ -66,23 +66,23 @@ BEGIN {
 	rule("TLS", "^crypto/")
 	rule("JSON", "^encoding/(json|base64)|/internal/wire\\.")
 	rule("MQTT", "paho\\.golang|/agent/link")
-	rule("downloads", "^net/(http|textproto|url)|/agent/download|netem\\.\\(\\*(Plain|plainBody|plainConn|linkBody)\\)|real\\.(storage|\\(\\*spoiltBody\\))")
-	rule("sockets", "^net\\.|^internal/poll\\.|/simulator/real/netem\\.")
-	rule("growing stacks", "^runtime\\.(newstack|copystack|morestack)$")
+	rule("downloads, HTTP", "^net/(http|textproto|url)|/agent/download|netem\\.\\(\\*(Plain|plainBody|plainConn|linkBody)\\)|real\\.(storage|\\(\\*spoiltBody\\))")
+	rule("sockets, the program'\''s side", "^net\\.|^internal/poll\\.|/simulator/real/netem\\.")
+	rule("stacks that grow", "^runtime\\.(newstack|copystack|morestack)$")
 	rule("recorder and verdict", "/simulator/(verdict|history)|real\\.\\(\\*recorder\\)")
 	rule("machine and runner", "otafleet/(agent|reporter|firmware|internal)[./]")
-	rule("simulator", "otafleet/simulator|^main\\.")
-	rule("scheduler", "^runtime\\.(schedule|findRunnable|mcall|park_m|goexit0|mstart|ready|sysmon|wakep|startm|stopm|netpoll)")
-	split("kernel, sessions;kernel, downloads;kernel, other;MQTT;sockets;downloads;hashing;signatures;TLS;JSON;" \
-		"machine and runner;recorder and verdict;simulator;growing stacks;scheduler;other;collector", order, ";")
+	rule("the rest of the simulator", "otafleet/simulator|^main\\.")
+	split("kernel, for the sessions;kernel, for downloads;kernel, else;MQTT;sockets, the program'\''s side;" \
+		"downloads, HTTP;hashing;signatures;TLS;JSON;machine and runner;recorder and verdict;" \
+		"the rest of the simulator;stacks that grow;scheduler, and what has no row;garbage collection", order, ";")
 }
 /^-+\+/ { count_sample(); next }
 /^ *[0-9.]+(us|ms|s) / { count_sample(); value = milliseconds($1); depth = 1; stack[1] = $2; next }
 /^ +[^ ]/ { if (depth > 0) stack[++depth] = $1 }
 END {
 	count_sample()
-	printf "| %-20s | %8s | %6s |\n| --- | --- | --- |\n", "an upgrade", "CPU, ms", "share"
+	printf "| %-32s | %8s | %6s |\n| --- | --- | --- |\n", "an upgrade", "CPU, ms", "share"
 	for (i = 1; i in order; i++) if (spent[order[i]] > 0)
-		printf "| %-20s | %8.3f | %4.1f %% |\n", order[i], spent[order[i]] / count, 100 * spent[order[i]] / total
-	printf "| %-20s | %8.3f | %6s |\n", "all", total / count, ""
+		printf "| %-32s | %8.3f | %4.1f %% |\n", order[i], spent[order[i]] / count, 100 * spent[order[i]] / total
+	printf "| %-32s | %8.3f | %6s |\n", "all", total / count, ""
 }'
