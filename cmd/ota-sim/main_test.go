@@ -153,6 +153,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"plan", "--broker", "mqtt://127.0.0.1:1", good}, cli.Usage, "a real platform signs with its own keys"},
 		{[]string{"report"}, cli.Usage, "want one argument, the directory of a history, and got 0"},
 		{[]string{"report", "none"}, cli.Usage, "there is no record of a run in none"},
+		{[]string{"report", good}, cli.Usage, "there is no record of a run in " + good + ": it is a file"},
 		{[]string{"merge"}, cli.Usage, "want the directories of all shards, and got none"},
 		{[]string{"merge", "none", "nor"}, cli.Usage, "there is no record of a run in nor"},
 		{[]string{"replay", "--only", "gw-000001"}, cli.Usage, "want one argument, the directory of a history, and got 0"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"otafleet/simulator/fleet"
 	"otafleet/simulator/scenario"
@@ -43,6 +44,9 @@ func open(ctx context.Context, place Place) (*Record, error) {
 	d, err := readDocument(ctx, place)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no record of a run in %s: %w", place, err)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("there is no record of a run in %s: it is a file; want the directory of --out", place)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the record: %w", err)
