@@ -9,9 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
-	"otafleet/firmware"
 	"otafleet/internal/ota"
 )
 
@@ -51,33 +49,20 @@ func OwnFile() (string, error) {
 	return path, nil
 }
 
-// answerLimit is how long a program may take to print its version. packaging/launch
-// gives it as long.
-const answerLimit = 20 * time.Second
-
 // RestartProcess replaces the process by a new one of the program's file, which
 // an upgrade may have replaced. If that file is no program, or one that does not
 // even print its version, the running one begins again, to roll the upgrade back: a
 // device without an agent could not be repaired over the air any more.
 func RestartProcess(self string) error {
-	err := answers(self)
+	// One that hangs would take the process's place for good: nothing that starts the
+	// agent again would see it end. packaging/launch asks the same.
+	err := tryCommand(context.Background(), []string{self, "version"})
 	if err == nil {
 		err = syscall.Exec(self, os.Args, os.Environ())
 	}
 	err = fmt.Errorf("cannot start %s: %w", self, err)
 	return errors.Join(err, os.Setenv(unstartable, err.Error()),
 		syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
-}
-
-// answers finds out whether the file is a program that prints its version and ends.
-// One that hangs would take the process's place for good: nothing that starts the
-// agent again would see it end.
-func answers(self string) error {
-	outcome, err := firmware.Program{Args: []string{self, "version"}, Limit: answerLimit}.Run(context.Background())
-	if err == nil && outcome.Exit != 0 {
-		err = outcome.Failed()
-	}
-	return err
 }
 
 // BeginAgain replaces the process after a new version was rolled back, which may

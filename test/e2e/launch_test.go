@@ -35,7 +35,8 @@ func (s *setting) launch(packaged string) *harness.Process {
 }
 
 // A new agent that starts, and ends before it could roll itself back, is rolled
-// back by what starts it; one that hangs, by the old one, which does not give way to it. The old one reports that, and can be upgraded again.
+// back by what starts it; one that hangs, by the old one, which does not give way to
+// it. The old one reports that, and can be upgraded again.
 func TestNewAgentThatEndsIsRolledBack(t *testing.T) {
 	for name, script := range map[string]string{
 		"at once":                "exit 1",
