@@ -59,14 +59,14 @@ ALONE := agent/download/policy firmware/file firmware/slot firmware/transfer int
 CUTS  := ^(TestCuts|TestPauseAnywhere)$$
 # test/catalogue is in virtual time, but for programs that are built without the detector, as are those of
 # test/e2e and test/commands. The rules of the tree, in the root directory, read files.
-PLAIN := . ./test/catalogue ./test/e2e ./test/commands $(ALONE:%=./%)
+PLAIN := ./test/catalogue ./test/e2e ./test/commands . $(ALONE:%=./%)
 
 test-race:
 	$(GO) test -race $(TESTING) $$($(GO) list ./... | grep -vxF "$$($(GO) list ./agent $(PLAIN))")
 	$(GO) test -race $(TESTING) -skip '$(CUTS)' ./agent
 
 test-plain: # the longest begin first
-	$(GO) test $(TESTING) ./test/catalogue ./test/e2e ./test/commands $(PLAIN)
+	$(GO) test $(TESTING) $(PLAIN)
 	$(GO) test $(TESTING) -run '$(CUTS)' ./agent
 	$(GO) test -tags $(MINIMAL) -run Without ./firmware ./cmd/ota-agent
 

@@ -224,7 +224,7 @@ func (f *runFlags) exitOf(v *verdict.Verdict) error {
 	return exitOf(v)
 }
 
-// read lists the files that the run reads, and those that its history will have.
+// read lists the files that the run reads, and those of its history and its profile.
 func (f *runFlags) read(args []string) []string {
 	read := append(slices.Clone(args), f.devices, f.caFile, f.passwordFile, f.platformFile, f.platformCert,
 		f.platformKey, f.store.secretFile, f.page.tokenFile)

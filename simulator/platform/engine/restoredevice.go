@@ -31,6 +31,8 @@ func (r *restorer) takeDevice(value []byte) error {
 		if _, err := r.takeTask(d, &form.Tasks[i]); err != nil {
 			return err
 		}
+	}
+	if len(form.Tasks) > 0 {
 		r.engine.keepDevice(d) // in the newer form
 	}
 	r.engine.devices++
