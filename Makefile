@@ -123,8 +123,9 @@ hundred-thousand-slurm: slurm ## a hundred thousand real devices as one array of
 	SLURM=$(CACHE)/slurm SLURM_CPUS=16 OTA_SIM=$(CACHE)/bin/ota-sim test/slurm/cluster.sh scripts/hundred-thousand-slurm.sh
 
 .PHONY: test-compare
-test-compare: ## a download rule that is slower by a fifth is found by real runs, and nothing in ten runs that are the same
+test-compare: ## a download rule that is slower by a fifth is found by real runs, and nothing in ten runs that are the same; recorded lines are as fast in both worlds
 	$(GO) test -tags compare -count 1 -timeout $(PATIENCE) ./test/compare
+	$(GO) test -tags compare -count 1 -timeout $(PATIENCE) -run TestATraceIsAsFastInBothWorlds ./test/differ
 
 .PHONY: test-deb
 test-deb: ## the Debian packages in a clean Debian (root, mmdebstrap, systemd-container)

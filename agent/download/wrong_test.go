@@ -233,7 +233,7 @@ func TestWrongAnswersOnResume(t *testing.T) {
 // patience is the stall time-out for a lie: short only where the lie is silence.
 func patience(lie string) time.Duration {
 	if strings.HasPrefix(lie, "stall") || strings.HasPrefix(lie, "slow") {
-		return 250 * time.Millisecond
+		return time.Second
 	}
 	return 20 * time.Second
 }

@@ -18,7 +18,8 @@ type population struct {
 	stop     context.CancelFunc
 	arriving sync.WaitGroup
 
-	calm int // owned by settled: devices before this one were settled when last looked at
+	calm  int       // owned by settled: devices before this one were settled when last looked at
+	still stillness // owned by settled
 
 	mu      sync.Mutex // guards the following
 	devices []*device
@@ -88,9 +89,29 @@ func (c *population) all() (devices []*device, whole bool) {
 // scenario.LeastPatience. Both grow with the latency of the links.
 const breath = time.Second
 
+// stillness is for how long nothing has happened, of the time in which this program ran.
+// A machine that stood still, or had no processor for it, has not shown that nothing comes.
+type stillness struct {
+	moved time.Duration // in the run: when something happened last
+	looks int           // since then
+}
+
+// look is called every settleEvery, or less often where the machine is late. moved and now
+// are times of the run.
+func (s *stillness) look(moved, now time.Duration) time.Duration {
+	if moved != s.moved {
+		*s = stillness{moved: moved}
+		return 0
+	}
+	s.looks++
+	return min(now-moved, time.Duration(s.looks)*settleEvery)
+}
+
 // settled reports whether all devices have arrived, the schedule is done and
-// nothing more will happen.
+// nothing more will happen. It is asked every settleEvery.
 func (c *population) settled(w *world) bool {
+	moved, notUpgraded := w.recorder.lastMove()
+	still := c.still.look(moved, w.elapsed())
 	devices, whole := c.all()
 	if !whole || w.due.Load() > 0 || !w.planned.Load() && w.elapsed() < w.settings.PlanWait {
 		return false
@@ -107,7 +128,6 @@ func (c *population) settled(w *world) bool {
 			return false
 		}
 	}
-	still, notUpgraded := w.recorder.still()
 	enough := w.quiet
 	if w.platform != nil && notUpgraded == 0 {
 		enough -= scenario.LeastPatience - breath

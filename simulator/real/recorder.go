@@ -123,11 +123,11 @@ func (r *recorder) now() (s simulator.Snapshot) {
 	return s
 }
 
-// still is for how long nothing has happened, and how many devices have arrived
+// lastMove is when in the run something happened last, and how many devices have arrived
 // without coming to an end or to work.
-func (r *recorder) still() (still time.Duration, notUpgraded int) {
-	r.look(func() { still, notUpgraded = r.added.elapsed()-r.moved, r.progress.Statuses[ota.DeviceNotUpgraded] })
-	return still, notUpgraded
+func (r *recorder) lastMove() (at time.Duration, notUpgraded int) {
+	r.look(func() { at, notUpgraded = r.moved, r.progress.Statuses[ota.DeviceNotUpgraded] })
+	return at, notUpgraded
 }
 
 // stir says that something happens which may not be seen yet.

@@ -1,3 +1,5 @@
+//go:build compare
+
 package differ_test
 
 import (
@@ -96,10 +98,13 @@ func speeds(t *testing.T, world simulator.World, s *scenario.Scenario) map[strin
 	return rates
 }
 
+// mostTries is how often a device has to be fast once.
+const mostTries = 10
+
 // TestATraceIsAsFastInBothWorlds: each device downloads as many bytes a second, within
 // 5%, over a line that was recorded, wherever in it the device begins. A machine that
 // does something else makes downloads slower, never faster: the fastest of a few tries
-// counts.
+// counts, and nothing else runs beside them (make test-compare).
 func TestATraceIsAsFastInBothWorlds(t *testing.T) {
 	p := harness.TakePulse(t)
 	for name, s := range map[string]*scenario.Scenario{
@@ -110,7 +115,7 @@ func TestATraceIsAsFastInBothWorlds(t *testing.T) {
 			require.Len(t, want, s.Devices())
 			fastest := map[string]float64{}
 			slow := func(device string) bool { return fastest[device] < 0.95*want[device] }
-			for try := 0; try == 0 || try < 5 && slices.ContainsFunc(slices.Collect(maps.Keys(want)), slow); try++ {
+			for try := 0; try == 0 || try < mostTries && slices.ContainsFunc(slices.Collect(maps.Keys(want)), slow); try++ {
 				p.Await()
 				got := speeds(t, &real.World{}, s)
 				require.Len(t, got, s.Devices())
