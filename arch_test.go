@@ -122,7 +122,8 @@ var layout = []layer{
 		"reporter internal/*", ""},
 	{"simulator/explore", "simulator/virtual simulator/verdict simulator/scenario simulator/model agent internal/ota", ""},
 	{"simulator/real/netem", "simulator/model simulator/scenario agent/link/native", "simulator/trace"},
-	{"simulator/real", "simulator simulator/... agent agent/link agent/link/* agent/download firmware internal/*", ""},
+	{"simulator/real", "simulator simulator/... agent agent/link agent/link/* agent/download firmware internal/*",
+		"test/harness"},
 	{"scenarios", "internal/files", "simulator/scenario internal/yamlform"},
 
 	{"cmd/ota-agent/...", "cmd/ota-agent/... agent/... firmware/... reporter internal/...", ""}, // not the simulator

@@ -26,28 +26,70 @@ const (
 	trialPause    = 2 * time.Second
 )
 
+// effect is an output that takes long.
+type effect struct {
+	out    Output
+	ctx    context.Context // ends when the effect has to
+	cancel context.CancelFunc
+}
+
 // startEffect runs an effect beside the machine and posts its result. There is
 // one at a time: it begins when the one before it, which may have been
 // cancelled, has let go of the component.
 func (r *Runner) startEffect(out Output) {
 	ctx, cancel := context.WithCancel(r.ctx)
-	before, ended := r.opEnded, make(chan struct{})
-	r.cancelOp, r.opEnded = cancel, ended
-	r.tasks.Go(func() {
-		defer close(ended)
-		defer cancel()
-		if before != nil {
-			<-before
+	r.cancelOp = cancel
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.effects = append(r.effects, effect{out, ctx, cancel})
+	if !r.working {
+		r.working = true
+		r.tasks.Go(r.work)
+	}
+}
+
+// work carries out one effect after the other. Mostly the result of one decides which one
+// is next, so what the machine says of it is heard here, too, on the same goroutine.
+func (r *Runner) work() {
+	for {
+		e, ok := r.nextEffect()
+		if !ok {
+			return
 		}
-		began := r.ports.Now()
-		name, component := effectOf(out)
-		defer r.silent.take(component)()
-		r.record(Event{Kind: EventBegun, Step: name, Component: component})
-		if result := r.perform(ctx, out); ctx.Err() == nil {
-			r.recordEnd(out, result, r.ports.Now().Sub(began))
-			r.Post(result)
+		if r.carryOut(e) {
+			r.drain()
 		}
-	})
+	}
+}
+
+func (r *Runner) nextEffect() (e effect, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.effects) == 0 {
+		r.effects, r.working = nil, false
+		return effect{}, false
+	}
+	e = r.effects[0]
+	r.effects = r.effects[1:]
+	return e, true
+}
+
+// carryOut performs an effect, and queues its result unless it was cancelled. It reports
+// whether the caller has to drain the queue.
+func (r *Runner) carryOut(e effect) (drain bool) {
+	defer e.cancel()
+	began := r.ports.Now()
+	name, component := effectOf(e.out)
+	defer r.silent.take(component)()
+	r.record(Event{Kind: EventBegun, Step: name, Component: component})
+	result := r.perform(e.ctx, e.out)
+	if e.ctx.Err() != nil {
+		return false
+	}
+	r.recordEnd(e.out, result, r.ports.Now().Sub(began))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.enqueue(result)
 }
 
 func (r *Runner) perform(ctx context.Context, out Output) Input {

@@ -64,6 +64,8 @@ type Runner struct {
 	probe    chan struct{} // closed when the probe in the queue is answered; nil without one
 	sessions int           // connections so far
 	draining bool          // a goroutine works on the queue; true from the start until Booted is in it
+	effects  []effect      // that wait for the one that runs
+	working  bool          // a goroutine works on them
 	timer    *time.Timer
 
 	machineMu sync.Mutex // guards the following; held only while the machine thinks
@@ -73,8 +75,7 @@ type Runner struct {
 	delay                delay // of what goes on
 
 	// Owned by the draining goroutine.
-	cancelOp context.CancelFunc // stops the running effect
-	opEnded  chan struct{}      // closed when it has stopped
+	cancelOp context.CancelFunc // stops the effect that was started last
 	question question           // what the confirm command is being asked
 	steps    stepLog
 	kept     *ota.Running // the plan in progress, as it was saved
@@ -147,20 +148,27 @@ func (r *Runner) Post(in Input) {
 
 // post is Post for who holds the lock.
 func (r *Runner) post(in Input) {
+	if r.enqueue(in) {
+		r.tasks.Go(r.drain)
+	}
+}
+
+// enqueue queues an input and reports whether no goroutine works on the queue: then the caller
+// has to. It holds the lock.
+func (r *Runner) enqueue(in Input) (drain bool) {
 	if r.ctx.Err() != nil {
-		return
+		return false
 	}
 	if kindOf(in) == isConnected {
 		r.sessions++
 	}
 	if !r.queue.add(in) {
 		r.log.Warn("too many orders of the operator wait; one is dropped", "order", fmt.Sprintf("%T", in))
-		return
+		return false
 	}
-	if !r.draining {
-		r.draining = true
-		r.tasks.Go(r.drain)
-	}
+	drain = !r.draining
+	r.draining = true
+	return drain
 }
 
 // After calls back when every input that was posted before has been handled, and

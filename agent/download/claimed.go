@@ -65,8 +65,8 @@ func (d *download) runClaimed(ctx context.Context) (found ota.Digest, need ota.A
 	}
 	defer d.fetcher.leave()
 	buf := d.fetcher.buffer(claimedStep)
-	defer d.fetcher.buffers.Put(buf)
-	d.buf = *buf
+	defer d.fetcher.giveBack(buf)
+	d.buf = buf
 
 	d.begin()
 	d.total = c.file.Size

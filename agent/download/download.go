@@ -50,8 +50,8 @@ func (d *download) run(ctx context.Context) (ota.AddressReason, error) {
 	}
 	defer d.fetcher.leave()
 	buf := d.fetcher.buffer(largestChunk(d.targets))
-	defer d.fetcher.buffers.Put(buf)
-	d.buf = *buf
+	defer d.fetcher.giveBack(buf)
+	d.buf = buf
 
 	d.begin()
 	for _, t := range d.targets {

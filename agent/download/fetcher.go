@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
-	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -24,8 +23,7 @@ type Fetcher struct {
 	client    *http.Client
 	limit     *rate.Limiter // nil for none
 	slots     chan struct{} // one for each download that may run
-
-	buffers sync.Pool // of *[]byte, each a chunk of some download
+	buffers   chan []byte   // of the downloads that have ended, while there are others
 }
 
 var _ agent.Fetcher = (*Fetcher)(nil)
@@ -36,7 +34,8 @@ func New(config Config) (*Fetcher, error) {
 		return nil, fmt.Errorf("cannot set up downloads: %w", err)
 	}
 	config = config.withDefaults()
-	f := &Fetcher{config: config, transport: config.Transport, slots: make(chan struct{}, config.Parallel)}
+	f := &Fetcher{config: config, transport: config.Transport, slots: make(chan struct{}, config.Parallel),
+		buffers: make(chan []byte, config.Parallel)}
 	f.guard = newGuard(&config)
 	if f.transport == nil {
 		f.transport = transport.New(config.TLS, func(t *tls.Config) *http.Transport {
@@ -96,21 +95,40 @@ func (f *Fetcher) enter(ctx context.Context) error {
 	}
 }
 
-// leave gives the slot back. The last one to leave drops idle connections: the
-// next download is hours or weeks away.
+// leave gives the slot back. The last one to leave drops buffers and idle connections:
+// the next download is hours or weeks away. With a transport that others share, more
+// downloads are.
 func (f *Fetcher) leave() {
 	<-f.slots
-	if len(f.slots) == 0 && f.config.Transport == nil {
-		f.client.CloseIdleConnections()
+	if len(f.slots) > 0 || f.config.Transport != nil {
+		return
+	}
+	f.client.CloseIdleConnections()
+	for {
+		select {
+		case <-f.buffers:
+		default:
+			return
+		}
 	}
 }
 
-// buffer takes a buffer of size bytes out of the pool.
-func (f *Fetcher) buffer(size int) *[]byte {
-	if b, ok := f.buffers.Get().(*[]byte); ok && cap(*b) >= size {
-		*b = (*b)[:size]
-		return b
+// buffer takes a buffer of size bytes out of those that were used.
+func (f *Fetcher) buffer(size int) []byte {
+	select {
+	case b := <-f.buffers:
+		if cap(b) >= size {
+			return b[:size]
+		}
+	default:
 	}
-	b := make([]byte, size)
-	return &b
+	return make([]byte, size)
+}
+
+// giveBack keeps a buffer for the next download.
+func (f *Fetcher) giveBack(b []byte) {
+	select {
+	case f.buffers <- b:
+	default:
+	}
 }

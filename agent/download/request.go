@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,29 +50,22 @@ func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, err
 	if err := f.guard.scheme(u); err != nil {
 		return nil, err
 	}
-	request, err := newRequest(ctx, u, q, f.config.UserAgent)
-	if err != nil {
-		return nil, err
-	}
-	return send(f.client, request)
+	return send(f.client, newRequest(ctx, u, q, f.config.UserAgent))
 }
 
 // newRequest puts an ask into words.
-func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, refusef(ota.HTTPError, "the address cannot be asked")
-	}
-	request.Header.Set("User-Agent", userAgent)
-	request.Header.Set("Accept-Encoding", "identity")
-	request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", q.first, q.last))
+func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) *http.Request {
+	request := &http.Request{Method: http.MethodGet, URL: u, Host: strings.TrimSuffix(u.Host, ":"), Header: http.Header{
+		"User-Agent": {userAgent}, "Accept-Encoding": {"identity"},
+		"Range": {fmt.Sprintf("bytes=%d-%d", q.first, q.last)},
+	}}
 	if q.etag != "" {
 		request.Header.Set("If-Match", q.etag)
 	}
 	if q.validator != "" {
 		request.Header.Set("If-Range", q.validator)
 	}
-	return request, nil
+	return request.WithContext(ctx)
 }
 
 // send asks. The caller closes the answer's body.

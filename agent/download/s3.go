@@ -55,10 +55,7 @@ func (s *store) open(ctx context.Context, bucket, key string, q ask) (*answer, e
 	if err != nil {
 		return nil, err
 	}
-	request, err := newRequest(ctx, u, q, s.userAgent)
-	if err != nil {
-		return nil, err
-	}
+	request := newRequest(ctx, u, q, s.userAgent)
 	request.Header.Set("X-Amz-Content-Sha256", noBody)
 	return send(s.client, signer.SignV4(*request, s.access, s.secret, "", s.region))
 }

@@ -22,7 +22,7 @@ const (
 // A fleet's memory is large, steady and full of small messages: collecting them twice
 // as often as Go does costs little and saves a third of it. When many devices are in
 // work in one moment, half as much again would be a lot: then what is garbage may take
-// an eighth of the run's memory, however much is in use, rather than that the moment
+// a fifth of the run's memory, however much is in use, rather than that the moment
 // decides what the whole run takes.
 func holdMemory(bytes int64) (free func()) {
 	percent := debug.SetGCPercent(usualPercent)
@@ -31,7 +31,7 @@ func holdMemory(bytes int64) (free func()) {
 	}
 	limit := debug.SetMemoryLimit(-1) // the user's, if GOMEMLIMIT is set
 	debug.SetMemoryLimit(min(limit, bytes))
-	h := &heapGoal{garbage: uint64(bytes / 8)}
+	h := &heapGoal{garbage: uint64(bytes / 5)}
 	h.afterCollection()
 	return func() {
 		h.end()

@@ -180,11 +180,19 @@ func readNumber(path string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var major, minor uint32
-	if _, err := fmt.Sscanf(string(text), "%d:%d", &major, &minor); err != nil {
+	number, err := parseNumber(strings.TrimSpace(string(text)))
+	if err != nil {
 		return 0, fmt.Errorf("cannot understand the number of a device in %s: %w", path, err)
 	}
-	return unix.Mkdev(major, minor), nil
+	return number, nil
+}
+
+// parseNumber reads the number of a device, such as 259:2.
+func parseNumber(text string) (uint64, error) {
+	first, second, _ := strings.Cut(text, ":")
+	major, err := strconv.ParseUint(first, 10, 32)
+	minor, alsoErr := strconv.ParseUint(second, 10, 32)
+	return unix.Mkdev(uint32(major), uint32(minor)), errors.Join(err, alsoErr)
 }
 
 // mustBeFree refuses a slot that must not be written to: one that is the other slot

@@ -5,12 +5,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"otafleet/firmware"
 	"otafleet/internal/files"
@@ -116,12 +113,11 @@ func mountedWritable(sys, mounts string, slot extents) bool {
 	for line := range strings.Lines(mounts) {
 		before, after, _ := strings.Cut(line, " - ")
 		mount, system := strings.Fields(before), strings.Fields(after)
-		var major, minor uint32
 		if len(mount) < 3 || len(system) < 3 || !strings.HasPrefix(system[2], "rw") {
 			continue
 		}
-		if _, err := fmt.Sscanf(mount[2], "%d:%d", &major, &minor); err == nil &&
-			deviceExtents(sys, unix.Mkdev(major, minor), maxLayers).overlaps(slot) {
+		number, err := parseNumber(mount[2])
+		if err == nil && deviceExtents(sys, number, maxLayers).overlaps(slot) {
 			return true
 		}
 		// Of some file systems, such as btrfs, the number is none of a device.

@@ -81,6 +81,9 @@ func encode(kind string, b body) ([]byte, error) {
 	if c.failed() {
 		return nil, c.invalid(kind, b)
 	}
+	if s, is := b.(*statusBody); is && s.plain() {
+		return s.appendPlain(make([]byte, 0, plainStatus)), nil
+	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false) // addresses are full of ampersands
@@ -94,6 +97,9 @@ func encode(kind string, b body) ([]byte, error) {
 	}
 	return payload, nil
 }
+
+// plainStatus is the bytes of most of them.
+const plainStatus = 208
 
 // decode reads JSON into an empty body and checks it. A wrong type of one field
 // does not hide the faults of the others.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strconv"
 
 	"otafleet/internal/ota"
 )
@@ -223,6 +224,39 @@ func (b *statusBody) message() ota.Up {
 }
 
 func (b *statusBody) subject() (string, int) { return b.Plan, b.Attempt }
+
+// plain reports whether every text of a status stands in JSON as it is: nearly always,
+// since only a version and a failure's detail are not made of letters and digits.
+func (b *statusBody) plain() bool {
+	for i := range len(b.Version) {
+		if c := b.Version[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return b.Error == nil
+}
+
+// appendPlain writes the JSON of a status that is plain and valid: the message that a
+// device sends most often.
+func (b *statusBody) appendPlain(to []byte) []byte {
+	to = append(to, `{"time":"`...)
+	to = b.Time.append(to)
+	to = append(to, `","plan":"`...)
+	to = append(to, b.Plan...)
+	to = append(to, `","attempt":`...)
+	to = strconv.AppendInt(to, int64(b.Attempt), 10)
+	to = append(to, `,"seq":`...)
+	to = strconv.AppendInt(to, int64(b.Seq), 10)
+	to = append(to, `,"component":"`...)
+	to = append(to, b.Component...)
+	to = append(to, `","status":"`...)
+	to = append(to, b.Status...)
+	if b.Version != "" {
+		to = append(to, `","version":"`...)
+		to = append(to, b.Version...)
+	}
+	return append(to, `"}`...)
+}
 
 func (b *statusBody) check(c *checker) {
 	c.time("time", b.Time)

@@ -34,8 +34,10 @@ func (t instant) valid() bool {
 }
 
 func (t instant) MarshalText() ([]byte, error) {
-	return t.t.UTC().AppendFormat(make([]byte, 0, len(timeLayout)), timeLayout), nil
+	return t.append(make([]byte, 0, len(timeLayout))), nil
 }
+
+func (t instant) append(to []byte) []byte { return t.t.UTC().AppendFormat(to, timeLayout) }
 
 func (t *instant) UnmarshalText(text []byte) error {
 	var parsed time.Time

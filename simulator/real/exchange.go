@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +48,11 @@ func (s storage) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // asked is the range of bytes that a request asks for; false without one.
 func asked(r *http.Request) (first, last int64, ok bool) {
-	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &first, &last)
-	return first, last, n == 2 && last >= first
+	text, is := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	from, to, two := strings.Cut(text, "-")
+	first, wrong := strconv.ParseInt(from, 10, 64)
+	last, wrongToo := strconv.ParseInt(to, 10, 64)
+	return first, last, is && two && wrong == nil && wrongToo == nil && last >= first
 }
 
 // askedFor is how many bytes a request asks for; 0 without a range.

@@ -9,14 +9,23 @@ const bufferSize = 4 << 10
 // as long as they do: one that waits has none. The zero value is ready. Nil keeps no
 // buffer for the next one.
 type Buffers struct {
-	pool sync.Pool // of *[bufferSize]byte
+	mu   sync.Mutex // guards the following
+	kept [][]byte
 }
+
+// maxKept bounds the buffers that are kept. A sync.Pool would lose them with each
+// collection, which among many devices comes several times a second.
+const maxKept = 256
 
 // take lends a buffer of bufferSize bytes.
 func (b *Buffers) take() []byte {
 	if b != nil {
-		if kept, ok := b.pool.Get().(*[bufferSize]byte); ok {
-			return kept[:]
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if last := len(b.kept) - 1; last >= 0 {
+			buf := b.kept[last]
+			b.kept = b.kept[:last]
+			return buf
 		}
 	}
 	return make([]byte, bufferSize)
@@ -24,7 +33,12 @@ func (b *Buffers) take() []byte {
 
 // give takes a buffer back. One that had to be larger is let go of.
 func (b *Buffers) give(buf []byte) {
-	if b != nil && cap(buf) == bufferSize {
-		b.pool.Put((*[bufferSize]byte)(buf[:bufferSize]))
+	if b == nil || cap(buf) != bufferSize {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.kept) < maxKept {
+		b.kept = append(b.kept, buf[:bufferSize])
 	}
 }

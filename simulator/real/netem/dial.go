@@ -60,6 +60,23 @@ type polledDialer struct {
 
 // DialContext opens a TCP connection.
 func (d *polledDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	tcp, err := d.dialTCP(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	polled, err := d.poller.adopt(tcp)
+	if err != nil {
+		return nil, errors.Join(err, tcp.Close())
+	}
+	return polled, nil
+}
+
+// dialTCP opens a connection. An address without a name needs no resolver, which would
+// take as long as the rest of the program's part.
+func (d *polledDialer) dialTCP(ctx context.Context, network, address string) (*net.TCPConn, error) {
+	if to, err := netip.ParseAddrPort(address); err == nil && d.LocalAddr == nil {
+		return d.DialTCP(ctx, network, netip.AddrPort{}, to)
+	}
 	conn, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -68,9 +85,5 @@ func (d *polledDialer) DialContext(ctx context.Context, network, address string)
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("internal error: %s gave no TCP connection", network), conn.Close())
 	}
-	polled, err := d.poller.adopt(tcp)
-	if err != nil {
-		return nil, errors.Join(err, tcp.Close())
-	}
-	return polled, nil
+	return tcp, nil
 }

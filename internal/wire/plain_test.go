@@ -1,0 +1,37 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"otafleet/internal/ota"
+)
+
+// TestPlainStatus: what is written by hand is what encoding/json writes.
+func TestPlainStatus(t *testing.T) {
+	for _, version := range []string{"", "1.0.0", `a"b`, `back\slash`, "<&>'", "über", "~ !", "\u2028"} {
+		for _, failure := range []*ota.Failure{nil, {Code: ota.Internal, Detail: "no\nspace"}} {
+			r := &ota.Report{Time: time.Date(2026, 2, 3, 4, 5, 6, 7e6, time.FixedZone("", 3600)), Plan: "spring.2",
+				Attempt: 3, Seq: 17, Component: "root_fs-1", Status: ota.Upgrading, Version: version, Failure: failure}
+			if failure != nil {
+				r.Status = ota.UpgradeFailed
+			}
+			var want bytes.Buffer
+			enc := json.NewEncoder(&want)
+			enc.SetEscapeHTML(false)
+			require.NoError(t, enc.Encode(newStatus(r)))
+			_, got, err := EncodeUp(r)
+			if version == "\u2028" { // is not printable
+				assert.Error(t, err)
+				continue
+			}
+			require.NoError(t, err)
+			assert.Equal(t, want.String(), string(got)+"\n")
+		}
+	}
+}
