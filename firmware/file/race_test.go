@@ -28,6 +28,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(racerDirectory); dir != "" {
 		race(dir)
 	}
+	if number := os.Getenv(statxFails); number != "" {
+		if err := failStatx(number); err != nil {
+			fmt.Fprintln(os.Stderr, "cannot make statx fail:", err)
+			os.Exit(1)
+		}
+	}
 	os.Exit(m.Run())
 }
 
@@ -356,4 +362,82 @@ func TestWaitingVersionIsClosed(t *testing.T) {
 	require.NoError(t, os.Chown(a.Path+".ota-next", nobody, nobody))
 	_, err = a.installer.Activate(t.Context(), a.job)
 	assert.Contains(t, firmwaretest.RequireCode(t, "installer_failed", err).Detail, "is not the image that was staged")
+}
+
+// What the old version may do, and whose it is, the new one may do too, and is: also
+// inside of a directory, whatever user the package was made by.
+func TestCapabilitiesAndOwnersSurvive(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root gives files away, and capabilities")
+		return
+	}
+	// cap_net_bind_service, permitted and effective, as setcap writes it.
+	capability := string([]byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	attribute := func(t *testing.T, path, name string) string {
+		t.Helper()
+		value := make([]byte, 64)
+		n, err := unix.Getxattr(path, name, value)
+		require.NoError(t, err, "%s of %s", name, path)
+		return string(value[:n])
+	}
+	for name, test := range map[string]struct {
+		owner     int
+		mode      fs.FileMode
+		directory bool
+	}{
+		"file of root":                 {0, 0o750, false},
+		"file of another user":         {nobody, 0o750, false},
+		"file that others may write":   {0, 0o666, false},
+		"program that changes user":    {nobody, fs.ModeSetuid | fs.ModeSetgid | 0o750, false},
+		"directory of root":            {0, 0o755, true},
+		"directory of another user":    {nobody, 0o750, true},
+		"directory that others change": {nobody, 0o777, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, func(c *file.Config) {
+				if test.directory {
+					c.Unpack, c.Unpacker = true, unpacker{}
+				}
+			})
+			if test.directory {
+				require.NoError(t, os.Remove(a.Path))
+				require.NoError(t, os.Mkdir(a.Path, 0o700))
+				a.content = bundles("1.1.0").Data[0]
+				a.job = jobOf(bundles("1.1.0").Files[0])
+			}
+			require.NoError(t, os.Chown(a.Path, test.owner, test.owner))
+			require.NoError(t, os.Chmod(a.Path, test.mode))
+			require.NoError(t, unix.Setxattr(a.Path, "user.note", []byte("1"), 0))
+			if !test.directory {
+				require.NoError(t, unix.Setxattr(a.Path, "security.capability", []byte(capability), 0))
+			}
+			look := func() {
+				t.Helper()
+				all := []string{a.Path}
+				if test.directory {
+					all = append(all, filepath.Join(a.Path, "a"), filepath.Join(a.Path, "b"))
+				}
+				for _, path := range all {
+					info, err := os.Lstat(path)
+					require.NoError(t, err)
+					stat := info.Sys().(*syscall.Stat_t)
+					assert.EqualValues(t, test.owner, stat.Uid, path)
+					assert.EqualValues(t, test.owner, stat.Gid, path)
+				}
+				info, err := os.Stat(a.Path)
+				require.NoError(t, err)
+				assert.Equal(t, test.mode, info.Mode()&^fs.ModeDir)
+				assert.Equal(t, "1", attribute(t, a.Path, "user.note"))
+				if !test.directory {
+					assert.Equal(t, capability, attribute(t, a.Path, "security.capability"))
+				}
+			}
+			a.upgrade(t)
+			look()
+			a.revert(t)
+			a.upgrade(t)
+			look()
+			assert.Equal(t, "1.1.0", a.version(t))
+		})
+	}
 }
