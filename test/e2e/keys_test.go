@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -410,7 +411,8 @@ func swap(in any, path []string, value any) (before any, name string, found bool
 	return nil, "", false
 }
 
-// certificates makes an authority, and a certificate of its own with its key.
+// certificates makes an authority, and a certificate of its own for this machine with
+// its key.
 func certificates(t *testing.T) (authority, certificate, key []byte) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
@@ -420,6 +422,7 @@ func certificates(t *testing.T) (authority, certificate, key []byte) {
 		NotAfter:              time.Now().Add(time.Hour),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
 	require.NoError(t, err)
