@@ -35,3 +35,12 @@ func TestPlainStatus(t *testing.T) {
 		}
 	}
 }
+
+// TestInstant: times are written by timeLayout.
+func TestInstant(t *testing.T) {
+	for _, at := range []time.Time{time.Unix(0, 0), time.Date(1970, 1, 1, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(9999, 12, 31, 1, 2, 3, 40_000_000, time.FixedZone("", -7200)),
+		time.Date(2028, 2, 29, 0, 0, 0, 5_600_000, time.UTC)} {
+		assert.Equal(t, at.UTC().Format(timeLayout), string(instant{t: at}.append(nil)))
+	}
+}

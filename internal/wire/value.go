@@ -37,7 +37,14 @@ func (t instant) MarshalText() ([]byte, error) {
 	return t.append(make([]byte, 0, len(timeLayout))), nil
 }
 
-func (t instant) append(to []byte) []byte { return t.t.UTC().AppendFormat(to, timeLayout) }
+// append writes the time by timeLayout. Package time knows whole seconds by heart, and
+// reads any other layout anew each time.
+func (t instant) append(to []byte) []byte {
+	utc := t.t.UTC()
+	to = utc.AppendFormat(to, time.RFC3339)
+	ms := utc.Nanosecond() / int(time.Millisecond)
+	return append(to[:len(to)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+}
 
 func (t *instant) UnmarshalText(text []byte) error {
 	var parsed time.Time
