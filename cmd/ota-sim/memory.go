@@ -20,7 +20,7 @@ const (
 	// quietFor is how long nothing is collected until a fleet is taken to wait.
 	quietFor = 3 * time.Second
 	// worthGiving is which part of what is in use must be garbage to give it back then.
-	worthGiving = 8
+	worthGiving = 32
 )
 
 // holdMemory makes the collector of a run that takes so many bytes at most, as
