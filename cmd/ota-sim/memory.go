@@ -10,11 +10,9 @@ import (
 
 const (
 	// usualPercent is by how much the heap of a large fleet grows until it is collected.
-	usualPercent = 40
+	usualPercent = 50
 	// leastPercent keeps the collector from doing nothing but its work.
 	leastPercent = 10
-	// leastGarbage is how many bytes may always be garbage.
-	leastGarbage = 60 << 20
 	// worthHolding is from how much memory on, in bytes, a run is kept to it.
 	worthHolding = 256 << 20
 	// quietFor is how long nothing is collected until a fleet is taken to wait.
@@ -27,11 +25,11 @@ const (
 // preflight found, follow what the devices do, until the returned function is called.
 //
 // A large fleet's memory is steady and full of small messages: collecting them twice
-// as often as Go does saves a quarter of it. When many devices are in work in one moment,
-// two fifths as much again would be a lot: then what is garbage may take an eighth of the
-// run's memory, however much is in use, rather than that the moment decides what the
-// whole run takes. The limit lies a quarter above: near it the collector does little
-// else. A fleet of any size that waits gives back what it needed to come.
+// as often as Go does saves a third of it. When many devices are in work in one moment,
+// half as much again would be a lot: then what is garbage may take a quarter of the run's
+// memory, however much is in use, rather than that the moment decides what the whole
+// run takes. The limit lies a quarter above: near it the collector does little else. A
+// fleet of any size that waits gives back what it needed to come.
 func holdMemory(bytes int64) (free func()) {
 	h := &heapGoal{}
 	if bytes < worthHolding {
@@ -41,7 +39,7 @@ func holdMemory(bytes int64) (free func()) {
 	percent := debug.SetGCPercent(usualPercent)
 	limit := debug.SetMemoryLimit(-1) // the user's, if GOMEMLIMIT is set
 	debug.SetMemoryLimit(min(limit, bytes+bytes/4))
-	h.garbage = uint64(max(leastGarbage, bytes/8))
+	h.garbage = uint64(bytes / 4)
 	h.begin()
 	return func() {
 		h.end()
