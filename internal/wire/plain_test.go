@@ -44,3 +44,22 @@ func TestInstant(t *testing.T) {
 		assert.Equal(t, at.UTC().Format(timeLayout), string(instant{t: at}.append(nil)))
 	}
 }
+
+// BenchmarkPlainStatus holds what is written by hand beside encoding/json.
+func BenchmarkPlainStatus(b *testing.B) {
+	status := newStatus(&ota.Report{Time: time.Date(2026, 2, 3, 4, 5, 6, 7e6, time.UTC), Plan: "spring", Attempt: 1, Seq: 7,
+		Component: "rootfs", Status: ota.Upgrading, Version: "1.0.0"})
+	b.Run("by=hand", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			status.appendPlain(make([]byte, 0, plainStatus))
+		}
+	})
+	b.Run("by=json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := json.Marshal(status)
+			require.NoError(b, err)
+		}
+	})
+}
