@@ -13,6 +13,9 @@ const (
 	usualPercent = 50
 	// leastPercent keeps the collector from doing nothing but its work.
 	leastPercent = 10
+	// leastGarbage is how many bytes may always be garbage: a quarter of what ten thousand
+	// devices at another platform take.
+	leastGarbage = 74 << 20
 	// worthHolding is from how much memory on, in bytes, a run is kept to it.
 	worthHolding = 256 << 20
 	// quietFor is how long nothing is collected until a fleet is taken to wait.
@@ -26,7 +29,7 @@ const (
 //
 // A large fleet's memory is steady and full of small messages: collecting them twice
 // as often as Go does saves a third of it. When many devices are in work in one moment,
-// half as much again would be a lot: then what is garbage may take a quarter of the run's
+// half as much again would be a lot: then what is garbage may take an eighth of the run's
 // memory, however much is in use, rather than that the moment decides what the whole
 // run takes. The limit lies a quarter above: near it the collector does little else. A
 // fleet of any size that waits gives back what it needed to come.
@@ -39,7 +42,7 @@ func holdMemory(bytes int64) (free func()) {
 	percent := debug.SetGCPercent(usualPercent)
 	limit := debug.SetMemoryLimit(-1) // the user's, if GOMEMLIMIT is set
 	debug.SetMemoryLimit(min(limit, bytes+bytes/4))
-	h.garbage = uint64(bytes / 4)
+	h.garbage = uint64(max(leastGarbage, bytes/8))
 	h.begin()
 	return func() {
 		h.end()

@@ -46,7 +46,7 @@ func TestHoldMemory(t *testing.T) {
 func TestHeapGoalFollows(t *testing.T) {
 	percent := percentNow()
 	free := holdMemory(worthHolding)
-	held := make([]byte, 640<<20) // a quarter of the run's memory is a tenth of that
+	held := make([]byte, 640<<20) // a tenth of it is about what may be garbage
 	becomes := func(low, high int) {
 		t.Helper()
 		assert.Eventually(t, func() bool {
