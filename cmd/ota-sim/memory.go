@@ -31,7 +31,7 @@ const (
 // as often as Go does saves a third of it. When many devices are in work in one moment,
 // half as much again would be a lot: then what is garbage may take an eighth of the run's
 // memory, however much is in use, rather than that the moment decides what the whole
-// run takes. The limit lies a quarter above: near it the collector does little else. A
+// run takes. The limit lies an eighth above: near it the collector does little else. A
 // fleet of any size that waits gives back what it needed to come.
 func holdMemory(bytes int64) (free func()) {
 	h := &heapGoal{}
@@ -41,7 +41,7 @@ func holdMemory(bytes int64) (free func()) {
 	}
 	percent := debug.SetGCPercent(usualPercent)
 	limit := debug.SetMemoryLimit(-1) // the user's, if GOMEMLIMIT is set
-	debug.SetMemoryLimit(min(limit, bytes+bytes/4))
+	debug.SetMemoryLimit(min(limit, bytes+bytes/8))
 	h.garbage = uint64(max(leastGarbage, bytes/8))
 	h.begin()
 	return func() {

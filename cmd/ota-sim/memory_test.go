@@ -30,7 +30,7 @@ func TestHoldMemory(t *testing.T) {
 	free()
 
 	free = holdMemory(400 << 20)
-	assert.Equal(t, int64(500<<20), limit())
+	assert.Equal(t, int64(450<<20), limit())
 	assert.Equal(t, usualPercent, percentNow())
 	free()
 	assert.Equal(t, int64(math.MaxInt64), limit())
