@@ -47,8 +47,8 @@ func TestInstant(t *testing.T) {
 
 // BenchmarkPlainStatus holds what is written by hand beside encoding/json.
 func BenchmarkPlainStatus(b *testing.B) {
-	status := newStatus(&ota.Report{Time: time.Date(2026, 2, 3, 4, 5, 6, 7e6, time.UTC), Plan: "spring", Attempt: 1, Seq: 7,
-		Component: "rootfs", Status: ota.Upgrading, Version: "1.0.0"})
+	status := newStatus(&ota.Report{Time: time.Date(2026, 2, 3, 4, 5, 6, 7e6, time.UTC), Plan: "spring",
+		Attempt: 1, Seq: 7, Component: "rootfs", Status: ota.Upgrading, Version: "1.0.0"})
 	b.Run("by=hand", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
