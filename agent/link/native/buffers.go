@@ -13,8 +13,8 @@ type Buffers struct {
 	kept [][]byte
 }
 
-// maxKept bounds the buffers that are kept. A sync.Pool would lose them with each
-// collection, which among many devices comes several times a second.
+// maxKept bounds the buffers that are kept. A sync.Pool would lose them with every second
+// collection, of which there may be several a second among many devices.
 const maxKept = 256
 
 // take lends a buffer of bufferSize bytes.

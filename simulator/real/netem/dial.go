@@ -71,8 +71,8 @@ func (d *polledDialer) DialContext(ctx context.Context, network, address string)
 	return polled, nil
 }
 
-// dialTCP opens a connection. An address without a name needs no resolver, which would
-// take as long as the rest of the program's part.
+// dialTCP opens a connection. An address without a name goes without package net's
+// resolver, which makes a list of it and several contexts.
 func (d *polledDialer) dialTCP(ctx context.Context, network, address string) (*net.TCPConn, error) {
 	if to, err := netip.ParseAddrPort(address); err == nil && d.LocalAddr == nil {
 		return d.DialTCP(ctx, network, netip.AddrPort{}, to)
