@@ -34,7 +34,7 @@ func EncodeDown(m ota.Down) (kind string, payload []byte, err error) {
 	default:
 		return "", nil, fmt.Errorf("cannot encode a %T for a device", m)
 	}
-	payload, err = encode(kind, b)
+	payload, err = encode(nil, kind, b)
 	return kind, payload, err
 }
 

@@ -53,7 +53,7 @@ func Sign(payloadType string, payload []byte, keys ...ed25519.PrivateKey) (ota.E
 // EncodeEnvelope writes an envelope as it stands in a package file. An error is
 // an *Invalid, if the envelope itself is at fault.
 func EncodeEnvelope(e ota.Envelope) ([]byte, error) {
-	return encode("envelope", newEnvelope(e))
+	return encode(nil, "envelope", newEnvelope(e))
 }
 
 // DecodeEnvelope reads an envelope and verifies nothing: Trust.Open does that.

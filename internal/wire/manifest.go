@@ -6,7 +6,7 @@ import "otafleet/internal/ota"
 // An error is an *Invalid, if the manifest itself is at fault: no manifest is
 // signed that a device would refuse to read.
 func EncodeManifest(m *ota.Manifest) ([]byte, error) {
-	return encode("manifest", newManifest(m))
+	return encode(nil, "manifest", newManifest(m))
 }
 
 // DecodeManifest reads the manifest of a package. An error is an *Invalid. It

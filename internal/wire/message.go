@@ -74,32 +74,26 @@ type planned interface {
 	subject() (plan string, attempt int)
 }
 
-// encode checks a body and writes it as JSON.
-func encode(kind string, b body) ([]byte, error) {
+// encode checks a body and appends it as JSON.
+func encode(to []byte, kind string, b body) ([]byte, error) {
 	var c checker
 	b.check(&c)
 	if c.failed() {
 		return nil, c.invalid(kind, b)
 	}
-	if s, is := b.(*statusBody); is && s.plain() {
-		return s.appendPlain(make([]byte, 0, plainStatus)), nil
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
+	buf := bytes.NewBuffer(to)
+	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false) // addresses are full of ampersands
 	if err := enc.Encode(b); err != nil {
 		return nil, fmt.Errorf("cannot encode a message of kind %s: %w", kind, err)
 	}
 	payload := bytes.TrimSuffix(buf.Bytes(), []byte{'\n'})
-	if len(payload) > ota.MaxPayload {
+	if len(payload)-len(to) > ota.MaxPayload {
 		c.add("message", ruleSize)
 		return nil, c.invalid(kind, b)
 	}
 	return payload, nil
 }
-
-// plainStatus is the bytes of most of them.
-const plainStatus = 208
 
 // decode reads JSON into an empty body and checks it. A wrong type of one field
 // does not hide the faults of the others.

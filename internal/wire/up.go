@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"otafleet/internal/ota"
@@ -18,7 +19,11 @@ type upBody interface {
 
 // EncodeUp writes a message to the platform. kind is the last level of its
 // topic. An error is an *Invalid, if the message itself is at fault.
-func EncodeUp(m ota.Up) (kind string, payload []byte, err error) {
+func EncodeUp(m ota.Up) (kind string, payload []byte, err error) { return AppendUp(nil, m) }
+
+// AppendUp is EncodeUp into the memory behind to, where there is room: payload is to and
+// the message.
+func AppendUp(to []byte, m ota.Up) (kind string, payload []byte, err error) {
 	var b upBody
 	switch m := m.(type) {
 	case *ota.Inventory:
@@ -26,7 +31,11 @@ func EncodeUp(m ota.Up) (kind string, payload []byte, err error) {
 	case *ota.Decision:
 		kind, b = KindDecision, newDecision(m)
 	case *ota.Report:
-		kind, b = KindStatus, newStatus(m)
+		if payload = appendPlain(to, m); payload != nil {
+			return KindStatus, payload, nil
+		}
+		status := statusOf(m)
+		kind, b = KindStatus, &status
 	case *ota.Progress:
 		kind, b = KindProgress, newProgress(m)
 	case *ota.AddressRequest:
@@ -36,7 +45,7 @@ func EncodeUp(m ota.Up) (kind string, payload []byte, err error) {
 	default:
 		return "", nil, fmt.Errorf("cannot encode a %T for the platform", m)
 	}
-	payload, err = encode(kind, b)
+	payload, err = encode(to, kind, b)
 	return kind, payload, err
 }
 
@@ -200,15 +209,18 @@ type failureBody struct {
 	Detail string   `json:"detail,omitempty"`
 }
 
-func newStatus(m *ota.Report) *statusBody {
-	b := &statusBody{
+func statusOf(m *ota.Report) statusBody {
+	return statusBody{
 		Time: instant{t: m.Time}, Plan: m.Plan, Attempt: m.Attempt, Seq: m.Seq,
-		Component: m.Component, Status: m.Status.String(), Version: m.Version,
+		Component: m.Component, Status: m.Status.String(), Version: m.Version, Error: newFailure(m.Failure),
 	}
-	if m.Failure != nil {
-		b.Error = &failureBody{Code: m.Failure.Code, Detail: clip(m.Failure.Detail)}
+}
+
+func newFailure(f *ota.Failure) *failureBody {
+	if f == nil {
+		return nil
 	}
-	return b
+	return &failureBody{Code: f.Code, Detail: clip(f.Detail)}
 }
 
 func (b *statusBody) message() ota.Up {
@@ -226,20 +238,32 @@ func (b *statusBody) message() ota.Up {
 func (b *statusBody) subject() (string, int) { return b.Plan, b.Attempt }
 
 // plain reports whether every text of a status stands in JSON as it is: nearly always,
-// since only a version and a failure's detail are not made of letters and digits.
+// since of those without a failure only the version is not made of letters and digits.
 func (b *statusBody) plain() bool {
 	for i := range len(b.Version) {
 		if c := b.Version[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
 		}
 	}
-	return b.Error == nil
+	return true
 }
 
-// appendPlain writes the JSON of a status that is plain and valid: the message that a
-// device sends most often.
-func (b *statusBody) appendPlain(to []byte) []byte {
-	to = append(to, `{"time":"`...)
+// plainStatus is the bytes of most of them.
+const plainStatus = 208
+
+// appendPlain writes the JSON of a status that is plain and valid, the message that a
+// device sends most often, without memory of its own; nil for any other.
+func appendPlain(to []byte, m *ota.Report) []byte {
+	if m.Failure != nil {
+		return nil
+	}
+	var c checker
+	b := statusOf(m)
+	b.check(&c)
+	if c.failed() || !b.plain() {
+		return nil
+	}
+	to = append(slices.Grow(to, plainStatus), `{"time":"`...)
 	to = b.Time.append(to)
 	to = append(to, `","plan":"`...)
 	to = append(to, b.Plan...)

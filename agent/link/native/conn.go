@@ -117,8 +117,15 @@ func (c *conn) next() (packets.Packet, error) {
 	return parse(kind, body)
 }
 
-// read reads a packet, or says why there will be none.
+// read reads a packet, or says why there will be none. It holds no buffer while it waits:
+// a broker may let thousands of devices wait for its answer.
 func (c *conn) read() (packets.Packet, error) {
+	if len(c.in) == 0 {
+		c.letGo()
+		if err := c.begin(); err != nil {
+			return nil, c.why(err)
+		}
+	}
 	p, err := c.next()
 	if err != nil {
 		return nil, c.why(err)
@@ -287,11 +294,6 @@ func (c *conn) send(p io.WriterTo) error {
 	var out bytes.Buffer
 	_, _ = p.WriteTo(&out) // memory takes it
 	return c.write(out.Bytes())
-}
-
-// acknowledge writes the acknowledgement of a message.
-func (c *conn) acknowledge(id uint16, reason byte) error {
-	return c.write(appendPuback(nil, id, reason))
 }
 
 // write writes whole packets. A connection that does not take them is of no use any

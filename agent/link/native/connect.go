@@ -109,6 +109,7 @@ type live struct {
 	maxPacket int                // bytes that the broker takes; 0 without limit
 	rejected  map[int]bool       // members that the broker does not let it hear
 	counts    counts             // of what has come on it and is not handled yet
+	acks      []byte             // wait for a sender; guarded by Session.mu
 	early     []*packets.Publish // came before the subscription was accepted
 	senders   sync.WaitGroup     // whoever empties the queue
 	since     time.Time          // when it was accepted
@@ -260,7 +261,7 @@ func (s *live) accept(p *packets.Properties, interval time.Duration) {
 		interval = min(interval, time.Duration(*p.ServerKeepAlive)*time.Second)
 	}
 	s.inflight.begin(credit)
-	s.keepAlive.conn, s.keepAlive.inflight, s.keepAlive.interval = s.conn, &s.inflight, interval
+	s.keepAlive.of, s.keepAlive.interval = s, interval
 	s.keepAlive.begin()
 }
 

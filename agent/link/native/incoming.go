@@ -38,7 +38,7 @@ func (l *Session) admit(s *live, p *packets.Publish) (taken bool, err error) {
 	}
 	l.complaints.say(l.log, "more messages come than the device handles; one is dropped", "for", id.Device, "qos", p.QoS)
 	if p.QoS > 0 {
-		_ = s.conn.acknowledge(p.PacketID, packets.PubackQuotaExceeded)
+		l.acknowledge(s, p.PacketID, packets.PubackQuotaExceeded)
 	}
 	return false, nil
 }
@@ -69,8 +69,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 		// before it goes on; of the rest (a package before its download) the device asks
 		// the platform again after a restart. So nothing needs a second delivery.
 		if qos > 0 && !s.inflight.acksStopped() {
-			// An error closes the connection.
-			_ = s.conn.acknowledge(packet, packets.PubackSuccess)
+			l.acknowledge(s, packet, packets.PubackSuccess)
 		}
 	}
 	switch {

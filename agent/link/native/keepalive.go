@@ -14,8 +14,7 @@ import (
 // has come back: a dead connection is noticed within 1.5 intervals.
 type keepAlive struct {
 	// Immutable once it has begun.
-	conn     *conn
-	inflight *inflight
+	of       *live
 	interval time.Duration
 
 	mu      sync.Mutex // guards the following
@@ -50,7 +49,7 @@ func (k *keepAlive) stop() {
 // that one that cannot write its ping does not keep the next one from giving up.
 func (k *keepAlive) tick() {
 	if k.look() {
-		_ = k.conn.send(packets.NewControlPacket(packets.PINGREQ)) // an error closes the connection
+		_ = k.of.conn.send(packets.NewControlPacket(packets.PINGREQ)) // an error closes the connection
 	}
 }
 
@@ -61,13 +60,13 @@ func (k *keepAlive) look() bool {
 	if k.stopped {
 		return false
 	}
-	now, quiet := k.conn.now(), k.conn.quietSince()
+	now, quiet := k.of.conn.now(), k.of.conn.quietSince()
 	switch {
-	case k.inflight.stalled() > k.interval*3/2:
-		k.conn.fail(errStalled)
+	case k.of.inflight.stalled() > k.interval*3/2:
+		k.of.conn.fail(errStalled)
 		return false
 	case k.pinged > 0 && quiet < k.pinged:
-		k.conn.fail(errSilent)
+		k.of.conn.fail(errSilent)
 		return false
 	case now-quiet >= k.interval:
 		k.pinged = now

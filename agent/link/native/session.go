@@ -192,17 +192,17 @@ func (l *Session) take(s *live) error {
 // drain sends what is in the queue until nothing is left. It waits while the
 // broker owes as many acknowledgements as it allows.
 func (l *Session) drain(s *live) {
-	b := s.newBatch()
+	b := l.newBatch(s)
 	defer b.end()
 	for {
-		m := l.next(b.empty())
+		m, ended := l.next(s, len(b.out) == 0)
 		switch {
+		case ended:
+			return
 		case m.message != nil:
 			if _, err := l.publish(b, m); err != nil {
 				return // the connection has ended, or ends now
 			}
-		case b.empty():
-			return
 		default:
 			if b.flush() != nil {
 				return
@@ -211,19 +211,23 @@ func (l *Session) drain(s *live) {
 	}
 }
 
-// batch is messages of one moment, which leave in one write.
+// batch is messages of one moment, and acknowledgements of others, which leave in one
+// write.
 type batch struct {
-	live *live
-	out  []byte
+	session *Session
+	live    *live
+	out     []byte
+	payload []byte // of the message that is added
 }
 
-func (s *live) newBatch() *batch { return &batch{live: s, out: s.conn.buffers.take()[:0]} }
-
-func (b *batch) empty() bool { return len(b.out) == 0 }
+func (l *Session) newBatch(s *live) *batch {
+	return &batch{session: l, live: s, out: s.conn.buffers.take()[:0], payload: s.conn.buffers.take()[:0]}
+}
 
 // flush writes them.
 func (b *batch) flush() error {
-	if b.empty() {
+	b.out = b.session.joined(b.live, b.out)
+	if len(b.out) == 0 {
 		return nil
 	}
 	err := b.live.conn.write(b.out)
@@ -232,13 +236,16 @@ func (b *batch) flush() error {
 }
 
 // end gives the memory back.
-func (b *batch) end() { b.live.conn.buffers.give(b.out) }
+func (b *batch) end() {
+	b.live.conn.buffers.give(b.out)
+	b.live.conn.buffers.give(b.payload)
+}
 
 // publish adds a message to a batch and gives its identifier; 0 if it is not
 // acknowledged.
 func (l *Session) publish(b *batch, m outgoing) (id uint16, err error) {
 	s := b.live
-	kind, payload, err := wire.EncodeUp(m.message)
+	kind, payload, err := wire.AppendUp(b.payload[:0], m.message)
 	topic := l.topics.Up(*m.id, kind)
 	for excess := s.excess(topic, payload); err == nil && excess > 0; excess = s.excess(topic, payload) {
 		short := shortened(m.message, excess)
@@ -246,7 +253,7 @@ func (l *Session) publish(b *batch, m outgoing) (id uint16, err error) {
 			break
 		}
 		m.message = short
-		kind, payload, err = wire.EncodeUp(short)
+		kind, payload, err = wire.AppendUp(b.payload[:0], short)
 	}
 	if err != nil {
 		l.complaints.say(l.log, "a message cannot be encoded and is dropped", "error", err)
@@ -353,7 +360,7 @@ func (l *Session) goodbye(ctx context.Context, s *live) {
 
 // publishOffline says that the members are gone, and last the device itself.
 func (l *Session) publishOffline(s *live) (id uint16, err error) {
-	b := s.newBatch()
+	b := l.newBatch(s)
 	defer b.end()
 	for i := range l.cfg.Members {
 		if s.rejected[i] {
@@ -394,17 +401,48 @@ func (l *Session) send(id *ota.Identity, m ota.Up) {
 	}
 }
 
-// next takes a message out of the queue; none ends the sender, if all is written.
-func (l *Session) next(written bool) outgoing {
+// next takes a message out of the queue, which has none when it is time to write. The
+// sender has ended if all is written.
+func (l *Session) next(s *live, written bool) (m outgoing, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.queue) == 0 {
-		l.queue, l.sending = nil, !written // an idle link holds no queue
-		return outgoing{}
+		ended = written && len(s.acks) == 0
+		l.queue, l.sending = nil, !ended // an idle link holds no queue
+		return outgoing{}, ended
 	}
-	m := l.queue[0]
+	m = l.queue[0]
 	l.queue[0], l.queue = outgoing{}, l.queue[1:]
-	return m
+	return m, false
+}
+
+// acknowledge says to the broker what has become of a message: with the messages that
+// are about to leave, if there are any. An error closes the connection.
+func (l *Session) acknowledge(s *live, id uint16, reason byte) {
+	if !l.join(s, id, reason) {
+		_ = s.conn.write(appendPuback(nil, id, reason))
+	}
+}
+
+// join reports whether a sender takes an acknowledgement along. One that waits for the
+// broker does not: the broker may be waiting, too.
+func (l *Session) join(s *live, id uint16, reason byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.up != s || !l.sending || s.inflight.full() {
+		return false
+	}
+	s.acks = appendPuback(s.acks, id, reason)
+	return true
+}
+
+// joined appends the acknowledgements that wait to what leaves.
+func (l *Session) joined(s *live, out []byte) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out = append(out, s.acks...)
+	s.acks = s.acks[:0]
+	return out
 }
 
 func (l *Session) attach(s *live) {
