@@ -31,7 +31,7 @@ func (m *Machine) fallBack(t task, failure *ota.Failure) bool {
 	}
 	*t.work = work{deltas: t.deltas + 1}
 	m.effect(Forget{t.wants.ID})
-	m.address = backoff{}
+	m.address = search{}
 	m.refresh(t, ota.AddressFull)
 	return true
 }

@@ -260,7 +260,7 @@ func (r *Runner) attempt(ctx context.Context, job firmware.Job, step string,
 			return &ota.Failure{Code: ota.InstallerFailed,
 				Detail: fmt.Sprintf("%s: asked to try again for %s", step, retryGiveUp)}
 		}
-		r.log.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
+		r.ports.Logger.Info("installer asks to try again later", "component", job.Component, "step", step, "wait", wait)
 		r.delayed(fmt.Sprintf("its installer wants another try of %s (%v)", step, err), wait)
 		if firmware.Pause(ctx, wait) != nil {
 			return &ota.Failure{Code: ota.InstallerFailed, Detail: "cancelled"}
@@ -280,13 +280,15 @@ func (r *Runner) installer(component string) (firmware.Installer, error) {
 // inspectAll asks every component what it runs, all at once. Those that are
 // silent are asked again.
 func (r *Runner) inspectAll() []Found {
+	ctx, cancel := context.WithTimeout(r.ctx, inspectWait)
+	defer cancel()
 	found := make([]Found, len(r.machine.config.Components))
 	var asked sync.WaitGroup
 	for i, c := range r.machine.config.Components {
 		found[i] = Found{ID: c.ID, Package: r.ports.URLCache.KeptPackage(c.ID)}
 		asked.Go(func() {
 			var err error
-			if found[i].Version, err = r.inspect(r.ctx, c.ID); err != nil {
+			if found[i].Version, err = r.inspectWithin(ctx, c.ID); err != nil {
 				r.silence(c.ID, err)
 			}
 		})

@@ -19,6 +19,7 @@ import (
 type bench struct {
 	t      *testing.T
 	runner *agent.Runner
+	end    context.CancelFunc
 	tasks  sync.WaitGroup
 	config agent.Config
 
@@ -65,13 +66,26 @@ func (b *bench) start() {
 		ports.Events = b.events
 	}
 	b.runner = agent.NewRunner(machine, ports)
-	b.runner.Start(b.t.Context(), &b.tasks, "boot-1")
+	b.run("boot-1")
+}
+
+// run starts the runner.
+func (b *bench) run(bootID string) {
+	ctx, end := context.WithCancel(b.t.Context())
+	b.end = end
+	b.runner.Start(ctx, &b.tasks, bootID)
 }
 
 // stop ends the device and waits for its goroutines.
 func (b *bench) stop() {
-	b.runner.Stop()
+	b.cut()
 	b.tasks.Wait()
+}
+
+// cut takes the device's power.
+func (b *bench) cut() {
+	b.end()
+	b.runner.Stop()
 }
 
 // post gives inputs, each after the device has done what the one before asked.

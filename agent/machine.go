@@ -89,7 +89,7 @@ type Machine struct {
 	running   Op       // the effect in progress; 0 if none
 	kind      effectKind
 	pace      reporter.Pace
-	address   backoff           // asking for a package address again
+	address   search            // asking for a package address again
 	request   backoff           // asking for a plan again, while no answer comes
 	unasked   ota.AddressReason // a question for an address that had no connection to go out on
 	resend    backoff           // sending unacknowledged reports again

@@ -90,7 +90,7 @@ func (m *Machine) keepPackage(t task, p *ota.Package) {
 		m.running = 0
 	}
 	if t.i == m.state.Run.active(m.work) {
-		m.address = backoff{}
+		m.address = search{}
 	}
 }
 

@@ -224,7 +224,7 @@ func (m *Machine) accept() {
 			t.Again = !upToDate
 		}
 	}
-	m.address = backoff{}
+	m.address = search{}
 }
 
 // decide sends an answer; nil agrees. Reports that came before it go first.

@@ -35,7 +35,8 @@ func TestQueueWhileASaveHangs(t *testing.T) {
 			&Config{Components: []ComponentConfig{{ID: "app", Type: ota.Module}}}, nil)
 		r := NewRunner(m, Ports{Link: h, Store: h, URLCache: h, Fetcher: h, Sensors: h})
 		var tasks sync.WaitGroup
-		r.Start(t.Context(), &tasks, "boot-1")
+		ctx, end := context.WithCancel(t.Context())
+		r.Start(ctx, &tasks, "boot-1")
 		r.Post(PauseRequested{Reason: "first"})
 		synctest.Wait()
 
@@ -50,9 +51,9 @@ func TestQueueWhileASaveHangs(t *testing.T) {
 				Install{}} {
 				r.Post(in)
 			}
-			short, end := context.WithTimeout(t.Context(), time.Second)
+			short, cancel := context.WithTimeout(t.Context(), time.Second)
 			assert.Error(t, r.Answers(short))
-			end()
+			cancel()
 		}
 		r.mu.Lock()
 		assert.LessOrEqual(t, len(r.queue), 10+maxOrders)
@@ -66,6 +67,7 @@ func TestQueueWhileASaveHangs(t *testing.T) {
 		assert.True(t, view.Connected)
 		assert.Equal(t, battery%100, *view.Readings.Battery)
 		assert.NoError(t, r.Answers(t.Context()))
+		end()
 		r.Stop()
 		tasks.Wait()
 	})

@@ -19,13 +19,13 @@ const (
 // start begins from there. The machine starts nothing meanwhile, and answers what
 // it is asked.
 func (r *Runner) restart(out Restart) {
-	r.log.Info("restarting", "scope", string(out.Scope))
+	r.ports.Logger.Info("restarting", "scope", string(out.Scope))
 	r.record(Event{Kind: EventRestart, Step: string(out.Scope)})
 	r.tasks.Go(func() {
 		err := r.awaitRestart(out)
 		r.setTrouble(&r.unrestarted, nil)
 		if r.ctx.Err() == nil {
-			r.log.Error("the restart is given up", "scope", string(out.Scope), "error", err)
+			r.ports.Logger.Error("the restart is given up", "scope", string(out.Scope), "error", err)
 			r.Post(RestartMissed{out.Op, err.Error()})
 		}
 	})
@@ -49,7 +49,7 @@ func (r *Runner) awaitRestart(out Restart) error {
 			return fmt.Errorf("%w; that was tried for %s", err, restartGiveUp)
 		case err != nil && err.Error() != heard:
 			heard = err.Error()
-			r.log.Error("cannot restart the "+string(out.Scope)+"; trying again", "error", err)
+			r.ports.Logger.Error("cannot restart the "+string(out.Scope)+"; trying again", "error", err)
 			r.record(Event{Kind: EventTrouble, Detail: heard})
 			r.setTrouble(&r.unrestarted, err)
 		}

@@ -52,9 +52,7 @@ type Ports struct {
 // are used up. That is what lets one process hold a hundred thousand of them.
 type Runner struct {
 	ports     Ports
-	log       *slog.Logger
 	ctx       context.Context
-	cancel    context.CancelFunc
 	tasks     *sync.WaitGroup
 	connected atomic.Bool // to the platform, as the machine was last told
 	silent    silences
@@ -89,7 +87,7 @@ func NewRunner(machine *Machine, ports Ports) *Runner {
 	if ports.Logger == nil {
 		ports.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{ports: ports, log: ports.Logger, machine: machine, draining: true,
+	r := &Runner{ports: ports, machine: machine, draining: true,
 		kept: machine.state.Run.running()}
 	r.steps = newStepLog(ports.Logger, machine.state.Run)
 	if ports.Events != nil {
@@ -110,12 +108,10 @@ func (r *Runner) Run(ctx context.Context, bootID string) error {
 }
 
 // Start inspects the components and hands the machine its first input; what is
-// posted before that waits. All goroutines belong to tasks. To end them, call
-// Stop and wait for tasks; Stop is needed even if ctx has ended. Post may be
-// called only after Start.
+// posted before that waits. All goroutines belong to tasks. To end them, end ctx, call
+// Stop and wait for tasks. Post may be called only after Start.
 func (r *Runner) Start(ctx context.Context, tasks *sync.WaitGroup, bootID string) {
-	r.ctx, r.cancel = context.WithCancel(ctx)
-	r.tasks = tasks
+	r.ctx, r.tasks = ctx, tasks
 	r.tasks.Go(func() {
 		found := r.inspectAll()
 		readings := r.ports.Sensors.Read(r.ctx)
@@ -126,13 +122,12 @@ func (r *Runner) Start(ctx context.Context, tasks *sync.WaitGroup, bootID string
 	})
 }
 
-// Stop ends the device as a power cut does: no further output is executed and
-// the running effect is cancelled. Nothing that is posted after it starts a
-// goroutine, so that its tasks can be waited for.
+// Stop is for a device whose context has ended, which ends it as a power cut does: no
+// further output is executed and the running effect is cancelled. Nothing that is posted
+// after Stop starts a goroutine, so that the tasks can be waited for.
 func (r *Runner) Stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cancel()
 	if r.timer != nil {
 		r.timer.Stop()
 	}
@@ -163,7 +158,7 @@ func (r *Runner) enqueue(in Input) (drain bool) {
 		r.sessions++
 	}
 	if !r.queue.add(in) {
-		r.log.Warn("too many orders of the operator wait; one is dropped", "order", fmt.Sprintf("%T", in))
+		r.ports.Logger.Warn("too many orders of the operator wait; one is dropped", "order", fmt.Sprintf("%T", in))
 		return false
 	}
 	drain = !r.draining
@@ -261,7 +256,7 @@ func (r *Runner) execute(out Output) {
 	case Forget:
 		r.ports.URLCache.ForgetPackage(out.Component)
 	case Broken:
-		r.log.Error("the agent has made a mistake, and ended what it was about; please report it", "error", out.Err)
+		r.ports.Logger.Error("the agent has made a mistake, and ended what it was about; please report it", "error", out.Err)
 		r.record(Event{Kind: EventTrouble, Detail: out.Err.Error()})
 	case Restart:
 		r.restart(out)
@@ -311,8 +306,8 @@ func (r *Runner) ask(plan *ota.Plan) {
 		r.record(Event{Kind: EventAsked, Plan: plan.ID, Attempt: plan.Attempt})
 	}
 	if r.ports.Confirmer == nil && worth {
-		r.log.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse", "device", r.machine.id.Device,
-			"plan", plan.ID)
+		r.ports.Logger.Info("plan waits for the operator: ota-agent confirm, or ota-agent refuse",
+			"device", r.machine.id.Device, "plan", plan.ID)
 	}
 	q := &r.question
 	if r.ports.Confirmer == nil || q.plan != nil && q.ctx.Err() == nil {
@@ -327,7 +322,7 @@ func (r *Runner) ask(plan *ota.Plan) {
 			return // the question is not open any more
 		}
 		if err != nil {
-			r.log.Warn("cannot ask for confirmation; the plan waits for the operator", "plan", plan.ID, "error", err)
+			r.ports.Logger.Warn("cannot ask for confirmation; the plan waits for the operator", "plan", plan.ID, "error", err)
 			return
 		}
 		r.Post(Decided{Accept: accept, Detail: detail, Plan: plan.ID, Attempt: plan.Attempt, Targets: plan.Targets()})
@@ -345,7 +340,7 @@ func (r *Runner) putQuestion(ctx context.Context, plan *ota.Plan) (accept bool, 
 		if !errors.Is(err, firmware.ErrRetry) {
 			return accept, detail, err
 		}
-		r.log.Info("the confirm command wants to be asked again", "plan", plan.ID, "wait", confirmAgain)
+		r.ports.Logger.Info("the confirm command wants to be asked again", "plan", plan.ID, "wait", confirmAgain)
 		r.delayed("the confirm command wants another try ("+err.Error()+")", confirmAgain)
 		if err := firmware.Pause(ctx, confirmAgain); err != nil {
 			return false, "", err

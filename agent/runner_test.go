@@ -143,7 +143,7 @@ func TestRunnerHaltsAtRestart(t *testing.T) {
 		b.runner = agent.NewRunner(machine, agent.Ports{Link: b, Store: b, URLCache: b, Fetcher: b, Health: b, Power: b,
 			Sensors:   b,
 			Installer: func(component string) firmware.Installer { return &benchInstaller{b, component} }})
-		b.runner.Start(t.Context(), &b.tasks, "boot-2")
+		b.run("boot-2")
 		b.post(agent.Connected{})
 		assert.True(t, b.has("app=upgrade_succeeded"))
 	})
@@ -173,7 +173,7 @@ func TestRunnerStopExecutesNothing(t *testing.T) {
 		b.start()
 		b.post(agent.Connected{})
 		b.noted()
-		b.saving(func() error { b.runner.Stop(); return nil })
+		b.saving(func() error { b.cut(); return nil })
 		b.post(b.plan("app"))
 		assert.Equal(t, []string{"read", "save"}, b.noted())
 		b.post(agent.Connected{}, agent.Tick{})

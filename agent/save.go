@@ -26,7 +26,7 @@ func (r *Runner) save(state *State) {
 		}
 		text := "cannot save the state: " + err.Error()
 		if heard != text { // once, and again when the reason changes
-			r.log.Error("cannot save the state; trying again", "error", err)
+			r.ports.Logger.Error("cannot save the state; trying again", "error", err)
 			r.record(Event{Kind: EventTrouble, Detail: text})
 		}
 		if now := r.session(); heard != text || session != now {

@@ -81,12 +81,17 @@ func (s *silences) named(plan *ota.Plan) {
 
 // inspect asks a component what it runs.
 func (r *Runner) inspect(ctx context.Context, component string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, inspectWait)
+	defer cancel()
+	return r.inspectWithin(ctx, component)
+}
+
+// inspectWithin is inspect for as long as ctx lasts.
+func (r *Runner) inspectWithin(ctx context.Context, component string) (string, error) {
 	installer, err := r.installer(component)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, inspectWait)
-	defer cancel()
 	found, err := installer.Inspect(ctx)
 	if err == nil && !ota.ValidVersion(found.Version) {
 		err = fmt.Errorf("%q is no version: want 1 to 64 printable characters", found.Version)
@@ -100,7 +105,7 @@ func (r *Runner) inspect(ctx context.Context, component string) (string, error) 
 // silence tells of a component that did not say what it runs, and asks it again,
 // in growing pauses and when a plan names it, until it answers.
 func (r *Runner) silence(component string, why error) {
-	r.log.Warn("component does not say what it runs", "component", component, "error", why)
+	r.ports.Logger.Warn("component does not say what it runs", "component", component, "error", why)
 	if _, err := r.installer(component); err != nil {
 		return // there is none to ask
 	}
@@ -141,10 +146,10 @@ func (r *Runner) hears(component string, q *silence) bool {
 	defer q.hands.Unlock()
 	version, err := r.inspect(r.ctx, component)
 	if err != nil {
-		r.log.Debug("component is still silent", "component", component, "error", err)
+		r.ports.Logger.Debug("component is still silent", "component", component, "error", err)
 		return false
 	}
-	r.log.Info("component answers", "component", component, "version", version)
+	r.ports.Logger.Info("component answers", "component", component, "version", version)
 	r.silent.end(component)
 	r.Post(Inspected{component, version})
 	return true

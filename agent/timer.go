@@ -19,23 +19,16 @@ const (
 
 // backoff is a time that moves away: each call of next doubles the wait.
 type backoff struct {
-	at    time.Time // when it is due; zero until armed
-	wait  time.Duration
-	since time.Time // when it was first armed
+	at   time.Time // when it is due; zero until armed
+	wait time.Duration
 }
 
 // arm sets the first time, if none is set.
 func (b *backoff) arm(now time.Time, wait time.Duration) {
-	if b.since.IsZero() {
-		b.since = now
-	}
 	if b.at.IsZero() {
 		b.at, b.wait = now.Add(wait), wait
 	}
 }
-
-// rewind starts the waits anew, and keeps since when.
-func (b *backoff) rewind() { *b = backoff{since: b.since} }
 
 // next sets the following time, up to limit away.
 func (b *backoff) next(now time.Time, limit time.Duration) {
@@ -44,6 +37,23 @@ func (b *backoff) next(now time.Time, limit time.Duration) {
 }
 
 func (b *backoff) due(now time.Time) bool { return !b.at.IsZero() && !now.Before(b.at) }
+
+// search is the backoff of what is given up some day.
+type search struct {
+	backoff
+	since time.Time // when it was first armed
+}
+
+// arm sets the first time, if none is set.
+func (s *search) arm(now time.Time, wait time.Duration) {
+	if s.since.IsZero() {
+		s.since = now
+	}
+	s.backoff.arm(now, wait)
+}
+
+// rewind starts the waits anew, and keeps since when.
+func (s *search) rewind() { s.backoff = backoff{} }
 
 // schedule asks for a Tick at the next time that something is due.
 func (m *Machine) schedule() {

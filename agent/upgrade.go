@@ -246,7 +246,7 @@ func (m *Machine) failPart(t task, status ota.Status, failure *ota.Failure) {
 func (m *Machine) endPart(t task) {
 	*t.work = work{}
 	m.contact, m.soaks = time.Time{}, time.Time{}
-	m.address = backoff{}
+	m.address = search{}
 	m.effect(Forget{t.wants.ID})
 }
 

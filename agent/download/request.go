@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -57,7 +57,7 @@ func (f *Fetcher) openHTTP(ctx context.Context, u *url.URL, q ask) (*answer, err
 func newRequest(ctx context.Context, u *url.URL, q ask, userAgent string) *http.Request {
 	request := &http.Request{Method: http.MethodGet, URL: u, Host: strings.TrimSuffix(u.Host, ":"), Header: http.Header{
 		"User-Agent": {userAgent}, "Accept-Encoding": {"identity"},
-		"Range": {fmt.Sprintf("bytes=%d-%d", q.first, q.last)},
+		"Range": {"bytes=" + strconv.FormatInt(q.first, 10) + "-" + strconv.FormatInt(q.last, 10)},
 	}}
 	if q.etag != "" {
 		request.Header.Set("If-Match", q.etag)

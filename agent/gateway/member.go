@@ -60,7 +60,7 @@ func (all Members) Start(ctx context.Context, tasks *sync.WaitGroup, bootID stri
 	}
 }
 
-// Stop ends them. Their tasks may be waited for afterwards.
+// Stop is for members whose context has ended: their tasks may be waited for afterwards.
 func (all Members) Stop() {
 	for _, m := range all {
 		if m.Broken == nil {

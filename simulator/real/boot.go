@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func (d *device) boot() *boot {
 	})
 	d.current = l
 	downloads := storage{d.link, d.world.downloads(d), d.Busy, hooks.Exchange}
-	l.runner.Start(withTransport(d.world.ctx, downloads), &l.tasks, fmt.Sprint("boot-", d.boots))
+	l.runner.Start(withTransport(ctx, downloads), &l.tasks, "boot-"+strconv.Itoa(d.boots))
 	if d.member == nil {
 		l.session = d.newSession(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)

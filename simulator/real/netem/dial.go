@@ -20,17 +20,19 @@ type Dialers []Dialer
 // NewDialers makes the Dialers of a run. Without source addresses the system
 // chooses.
 func NewDialers(sources []netip.Addr, poller *Poller) Dialers {
-	if len(sources) == 0 {
-		return Dialers{&polledDialer{poller: poller}}
+	var all Dialers
+	for _, source := range sources {
+		all = append(all, newDialer(net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0)), poller))
 	}
-	all := make(Dialers, len(sources))
-	for i, source := range sources {
-		d := &polledDialer{poller: poller}
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
-		d.Control = latePort
-		all[i] = d
+	if all == nil {
+		all = Dialers{newDialer(nil, poller)}
 	}
 	return all
+}
+
+// newDialer makes a dialer from a source address; nil leaves that to the system.
+func newDialer(source net.Addr, poller *Poller) *polledDialer {
+	return &polledDialer{net.Dialer{LocalAddr: source, Control: latePort}, poller}
 }
 
 // Of gives the dialer of a fleet's device number n: the devices take the
@@ -42,14 +44,13 @@ func (d Dialers) Of(n int) Dialer { return d[n%len(d)] }
 const bindAddressNoPort = 24
 
 // latePort lets the system choose the port when it knows the other end. It would
-// else take one that no connection has, whatever its other end, and soon find
-// none.
+// else look for one that no connection has, whatever its other end, for milliseconds
+// among thousands, and soon find none. Go 1.26.8 binds a socket that is given no source,
+// too. A kernel without the option (before 4.2) looks.
 func latePort(_, _ string, c syscall.RawConn) error {
-	var err error
-	closed := c.Control(func(fd uintptr) {
-		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1)
+	return c.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1)
 	})
-	return errors.Join(closed, err)
 }
 
 // polledDialer opens connections that the poller waits for.

@@ -228,6 +228,9 @@ func (l *Link) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Sleep sleeps, unless ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

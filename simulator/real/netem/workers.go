@@ -16,11 +16,16 @@ type workers struct {
 	work chan func()
 
 	// Owned by who calls do.
-	n    int // of goroutines that stay
-	busy bool
+	n        int // of goroutines that stay
+	busy     bool
+	patience *time.Timer // stopped
 }
 
-func newWorkers() *workers { return &workers{work: make(chan func())} }
+func newWorkers() *workers {
+	w := &workers{work: make(chan func()), patience: time.NewTimer(workPatience)}
+	w.patience.Stop()
+	return w
+}
 
 // do calls f on one of the goroutines that stay, or on another one if they all take
 // long.
@@ -43,12 +48,12 @@ func (w *workers) do(f func()) {
 
 // soon reports whether one of them has taken f within its patience.
 func (w *workers) soon(f func()) bool {
-	timer := time.NewTimer(workPatience)
-	defer timer.Stop()
+	w.patience.Reset(workPatience)
+	defer w.patience.Stop()
 	select {
 	case w.work <- f:
 		return true
-	case <-timer.C:
+	case <-w.patience.C:
 		return false
 	}
 }
