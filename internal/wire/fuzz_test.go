@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -72,6 +73,49 @@ func FuzzDecodeDown(f *testing.F) {
 		second, err := wire.DecodeDown(kind, payload)
 		require.NoError(t, err)
 		require.Equal(t, m, second)
+	})
+}
+
+// FuzzCutTime: what is left of a message decides all of it but its time.
+func FuzzCutTime(f *testing.F) {
+	for _, m := range []ota.Down{plan(), &ota.NoPlan{Time: time.Unix(0, 0), Reason: ota.NoPlanNone}} {
+		_, payload, err := wire.EncodeDown(m)
+		require.NoError(f, err)
+		f.Add(payload)
+	}
+	packages, err := os.ReadFile("testdata/package.json")
+	require.NoError(f, err)
+	f.Add(packages)
+	for _, text := range []string{`{"time":"2026-01-02T03:04:05Z","time":"2027-01-02T03:04:05Z"}`, `{"time":"x"}`,
+		`{"time":"1969-12-31T23:59:59Z","plan":"p"}`, `{"time":"2026-01-02T03:04:05.000Z"`, `{"time":"2026-01-02T03:04:05Z`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		at, rest, ok := wire.CutTime(payload)
+		if !ok {
+			return
+		}
+		other := append([]byte(`{"time":"1999-12-31T23:59:59.999Z"`), rest...)
+		for _, kind := range []string{wire.KindPlan, wire.KindPackage, wire.KindNone, wire.KindTerminate} {
+			want, err := wire.DecodeDown(kind, payload)
+			got, another := wire.DecodeDown(kind, other)
+			if err != nil {
+				require.Error(t, another)
+				continue
+			}
+			require.NoError(t, another)
+			switch m := got.(type) {
+			case *ota.Plan:
+				m.Time = at
+			case *ota.Package:
+				m.Time = at
+			case *ota.NoPlan:
+				m.Time = at
+			case *ota.Termination:
+				m.Time = at
+			}
+			require.Equal(t, want, got)
+		}
 	})
 }
 

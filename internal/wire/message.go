@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"otafleet/internal/ota"
 )
@@ -122,6 +123,20 @@ func decode(kind string, payload []byte, b body) error {
 		return c.invalid(kind, b)
 	}
 	return nil
+}
+
+// CutTime takes the time off a message that begins with it, as those do that EncodeDown
+// writes and that have one. What is left decides all that DecodeDown makes of the
+// message but the time itself.
+func CutTime(payload []byte) (at time.Time, rest []byte, ok bool) {
+	text, ok := bytes.CutPrefix(payload, []byte(`{"time":"`))
+	if !ok {
+		return time.Time{}, nil, false
+	}
+	text, rest, ok = bytes.Cut(text, []byte{'"'})
+	var t instant
+	_ = t.UnmarshalText(text) // never fails
+	return t.t, rest, ok && t.valid()
 }
 
 // unknownKind refuses a message whose kind the protocol does not have.

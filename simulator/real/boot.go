@@ -116,7 +116,7 @@ func (d *device) deliver(l *boot, in agent.Input) {
 	case agent.Received:
 		d.meet()
 		d.hear(in.Message)
-		if plan, ok := in.Message.(*ota.Plan); ok {
+		if plan, ok := in.Message.(*ota.Plan); ok && !d.world.dialect.IsNative() { // else it is shared already
 			d.names.learn(d.world, d.Fleet, plan)
 			l.runner.Post(agent.Received{Message: d.world.shared.plan(plan)})
 			return

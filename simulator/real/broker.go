@@ -30,7 +30,7 @@ func (b broker) session(d *device, deliver func(agent.Input), after func(func())
 	config := b.settings.session(d.ID)
 	config.Members, config.URLs = d.members(), []string{b.url}
 	config.Deliver, config.After, config.Dial, config.Jitter = deliver, after, d.link.Dial, d.world.random
-	config.Buffers = b.buffers
+	config.Decode, config.Buffers = d.world.shared.decode, b.buffers
 	config.KeepAlive, config.FirstDelay, config.MaxDelay = model.KeepAlive, model.FirstReconnect, model.LongestReconnect
 	config.ConnectTimeout = model.ConnectTimeout
 	return native.New(config)

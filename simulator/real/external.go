@@ -125,9 +125,6 @@ type names struct {
 
 // learn takes a plan that the device is given.
 func (n *names) learn(w *world, f *scenario.Fleet, plan *ota.Plan) {
-	if w.dialect.IsNative() {
-		return
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.known.Learn(w.scenario, f, plan)

@@ -12,6 +12,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 )
 
 // What the fleet holds once at most. What comes after it each device holds for
@@ -21,10 +22,13 @@ const (
 	sharedPlansLook = 16      // plans that come at least until it is looked which ones are still needed
 	maxSharedEnded  = 16      // lists; devices that take the same plans go through the same ones
 	maxSharedChunks = 1 << 20 // of manifests; their digests take 32 MiB
+	// Plans and packages as they came, the last ones, and the bytes of the longest.
+	maxSharedMessages = 64
+	maxSharedMessage  = 32 << 10
 )
 
 // shared holds once what every device of a fleet has in the same words: plans, what is
-// remembered of those of long ago, and manifests. None of it is ever changed. The zero
+// remembered of those of long ago, manifests, and the messages that bring them. None of it is ever changed. The zero
 // value is ready.
 type shared struct {
 	mu        sync.Mutex                            // guards the following
@@ -34,10 +38,60 @@ type shared struct {
 	endings   [][]agent.Ended                       // the one that was asked for last first
 	manifests map[ota.Digest]*ota.Manifest          // by the envelope's digest
 	chunks    int
+	messages  map[message]ota.Down
+	latest    [maxSharedMessages]message // in the place of the oldest comes the next one
+	next      int                        // that place
+}
+
+// message is what a message says beside when it was sent.
+type message struct{ kind, text string }
+
+// decode reads a message from the platform (native.Config). A plan or a package that says
+// the same as one shortly before is not read again; plans are shared.
+func (s *shared) decode(kind string, payload []byte) (ota.Down, error) {
+	at, text, ok := wire.CutTime(payload)
+	if !ok || len(text) > maxSharedMessage || kind != wire.KindPlan && kind != wire.KindPackage {
+		return wire.DecodeDown(kind, payload)
+	}
+	s.mu.Lock()
+	known := s.messages[message{kind, string(text)}]
+	s.mu.Unlock()
+	if known == nil {
+		var err error
+		if known, err = wire.DecodeDown(kind, payload); err != nil {
+			return nil, err
+		}
+		if plan, is := known.(*ota.Plan); is {
+			known = s.plan(plan)
+		}
+		s.remember(message{kind, string(text)}, known)
+	}
+	if p, is := known.(*ota.Package); is {
+		copied := *p
+		copied.Time = at
+		return &copied, nil
+	}
+	return known, nil
+}
+
+// remember keeps a message for a time.
+func (s *shared) remember(m message, is ota.Down) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.messages == nil {
+		s.messages = map[message]ota.Down{}
+	}
+	if s.messages[m] != nil {
+		return // another device had it at the same moment
+	}
+	delete(s.messages, s.latest[s.next])
+	s.messages[m], s.latest[s.next] = is, m
+	s.next = (s.next + 1) % maxSharedMessages
 }
 
 // plan gives the first plan that said the same, as long as a device has it. When they
-// were sent is all that differs, and no device looks at that.
+// were sent is all that differs: a device could learn from it what time it is, which its
+// clock has from this machine.
 func (s *shared) plan(p *ota.Plan) *ota.Plan {
 	copied := *p
 	copied.Time = time.Time{}

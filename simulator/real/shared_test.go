@@ -12,6 +12,7 @@ import (
 
 	"otafleet/agent"
 	"otafleet/internal/ota"
+	"otafleet/internal/wire"
 )
 
 func TestPlansAreShared(t *testing.T) {
@@ -57,6 +58,53 @@ func TestPlansAreForgotten(t *testing.T) {
 		again := *p
 		assert.Same(t, p, s.plan(&again))
 	}
+}
+
+// TestMessagesAreReadOnce: what a message says comes out of it whether one like it came
+// before or not, and no device's time is another's.
+func TestMessagesAreReadOnce(t *testing.T) {
+	var s shared
+	at := func(second int) time.Time { return time.Date(2026, 11, 30, 12, 0, second, 5e6, time.UTC) }
+	plan := func(second int, target string) *ota.Plan {
+		return &ota.Plan{Time: at(second), ID: "spring", Attempt: 1, Mode: ota.Silent, Ends: at(59), OnFailure: ota.Stop,
+			Components: []ota.PlanComponent{{ID: "rootfs", Type: ota.Module, Package: ota.Full, Target: target, Size: 7}}}
+	}
+	pkg := func(second int, url string) *ota.Package {
+		return &ota.Package{Time: at(second), Plan: "spring", Attempt: 1, Component: "rootfs",
+			Envelope: ota.Envelope{PayloadType: "t", Payload: []byte("p"), Signatures: []ota.Signature{{Sig: []byte("s")}}},
+			Files:    []ota.FileAddress{{Name: "rootfs.img", URLs: []string{url}}}}
+	}
+	decode := func(m ota.Down) ota.Down {
+		kind, payload, err := wire.EncodeDown(m)
+		require.NoError(t, err)
+		read, err := s.decode(kind, payload)
+		require.NoError(t, err)
+		want, err := wire.DecodeDown(kind, payload)
+		require.NoError(t, err)
+		if p, is := want.(*ota.Plan); is {
+			p.Time = time.Time{}
+		}
+		assert.Equal(t, want, read)
+		return read
+	}
+	first := decode(plan(1, "1.1.0"))
+	assert.Same(t, first, decode(plan(2, "1.1.0")))
+	assert.NotSame(t, first, decode(plan(2, "1.2.0")))
+	old, ok := decode(pkg(3, "http://store/1")).(*ota.Package)
+	require.True(t, ok)
+	decode(pkg(4, "http://store/1"))
+	assert.Equal(t, at(3), old.Time)
+	for n := range 3 * maxSharedMessages {
+		decode(pkg(5, fmt.Sprint("http://store/", n)))
+		assert.LessOrEqual(t, len(s.messages), maxSharedMessages)
+	}
+	assert.Same(t, first, decode(plan(6, "1.1.0")), "of long ago, and a device has it")
+	decode(&ota.NoPlan{Time: at(7), Reason: ota.NoPlanNone})
+
+	_, payload, err := wire.EncodeDown(plan(8, "1.1.0"))
+	require.NoError(t, err)
+	_, err = s.decode(wire.KindPackage, payload)
+	assert.Error(t, err, "a plan's words in another place")
 }
 
 func TestEndedPlansAreShared(t *testing.T) {

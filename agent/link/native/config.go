@@ -61,6 +61,9 @@ type Config struct {
 	// time. Nothing is read meanwhile. It takes CheckRequested, at any time, when
 	// messages were dropped because the device did not keep up, and it has caught up.
 	Deliver func(agent.Input)
+	// Decode reads a message of a kind from the platform; nil for wire.DecodeDown, whose
+	// answers it must give.
+	Decode func(kind string, payload []byte) (ota.Down, error)
 	// After calls back when everything that was delivered before has been handled,
 	// or never if the device ends before. A message is acknowledged then, so that
 	// MQTT's Receive Maximum bounds what waits, and what a cut takes is sent again.
@@ -154,6 +157,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Dial == nil {
 		c.Dial = dialTCP
+	}
+	if c.Decode == nil {
+		c.Decode = wire.DecodeDown
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

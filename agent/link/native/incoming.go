@@ -91,7 +91,7 @@ func (l *Session) handOn(s *live, p *packets.Publish) {
 // deliver hands a message to a device, or what is known of one that it cannot
 // accept.
 func (l *Session) deliver(to link.Device, kind string, payload []byte) {
-	message, err := wire.DecodeDown(kind, payload)
+	message, err := l.cfg.Decode(kind, payload)
 	if err == nil {
 		to.Deliver(agent.Received{Message: message})
 		return
