@@ -29,11 +29,17 @@ func Restore(queue []ota.Report) Outbox {
 	return Outbox{queue: queue[:len(queue):len(queue)]}
 }
 
+// usual is how many reports wait while a component is upgraded.
+const usual = 8
+
 // Add numbers a report as the one after last, queues it and returns it as
 // queued. last is the last number used for the report's plan, over all attempts
 // and restarts; 0 before the first.
 func (o *Outbox) Add(last int, r ota.Report) ota.Report {
 	r.Seq = last + 1
+	if o.queue == nil {
+		o.queue = make([]ota.Report, 0, usual)
+	}
 	o.queue = append(o.queue, r)
 	return r
 }

@@ -154,6 +154,7 @@ func (l *Session) hear(s *live, there bool, err error) {
 		}
 	}
 	if err != nil {
+		s.conn.letGo()
 		s.lost(hungUp(s.conn.why(err), "the broker has closed the connection"))
 		return
 	}
