@@ -50,7 +50,7 @@ func (d *device) boot() *boot {
 	l.sensors, l.hear, l.request = hooks.Sensors, hooks.Deliver, hooks.Request
 	machine := agent.New(d.ID, d.Config, d.Memory.State)
 	l.runner = agent.NewRunner(machine, agent.Ports{
-		Link: hooks.Link, Store: store{d, machine, ctx.Done(), hooks.Reported}, URLCache: d,
+		Link: hooks.Link, Store: store{d, machine, ctx, hooks.Reported}, URLCache: d,
 		Fetcher:   meter{d.world.fetcher, d, hooks.Clock},
 		Installer: operated{d, hooks.Operate, hooks.Version}.installer, Health: hooks.Health, Power: d,
 		Sensors: hooks.Sensors,
@@ -58,7 +58,7 @@ func (d *device) boot() *boot {
 	})
 	d.current = l
 	downloads := storage{d.link, d.world.downloads(d), d.Busy, hooks.Exchange}
-	l.runner.Start(withTransport(ctx, downloads), &l.tasks, "boot-"+strconv.Itoa(d.boots))
+	l.runner.Start(withTransport(ctx, downloads), &l.tasks, "boot-"+strconv.Itoa(int(d.boots)))
 	if d.member == nil {
 		l.session = d.newSession(hooks.Deliver, func(then func()) { l.runner.After(then) })
 		l.tasks.Add(1)

@@ -25,13 +25,13 @@ type device struct {
 	behind       []*device      // for which it speaks
 	flashes      []*flash       // one for each component of the fleet
 
-	waiting atomic.Int32 // things will happen to it that many times
 	names   names        // of its plans
+	waiting atomic.Int32 // things will happen to it that many times
+	boots   int32        // of the system, guarded by mu; the boot id
 
 	mu        sync.Mutex // guards the following, and the memory
 	external  external   // what the platform knows, by its acknowledgements
 	secret    string     // that a quecthing platform has given it; empty before that
-	boots     int        // of the system; the boot id
 	current   *boot      // nil without power
 	offUntil  time.Time  // no power until then
 	gone      bool       // no power ever again
@@ -83,7 +83,7 @@ func (d *device) violation(text string) { d.record(verdict.Event{Kind: verdict.V
 type store struct {
 	device   *device
 	machine  *agent.Machine    // of the boot, which calls from one goroutine at a time
-	ended    <-chan struct{}   // closed with the boot
+	ctx      context.Context   // of the boot
 	reported func(*ota.Report) // called with each report that is new in a state
 }
 
@@ -93,7 +93,7 @@ type store struct {
 func (j store) Save(s *agent.State) error {
 	reports, before, judged := j.device.keep(s)
 	if judged {
-		<-j.ended
+		<-j.ctx.Done()
 		return context.Canceled
 	}
 	if before != s {

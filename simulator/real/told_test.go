@@ -1,6 +1,7 @@
 package real
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -102,17 +103,18 @@ func TestNothingIsReportedAfterTheJudgement(t *testing.T) {
 	d.reached = true
 	save(t, d, reporting("plan-1", report("plan-1", 1, ota.PlanReceived)))
 	d.checkTruth()
-	ended, saved := make(chan struct{}), make(chan error)
+	ctx, end := context.WithCancel(t.Context())
+	saved := make(chan error)
 	go func() {
 		later := reporting("plan-1", report("plan-1", 1, ota.PlanReceived), report("plan-1", 2, ota.Upgrading))
-		saved <- store{d, new(agent.Machine), ended, func(*ota.Report) { t.Error("a fault hears of it") }}.Save(later)
+		saved <- store{d, new(agent.Machine), ctx, func(*ota.Report) { t.Error("a fault hears of it") }}.Save(later)
 	}()
 	select {
 	case err := <-saved:
 		t.Fatal("the device goes on:", err)
 	case <-time.After(20 * time.Millisecond):
 	}
-	close(ended)
+	end()
 	require.Error(t, <-saved)
 	f := d.world.recorder.figures([]verdict.FleetSize{{Name: "gw", Devices: 1}})
 	assert.Equal(t, 1, f.Reports.Numbered)

@@ -86,15 +86,16 @@ func (l *Session) open(ctx context.Context, ended func()) {
 		return
 	}
 	l.begin(s) // before there is anything to leave
-	left := make(chan struct{})
+	var leaving sync.WaitGroup
+	leaving.Add(1)
 	stop := context.AfterFunc(ctx, func() {
-		defer close(left)
+		defer leaving.Done()
 		l.leave(ctx, s)
 	})
 	s.lost = func(err error) {
 		s.end(err)
 		if !stop() {
-			<-left
+			leaving.Wait()
 		}
 		l.finish(s, err)
 		l.retry(ctx, err, ended)

@@ -27,7 +27,6 @@ func (l *Link) Dial(ctx context.Context, network, address string) (net.Conn, err
 		return nil, err
 	}
 	c := &linkConn{Conn: conn, link: l}
-	c.ctx, c.hangUp = context.WithCancel(context.Background())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.unreachable() {
@@ -40,8 +39,11 @@ func (l *Link) Dial(ctx context.Context, network, address string) (net.Conn, err
 // linkConn is a connection over the link.
 type linkConn struct {
 	net.Conn
-	link   *Link
-	ctx    context.Context // until it is closed
+	link *Link
+
+	// Guarded by link.mu.
+	closed bool
+	ctx    context.Context // until it is closed; nil while nothing has had to wait
 	hangUp context.CancelFunc
 
 	// asked says that what comes next is no part of what came before: something
@@ -64,13 +66,31 @@ func (c *linkConn) Read(p []byte) (int, error) {
 	if n == 0 {
 		return n, err
 	}
-	if answers := c.asked.Swap(false); answers || time.Since(began) >= atOnce {
-		_ = c.link.travel(c.ctx, 2)
+	answers := c.asked.Swap(false)
+	if c.link.isInstant() {
+		return n, err
+	}
+	if answers || time.Since(began) >= atOnce {
+		_ = c.link.travel(c.untilClosed(), 2)
 	} else {
-		_ = c.link.pass(c.ctx)
+		_ = c.link.pass(c.untilClosed())
 	}
 	c.crawl(n)
 	return n, err
+}
+
+// untilClosed is a context that ends when the connection is closed. Over most links
+// nothing ever waits, and a fleet has many.
+func (c *linkConn) untilClosed() context.Context {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	if c.ctx == nil {
+		c.ctx, c.hangUp = context.WithCancel(context.Background())
+		if c.closed {
+			c.hangUp()
+		}
+	}
+	return c.ctx
 }
 
 // Await waits for something to read (native.Awaiter).
@@ -97,7 +117,7 @@ func (c *linkConn) Await(ready func()) {
 // in a session is too little to wait for otherwise.
 func (c *linkConn) crawl(bytes int) {
 	if _, rate := c.link.worst(); rate > 0 {
-		Sleep(c.ctx, model.OnLine(float64(bytes), rate))
+		Sleep(c.untilClosed(), model.OnLine(float64(bytes), rate))
 	}
 }
 
@@ -106,14 +126,16 @@ func (c *linkConn) leave(bytes int) {
 	_, most := c.link.worst()
 	now := c.link.line.At(c.link.clock())
 	if rate := model.LeastLimit(now.Upload, most); rate > 0 {
-		Sleep(c.ctx, model.OnLine(float64(bytes), rate))
+		Sleep(c.untilClosed(), model.OnLine(float64(bytes), rate))
 	}
 }
 
 // Write sends bytes, or holds them while the link is silent, as the buffer of a
 // socket does: the agent learns nothing of it.
 func (c *linkConn) Write(p []byte) (int, error) {
-	c.leave(len(p))
+	if !c.link.isInstant() {
+		c.leave(len(p))
+	}
 	c.asked.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,7 +154,7 @@ func (c *linkConn) Write(p []byte) (int, error) {
 func (c *linkConn) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if still := c.link.stillness(); still > 0 && c.ctx.Err() == nil {
+	if still := c.link.stillness(); still > 0 && c.untilClosed().Err() == nil {
 		time.AfterFunc(still, c.release)
 		return
 	}
@@ -142,8 +164,11 @@ func (c *linkConn) release() {
 
 // Close closes the connection, and ends the delay of what is on its way.
 func (c *linkConn) Close() error {
-	c.hangUp()
 	c.link.mu.Lock()
+	c.closed = true
+	if c.hangUp != nil {
+		c.hangUp()
+	}
 	if i := slices.Index(c.link.conns, c); i >= 0 {
 		c.link.conns = slices.Delete(c.link.conns, i, i+1)
 	}
