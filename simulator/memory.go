@@ -61,9 +61,13 @@ func (m *memory) loop() {
 // happens at whole hours must not be all that is seen.
 func (m *memory) look() {
 	reached := m.run.Snapshot().Share * verdict.MemorySamples
+	var bytes int64 // now, however many samples are due
 	for n := len(m.samples); n < verdict.MemorySamples && reached >= float64(n)+0.5; n++ {
+		if bytes == 0 {
+			bytes = m.take()
+		}
 		at := time.Duration((float64(n) + 0.5) / verdict.MemorySamples * float64(m.lasting))
-		m.samples = append(m.samples, verdict.MemorySample{At: at, Bytes: m.take()})
+		m.samples = append(m.samples, verdict.MemorySample{At: at, Bytes: bytes})
 	}
 }
 

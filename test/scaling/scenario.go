@@ -13,6 +13,7 @@ type scene struct {
 	fleets, devices       int // devices of all fleets together
 	components            int // of a device
 	plans                 int // one after the other
+	hours                 int // that it may take; 2 unless set. A day and more is watched for what grows
 	mib                   int // of an image; 0 for 64 KiB
 	faults, rules, counts int
 }
@@ -25,7 +26,7 @@ func (c *scene) write(dir string) (string, error) {
 
 func (c *scene) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "scenario: scaling\nduration: %dh\nfleet:\n", max(2, c.plans))
+	fmt.Fprintf(&b, "scenario: scaling\nduration: %dh\nfleet:\n", max(2, c.hours))
 	fleets := max(c.fleets, 1)
 	for i := range fleets {
 		fmt.Fprintf(&b, "  - name: f%03d\n    count: %d\n    product: gw\n    arrive: {rate: 250/s}\n"+

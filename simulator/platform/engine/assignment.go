@@ -55,7 +55,7 @@ func (e *Engine) Assigned(now time.Time, id ota.Identity) (Assignment, bool) {
 	if d.active != nil {
 		return e.assignment(d.active, Assigned), true
 	}
-	for p, t := range d.offers() {
+	for p, t := range d.every() {
 		if t != nil && t.isOffered() && (!t.unheard() || p.mayHave(now, d, t) == "") {
 			return e.assignment(t, Assigned), true
 		}

@@ -17,6 +17,8 @@ type product struct {
 	ordered []*device // those of devices that order has seen, by key
 	plans   []*plan   // in order of creation
 	active  []*plan   // in order of activation, which is their priority; closed ones too
+
+	candidates candidates // of active, if those are many
 }
 
 // device is what the platform knows of one device.
@@ -116,10 +118,10 @@ func (d *device) take(t *task) {
 	d.tasks = slices.Insert(d.tasks, i, t)
 }
 
-// offers are the active plans of the device's product, each with the device's part of it;
+// every are the active plans of the device's product, each with the device's part of it;
 // nil if the plan has not reached it. Both are in the order of activation, so that a device
 // that had many plans is not searched for each.
-func (d *device) offers() iter.Seq2[*plan, *task] {
+func (d *device) every() iter.Seq2[*plan, *task] {
 	return func(yield func(*plan, *task) bool) {
 		i := 0
 		for _, p := range d.product.active {

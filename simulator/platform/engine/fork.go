@@ -84,7 +84,9 @@ func (s *unused) keep(p *product) {
 		s.devices = append(s.devices, d)
 	}
 	clear(p.byKey)
-	*p = product{byKey: p.byKey, devices: p.devices[:0], ordered: p.ordered[:0], plans: p.plans[:0], active: p.active[:0]}
+	p.candidates.empty()
+	*p = product{byKey: p.byKey, devices: p.devices[:0], ordered: p.ordered[:0], plans: p.plans[:0], active: p.active[:0],
+		candidates: p.candidates}
 	s.products = append(s.products, p)
 }
 

@@ -38,7 +38,7 @@ func (e *Engine) activate(id string) error {
 		e.device(ota.Identity{Product: p.spec.Product, Device: key})
 	}
 	e.setStatus(p, ToBeUpgraded)
-	p.product.active = append(p.product.active, p)
+	p.product.setActive(p)
 	e.activated++
 	p.activation = e.activated
 	for _, d := range p.product.devices {

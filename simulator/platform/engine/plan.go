@@ -135,8 +135,7 @@ func (p *plan) admitAll() {
 // dropPlan lets a plan be forgotten.
 func (e *Engine) dropPlan(p *plan) {
 	same := func(other *plan) bool { return other == p }
-	p.product.plans = slices.DeleteFunc(p.product.plans, same)
-	p.product.active = slices.DeleteFunc(p.product.active, same)
+	p.product.drop(p)
 	e.created = slices.DeleteFunc(e.created, same)
 	delete(e.plans, p.spec.ID)
 	e.forget(planRecord(p.spec.ID))

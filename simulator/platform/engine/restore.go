@@ -154,6 +154,11 @@ func (r *restorer) join() error {
 	}
 	for _, pr := range e.products {
 		slices.SortStableFunc(pr.active, func(a, b *plan) int { return cmp.Compare(a.activation, b.activation) })
+		ordered := pr.active
+		pr.active = nil
+		for _, p := range ordered {
+			pr.setActive(p)
+		}
 		if again := repeated(pr.active); again != nil {
 			return fmt.Errorf("plan %s and another one were activated as the same: %w", again.spec.ID, errNotOurs)
 		}

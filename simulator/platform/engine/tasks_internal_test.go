@@ -22,7 +22,7 @@ func TestTasksAreInTheOrderOfPlans(t *testing.T) {
 	}
 
 	var with []int
-	for p, part := range d.offers() {
+	for p, part := range d.every() {
 		if part == nil {
 			d.take(&task{device: d, plan: p})
 			continue

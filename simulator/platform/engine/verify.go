@@ -80,7 +80,7 @@ func (e *Engine) verifyPackage(cmd VerifyPackage) error {
 	e.keepPackage(v)
 	e.enrol(p)
 	e.setStatus(p, ToBeUpgraded)
-	p.product.active = append(p.product.active, p)
+	p.product.setActive(p)
 	e.activated++
 	p.activation = e.activated
 	p.nextPush = nextGrid(e.now, p.spec.Zone)
@@ -156,7 +156,6 @@ func (e *Engine) dropVerification(v *versionPackage) {
 	}
 	p := v.check.plan
 	e.dropPlan(p)
-	p.product.active = slices.DeleteFunc(p.product.active, func(other *plan) bool { return other == p })
 	for _, t := range p.tasks {
 		t.device.tasks = slices.DeleteFunc(t.device.tasks, func(other *task) bool { return other == t })
 		e.keepNoTask(t)
