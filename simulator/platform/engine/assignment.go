@@ -55,12 +55,14 @@ func (e *Engine) Assigned(now time.Time, id ota.Identity) (Assignment, bool) {
 	if d.active != nil {
 		return e.assignment(d.active, Assigned), true
 	}
-	for p, t := range d.every() {
-		if t != nil && t.isOffered() && (!t.unheard() || p.mayHave(now, d, t) == "") {
+	for _, t := range d.tasks {
+		p := t.plan
+		if t.isOffered() && (!t.unheard() || p.mayHave(now, d, t) == "") {
 			return e.assignment(t, Assigned), true
 		}
 	}
-	for p, t := range d.offers() {
+	for _, p := range e.offers(d) {
+		t := d.task(p)
 		if p.mayHave(now, d, t) != ota.NoPlanAwaitingUser {
 			continue
 		}

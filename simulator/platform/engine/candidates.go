@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 )
 
@@ -99,29 +98,24 @@ func (pr *product) drop(p *plan) {
 	}
 }
 
-// offers are the plans of every for which the device may be a candidate, or of which it has
-// a part that has not reached it. Every other one is for all devices, and a misfit.
-func (d *device) offers() iter.Seq2[*plan, *task] {
+// offers are the active plans for which a device may be a candidate, or of which it has a
+// part that has not reached it, in the order of activation. Every other one is for all
+// devices, and a misfit. The list is good until the next call.
+func (e *Engine) offers(d *device) []*plan {
 	pr := d.product
 	if len(pr.active) <= manyPlans {
-		return d.every()
+		return pr.active
 	}
-	found := slices.Clone(pr.candidates.others)
+	e.found = append(e.found[:0], pr.candidates.others...)
 	for i := range d.components {
 		c := &d.components[i]
-		found = append(found, pr.candidates.byVersion[running{c.id, c.version}]...)
+		e.found = append(e.found, pr.candidates.byVersion[running{c.id, c.version}]...)
 	}
 	for _, t := range d.tasks {
-		if t.untouched() && t.plan.activation > 0 && !slices.Contains(found, t.plan) {
-			found = append(found, t.plan)
+		if t.untouched() && t.plan.activation > 0 && !slices.Contains(e.found, t.plan) {
+			e.found = append(e.found, t.plan)
 		}
 	}
-	slices.SortFunc(found, func(a, b *plan) int { return cmp.Compare(a.activation, b.activation) })
-	return func(yield func(*plan, *task) bool) {
-		for _, p := range found {
-			if !yield(p, d.task(p)) {
-				return
-			}
-		}
-	}
+	slices.SortFunc(e.found, func(a, b *plan) int { return cmp.Compare(a.activation, b.activation) })
+	return e.found
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"strings"
 
@@ -118,27 +117,6 @@ func (d *device) take(t *task) {
 	d.tasks = slices.Insert(d.tasks, i, t)
 }
 
-// every are the active plans of the device's product, each with the device's part of it;
-// nil if the plan has not reached it. Both are in the order of activation, so that a device
-// that had many plans is not searched for each.
-func (d *device) every() iter.Seq2[*plan, *task] {
-	return func(yield func(*plan, *task) bool) {
-		i := 0
-		for _, p := range d.product.active {
-			for i < len(d.tasks) && d.tasks[i].plan.activation < p.activation {
-				i++
-			}
-			var t *task
-			if i < len(d.tasks) && d.tasks[i].plan == p {
-				t = d.tasks[i]
-			}
-			if !yield(p, t) {
-				return
-			}
-		}
-	}
-}
-
 // taskOf is the device's part of a plan by its id; nil if the plan has not reached it.
 func (e *Engine) taskOf(d *device, id string) *task {
 	if p := e.plans[id]; p != nil && p.product == d.product {
@@ -191,8 +169,8 @@ func (e *Engine) learnVersion(d *device, component, version string) {
 // says that it was away.
 func (e *Engine) inventory(d *device, in *ota.Inventory, back bool) {
 	e.learn(d, in)
-	for p, t := range d.offers() {
-		e.observe(p, d, t)
+	for _, p := range e.offers(d) {
+		e.observe(p, d, d.task(p))
 	}
 	answered := e.payDebts(d, in.Running)
 	if t := d.active; t != nil {

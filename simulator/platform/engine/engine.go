@@ -27,7 +27,8 @@ type Engine struct {
 	out                        []Output // what the current call returns; reused by the next one
 	last                       *device  // that was heard of; nil before the first
 	unused                     unused
-	line                       []byte // text of a log line; reused by the next one
+	found                      []*plan // by offers; reused by the next call
+	line                       []byte  // text of a log line; reused by the next one
 }
 
 // New returns a platform that knows no package, plan or device.

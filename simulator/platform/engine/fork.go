@@ -52,7 +52,7 @@ func (e *Engine) blank(used *Engine) *Engine {
 	*used = Engine{
 		products: used.products, plans: used.plans, packages: used.packages, catalog: used.catalog, created: used.created,
 		words: used.words, acks: ackQueue{waiting: used.acks.waiting[:0]}, unused: used.unused,
-		line: used.line, out: used.out,
+		line: used.line, out: used.out, found: used.found,
 	}
 	return used
 }

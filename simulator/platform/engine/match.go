@@ -147,11 +147,11 @@ var tellingReasons = []ota.NoPlanReason{
 // why there is none. A rejection period does not hold: the device has asked.
 func (e *Engine) answer(d *device) {
 	best := ota.NoPlanNone
-	for p, t := range d.offers() {
+	for _, p := range e.offers(d) {
 		if d.active != nil {
 			break
 		}
-		reason := p.mayHave(e.now, d, t)
+		reason := p.mayHave(e.now, d, d.task(p))
 		if reason == "" {
 			e.offer(e.taskFor(p, d), logAsked)
 			return

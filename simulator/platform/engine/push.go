@@ -40,7 +40,8 @@ func (e *Engine) push(pr *product) {
 // that one is due. A plan that waits for its grid time holds the later ones
 // back; one that was refused lately does not.
 func (e *Engine) pushTo(d *device) {
-	for p, t := range d.offers() {
+	for _, p := range e.offers(d) {
+		t := d.task(p)
 		if p.nextPush.IsZero() || t.quiet(e.now) || p.mayHave(e.now, d, t) != "" {
 			continue
 		}
