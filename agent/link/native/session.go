@@ -213,8 +213,8 @@ func (l *Session) drain(s *live) {
 	}
 }
 
-// batch is messages of one moment, and acknowledgements of others, which leave in one
-// write.
+// batch is messages of one moment, and acknowledgements of such as have come, which leave
+// in one write.
 type batch struct {
 	session *Session
 	live    *live

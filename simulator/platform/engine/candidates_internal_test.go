@@ -21,10 +21,12 @@ func TestOffersLeaveMisfitsOut(t *testing.T) {
 	left, offered := 0, 0
 	for range 200 {
 		pr := &product{byKey: map[string]*device{}}
-		d := &device{product: pr, key: "gw", components: []installed{{"app", version(), ota.Module}, {"mcu", version(), ota.MCU}}}
+		d := &device{product: pr, key: "gw"}
+		d.components = []installed{{"app", version(), ota.Module}, {"mcu", version(), ota.MCU}}
 		var all []*plan
 		for n := range 40 {
-			p := &plan{product: pr, activation: n + 1, status: ToBeUpgraded, spec: PlanSpec{End: now.Add(time.Hour), Mode: ota.Silent}}
+			p := &plan{product: pr, activation: n + 1, status: ToBeUpgraded}
+			p.spec = PlanSpec{End: now.Add(time.Hour), Mode: ota.Silent}
 			first := ota.PlanComponent{ID: []string{"app", "mcu", "none"}[random.IntN(3)], Package: ota.Full, Target: version()}
 			if first.Type = ota.Module; first.ID == "mcu" {
 				first.Type = ota.MCU
