@@ -237,6 +237,9 @@ func (l *Session) login(s *live, packet *packets.Connect) error {
 // long for the broker. Without any the platform would hear nothing of a device that
 // says it is connected.
 func (l *Session) takesReports(s *live) bool {
+	if s.maxPacket == 0 {
+		return true
+	}
 	kind, payload, err := wire.EncodeUp(&ota.Report{Time: time.Unix(0, 0), Plan: "p", Attempt: 1, Seq: 1, Component: "c",
 		Status:  ota.UpgradeFailed,
 		Version: "1", Failure: &ota.Failure{Code: ota.Internal}})
