@@ -28,8 +28,8 @@ const (
 )
 
 // shared holds once what every device of a fleet has in the same words: plans, what is
-// remembered of those of long ago, manifests, and the messages that bring them. None of it is ever changed. The zero
-// value is ready.
+// remembered of those of long ago, manifests, and the messages that bring them. None of it
+// is ever changed. The zero value is ready.
 type shared struct {
 	mu        sync.Mutex                            // guards the following
 	plans     map[ota.Digest]weak.Pointer[ota.Plan] // by the digest of what they say; of those that a device has
