@@ -142,7 +142,7 @@ watch() {
 }
 
 # ended PID SECONDS waits for a process to end, or gives up.
-ended() { timeout "$2" tail --pid="$1" -s 0.1 -f /dev/null || { tail -n 5 platform.log client.log >&2; exit 1; }; }
+ended() { timeout "$2" tail --pid="$1" -s 0.02 -f /dev/null || { tail -n 5 platform.log client.log >&2; exit 1; }; }
 
 # idle PEER DEVICES prints the memory of a device that waits.
 idle() {
@@ -170,7 +170,7 @@ upgrade() {
 	watch "$client" &
 	local watcher=$!
 	ended "$platform" 1500
-	echo "$began $EPOCHREALTIME" | awk '{ printf "%.1f", $2 - $1 }' >seconds
+	echo "$began $EPOCHREALTIME" | awk '{ printf "%.2f", $2 - $1 }' >seconds
 	wait "$platform" || { tail -n 5 platform.log client.log >&2; exit 1; }
 	ended "$client" 60
 	wait "$client" || { tail -n 5 client.log >&2; exit 1; }
@@ -188,7 +188,7 @@ measure() {
 	[ -s peak ] || { echo "$1 with $2 devices ended before it was looked at: take more" >&2; exit 1; }
 	read -r memory ticks <peak
 	awk -v n="$2" -v s="$(<seconds)" -v m="$memory" -v t="$ticks" -v hz="$(getconf CLK_TCK)" \
-		'BEGIN { printf "%.1f %.1f %.0f %.2f\n", m / n, s, n / s, t / hz / n * 1000 }' >>"runs.$1"
+		'BEGIN { printf "%.1f %.2f %.0f %.2f\n", m / n, s, n / s, t / hz / n * 1000 }' >>"runs.$1"
 	echo "$1, $2 devices: $(tail -n 1 "runs.$1" | awk '{ print $1 " KiB at most, " $2 " s, " $3 " upgrades/s, " $4 " ms" }')" >&2
 }
 

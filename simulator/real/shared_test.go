@@ -107,6 +107,28 @@ func TestMessagesAreReadOnce(t *testing.T) {
 	assert.Error(t, err, "a plan's words in another place")
 }
 
+// BenchmarkDecodePackage holds a package that was read before beside one that is read.
+func BenchmarkDecodePackage(b *testing.B) {
+	m := &ota.Package{Time: time.Unix(1e9, 0), Plan: "spring", Attempt: 1, Component: "rootfs"}
+	m.Envelope = ota.Envelope{PayloadType: "t", Payload: make([]byte, 600),
+		Signatures: []ota.Signature{{Sig: make([]byte, 64)}}}
+	m.Files = []ota.FileAddress{{Name: "rootfs.img", URLs: []string{"http://127.0.0.1:9000/ota/rootfs?X-Amz-Expires=9"}}}
+	kind, payload, err := wire.EncodeDown(m)
+	require.NoError(b, err)
+	var s shared
+	ways := map[string]func(string, []byte) (ota.Down, error){"memory": s.decode, "json": wire.DecodeDown}
+	for by, decode := range ways {
+		b.Run("by="+by, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := decode(kind, payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func TestEndedPlansAreShared(t *testing.T) {
 	var s shared
 	assert.Empty(t, s.ended(nil))
