@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -265,12 +267,27 @@ func TestPlainLetsGo(t *testing.T) {
 
 func BenchmarkRange(b *testing.B) {
 	url, _ := file(b, strings.Repeat("x", 64<<10))
-	for name, by := range map[string]http.RoundTripper{"plain": newPlain(b), "nethttp": &http.Transport{}} {
+	const inFlight = 64
+	ways := map[string]http.RoundTripper{"plain": NewPlain(&http.Transport{}, inFlight),
+		"nethttp": &http.Transport{MaxIdleConnsPerHost: inFlight}}
+	for name, by := range ways {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			for b.Loop() {
-				part(b, by, url, 0, 999)
-			}
+			before := processor(b)
+			b.SetParallelism(inFlight / runtime.GOMAXPROCS(0))
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					part(b, by, url, 0, 999)
+				}
+			})
+			b.ReportMetric(float64(processor(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
+}
+
+// processor is the time that this process has had of one.
+func processor(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
