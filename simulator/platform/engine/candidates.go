@@ -13,21 +13,21 @@ const manyPlans = 8
 // candidate of. A device tells of what it runs again and again, and of a hundred plans
 // nearly all lead from and to other versions. The zero value is empty.
 type candidates struct {
-	byVersion map[running][]*plan // by each version that the first component starts from, and by its target
-	others    []*plan             // start from any version, or are not for every device
+	byVersion map[componentVersion][]*plan // by each version that the first component starts from, and by its target
+	others    []*plan                      // start from any version, or are not for every device
 }
 
-// running is a component as a device runs it.
-type running struct{ component, version string }
+// componentVersion is a component as a device runs it.
+type componentVersion struct{ component, version string }
 
 func (c *candidates) add(p *plan) {
-	keys := p.candidatesAre()
+	keys := p.startVersions()
 	if keys == nil {
 		c.others = append(c.others, p)
 		return
 	}
 	if c.byVersion == nil {
-		c.byVersion = map[running][]*plan{}
+		c.byVersion = map[componentVersion][]*plan{}
 	}
 	for _, key := range keys {
 		c.byVersion[key] = append(c.byVersion[key], p)
@@ -36,7 +36,7 @@ func (c *candidates) add(p *plan) {
 
 func (c *candidates) remove(p *plan) {
 	same := func(other *plan) bool { return other == p }
-	keys := p.candidatesAre()
+	keys := p.startVersions()
 	if keys == nil {
 		c.others = slices.DeleteFunc(c.others, same)
 	}
@@ -47,16 +47,16 @@ func (c *candidates) remove(p *plan) {
 	}
 }
 
-// candidatesAre says what the first component runs on devices that the plan may be for;
+// startVersions are what the first component may run on devices that the plan is for;
 // nil for anything.
-func (p *plan) candidatesAre() (keys []running) {
+func (p *plan) startVersions() (keys []componentVersion) {
 	if len(p.black)+len(p.white) > 0 || len(p.components) == 0 || len(p.components[0].Sources) == 0 {
 		return nil
 	}
 	first := &p.components[0]
-	keys = append(keys, running{first.ID, first.Target})
+	keys = append(keys, componentVersion{first.ID, first.Target})
 	for _, source := range first.Sources {
-		if key := (running{first.ID, source}); !slices.Contains(keys, key) {
+		if key := (componentVersion{first.ID, source}); !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -86,11 +86,10 @@ func (pr *product) setActive(p *plan) {
 func (pr *product) drop(p *plan) {
 	same := func(other *plan) bool { return other == p }
 	pr.plans = slices.DeleteFunc(pr.plans, same)
-	if !slices.Contains(pr.active, p) {
-		return
-	}
+	before := len(pr.active)
 	pr.active = slices.DeleteFunc(pr.active, same)
 	switch {
+	case len(pr.active) == before: // it was never active
 	case len(pr.active) == manyPlans:
 		pr.candidates.empty()
 	case len(pr.active) > manyPlans:
@@ -109,13 +108,16 @@ func (e *Engine) offers(d *device) []*plan {
 	e.found = append(e.found[:0], pr.candidates.others...)
 	for i := range d.components {
 		c := &d.components[i]
-		e.found = append(e.found, pr.candidates.byVersion[running{c.id, c.version}]...)
+		e.found = append(e.found, pr.candidates.byVersion[componentVersion{c.id, c.version}]...)
 	}
 	for _, t := range d.tasks {
 		if t.untouched() && t.plan.activation > 0 && !slices.Contains(e.found, t.plan) {
 			e.found = append(e.found, t.plan)
 		}
 	}
-	slices.SortFunc(e.found, func(a, b *plan) int { return cmp.Compare(a.activation, b.activation) })
+	slices.SortFunc(e.found, byActivation)
 	return e.found
 }
+
+// byActivation compares plans by their priority.
+func byActivation(a, b *plan) int { return cmp.Compare(a.activation, b.activation) }

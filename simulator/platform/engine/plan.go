@@ -134,9 +134,8 @@ func (p *plan) admitAll() {
 
 // dropPlan lets a plan be forgotten.
 func (e *Engine) dropPlan(p *plan) {
-	same := func(other *plan) bool { return other == p }
 	p.product.drop(p)
-	e.created = slices.DeleteFunc(e.created, same)
+	e.created = slices.DeleteFunc(e.created, func(other *plan) bool { return other == p })
 	delete(e.plans, p.spec.ID)
 	e.forget(planRecord(p.spec.ID))
 	e.forget(seriesRecord(p.spec.ID))

@@ -147,18 +147,14 @@ func (r *restorer) join() error {
 	slices.SortStableFunc(e.created, func(a, b *plan) int { return cmp.Compare(a.number, b.number) })
 	for _, p := range e.created {
 		p.product.plans = append(p.product.plans, p)
-		if p.activation > 0 {
-			p.product.active = append(p.product.active, p)
-		}
 		e.numbered, e.activated = max(e.numbered, p.number), max(e.activated, p.activation)
 	}
-	for _, pr := range e.products {
-		slices.SortStableFunc(pr.active, func(a, b *plan) int { return cmp.Compare(a.activation, b.activation) })
-		ordered := pr.active
-		pr.active = nil
-		for _, p := range ordered {
-			pr.setActive(p)
+	for _, p := range slices.SortedStableFunc(slices.Values(e.created), byActivation) {
+		if p.activation > 0 {
+			p.product.setActive(p)
 		}
+	}
+	for _, pr := range e.products {
 		if again := repeated(pr.active); again != nil {
 			return fmt.Errorf("plan %s and another one were activated as the same: %w", again.spec.ID, errNotOurs)
 		}
